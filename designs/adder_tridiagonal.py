@@ -1,0 +1,19 @@
+"""Serial binary adder on a tridiagonal recurrence: three weights a unit.
+
+h[t] = sigmoid(W x[t] + U h[t-1] + b), U tridiagonal; least significant bit first (Trask 2015).
+"""
+
+from rnnhw import Banded, BinaryAddition, Design, Elman, Formats, Linear, Q, Sigmoid, Target
+
+
+def design(word=8, operand_bits=8, hidden=16):
+    return Design(
+        task=BinaryAddition(operand_bits, require={"accuracy": 1.0}),
+        layers=[
+            Elman(hidden, recurrent=Banded(1, 1), activation=Sigmoid(), name="rnn"),
+            Linear(1, name="head"),
+        ],
+        formats=Formats(weight=Q(4, word - 5), state=Q(0, word, signed=False), sum=Q(3, word - 4)),
+        weights="adder_tridiagonal.npz",
+        target=Target("ice40up5k", lanes=4, clock_mhz=24),
+    )

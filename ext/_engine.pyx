@@ -1,0 +1,344 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Binds plans to the kernels and runs them without the GIL.
+
+Every shape, dtype and range has been checked by the caller; the C code cannot fail.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free
+
+import numpy as np
+
+
+cdef extern from "program.h":
+    ctypedef struct rnnhw_kernels:
+        const char *name
+
+    ctypedef struct rnnhw_cast:
+        int64_t drop
+
+    ctypedef struct rnnhw_rows:
+        const int32_t *first
+        const int32_t *count
+        const int32_t *terms
+        const int64_t *offset
+        const void *weights
+        int64_t interleaved
+        int64_t chunk
+
+    ctypedef struct rnnhw_instruction:
+        int64_t operation
+
+    ctypedef struct rnnhw_phase:
+        int64_t first
+
+    ctypedef struct rnnhw_slot:
+        char *base
+        int64_t step_bytes
+        int64_t tile_bytes
+
+    ctypedef struct rnnhw_state:
+        int64_t before
+        int64_t after
+        int64_t units
+        const int64_t *initial
+        int64_t *final
+
+    ctypedef int64_t rnnhw_events[3]
+
+    ctypedef struct rnnhw_scan:
+        int64_t bits
+        int64_t lanes
+        int64_t tile_units
+        const rnnhw_instruction *instructions
+        const rnnhw_phase *phases
+        int64_t phase_count
+        rnnhw_slot *slots
+        char **current
+        int64_t slot_count
+        const int64_t *swaps
+        int64_t swap_count
+        const rnnhw_state *states
+        int64_t state_count
+        const rnnhw_cast *casts
+        const rnnhw_rows *matrices
+        const void **data
+        rnnhw_events *events
+        int64_t *units_done
+        int64_t *terms_done
+
+    ctypedef struct rnnhw_sequence:
+        void *data
+        int64_t bits
+        int64_t units
+        int64_t lengths[16]
+
+    ctypedef struct rnnhw_time_node:
+        int64_t operation
+        int64_t dst
+        int64_t source
+        int64_t width
+        rnnhw_scan *scan
+
+    const rnnhw_kernels *rnnhw_built(int index)
+    int rnnhw_supported(int index)
+    void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
+                         int64_t count, rnnhw_sequence *sequences, int64_t lanes,
+                         int64_t *total_adds) nogil
+
+
+def built_isas():
+    """The instruction sets in the build, plain first, and whether this processor runs each."""
+    names = []
+    index = 0
+    while rnnhw_built(index) != NULL:
+        names.append((rnnhw_built(index).name.decode(), bool(rnnhw_supported(index))))
+        index += 1
+    return names
+
+
+def instruction_bytes():
+    """Size of one instruction, to hold the plan's layout against."""
+    return sizeof(rnnhw_instruction)
+
+
+cdef void *_address(array) except? NULL:
+    return <void *><size_t>array.ctypes.data
+
+
+cdef int64_t _read(const rnnhw_sequence *s, int64_t index) noexcept nogil:
+    return (<int32_t *>s.data)[index] if s.bits == 32 else (<int64_t *>s.data)[index]
+
+
+cdef class Scan:
+    """One layer's program in C structures. Keeps every array that they point into alive."""
+
+    cdef rnnhw_scan c
+    cdef list kept
+    cdef readonly object plan, units_done, terms_done, events
+    cdef readonly list initial, final, traces
+    cdef int64_t trace_units[64]
+    cdef dict outside
+
+    def __cinit__(self, plan):
+        self.kept = []
+        self.outside = {}
+
+    def __init__(self, plan):
+        cdef int64_t i
+        cdef rnnhw_slot *slots
+        cdef rnnhw_state *states
+        cdef rnnhw_rows *matrices
+        cdef void **data
+        self.plan = plan
+        cdef rnnhw_scan *c = &self.c
+        c.bits, c.lanes, c.tile_units = plan.bits, plan.lanes, plan.tile_units
+        c.instructions = <rnnhw_instruction *>self._keep(plan.instructions)
+        c.phases = <rnnhw_phase *>self._keep(plan.phases)
+        c.phase_count = len(plan.phases)
+        c.swaps = <int64_t *>self._keep(plan.swaps)
+        c.swap_count = len(plan.swaps)
+        c.casts = <rnnhw_cast *>self._keep(plan.casts)
+        self.units_done = np.zeros(len(plan.instructions), np.int64)
+        self.terms_done = np.zeros(len(plan.instructions), np.int64)
+        self.events = np.zeros((len(plan.event_names), 3), np.int64)
+        c.units_done = <int64_t *>self._keep(self.units_done)
+        c.terms_done = <int64_t *>self._keep(self.terms_done)
+        c.events = <rnnhw_events *>self._keep(self.events)
+
+        arena = np.zeros(plan.arena_bytes + 64, np.uint8)
+        cdef char *base = <char *>self._keep(arena)
+        base += (64 - <size_t>base % 64) % 64
+        c.slot_count = len(plan.slots)
+        c.slots = slots = <rnnhw_slot *>self._allocate(len(plan.slots), sizeof(rnnhw_slot))
+        c.current = <char **>self._allocate(len(plan.slots), sizeof(char *))
+        for i, slot in enumerate(plan.slots):
+            slots[i].base = base + <int64_t>slot.offset
+            slots[i].step_bytes, slots[i].tile_bytes = slot.step_bytes, slot.tile_bytes
+            if slot.outside is not None:
+                self.outside[slot.outside] = i
+        for i, values in plan.constants:
+            first = <size_t>slots[i].base - <size_t>arena.ctypes.data
+            arena[first:first + values.nbytes] = values.view(np.uint8)
+
+        c.states = states = <rnnhw_state *>self._allocate(len(plan.states), sizeof(rnnhw_state))
+        c.state_count = len(plan.states)
+        self.initial, self.final = [], []
+        for i, state in enumerate(plan.states):
+            self.initial.append(np.zeros((state.node.units, plan.lanes), np.int64))
+            self.final.append(np.zeros((state.node.units, plan.lanes), np.int64))
+            states[i].before, states[i].after = state.before, state.after
+            states[i].units = state.node.units
+            states[i].initial = <int64_t *>self._keep(self.initial[i])
+            states[i].final = <int64_t *>self._keep(self.final[i])
+
+        c.matrices = matrices = <rnnhw_rows *>self._allocate(
+            len(plan.matrices), sizeof(rnnhw_rows))
+        for i, rows in enumerate(plan.matrices):
+            matrices[i].first = <int32_t *>self._keep(rows.first)
+            matrices[i].count = <int32_t *>self._keep(rows.count)
+            matrices[i].terms = <int32_t *>self._keep(rows.terms)
+            matrices[i].offset = <int64_t *>self._keep(rows.offset)
+            matrices[i].weights = self._keep(rows.weights)
+            matrices[i].interleaved, matrices[i].chunk = rows.interleaved, rows.chunk
+
+        data = <void **>self._allocate(len(plan.data), sizeof(void *))
+        c.data = <const void **>data
+        for i, array in enumerate(plan.data):
+            data[i] = self._keep(array)
+
+    cdef void *_keep(self, array) except? NULL:
+        assert array.flags.c_contiguous
+        self.kept.append(array)
+        return _address(array)
+
+    cdef void *_allocate(self, int64_t count, int64_t size) except? NULL:
+        return self._keep(np.zeros(count * size // 8 + 1, np.int64))
+
+    cdef void bind(self, kind, name, void *data) except *:
+        """Let a sequence outside lie at `data`."""
+        if (kind, name) in self.outside:
+            self.c.slots[<int64_t>self.outside[kind, name]].base = <char *>data
+
+
+cdef class Program:
+    """A network's programs, bound to one instruction set."""
+
+    cdef const rnnhw_kernels *kernels
+    cdef rnnhw_time_node *nodes
+    cdef rnnhw_sequence *sequences
+    cdef int64_t node_count, lanes
+    cdef readonly object plan, total_adds
+    cdef readonly list scans
+    cdef list kept, buffers, traced
+
+    def __cinit__(self, plan, int level):
+        self.nodes = <rnnhw_time_node *>calloc(len(plan.sequences), sizeof(rnnhw_time_node))
+        self.sequences = <rnnhw_sequence *>calloc(len(plan.sequences), sizeof(rnnhw_sequence))
+        if self.nodes == NULL or self.sequences == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.nodes)
+        free(self.sequences)
+
+    def __init__(self, plan, int level):
+        from rnnhw.plan import TIME_NUMBERS
+
+        cdef Scan scan
+        cdef int64_t i
+        self.plan, self.lanes, self.kernels = plan, plan.lanes, rnnhw_built(level)
+        self.scans, self.kept = [], []
+        self.node_count = len(plan.sequences) - 1
+        self.total_adds = np.zeros(self.node_count, np.int64)
+        index = {sequence.node: i for i, sequence in enumerate(plan.sequences)}
+        for i, sequence in enumerate(plan.sequences):
+            node = sequence.node
+            self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
+            if i == 0:
+                continue
+            self.nodes[i - 1].operation = TIME_NUMBERS[type(node)]
+            self.nodes[i - 1].dst, self.nodes[i - 1].source = i, index[node.sources[0]]
+            self.nodes[i - 1].width = getattr(node, "width", 0)
+            if node in plan.scans:
+                scan = Scan(plan.scans[node])
+                self.scans.append((scan, node))
+                self.nodes[i - 1].scan = &scan.c
+
+    def reserve(self, int64_t steps):
+        """Memory for blocks of sequences of up to `steps` steps."""
+        cdef Scan scan
+        cdef int64_t i
+        plans = self.plan.sequences
+        index = {sequence.node: i for i, sequence in enumerate(plans)}
+        self.buffers, self.traced = [], []
+        for i, sequence in enumerate(plans):
+            if sequence.view_of is not None:
+                self.sequences[i].data = self.sequences[<int64_t>index[sequence.view_of]].data
+                continue
+            # Lengths never grow over time operations.
+            buffer = np.zeros((max(steps, 1), sequence.node.units, self.lanes),
+                              np.int32 if sequence.bits == 32 else np.int64)
+            self.buffers.append(buffer)
+            self.sequences[i].data = _address(buffer)
+        for scan, node in self.scans:
+            for i, source in enumerate(node.sources):
+                scan.bind("input", str(i), self.sequences[<int64_t>index[source]].data)
+            scan.bind("output", "output", self.sequences[<int64_t>index[node]].data)
+            for kind, name in scan.outside:
+                if kind == "trace":
+                    units = self.plan.network.signal(name).units
+                    trace = np.zeros((max(steps, 1), units, self.lanes), np.int64)
+                    scan.bind("trace", name, _address(trace))
+                    self.traced.append((name, trace, scan, <int64_t>index[node]))
+
+    def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
+            const int64_t[::1] order, dict initial, int64_t[:, :, ::1] outputs,
+            int64_t[::1] output_lengths, dict final, dict traces):
+        """Run the sequences numbered by `order`, block after block.
+
+        inputs [sequences, steps, features], lengths [sequences]; initial and final
+        {state: [sequences, units]}; outputs and traces [sequences, steps, units] are written.
+        """
+        cdef Scan scan
+        cdef int64_t first, lane, real, i, unit, sequence
+        cdef rnnhw_sequence *source = &self.sequences[0]
+        cdef rnnhw_sequence *result = &self.sequences[self.node_count]
+        cdef int64_t[:, ::1] block
+        cdef int64_t[:, :, ::1] trace, seen
+        cdef const int64_t[:, ::1] value
+        cdef int64_t[:, ::1] kept
+        cdef int64_t *adds = <int64_t *>_address(self.total_adds)
+        for first in range(0, order.shape[0], self.lanes):
+            real = min(self.lanes, order.shape[0] - first)
+            for scan, _ in self.scans:
+                for i, state in enumerate(scan.plan.states):
+                    block, value = scan.initial[i], initial[state.name]
+                    for lane in range(real):
+                        for unit in range(block.shape[0]):
+                            block[unit, lane] = value[order[first + lane], unit]
+            with nogil:
+                for lane in range(self.lanes):
+                    source.lengths[lane] = 0
+                    if lane < real:
+                        source.lengths[lane] = lengths[order[first + lane]]
+                        self._load(inputs, order[first + lane], lane)
+                rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
+                                self.lanes, adds)
+                for lane in range(real):
+                    output_lengths[order[first + lane]] = result.lengths[lane]
+                    self._store(outputs, order[first + lane], lane)
+            for scan, _ in self.scans:
+                for i, state in enumerate(scan.plan.states):
+                    block, kept = scan.final[i], final[state.name]
+                    for lane in range(real):
+                        for unit in range(block.shape[0]):
+                            kept[order[first + lane], unit] = block[unit, lane]
+            for name, array, _, i in self.traced:
+                seen, trace = array, traces[name]
+                for lane in range(real):
+                    sequence = order[first + lane]
+                    for step in range(self.sequences[i].lengths[lane]):
+                        for unit in range(seen.shape[1]):
+                            trace[sequence, step, unit] = seen[step, unit, lane]
+
+    cdef void _load(self, const int64_t[:, :, ::1] inputs, int64_t sequence,
+                    int64_t lane) noexcept nogil:
+        cdef rnnhw_sequence *source = &self.sequences[0]
+        cdef int64_t step, unit, place
+        for step in range(source.lengths[lane]):
+            for unit in range(source.units):
+                place = (step * source.units + unit) * self.lanes + lane
+                if source.bits == 32:
+                    (<int32_t *>source.data)[place] = <int32_t>inputs[sequence, step, unit]
+                else:
+                    (<int64_t *>source.data)[place] = inputs[sequence, step, unit]
+
+    cdef void _store(self, int64_t[:, :, ::1] outputs, int64_t sequence,
+                     int64_t lane) noexcept nogil:
+        cdef rnnhw_sequence *result = &self.sequences[self.node_count]
+        cdef int64_t step, unit
+        for step in range(result.lengths[lane]):
+            for unit in range(result.units):
+                outputs[sequence, step, unit] = _read(
+                    result, (step * result.units + unit) * self.lanes + lane)

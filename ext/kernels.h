@@ -1,0 +1,113 @@
+/* The kernels of the engine: one table of functions for each instruction set.
+ *
+ * Vectors lie in lane blocks: element (unit, lane) at [unit * lanes + lane], with 16 lanes (16
+ * sequences side by side) or 1 lane (one sequence; units take the place of lanes). Elementwise
+ * kernels see neither: they walk chunks of 16 elements. Elements are int32_t or int64_t; all
+ * arithmetic is modulo the element, and the plan proves that exact results fit.
+ */
+#ifndef RNNHW_KERNELS_H
+#define RNNHW_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16 };
+
+enum rnnhw_rounding {
+    RNNHW_TRN,
+    RNNHW_TRN_ZERO,
+    RNNHW_RND,
+    RNNHW_RND_ZERO,
+    RNNHW_RND_INF,
+    RNNHW_RND_MIN_INF,
+    RNNHW_RND_CONV,
+    RNNHW_RND_CONV_ODD
+};
+
+enum rnnhw_overflow { RNNHW_WRAP, RNNHW_SAT, RNNHW_SAT_ZERO, RNNHW_SAT_SYM, RNNHW_WRAP_SM };
+
+/* A cast: drop `drop` fraction bits (negative: append zeros), then fit lowest..max. */
+typedef struct {
+    int64_t drop;
+    int64_t width;
+    int64_t is_signed;
+    int64_t rounding;
+    int64_t overflow;
+    int64_t lowest;
+    int64_t max;
+} rnnhw_cast;
+
+/* Which of 16 neighbouring elements are real: for all chunks but the last, and for the last. */
+typedef struct {
+    int32_t all[RNNHW_CHUNK];
+    int32_t last[RNNHW_CHUNK];
+} rnnhw_mask;
+
+/* Elements clipped high, clipped low, wrapped. */
+typedef int64_t rnnhw_events[3];
+
+/* The rows of a matrix: row r adds `count[r]` weights times operands from column `first[r]` on.
+ * `weights[offset[r]...]` are stored in units of `group` columns (2 for int16 pairs): first and
+ * the stored length are multiples of it, padded with zeros; `terms[r]` counts the real ones.
+ * With one lane and `interleaved`, 16 rows of equal extent are stored column by column.
+ */
+typedef struct {
+    const int32_t *first;
+    const int32_t *count;
+    const int32_t *terms;
+    const int64_t *offset;
+    const void *weights;
+    int64_t interleaved;
+    int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
+} rnnhw_rows;
+
+/* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
+ * of the program, spelled out here. Rows kernels return the terms that they added. */
+#define RNNHW_ELEMENT_KERNELS(E)                                                                  \
+    void (*add)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);       \
+    void (*subtract)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);  \
+    void (*multiply)(E * dst, const E *a, const E *b, int64_t chunks);                            \
+    void (*select)(E * dst, const E *s, const E *a, const E *b, int shift_a, int shift_b,         \
+                   int64_t chunks);                                                               \
+    void (*clamp)(E * dst, const E *a, E low, E high, int64_t chunks);                            \
+    void (*shift)(E * dst, const E *a, int left, int64_t chunks);                                 \
+    void (*lookup)(E * dst, const E *a, const E *table, E address_mask, int64_t chunks);          \
+    void (*cast)(E * dst, const E *a, const rnnhw_cast *to, int64_t chunks,                       \
+                 const rnnhw_mask *mask, int64_t *events);                                        \
+    void (*pack)(int16_t * dst, const E *a, int64_t units, int64_t lanes);                        \
+    void (*transform)(E * dst, E * scratch, const E *a, int64_t units, int64_t lanes,             \
+                      int64_t stages);                                                            \
+    int64_t (*rows_narrow)(E * dst, const rnnhw_rows *m, const int16_t *x, int64_t row,           \
+                           int64_t rows, int64_t lanes, int accumulate);                          \
+    int64_t (*rows_wide)(E * dst, const rnnhw_rows *m, const E *x, int64_t row, int64_t rows,     \
+                         int64_t lanes, int accumulate);                                          \
+    int64_t (*rows_ordered)(E * dst, const rnnhw_rows *m, const E *x, const E *start,             \
+                            const rnnhw_cast *start_cast, const rnnhw_cast *product,              \
+                            const rnnhw_cast *accumulator, int shift_sum, int shift_term,         \
+                            int64_t row, int64_t rows, int64_t lanes, const rnnhw_mask *mask,     \
+                            int64_t *product_events, int64_t *sum_events);
+
+typedef struct {
+    RNNHW_ELEMENT_KERNELS(int32_t)
+} rnnhw_kernels32;
+
+typedef struct {
+    RNNHW_ELEMENT_KERNELS(int64_t)
+} rnnhw_kernels64;
+
+typedef struct {
+    const char *name;
+    rnnhw_kernels32 narrow;
+    rnnhw_kernels64 wide;
+} rnnhw_kernels;
+
+extern const rnnhw_kernels rnnhw_kernels_plain;
+extern const rnnhw_kernels rnnhw_kernels_avx2;
+
+/* The instruction sets in ascending order; `index` past the end gives NULL. */
+const rnnhw_kernels *rnnhw_built(int index);
+
+/* Whether this processor runs them. */
+int rnnhw_supported(int index);
+
+#endif

@@ -1,0 +1,202 @@
+/* The interpreter of programs: phases, tiles and time. See program.h. */
+#include "program.h"
+
+#include <string.h>
+
+static int64_t longest(const int64_t *lengths, int64_t lanes)
+{
+    int64_t most = 0;
+    for (int64_t lane = 0; lane < lanes; lane++)
+        if (lengths[lane] > most)
+            most = lengths[lane];
+    return most;
+}
+
+/* Where a phase stands: the instruction's operands are found from it. */
+typedef struct {
+    rnnhw_scan *scan;
+    int64_t tile;
+    int64_t units; /* of this tile */
+    int64_t chunks;
+    rnnhw_mask mask;
+    int64_t active; /* sequences that have this step */
+} place;
+
+static inline void *at(const place *p, int64_t slot)
+{
+    return p->scan->current[slot] + p->tile * p->scan->slots[slot].tile_bytes;
+}
+
+static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
+{
+    return index < 0 ? NULL : &p->scan->casts[index];
+}
+
+#define E int32_t
+#define KERNELS rnnhw_kernels32
+#define NAME(stem) stem##_32
+#include "program.inc"
+#undef E
+#undef KERNELS
+#undef NAME
+
+#define E int64_t
+#define KERNELS rnnhw_kernels64
+#define NAME(stem) stem##_64
+#include "program.inc"
+#undef E
+#undef KERNELS
+#undef NAME
+
+static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase *phase)
+{
+    rnnhw_scan *scan = p->scan;
+    p->tile = 0;
+    for (int64_t i = phase->first; i < phase->first + phase->whole; i++) {
+        p->units = scan->instructions[i].units;
+        scan->bits == 32 ? execute_32(&kernels->narrow, p, i) : execute_64(&kernels->wide, p, i);
+    }
+    if (phase->tile == 0)
+        return;
+    for (int64_t unit = 0; unit < phase->units; unit += scan->tile_units, p->tile++) {
+        const int64_t left = phase->units - unit;
+        p->units = left < scan->tile_units ? left : scan->tile_units;
+        p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
+        if (scan->lanes == 1)
+            for (int64_t i = 0; i < RNNHW_CHUNK; i++)
+                p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
+        for (int64_t i = phase->first + phase->whole;
+             i < phase->first + phase->whole + phase->tile; i++)
+            scan->bits == 32 ? execute_32(&kernels->narrow, p, i)
+                             : execute_64(&kernels->wide, p, i);
+    }
+}
+
+static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *lengths)
+{
+    const int64_t steps = longest(lengths, scan->lanes);
+    place p;
+    memset(&p, 0, sizeof p);
+    p.scan = scan;
+    for (int64_t s = 0; s < scan->slot_count; s++)
+        scan->current[s] = scan->slots[s].base;
+    for (int64_t s = 0; s < scan->state_count; s++)
+        scan->bits == 32 ? begin_32(scan, &scan->states[s]) : begin_64(scan, &scan->states[s]);
+    run_phase(kernels, &p, &scan->phases[0]);
+    for (int64_t t = 0; t < steps; t++) {
+        p.active = 0;
+        for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
+            const int real = scan->lanes == 1 || t < lengths[lane];
+            p.mask.all[lane] = p.mask.last[lane] = real;
+            p.active += lane < scan->lanes && real;
+        }
+        for (int64_t i = 1; i < scan->phase_count; i++)
+            run_phase(kernels, &p, &scan->phases[i]);
+        for (int64_t s = 0; s < scan->state_count; s++)
+            scan->bits == 32 ? end_32(scan, &scan->states[s], lengths, t)
+                             : end_64(scan, &scan->states[s], lengths, t);
+        for (int64_t i = 0; i < scan->swap_count; i++) {
+            char **a = &scan->current[scan->swaps[2 * i]], **b = &scan->current[scan->swaps[2 * i + 1]];
+            char *kept = *a;
+            *a = *b;
+            *b = kept;
+        }
+        for (int64_t s = 0; s < scan->slot_count; s++)
+            scan->current[s] += scan->slots[s].step_bytes;
+    }
+}
+
+static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
+                       int64_t lane)
+{
+    const int64_t index = (step * s->units + unit) * lanes + lane;
+    return s->bits == 32 ? ((const int32_t *)s->data)[index] : ((const int64_t *)s->data)[index];
+}
+
+static void set_element(rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit, int64_t lane,
+                        int64_t value)
+{
+    const int64_t index = (step * s->units + unit) * lanes + lane;
+    if (s->bits == 32)
+        ((int32_t *)s->data)[index] = (int32_t)value;
+    else
+        ((int64_t *)s->data)[index] = value;
+}
+
+static void reverse_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+{
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        const int64_t steps = dst->lengths[lane] = source->lengths[lane];
+        for (int64_t t = 0; t < steps; t++)
+            for (int64_t u = 0; u < dst->units; u++)
+                set_element(dst, lanes, t, u, lane,
+                            element(source, lanes, steps - 1 - t, u, lane));
+    }
+}
+
+static void last_step(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+{
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        const int64_t steps = source->lengths[lane];
+        dst->lengths[lane] = steps > 0;
+        for (int64_t u = 0; u < dst->units && steps > 0; u++)
+            set_element(dst, lanes, 0, u, lane, element(source, lanes, steps - 1, u, lane));
+    }
+}
+
+static int64_t total_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+{
+    int64_t adds = 0;
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        dst->lengths[lane] = source->lengths[lane] > 0;
+        for (int64_t u = 0; u < dst->units; u++) {
+            uint64_t sum = 0;
+            for (int64_t t = 0; t < source->lengths[lane]; t++, adds++)
+                sum += (uint64_t)element(source, lanes, t, u, lane);
+            set_element(dst, lanes, 0, u, lane, (int64_t)sum);
+        }
+    }
+    return adds;
+}
+
+static void count_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+{
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        dst->lengths[lane] = source->lengths[lane] > 0;
+        set_element(dst, lanes, 0, 0, lane, source->lengths[lane]);
+    }
+}
+
+void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
+                     rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const rnnhw_time_node *node = &nodes[i];
+        const rnnhw_sequence *source = &sequences[node->source];
+        rnnhw_sequence *dst = &sequences[node->dst];
+        switch (node->operation) {
+        case RNNHW_SCAN:
+            memcpy(dst->lengths, source->lengths, sizeof dst->lengths);
+            run_scan(kernels, node->scan, dst->lengths);
+            break;
+        case RNNHW_REVERSE:
+            reverse_steps(dst, source, lanes);
+            break;
+        case RNNHW_WINDOW:
+            for (int64_t lane = 0; lane < lanes; lane++) {
+                const int64_t steps = source->lengths[lane] - node->width + 1;
+                dst->lengths[lane] = steps > 0 ? steps : 0;
+            }
+            break;
+        case RNNHW_LAST:
+            last_step(dst, source, lanes);
+            break;
+        case RNNHW_TOTAL:
+            total_adds[i] += total_steps(dst, source, lanes);
+            break;
+        default:
+            count_steps(dst, source, lanes);
+            break;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+/* A network as data, and its run on one block of sequences: 16 side by side, or one alone.
+ *
+ * A step program knows no cell: it is a list of phases; a phase runs its whole-vector
+ * instructions once and then its tile instructions for every tile of units, so that products and
+ * the elementwise tail behind them stay in the first-level cache.
+ */
+#ifndef RNNHW_PROGRAM_H
+#define RNNHW_PROGRAM_H
+
+#include "kernels.h"
+
+enum rnnhw_operation {
+    RNNHW_ADD,
+    RNNHW_SUBTRACT,
+    RNNHW_MULTIPLY,
+    RNNHW_SELECT,
+    RNNHW_CLAMP,
+    RNNHW_SHIFT,        /* dst = a << shift_a */
+    RNNHW_CAST,         /* dst = a under casts[cast] */
+    RNNHW_LOOKUP,       /* dst = data[data][a & high] */
+    RNNHW_ROWS_NARROW,  /* dst (+)= matrices[rows] times packed a */
+    RNNHW_ROWS_WIDE,    /* dst (+)= matrices[rows] times a */
+    RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts */
+    RNNHW_LOAD,         /* whole: dst = a from a sequence of `low` bits */
+    RNNHW_STORE,        /* whole: dst in a sequence of `low` bits = a */
+    RNNHW_PACK,         /* whole: packed dst = a */
+    RNNHW_GATHER,       /* whole: dst[i] = slot data[2 i] of unit data[2 i + 1] */
+    RNNHW_TRANSFORM     /* whole: dst = `low` Hadamard stages of a, scratch b */
+};
+
+/* Operands are slot numbers, 0 for none; every field is an int64_t so that a NumPy row is one. */
+typedef struct {
+    int64_t operation;
+    int64_t units; /* of a whole-vector instruction */
+    int64_t dst, a, b, c;
+    int64_t shift_a, shift_b;
+    int64_t low, high;
+    int64_t data;
+    int64_t rows;
+    int64_t accumulate;
+    int64_t cast, product, start;    /* indices of casts, -1: none */
+    int64_t events, product_events;  /* indices of events */
+} rnnhw_instruction;
+
+/* Instructions first..first+whole once, then ..+tile for every tile of `units`. */
+typedef struct {
+    int64_t first, whole, tile, units;
+} rnnhw_phase;
+
+/* Where a vector lies: at a step and a tile, base + step * step_bytes + tile * tile_bytes. */
+typedef struct {
+    char *base;
+    int64_t step_bytes, tile_bytes;
+} rnnhw_slot;
+
+/* A state's value before and after the step, and its 64-bit initial and final values. */
+typedef struct {
+    int64_t before, after, units;
+    const int64_t *initial;
+    int64_t *final;
+} rnnhw_state;
+
+typedef struct {
+    int64_t bits; /* of an element, 32 or 64 */
+    int64_t lanes, tile_units;
+    const rnnhw_instruction *instructions;
+    const rnnhw_phase *phases; /* the first one runs before the first step only */
+    int64_t phase_count;
+    rnnhw_slot *slots;
+    char **current; /* scratch: the address of every slot at this step */
+    int64_t slot_count;
+    const int64_t *swaps; /* pairs of slots that change places after a step */
+    int64_t swap_count;
+    const rnnhw_state *states;
+    int64_t state_count;
+    const rnnhw_cast *casts;
+    const rnnhw_rows *matrices;
+    const void *const *data;
+    rnnhw_events *events;
+    int64_t *units_done; /* per instruction: elements (or rows) computed for real sequences */
+    int64_t *terms_done; /* per instruction: terms added by rows */
+} rnnhw_scan;
+
+/* Vectors of every step of a block: element (step, unit, lane), 32 or 64 bits each. */
+typedef struct {
+    void *data;
+    int64_t bits, units;
+    int64_t lengths[RNNHW_LANES];
+} rnnhw_sequence;
+
+enum rnnhw_time_operation {
+    RNNHW_SCAN,
+    RNNHW_REVERSE,
+    RNNHW_WINDOW, /* a view: the steps overlap in memory */
+    RNNHW_LAST,
+    RNNHW_TOTAL,
+    RNNHW_STEPS
+};
+
+/* dst = operation(sources); a scan reads and writes them through its slots. */
+typedef struct {
+    int64_t operation;
+    int64_t dst, source;
+    int64_t width; /* of a window */
+    rnnhw_scan *scan;
+} rnnhw_time_node;
+
+/* Run all nodes on one block; sequences[0] holds the inputs. The additions that totals made for
+ * real sequences are added to `total_adds`, one entry a node. */
+void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
+                     rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds);
+
+#endif

@@ -1,0 +1,53 @@
+/* Words of AVX2: sixteen 32-bit sums and the dot product of int16 pairs (vpmaddwd). */
+#ifndef RNNHW_SIMD_H
+#define RNNHW_SIMD_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define RNNHW_ISA avx2
+#define RNNHW_ISA_NAME "avx2"
+
+/* 6 rows x 2 registers of sums, 2 of operands, 1 of weights: 15 of the 16 ymm registers. */
+enum { RNNHW_TILE_ROWS = 6 };
+
+typedef struct {
+    __m256i low, high;
+} sums16;
+
+typedef sums16 pairs16;
+
+static inline sums16 sums_zero(void)
+{
+    return (sums16){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+static inline pairs16 pairs_load(const int16_t *from)
+{
+    return (pairs16){_mm256_loadu_si256((const __m256i *)from),
+                     _mm256_loadu_si256((const __m256i *)(from + 16))};
+}
+
+static inline pairs16 pairs_broadcast(const int16_t *from)
+{
+    int32_t pair;
+    memcpy(&pair, from, sizeof pair);
+    const __m256i all = _mm256_set1_epi32(pair);
+    return (pairs16){all, all};
+}
+
+/* vpmaddwd wraps only for two products of -2^15 by -2^15: right modulo 2^32, as promised. */
+static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
+{
+    return (sums16){_mm256_add_epi32(sums.low, _mm256_madd_epi16(a.low, b.low)),
+                    _mm256_add_epi32(sums.high, _mm256_madd_epi16(a.high, b.high))};
+}
+
+static inline void sums_store(int32_t *to, sums16 sums)
+{
+    _mm256_storeu_si256((__m256i *)to, sums.low);
+    _mm256_storeu_si256((__m256i *)(to + 8), sums.high);
+}
+
+#endif

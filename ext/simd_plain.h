@@ -1,0 +1,60 @@
+/* Words of portable C: sixteen 32-bit sums and the dot product of int16 pairs. */
+#ifndef RNNHW_SIMD_H
+#define RNNHW_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define RNNHW_ISA plain
+#define RNNHW_ISA_NAME "plain"
+
+/* Rows that one pass over the operands computes: as many sums as registers hold. */
+enum { RNNHW_TILE_ROWS = 2 };
+
+typedef struct {
+    int32_t lane[16];
+} sums16;
+
+typedef struct {
+    int16_t pair[16][2];
+} pairs16;
+
+static inline sums16 sums_zero(void)
+{
+    sums16 sums;
+    memset(&sums, 0, sizeof sums);
+    return sums;
+}
+
+static inline pairs16 pairs_load(const int16_t *from)
+{
+    pairs16 pairs;
+    memcpy(&pairs, from, sizeof pairs);
+    return pairs;
+}
+
+/* The pair at `from` in every lane. */
+static inline pairs16 pairs_broadcast(const int16_t *from)
+{
+    pairs16 pairs;
+    for (int lane = 0; lane < 16; lane++)
+        memcpy(pairs.pair[lane], from, sizeof pairs.pair[lane]);
+    return pairs;
+}
+
+/* sums + a[0] b[0] + a[1] b[1] in every lane, modulo 2^32. */
+static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        sums.lane[lane] = (int32_t)((uint32_t)sums.lane[lane] +
+                                    (uint32_t)(a.pair[lane][0] * b.pair[lane][0]) +
+                                    (uint32_t)(a.pair[lane][1] * b.pair[lane][1]));
+    return sums;
+}
+
+static inline void sums_store(int32_t *to, sums16 sums)
+{
+    memcpy(to, &sums, sizeof sums);
+}
+
+#endif

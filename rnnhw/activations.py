@@ -1,0 +1,61 @@
+"""Activations: what a cell does with its cast sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rnnhw.tables import SIGMOID, TANH
+
+if TYPE_CHECKING:
+    from rnnhw.dataflow import Node, StepBuilder
+
+__all__ = ["Activation", "HardTanh", "Identity", "ReLU", "Sigmoid", "Tanh"]
+
+
+class Activation(Protocol):
+    """Writes ``f(z)`` in the format of ``role``; ``z`` is already cast to ``sum``."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        """The node that holds ``f(z)``, named after ``role``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``f(z) = z``."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        return g.cast(z, role)
+
+
+@dataclass(frozen=True)
+class ReLU:
+    """``f(z) = max(z, 0)``."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        return g.cast(g.clamp(z, 0, None), role)
+
+
+@dataclass(frozen=True)
+class HardTanh:
+    """``f(z) = min(max(z, -1), 1)``."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        return g.cast(g.clamp(z, -1, 1), role)
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """A table of tanh; the ``sum`` format is its address."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        return g.lookup(z, TANH, role)
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """A table of 1 / (1 + exp(-z)); the ``sum`` format is its address."""
+
+    def apply(self, g: StepBuilder, z: Node, role: str) -> Node:
+        return g.lookup(z, SIGMOID, role)

@@ -1,0 +1,263 @@
+"""The cost report: the types that :mod:`rnnhw.cost` fills in and the renderers print.
+
+Every quantity carries its unit in its name. A :class:`Figure` says how its value is known; the
+value is null where it is not known or does not apply. Integers stay integers; there is no time
+stamp and no path, so the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "SCHEMA_ID",
+    "Figure",
+    "File",
+    "Files",
+    "LayerReport",
+    "MemoryReport",
+    "OperatingPoint",
+    "PhaseReport",
+    "Report",
+    "Resource",
+    "Status",
+    "TargetReport",
+    "Totals",
+    "derived",
+    "not_known",
+    "not_used",
+    "report_fields",
+]
+
+SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
+"""The ``$id`` of the report's JSON schema, and the first value of every report."""
+
+Status = Literal[
+    "measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"
+]
+"""How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
+where a number was read; ``derived`` is computed from the design and such numbers;
+``second-hand`` is, or is computed from, a number that a third party reports."""
+
+
+class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of the report share."""
+
+
+class Figure(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One value in the unit that the field's name ends in, how it is known, and from where."""
+
+    value: int | float | str | None
+    status: Status
+    note: str = ""
+
+
+def derived(value: float | str, note: str = "") -> Figure:
+    """A figure that follows from the design."""
+    return Figure(value, "derived", note)
+
+
+def not_known(note: str = "") -> Figure:
+    """A figure that no source supports."""
+    return Figure(None, "not known", note)
+
+
+def not_used(note: str = "") -> Figure:
+    """A figure that does not exist on this target."""
+    return Figure(None, "not used", note)
+
+
+class File(_Base):
+    """A file that the report depends on: its name without folders, and its contents' digest."""
+
+    name: str
+    sha256: str
+
+
+class Files(_Base):
+    """The files behind the report; null where there is none."""
+
+    design: File | None
+    weights: File | None
+    data: File | None
+    profile: File | None
+
+
+class TargetReport(_Base):
+    """The hardware that the report is for."""
+
+    profile: str
+    title: str
+    kind: Literal["fpga", "microcontroller"]
+
+
+class OperatingPoint(_Base):
+    """Speed at one clock."""
+
+    clock_mhz: Figure
+    steps_per_second: Figure
+    step_latency_us: Figure
+    sequence_time_us: Figure
+    deadline_slack_percent: Figure
+
+
+class Resource(_Base):
+    """How much of one resource is used; ``percent`` is of the capacity."""
+
+    name: str
+    unit: str
+    used: Figure
+    capacity: Figure
+    percent: float | None
+    fits: bool | None
+
+
+class Totals(_Base):
+    """The whole network.
+
+    ``cycles_per_step`` is the step interval (of the slowest layer), ``step_latency_cycles`` from
+    a step's first input element to its last result, ``cycles_after_last_step`` those of layers
+    that run once a sequence. ``utilisation`` is useful MACs over lanes times cycles.
+    ``weight_bits`` to ``vector_bits`` are what the network stores, the ``_memory_bits`` what the
+    memories that hold it have.
+    """
+
+    lanes: Figure
+    cycles_per_step: Figure
+    instructions_per_step: Figure
+    step_latency_cycles: Figure
+    cycles_after_last_step: Figure
+    cycles_per_sequence: Figure
+    steps_per_sequence: Figure
+    required_steps_per_second: Figure
+    lowest_clock_mhz: Figure
+    macs_per_step: Figure
+    macs_after_last_step: Figure
+    utilisation: Figure
+    bound_by: Figure
+    weight_bits: Figure
+    bias_bits: Figure
+    table_bits: Figure
+    state_bits: Figure
+    vector_bits: Figure
+    weight_memory_bits: Figure
+    bias_memory_bits: Figure
+    table_memory_bits: Figure
+    state_memory_bits: Figure
+    vector_memory_bits: Figure
+    block_rams: Figure
+    dsp_blocks: Figure
+    luts: Figure
+    flip_flops: Figure
+    flash_bytes: Figure
+    ram_bytes: Figure
+
+
+class MemoryReport(_Base):
+    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM or registers."""
+
+    name: str
+    holds: str
+    depth_words: int
+    width_bits: int
+    stored_bits: int
+    padded_bits: int
+    placement: str
+    block_rams: int
+
+
+class PhaseReport(_Base):
+    """Rows on lanes in one phase of the step (see :mod:`rnnhw.machine.phases`)."""
+
+    rows: int
+    lanes: int
+    groups: int
+    columns: int
+    group_interval_cycles: int
+    transform_cycles: int
+    post_processor_depth_cycles: int
+    cycles: int
+
+
+class LayerReport(_Base):
+    """One layer. ``counts`` are algorithmic, ``traffic`` is at the memories' ports, of one step.
+
+    ``cycles_basis`` is ``measured`` where the cycle formula equalled a Verilog prototype of this
+    kind of layer, else ``modelled``, and ``assumptions`` say what was not measured.
+    """
+
+    name: str
+    runs: Literal["every step", "once a sequence"]
+    lanes: Figure
+    cycles_per_step: Figure
+    instructions_per_step: Figure
+    cycles_basis: Literal["measured", "modelled", "not known"]
+    macs_per_step: int
+    utilisation: Figure
+    bound_by: Figure
+    dsp_blocks: Figure
+    block_rams: Figure
+    luts: Figure
+    flip_flops: Figure
+    assumptions: tuple[str, ...]
+    phases: tuple[PhaseReport, ...]
+    memories: tuple[MemoryReport, ...]
+    traffic: dict[str, int]
+    counts: dict[str, int]
+
+
+class Report(_Base, rename={"schema": "$schema"}):
+    """Throughput and storage of one design on one target.
+
+    ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a
+    capacity that matters is not known; ``over_capacity`` names what does not fit.
+    """
+
+    schema: str
+    rnnhw_version: str
+    title: str
+    files: Files
+    settings: dict[str, bool | int | float | str | None]
+    target: TargetReport
+    fits: bool | None
+    over_capacity: tuple[str, ...]
+    totals: Totals
+    operating_points: tuple[OperatingPoint, ...]
+    resources: tuple[Resource, ...]
+    layers: tuple[LayerReport, ...]
+    notes: tuple[str, ...]
+
+
+def _figures(part: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float | int | bool]]:
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        value = value.value if isinstance(value, Figure) else value
+        if isinstance(value, int | float):
+            yield prefix + name, value
+
+
+def report_fields(report: Report) -> dict[str, float | int | bool]:
+    """Every known number of the report by the name that ``--min`` and ``--max`` take.
+
+    Totals, operating point and resources have plain names (``cycles_per_step``,
+    ``steps_per_second``, ``lut_percent``), a layer's start with its name
+    (``rnn.counts.multiplies``). Of several operating points the lowest clock's is meant: it is
+    the slowest.
+    """
+    fields: dict[str, float | int | bool] = dict(_figures(report.totals))
+    if report.fits is not None:
+        fields["fits"] = report.fits
+    if report.operating_points:
+        fields.update(_figures(report.operating_points[0]))
+    for resource in report.resources:
+        if resource.percent is not None:
+            fields[f"{resource.name}_percent"] = resource.percent
+    for layer in report.layers:
+        fields.update(_figures(layer, f"{layer.name}."))
+        for group in ("traffic", "counts"):
+            for name, count in getattr(layer, group).items():
+                fields[f"{layer.name}.{group}.{name}"] = count
+    return fields

@@ -1,0 +1,781 @@
+"""The step graph: one timestep of a layer over a closed set of integer operations.
+
+A cell writes its equations once, on a :class:`StepBuilder`; every interpreter (golden, engine,
+reference, counts, machine) reads the same :class:`StepGraph`. All operations act on vectors of
+raw integers; every result is exact except a :class:`Cast`'s (and a :class:`Matvec`'s with a
+``product`` or ``accumulator`` format, which casts inside). Formats of exact results follow from
+integer intervals of the operands' formats, never from weight values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics import Q, Rounding, interval_format
+from rnnhw.tables import RealFunction, Table
+
+if TYPE_CHECKING:
+    from rnnhw.structures import Elementary, Structure
+
+__all__ = [
+    "OPERATIONS",
+    "Add",
+    "Cast",
+    "Clamp",
+    "Constant",
+    "Formats",
+    "Gather",
+    "Input",
+    "Lookup",
+    "Matvec",
+    "Multiply",
+    "Node",
+    "Reinterpret",
+    "Select",
+    "State",
+    "StepBuilder",
+    "StepGraph",
+    "Subtract",
+    "Tensor",
+    "operation_table",
+]
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Numbers from the weights file: ``key`` in it, its shape, and the format they are cast to.
+
+    ``role`` says which of the format roles it has: ``weight``, ``recurrent_weight``, ``bias`` or
+    ``state`` (an initial state).
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    role: str
+    format: Q
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node:
+    """The result of one operation: ``units`` raw integers of ``format``.
+
+    ``interval`` bounds the raw integers; ``role`` is the format role of the signal (empty for an
+    exact result); ``name`` is unique in the layer.
+    """
+
+    name: str
+    units: int
+    format: Q
+    interval: Interval
+    role: str = ""
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        """The nodes that this one reads, in order."""
+        found: list[Node] = []
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Node):
+                found.append(value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Node):
+                found.extend(value)
+        return tuple(found)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Input(Node):
+    """A vector from outside, new at every step: source number ``position`` of the layer."""
+
+    position: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State(Node):
+    """A vector kept from the step before; ``initial`` (None is zero) holds its first value."""
+
+    initial: Tensor | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Constant(Node):
+    """A vector that never changes: a tensor of the weights file, or literal raw integers."""
+
+    tensor: Tensor | None
+    values: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Matvec(Node):
+    """``start + structure(weights) @ vector``, terms added in ascending column order.
+
+    Without formats the sum is exact. ``product`` casts every product; ``accumulator`` casts the
+    start first and then after every add.
+    """
+
+    structure: Elementary
+    weights: Tensor | None
+    vector: Node
+    start: Node | None
+    product: Q | None
+    accumulator: Q | None
+
+    @property
+    def product_format(self) -> tuple[int, Interval]:
+        """Fraction bits and raw interval of one product, cast to ``product`` if there is one."""
+        if self.product is not None:
+            return self.product.fraction, (self.product.lowest, self.product.max)
+        return _product(self.weights.format if self.weights else None, self.vector)
+
+    @property
+    def order_free(self) -> bool:
+        """Whether the terms may be added in any order without changing one bit of the result.
+
+        Without an accumulator, or with one that wraps: casting after every add is then the exact
+        sum of the separately rounded products modulo the word, unless the accumulator drops bits
+        of a product under a rounding that looks at the sum.
+        """
+        if self.accumulator is None:
+            return True
+        if self.accumulator.overflow.value != "WRAP":
+            return False
+        drops = self.product_format[0] > self.accumulator.fraction
+        return not drops or self.accumulator.rounding.shift_invariant
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Node):
+    """``a + b``, element by element."""
+
+    a: Node
+    b: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Subtract(Node):
+    """``a - b``, element by element."""
+
+    a: Node
+    b: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Multiply(Node):
+    """``a * b``, element by element."""
+
+    a: Node
+    b: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Select(Node):
+    """``a`` where ``s >= 0``, else ``b``."""
+
+    s: Node
+    a: Node
+    b: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clamp(Node):
+    """``a`` limited to ``low..high`` (raw integers of the operand's scale)."""
+
+    a: Node
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Gather(Node):
+    """Element ``indices[i]`` of the concatenated ``parts``: wiring, no hardware."""
+
+    parts: tuple[Node, ...]
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reinterpret(Node):
+    """The same raw integers under another scale."""
+
+    a: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cast(Node):
+    """``a`` rounded and fitted into ``format``: the one operation that loses information."""
+
+    a: Node
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every possible operand passes unchanged (same scale, range covered)."""
+        low, high = self.a.interval
+        same_scale = self.format.fraction == self.a.format.fraction
+        return same_scale and self.format.lowest <= low and high <= self.format.max
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lookup(Node):
+    """Entry ``a`` of a table."""
+
+    a: Node
+    table: Table
+
+
+OPERATIONS: tuple[type[Node], ...] = (
+    Input,
+    State,
+    Constant,
+    Matvec,
+    Add,
+    Subtract,
+    Multiply,
+    Select,
+    Clamp,
+    Gather,
+    Reinterpret,
+    Cast,
+    Lookup,
+)
+"""The closed set."""
+
+Meaning = TypeVar("Meaning")
+
+
+def operation_table(table: Mapping[type, Meaning]) -> Mapping[type, Meaning]:
+    """``table`` itself, if it gives every operation a meaning.
+
+    Every interpreter passes its table through here when it is imported, so a new operation
+    cannot be forgotten anywhere.
+
+    Raises:
+        TypeError: an operation is missing or one too many is there.
+    """
+    missing = [op.__name__ for op in OPERATIONS if op not in table]
+    surplus = [op.__name__ for op in table if op not in OPERATIONS]
+    if missing or surplus:
+        raise TypeError(f"operation table: missing {missing}, unknown {surplus}")
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """One format for each role of signal. Roles that are left out fall back as below, or to
+    the design's formats; a role without any format is exact where that is possible
+    (``product``, ``accumulator``, ``recurrent_sum``, ``stage``, ``output``) and else an error.
+
+    ``recurrent_weight`` and ``bias`` fall back to ``weight``. ``stage`` is the format between
+    the factors of a recurrence made of several (Walsh-Hadamard stages).
+    """
+
+    input: Q | None = None
+    weight: Q | None = None
+    recurrent_weight: Q | None = None
+    bias: Q | None = None
+    sum: Q | None = None
+    recurrent_sum: Q | None = None
+    gate: Q | None = None
+    cell: Q | None = None
+    state: Q | None = None
+    stage: Q | None = None
+    product: Q | None = None
+    accumulator: Q | None = None
+    output: Q | None = None
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is not None and not isinstance(value, Q):
+                raise DesignError(
+                    f"Formats({entry.name}=...) must be a Q format, got {value!r}",
+                    "write for example Q(3, 4): 3 integer bits, 4 fraction bits and the sign",
+                )
+
+
+_FALLBACK = {"recurrent_weight": "weight", "bias": "weight"}
+
+
+@dataclass(frozen=True)
+class FormatScope:
+    """Which format a signal of one layer has: override, then layer, then design.
+
+    A role's own format at any of these levels wins over the role it falls back to.
+    """
+
+    layer: str
+    overrides: Mapping[str, Q]
+    levels: tuple[Formats, ...]
+
+    def find(self, role: str, signal: str) -> Q | None:
+        """The format of ``signal`` (its name without the layer), or None if none is given."""
+        override = self.overrides.get(f"{self.layer}.{signal}")
+        if override is not None:
+            return override
+        candidate: str | None = role
+        while candidate:
+            for level in self.levels:
+                found = getattr(level, candidate)
+                if found is not None:
+                    return found  # type: ignore[no-any-return]
+            candidate = _FALLBACK.get(candidate)
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class StepGraph:
+    """One timestep of a layer: nodes in an order in which operands come first.
+
+    ``updates`` pairs each state with the node whose value it has at the next step.
+    """
+
+    layer: str
+    nodes: tuple[Node, ...]
+    updates: tuple[tuple[State, Node], ...]
+    output: Node
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that the graph reads, in order of first use, each once."""
+        found: dict[str, Tensor] = {}
+        for node in self.nodes:
+            for tensor in node_tensors(node):
+                found.setdefault(tensor.key, tensor)
+        return tuple(found.values())
+
+    def signal(self, node: Node) -> str:
+        """The full name of a node: layer, dot, name."""
+        return f"{self.layer}.{node.name}"
+
+    def signals(self) -> tuple[tuple[str, Node], ...]:
+        """Every named vector with its full name; a state is named after its new value."""
+        return tuple((self.signal(node), node) for node in self.nodes)
+
+
+def node_tensors(node: Node) -> tuple[Tensor, ...]:
+    """The tensors that one node reads."""
+    match node:
+        case Matvec(weights=Tensor() as tensor):
+            return (tensor,)
+        case Constant(tensor=Tensor() as tensor) | State(initial=Tensor() as tensor):
+            return (tensor,)
+        case _:
+            return ()
+
+
+def _product(weight: Q | None, vector: Node) -> tuple[int, Interval]:
+    low, high = vector.interval
+    if weight is None:  # a structure of +1 and -1
+        bound = max(-low, high)
+        return vector.format.fraction, (min(low, -high), bound)
+    corners = [a * b for a in (weight.lowest, weight.max) for b in (low, high)]
+    return weight.fraction + vector.format.fraction, (min(corners), max(corners))
+
+
+class StepBuilder:
+    """Writes a :class:`StepGraph` operation by operation; a cell's only tool.
+
+    Formats come from the ``scope`` by role and signal name. Every method returns the new node.
+
+    Raises:
+        DesignError: (by every method) a result would be wider than 64 bits, shapes disagree, a
+            name is taken, or a needed format is missing; the message names the signal.
+    """
+
+    def __init__(self, scope: FormatScope) -> None:
+        self._scope = scope
+        self._nodes: dict[str, Node] = {}
+        self._updates: dict[State, Node] = {}
+        self._inputs = 0
+
+    # --- formats -----------------------------------------------------------------------------
+    def format(self, role: str, signal: str | None = None) -> Q:
+        """The format that the design gives to ``role``."""
+        found = self.optional_format(role, signal)
+        if found is None:
+            raise DesignError(
+                f"{self._scope.layer}.{signal or role}: no format",
+                f"give Formats({role}=Q(...)), or overrides="
+                f"{{'{self._scope.layer}.{signal or role}': Q(...)}}",
+            )
+        return found
+
+    def optional_format(self, role: str, signal: str | None = None) -> Q | None:
+        """The format that the design gives to ``role``, or None: the signal stays exact."""
+        return self._scope.find(role, signal or role)
+
+    # --- sources -----------------------------------------------------------------------------
+    def input(self, units: int, format: Q, interval: Interval | None = None) -> Node:
+        """The next source of the layer: ``x``, ``x1``, ``x2``..."""
+        position, self._inputs = self._inputs, self._inputs + 1
+        return self._put(
+            Input(
+                name="x" if position == 0 else f"x{position}",
+                units=units,
+                format=format,
+                interval=interval or (format.lowest, format.max),
+                role="input",
+                position=position,
+            )
+        )
+
+    def state(self, units: int, name: str = "state", *, initial: str = "") -> State:
+        """A state vector, before this step; ``initial`` is the key of a trained first value."""
+        format = self.format(name, name)
+        key = f"{self._scope.layer}.{initial}"
+        node = State(
+            name=f"{name}.previous",
+            units=units,
+            format=format,
+            interval=(format.min, format.max),
+            role=name,
+            initial=Tensor(key, (units,), name, format) if initial else None,
+        )
+        self._put(node)
+        return node
+
+    def update(self, state: State, value: Node) -> Node:
+        """Let ``state`` have ``value`` at the next step."""
+        if (value.units, value.format.fraction) != (state.units, state.format.fraction) or not (
+            state.interval[0] <= value.interval[0] and value.interval[1] <= state.interval[1]
+        ):
+            raise DesignError(
+                f"{self._scope.layer}.{value.name}: {value.units} units of {value.format} do not "
+                f"fit the state of {state.units} units of {state.format}",
+                "cast the new value to the state's format",
+            )
+        if state in self._updates:
+            raise DesignError(f"{self._scope.layer}.{state.name} is updated twice")
+        self._updates[state] = value
+        return value
+
+    def tensor(self, name: str, shape: tuple[int, ...], role: str) -> Tensor:
+        """The tensor ``layer.name`` of the weights file."""
+        return Tensor(f"{self._scope.layer}.{name}", shape, role, self.format(role, name))
+
+    def constant(self, name: str, units: int, role: str) -> Node:
+        """A trained vector, such as a bias."""
+        tensor = self.tensor(name, (units,), role)
+        return self._put(
+            Constant(
+                name=name,
+                units=units,
+                format=tensor.format,
+                interval=(tensor.format.lowest, tensor.format.max),
+                role=role,
+                tensor=tensor,
+            )
+        )
+
+    def literal(self, name: str, values: Sequence[int], fraction: int = 0) -> Node:
+        """A vector of fixed raw integers."""
+        raw = tuple(int(value) for value in values)
+        low, high = min(raw), max(raw)
+        return self._put(
+            Constant(
+                name=name,
+                units=len(raw),
+                format=self._exact(name, low, high, fraction),
+                interval=(low, high),
+                tensor=None,
+                values=raw,
+            )
+        )
+
+    # --- products ----------------------------------------------------------------------------
+    def linear(
+        self,
+        structure: Structure,
+        key: str,
+        vector: Node,
+        units: int,
+        start: Node | None = None,
+        *,
+        role: str = "weight",
+        name: str = "",
+    ) -> Node:
+        """``start + structure @ vector``: the structure writes the operations that it needs."""
+        return structure.apply(self, key, vector, units, start, role, name or f"{key}{vector.name}")
+
+    def matvec(
+        self,
+        structure: Elementary,
+        weights: Tensor | None,
+        vector: Node,
+        units: int,
+        start: Node | None = None,
+        *,
+        name: str,
+    ) -> Node:
+        """``start + structure(weights) @ vector`` with the design's product and accumulator."""
+        structure.check(units, vector.units)
+        if start is not None:
+            self._same_units(name, (start,), units)
+        product = self.optional_format("product") if weights else None
+        accumulator = self.optional_format("accumulator") if weights else None
+        node = Matvec(
+            name=name,
+            units=units,
+            format=vector.format,
+            interval=vector.interval,
+            role="accumulator" if accumulator else "",
+            structure=structure,
+            weights=weights,
+            vector=vector,
+            start=start,
+            product=product,
+            accumulator=accumulator,
+        )
+        self._exact(name, *_product(weights.format if weights else None, vector)[1], 0)
+        fraction, term = node.product_format
+        sum_fraction = max(fraction, start.format.fraction) if start else fraction
+        low, high = structure.bounds(units, vector.units, term, vector.interval)
+        low, high = (bound << (sum_fraction - fraction) for bound in (low, high))
+        if start is not None:
+            shift = sum_fraction - start.format.fraction
+            low, high = low + (start.interval[0] << shift), high + (start.interval[1] << shift)
+        if accumulator is None:
+            format = self._exact(name, low, high, sum_fraction)
+            return self._put(replace(node, format=format, interval=(low, high)))
+        # What exists for a moment before a cast must fit the engine's words too.
+        self._exact(name, *_aligned_sum(accumulator, term, fraction), fraction)
+        if start is not None:
+            shift = max(accumulator.fraction - start.format.fraction, 0)
+            self._exact(name, *(bound << shift for bound in start.interval), accumulator.fraction)
+        return self._put(
+            replace(node, format=accumulator, interval=(accumulator.lowest, accumulator.max))
+        )
+
+    # --- element by element ------------------------------------------------------------------
+    def add(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a + b``, aligned by left shifts, exact."""
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        return self._elementwise(Add, name, a, b, (a0 + b0, a1 + b1), fraction)
+
+    def subtract(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a - b``, aligned by left shifts, exact."""
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        return self._elementwise(Subtract, name, a, b, (a0 - b1, a1 - b0), fraction)
+
+    def multiply(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a * b``, exact."""
+        corners = [p * q for p in a.interval for q in b.interval]
+        fraction = a.format.fraction + b.format.fraction
+        return self._elementwise(Multiply, name, a, b, (min(corners), max(corners)), fraction)
+
+    def select(self, s: Node, a: Node, b: Node, name: str = "") -> Node:
+        """``a`` where ``s >= 0``, else ``b``; aligned by left shifts."""
+        name = self._name(name, Select)
+        self._same_units(name, (s, a, b), s.units)
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        low, high = min(a0, b0), max(a1, b1)
+        format = self._exact(name, low, high, fraction)
+        return self._put(
+            Select(name=name, units=s.units, format=format, interval=(low, high), s=s, a=a, b=b)
+        )
+
+    def clamp(self, a: Node, low: float | None, high: float | None, name: str = "") -> Node:
+        """``a`` limited to the real numbers ``low..high`` (None: no limit on that side)."""
+        name = self._name(name, Clamp)
+        limits = [
+            bound if value is None else self._raw_limit(name, value, a)
+            for value, bound in zip((low, high), a.interval, strict=True)
+        ]
+        if limits[0] > limits[1]:
+            raise DesignError(f"{self._scope.layer}.{name}: clamp to {low}..{high} is empty")
+        interval = (
+            max(min(a.interval[0], limits[1]), limits[0]),
+            min(max(a.interval[1], limits[0]), limits[1]),
+        )
+        return self._put(
+            Clamp(
+                name=name,
+                units=a.units,
+                format=a.format,
+                interval=interval,
+                a=a,
+                low=limits[0],
+                high=limits[1],
+            )
+        )
+
+    def gather(self, parts: Sequence[Node], indices: Iterable[int], name: str = "") -> Node:
+        """Element ``indices[i]`` of the concatenation of ``parts``, which share one format."""
+        name = self._name(name, Gather)
+        chosen = tuple(indices)
+        total = sum(part.units for part in parts)
+        if not chosen or min(chosen) < 0 or max(chosen) >= total:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: indices {chosen} do not all lie in 0..{total - 1}"
+            )
+        if len({part.format.fraction for part in parts}) > 1:
+            formats = ", ".join(str(part.format) for part in parts)
+            raise DesignError(
+                f"{self._scope.layer}.{name}: cannot join {formats}",
+                "cast the parts to one format first",
+            )
+        low = min(part.interval[0] for part in parts)
+        high = max(part.interval[1] for part in parts)
+        widest = max((part.format for part in parts), key=lambda q: (q.max - q.min, q.signed))
+        covers = widest.min <= low and high <= widest.max
+        return self._put(
+            Gather(
+                name=name,
+                units=len(chosen),
+                format=widest if covers else self._exact(name, low, high, widest.fraction),
+                interval=(low, high),
+                parts=tuple(parts),
+                indices=chosen,
+            )
+        )
+
+    def reinterpret(self, a: Node, format: Q, name: str = "") -> Node:
+        """The raw integers of ``a`` under ``format``, which must hold them."""
+        name = self._name(name, Reinterpret)
+        if not (format.min <= a.interval[0] and a.interval[1] <= format.max):
+            raise DesignError(f"{self._scope.layer}.{name}: {format} does not hold {a.format}")
+        return self._put(
+            Reinterpret(name=name, units=a.units, format=format, interval=a.interval, a=a)
+        )
+
+    def cast(self, a: Node, role: str, name: str = "") -> Node:
+        """``a`` in the format of ``role``; the signal is named after it."""
+        name = name or role
+        format = self.format(role, name)
+        return self._put(
+            Cast(
+                name=name,
+                units=a.units,
+                format=format,
+                interval=(format.lowest, format.max),
+                role=role,
+                a=a,
+            )
+        )
+
+    def cast_if_given(self, a: Node, role: str, name: str = "") -> Node:
+        """:meth:`cast` where the design gives ``role`` a format; else ``a`` itself, exact."""
+        given = self.optional_format(role, name or role)
+        return a if given is None else self.cast(a, role, name)
+
+    def lookup(self, a: Node, function: RealFunction, role: str, name: str = "") -> Node:
+        """The table of ``function`` over ``a``'s format, entries in the format of ``role``."""
+        name = name or role
+        format = self.format(role, name)
+        try:
+            table = Table.sample(function, a.format, format)
+        except DesignError as error:
+            raise error.at(f"{self._scope.layer}.{name}") from None
+        return self._put(
+            Lookup(
+                name=name,
+                units=a.units,
+                format=format,
+                interval=(format.lowest, format.max),
+                role=role,
+                a=a,
+                table=table,
+            )
+        )
+
+    # --- the result --------------------------------------------------------------------------
+    def build(self, output: Node) -> StepGraph:
+        """The finished graph; ``output`` is what the next layer reads.
+
+        Operations whose result nothing reads are left out.
+        """
+        states = [node for node in self._nodes.values() if isinstance(node, State)]
+        for state in states:
+            if state not in self._updates:
+                raise DesignError(f"{self._scope.layer}.{state.name} is never updated")
+        live: set[Node] = set()
+        pending = [output, *self._updates.values(), *states]
+        while pending:
+            node = pending.pop()
+            if node not in live:
+                live.add(node)
+                pending.extend(node.operands)
+        nodes = tuple(
+            node for node in self._nodes.values() if node in live or isinstance(node, Input)
+        )
+        return StepGraph(self._scope.layer, nodes, tuple(self._updates.items()), output)
+
+    # --- helpers -----------------------------------------------------------------------------
+    def _put(self, node: Node) -> Node:
+        if node.name in self._nodes:
+            raise DesignError(f"{self._scope.layer}.{node.name}: two signals have this name")
+        if node.units < 1:
+            raise DesignError(
+                f"{self._scope.layer}.{node.name} has {node.units} units", "use at least one"
+            )
+        self._nodes[node.name] = node
+        return node
+
+    def _name(self, name: str, operation: type[Node]) -> str:
+        if name:
+            return name
+        stem = operation.__name__.lower()
+        count = sum(isinstance(node, operation) for node in self._nodes.values())
+        return f"{stem}{count}"
+
+    def _exact(self, name: str, low: int, high: int, fraction: int) -> Q:
+        try:
+            return interval_format(low, high, fraction)
+        except DesignError as error:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: the exact result needs {error.message}",
+                "cast an operand to fewer bits, or give an `accumulator` format",
+            ) from None
+
+    def _raw_limit(self, name: str, value: float, a: Node) -> int:
+        raw = value * 2.0**a.format.fraction
+        if raw != int(raw):
+            raise DesignError(
+                f"{self._scope.layer}.{name}: the limit {value} is not a value of {a.format}",
+                "use a format with more fraction bits",
+            )
+        return int(raw)
+
+    def _same_units(self, name: str, nodes: Iterable[Node], units: int) -> None:
+        for node in nodes:
+            if node.units != units:
+                raise DesignError(
+                    f"{self._scope.layer}.{name}: {node.name} has {node.units} units, "
+                    f"expected {units}"
+                )
+
+    def _elementwise(
+        self,
+        operation: Callable[..., Node],
+        name: str,
+        a: Node,
+        b: Node,
+        interval: Interval,
+        fraction: int,
+    ) -> Node:
+        name = self._name(name, operation)  # type: ignore[arg-type]
+        self._same_units(name, (a, b), a.units)
+        format = self._exact(name, *interval, fraction)
+        return self._put(
+            operation(name=name, units=a.units, format=format, interval=interval, a=a, b=b)
+        )
+
+
+def _align(a: Node, b: Node) -> tuple[Interval, Interval, int]:
+    """Both raw intervals at the finer of the two scales, and its fraction bits."""
+    fraction = max(a.format.fraction, b.format.fraction)
+    aligned = [
+        (node.interval[0] << shift, node.interval[1] << shift)
+        for node, shift in ((n, fraction - n.format.fraction) for n in (a, b))
+    ]
+    return aligned[0], aligned[1], fraction
+
+
+def _aligned_sum(accumulator: Q, term: Interval, fraction: int) -> Interval:
+    finest = max(fraction, accumulator.fraction)
+    low = (accumulator.min << (finest - accumulator.fraction)) + (term[0] << (finest - fraction))
+    high = (accumulator.max << (finest - accumulator.fraction)) + (term[1] << (finest - fraction))
+    return low, high

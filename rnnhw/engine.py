@@ -1,0 +1,338 @@
+"""The engine: plans run by the compiled kernels, with measured counts and exact events.
+
+Equal to :mod:`rnnhw.golden` bit for bit, on every instruction set and for every batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw import _engine
+from rnnhw.counts import Access, Counts, memory_of, stored_vectors
+from rnnhw.dataflow import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    Subtract,
+)
+from rnnhw.errors import UsageError, unknown_name
+from rnnhw.network import Network, Scan, Total
+from rnnhw.numerics import Events
+from rnnhw.plan import INSTRUCTION, LANES, NetworkPlan, ScanPlan, StatePlan, plan_network
+from rnnhw.run import Batch, Run, event_signals
+from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
+from rnnhw.weights import Parameters
+
+__all__ = ["EngineRun", "available_isas", "execute", "run", "select_isa"]
+
+if _engine.instruction_bytes() != INSTRUCTION.itemsize:
+    raise ImportError("the compiled engine is of another version: build rnnhw again")
+
+Progress = Callable[[int, int], None]
+
+_SLICE_STEPS = 1 << 16
+"""Sequence steps between two reports of progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class EngineRun(Run):
+    """A run with the counts of every layer, measured while it ran."""
+
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    isa: str = ""
+
+
+def available_isas() -> dict[str, bool]:
+    """The instruction sets in this build, slowest first, and whether this processor runs each."""
+    return dict(_engine.built_isas())
+
+
+def select_isa(name: str | None) -> tuple[int, str]:
+    """Number and name of an instruction set; the fastest that runs here if none is named.
+
+    Raises:
+        UsageError: it is not built or this processor lacks it.
+    """
+    isas = available_isas()
+    names = list(isas)
+    if name is None:
+        name = [candidate for candidate in names if isas[candidate]][-1]
+    if name not in isas:
+        raise UsageError(*unknown_name("instruction set", name, isas))
+    if not isas[name]:
+        usable = ", ".join(candidate for candidate in names if isas[candidate])
+        raise UsageError(f"this processor has no {name}", f"it runs {usable}")
+    return names.index(name), name
+
+
+def run(
+    network: Network,
+    parameters: Parameters,
+    batch: Batch,
+    traces: Iterable[str] = (),
+    *,
+    isa: str | None = None,
+    lanes: int | None = None,
+    progress: Progress | None = None,
+) -> EngineRun:
+    """The network on a batch.
+
+    ``lanes`` is 16 (sequences side by side) or 1 (one after the other); None chooses.
+    ``progress`` is called with the sequences done and their number.
+
+    Raises:
+        UsageError: the instruction set is not there.
+        DesignError: a trace names no signal.
+    """
+    wanted = tuple(dict.fromkeys(traces))
+    for name in wanted:
+        network.signal(name)
+    select_isa(isa)
+    # Two sequences one after the other cost less than a block of 16 lanes with 14 empty.
+    chosen = lanes or (LANES if batch.sequences > 2 else 1)
+    return execute(plan_network(network, parameters, chosen, wanted), batch, isa, progress)
+
+
+def execute(
+    plan: NetworkPlan, batch: Batch, isa: str | None = None, progress: Progress | None = None
+) -> EngineRun:
+    """Run a plan on a batch that was made for its network."""
+    network = plan.network
+    level, isa_name = select_isa(isa)
+    program = _engine.Program(plan, level)
+    sequences, longest = batch.sequences, int(batch.lengths.max())
+    program.reserve(longest)
+    states = [state for scan in plan.scans.values() for state in scan.states]
+    initial = {state.name: np.ascontiguousarray(_initial(batch, state)) for state in states}
+    final = {name: np.zeros_like(value) for name, value in initial.items()}
+    outputs = np.zeros((sequences, longest, network.output.units), np.int64)
+    output_lengths = np.zeros(sequences, np.int64)
+    traces = {
+        name: np.zeros((sequences, longest, network.signal(name).units), np.int64)
+        for name in plan.traces
+    }
+    # Sequences of like length share a block, so that few lanes wait for the longest.
+    order = np.argsort(-batch.lengths, kind="stable")
+    step = max(_SLICE_STEPS // (plan.lanes * longest), 1) * plan.lanes
+    for first in range(0, sequences, step):
+        program.run(
+            np.ascontiguousarray(batch.inputs),
+            batch.lengths,
+            order[first : first + step],
+            initial,
+            outputs,
+            output_lengths,
+            final,
+            traces,
+        )
+        if progress is not None:
+            progress(min(first + step, sequences), sequences)
+    events = {name: Events() for name, _ in event_signals(network)}
+    for scan, _ in program.scans:
+        for name, row in zip(scan.plan.event_names, scan.events.tolist(), strict=True):
+            if name:
+                events[name] += Events(*row)
+    return EngineRun(
+        outputs=outputs[:, : int(output_lengths.max())],
+        lengths=output_lengths,
+        final=final,
+        traces={name: trace[:, : plan.trace_steps(name, longest)] for name, trace in traces.items()},
+        events=events,
+        counts=_measured(network, program),
+        isa=isa_name,
+    )
+
+
+def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:
+    """The first value of a state for every sequence, [sequences, units]."""
+    given = batch.initial.get(state.name)
+    return np.tile(state.initial, (batch.sequences, 1)) if given is None else given
+
+
+# --- measured counts ---------------------------------------------------------------------------
+def _measured(network: Network, program: _engine.Program) -> dict[str, Counts]:
+    """Counts by layer from what the kernels tallied: elements, rows and terms of real steps."""
+    counts = {}
+    works = {node: (scan.plan, scan.units_done, scan.terms_done) for scan, node in program.scans}
+    adds = dict(zip(network.nodes[1:], program.total_adds.tolist(), strict=True))
+    for node in network.nodes:
+        if isinstance(node, Scan):
+            counts[node.name] = _Tally(node, *works[node]).counts()
+        elif isinstance(node, Total):
+            counts[node.name] = _total_counts(node, adds[node])
+    return counts
+
+
+def _total_counts(node: Total, adds: int) -> Counts:
+    source = node.sources[0].format.width
+    read = {memory_of(node.sources[0]): Access(reads=adds, read_bits=adds * source)}
+    bits = adds * node.format.width
+    state = Access(reads=adds, writes=adds, read_bits=bits, write_bits=bits)
+    return Counts(adds=adds, state=state, **read)
+
+
+class _Tally:
+    """What one layer's instructions did, told as scalar operations and memory accesses."""
+
+    def __init__(
+        self, scan: Scan, plan: ScanPlan, units: NDArray[np.int64], terms: NDArray[np.int64]
+    ) -> None:
+        self.scan = scan
+        self.plan = plan
+        self.units = units
+        self.terms = terms
+        self.stored = stored_vectors(plan.graph)
+        self.totals: dict[str, int] = {}
+        self.reads: dict[str, list[int]] = {}
+        self.writes: dict[str, list[int]] = {}
+
+    def counts(self) -> Counts:
+        """The layer's counts."""
+        for node in self.plan.graph.nodes:
+            if node in self.plan.measured:
+                self._node(node, self.plan.measured[node])
+        graph = self.plan.graph
+        for node in self.stored:
+            self._write("activations", self._steps() * node.units, node.format.width)
+        for state, _ in graph.updates:
+            self._write("state", self._steps() * state.units, state.format.width)
+        if graph.output not in {value for _, value in graph.updates} | self.stored:
+            done = self._steps() * graph.output.units
+            self._write("activations", done, graph.output.format.width)
+        accesses = {
+            memory: Access(
+                reads=self.reads.get(memory, [0, 0])[0],
+                writes=self.writes.get(memory, [0, 0])[0],
+                read_bits=self.reads.get(memory, [0, 0])[1],
+                write_bits=self.writes.get(memory, [0, 0])[1],
+            )
+            for memory in self.reads.keys() | self.writes.keys()
+        }
+        return Counts(**self.totals, **accesses)
+
+    def _steps(self) -> int:
+        """Valid steps that the program ran: the output is stored once in each."""
+        return int(self.units[self.plan.output_store]) // self.plan.graph.output.units
+
+    def _count(self, name: str, done: int) -> None:
+        self.totals[name] = self.totals.get(name, 0) + done
+
+    def _read(self, node: Node, done: int) -> None:
+        """``done`` elements of an operand were read, where they are stored at all."""
+        width = node.format.width
+        match node:
+            case Reinterpret():
+                self._read(node.a, done)
+            case Gather():
+                self._read_gathered(node, done)
+            case Input():
+                memory = memory_of(self.scan.sources[node.position])
+                self._access(self.reads, memory, done, width)
+            case State():
+                self._access(self.reads, "state", done, width)
+            case Constant(tensor=None):
+                pass
+            case Constant():
+                memory = "biases" if node.role == "bias" else "weights"
+                self._access(self.reads, memory, done, width)
+            case _ if node in self.stored:
+                self._access(self.reads, "activations", done, width)
+
+    def _read_gathered(self, node: Gather, done: int) -> None:
+        bounds = np.cumsum([0, *(part.units for part in node.parts)])
+        parts = np.searchsorted(bounds, node.indices, side="right") - 1
+        for index in parts:
+            self._read(node.parts[index], done // node.units)
+
+    def _write(self, memory: str, done: int, width: int) -> None:
+        self._access(self.writes, memory, done, width)
+
+    @staticmethod
+    def _access(into: dict[str, list[int]], memory: str, words: int, width: int) -> None:
+        entry = into.setdefault(memory, [0, 0])
+        entry[0] += words
+        entry[1] += words * width
+
+    def _node(self, node: Node, instruction: int) -> None:
+        done, terms = int(self.units[instruction]), int(self.terms[instruction])
+        match node:
+            case Matvec():
+                self._matvec(node, done, terms)
+            case Add() | Subtract():
+                self._count("adds", done)
+                self._aligned(node, done)
+            case Multiply():
+                self._count("multiplies", done)
+            case Select():
+                self._count("comparisons", done)
+                self._aligned(node, done)
+            case Clamp():
+                self._count("comparisons", 2 * done)
+            case Cast():
+                self._count("requantisations", done)
+            case Lookup():
+                self._count("lookups", done)
+                self._access(self.reads, "tables", done, node.format.width)
+        if not isinstance(node, Matvec):
+            for operand in node.operands:
+                self._read(operand, done)
+
+    def _aligned(self, node: Add | Subtract | Select, done: int) -> None:
+        for operand in (node.a, node.b):
+            if operand.format.fraction < node.format.fraction:
+                self._count("shifts", done)
+
+    def _matvec(self, node: Matvec, rows: int, terms: int) -> None:
+        steps = rows // node.units
+        match node.structure:
+            case FastWalshHadamard():
+                self._count("adds", rows * (node.units.bit_length() - 1))
+            case WalshHadamardStage():
+                self._count("adds", rows)
+            case _:
+                self._count("multiplies", terms)
+                self._count("adds", terms)
+                assert node.weights is not None
+                self._access(self.reads, "weights", terms, node.weights.format.width)
+        if node.product is not None and _changes(node):
+            self._count("requantisations", terms)
+        if node.accumulator is not None:
+            self._count("requantisations", terms)
+        if node.start is not None:
+            self._read(node.start, rows)
+            if node.accumulator is None:
+                if node.start.format.fraction != node.product_format[0]:
+                    self._count("shifts", rows)
+            elif not _holds(node.start, node.accumulator):
+                self._count("requantisations", rows)
+        self._read(node.vector, steps * node.vector.units)
+
+
+def _holds(node: Node, to: object) -> bool:
+    from rnnhw.numerics import Q
+
+    assert isinstance(to, Q)
+    inside = to.lowest <= node.interval[0] and node.interval[1] <= to.max
+    return node.format.fraction == to.fraction and inside
+
+
+def _changes(node: Matvec) -> bool:
+    assert node.product is not None and node.weights is not None
+    weight, (low, high) = node.weights.format, node.vector.interval
+    corners = [a * b for a in (weight.lowest, weight.max) for b in (low, high)]
+    same = node.product.fraction == weight.fraction + node.vector.format.fraction
+    return not (same and node.product.lowest <= min(corners) and max(corners) <= node.product.max)

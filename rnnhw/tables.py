@@ -1,0 +1,75 @@
+"""Real functions and the lookup tables that stand for them.
+
+A table has one entry for every word of its address format, in the order of the address bits read
+as an unsigned number: the contents of the ROM. Entries are data, computed once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics import Q, quantise
+
+__all__ = ["MAX_ADDRESS_BITS", "RECIPROCAL", "SIGMOID", "TANH", "RealFunction", "Table"]
+
+MAX_ADDRESS_BITS = 20
+"""The widest table address: 2**20 entries."""
+
+
+@dataclass(frozen=True)
+class RealFunction:
+    """A named function of one real variable, evaluated in float64."""
+
+    name: str
+    evaluate: Callable[[float], float]
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The function of every element."""
+        flat = [self.evaluate(value) for value in values.ravel().tolist()]
+        return np.array(flat, np.float64).reshape(values.shape)
+
+
+def _sigmoid(value: float) -> float:
+    # The two forms keep exp's argument negative: neither overflows.
+    if value >= 0:
+        return 1.0 / (1.0 + math.exp(-value))
+    return math.exp(value) / (1.0 + math.exp(value))
+
+
+SIGMOID = RealFunction("sigmoid", _sigmoid)
+TANH = RealFunction("tanh", math.tanh)
+RECIPROCAL = RealFunction("reciprocal", lambda value: 1.0 / value if value else 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """``entries[bits]`` for every word ``bits`` of ``address``: raw integers of ``format``."""
+
+    function: RealFunction
+    address: Q
+    format: Q
+    entries: NDArray[np.int64]
+
+    @classmethod
+    def sample(cls, function: RealFunction, address: Q, format: Q) -> Table:
+        """The function at every value of ``address``, rounded into ``format``.
+
+        Raises:
+            DesignError: the address is wider than 20 bits.
+        """
+        if address.width > MAX_ADDRESS_BITS:
+            raise DesignError(
+                f"a {function.name} table addressed by {address} would have "
+                f"2**{address.width} entries",
+                f"cast the address to at most {MAX_ADDRESS_BITS} bits (a narrower `sum` format)",
+            )
+        bits = np.arange(1 << address.width)
+        raw = np.where(bits > address.max, bits - (1 << address.width), bits)
+        entries, _ = quantise(function(raw * address.step), format)
+        return cls(function, address, format, entries)

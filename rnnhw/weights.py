@@ -1,0 +1,130 @@
+"""The numbers of a network: read from an ``.npz`` file or arrays, checked, and quantised."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnnhw.dataflow import Matvec, Tensor
+from rnnhw.errors import DesignError
+from rnnhw.network import Network
+from rnnhw.numerics import Events, quantise
+
+__all__ = ["Parameters", "WeightSource", "load_parameters", "read_npz"]
+
+WeightSource = str | Path | Mapping[str, ArrayLike]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """The tensors of a network by key: real numbers, raw integers, and what clipped."""
+
+    values: Mapping[str, NDArray[np.float64]]
+    raw: Mapping[str, NDArray[np.int64]]
+    events: Mapping[str, Events]
+
+
+def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Every array of an ``.npz`` file; pickled objects are refused.
+
+    Raises:
+        DesignError: the file is missing, is no ``.npz``, or holds Python objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DesignError(f"{path}: one bare array", "save it with numpy.savez(key=array)")
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise DesignError(f"{path}: no such file") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        pickled = "pickle" in str(error).lower() and zipfile.is_zipfile(path)
+        reason = "it holds Python objects, which are never unpickled" if pickled else "unreadable"
+        raise DesignError(
+            f"{path}: not a plain .npz file ({reason})", "save numeric arrays with numpy.savez"
+        ) from None
+
+
+def load_parameters(network: Network, source: WeightSource) -> Parameters:
+    """The network's tensors from ``source``, checked against its shapes and quantised.
+
+    Raises:
+        DesignError: a key is missing or unknown, a shape disagrees, a number is NaN or infinite;
+            the message names file, key, both shapes.
+    """
+    if isinstance(source, Mapping):
+        place, arrays = "weights", {key: np.asarray(value) for key, value in source.items()}
+    else:
+        place, arrays = str(source), read_npz(Path(source))
+    wanted = {tensor.key: tensor for tensor in network.tensors}
+    missing = sorted(wanted.keys() - arrays.keys())
+    if missing:
+        raise DesignError(
+            f"{place}: no {', '.join(missing)}",
+            f"it holds {', '.join(sorted(arrays)) or 'nothing'}; "
+            "`rnnhw info DESIGN` lists the tensors with their shapes",
+        )
+    surplus = sorted(arrays.keys() - wanted.keys())
+    if surplus:
+        raise DesignError(
+            f"{place}: the design has no tensor {', '.join(surplus)}",
+            f"it reads {', '.join(wanted) or 'none'}",
+        )
+    values = {key: _checked(place, tensor, arrays[key]) for key, tensor in wanted.items()}
+    _check_unused_parameters(place, network, values)
+    raw, events = {}, {}
+    for key, tensor in wanted.items():
+        raw[key], events[key] = quantise(values[key], tensor.format)
+    return Parameters(values, raw, events)
+
+
+def _checked(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:
+    if array.shape != tensor.shape:
+        raise DesignError(
+            f"{place}: {tensor.key} has shape {array.shape}, the design needs {tensor.shape}",
+            "change the design's width or the weights, so that both agree",
+        )
+    if array.dtype.kind not in "fiub":
+        raise DesignError(f"{place}: {tensor.key} holds {array.dtype}, not real numbers")
+    values = array.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        index = tuple(int(i) for i in bad[0])
+        raise DesignError(
+            f"{place}: {tensor.key}{list(index)} is {values[index]}",
+            f"{len(bad)} of {values.size} values are not finite: train again or replace them",
+        )
+    return values
+
+
+def _check_unused_parameters(
+    place: str, network: Network, values: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """A number where the structure has no connection (a band's corner) would be lost: refuse."""
+    for node in _matvecs(network):
+        if node.weights is None:
+            continue
+        stored = values[node.weights.key].ravel()
+        used = np.zeros(stored.size, bool)
+        for row in node.structure.rows(node.units, node.vector.units):
+            used[list(row.parameters)] = True
+        lost = np.flatnonzero(~used & (stored != 0))
+        if len(lost):
+            index = [int(i) for i in np.unravel_index(lost[0], node.weights.shape)]
+            raise DesignError(
+                f"{place}: {node.weights.key}{index} is {stored[lost[0]]}, "
+                f"but {node.structure!r} has no connection there",
+                "set it to zero",
+            )
+
+
+def _matvecs(network: Network) -> Iterable[Matvec]:
+    for scan in network.scans:
+        for node in scan.graph.nodes:
+            if isinstance(node, Matvec):
+                yield node

@@ -1,0 +1,141 @@
+"""The cast: golden Python integers, NumPy and ac_types/ap_types agree on every value."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics import Events, Overflow, Q, Rounding, cast, cast_array, interval_format, quantise
+
+CASTS = Path(__file__).parent / "golden" / "hls4ml" / "casts.npz"
+
+
+def formats(max_width=64, modes=True):
+    """Any format; edges (one bit, negative parts, the widest word) come with the search."""
+
+    def build(width, fraction, signed, rounding, overflow):
+        width = min(width, 64 if signed else 63)
+        if overflow is Overflow.WRAP_SM and not signed:
+            overflow = Overflow.WRAP
+        return Q(width - fraction - signed, fraction, signed, rounding, overflow)
+
+    return st.builds(
+        build,
+        st.integers(1, max_width),
+        st.integers(-70, 70),
+        st.booleans(),
+        st.sampled_from(list(Rounding)) if modes else st.just(Rounding.RND),
+        st.sampled_from(list(Overflow)) if modes else st.just(Overflow.SAT),
+    )
+
+
+EDGES = [-(2**63), -(2**63) + 1, -(2**62), -3, -2, -1, 0, 1, 2, 3, 2**62, 2**63 - 2, 2**63 - 1]
+raws = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1), st.integers(-300, 300))
+
+
+def golden_casts():
+    with np.load(CASTS) as vectors:
+        return {key: vectors[key] for key in vectors.files}
+
+
+def parse(text):
+    signed = not text.startswith("u")
+    width, integer = (int(part) for part in text[1:].split("."))
+    return width, integer, signed
+
+
+def test_every_golden_cast_of_ap_fixed_and_ac_fixed():
+    vectors = golden_casts()
+    assert len(vectors) > 100
+    modes = set()
+    for key, expected in vectors.items():
+        library, route, rounding, overflow = key.split("|")
+        source, target = (parse(part) for part in route.split(">"))
+        from_format = Q.ap_fixed(source[0], source[1], signed=source[2])
+        mode = Overflow(overflow.removeprefix("AC_").removeprefix("AP_"))
+        to = Q.ap_fixed(
+            target[0],
+            target[1],
+            Rounding(rounding.removeprefix("AC_").removeprefix("AP_")),
+            mode,
+            signed=target[2],
+        )
+        modes.add((library, to.rounding, to.overflow))
+        raw = np.arange(from_format.min, from_format.max + 1)
+        if library == "ac" and not target[2]:
+            expected = expected & to.max
+        numpy_values, numpy_events = cast_array(raw, from_format.fraction, to)
+        golden = [cast(int(value), from_format.fraction, to) for value in raw]
+        np.testing.assert_array_equal(numpy_values, expected, err_msg=key)
+        np.testing.assert_array_equal([value for value, _ in golden], expected, err_msg=key)
+        total = Events()
+        for _, events in golden:
+            total += events
+        assert numpy_events == total, key
+    assert {rounding for _, rounding, _ in modes} == set(Rounding)
+    assert {overflow for _, _, overflow in modes} == set(Overflow)
+
+
+@given(raws, st.integers(-70, 130), formats())
+def test_numpy_cast_equals_golden(raw, fraction, to):
+    value, events = cast(raw, fraction, to)
+    array, seen = cast_array(np.array([raw]), fraction, to)
+    assert int(array[0]) == value
+    assert seen == events
+    assert to.min <= value <= to.max
+
+
+@given(raws, formats())
+def test_cast_to_the_own_format_changes_nothing(raw, to):
+    inside = max(to.lowest, min(to.max, raw))
+    assert cast(inside, to.fraction, to) == (inside, Events())
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), formats())
+def test_quantise_is_the_cast_of_the_exact_real(value, to):
+    numerator, denominator = value.as_integer_ratio()
+    expected, events = cast(numerator, denominator.bit_length() - 1, to)
+    raw, seen = quantise(np.array([value]), to)
+    assert (int(raw[0]), seen) == (expected, events)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**40), st.integers(-40, 40))
+def test_interval_format_is_the_narrowest(low, span, fraction):
+    high = min(low + span, 2**63 - 1)
+    narrowest = interval_format(low, high, fraction)
+    assert narrowest.min <= low <= high <= narrowest.max
+    if narrowest.width > 1:
+        half = Q(narrowest.integer - 1, fraction, narrowest.signed)
+        assert low < half.min or high > half.max
+
+
+def test_formats_print_their_width():
+    assert str(Q(4, 3)) == "Q(4, 3) 8b"
+    assert str(Q(0, 8, signed=False)) == "Q(0, 8, signed=False) 8b"
+    assert str(Q.ap_fixed(16, 6)) == "Q(5, 10, rounding=TRN, overflow=WRAP) 16b"
+    assert Q(-2, 9).width == 8
+    assert Q(9, -2).step == 4.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((60, 4), "65 bits"),
+        ((60, 4, False), "64 bits"),
+        ((-4, 3), "0 bits"),
+        ((1.5, 3), "whole number"),
+        ((1, 3, True, "UP"), "'UP'"),
+        ((1, 3, False, Rounding.RND, Overflow.WRAP_SM), "signed formats only"),
+    ],
+)
+def test_impossible_formats_are_refused(arguments, message):
+    with pytest.raises(DesignError, match=message):
+        Q(*arguments)
+
+
+def test_quantise_refuses_what_is_not_a_number():
+    with pytest.raises(DesignError, match=r"nan at index \[0, 1\]"):
+        quantise([[0.0, float("nan")]], Q(3, 4))
