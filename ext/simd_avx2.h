@@ -9,8 +9,9 @@
 #define RNNHW_ISA avx2
 #define RNNHW_ISA_NAME "avx2"
 
-/* 6 rows x 2 registers of sums, 2 of operands, 1 of weights: 15 of the 16 ymm registers. */
-enum { RNNHW_TILE_ROWS = 6 };
+/* 4 rows x 2 registers of sums, 2 of operands: the 16 rows of a tile divide evenly, and only the
+ * add of a sum waits for the one before. (6 rows fill the registers but leave 4 single rows.) */
+enum { RNNHW_TILE_ROWS = 4 };
 
 typedef struct {
     __m256i low, high;
@@ -42,6 +43,18 @@ static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
 {
     return (sums16){_mm256_add_epi32(sums.low, _mm256_madd_epi16(a.low, b.low)),
                     _mm256_add_epi32(sums.high, _mm256_madd_epi16(a.high, b.high))};
+}
+
+static inline sums16 sums_load(const int32_t *from)
+{
+    return (sums16){_mm256_loadu_si256((const __m256i *)from),
+                    _mm256_loadu_si256((const __m256i *)(from + 8))};
+}
+
+/* a + b in every lane, modulo 2^32. */
+static inline sums16 sums_add(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
 }
 
 static inline void sums_store(int32_t *to, sums16 sums)

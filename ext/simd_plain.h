@@ -52,6 +52,21 @@ static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
     return sums;
 }
 
+static inline sums16 sums_load(const int32_t *from)
+{
+    sums16 sums;
+    memcpy(&sums, from, sizeof sums);
+    return sums;
+}
+
+/* a + b in every lane, modulo 2^32. */
+static inline sums16 sums_add(sums16 a, sums16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] = (int32_t)((uint32_t)a.lane[lane] + (uint32_t)b.lane[lane]);
+    return a;
+}
+
 static inline void sums_store(int32_t *to, sums16 sums)
 {
     memcpy(to, &sums, sizeof sums);

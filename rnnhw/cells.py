@@ -61,9 +61,7 @@ class Elman:
         h = g.state(self.units, initial="h0" if self.initial else "")
         b = g.constant("b", self.units, "bias") if self.bias else None
         wx = g.linear(Dense(), "W", x, self.units, b, name="Wx")
-        a = g.linear(
-            self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh"
-        )
+        a = g.linear(self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh")
         return g.update(h, self.activation.apply(g, g.cast(a, "sum"), "state"))
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:

@@ -340,20 +340,14 @@ TIME_COUNTS: dict[type, Callable[[TimeNode], Counts]] = dict(
 """Counts of one step: of the node's own steps, but of its source's for a total."""
 
 
-def steps_of(node: TimeNode, lengths: Sequence[int]) -> list[int]:
-    """The length of every sequence at ``node``, from the lengths of the inputs."""
-    if not node.sources:
-        return list(lengths)
-    return [node.length(steps) for steps in steps_of(node.sources[0], lengths)]
-
-
 def layer_counts(network: Network, lengths: Sequence[int]) -> dict[str, Counts]:
     """The predicted counts of every layer for sequences of the given lengths."""
     counts = {}
     for node in network.nodes:
         if isinstance(node, Scan | Total):
             timed = node.sources[0] if isinstance(node, Total) else node
-            counts[node.name] = TIME_COUNTS[type(node)](node) * sum(steps_of(timed, lengths))
+            steps = sum(timed.steps_for(length) for length in lengths)
+            counts[node.name] = TIME_COUNTS[type(node)](node) * steps
     return counts
 
 

@@ -182,11 +182,17 @@ class Select(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clamp(Node):
-    """``a`` limited to ``low..high`` (raw integers of the operand's scale)."""
+    """``a`` limited to ``low..high``, raw integers of the operand's scale; None: no limit."""
 
     a: Node
-    low: int
-    high: int
+    low: int | None
+    high: int | None
+
+    @property
+    def limits(self) -> Interval:
+        """The two limits; where there is none, the end of the operand's range."""
+        low, high = self.a.interval
+        return low if self.low is None else self.low, high if self.high is None else self.high
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -580,27 +586,25 @@ class StepBuilder:
     def clamp(self, a: Node, low: float | None, high: float | None, name: str = "") -> Node:
         """``a`` limited to the real numbers ``low..high`` (None: no limit on that side)."""
         name = self._name(name, Clamp)
-        limits = [
-            bound if value is None else self._raw_limit(name, value, a)
-            for value, bound in zip((low, high), a.interval, strict=True)
-        ]
-        if limits[0] > limits[1]:
-            raise DesignError(f"{self._scope.layer}.{name}: clamp to {low}..{high} is empty")
-        interval = (
-            max(min(a.interval[0], limits[1]), limits[0]),
-            min(max(a.interval[1], limits[0]), limits[1]),
+        node = Clamp(
+            name=name,
+            units=a.units,
+            format=a.format,
+            interval=a.interval,
+            a=a,
+            low=None if low is None else self._raw_limit(name, low, a),
+            high=None if high is None else self._raw_limit(name, high, a),
         )
-        return self._put(
-            Clamp(
-                name=name,
-                units=a.units,
-                format=a.format,
-                interval=interval,
-                a=a,
-                low=limits[0],
-                high=limits[1],
+        lower, upper = node.limits
+        if lower > upper:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: no value of {a.format} lies in {low}..{high}"
             )
-        )
+        interval = tuple(max(min(end, upper), lower) for end in a.interval)
+        if not (a.format.min <= interval[0] and interval[1] <= a.format.max):
+            format = self._exact(name, *interval, a.format.fraction)
+            node = replace(node, format=format)
+        return self._put(replace(node, interval=(interval[0], interval[1])))
 
     def gather(self, parts: Sequence[Node], indices: Iterable[int], name: str = "") -> Node:
         """Element ``indices[i]`` of the concatenation of ``parts``, which share one format."""

@@ -119,20 +119,24 @@ def execute(
     states = [state for scan in plan.scans.values() for state in scan.states]
     initial = {state.name: np.ascontiguousarray(_initial(batch, state)) for state in states}
     final = {name: np.zeros_like(value) for name, value in initial.items()}
-    outputs = np.zeros((sequences, longest, network.output.units), np.int64)
+    steps = batch.inputs.shape[1]
+    outputs = np.zeros((sequences, network.output.steps_for(steps), network.output.units), np.int64)
     output_lengths = np.zeros(sequences, np.int64)
     traces = {
-        name: np.zeros((sequences, longest, network.signal(name).units), np.int64)
+        name: np.zeros(
+            (sequences, network.scan_of(name).steps_for(steps), network.signal(name).units),
+            np.int64,
+        )
         for name in plan.traces
     }
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
-    step = max(_SLICE_STEPS // (plan.lanes * longest), 1) * plan.lanes
-    for first in range(0, sequences, step):
+    part = max(_SLICE_STEPS // (plan.lanes * longest), 1) * plan.lanes
+    for first in range(0, sequences, part):
         program.run(
             np.ascontiguousarray(batch.inputs),
             batch.lengths,
-            order[first : first + step],
+            order[first : first + part],
             initial,
             outputs,
             output_lengths,
@@ -140,17 +144,17 @@ def execute(
             traces,
         )
         if progress is not None:
-            progress(min(first + step, sequences), sequences)
+            progress(min(first + part, sequences), sequences)
     events = {name: Events() for name, _ in event_signals(network)}
     for scan, _ in program.scans:
         for name, row in zip(scan.plan.event_names, scan.events.tolist(), strict=True):
             if name:
                 events[name] += Events(*row)
     return EngineRun(
-        outputs=outputs[:, : int(output_lengths.max())],
+        outputs=outputs,
         lengths=output_lengths,
         final=final,
-        traces={name: trace[:, : plan.trace_steps(name, longest)] for name, trace in traces.items()},
+        traces=traces,
         events=events,
         counts=_measured(network, program),
         isa=isa_name,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnhw.dataflow import (
     Add,
@@ -159,7 +160,8 @@ def _select(step: _Step, node: Select) -> Vector:
 
 
 def _clamp(step: _Step, node: Clamp) -> Vector:
-    return [min(max(value, node.low), node.high) for value in step.values[node.a]]
+    low, high = node.limits
+    return [min(max(value, low), high) for value in step.values[node.a]]
 
 
 def _gather(step: _Step, node: Gather) -> Vector:
@@ -262,9 +264,7 @@ TIME_STEPS: Mapping[type, Callable[..., Sequence_]] = time_table(
 )
 
 
-def run(
-    network: Network, parameters: Parameters, batch: Batch, traces: Iterable[str] = ()
-) -> Run:
+def run(network: Network, parameters: Parameters, batch: Batch, traces: Iterable[str] = ()) -> Run:
     """The network on a batch, by definition.
 
     Raises:
@@ -295,11 +295,15 @@ def run(
             recorded[name].append(seen[name])
         for name, state in network.states().items():
             final[name].append(machine.states[state])
+    steps = batch.inputs.shape[1]
     return Run(
-        outputs=_padded(outputs),
+        outputs=_padded(outputs, network.output.steps_for(steps)),
         lengths=np.array([len(steps) for steps in outputs], np.int64),
         final={name: np.array(value, np.int64) for name, value in final.items()},
-        traces={name: _padded(value) for name, value in recorded.items()},
+        traces={
+            name: _padded(value, network.scan_of(name).steps_for(steps))
+            for name, value in recorded.items()
+        },
         events=machine.events,
     )
 
@@ -313,10 +317,9 @@ def _first_value(machine: _Machine, batch: Batch, index: int, name: str, state: 
     return [0] * state.units
 
 
-def _padded(sequences: list[Sequence_]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """[sequences, longest, units], zero past each end."""
-    longest = max(len(steps) for steps in sequences)
-    padded = np.zeros((len(sequences), longest, len(sequences[0][0])), np.int64)
-    for index, steps in enumerate(sequences):
-        padded[index, : len(steps)] = steps
+def _padded(sequences: list[Sequence_], steps: int) -> NDArray[np.int64]:
+    """[sequences, steps, units], zero past each end."""
+    padded = np.zeros((len(sequences), steps, len(sequences[0][0])), np.int64)
+    for index, vectors in enumerate(sequences):
+        padded[index, : len(vectors)] = vectors
     return padded

@@ -45,6 +45,10 @@ class TimeNode:
         """Steps that this operation gives for a source of ``steps`` steps."""
         return steps
 
+    def steps_for(self, inputs: int) -> int:
+        """Steps that this operation gives for a network input of ``inputs`` steps."""
+        return self.length(self.sources[0].steps_for(inputs) if self.sources else inputs)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Source(TimeNode):
@@ -174,6 +178,15 @@ class Network:
         """Every signal of every layer by its full name."""
         return {name: node for scan in self.scans for name, node in scan.graph.signals()}
 
+    def scan_of(self, signal: str) -> Scan:
+        """The layer that a signal belongs to.
+
+        Raises:
+            DesignError: there is no such signal.
+        """
+        self.signal(signal)
+        return next(scan for scan in self.scans if signal in dict(scan.graph.signals()))
+
     def signal(self, name: str) -> Node:
         """The node of one signal.
 
@@ -237,9 +250,7 @@ class NetworkBuilder:
         """``width`` consecutive steps of ``source`` as one vector."""
         if width < 1:
             raise DesignError(f"a window of {width} steps", "use at least one")
-        return self._put(
-            _like(Window, source, name, units=source.units * width, width=width)
-        )
+        return self._put(_like(Window, source, name, units=source.units * width, width=width))
 
     def last(self, source: TimeNode, name: str) -> Last:
         """The last step of ``source``."""
@@ -260,9 +271,7 @@ class NetworkBuilder:
         limit = self._step_limit()
         format = interval_format(0, limit, 0)
         return self._put(
-            _like(
-                Steps, source, name, units=1, format=format, interval=(0, limit), max_steps=limit
-            )
+            _like(Steps, source, name, units=1, format=format, interval=(0, limit), max_steps=limit)
         )
 
     def build(self) -> Network:

@@ -333,6 +333,29 @@ def _shifted(raw: IntArray, left: int) -> IntArray:
     return (raw.view(np.uint64) << np.uint64(left)).view(np.int64)
 
 
+def _rounds_up(value: FloatArray, floor: FloatArray, mode: Rounding) -> NDArray[np.bool_]:
+    """Whether a real number goes to ``floor + 1``."""
+    rest = value - floor
+    if mode is Rounding.TRN:
+        return np.zeros(value.shape, np.bool_)
+    if mode is Rounding.TRN_ZERO:
+        return (value < 0) & (rest != 0)
+    if mode is Rounding.RND:
+        return rest >= 0.5
+    above, tie = rest > 0.5, rest == 0.5
+    match mode:
+        case Rounding.RND_ZERO:
+            return above | (tie & (value < 0))
+        case Rounding.RND_INF:
+            return above | (tie & (value > 0))
+        case Rounding.RND_CONV:
+            return above | (tie & (np.mod(floor, 2.0) == 1.0))
+        case Rounding.RND_CONV_ODD:
+            return above | (tie & (np.mod(floor, 2.0) == 0.0))
+        case _:
+            return above
+
+
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
     """Real numbers (float64, any shape) as raw integers of the format ``to``.
 
@@ -346,6 +369,12 @@ def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
     if not np.isfinite(real).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(real))[0])
         raise DesignError(f"value {real[where]} at index {list(where)} is not a number")
+    scaled = np.ldexp(real, to.fraction)
+    if to.overflow is not Overflow.WRAP_SM and (np.abs(scaled) < 2.0**52).all():
+        # Floor and rest are exact here (a subnormal would round, but then it is far below half).
+        floor = np.floor(scaled)
+        whole = floor.astype(np.int64) + _rounds_up(scaled, floor, to.rounding)
+        return cast_array(whole, to.fraction, to)
     # A float64 is mantissa * 2**exponent with 53 bits: cast the exact integer it stands for.
     # One cast needs one fraction, so the values are cast in groups of equal exponent.
     mantissa, exponent = np.frexp(real)

@@ -155,18 +155,6 @@ class NetworkPlan:
     scans: dict[Scan, ScanPlan]
     traces: tuple[str, ...]
 
-    def trace_steps(self, signal: str, steps: int) -> int:
-        """Steps that a traced signal has where the longest input has ``steps``."""
-        node: TimeNode = next(
-            scan for scan in self.scans if signal in dict(scan.graph.signals())
-        )
-        chain = [node]
-        while chain[-1].sources:
-            chain.append(chain[-1].sources[0])
-        for node in reversed(chain):
-            steps = node.length(steps)
-        return steps
-
 
 def signed_bits(interval: tuple[int, int]) -> int:
     """Bits of the signed word that holds every integer of the interval."""
@@ -224,9 +212,7 @@ class _ScanPlanner:
         self.lanes = lanes
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
-        self.traces = [
-            (name, node) for name, node in self.graph.signals() if name in traces
-        ]
+        self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
         self.bits = 32 if max(map(self._needed_bits, self.graph.nodes)) <= 32 else 64
         self.bytes = self.bits // 8
         self.element = np.dtype(f"i{self.bytes}")
@@ -258,9 +244,7 @@ class _ScanPlanner:
         for node in self.graph.nodes:
             WRITERS[type(node)](self, node)
         self._finish_states()
-        stored = self._write_output(
-            "output", "output", self.graph.output, sequence_bits(self.scan)
-        )
+        stored = self._write_output("output", "output", self.graph.output, sequence_bits(self.scan))
         for name, node in self.traces:
             self._write_output("trace", name, node, 64)
         return self._assemble(stored)
@@ -733,10 +717,9 @@ class _ScanPlanner:
 
     def _clamp(self, node: Clamp) -> None:
         self._give_slot(node)
-        # Limits outside the operand's range never act; inside they fit the element.
-        low, high = node.a.interval
-        limits = [max(min(limit, high), low) for limit in (node.low, node.high)]
-        self._emit(node, "clamp", a=self.slot_of[node.a], low=limits[0], high=limits[1])
+        # The result's ends are the limits that can act, and they fit the element.
+        low, high = node.interval
+        self._emit(node, "clamp", a=self.slot_of[node.a], low=low, high=high)
 
     def _gather(self, node: Gather) -> None:
         self.slot_of.setdefault(node, self._full_slot(node.units))
@@ -819,7 +802,10 @@ def _ordered_intervals(node: Matvec) -> list[tuple[int, int]]:
 
 
 def pack_rows(
-    node: Matvec, weights: NDArray[np.int64], element: np.dtype[np.signedinteger], lanes: int,
+    node: Matvec,
+    weights: NDArray[np.int64],
+    element: np.dtype[np.signedinteger],
+    lanes: int,
     chunk: int,
 ) -> RowsPlan:
     """The weights of a product in the order in which the rows kernels read them.
@@ -848,7 +834,9 @@ def pack_rows(
     flat = np.concatenate(stored)
     if interleaved:
         whole = len(rows) // 16 * 16
-        blocks = flat.reshape(len(rows), -1, 2)[:whole].reshape(-1, 16, flat.size // len(rows) // 2, 2)
+        blocks = flat.reshape(len(rows), -1, 2)[:whole].reshape(
+            -1, 16, flat.size // len(rows) // 2, 2
+        )
         flat[: whole * int(count[0])] = blocks.transpose(0, 2, 1, 3).ravel()
         offset[:whole] = np.repeat(offset[:whole:16], 16)
     return RowsPlan(first, count, terms, offset, flat, interleaved, chunk)

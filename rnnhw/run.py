@@ -125,22 +125,13 @@ def _checked_lengths(
         )
     shortest = int(counts.argmin())
     for node in network.nodes:
-        remaining = int(counts[shortest])
-        for step in _chain(node):
-            remaining = step.length(remaining)
-        if remaining < 1:
+        # A window within shorter sequences gives nothing, even where a Last would follow.
+        if node.steps_for(int(counts[shortest])) < 1:
             raise DesignError(
                 f"sequence {shortest} has {counts[shortest]} steps, too few for {node.name!r}",
                 "leave out sequences shorter than the window",
             )
     return counts
-
-
-def _chain(node: object) -> list[object]:
-    chain = [node]
-    while chain[0].sources:  # type: ignore[attr-defined]
-        chain.insert(0, chain[0].sources[0])  # type: ignore[attr-defined]
-    return chain
 
 
 def _checked_states(

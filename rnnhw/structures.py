@@ -120,13 +120,17 @@ class Elementary:
         low, high = term
         return min(low, low * columns), max(high, high * columns)
 
-    def matrix(self, parameters: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:
+    def matrix(
+        self, parameters: NDArray[np.float64], rows: int, columns: int
+    ) -> NDArray[np.float64]:
         """The float matrix (rows, columns) that the parameters stand for."""
         full = np.zeros((rows, columns))
         flat = np.ravel(parameters)
         for index, row in enumerate(self.rows(rows, columns)):
             chosen = list(row.columns)
-            values = flat[list(row.parameters)] if self.weighted else np.array(row.parameters, float)
+            values = (
+                flat[list(row.parameters)] if self.weighted else np.array(row.parameters, float)
+            )
             full[index, chosen] = values
         return full
 

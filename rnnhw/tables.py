@@ -22,17 +22,24 @@ MAX_ADDRESS_BITS = 20
 """The widest table address: 2**20 entries."""
 
 
+FloatArray = NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class RealFunction:
-    """A named function of one real variable, evaluated in float64."""
+    """A named function of one real variable in float64.
+
+    ``scalar`` is the C library's and samples tables; calling the object evaluates NumPy's
+    ``vector`` form, whose last bit may depend on the processor, for the float reference.
+    """
 
     name: str
-    evaluate: Callable[[float], float]
+    scalar: Callable[[float], float]
+    vector: Callable[[FloatArray], FloatArray]
 
-    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, values: FloatArray) -> FloatArray:
         """The function of every element."""
-        flat = [self.evaluate(value) for value in values.ravel().tolist()]
-        return np.array(flat, np.float64).reshape(values.shape)
+        return self.vector(values)
 
 
 def _sigmoid(value: float) -> float:
@@ -42,9 +49,18 @@ def _sigmoid(value: float) -> float:
     return math.exp(value) / (1.0 + math.exp(value))
 
 
-SIGMOID = RealFunction("sigmoid", _sigmoid)
-TANH = RealFunction("tanh", math.tanh)
-RECIPROCAL = RealFunction("reciprocal", lambda value: 1.0 / value if value else 0.0)
+def _sigmoids(values: FloatArray) -> FloatArray:
+    small = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1.0, small) / (1.0 + small)
+
+
+def _reciprocals(values: FloatArray) -> FloatArray:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
+
+
+SIGMOID = RealFunction("sigmoid", _sigmoid, _sigmoids)
+TANH = RealFunction("tanh", math.tanh, np.tanh)
+RECIPROCAL = RealFunction("reciprocal", lambda value: 1.0 / value if value else 0.0, _reciprocals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,5 +87,6 @@ class Table:
             )
         bits = np.arange(1 << address.width)
         raw = np.where(bits > address.max, bits - (1 << address.width), bits)
-        entries, _ = quantise(function(raw * address.step), format)
+        values = [function.scalar(value * address.step) for value in raw.tolist()]
+        entries, _ = quantise(values, format)
         return cls(function, address, format, entries)

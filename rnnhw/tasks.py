@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +89,17 @@ class Task(Protocol):
         """The inputs, with the expected outputs."""
         ...
 
-    def score(self, outputs: FloatArray, samples: Samples) -> Score:
-        """Judge outputs [sequences, steps, units] (any positive scale) against the samples."""
+    @property
+    def limit(self) -> Mapping[str, float]:
+        """What ``verify`` demands: the greatest value of a named figure."""
+        ...
+
+    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
+        """Judge outputs [sequences, steps, units], ``lengths`` of them valid, against samples.
+
+        Raises:
+            DesignError: the outputs are not of the task's kind, or ``y`` is not known.
+        """
         ...
 
 
@@ -117,6 +127,7 @@ class BinaryAddition:
 
     operand_bits: int = 8
     require: Mapping[str, float] = field(default_factory=dict)
+    limit: Mapping[str, float] = field(default_factory=dict)
     random_pairs: int = 10_000
     seed: int = 0
 
@@ -158,15 +169,22 @@ class BinaryAddition:
         lengths = np.full(len(pairs), self.max_steps, np.int64)
         return Samples(bits.astype(np.float64), lengths, total)
 
-    def score(self, outputs: FloatArray, samples: Samples) -> Score:
-        assert samples.y is not None
-        right = ((outputs[:, :, 0] > 0) == (samples.y > 0)).all(1)
+    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
+        expected = _expected(samples)
+        if outputs.shape[2] != 1 or expected.shape != outputs.shape[:2]:
+            raise DesignError(
+                f"BinaryAddition: outputs of shape {outputs.shape} for sums of {expected.shape}",
+                "the last layer must give one unit at every step",
+            )
+        valid = np.arange(outputs.shape[1]) < lengths[:, None]
+        right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)
         return Score(int(right.sum()), len(right))
 
 
 @dataclass(frozen=True)
 class Classification:
-    """One class a sequence: the largest output of the last step is the answer.
+    """One class a sequence: the largest output of the last step is the answer (the first of
+    several equal ones).
 
     ``data`` is an ``.npz`` with ``{split}_x`` [sequences, steps, features], ``{split}_lengths``
     and ``{split}_y`` for the splits ``train`` and ``test``. With ``standardise`` every feature is
@@ -178,6 +196,7 @@ class Classification:
     split: str = "test"
     standardise: bool = True
     require: Mapping[str, float] = field(default_factory=dict)
+    limit: Mapping[str, float] = field(default_factory=dict)
     input_format: Q | None = None
 
     def located(self, folder: Path) -> Classification:
@@ -211,10 +230,23 @@ class Classification:
         mean, deviation = self.moments()
         return replace(chosen, x=(chosen.x - mean) / deviation)
 
-    def score(self, outputs: FloatArray, samples: Samples) -> Score:
-        assert samples.y is not None
-        answers = outputs[:, -1].argmax(1)
-        return Score(int((answers == samples.y).sum()), len(answers))
+    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
+        expected = _expected(samples)
+        classes = outputs.shape[2]
+        if expected.ndim != 1 or expected.min() < 0 or expected.max() >= classes:
+            raise DesignError(
+                f"Classification: y of shape {expected.shape} holds "
+                f"{expected.min()}..{expected.max()}",
+                f"it must hold one class of 0..{classes - 1} a sequence",
+            )
+        answers = outputs[np.arange(len(outputs)), lengths - 1].argmax(1)
+        return Score(int((answers == expected).sum()), len(answers))
+
+
+def _expected(samples: Samples) -> IntArray:
+    if samples.y is None:
+        raise DesignError("the data has no expected answers", "add an array y")
+    return samples.y
 
 
 def load_samples(path: Path) -> Samples:
@@ -241,8 +273,7 @@ def samples_of(place: str, arrays: Mapping[str, ArrayLike], prefix: str = "") ->
     if f"{prefix}x" not in arrays:
         raise DesignError(
             f"{place}: no array {prefix}x",
-            f"it holds {', '.join(sorted(arrays)) or 'nothing'}; "
-            "x is [sequences, steps, features]",
+            f"it holds {', '.join(sorted(arrays)) or 'nothing'}; x is [sequences, steps, features]",
         )
     x = np.asarray(arrays[f"{prefix}x"])
     if x.dtype.kind not in "fiub":

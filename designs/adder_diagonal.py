@@ -1,0 +1,26 @@
+"""Serial binary adder on a diagonal recurrence: an honest failure.
+
+h[t] = sigmoid(W x[t] + u * h[t-1] + b): each unit sees its own past alone. Trained by the recipe
+of the other adders it adds six words in ten of 8 bits and one in eight of 32 bits: `rnnhw verify`
+exits 1 and should. (Two hand-set diagonal latches can add; training does not find them.)
+"""
+
+from rnnhw import BinaryAddition, Design, Diagonal, Elman, Formats, Linear, Q, Sigmoid, Target
+
+
+def design(word=8, operand_bits=8, hidden=16):
+    """The adder with every number in ``word`` bits."""
+    return Design(
+        task=BinaryAddition(operand_bits, require={"accuracy": 1.0}),
+        layers=[
+            Elman(hidden, recurrent=Diagonal(), activation=Sigmoid(), name="rnn"),
+            Linear(1, name="head"),
+        ],
+        formats=Formats(
+            weight=Q(3, word - 4),
+            state=Q(0, word, signed=False),
+            sum=Q(3, word - 4),  # the address of the sigmoid table: -8 to 8
+        ),
+        weights="adder_diagonal.npz",
+        target=Target("ice40up5k", lanes=4, clock_mhz=24),
+    )

@@ -1,0 +1,295 @@
+"""Train the serial binary adders: `python designs/training/adder.py [NAME ...] [--out DIR]`.
+
+    h[t] = sigmoid(W x[t] + R h[t-1] + b),  y[t] = [head.W h[t] + head.b > 0],  h[-1] = 0
+
+x[t] holds bit t of both operands, least significant first, and y[t] is bit t of their sum; the
+last step has zero inputs and gives the carry out. The task and the 16 units are Trask's ("Anyone
+Can Learn To Code an LSTM-RNN in Python", 2015); the optimiser is Adam (Kingma and Ba, 2015), with
+biases. The only memory the task needs is one bit, the carry, but for as long as a chain of
+propagating columns lasts. So half of the training operands have long chains, and states and
+weights are trained under noise, which a latch survives and a slowly decaying trace does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+from _common import (
+    STRUCTURES,
+    Parameters,
+    Structure,
+    draw_linear,
+    draw_restarts,
+    generators,
+    linear,
+    parse_arguments,
+    prepare_torch,
+    progress,
+    save,
+    select_restart,
+    uniform,
+)
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+NAMES = {f"adder_{name}": structure for name, structure in STRUCTURES.items()}
+UNITS = 16
+SEEDS = range(8)
+VALIDATION_SEED = 1000
+ITERATIONS = 6000
+RAMP = 3000
+"""Iterations over which the noise grows from nothing to its full width."""
+
+BATCH = 64
+OPERAND_BITS = 16
+LEARNING_RATE = 0.03
+STATE_NOISE = 1 / 8
+"""Half width of the uniform noise on the state: two units in the last place of a 4-bit state."""
+
+WEIGHT_NOISE = 1 / 8
+"""Half width of the uniform noise on weights and biases: half the last place of Q(3, 2)."""
+
+WEIGHT_LIMIT = 7.25
+"""Weights and biases stay within +-this, so that Q(3, word - 4) holds them from 4 bits on."""
+
+SCALE_BITS = {"rnn.U.after": 2}
+"""`after` contains 1/sqrt(16) = 2^-2: its limit, its noise and its rounding step shrink alike."""
+
+WORDS = (8, 6, 4)
+"""The word lengths at which restarts are compared."""
+
+SEARCH_LIMIT = 300_000
+"""Pairs (state, carry) after which a proof is given up."""
+
+
+def draw_operands(source: torch.Generator, pairs: int, bits: int) -> Tensor:
+    """Random operands as inputs [pairs, bits + 1, 2]; half of the pairs have long carry chains.
+
+    A column propagates a carry when its bits differ: in half of all columns of random operands, in
+    15 of 16 columns of the other pairs.
+    """
+    first = torch.rand(pairs, bits, generator=source) < 0.5
+    share = torch.where(torch.arange(pairs) % 2 == 0, 0.5, 15 / 16)
+    propagates = torch.rand(pairs, bits, generator=source) < share[:, None]
+    return _with_carry_column(first, first ^ propagates)
+
+
+def draw_chains(source: torch.Generator, bits: int) -> Tensor:
+    """Chains of every length, 0 to bits - 1, with and without a carry: [2 bits, bits + 1, 2].
+
+    Column 0 generates a carry or kills it, row k propagates it through columns 1 to k, and the
+    columns after them have equal bits.
+    """
+    first = torch.rand(bits, bits, generator=source) < 0.5
+    column = torch.arange(bits)
+    propagates = (column >= 1) & (column <= column[:, None])
+    chains = []
+    for generates in (True, False):
+        first = torch.where(column == 0, generates, first)
+        chains.append(_with_carry_column(first, first ^ propagates))
+    return torch.cat(chains)
+
+
+def _with_carry_column(first: Tensor, second: Tensor) -> Tensor:
+    """Two bit matrices [pairs, bits] to inputs [pairs, bits + 1, 2] that end in a zero column."""
+    columns = torch.stack([first, second], -1).float()
+    return torch.cat([columns, torch.zeros_like(columns[:, :1])], 1)
+
+
+def sum_bits(inputs: Tensor) -> Tensor:
+    """The bits of a + b, [..., steps], for inputs [..., steps, 2]: the ripple of the carry."""
+    bits = []
+    carry = torch.zeros_like(inputs[..., 0, 0])
+    for column in inputs.sum(-1).unbind(-1):
+        total = column + carry
+        bits.append(total % 2)
+        carry = (total >= 2).float()
+    return torch.stack(bits, -1)
+
+
+def draw_net(source: torch.Generator, structure: Structure) -> Parameters:
+    """Initial parameters of one net."""
+    return (
+        draw_linear(source, "rnn", UNITS, 2)
+        | structure.draw(source, UNITS)
+        | draw_linear(source, "head", 1, UNITS)
+    )
+
+
+def logits(structure: Structure, parameters: Parameters, inputs: Tensor, noise: Tensor) -> Tensor:
+    """Read-out [restarts, batch, steps] of the noisy net.
+
+    inputs [restarts, batch, steps, 2]; noise, added to each state, [restarts, batch, steps, units].
+    """
+    driven = linear(inputs, parameters["rnn.W"], parameters["rnn.b"])
+    state = torch.zeros_like(noise[:, :, 0])
+    states = []
+    for drive, disturbance in zip(driven.unbind(2), noise.unbind(2), strict=True):
+        state = torch.sigmoid(drive + structure.product(parameters, state)) + disturbance
+        states.append(state)
+    return linear(torch.stack(states, 2), parameters["head.W"], parameters["head.b"])[..., 0]
+
+
+def train(structure: Structure, seeds: Sequence[int]) -> Parameters:
+    """Train all restarts side by side."""
+    sources = generators(seeds)
+    parameters = draw_restarts(lambda source: draw_net(source, structure), sources)
+    optimiser = torch.optim.Adam(parameters.values(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, ITERATIONS)
+    for iteration in range(ITERATIONS):
+        losses = _noisy_losses(structure, parameters, sources, min(1.0, iteration / RAMP))
+        optimiser.zero_grad()
+        losses.sum().backward()
+        optimiser.step()
+        schedule.step()
+        _limit(parameters)
+        if (iteration + 1) % 1000 == 0:
+            shown = " ".join(f"{loss:.4f}" for loss in losses.tolist())
+            progress(f"  iteration {iteration + 1}, loss by seed: {shown}")
+    return {name: values.detach() for name, values in parameters.items()}
+
+
+def _noisy_losses(
+    structure: Structure,
+    parameters: Parameters,
+    sources: Sequence[torch.Generator],
+    strength: float,
+) -> Tensor:
+    """Cross-entropy of each restart [restarts] on fresh operands, under noise times `strength`."""
+    inputs = torch.stack([draw_operands(source, BATCH, OPERAND_BITS) for source in sources])
+    shape = (BATCH, OPERAND_BITS + 1, UNITS)
+    noise = _draw_noise(sources, shape, strength * STATE_NOISE)
+    disturbed = {
+        name: values
+        + _draw_noise(sources, values.shape[1:], strength * WEIGHT_NOISE * _scale(name))
+        for name, values in parameters.items()
+    }
+    outputs = logits(structure, disturbed, inputs, noise)
+    losses = binary_cross_entropy_with_logits(outputs, sum_bits(inputs), reduction="none")
+    return losses.mean((1, 2))
+
+
+def _draw_noise(sources: Sequence[torch.Generator], shape: Sequence[int], bound: float) -> Tensor:
+    """Uniform noise in [-bound, bound) of every restart, [restarts, *shape]."""
+    return torch.stack([uniform(source, shape, bound) for source in sources])
+
+
+def _scale(name: str) -> float:
+    """The factor on limit, noise and rounding step of one array."""
+    return 2.0 ** -SCALE_BITS.get(name, 0)
+
+
+@torch.no_grad()
+def _limit(parameters: Parameters) -> None:
+    """Clamp every array to its limit, in place."""
+    for name, values in parameters.items():
+        limit = WEIGHT_LIMIT * _scale(name)
+        values.clamp_(-limit, limit)
+
+
+def rounded(values: Tensor, integer_bits: int, fraction_bits: int) -> Tensor:
+    """The nearest numbers of a signed fixed-point word: round half up, then saturate."""
+    limit = 2.0**integer_bits
+    step = 2.0**-fraction_bits
+    return (torch.floor(values / step + 0.5) * step).clamp(-limit, limit - step)
+
+
+def quantised(parameters: Parameters, word: int) -> Parameters:
+    """Every array rounded to Q(3, word - 4), `after` to Q(1, word - 2), as float64."""
+    words = {}
+    for name, values in parameters.items():
+        bits = SCALE_BITS.get(name, 0)
+        words[name] = rounded(values.double(), 3 - bits, word - 4 + bits)
+    return words
+
+
+def quantised_step(
+    structure: Structure, words: Parameters, column: Tensor, state: Tensor, word: int
+) -> tuple[Tensor, Tensor]:
+    """One step of the fixed-point net, exact in float64.
+
+    column [restarts, batch, 2] and state [restarts, batch, units] to the next state and the bit
+    [restarts, batch]. Sums are rounded to Q(3, word - 4), states to `word` fraction bits, unsigned.
+    """
+    total = linear(column, words["rnn.W"], words["rnn.b"]) + structure.product(words, state)
+    step = 2.0**-word
+    state = torch.sigmoid(rounded(total, 3, word - 4))
+    state = (torch.floor(state / step + 0.5) * step).clamp(0, 1 - step)
+    return state, linear(state, words["head.W"], words["head.b"])[..., 0] > 0
+
+
+def fraction_right(structure: Structure, parameters: Parameters, word: int) -> list[float]:
+    """The fraction of 32-bit validation pairs that each restart adds right."""
+    source = torch.Generator().manual_seed(VALIDATION_SEED)
+    inputs = torch.cat([draw_operands(source, 256, 32), draw_chains(source, 32)])
+    words = quantised(parameters, word)
+    columns = inputs.double().expand(len(words["rnn.W"]), *inputs.shape)
+    state = torch.zeros(*columns.shape[:2], UNITS, dtype=torch.double)
+    right = torch.ones(columns.shape[:2], dtype=torch.bool)
+    for column, target in zip(columns.unbind(2), sum_bits(inputs).unbind(1), strict=True):
+        state, answer = quantised_step(structure, words, column, state, word)
+        right &= answer == (target > 0.5)
+    return right.double().mean(1).tolist()
+
+
+def reachable_pairs(structure: Structure, parameters: Parameters, word: int) -> int | None:
+    """Prove one net for operands of any length: the number of pairs (state, carry) it can reach.
+
+    Breadth first over the four columns from the zero state without a carry. None if some pair gives
+    a wrong bit, or if SEARCH_LIMIT pairs are not enough.
+    """
+    words = {name: values[None] for name, values in quantised(parameters, word).items()}
+    columns = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).double()
+    state, carry = torch.zeros(1, UNITS).double(), torch.zeros(1).double()
+    seen = {(state.numpy().tobytes(), 0.0)}
+    while len(state) and len(seen) <= SEARCH_LIMIT:
+        column = columns.repeat(len(state), 1)
+        total = column.sum(1) + carry.repeat_interleave(4)
+        state = state.repeat_interleave(4, 0)
+        state, answer = quantised_step(structure, words, column[None], state[None], word)
+        if (answer[0] != (total % 2 == 1)).any():
+            return None
+        state, carry = state[0], (total >= 2).double()
+        fresh = []
+        for index, row in enumerate(zip(state.numpy(), carry.tolist(), strict=True)):
+            key = (row[0].tobytes(), row[1])
+            if key not in seen:
+                seen.add(key)
+                fresh.append(index)
+        state, carry = state[fresh], carry[fresh]
+    return None if len(state) else len(seen)
+
+
+def validate(structure: Structure, parameters: Parameters) -> int:
+    """The restart with the most proved word lengths; among equals, with the most right words."""
+    scores = [[0, 0.0] for _ in SEEDS]
+    for word in WORDS:
+        fractions = fraction_right(structure, parameters, word)
+        for restart, fraction in enumerate(fractions):
+            pairs = None
+            if fraction == 1:
+                pairs = reachable_pairs(structure, select_restart(parameters, restart), word)
+            scores[restart][0] += pairs is not None
+            scores[restart][1] += fraction
+            proof = f"proved with {pairs} pairs" if pairs else "not proved"
+            progress(f"  seed {SEEDS[restart]}, {word} bits: {fraction:.3f} right, {proof}")
+    return max(range(len(SEEDS)), key=lambda restart: scores[restart])
+
+
+def main() -> None:
+    """Train the named adders; each keeps the best of its seeds."""
+    arguments = parse_arguments(__doc__.splitlines()[0], list(NAMES))
+    prepare_torch()
+    for name in arguments.names:
+        progress(name)
+        start = time.perf_counter()
+        parameters = train(NAMES[name], SEEDS)
+        best = validate(NAMES[name], parameters)
+        save(select_restart(parameters, best), arguments.out / f"{name}.npz")
+        progress(f"  keep seed {SEEDS[best]}, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Options that several commands share, and the text that they take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnhw.errors import UsageError
+
+__all__ = [
+    "ClockMhz",
+    "Data",
+    "DesignFile",
+    "Format",
+    "Isa",
+    "Lanes",
+    "Maximum",
+    "Minimum",
+    "Output",
+    "Profile",
+    "Settings",
+    "assignments",
+    "bounds",
+    "chosen_format",
+]
+
+DesignFile = Annotated[Path, typer.Argument(help="The design file.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of design(). Repeatable."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="FILE.npz", help="Your own x, lengths, y instead of the design's task."
+    ),
+]
+Isa = Annotated[
+    str | None,
+    typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
+]
+Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead.")
+]
+Minimum = Annotated[
+    list[str] | None,
+    typer.Option("--min", metavar="NAME=VALUE", help="Fail below this figure. Repeatable."),
+]
+Maximum = Annotated[
+    list[str] | None,
+    typer.Option("--max", metavar="NAME=VALUE", help="Fail above this figure. Repeatable."),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", help="Hardware profile, or a .toml file of your own."
+    ),
+]
+ClockMhz = Annotated[
+    float | None,
+    typer.Option("--clock-mhz", metavar="MHZ", help="Clock; default: both ends of the range."),
+]
+Lanes = Annotated[
+    int | None, typer.Option("--lanes", metavar="N", help="Multiply-accumulate lanes a layer.")
+]
+
+
+def assignments(option: str, texts: Iterable[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping.
+
+    Raises:
+        UsageError: a text has no ``=``, or a name comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} {text!r}", f"write {option} NAME=VALUE")
+        if name in pairs:
+            raise UsageError(f"{option} {name} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def bounds(option: str, texts: Iterable[str] | None) -> dict[str, float]:
+    """``NAME=NUMBER`` texts as a mapping.
+
+    Raises:
+        UsageError: as :func:`assignments`, or a value is not a number.
+    """
+    numbers = {}
+    for name, text in assignments(option, texts).items():
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            numbers[name] = math.nan
+        if math.isnan(numbers[name]):
+            raise UsageError(f"{option} {name}={text}: {text!r} is not a number")
+    return numbers
+
+
+def chosen_format(
+    format: str | None, output: Path | None, known: dict[str, str], default: str = "text"
+) -> str:
+    """The output format: the option's, else the one that the file's suffix names.
+
+    ``known`` maps formats to suffixes.
+
+    Raises:
+        UsageError: the format is unknown, or option and suffix contradict each other.
+    """
+    if format is not None and format not in known:
+        raise UsageError(f"unknown format {format!r}", f"known: {', '.join(known)}")
+    by_suffix = {suffix: name for name, suffix in known.items()}
+    named = by_suffix.get(output.suffix) if output is not None else None
+    if format is None:
+        return named or default
+    if named is not None and named != format:
+        raise UsageError(
+            f"--format {format} contradicts the suffix of {output}",
+            f"name the file *{known[format]}, or leave out --format",
+        )
+    return format

@@ -1,0 +1,55 @@
+"""Progress on stderr for whatever takes longer than a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["shown_progress"]
+
+_PATIENCE_SECONDS = 1.0
+_LINE_SECONDS = 5.0
+
+
+@contextmanager
+def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with the amount done and the whole.
+
+    A terminal gets a bar, anything else a line every five seconds; both only after a second.
+    """
+    terminal = Console(stderr=True).is_terminal
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    began = last = time.monotonic()
+    task = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal task, last
+        now = time.monotonic()
+        if now - began < _PATIENCE_SECONDS:
+            return
+        if terminal:
+            if task is None:
+                task = bar.add_task(what, total=total)
+                bar.start()
+            bar.update(task, completed=done)
+        elif now - last >= _LINE_SECONDS or last == began:
+            last = now
+            print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+    try:
+        yield report
+    finally:
+        if task is not None:
+            bar.stop()

@@ -1,0 +1,45 @@
+"""A profile as a flat list of its figures, for people who want to see where numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from rnnhw.profiles.schema import Figure, Sourced
+
+__all__ = ["sourced_figures", "value_text"]
+
+
+def sourced_figures(part: object, path: str = "") -> Iterator[tuple[str, Sourced]]:
+    """Every sourced value in ``part`` with its dotted path, in the order of the fields."""
+    if isinstance(part, Sourced):
+        yield path, part
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from sourced_figures(item, f"{path}[{index}]")
+    elif isinstance(part, msgspec.Struct):
+        for field in msgspec.structs.fields(part):
+            inner = f"{path}.{field.name}" if path else field.name
+            yield from sourced_figures(getattr(part, field.name), inner)
+
+
+def value_text(sourced: Sourced) -> str:
+    """What a sourced value says, apart from where it comes from."""
+    if isinstance(sourced, Figure):
+        return f"{sourced.value:,} {sourced.unit}"
+    described = {field.name for field in msgspec.structs.fields(Sourced)}
+    parts = [
+        f"{field.name} {_plain(getattr(sourced, field.name))}"
+        for field in msgspec.structs.fields(sourced)
+        if field.name not in described
+    ]
+    return f"{', '.join(parts)} ({sourced.unit})"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(_plain(item) for item in value)
+    if isinstance(value, msgspec.Struct):
+        return "x".join(_plain(item) for item in msgspec.structs.astuple(value))
+    return str(value)

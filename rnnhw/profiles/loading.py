@@ -1,0 +1,168 @@
+"""Find a profile, read it, and say what is wrong with it in the words of its own file."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import inspect
+
+from rnnhw.errors import unknown_name
+from rnnhw.profiles.fpga import Fpga
+from rnnhw.profiles.microcontroller import Microcontroller
+from rnnhw.profiles.schema import HINTS, FieldError, ProfileError, UnknownProfileError
+
+__all__ = ["Profile", "load_profile", "profile_names", "profile_sha256"]
+
+Profile: TypeAlias = Fpga | Microcontroller
+"""A target. Tell the kinds apart with isinstance."""
+
+_SUFFIX = ".toml"
+_KINDS: Mapping[object, type[msgspec.Struct]] = MappingProxyType(
+    {"fpga": Fpga, "microcontroller": Microcontroller}
+)
+# Of the types that msgspec names in its errors: the rule and the cure in a TOML file's words.
+_TYPES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "int | float": ("must be a number", "write the number alone, without quotes"),
+        "int": ("must be a whole number", "write it without quotes and without a point"),
+        "str": ("must be text", "put it in quotes"),
+        "bool": ("must be true or false", "write true or false, without quotes"),
+        "object": ("must be a table", "give its fields under a [heading] or in {braces}"),
+        "array": ("must be an array", "put it in [brackets] or under [[headings]]"),
+    }
+)
+
+
+def profile_names() -> list[str]:
+    """Names of the shipped profiles, sorted."""
+    return sorted(
+        entry.name.removesuffix(_SUFFIX)
+        for entry in resources.files(__package__).iterdir()
+        if entry.name.endswith(_SUFFIX)
+    )
+
+
+def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
+    """Load a shipped profile by name, or a user's by the path of its .toml file.
+
+    Raises UnknownProfileError for a name that is not shipped and ProfileError for a file that
+    cannot be read or breaks a rule of the schema.
+    """
+    file, content = _read(name_or_path)
+    try:
+        data = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(
+            f"{file}: not a TOML file: {error}", "correct it, in UTF-8; see https://toml.io"
+        ) from error
+    try:
+        return msgspec.convert(data, Fpga | Microcontroller)
+    except msgspec.ValidationError as error:
+        raise _explain(file, data, error) from error
+
+
+def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
+    """SHA-256 of the profile file's bytes, in hexadecimal: which data a report was made with.
+
+    Raises the same errors as `load_profile` for a file that cannot be found or read.
+    """
+    return hashlib.sha256(_read(name_or_path)[1]).hexdigest()
+
+
+def _read(name_or_path: str | os.PathLike[str]) -> tuple[str, bytes]:
+    """The name to show for a profile and its bytes."""
+    name = os.fspath(name_or_path)
+    path = Path(name)
+    if path.suffix == _SUFFIX:
+        try:
+            return name, path.read_bytes()
+        except OSError as error:
+            raise ProfileError(
+                f"{name}: cannot read this profile: {error.strerror}",
+                f"give the path of a {_SUFFIX} file or one of: {', '.join(profile_names())}",
+            ) from error
+    if isinstance(name_or_path, os.PathLike) or path.name != name:
+        raise ProfileError(
+            f"{name}: not a profile file", f"a profile's file name ends in {_SUFFIX}"
+        )
+    if name not in profile_names():
+        message, hint = unknown_name("profile", name, profile_names())
+        raise UnknownProfileError(message, f"{hint}; or the path of a {_SUFFIX} file")
+    return name + _SUFFIX, (resources.files(__package__) / (name + _SUFFIX)).read_bytes()
+
+
+def _explain(file: str, data: dict[str, Any], error: msgspec.ValidationError) -> ProfileError:
+    """Say a validation error in the file's own terms: field path, value and cure."""
+    found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", str(error), re.DOTALL)
+    problem, path = (found[1], found[2] or "") if found else (str(error), "")
+    cause = error.__cause__
+    if isinstance(cause, FieldError):
+        field = _join(path, cause.field)
+        return ProfileError(f"{file}: {field}: {cause.problem}, got {cause.value!r}", cause.hint)
+    steps: list[str | int] = [
+        int(index) if index else key for key, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)
+    ]
+    value: Any = data
+    for step in steps:
+        value = value[step]
+    named = re.search(r"(required|unknown) field `(.+)`$", problem)
+    if named is None:
+        typed = re.match(r"Expected `([^`]+)`, got", problem)
+        problem, cure = _TYPES.get(typed[1] if typed else "", ("is not a value it takes", ""))
+        cure = cure or _expected(data.get("kind"), steps) or "see the shipped profiles"
+        return ProfileError(f"{file}: {path}: {problem}, got {value!r}", cure)
+    name, field = named[2], _join(path, named[2])
+    if named[1] == "required":
+        cure = _expected(data.get("kind"), [*steps, name])
+        return ProfileError(f"{file}: {field}: missing", f"add it{cure and f': {cure}'}")
+    known = _type_at(data.get("kind"), steps)
+    names = [f.encode_name for f in known.fields] if isinstance(known, inspect.StructType) else []
+    close = difflib.get_close_matches(name, names, n=1)
+    cure = f"did you mean {close[0]!r}?" if close else f"remove it; known: {', '.join(names)}"
+    return ProfileError(f"{file}: {field}: unknown field, got {value[name]!r}", cure)
+
+
+def _join(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
+
+
+def _expected(kind: object, steps: list[str | int]) -> str:
+    """What the field at `steps` takes, where that can be said in a few words."""
+    if steps == ["kind"]:
+        return f"one of {', '.join(map(str, _KINDS))}"
+    wanted = _type_at(kind, steps)
+    if isinstance(wanted, inspect.LiteralType):
+        return f"one of {', '.join(map(str, wanted.values))}"
+    return HINTS.get(str(steps[-1]), "")
+
+
+def _type_at(kind: object, steps: list[str | int]) -> inspect.Type | None:
+    """The schema's type of the field at `steps`, or None where the schema has no such field."""
+    if kind not in _KINDS:
+        return None
+    here: inspect.Type = inspect.type_info(_KINDS[kind])
+    for step in steps:
+        if isinstance(here, inspect.UnionType):
+            here = here.types[0]
+        if isinstance(here, inspect.VarTupleType):
+            here = here.item_type
+        elif isinstance(here, inspect.TupleType) and isinstance(step, int):
+            here = here.item_types[step]
+        elif isinstance(here, inspect.StructType):
+            types = {field.encode_name: field.type for field in here.fields}
+            if step not in types:
+                return None
+            here = types[str(step)]
+        else:
+            return None
+    return here
