@@ -35,9 +35,7 @@ __all__ = [
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
 
-Status = Literal[
-    "measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"
-]
+Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"]
 """How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
 where a number was read; ``derived`` is computed from the design and such numbers;
 ``second-hand`` is, or is computed from, a number that a third party reports."""
@@ -70,14 +68,14 @@ def not_used(note: str = "") -> Figure:
     return Figure(None, "not used", note)
 
 
-class File(_Base):
+class File(_Base, frozen=True, kw_only=True):
     """A file that the report depends on: its name without folders, and its contents' digest."""
 
     name: str
     sha256: str
 
 
-class Files(_Base):
+class Files(_Base, frozen=True, kw_only=True):
     """The files behind the report; null where there is none."""
 
     design: File | None
@@ -86,7 +84,7 @@ class Files(_Base):
     profile: File | None
 
 
-class TargetReport(_Base):
+class TargetReport(_Base, frozen=True, kw_only=True):
     """The hardware that the report is for."""
 
     profile: str
@@ -94,7 +92,7 @@ class TargetReport(_Base):
     kind: Literal["fpga", "microcontroller"]
 
 
-class OperatingPoint(_Base):
+class OperatingPoint(_Base, frozen=True, kw_only=True):
     """Speed at one clock."""
 
     clock_mhz: Figure
@@ -104,7 +102,7 @@ class OperatingPoint(_Base):
     deadline_slack_percent: Figure
 
 
-class Resource(_Base):
+class Resource(_Base, frozen=True, kw_only=True):
     """How much of one resource is used; ``percent`` is of the capacity."""
 
     name: str
@@ -115,7 +113,7 @@ class Resource(_Base):
     fits: bool | None
 
 
-class Totals(_Base):
+class Totals(_Base, frozen=True, kw_only=True):
     """The whole network.
 
     ``cycles_per_step`` is the step interval (of the slowest layer), ``step_latency_cycles`` from
@@ -156,7 +154,7 @@ class Totals(_Base):
     ram_bytes: Figure
 
 
-class MemoryReport(_Base):
+class MemoryReport(_Base, frozen=True, kw_only=True):
     """One memory of the accelerator; ``placement`` is block RAM, LUT RAM or registers."""
 
     name: str
@@ -169,7 +167,7 @@ class MemoryReport(_Base):
     block_rams: int
 
 
-class PhaseReport(_Base):
+class PhaseReport(_Base, frozen=True, kw_only=True):
     """Rows on lanes in one phase of the step (see :mod:`rnnhw.machine.phases`)."""
 
     rows: int
@@ -182,7 +180,7 @@ class PhaseReport(_Base):
     cycles: int
 
 
-class LayerReport(_Base):
+class LayerReport(_Base, frozen=True, kw_only=True):
     """One layer. ``counts`` are algorithmic, ``traffic`` is at the memories' ports, of one step.
 
     ``cycles_basis`` is ``measured`` where the cycle formula equalled a Verilog prototype of this
@@ -209,7 +207,7 @@ class LayerReport(_Base):
     counts: dict[str, int]
 
 
-class Report(_Base, rename={"schema": "$schema"}):
+class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     """Throughput and storage of one design on one target.
 
     ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from rnnhw.dataflow import (
     Add,
@@ -92,6 +93,18 @@ class Counts:
     def __mul__(self, times: int) -> Counts:
         return Counts(*(getattr(self, f.name) * times for f in fields(self)))
 
+    @classmethod
+    def reading(cls, memory: str, words: int, width: int) -> Counts:
+        """``words`` words of ``width`` bits read from the memory of that field name."""
+        access: dict[str, Any] = {memory: Access(reads=words, read_bits=words * width)}
+        return cls(**access)
+
+    @classmethod
+    def writing(cls, memory: str, words: int, width: int) -> Counts:
+        """``words`` words of ``width`` bits written to the memory of that field name."""
+        access: dict[str, Any] = {memory: Access(writes=words, write_bits=words * width)}
+        return cls(**access)
+
     def flat(self) -> Iterator[tuple[str, int]]:
         """Every integer with its name, ``weights.read_bits`` and the like for accesses."""
         for entry in fields(self):
@@ -101,14 +114,6 @@ class Counts:
                     yield f"{entry.name}.{part.name}", getattr(value, part.name)
             else:
                 yield entry.name, value
-
-
-def _read(memory: str, words: int, width: int) -> Counts:
-    return Counts(**{memory: Access(reads=words, read_bits=words * width)})
-
-
-def _write(memory: str, words: int, width: int) -> Counts:
-    return Counts(**{memory: Access(writes=words, write_bits=words * width)})
 
 
 @dataclass(frozen=True)
@@ -124,20 +129,20 @@ class _Step:
         width = node.format.width
         match node:
             case Input():
-                return _read(self.inputs[node.position], node.units, width)
+                return Counts.reading(self.inputs[node.position], node.units, width)
             case State():
-                return _read("state", node.units, width)
+                return Counts.reading("state", node.units, width)
             case Constant(tensor=None):
                 return Counts()
             case Constant():
                 memory = "biases" if node.role == "bias" else "weights"
-                return _read(memory, node.units, width)
+                return Counts.reading(memory, node.units, width)
             case Reinterpret():
                 return self.reads(node.a)
             case Gather():
                 return self._gathered(node)
             case _ if node in self.stored:
-                return _read("activations", node.units, width)
+                return Counts.reading("activations", node.units, width)
             case _:
                 return Counts()  # a wire between two operations
 
@@ -150,7 +155,7 @@ class _Step:
             whole = self.reads(part)
             for name, access in _accesses(whole):
                 if access.reads:
-                    total += _read(name, chosen, access.read_bits // access.reads)
+                    total += Counts.reading(name, chosen, access.read_bits // access.reads)
         return total
 
 
@@ -183,12 +188,11 @@ def _matvec(node: Node, step: _Step) -> Counts:
     assert isinstance(node, Matvec)
     shape = node.units, node.vector.units
     adds = node.structure.adds(*shape)
-    casts = adds if node.product and _product_cast_changes(node) else 0
+    casts = adds if node.product_cast_changes else 0
     shifts = 0
     if node.accumulator is not None:
         casts += adds
-        if node.start is not None and not _fits(node.start, node.accumulator):
-            casts += node.units
+        casts += node.units if node.start_cast_changes else 0
     elif node.start is not None and node.start.format.fraction != node.product_format[0]:
         shifts = node.units
     counts = Counts(
@@ -199,26 +203,10 @@ def _matvec(node: Node, step: _Step) -> Counts:
     )
     if node.weights is not None:
         words = node.structure.stored_words(*shape)
-        counts += _read("weights", words, node.weights.format.width)
+        counts += Counts.reading("weights", words, node.weights.format.width)
     if node.start is not None:
         counts += step.reads(node.start)
     return counts + step.reads(node.vector)
-
-
-def _fits(node: Node, to: object) -> bool:
-    from rnnhw.numerics import Q
-
-    assert isinstance(to, Q)
-    same = node.format.fraction == to.fraction
-    return same and to.lowest <= node.interval[0] and node.interval[1] <= to.max
-
-
-def _product_cast_changes(node: Matvec) -> bool:
-    from dataclasses import replace
-
-    assert node.product is not None
-    fraction, (low, high) = replace(node, product=None).product_format
-    return fraction != node.product.fraction or low < node.product.lowest or high > node.product.max
 
 
 def _aligned(*operands: Node) -> int:
@@ -257,7 +245,7 @@ def _cast(node: Node, step: _Step) -> Counts:
 
 def _lookup(node: Node, step: _Step) -> Counts:
     assert isinstance(node, Lookup)
-    entries = _read("tables", node.units, node.format.width)
+    entries = Counts.reading("tables", node.units, node.format.width)
     return Counts(lookups=node.units) + entries + step.reads(node.a)
 
 
@@ -289,11 +277,11 @@ def step_counts(graph: StepGraph, inputs: Sequence[str]) -> Counts:
     for node in graph.nodes:
         total += STEP_COUNTS[type(node)](node, step)
     for node in step.stored:
-        total += _write("activations", node.units, node.format.width)
+        total += Counts.writing("activations", node.units, node.format.width)
     for state, _ in graph.updates:
-        total += _write("state", state.units, state.format.width)
+        total += Counts.writing("state", state.units, state.format.width)
     if graph.output not in {value for _, value in graph.updates} | step.stored:
-        total += _write("activations", graph.output.units, graph.output.format.width)
+        total += Counts.writing("activations", graph.output.units, graph.output.format.width)
     return total
 
 
@@ -318,9 +306,9 @@ def _total(node: TimeNode) -> Counts:
     source, width = node.sources[0], node.format.width
     return (
         Counts(adds=node.units)
-        + _read(memory_of(source), node.units, source.format.width)
-        + _read("state", node.units, width)
-        + _write("state", node.units, width)
+        + Counts.reading(memory_of(source), node.units, source.format.width)
+        + Counts.reading("state", node.units, width)
+        + Counts.writing("state", node.units, width)
     )
 
 

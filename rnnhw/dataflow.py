@@ -10,11 +10,11 @@ integer intervals of the operands' formats, never from weight values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from rnnhw.errors import DesignError
-from rnnhw.numerics import Q, Rounding, interval_format
+from rnnhw.numerics import Overflow, Q, interval_format
 from rnnhw.tables import RealFunction, Table
 
 if TYPE_CHECKING:
@@ -132,6 +132,21 @@ class Matvec(Node):
         return _product(self.weights.format if self.weights else None, self.vector)
 
     @property
+    def product_cast_changes(self) -> bool:
+        """Whether the cast to ``product`` can change a product."""
+        if self.product is None:
+            return False
+        weight = self.weights.format if self.weights else None
+        return not _unchanged(*_product(weight, self.vector), self.product)
+
+    @property
+    def start_cast_changes(self) -> bool:
+        """Whether the cast of the start to ``accumulator`` can change it."""
+        if self.start is None or self.accumulator is None:
+            return False
+        return not _unchanged(self.start.format.fraction, self.start.interval, self.accumulator)
+
+    @property
     def order_free(self) -> bool:
         """Whether the terms may be added in any order without changing one bit of the result.
 
@@ -141,7 +156,7 @@ class Matvec(Node):
         """
         if self.accumulator is None:
             return True
-        if self.accumulator.overflow.value != "WRAP":
+        if self.accumulator.overflow is not Overflow.WRAP:
             return False
         drops = self.product_format[0] > self.accumulator.fraction
         return not drops or self.accumulator.rounding.shift_invariant
@@ -219,9 +234,7 @@ class Cast(Node):
     @property
     def changes_nothing(self) -> bool:
         """Whether every possible operand passes unchanged (same scale, range covered)."""
-        low, high = self.a.interval
-        same_scale = self.format.fraction == self.a.format.fraction
-        return same_scale and self.format.lowest <= low and high <= self.format.max
+        return _unchanged(self.a.format.fraction, self.a.interval, self.format)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -370,6 +383,11 @@ def node_tensors(node: Node) -> tuple[Tensor, ...]:
             return (tensor,)
         case _:
             return ()
+
+
+def _unchanged(fraction: int, interval: Interval, to: Q) -> bool:
+    """Whether a cast to ``to`` changes no integer of ``interval``."""
+    return fraction == to.fraction and to.lowest <= interval[0] and interval[1] <= to.max
 
 
 def _product(weight: Q | None, vector: Node) -> tuple[int, Interval]:
@@ -550,7 +568,8 @@ class StepBuilder:
         self._exact(name, *_aligned_sum(accumulator, term, fraction), fraction)
         if start is not None:
             shift = max(accumulator.fraction - start.format.fraction, 0)
-            self._exact(name, *(bound << shift for bound in start.interval), accumulator.fraction)
+            least, most = (bound << shift for bound in start.interval)
+            self._exact(name, least, most, accumulator.fraction)
         return self._put(
             replace(node, format=accumulator, interval=(accumulator.lowest, accumulator.max))
         )
@@ -600,11 +619,10 @@ class StepBuilder:
             raise DesignError(
                 f"{self._scope.layer}.{name}: no value of {a.format} lies in {low}..{high}"
             )
-        interval = tuple(max(min(end, upper), lower) for end in a.interval)
-        if not (a.format.min <= interval[0] and interval[1] <= a.format.max):
-            format = self._exact(name, *interval, a.format.fraction)
-            node = replace(node, format=format)
-        return self._put(replace(node, interval=(interval[0], interval[1])))
+        least, most = (max(min(end, upper), lower) for end in a.interval)
+        if not (a.format.min <= least and most <= a.format.max):
+            node = replace(node, format=self._exact(name, least, most, a.format.fraction))
+        return self._put(replace(node, interval=(least, most)))
 
     def gather(self, parts: Sequence[Node], indices: Iterable[int], name: str = "") -> Node:
         """Element ``indices[i]`` of the concatenation of ``parts``, which share one format."""

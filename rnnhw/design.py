@@ -13,7 +13,7 @@ from typing import Any
 from rnnhw.cells import Layer
 from rnnhw.dataflow import Formats
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
-from rnnhw.network import Network, NetworkBuilder
+from rnnhw.network import Network, NetworkBuilder, TimeNode
 from rnnhw.numerics import Q
 from rnnhw.tasks import Task
 from rnnhw.weights import Parameters, WeightSource, load_parameters
@@ -121,7 +121,7 @@ class Design:
             raise DesignError("input: no format", "give Formats(input=Q(...))")
         max_steps = self.max_steps or (self.task.max_steps if self.task else None)
         net = NetworkBuilder(inputs, format, self.formats, self.overrides, max_steps)
-        source = net.source
+        source: TimeNode = net.source
         for position, layer in enumerate(self.layers):
             kind = type(layer).__name__
             name = getattr(layer, "name", "") or f"{kind.lower()}{position}"
@@ -154,7 +154,7 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
     except OSError as error:
         raise DesignError(f"{file}: {error.strerror}", "give the path of a design file") from None
     scope: dict[str, Any] = {"__name__": f"rnnhw_design_{file.stem}", "__file__": str(file)}
-    with _reported(file):
+    with _Reported(file):
         exec(compile(source, str(file), "exec"), scope)
     function = scope.get("design")
     if not inspect.isfunction(function):
@@ -162,7 +162,7 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
             f"{file}: no function design()", "define `def design(...)` that returns a Design"
         )
     chosen = _settings(file, function, settings or {})
-    with _reported(file):
+    with _Reported(file):
         design = function(**chosen)
     if not isinstance(design, Design):
         raise DesignError(f"{file}: design() returned {type(design).__name__}, not a Design")
@@ -172,7 +172,7 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
     return replace(design, path=file, title=title.strip(), notes=notes.strip(), settings=chosen)
 
 
-class _reported:
+class _Reported:
     """Turns whatever a design file raises into one error with the file and the line."""
 
     def __init__(self, file: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw import _engine
-from rnnhw.counts import Access, Counts, memory_of, stored_vectors
+from rnnhw.counts import Counts, memory_of, stored_vectors
 from rnnhw.dataflow import (
     Add,
     Cast,
@@ -102,6 +102,8 @@ def run(
     for name in wanted:
         network.signal(name)
     select_isa(isa)
+    if lanes not in (None, 1, LANES):
+        raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
     # Two sequences one after the other cost less than a block of 16 lanes with 14 empty.
     chosen = lanes or (LANES if batch.sequences > 2 else 1)
     return execute(plan_network(network, parameters, chosen, wanted), batch, isa, progress)
@@ -182,11 +184,13 @@ def _measured(network: Network, program: _engine.Program) -> dict[str, Counts]:
 
 
 def _total_counts(node: Total, adds: int) -> Counts:
-    source = node.sources[0].format.width
-    read = {memory_of(node.sources[0]): Access(reads=adds, read_bits=adds * source)}
-    bits = adds * node.format.width
-    state = Access(reads=adds, writes=adds, read_bits=bits, write_bits=bits)
-    return Counts(adds=adds, state=state, **read)
+    source, width = node.sources[0], node.format.width
+    return (
+        Counts(adds=adds)
+        + Counts.reading(memory_of(source), adds, source.format.width)
+        + Counts.reading("state", adds, width)
+        + Counts.writing("state", adds, width)
+    )
 
 
 class _Tally:
@@ -200,143 +204,92 @@ class _Tally:
         self.units = units
         self.terms = terms
         self.stored = stored_vectors(plan.graph)
-        self.totals: dict[str, int] = {}
-        self.reads: dict[str, list[int]] = {}
-        self.writes: dict[str, list[int]] = {}
 
     def counts(self) -> Counts:
         """The layer's counts."""
-        for node in self.plan.graph.nodes:
-            if node in self.plan.measured:
-                self._node(node, self.plan.measured[node])
         graph = self.plan.graph
-        for node in self.stored:
-            self._write("activations", self._steps() * node.units, node.format.width)
+        total = Counts()
+        for node, instruction in self.plan.measured.items():
+            done, terms = int(self.units[instruction]), int(self.terms[instruction])
+            if isinstance(node, Matvec):
+                total += self._matvec(node, done, terms)
+                continue
+            total += self._elementwise(node, done)
+            for operand in node.operands:
+                total += self._read(operand, done)
+        # Valid steps that the program ran: the output is stored once in each.
+        steps = int(self.units[self.plan.output_store]) // graph.output.units
+        updated = {value for _, value in graph.updates}
+        for node in self.stored | ({graph.output} - updated):
+            total += Counts.writing("activations", steps * node.units, node.format.width)
         for state, _ in graph.updates:
-            self._write("state", self._steps() * state.units, state.format.width)
-        if graph.output not in {value for _, value in graph.updates} | self.stored:
-            done = self._steps() * graph.output.units
-            self._write("activations", done, graph.output.format.width)
-        accesses = {
-            memory: Access(
-                reads=self.reads.get(memory, [0, 0])[0],
-                writes=self.writes.get(memory, [0, 0])[0],
-                read_bits=self.reads.get(memory, [0, 0])[1],
-                write_bits=self.writes.get(memory, [0, 0])[1],
-            )
-            for memory in self.reads.keys() | self.writes.keys()
-        }
-        return Counts(**self.totals, **accesses)
+            total += Counts.writing("state", steps * state.units, state.format.width)
+        return total
 
-    def _steps(self) -> int:
-        """Valid steps that the program ran: the output is stored once in each."""
-        return int(self.units[self.plan.output_store]) // self.plan.graph.output.units
-
-    def _count(self, name: str, done: int) -> None:
-        self.totals[name] = self.totals.get(name, 0) + done
-
-    def _read(self, node: Node, done: int) -> None:
+    def _read(self, node: Node, done: int) -> Counts:
         """``done`` elements of an operand were read, where they are stored at all."""
         width = node.format.width
         match node:
             case Reinterpret():
-                self._read(node.a, done)
+                return self._read(node.a, done)
             case Gather():
-                self._read_gathered(node, done)
+                return self._read_gathered(node, done)
             case Input():
                 memory = memory_of(self.scan.sources[node.position])
-                self._access(self.reads, memory, done, width)
+                return Counts.reading(memory, done, width)
             case State():
-                self._access(self.reads, "state", done, width)
+                return Counts.reading("state", done, width)
             case Constant(tensor=None):
-                pass
+                return Counts()
             case Constant():
-                memory = "biases" if node.role == "bias" else "weights"
-                self._access(self.reads, memory, done, width)
+                return Counts.reading("biases" if node.role == "bias" else "weights", done, width)
             case _ if node in self.stored:
-                self._access(self.reads, "activations", done, width)
+                return Counts.reading("activations", done, width)
+            case _:
+                return Counts()
 
-    def _read_gathered(self, node: Gather, done: int) -> None:
+    def _read_gathered(self, node: Gather, done: int) -> Counts:
+        total = Counts()
         bounds = np.cumsum([0, *(part.units for part in node.parts)])
-        parts = np.searchsorted(bounds, node.indices, side="right") - 1
-        for index in parts:
-            self._read(node.parts[index], done // node.units)
-
-    def _write(self, memory: str, done: int, width: int) -> None:
-        self._access(self.writes, memory, done, width)
+        for index in np.searchsorted(bounds, node.indices, side="right") - 1:
+            total += self._read(node.parts[index], done // node.units)
+        return total
 
     @staticmethod
-    def _access(into: dict[str, list[int]], memory: str, words: int, width: int) -> None:
-        entry = into.setdefault(memory, [0, 0])
-        entry[0] += words
-        entry[1] += words * width
-
-    def _node(self, node: Node, instruction: int) -> None:
-        done, terms = int(self.units[instruction]), int(self.terms[instruction])
+    def _elementwise(node: Node, done: int) -> Counts:
         match node:
-            case Matvec():
-                self._matvec(node, done, terms)
-            case Add() | Subtract():
-                self._count("adds", done)
-                self._aligned(node, done)
+            case Add() | Subtract() | Select():
+                finest = node.format.fraction
+                aligned = sum(part.format.fraction < finest for part in (node.a, node.b))
+                if isinstance(node, Select):
+                    return Counts(comparisons=done, shifts=aligned * done)
+                return Counts(adds=done, shifts=aligned * done)
             case Multiply():
-                self._count("multiplies", done)
-            case Select():
-                self._count("comparisons", done)
-                self._aligned(node, done)
+                return Counts(multiplies=done)
             case Clamp():
-                self._count("comparisons", 2 * done)
+                return Counts(comparisons=2 * done)
             case Cast():
-                self._count("requantisations", done)
+                return Counts(requantisations=done)
             case Lookup():
-                self._count("lookups", done)
-                self._access(self.reads, "tables", done, node.format.width)
-        if not isinstance(node, Matvec):
-            for operand in node.operands:
-                self._read(operand, done)
+                return Counts(lookups=done) + Counts.reading("tables", done, node.format.width)
+            case _:
+                raise AssertionError(node)
 
-    def _aligned(self, node: Add | Subtract | Select, done: int) -> None:
-        for operand in (node.a, node.b):
-            if operand.format.fraction < node.format.fraction:
-                self._count("shifts", done)
-
-    def _matvec(self, node: Matvec, rows: int, terms: int) -> None:
-        steps = rows // node.units
+    def _matvec(self, node: Matvec, rows: int, terms: int) -> Counts:
         match node.structure:
             case FastWalshHadamard():
-                self._count("adds", rows * (node.units.bit_length() - 1))
+                total = Counts(adds=rows * (node.units.bit_length() - 1))
             case WalshHadamardStage():
-                self._count("adds", rows)
+                total = Counts(adds=rows)
             case _:
-                self._count("multiplies", terms)
-                self._count("adds", terms)
                 assert node.weights is not None
-                self._access(self.reads, "weights", terms, node.weights.format.width)
-        if node.product is not None and _changes(node):
-            self._count("requantisations", terms)
-        if node.accumulator is not None:
-            self._count("requantisations", terms)
+                total = Counts(multiplies=terms, adds=terms)
+                total += Counts.reading("weights", terms, node.weights.format.width)
+        casts = terms * (node.product_cast_changes + (node.accumulator is not None))
+        casts += rows * node.start_cast_changes
+        total += Counts(requantisations=casts)
         if node.start is not None:
-            self._read(node.start, rows)
-            if node.accumulator is None:
-                if node.start.format.fraction != node.product_format[0]:
-                    self._count("shifts", rows)
-            elif not _holds(node.start, node.accumulator):
-                self._count("requantisations", rows)
-        self._read(node.vector, steps * node.vector.units)
-
-
-def _holds(node: Node, to: object) -> bool:
-    from rnnhw.numerics import Q
-
-    assert isinstance(to, Q)
-    inside = to.lowest <= node.interval[0] and node.interval[1] <= to.max
-    return node.format.fraction == to.fraction and inside
-
-
-def _changes(node: Matvec) -> bool:
-    assert node.product is not None and node.weights is not None
-    weight, (low, high) = node.weights.format, node.vector.interval
-    corners = [a * b for a in (weight.lowest, weight.max) for b in (low, high)]
-    same = node.product.fraction == weight.fraction + node.vector.format.fraction
-    return not (same and node.product.lowest <= min(corners) and max(corners) <= node.product.max)
+            total += self._read(node.start, rows)
+            if node.accumulator is None and (node.start.format.fraction != node.product_format[0]):
+                total += Counts(shifts=rows)
+        return total + self._read(node.vector, rows // node.units * node.vector.units)

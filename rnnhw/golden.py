@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,7 +237,8 @@ def _reverse(
 
 def _window(machine: _Machine, node: Window, sources: list[Sequence_], record: Record) -> Sequence_:
     steps = sources[0]
-    return [sum(steps[t : t + node.width], []) for t in range(node.length(len(steps)))]
+    starts = range(node.length(len(steps)))
+    return [list(chain.from_iterable(steps[t : t + node.width])) for t in starts]
 
 
 def _last(machine: _Machine, node: Last, sources: list[Sequence_], record: Record) -> Sequence_:
@@ -311,7 +313,7 @@ def run(network: Network, parameters: Parameters, batch: Batch, traces: Iterable
 def _first_value(machine: _Machine, batch: Batch, index: int, name: str, state: Node) -> Vector:
     assert isinstance(state, State)
     if name in batch.initial:
-        return batch.initial[name][index].tolist()
+        return [int(value) for value in batch.initial[name][index]]
     if state.initial is not None:
         return machine.tensors[state.initial.key]
     return [0] * state.units

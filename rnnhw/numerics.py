@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnhw.errors import DesignError
 
 __all__ = [
+    "NOTHING",
     "WORD_BITS",
     "Events",
     "Overflow",
@@ -29,6 +30,7 @@ __all__ = [
     "cast_array",
     "interval_format",
     "quantise",
+    "real_values",
     "rounded",
 ]
 
@@ -88,6 +90,10 @@ class Events(NamedTuple):
     def total(self) -> int:
         """All events together."""
         return sum(self)
+
+
+NOTHING = Events()
+"""No event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,14 +297,18 @@ def _rounded_array(raw: IntArray, drop: int, mode: Rounding) -> IntArray:
             up = (rest > half) | (tie & (floor & 1 == 1))
         case Rounding.RND_CONV_ODD:
             up = (rest > half) | (tie & (floor & 1 == 0))
-    return floor + up
+    result: IntArray = floor + up
+    return result
 
 
 def _low_bits(value: IntArray, to: Q) -> IntArray:
     """The low ``to.width`` bits of ``value`` as a number of the format."""
     spare = WORD_BITS - to.width
     top = value.view(np.uint64) << np.uint64(spare)
-    return top.view(np.int64) >> spare if to.signed else (top >> np.uint64(spare)).view(np.int64)
+    low: IntArray = (
+        top.view(np.int64) >> spare if to.signed else (top >> np.uint64(spare)).view(np.int64)
+    )
+    return low
 
 
 def cast_array(raw: ArrayLike, fraction: int, to: Q) -> tuple[IntArray, Events]:
@@ -333,27 +343,38 @@ def _shifted(raw: IntArray, left: int) -> IntArray:
     return (raw.view(np.uint64) << np.uint64(left)).view(np.int64)
 
 
-def _rounds_up(value: FloatArray, floor: FloatArray, mode: Rounding) -> NDArray[np.bool_]:
-    """Whether a real number goes to ``floor + 1``."""
-    rest = value - floor
-    if mode is Rounding.TRN:
-        return np.zeros(value.shape, np.bool_)
-    if mode is Rounding.TRN_ZERO:
-        return (value < 0) & (rest != 0)
-    if mode is Rounding.RND:
-        return rest >= 0.5
-    above, tie = rest > 0.5, rest == 0.5
+def _rounded_real(value: FloatArray, mode: Rounding) -> IntArray:
+    """Real numbers below 2**52 as whole ones; whole and rest of a float64 are exact."""
+    whole = np.trunc(value)
+    rest = value - whole
+    size = np.abs(rest)
+    odd = np.fmod(whole, 2.0) != 0.0
+    away: NDArray[np.bool_]
     match mode:
+        case Rounding.TRN:
+            away = rest < 0
+        case Rounding.TRN_ZERO:
+            away = np.zeros(value.shape, np.bool_)
+        case Rounding.RND:
+            away = (size > 0.5) | (rest == 0.5)
+        case Rounding.RND_MIN_INF:
+            away = (size > 0.5) | (rest == -0.5)
         case Rounding.RND_ZERO:
-            return above | (tie & (value < 0))
+            away = size > 0.5
         case Rounding.RND_INF:
-            return above | (tie & (value > 0))
+            away = size >= 0.5
         case Rounding.RND_CONV:
-            return above | (tie & (np.mod(floor, 2.0) == 1.0))
+            away = (size > 0.5) | ((size == 0.5) & odd)
         case Rounding.RND_CONV_ODD:
-            return above | (tie & (np.mod(floor, 2.0) == 0.0))
-        case _:
-            return above
+            away = (size > 0.5) | ((size == 0.5) & ~odd)
+    rounded: IntArray = whole.astype(np.int64) + np.where(rest < 0, -1, 1) * away
+    return rounded
+
+
+def real_values(raw: IntArray, format: Q) -> FloatArray:
+    """The real numbers (float64) that raw integers of ``format`` stand for."""
+    values: FloatArray = raw.astype(np.float64) * format.step
+    return values
 
 
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
@@ -369,12 +390,12 @@ def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
     if not np.isfinite(real).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(real))[0])
         raise DesignError(f"value {real[where]} at index {list(where)} is not a number")
-    scaled = np.ldexp(real, to.fraction)
-    if to.overflow is not Overflow.WRAP_SM and (np.abs(scaled) < 2.0**52).all():
-        # Floor and rest are exact here (a subnormal would round, but then it is far below half).
-        floor = np.floor(scaled)
-        whole = floor.astype(np.int64) + _rounds_up(scaled, floor, to.rounding)
-        return cast_array(whole, to.fraction, to)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.ldexp(real, to.fraction)
+    exact = (np.abs(scaled) < 2.0**52) & ((scaled != 0) == (real != 0))
+    if to.overflow is not Overflow.WRAP_SM and exact.all():
+        # The usual case, in a few vector operations.
+        return cast_array(_rounded_real(scaled, to.rounding), to.fraction, to)
     # A float64 is mantissa * 2**exponent with 53 bits: cast the exact integer it stands for.
     # One cast needs one fraction, so the values are cast in groups of equal exponent.
     mantissa, exponent = np.frexp(real)

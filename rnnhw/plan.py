@@ -52,21 +52,20 @@ __all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
 LANES = 16
 """Sequences that a lane block holds side by side."""
 
-INSTRUCTION = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "operation units dst a b c shift_a shift_b low high data rows accumulate "
-            "cast product start events product_events"
-        ).split()
-    ]
+# fmt: off
+_FIELDS = (
+    "operation", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high", "data",
+    "rows", "accumulate", "cast", "product", "start", "events", "product_events",
 )
+_OPERATIONS = (
+    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "rows_narrow",
+    "rows_wide", "rows_ordered", "load", "store", "pack", "gather", "transform",
+)
+# fmt: on
+
+INSTRUCTION = np.dtype([(name, np.int64) for name in _FIELDS])
 """One instruction; the fields are those of ``rnnhw_instruction`` in ``ext/program.h``."""
 
-_OPERATIONS = (
-    "add subtract multiply select clamp shift cast lookup rows_narrow rows_wide rows_ordered "
-    "load store pack gather transform"
-).split()
 OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
 """Numbers of ``enum rnnhw_operation``."""
 
@@ -303,7 +302,7 @@ class _ScanPlanner:
             sum(weights[list(row.parameters)].tolist())
             for row in node.structure.rows(node.units, node.vector.units)
         ]
-        return max(sums) * largest
+        return int(max(sums)) * largest
 
     # --- places ------------------------------------------------------------------------------
     def _slot(
@@ -457,10 +456,10 @@ class _ScanPlanner:
             before, after = self._full_slot(state.units), self._full_slot(state.units)
             self.slot_of[state] = before
             # A computed value is written straight into the state's place, once.
-            if value not in taken and not self._is_alias(value):
-                if not isinstance(value, Input | State | Constant):
-                    self.slot_of[value] = after
-                    taken.add(value)
+            computed = not isinstance(value, Input | State | Constant)
+            if computed and value not in taken and not self._is_alias(value):
+                self.slot_of[value] = after
+                taken.add(value)
             name = self.graph.signal(state).removesuffix(".previous")
             first = (
                 np.zeros(state.units, np.int64)

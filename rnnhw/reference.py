@@ -43,7 +43,7 @@ from rnnhw.network import (
     Window,
     time_table,
 )
-from rnnhw.numerics import Q, quantise
+from rnnhw.numerics import Q, quantise, real_values
 from rnnhw.weights import Parameters
 
 __all__ = ["SOURCES", "Reference", "run_reference"]
@@ -82,12 +82,12 @@ class _Run:
     def tensor(self, tensor: Tensor) -> FloatArray:
         """A tensor's real numbers, rounded to its format if weights are an error source."""
         if "weights" in self.quantised:
-            return self.parameters.raw[tensor.key] * tensor.format.step
+            return real_values(self.parameters.raw[tensor.key], tensor.format)
         return self.parameters.values[tensor.key]
 
 
 def _rounded(values: FloatArray, to: Q) -> FloatArray:
-    return quantise(values, to)[0] * to.step
+    return real_values(quantise(values, to)[0], to)
 
 
 def _input(run: _Run, node: Input) -> FloatArray:
@@ -177,7 +177,7 @@ def _lookup(run: _Run, node: Lookup) -> FloatArray:
     if "tables" in run.quantised:
         address = quantise(values, node.a.format)[0]
         entries = node.table.entries[address & (len(node.table.entries) - 1)]
-        return entries * node.format.step
+        return real_values(entries, node.format)
     exact = node.table.function(values)
     if "state" in run.quantised and node.role in _STATE_ROLES:
         return _rounded(exact, node.format)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnhw.dataflow import Cast, Matvec, Node
 from rnnhw.errors import DesignError, UsageError, unknown_name
 from rnnhw.network import Network
-from rnnhw.numerics import Events, quantise
+from rnnhw.numerics import NOTHING, Events, quantise
 
 __all__ = ["Batch", "Run", "event_signals", "make_batch"]
 
@@ -26,7 +26,7 @@ class Batch:
     inputs: IntArray
     lengths: IntArray
     initial: Mapping[str, IntArray]
-    clipped: Events = Events()
+    clipped: Events = NOTHING
 
     @property
     def sequences(self) -> int:

@@ -18,7 +18,7 @@ from rnnhw.design import Design
 from rnnhw.engine import EngineRun, Progress
 from rnnhw.engine import run as run_engine
 from rnnhw.errors import DesignError, RnnhwError, UsageError
-from rnnhw.numerics import Events
+from rnnhw.numerics import Events, real_values
 from rnnhw.run import Batch, make_batch
 from rnnhw.tasks import Samples, Score, load_samples
 
@@ -38,7 +38,7 @@ class Simulation:
     @property
     def outputs(self) -> NDArray[np.float64]:
         """The outputs as real numbers, [sequences, steps, units]."""
-        return self.run.outputs * self.design.network.output.format.step
+        return real_values(self.run.outputs, self.design.network.output.format)
 
     @property
     def counts(self) -> Counts:
@@ -57,7 +57,7 @@ class Simulation:
     def figures(self) -> dict[str, float]:
         """The figures that ``--min`` and ``--max`` can name."""
         casts = self.run.events.values()
-        figures = {
+        figures: dict[str, float] = {
             "saturations": sum(events.high + events.low for events in casts),
             "wraps": sum(events.wraps for events in casts),
             "input_clips": self.batch.clipped.total,
@@ -143,7 +143,7 @@ def simulate(
     run = run_engine(network, parameters, batch, traces, isa=isa, progress=progress)
     score = None
     if design.task is not None and samples.y is not None:
-        outputs = run.outputs * network.output.format.step
+        outputs = real_values(run.outputs, network.output.format)
         try:
             score = design.task.score(outputs, run.lengths, samples)
         except RnnhwError as error:

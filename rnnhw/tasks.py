@@ -211,7 +211,7 @@ class Classification:
 
     @property
     def features(self) -> int:
-        return self._split(self.split).x.shape[2]
+        return int(self._split(self.split).x.shape[2])
 
     @property
     def max_steps(self) -> int:

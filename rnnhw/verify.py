@@ -20,7 +20,7 @@ from rnnhw.engine import Progress
 from rnnhw.engine import run as run_engine
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.network import Network
-from rnnhw.numerics import Events
+from rnnhw.numerics import Events, real_values
 from rnnhw.reference import SOURCES, run_reference
 from rnnhw.run import make_batch
 from rnnhw.simulate import chosen_samples
@@ -243,14 +243,15 @@ def _compare(
         for name, signal in signals.items():
             scan = network.scan_of(name)
             lengths = np.array([scan.steps_for(length) for length in part.lengths.tolist()])
-            signal.add(first, run.traces[name] * signal.step, exact.traces[name], lengths)
-        fixed = run.outputs * step
+            fixed = real_values(run.traces[name], compared[name].format)
+            signal.add(first, fixed, exact.traces[name], lengths)
+        fixed = real_values(run.outputs, network.output.format)
         output.add(first, fixed, exact.outputs, run.lengths)
         _score(scores, "fixed", design, part, fixed, run.lengths, place)
         _score(scores, "float", design, part, exact.outputs, run.lengths, place)
-        for source, error in by_source.items():
+        for source, alone_error in by_source.items():
             alone = run_reference(network, parameters, part.x, part.lengths, (), [source])
-            error.add(first, alone.outputs, exact.outputs, run.lengths)
+            alone_error.add(first, alone.outputs, exact.outputs, run.lengths)
             _score(scores, source, design, part, alone.outputs, run.lengths, place)
         events["input"] += batch.clipped
         for name, seen in run.events.items():

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw.errors import DesignError
-from rnnhw.numerics import Events, Overflow, Q, Rounding, cast, cast_array, interval_format, quantise
+from rnnhw.numerics import (
+    Events,
+    Overflow,
+    Q,
+    Rounding,
+    cast,
+    cast_array,
+    interval_format,
+    quantise,
+)
 
 CASTS = Path(__file__).parent / "golden" / "hls4ml" / "casts.npz"
 
@@ -139,3 +148,17 @@ def test_impossible_formats_are_refused(arguments, message):
 def test_quantise_refuses_what_is_not_a_number():
     with pytest.raises(DesignError, match=r"nan at index \[0, 1\]"):
         quantise([[0.0, float("nan")]], Q(3, 4))
+
+
+@given(
+    st.sampled_from([0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.0, -0.0, 5e-324, -5e-324])
+    | st.floats(-4, 4),
+    st.sampled_from([np.nextafter, None]),
+    st.sampled_from(list(Rounding)),
+)
+def test_quantise_decides_ties_and_their_neighbours_exactly(value, neighbour, rounding):
+    near = float(np.nextafter(value, 0.0)) if neighbour else value
+    to = Q(4, 0, rounding=rounding)
+    numerator, denominator = near.as_integer_ratio()
+    expected, _ = cast(numerator, denominator.bit_length() - 1, to)
+    assert int(quantise([near], to)[0][0]) == expected

@@ -233,12 +233,13 @@ def _deliver(content: RenderableType, output: Path | None) -> None:
     if output is None:
         _show(content)
         return
-    if not isinstance(content, str):
-        page = Console(file=io.StringIO(), width=100, highlight=False)
-        page.print(content)
-        content = page.file.getvalue()  # type: ignore[attr-defined]
+    text = io.StringIO()
+    if isinstance(content, str):
+        text.write(content)
+    else:
+        Console(file=text, width=120, highlight=False).print(content)
     with written_whole(output) as file:
-        file.write(content.encode())
+        file.write(text.getvalue().encode())
 
 
 def _exit_code(checks: Iterable[Check]) -> int:

@@ -1,0 +1,559 @@
+"""Throughput and storage of a design on a target profile. No kernel runs, no weights are read.
+
+    clock and cycles:  steps/s = clock / cycles a step;  slack = 1 - required / reached time
+    utilisation:       useful MACs / (lanes x cycles)
+
+The cycles come from :mod:`rnnhw.machine` on an FPGA and from the profile's measured figures
+(:mod:`rnnhw.processor`) on a microcontroller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rnnhw.costreport import (
+    SCHEMA_ID,
+    Figure,
+    File,
+    Files,
+    LayerReport,
+    MemoryReport,
+    OperatingPoint,
+    PhaseReport,
+    Report,
+    Resource,
+    Status,
+    TargetReport,
+    Totals,
+    derived,
+    not_known,
+    not_used,
+)
+from rnnhw.counts import TIME_COUNTS
+from rnnhw.design import Design
+from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.machine import Accelerator, LayerMachine, MemoryKind, accelerator
+from rnnhw.network import Network
+from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
+from rnnhw.processor import LayerProcessor, Processor, processor
+from rnnhw.profiles import Figure as ProfileFigure
+from rnnhw.profiles import Fpga, Microcontroller, Profile, load_profile, profile_sha256
+
+__all__ = ["estimate"]
+
+_NO_WEIGHTS = "no weights file is needed: every figure follows from the design and the profile"
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What every part of the estimate needs to know."""
+
+    design: Design
+    steps: int | None
+    clocks: tuple[Figure, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def required(self) -> float | None:
+        """The deadline: steps a second."""
+        return self.design.steps_per_second
+
+
+def estimate(
+    design: Design,
+    profile: Profile | str | None = None,
+    *,
+    clock_mhz: float | None = None,
+    lanes: int | Mapping[str, int] | None = None,
+    steps: int | None = None,
+) -> Report:
+    """The cost of ``design`` on ``profile``.
+
+    Args:
+        profile: a profile, its name or the path of its file; by default the design's target.
+        clock_mhz: one clock; by default both ends of the profile's range, and the design's own
+            clock where the profile is the design's target.
+        lanes: for every layer, or by layer name; by default the target's, else 1.
+        steps: steps of a sequence; by default the longest that the design allows.
+
+    Raises:
+        UsageError: nothing names a profile, or the clock or the number of steps is no such.
+        DesignError: the design is wrong, or a layer cannot have its lanes.
+    """
+    target = design.target
+    chosen = profile if profile is not None else target.profile if target else None
+    if chosen is None:
+        raise UsageError(
+            f"{design.place}: no profile to report on",
+            "name one with --profile, or give Design(target=Target('ice40up5k', lanes=4))",
+        )
+    loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
+    own = target is not None and loaded.name == target.profile
+    if lanes is None:
+        lanes = target.lanes if target else 1
+    target_mhz = target.clock_mhz if own and target is not None else None
+    clocks, notes = _clocks(loaded, clock_mhz, target_mhz)
+    request = _Request(design, _steps(design, steps), clocks, tuple(notes))
+    files = _files(design, chosen if isinstance(chosen, str) else loaded.name, chosen)
+    if isinstance(loaded, Fpga):
+        return _fpga_report(request, loaded, files, lanes)
+    return _microcontroller_report(request, loaded, files)
+
+
+# --- inputs ------------------------------------------------------------------------------------
+def _clocks(
+    profile: Profile, clock_mhz: float | None, target_mhz: float | None
+) -> tuple[tuple[Figure, ...], list[str]]:
+    """The clocks to report at, ascending, and what must be said of them."""
+    known = profile.clock_mhz
+    notes = []
+    for chosen in (clock_mhz, target_mhz):
+        if chosen is not None and (not math.isfinite(chosen) or chosen <= 0):
+            raise UsageError(f"a clock of {chosen} MHz", "give a positive number of MHz")
+        if chosen is not None and known is not None and chosen > known.high.value:
+            notes.append(
+                f"{chosen:g} MHz is above the profile's {known.high.value:g} MHz ({known.of})"
+            )
+    if clock_mhz is not None:
+        return (derived(clock_mhz, "as given"),), notes
+    clocks = [] if target_mhz is None else [derived(target_mhz, "the clock of the design's target")]
+    if known is not None:
+        clocks += [_of_profile(known.low), _of_profile(known.high)]
+        notes.append(f"clocks: {known.of}")
+    elif isinstance(profile, Microcontroller):
+        clocks.append(_of_profile(profile.clock_max_mhz))
+    if not clocks:
+        return (), ["the profile knows no clock: give --clock-mhz"]
+    by_value = {float(clock.value or 0): clock for clock in clocks}
+    return tuple(by_value[value] for value in sorted(by_value)), notes
+
+
+def _of_profile(figure: ProfileFigure) -> Figure:
+    return Figure(figure.value, figure.status, figure.source)
+
+
+def _steps(design: Design, steps: int | None) -> int | None:
+    if steps is None:
+        return design.max_steps or (design.task.max_steps if design.task else None)
+    if steps < 1:
+        raise UsageError(f"a sequence of {steps} steps", "give at least 1")
+    return steps
+
+
+def _file(path: Path) -> File | None:
+    try:
+        return File(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    except OSError:
+        return None
+
+
+def _files(design: Design, profile: str, given: Profile | str) -> Files:
+    folder = design.path.parent if design.path else Path()
+    weights, data = design.weights, getattr(design.task, "data", None)
+    named = isinstance(given, str)
+    profile_file = Path(profile).name.removesuffix(".toml") + ".toml"
+    return Files(
+        design=_file(design.path) if design.path else None,
+        weights=_file(folder / weights) if isinstance(weights, str | Path) else None,
+        data=_file(folder / data) if isinstance(data, str | Path) else None,
+        profile=File(name=profile_file, sha256=profile_sha256(profile)) if named else None,
+    )
+
+
+def _settings(design: Design) -> dict[str, bool | int | float | str | None]:
+    return {
+        name: value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+        for name, value in design.settings.items()
+    }
+
+
+def _version() -> str:
+    import rnnhw
+
+    return rnnhw.__version__
+
+
+# --- figures -----------------------------------------------------------------------------------
+def _known(value: float | str | None, note: str = "") -> Figure:
+    return not_known(note) if value is None else derived(value, note)
+
+
+def _computed(value: float, *inputs: Figure) -> Figure:
+    """A figure that is as certain as what it is computed from."""
+    second_hand = any(figure.status == "second-hand" for figure in inputs)
+    status: Status = "second-hand" if second_hand else "derived"
+    return Figure(value, status)
+
+
+def _operating_points(
+    request: _Request, interval: int | None, latency: int | None, sequence: int | None
+) -> tuple[OperatingPoint, ...]:
+    points = []
+    for clock in request.clocks:
+        assert isinstance(clock.value, int | float)
+        mhz = clock.value
+        slack = not_known() if request.required else not_used("the design names no deadline")
+        if request.required and interval is not None:
+            slack = _computed(100 * (1 - interval * request.required / (mhz * 1e6)), clock)
+
+        def microseconds(cycles: int | None, clock: Figure, mhz: float) -> Figure:
+            return not_known() if cycles is None else _computed(cycles / mhz, clock)
+
+        rate = not_known() if interval is None else _computed(mhz * 1e6 / interval, clock)
+        points.append(
+            OperatingPoint(
+                clock_mhz=clock,
+                steps_per_second=rate,
+                step_latency_us=microseconds(latency, clock, mhz),
+                sequence_time_us=microseconds(sequence, clock, mhz),
+                deadline_slack_percent=slack,
+            )
+        )
+    return tuple(points)
+
+
+def _lowest_clock(request: _Request, interval: int | None) -> Figure:
+    if not request.required:
+        return not_used("the design names no deadline")
+    return _known(None if interval is None else interval * request.required / 1e6)
+
+
+def _required(request: _Request) -> Figure:
+    if not request.required:
+        return not_used("the design names no deadline")
+    return derived(request.required)
+
+
+def _resource(name: str, unit: str, used: Figure, capacity: Figure) -> Resource:
+    amount, limit = used.value, capacity.value
+    percent = fits = None
+    if isinstance(amount, int | float) and isinstance(limit, int | float):
+        fits = amount <= limit
+        percent = 100 * amount / limit if limit else (0.0 if fits else None)
+    return Resource(name=name, unit=unit, used=used, capacity=capacity, percent=percent, fits=fits)
+
+
+def _verdict(
+    resources: Sequence[Resource], needed: set[str]
+) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether everything fits; unknown where a resource that must be known is not."""
+    over = tuple(
+        f"{resource.name}: {resource.used.value} of {resource.capacity.value} {resource.unit}"
+        for resource in resources
+        if resource.fits is False
+    )
+    if over:
+        return False, over
+    unknown = any(r.fits is None for r in resources if r.name in needed)
+    return (None if unknown else True), ()
+
+
+def _counts(network: Network) -> dict[str, dict[str, int]]:
+    """The algorithmic counts of one step of every layer."""
+    return {node.name: dict(TIME_COUNTS[type(node)](node).flat()) for node in network.nodes}
+
+
+# --- FPGA --------------------------------------------------------------------------------------
+def _fpga_report(
+    request: _Request, profile: Fpga, files: Files, lanes: int | Mapping[str, int]
+) -> Report:
+    network = request.design.network
+    try:
+        machine = accelerator(network, lanes)
+    except RnnhwError as error:
+        raise error.at(request.design.place) from None
+    counts = _counts(network)
+    layers = tuple(_fpga_layer(layer, profile, counts[layer.name]) for layer in machine.layers)
+    totals = _fpga_totals(request, machine, layers)
+    resources = _fpga_resources(profile, totals)
+    needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
+    fits, over = _verdict(resources, needed)
+    notes = [*request.notes]
+    if profile.dsp is None:
+        notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
+    if any(layer.cycles_basis == "modelled" for layer in layers):
+        notes.append(
+            "modelled: same rules as the measured formula, for a layer that was not built in "
+            "Verilog; see the layer's assumptions"
+        )
+    sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
+    return Report(
+        schema=SCHEMA_ID,
+        rnnhw_version=_version(),
+        title=request.design.title,
+        files=files,
+        settings=_settings(request.design),
+        target=TargetReport(profile=profile.name, title=profile.title, kind="fpga"),
+        fits=fits,
+        over_capacity=over,
+        totals=totals,
+        operating_points=_operating_points(
+            request, machine.step_interval, machine.step_latency, sequence
+        ),
+        resources=resources,
+        layers=layers,
+        notes=(*notes, _NO_WEIGHTS),
+    )
+
+
+def _fpga_resources(profile: Fpga, totals: Totals) -> tuple[Resource, ...]:
+    ram, dsp = profile.block_ram, profile.dsp
+    dsp_name = dsp.name if dsp else "DSP block"
+    dsp_count = _of_profile(dsp.count) if dsp else not_used("none on the device")
+    return (
+        _resource("block_ram", ram.name, totals.block_rams, _of_profile(ram.count)),
+        _resource("dsp", dsp_name, totals.dsp_blocks, dsp_count),
+        _resource("lut", profile.lut.unit, totals.luts, _of_profile(profile.lut)),
+        _resource("ff", profile.ff.unit, totals.flip_flops, _of_profile(profile.ff)),
+    )
+
+
+def _stored(machine: Accelerator, kind: MemoryKind) -> Figure:
+    return derived(sum(m.stored_bits for _, m in machine.memories if m.kind is kind))
+
+
+def _padded(machine: Accelerator, kind: MemoryKind) -> Figure:
+    return derived(sum(m.padded_bits for _, m in machine.memories if m.kind is kind))
+
+
+def _sum(figures: Iterable[Figure], note: str = "") -> Figure:
+    """The sum, not known where a part of it is not."""
+    total = 0
+    for figure in figures:
+        if figure.status == "not used":
+            return figure
+        if not isinstance(figure.value, int):
+            return not_known(note or figure.note)
+        total += figure.value
+    return derived(total)
+
+
+def _fpga_totals(request: _Request, machine: Accelerator, layers: Sequence[LayerReport]) -> Totals:
+    steps = request.steps
+    slowest = machine.slowest
+    return Totals(
+        lanes=derived(sum(layer.lanes for layer in machine.layers)),
+        cycles_per_step=derived(machine.step_interval),
+        instructions_per_step=not_used("the accelerator has no instructions"),
+        step_latency_cycles=derived(machine.step_latency),
+        cycles_after_last_step=derived(machine.tail),
+        cycles_per_sequence=_known(None if steps is None else machine.sequence_cycles(steps)),
+        steps_per_sequence=_known(steps),
+        required_steps_per_second=_required(request),
+        lowest_clock_mhz=_lowest_clock(request, machine.step_interval),
+        macs_per_step=derived(machine.macs),
+        macs_after_last_step=derived(sum(lay.macs for lay in machine.layers if lay.once)),
+        utilisation=_known(machine.utilisation),
+        bound_by=derived(f"{slowest.name}: {slowest.bound_by}"),
+        weight_bits=_stored(machine, MemoryKind.WEIGHTS),
+        bias_bits=_stored(machine, MemoryKind.BIASES),
+        table_bits=_stored(machine, MemoryKind.TABLES),
+        state_bits=_stored(machine, MemoryKind.STATE),
+        vector_bits=_stored(machine, MemoryKind.VECTORS),
+        weight_memory_bits=_padded(machine, MemoryKind.WEIGHTS),
+        bias_memory_bits=_padded(machine, MemoryKind.BIASES),
+        table_memory_bits=_padded(machine, MemoryKind.TABLES),
+        state_memory_bits=_padded(machine, MemoryKind.STATE),
+        vector_memory_bits=_padded(machine, MemoryKind.VECTORS),
+        block_rams=_sum(layer.block_rams for layer in layers),
+        dsp_blocks=_sum(layer.dsp_blocks for layer in layers),
+        luts=_sum((layer.luts for layer in layers), "a layer has no fit"),
+        flip_flops=_sum((layer.flip_flops for layer in layers), "a layer has no fit"),
+        flash_bytes=not_used(),
+        ram_bytes=not_used(),
+    )
+
+
+def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> LayerReport:
+    memories = []
+    for memory in layer.memories:
+        placed = place(memory, profile)
+        memories.append(
+            MemoryReport(
+                name=memory.name,
+                holds=memory.kind.value,
+                depth_words=memory.depth,
+                width_bits=memory.width,
+                stored_bits=memory.stored_bits,
+                padded_bits=memory.padded_bits,
+                placement=placed.where,
+                block_rams=placed.blocks,
+            )
+        )
+    dsp = dsp_blocks(layer, profile)
+    return LayerReport(
+        name=layer.name,
+        runs="once a sequence" if layer.once else "every step",
+        lanes=derived(layer.lanes) if layer.lanes else not_used("no products"),
+        cycles_per_step=derived(layer.cycles),
+        instructions_per_step=not_used(),
+        cycles_basis=layer.basis.value,
+        macs_per_step=layer.macs,
+        utilisation=_known(layer.utilisation) if layer.lanes else not_used("no products"),
+        bound_by=derived(layer.bound_by),
+        dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
+        block_rams=derived(sum(memory.block_rams for memory in memories)),
+        luts=_logic(layer, profile, "lut"),
+        flip_flops=_logic(layer, profile, "ff"),
+        assumptions=layer.assumptions,
+        phases=tuple(
+            PhaseReport(
+                rows=phase.rows,
+                lanes=phase.lanes,
+                groups=phase.groups,
+                columns=phase.columns,
+                group_interval_cycles=phase.group_interval,
+                transform_cycles=phase.transform_cycles,
+                post_processor_depth_cycles=phase.depth,
+                cycles=phase.cycles,
+            )
+            for phase in layer.phases
+        ),
+        memories=tuple(memories),
+        traffic={entry.name: getattr(layer.traffic, entry.name) for entry in fields(layer.traffic)},
+        counts=counts,
+    )
+
+
+def _logic(layer: LayerMachine, profile: Fpga, resource: str) -> Figure:
+    fit = layer_fit(layer, profile, "lut" if resource == "lut" else "ff")
+    if fit is None:
+        return not_known("the profile has no fit for this kind of layer")
+    return derived(logic(layer, fit), fit_note(layer, fit))
+
+
+# --- microcontroller -----------------------------------------------------------------------------
+def _microcontroller_report(request: _Request, profile: Microcontroller, files: Files) -> Report:
+    network = request.design.network
+    cost = processor(network, profile)
+    counts = _counts(network)
+    totals = _microcontroller_totals(request, cost, profile)
+    interval = _cycles(cost, cost.per_step)
+    resources = (
+        _resource("flash", "bytes", totals.flash_bytes, _of_profile(profile.flash)),
+        _resource("ram", "bytes", totals.ram_bytes, _of_profile(profile.ram)),
+    )
+    fits, over = _verdict(resources, {"flash", "ram"})
+    notes = [*request.notes, "lanes are not used on a microcontroller"]
+    notes.append("flash and RAM are those of the network: the program itself is not counted")
+    if cost.counted == "instructions":
+        notes.append("time is not known: the profile counts instructions, not cycles")
+    sequence = None
+    after = _cycles(cost, cost.after_last_step)
+    if request.steps is not None and interval is not None and after is not None:
+        sequence = request.steps * interval + after
+    return Report(
+        schema=SCHEMA_ID,
+        rnnhw_version=_version(),
+        title=request.design.title,
+        files=files,
+        settings=_settings(request.design),
+        target=TargetReport(profile=profile.name, title=profile.title, kind="microcontroller"),
+        fits=fits,
+        over_capacity=over,
+        totals=totals,
+        operating_points=_operating_points(request, interval, interval, sequence),
+        resources=resources,
+        layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
+        notes=(*notes, _NO_WEIGHTS),
+    )
+
+
+def _cycles(cost: Processor, count: int | None) -> int | None:
+    return count if cost.counted == "cycles" else None
+
+
+def _counted(counted: str | None, wanted: str, count: int | None, bound: str = "") -> Figure:
+    return _known(count if counted == wanted else None, bound if counted != wanted else "")
+
+
+def _at_least(count: Figure, *, partial: bool) -> Figure:
+    """``count``, marked as a lower bound where operations without a figure are left out."""
+    if not partial or count.value is None:
+        return count
+    if count.value == 0:
+        return not_known("no operation has a figure")
+    return derived(count.value, "a lower bound: some operations have no figure")
+
+
+def _lower_bound(cost: Processor, profile: Microcontroller) -> str:
+    if cost.counted != "instructions" or profile.issue_width is None or cost.per_step is None:
+        return ""
+    least = math.ceil(cost.per_step / profile.issue_width.value)
+    return f"at least {least:,}, the core's issue width"
+
+
+def _microcontroller_totals(request: _Request, cost: Processor, profile: Microcontroller) -> Totals:
+    interval = _cycles(cost, cost.per_step)
+    after = _cycles(cost, cost.after_last_step)
+    known = request.steps is not None and interval is not None and after is not None
+    whole = (request.steps or 0) * (interval or 0) + (after or 0) if known else None
+    slowest = max(cost.layers, key=lambda layer: layer.per_step or 0)
+    bound = _lower_bound(cost, profile)
+    return Totals(
+        lanes=not_used("one core"),
+        cycles_per_step=_at_least(
+            _counted(cost.counted, "cycles", cost.per_step, bound), partial=cost.partial
+        ),
+        instructions_per_step=_at_least(
+            _counted(cost.counted, "instructions", cost.per_step), partial=cost.partial
+        ),
+        step_latency_cycles=_counted(cost.counted, "cycles", cost.per_step, bound),
+        cycles_after_last_step=_counted(cost.counted, "cycles", cost.after_last_step),
+        cycles_per_sequence=_known(whole),
+        steps_per_sequence=_known(request.steps),
+        required_steps_per_second=_required(request),
+        lowest_clock_mhz=_lowest_clock(request, interval),
+        macs_per_step=derived(cost.macs),
+        macs_after_last_step=derived(sum(lay.macs for lay in cost.layers if lay.once)),
+        utilisation=not_used("one core"),
+        bound_by=_known(f"{slowest.name}: {cost.counted}" if cost.counted else None),
+        weight_bits=derived(cost.bits("weights")),
+        bias_bits=derived(cost.bits("biases")),
+        table_bits=derived(cost.bits("tables")),
+        state_bits=derived(cost.bits("state")),
+        vector_bits=derived(cost.bits("vectors")),
+        weight_memory_bits=derived(8 * cost.bytes("weights")),
+        bias_memory_bits=derived(8 * cost.bytes("biases")),
+        table_memory_bits=derived(8 * cost.bytes("tables")),
+        state_memory_bits=derived(8 * cost.bytes("state")),
+        vector_memory_bits=derived(8 * cost.bytes("vectors")),
+        block_rams=not_used(),
+        dsp_blocks=not_used(),
+        luts=not_used(),
+        flip_flops=not_used(),
+        flash_bytes=derived(cost.flash_bytes),
+        ram_bytes=derived(cost.ram_bytes),
+    )
+
+
+def _processor_layer(layer: LayerProcessor, counts: dict[str, int]) -> LayerReport:
+    unused = not_used()
+    return LayerReport(
+        name=layer.name,
+        runs="once a sequence" if layer.once else "every step",
+        lanes=unused,
+        cycles_per_step=_at_least(
+            _counted(layer.counted, "cycles", layer.per_step), partial=layer.partial
+        ),
+        instructions_per_step=_at_least(
+            _counted(layer.counted, "instructions", layer.per_step), partial=layer.partial
+        ),
+        cycles_basis="modelled" if layer.counted == "cycles" else "not known",
+        macs_per_step=layer.macs,
+        utilisation=unused,
+        bound_by=_known(layer.counted),
+        dsp_blocks=unused,
+        block_rams=unused,
+        luts=unused,
+        flip_flops=unused,
+        assumptions=layer.notes,
+        phases=(),
+        memories=(),
+        traffic={},
+        counts=counts,
+    )

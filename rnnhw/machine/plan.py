@@ -1,0 +1,365 @@
+"""What one step asks of the lanes: rows, the columns they add, and the order of phases.
+
+A *row* is one accumulator. Products that start from one another share rows; a product over the
+inputs and one over the state that are needed both together and apart share rows too: a snapshot
+of the accumulator after the input columns gives the first, a subtraction the second. A product
+over a result of the same step starts a new *phase*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+
+from rnnhw.dataflow import (
+    Add,
+    Cast,
+    Constant,
+    Gather,
+    Input,
+    Matvec,
+    Node,
+    Reinterpret,
+    State,
+    StepGraph,
+)
+from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
+
+__all__ = ["Part", "Plan", "Rows", "Value", "is_transform", "unwired"]
+
+
+class Part(Enum):
+    """Which columns of a row a value holds."""
+
+    WHOLE = "whole"
+    EARLY = "early"  # the snapshot after the input columns
+    LATE = "late"  # the whole minus the snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows that share their columns: ``units`` accumulators.
+
+    ``values`` says which product each part is. ``constant`` starts the accumulator and is known
+    at build time (``early_constant``: the part of it that the snapshot needs as well);
+    ``computed`` is a start of the same step, added behind the accumulator.
+    """
+
+    phase: int
+    products: tuple[Matvec, ...]
+    values: tuple[tuple[Part, Matvec], ...]
+    constants: tuple[Node, ...]
+    early_constants: tuple[Node, ...]
+    computed: Node | None
+
+    @property
+    def units(self) -> int:
+        """Rows of one product."""
+        return self.products[0].units
+
+    @property
+    def snapshot(self) -> bool:
+        """Whether the accumulator is also read after the input columns."""
+        return any(part is Part.EARLY for part, _ in self.values)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One gate's worth of a node: what the post-processor handles for every unit.
+
+    A node of k times the phase's units is k values; ``part`` is set for accumulators.
+    """
+
+    node: Node | Rows
+    gate: int = 0
+    part: Part | None = None
+
+
+def is_transform(node: Node) -> bool:
+    """Whether the lanes' feed computes the node: a transform without stored weights."""
+    return isinstance(node, Matvec) and isinstance(
+        node.structure, FastWalshHadamard | WalshHadamardStage
+    )
+
+
+def unwired(node: Node) -> Node:
+    """The node behind reinterpretations and casts that change nothing: they are no hardware."""
+    while isinstance(node, Reinterpret) or (isinstance(node, Cast) and node.changes_nothing):
+        node = node.a
+    return node
+
+
+class Plan:
+    """The rows and phases of a step graph."""
+
+    def __init__(self, graph: StepGraph) -> None:
+        self.graph = graph
+        self._nodes = [node for node in graph.nodes if unwired(node) is node]
+        self._ends = {unwired(node) for node in self.results}
+        self._readers: dict[Node, list[Node]] = {}
+        for node in self._nodes:
+            for operand in node.operands:
+                self._readers.setdefault(unwired(operand), []).append(node)
+        self._formed: dict[Node, bool] = {}
+        self._phases: dict[Node, int] = {}
+
+    # --- the graph ---------------------------------------------------------------------------
+    @property
+    def results(self) -> tuple[Node, ...]:
+        """What the step has to deliver: its output and every state's next value."""
+        return (self.graph.output, *(value for _, value in self.graph.updates))
+
+    @property
+    def products(self) -> list[Matvec]:
+        """The matrix-vector products that the lanes compute."""
+        return [n for n in self._nodes if isinstance(n, Matvec) and not is_transform(n)]
+
+    @property
+    def transforms(self) -> list[Matvec]:
+        """The products that the lanes' feed computes."""
+        return [n for n in self._nodes if isinstance(n, Matvec) and is_transform(n)]
+
+    def leaves(self, node: Node) -> set[type[Node]]:
+        """The kinds of source that ``node`` is made from."""
+        found: set[type[Node]] = set()
+        pending, seen = [node], set()
+        while pending:
+            top = pending.pop()
+            if top in seen:
+                continue
+            seen.add(top)
+            if isinstance(top, Input | State | Constant):
+                found.add(type(top))
+            pending.extend(top.operands)
+        return found
+
+    def is_constant(self, node: Node) -> bool:
+        """Whether ``node`` is known at build time."""
+        return self.leaves(node) <= {Constant} and not self.formed(node)
+
+    def is_stored(self, vector: Node) -> bool:
+        """Whether ``vector`` lies in memory as it is: inputs or states, perhaps permuted."""
+        vector = unwired(vector)
+        if isinstance(vector, Gather):
+            return all(self.is_stored(part) for part in vector.parts)
+        return isinstance(vector, Input | State | Constant)
+
+    def formed(self, node: Node) -> bool:
+        """Whether ``node`` depends on an accumulator of the same step."""
+        if node not in self._formed:
+            product = isinstance(node, Matvec) and not is_transform(node)
+            self._formed[node] = product or any(self.formed(child) for child in node.operands)
+        return self._formed[node]
+
+    def is_early(self, product: Matvec) -> bool:
+        """Whether the product reads inputs only, so that its columns can come first."""
+        return State not in self.leaves(product.vector) and not self.formed(product.vector)
+
+    def needs_pass(self, vector: Node) -> bool:
+        """Whether ``vector`` is formed element by element within the step, before it is read."""
+        mixed = {Input, State} <= self.leaves(vector)
+        return self.formed(vector) or (
+            mixed and not self.is_stored(vector) and not self._behind_transform(vector)
+        )
+
+    def _behind_transform(self, node: Node) -> bool:
+        return is_transform(node) or any(self._behind_transform(n) for n in node.operands)
+
+    # --- phases ------------------------------------------------------------------------------
+    def phase(self, node: Node) -> int:
+        """The phase in which ``node`` is computed."""
+        if node not in self._phases:
+            if isinstance(node, Matvec):
+                found = self.vector_phase(node.vector)
+                found = max(found, self.phase(node.start) if node.start else 0)
+            else:
+                found = max((self.phase(operand) for operand in node.operands), default=0)
+            self._phases[node] = found
+        return self._phases[node]
+
+    def vector_phase(self, vector: Node) -> int:
+        """The first phase that can read ``vector`` as a whole."""
+        return self.phase(vector) + self.needs_pass(vector)
+
+    @cached_property
+    def last_phase(self) -> int:
+        """The number of phases, less one."""
+        return max(self.phase(node) for node in self._nodes)
+
+    # --- rows --------------------------------------------------------------------------------
+    def _chained(self, product: Matvec) -> bool:
+        """Whether ``product`` is only the start of one other product: they share rows."""
+        readers = self._readers.get(product, [])
+        return (
+            product not in self._ends
+            and len(readers) == 1
+            and isinstance(readers[0], Matvec)
+            and readers[0].start is not None
+            and not is_transform(readers[0])
+            and unwired(readers[0].start) is product
+        )
+
+    def _chain(self, last: Matvec) -> tuple[list[Matvec], Node | None]:
+        """The products that end in ``last``, first one first, and what they start from."""
+        chain = [last]
+        while True:
+            start = chain[0].start
+            before = unwired(start) if start is not None else None
+            if not (isinstance(before, Matvec) and before in self._inner):
+                return chain, before
+            chain.insert(0, before)
+
+    @cached_property
+    def _inner(self) -> set[Matvec]:
+        return {product for product in self.products if self._chained(product)}
+
+    @cached_property
+    def rows(self) -> tuple[Rows, ...]:
+        """Every row of the step, in the order of the graph: gate by gate."""
+        found: list[Rows] = []
+        for last in (p for p in self.products if p not in self._inner):
+            chain, start = self._chain(last)
+            constant = (start,) if start is not None and self.is_constant(start) else ()
+            rows = Rows(
+                phase=self.phase(last),
+                products=tuple(chain),
+                values=((Part.WHOLE, last),),
+                constants=constant,
+                early_constants=(),
+                computed=None if constant else start,
+            )
+            position, shared = self._share(found, rows)
+            if shared is None:
+                found.append(rows)
+            else:
+                found[position] = shared
+        return tuple(found)
+
+    def _share(self, found: list[Rows], new: Rows) -> tuple[int, Rows | None]:
+        """``new`` in the rows of an earlier one that stops where ``new`` goes on."""
+        for position, old in enumerate(found):
+            if old.snapshot or (old.phase, old.units) != (new.phase, new.units):
+                continue
+            continues = new.computed is not None and new.computed is old.values[0][1]
+            if old.computed is not None or (new.computed is not None and not continues):
+                continue
+            early, late = (old, new) if self._all_early(old) else (new, old)
+            if not self._all_early(early) or any(map(self.is_early, late.products)):
+                continue
+            if continues and early is not old:
+                continue
+            whole = Part.WHOLE if continues else Part.LATE
+            return position, Rows(
+                phase=new.phase,
+                products=early.products + late.products,
+                values=((Part.EARLY, early.values[0][1]), (whole, late.values[0][1])),
+                constants=early.constants + late.constants,
+                early_constants=early.constants,
+                computed=None,
+            )
+        return 0, None
+
+    def _all_early(self, rows: Rows) -> bool:
+        return all(map(self.is_early, rows.products))
+
+    @cached_property
+    def _row_parts(self) -> dict[Node, tuple[Rows, Part]]:
+        return {node: (rows, part) for rows in self.rows for part, node in rows.values}
+
+    # --- units and gates ---------------------------------------------------------------------
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each phase: the shortest vector that its post-processor handles."""
+        found: list[int] = []
+        for phase in range(self.last_phase + 1):
+            here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
+            handled = [n.units for n in here if not isinstance(n, Matvec)]
+            rows = [rows.units for rows in self.rows if rows.phase == phase]
+            vectors = [n.units for n in self._nodes if self.phase(n) == phase]
+            found.append(min(handled, default=max(rows, default=max(vectors, default=1))))
+        return tuple(found)
+
+    def gates(self, node: Node | Rows, width: int) -> int:
+        """How many values of ``width`` units a node is."""
+        return -(-node.units // width)
+
+    def phase_rows(self, phase: int) -> tuple[Rows, ...]:
+        """The rows of one phase."""
+        return tuple(rows for rows in self.rows if rows.phase == phase)
+
+    def phase_gates(self, phase: int) -> int:
+        """Rows a unit of one phase."""
+        width = self.widths[phase]
+        return sum(self.gates(rows, width) for rows in self.phase_rows(phase))
+
+    def gate_index(self, value: Value) -> int:
+        """The position of an accumulator among the rows of its unit."""
+        index = value.gate
+        for rows in self.phase_rows(value.node.phase if isinstance(value.node, Rows) else 0):
+            if rows is value.node:
+                return index
+            index += self.gates(rows, self.widths[rows.phase])
+        raise AssertionError("an accumulator outside its phase")
+
+    # --- values ------------------------------------------------------------------------------
+    def value(self, node: Node, gate: int, width: int) -> Value:
+        """What ``gate`` of ``node`` is, seen through wiring."""
+        node = unwired(node)
+        if isinstance(node, Gather):
+            piece = _piece(node, gate, width)
+            return self.value(*piece, width) if piece else Value(node, gate)
+        if node in self._row_parts:
+            rows, part = self._row_parts[node]
+            return Value(rows, gate, part)
+        if isinstance(node, Add):
+            a, b = (self.value(operand, gate, width) for operand in (node.a, node.b))
+            halves = {a.part, b.part} == {Part.EARLY, Part.LATE}
+            if halves and (a.node, a.gate) == (b.node, b.gate):
+                return Value(a.node, a.gate, Part.WHOLE)  # the accumulator itself
+        return Value(node, gate if node.units > width else 0)
+
+    def values(self, node: Node) -> Iterator[Value]:
+        """All values of ``node``."""
+        width = self.widths[self.phase(node)]
+        for gate in range(self.gates(node, width)):
+            yield self.value(node, gate, width)
+
+    def operands(self, value: Value) -> list[Value]:
+        """What the operation behind ``value`` reads; nothing for sources and accumulators."""
+        node = value.node
+        if isinstance(node, Rows):
+            if value.part is Part.LATE:
+                return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
+            return list(self.values(node.computed)) if node.computed is not None else []
+        if isinstance(node, Matvec):  # a transform: its result waits in memory
+            return [] if node.start is None else list(self.values(node.start))
+        if self.is_constant(node):
+            return []
+        if isinstance(node, Gather):
+            return [found for part in node.parts for found in self.values(part)]
+        phase = self.phase(node)
+        found: list[Value] = []
+        for operand in node.operands:
+            if self.formed(operand) and self.phase(operand) < phase:
+                found.extend(self.values(operand))
+            else:
+                found.append(self.value(operand, value.gate, self.widths[phase]))
+        return found
+
+
+def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:
+    """The part and gate of it that one gate of a gather is, where it is one of them in order."""
+    chosen = node.indices[gate * width : (gate + 1) * width] or node.indices
+    first = 0
+    for part in node.parts:
+        start = chosen[0] - first
+        if 0 <= start < part.units:
+            if part.units == 1 and len(set(chosen)) == 1:
+                return part, 0
+            run = chosen == tuple(range(chosen[0], chosen[0] + len(chosen)))
+            whole = start % width == 0 and start + len(chosen) <= part.units
+            return (part, start // width) if run and whole else None
+        first += part.units
+    return None

@@ -1,0 +1,257 @@
+"""The post-processor: when each element-wise operation of a step starts and ends.
+
+One accumulator leaves the lanes a cycle. Time 0 is the cycle in which the last gate of a unit is
+visible; every operation starts as soon as its operands are there. The gates before the last one
+are kept in a register each, after the cast and the table that follow them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from rnnhw.dataflow import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    Subtract,
+    operation_table,
+)
+from rnnhw.machine.plan import Part, Plan, Rows, Value, is_transform, unwired
+from rnnhw.numerics import Rounding
+
+__all__ = ["Schedule", "cast_latency"]
+
+_WAITING = -(10**6)  # stored before the phase begins
+
+
+def cast_latency(cast: Cast, folded: bool) -> int:
+    """Cycles of a cast: one to add the rounding constant unless the bias holds it, one to fit."""
+    drops = cast.a.format.fraction > cast.format.fraction
+    rounds = drops and cast.format.rounding is not Rounding.TRN
+    return 2 if rounds and not folded else 1
+
+
+def _cast(node: Node) -> int:
+    assert isinstance(node, Cast)
+    return cast_latency(node, folded=False)
+
+
+def _cycles(cycles: int) -> Callable[[Node], int]:
+    return lambda node: cycles
+
+
+LATENCY = operation_table(
+    {
+        Input: _cycles(0),
+        State: _cycles(0),
+        Constant: _cycles(0),
+        Matvec: _cycles(1),  # a transform's start, added to the stored result
+        Add: _cycles(1),
+        Subtract: _cycles(1),
+        Multiply: _cycles(2),
+        Select: _cycles(1),
+        Clamp: _cycles(1),
+        Gather: _cycles(0),
+        Reinterpret: _cycles(0),
+        Cast: _cast,
+        Lookup: _cycles(1),
+    }
+)
+"""Cycles of each operation, those of the Verilog prototype; a selection's is modelled."""
+
+
+class Schedule:
+    """The values of a step with their times, phase by phase."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._readers: dict[Value, list[Value | None]] = {}
+        for root in self._roots():
+            for value in plan.values(root):
+                self._visit(value, None)
+        self._times: dict[tuple[int, Value], int] = {}
+
+    def _roots(self) -> Iterator[Node]:
+        yield from self.plan.results
+        for product in (*self.plan.products, *self.plan.transforms):
+            yield product.vector
+
+    def _visit(self, value: Value, reader: Value | None) -> None:
+        known = value in self._readers
+        self._readers.setdefault(value, []).append(reader)
+        if not known:
+            for operand in self.plan.operands(value):
+                self._visit(operand, value)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value that the step computes or reads, each once."""
+        return tuple(self._readers)
+
+    def multiplications(self) -> list[Node]:
+        """The multiply operations that need a multiplier each."""
+        return [
+            value.node
+            for value in self._readers
+            if isinstance(value.node, Multiply) and not self.plan.is_constant(value.node)
+        ]
+
+    # --- accumulators ------------------------------------------------------------------------
+    def only_cast(self, value: Value) -> Value | None:
+        """The cast that alone reads an accumulator."""
+        readers = self._readers.get(value, [])
+        if not isinstance(value.node, Rows) or value.part is not Part.WHOLE:
+            return None
+        if value.node.computed is not None or len(readers) != 1 or readers[0] is None:
+            return None
+        return readers[0] if isinstance(readers[0].node, Cast) else None
+
+    def folded(self, cast: Value) -> bool:
+        """Whether the bias holds the rounding constant of a cast."""
+        if not isinstance(cast.node, Cast) or not cast.node.format.rounding.shift_invariant:
+            return False
+        return any(self.only_cast(operand) == cast for operand in self.plan.operands(cast))
+
+    def _serial_cast(self, value: Value) -> bool:
+        """Whether ``value`` is a cast that all gates share in front of the gate registers."""
+        if not isinstance(value.node, Cast):
+            return False
+        source = self.plan.operands(value)[0]
+        return (
+            isinstance(source.node, Rows)
+            and self.plan.phase_gates(source.node.phase) > 1
+            and self.only_cast(source) == value
+        )
+
+    def serial(self, value: Value) -> bool:
+        """Whether ``value`` is computed in front of the gate registers."""
+        if isinstance(value.node, Lookup):
+            source = self.plan.operands(value)[0]
+            return self._readers[source] == [value] and self._serial_cast(source)
+        return self._serial_cast(value)
+
+    # --- times -------------------------------------------------------------------------------
+    def time(self, value: Value, phase: int) -> int:
+        """The cycle in which ``value`` is there."""
+        key = phase, value
+        if key not in self._times:
+            self._times[key] = self._time(value, phase)
+        return self._times[key]
+
+    def _time(self, value: Value, phase: int) -> int:
+        node, plan = value.node, self.plan
+        if isinstance(node, Rows):
+            return _WAITING if node.phase < phase else self._accumulated(value)
+        if plan.formed(node) and plan.phase(node) < phase:
+            return _WAITING
+        operands = plan.operands(value)
+        if not operands:
+            return _WAITING
+        if self.serial(value):
+            return self.time(operands[0], phase) + (
+                cast_latency(node, self.folded(value)) if isinstance(node, Cast) else 1
+            )
+        ready = max(self.time(operand, phase) for operand in operands)
+        if isinstance(node, Gather):
+            return ready
+        return max(0, ready) + self._latency(value)
+
+    def _latency(self, value: Value) -> int:
+        assert isinstance(value.node, Node)
+        if isinstance(value.node, Cast) and self.folded(value):
+            return cast_latency(value.node, folded=True)
+        return LATENCY[type(value.node)](value.node)
+
+    def _accumulated(self, value: Value) -> int:
+        assert isinstance(value.node, Rows)
+        phase = value.node.phase
+        if value.part is Part.LATE:
+            return max(0, *(self.time(half, phase) for half in self.plan.operands(value))) + 1
+        gates = self.plan.phase_gates(phase)
+        captured = 0 if gates == 1 else 1 - (gates - 1 - self.plan.gate_index(value))
+        starts = self.plan.operands(value)
+        if not starts:
+            return captured
+        return max(0, captured, *(self.time(start, phase) for start in starts)) + 1
+
+    def depth(self, phase: int) -> int:
+        """D: cycles from a unit's last accumulator to its last result."""
+        plan, deepest = self.plan, 0
+        results = {unwired(node) for node in plan.results}
+        for value in self._readers:
+            node = value.node
+            if isinstance(node, Rows):
+                here = node.phase == phase
+            else:
+                here = plan.phase(node) == phase and (plan.formed(node) or node in results)
+            if here:
+                deepest = max(deepest, self.time(value, phase))
+        for vector in self.write_back():
+            deepest = max(deepest, self._written_back(vector, phase))
+        return deepest
+
+    # --- vectors formed outside the post-processor's own pass -----------------------------------
+    def write_back(self) -> list[Node]:
+        """Vectors made of states and constants alone: formed when the states are written."""
+        return [v for v in self._early_vectors() if State in self.plan.leaves(v)]
+
+    def on_arrival(self) -> list[Node]:
+        """Vectors made of inputs and constants alone: formed when the inputs arrive."""
+        return [v for v in self._early_vectors() if State not in self.plan.leaves(v)]
+
+    @cached_property
+    def edge(self) -> frozenset[Node | Rows]:
+        """The operations that form those vectors: they read what is written, not a memory."""
+        found: set[Node | Rows] = set()
+        pending = self._early_vectors()
+        while pending:
+            node = pending.pop()
+            if node not in found and node.operands:
+                found.add(node)
+                pending.extend(unwired(operand) for operand in node.operands)
+        return frozenset(found)
+
+    def _early_vectors(self) -> list[Node]:
+        plan, found = self.plan, []
+        for product in (*plan.products, *plan.transforms):
+            vector = unwired(product.vector)
+            stored = plan.is_stored(vector) or plan.needs_pass(vector)
+            if not stored and not self.transform_depth(vector):
+                found.append(vector)
+        return list(dict.fromkeys(found))
+
+    def _written_back(self, node: Node, phase: int) -> int:
+        """When ``node`` of the states' next values is there, for states written in ``phase``."""
+        node = unwired(node)
+        if isinstance(node, State):
+            new = next(value for state, value in self.plan.graph.updates if state is node)
+            if self.plan.phase(new) != phase:
+                return _WAITING
+            return max(self.time(value, phase) for value in self.plan.values(new))
+        ready = max(
+            (self._written_back(operand, phase) for operand in node.operands), default=_WAITING
+        )
+        return ready if ready == _WAITING else ready + LATENCY[type(node)](node)
+
+    def transform_depth(self, vector: Node) -> dict[Matvec, int]:
+        """The transforms that ``vector`` comes from, each with the cycles from it to there."""
+        vector = unwired(vector)
+        if isinstance(vector, Matvec) and is_transform(vector):
+            return {vector: 0}
+        found: dict[Matvec, int] = {}
+        for operand in vector.operands:
+            for transform, depth in self.transform_depth(operand).items():
+                new = depth + LATENCY[type(vector)](vector)
+                found[transform] = max(found.get(transform, 0), new)
+        return found
