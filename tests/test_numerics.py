@@ -1,9 +1,8 @@
 """The cast: golden Python integers, NumPy and ac_types/ap_types agree on every value."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from casts import formats, golden_casts, raws
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,73 +18,25 @@ from rnnhw.numerics import (
     quantise,
 )
 
-CASTS = Path(__file__).parent / "golden" / "hls4ml" / "casts.npz"
-
-
-def formats(max_width=64, modes=True):
-    """Any format; edges (one bit, negative parts, the widest word) come with the search."""
-
-    def build(width, fraction, signed, rounding, overflow):
-        width = min(width, 64 if signed else 63)
-        if overflow is Overflow.WRAP_SM and not signed:
-            overflow = Overflow.WRAP
-        return Q(width - fraction - signed, fraction, signed, rounding, overflow)
-
-    return st.builds(
-        build,
-        st.integers(1, max_width),
-        st.integers(-70, 70),
-        st.booleans(),
-        st.sampled_from(list(Rounding)) if modes else st.just(Rounding.RND),
-        st.sampled_from(list(Overflow)) if modes else st.just(Overflow.SAT),
-    )
-
-
-EDGES = [-(2**63), -(2**63) + 1, -(2**62), -3, -2, -1, 0, 1, 2, 3, 2**62, 2**63 - 2, 2**63 - 1]
-raws = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1), st.integers(-300, 300))
-
-
-def golden_casts():
-    with np.load(CASTS) as vectors:
-        return {key: vectors[key] for key in vectors.files}
-
-
-def parse(text):
-    signed = not text.startswith("u")
-    width, integer = (int(part) for part in text[1:].split("."))
-    return width, integer, signed
-
 
 def test_every_golden_cast_of_ap_fixed_and_ac_fixed():
-    vectors = golden_casts()
-    assert len(vectors) > 100
     modes = set()
-    for key, expected in vectors.items():
-        library, route, rounding, overflow = key.split("|")
-        source, target = (parse(part) for part in route.split(">"))
-        from_format = Q.ap_fixed(source[0], source[1], signed=source[2])
-        mode = Overflow(overflow.removeprefix("AC_").removeprefix("AP_"))
-        to = Q.ap_fixed(
-            target[0],
-            target[1],
-            Rounding(rounding.removeprefix("AC_").removeprefix("AP_")),
-            mode,
-            signed=target[2],
-        )
-        modes.add((library, to.rounding, to.overflow))
-        raw = np.arange(from_format.min, from_format.max + 1)
-        if library == "ac" and not target[2]:
-            expected = expected & to.max
-        numpy_values, numpy_events = cast_array(raw, from_format.fraction, to)
-        golden = [cast(int(value), from_format.fraction, to) for value in raw]
+    count = 0
+    for key, source, to, expected in golden_casts():
+        count += 1
+        modes.add((to.rounding, to.overflow))
+        raw = np.arange(source.min, source.max + 1)
+        numpy_values, numpy_events = cast_array(raw, source.fraction, to)
+        golden = [cast(int(value), source.fraction, to) for value in raw]
         np.testing.assert_array_equal(numpy_values, expected, err_msg=key)
         np.testing.assert_array_equal([value for value, _ in golden], expected, err_msg=key)
         total = Events()
         for _, events in golden:
             total += events
         assert numpy_events == total, key
-    assert {rounding for _, rounding, _ in modes} == set(Rounding)
-    assert {overflow for _, _, overflow in modes} == set(Overflow)
+    assert count > 100
+    assert {rounding for rounding, _ in modes} == set(Rounding)
+    assert {overflow for _, overflow in modes} == set(Overflow)
 
 
 @given(raws, st.integers(-70, 130), formats())
