@@ -71,6 +71,7 @@ cdef extern from "program.h":
         void *data
         int64_t bits
         int64_t units
+        int64_t stride
         int64_t lengths[16]
 
     ctypedef struct rnnhw_time_node:
@@ -235,6 +236,7 @@ cdef class Program:
         for i, sequence in enumerate(plan.sequences):
             node = sequence.node
             self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
+            self.sequences[i].stride = sequence.stride
             if i == 0:
                 continue
             self.nodes[i - 1].operation = TIME_NUMBERS[type(node)]
@@ -328,7 +330,7 @@ cdef class Program:
         cdef int64_t step, unit, place
         for step in range(source.lengths[lane]):
             for unit in range(source.units):
-                place = (step * source.units + unit) * self.lanes + lane
+                place = (step * source.stride + unit) * self.lanes + lane
                 if source.bits == 32:
                     (<int32_t *>source.data)[place] = <int32_t>inputs[sequence, step, unit]
                 else:
@@ -341,4 +343,4 @@ cdef class Program:
         for step in range(result.lengths[lane]):
             for unit in range(result.units):
                 outputs[sequence, step, unit] = _read(
-                    result, (step * result.units + unit) * self.lanes + lane)
+                    result, (step * result.stride + unit) * self.lanes + lane)

@@ -109,14 +109,14 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
                        int64_t lane)
 {
-    const int64_t index = (step * s->units + unit) * lanes + lane;
+    const int64_t index = (step * s->stride + unit) * lanes + lane;
     return s->bits == 32 ? ((const int32_t *)s->data)[index] : ((const int64_t *)s->data)[index];
 }
 
 static void set_element(rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit, int64_t lane,
                         int64_t value)
 {
-    const int64_t index = (step * s->units + unit) * lanes + lane;
+    const int64_t index = (step * s->stride + unit) * lanes + lane;
     if (s->bits == 32)
         ((int32_t *)s->data)[index] = (int32_t)value;
     else

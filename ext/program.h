@@ -81,10 +81,11 @@ typedef struct {
     int64_t *terms_done; /* per instruction: terms added by rows */
 } rnnhw_scan;
 
-/* Vectors of every step of a block: element (step, unit, lane), 32 or 64 bits each. */
+/* Vectors of every step of a block: element (unit, lane) of a step, 32 or 64 bits each, at
+ * [(step * stride + unit) * lanes + lane]; the stride of a window's view is below its units. */
 typedef struct {
     void *data;
-    int64_t bits, units;
+    int64_t bits, units, stride;
     int64_t lengths[RNNHW_LANES];
 } rnnhw_sequence;
 

@@ -148,22 +148,14 @@ class _Step:
 
     def _gathered(self, node: Gather) -> Counts:
         """Each element is read where it is stored."""
-        total, first = Counts(), 0
-        for part in node.parts:
-            chosen = sum(first <= index < first + part.units for index in node.indices)
-            first += part.units
-            whole = self.reads(part)
-            for name, access in _accesses(whole):
-                if access.reads:
-                    total += Counts.reading(name, chosen, access.read_bits // access.reads)
+        total = Counts()
+        for origin in node.origins:
+            whole = self.reads(origin)
+            for entry in fields(whole):
+                access = getattr(whole, entry.name)
+                if isinstance(access, Access) and access.reads:
+                    total += Counts.reading(entry.name, 1, origin.format.width)
         return total
-
-
-def _accesses(counts: Counts) -> Iterator[tuple[str, Access]]:
-    for entry in fields(counts):
-        value = getattr(counts, entry.name)
-        if isinstance(value, Access):
-            yield entry.name, value
 
 
 def stored_vectors(graph: StepGraph) -> frozenset[Node]:

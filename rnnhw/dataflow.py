@@ -9,6 +9,7 @@ integer intervals of the operands' formats, never from weight values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -217,6 +218,17 @@ class Gather(Node):
     parts: tuple[Node, ...]
     indices: tuple[int, ...]
 
+    @property
+    def origins(self) -> tuple[Node, ...]:
+        """For each element the node that holds it, behind all wiring."""
+        elements: list[Node] = []
+        for part in self.parts:
+            behind = part
+            while isinstance(behind, Reinterpret):
+                behind = behind.a
+            elements += behind.origins if isinstance(behind, Gather) else [behind] * part.units
+        return tuple(elements[index] for index in self.indices)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reinterpret(Node):
@@ -287,8 +299,8 @@ class Formats:
     the design's formats; a role without any format is exact where that is possible
     (``product``, ``accumulator``, ``recurrent_sum``, ``stage``, ``output``) and else an error.
 
-    ``recurrent_weight`` and ``bias`` fall back to ``weight``. ``stage`` is the format between
-    the factors of a recurrence made of several (Walsh-Hadamard stages).
+    ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``. ``stage`` is
+    the format between the factors of a recurrence made of several (Walsh-Hadamard stages).
     """
 
     input: Q | None = None
@@ -315,7 +327,7 @@ class Formats:
                 )
 
 
-_FALLBACK = {"recurrent_weight": "weight", "bias": "weight"}
+_FALLBACK = {"recurrent_weight": "weight", "bias": "weight", "gate": "state"}
 
 
 @dataclass(frozen=True)
@@ -754,7 +766,7 @@ class StepBuilder:
 
     def _raw_limit(self, name: str, value: float, a: Node) -> int:
         raw = value * 2.0**a.format.fraction
-        if raw != int(raw):
+        if not math.isfinite(raw) or raw != int(raw):
             raise DesignError(
                 f"{self._scope.layer}.{name}: the limit {value} is not a value of {a.format}",
                 "use a format with more fraction bits",

@@ -233,7 +233,8 @@ class _Tally:
             case Reinterpret():
                 return self._read(node.a, done)
             case Gather():
-                return self._read_gathered(node, done)
+                each = done // node.units
+                return sum((self._read(origin, each) for origin in node.origins), Counts())
             case Input():
                 memory = memory_of(self.scan.sources[node.position])
                 return Counts.reading(memory, done, width)
@@ -247,13 +248,6 @@ class _Tally:
                 return Counts.reading("activations", done, width)
             case _:
                 return Counts()
-
-    def _read_gathered(self, node: Gather, done: int) -> Counts:
-        total = Counts()
-        bounds = np.cumsum([0, *(part.units for part in node.parts)])
-        for index in np.searchsorted(bounds, node.indices, side="right") - 1:
-            total += self._read(node.parts[index], done // node.units)
-        return total
 
     @staticmethod
     def _elementwise(node: Node, done: int) -> Counts:

@@ -137,10 +137,14 @@ class ScanPlan:
 
 @dataclass(frozen=True, eq=False)
 class SequencePlan:
-    """Memory of a time operation's vectors: element bits and units; a window is a view."""
+    """Memory of a time operation's vectors: element bits, and units from one step to the next.
+
+    A window is a view of its source, whose steps then overlap.
+    """
 
     node: TimeNode
     bits: int
+    stride: int
     view_of: TimeNode | None
 
 
@@ -171,6 +175,13 @@ def sequence_bits(node: TimeNode) -> int:
     return 32 if format_bits(node.format) <= 32 else 64
 
 
+def step_stride(node: TimeNode) -> int:
+    """Units from one step of a time operation's vectors to the next, in memory."""
+    while isinstance(node, Window):
+        node = node.sources[0]
+    return node.units
+
+
 def plan_network(
     network: Network, parameters: Parameters, lanes: int, traces: Iterable[str] = ()
 ) -> NetworkPlan:
@@ -180,7 +191,7 @@ def plan_network(
     scans = {}
     for node in network.nodes:
         view = node.sources[0] if isinstance(node, Window) else None
-        sequences.append(SequencePlan(node, sequence_bits(node), view))
+        sequences.append(SequencePlan(node, sequence_bits(node), step_stride(node), view))
         if isinstance(node, Scan):
             scans[node] = _ScanPlanner(node, parameters, lanes, wanted).plan()
     return NetworkPlan(network, lanes, sequences, scans, wanted)
@@ -496,12 +507,10 @@ class _ScanPlanner:
     def _input(self, node: Input) -> None:
         source = self.scan.sources[node.position]
         bits = sequence_bits(source)
-        # A window's vectors overlap: the next one starts one step of its source further on.
-        stride = source.sources[0].units if isinstance(source, Window) else source.units
         size = self.lanes * bits // 8
         outside = self._slot(
             0,
-            step=stride * size,
+            step=step_stride(source) * size,
             tile=self.tile_units * size,
             outside=("input", str(node.position)),
         )

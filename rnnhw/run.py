@@ -85,9 +85,11 @@ def make_batch(
     valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
     clipped = Events()
     if raw:
-        inputs = np.where(valid, given, 0).astype(np.int64)
-        if inputs.min() < source.format.min or inputs.max() > source.format.max:
+        inside = np.where(valid, given, 0)
+        # Python integers: an unsigned 64-bit input must not turn negative on the way.
+        if int(inside.min()) < source.interval[0] or int(inside.max()) > source.interval[1]:
             raise DesignError(f"input: raw integers outside {source.format}")
+        inputs = inside.astype(np.int64)
     else:
         real = np.where(valid, given, 0).astype(np.float64)
         try:
