@@ -5,8 +5,9 @@ runs on any processor; which one is used is decided at run time (``ext/dispatch.
 """
 
 import os
-import platform
+import re
 import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -14,7 +15,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 EXT = Path("ext")
-X86 = platform.machine().lower() in {"x86_64", "amd64"}
+ARCHITECTURES = re.findall(r"-arch\s+(\S+)", os.environ.get("ARCHFLAGS", "")) or [
+    sysconfig.get_platform().rpartition("-")[2]
+]
+"""What is built for, which need not be this machine: a universal macOS build names several."""
+
+X86 = set(ARCHITECTURES) <= {"x86_64", "amd64"}
 MSVC = sys.platform == "win32"
 
 BASE_FLAGS = ["/O2"] if MSVC else ["-O3", "-std=c11", "-Wall", "-Wextra"]

@@ -1,10 +1,10 @@
 """Speaker recogniser with a fully connected recurrence.
 
-Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see data/README.md).
-h[t] = tanh(W x[t] + U h[t-1] + b); the mean of h over the frames feeds the read-out. Right of the 370
-official test utterances: 354 in float, 355 at 8 bits; read out at the last frame instead (its own
-training): 358 and 358. A window of three frames without recurrence gets 365 and the
-bare mean of the frames 352: see speaker_window and speaker_mean.
+Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see
+data/README.md). h[t] = tanh(W x[t] + U h[t-1] + b); the mean of h over the frames feeds the read-
+out. Right of the 370 official test utterances: 354 in float, 355 at 8 bits; read out at the last
+frame instead (its own training): 358 and 358. A window of three frames without recurrence gets
+365 and the bare mean of the frames 352: see speaker_window and speaker_mean.
 """
 
 from rnnhw import Classification, Design, Elman, Formats, Last, Linear, Mean, Q, Target

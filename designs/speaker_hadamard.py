@@ -1,11 +1,11 @@
 """Speaker recogniser with a Walsh-Hadamard recurrence: 64 recurrent weights, no matrix.
 
-Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see data/README.md).
-h[t] = tanh(W x[t] + after * (H (before * h[t-1])) + b), H the fixed Walsh-Hadamard matrix; the mean of
-h over the frames feeds the read-out. Right of the 370 official test utterances: 357 in float and at
-8 bits; read out at the last frame instead (its own training): 362 and 363. A window of
-three frames without recurrence gets 365 and the bare mean of the frames 352: see speaker_window
-and speaker_mean.
+Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see
+data/README.md). h[t] = tanh(W x[t] + after * (H (before * h[t-1])) + b), H the fixed Walsh-
+Hadamard matrix; the mean of h over the frames feeds the read-out. Right of the 370 official test
+utterances: 357 in float and at 8 bits; read out at the last frame instead (its own training): 362
+and 363. A window of three frames without recurrence gets 365 and the bare mean of the frames 352:
+see speaker_window and speaker_mean.
 """
 
 from rnnhw import Classification, Design, Elman, Formats, Hadamard, Last, Linear, Mean, Q, Target

@@ -1,8 +1,8 @@
 """Speaker recogniser without memory: the mean of the frames and one linear layer.
 
-Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see data/README.md).
-Right of the 370 official test utterances: 352 in float and at 8 bits, with 117 numbers. The baseline
-that every recurrence has to beat.
+Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see
+data/README.md). Right of the 370 official test utterances: 352 in float and at 8 bits, with 117
+numbers. The baseline that every recurrence has to beat.
 """
 
 from rnnhw import Classification, Design, Formats, Linear, Mean, Q, Target

@@ -1,10 +1,10 @@
 """Speaker recogniser with a tridiagonal recurrence: 94 recurrent weights instead of 1024.
 
-Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see data/README.md).
-h[t] = tanh(W x[t] + U h[t-1] + b), U tridiagonal; the mean of h over the frames feeds the read-out.
-Right of the 370 official test utterances: 361 in float and at 8 bits; read out at the last frame
-instead (its own training): 360 and 361. A window of three frames without recurrence
-gets 365 and the bare mean of the frames 352: see speaker_window and speaker_mean.
+Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see
+data/README.md). h[t] = tanh(W x[t] + U h[t-1] + b), U tridiagonal; the mean of h over the frames
+feeds the read-out. Right of the 370 official test utterances: 361 in float and at 8 bits; read
+out at the last frame instead (its own training): 360 and 361. A window of three frames without
+recurrence gets 365 and the bare mean of the frames 352: see speaker_window and speaker_mean.
 """
 
 from rnnhw import Banded, Classification, Design, Elman, Formats, Last, Linear, Mean, Q, Target

@@ -1,9 +1,9 @@
 """Speaker recogniser with a sliding window of three frames instead of a recurrence.
 
-Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see data/README.md).
-v[t] = tanh(W [x[t]; x[t+1]; x[t+2]] + b); the mean of v over the windows feeds the read-out. Right of
-the 370 official test utterances: 365 in float and at 8 bits, at least as good as every recurrence
-beside it: on this task memory beyond three frames does not pay.
+Nine speakers by two vowels, 12 cepstrum coefficients a frame (Japanese Vowels, see
+data/README.md). v[t] = tanh(W [x[t]; x[t+1]; x[t+2]] + b); the mean of v over the windows feeds
+the read-out. Right of the 370 official test utterances: 365 in float and at 8 bits, at least as
+good as every recurrence beside it: on this task memory beyond three frames does not pay.
 """
 
 from rnnhw import Classification, Design, Formats, Linear, Mean, Q, Tanh, Target, Window

@@ -4,6 +4,8 @@ One Python design file describes a network; rnnhw runs it in integers with opera
 counters, verifies it against a float reference, and reports throughput and storage on hardware.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
 from rnnhw.cells import Elman, Last, Linear, Mean, Window
 from rnnhw.dataflow import Formats
@@ -39,6 +41,25 @@ __all__ = [
     "Target",
     "UsageError",
     "Window",
+    "estimate",
     "load",
+    "simulate",
+    "verify",
 ]
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rnnhw.cost import estimate
+    from rnnhw.simulation import simulate
+    from rnnhw.verification import verify
+
+_LATER = {"estimate": "cost", "simulate": "simulation", "verify": "verification"}
+"""What is imported when it is used: the compiled engine, and what only cost reports need."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(f"rnnhw.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'rnnhw' has no attribute {name!r}")

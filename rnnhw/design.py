@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from rnnhw.cells import Layer
@@ -18,7 +19,10 @@ from rnnhw.numerics import Q
 from rnnhw.tasks import Task
 from rnnhw.weights import Parameters, WeightSource, load_parameters
 
-__all__ = ["Design", "Target", "load"]
+__all__ = ["MAX_UNITS", "Design", "Target", "load"]
+
+MAX_UNITS = 1 << 16
+"""The widest layer: beyond it a typing error would fill the memory before it is seen."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,52 @@ class Design:
     """The rest of that docstring."""
     settings: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     """The parameters of ``design()`` with their values."""
+
+    def __post_init__(self) -> None:
+        layers: object = self.layers
+        if not isinstance(layers, Sequence):
+            raise DesignError(f"layers={_shown(layers)}: not a list", "write Design(layers=[...])")
+        kinds: dict[str, tuple[type | UnionType, str]] = {
+            "formats": (Formats, "Formats(...)"),
+            "weights": (str | Path | Mapping | None, "a file name or a mapping of arrays"),
+            "inputs": (int | None, "a whole number"),
+            "overrides": (Mapping, "a mapping of names to formats"),
+            "max_steps": (int | None, "a whole number"),
+            "target": (Target | None, "Target(...)"),
+            "steps_per_second": (int | float | None, "a number"),
+        }
+        for name, (kind, wanted) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise DesignError(f"{name}={_shown(value)}", f"it must be {wanted}")
+        for name in ("inputs", "max_steps", "steps_per_second"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise DesignError(f"{name}={value}", "it must be greater than 0")
+        if self.inputs is not None and self.inputs > MAX_UNITS:
+            raise DesignError(f"inputs={self.inputs:,}", f"rnnhw takes at most {MAX_UNITS:,}")
+        for name, format in self.overrides.items():
+            if not isinstance(format, Q):
+                raise DesignError(
+                    f"overrides: {name} is {_shown(format)}, not a format",
+                    "write for example Q(3, 4)",
+                )
+        if self.task is not None:
+            self._check_task(self.task)
+
+    def _check_task(self, task: Task) -> None:
+        if isinstance(task, type) or not callable(getattr(task, "samples", None)):
+            raise DesignError(
+                f"task={_shown(task)}: not a task", "write for example BinaryAddition(8)"
+            )
+        for name in ("require", "limit"):
+            bounds = getattr(task, name)
+            if not isinstance(bounds, Mapping) or not all(
+                isinstance(bound, int | float) for bound in bounds.values()
+            ):
+                raise DesignError(
+                    f"{name}={bounds!r} of the task", 'it must name numbers: {"accuracy": 0.95}'
+                )
 
     @property
     def place(self) -> str:
@@ -126,9 +176,16 @@ class Design:
             kind = type(layer).__name__
             name = getattr(layer, "name", "") or f"{kind.lower()}{position}"
             try:
+                _check_layer(layer, name)
                 source = layer.build(net, source, name)
             except RnnhwError as error:
                 raise error.at(f"layer {position} ({kind})") from None
+            except Exception as error:
+                # Layers, structures and activations may be the user's own code.
+                raise DesignError(
+                    f"layer {position} ({kind}): {type(error).__name__}: {error}",
+                    "check the arguments of the layer",
+                ) from error
         network = net.build()
         known = set(network.signals()) | {tensor.key for tensor in network.tensors}
         for name in self.overrides:
@@ -152,10 +209,11 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise DesignError(f"{file}: {error.strerror}", "give the path of a design file") from None
+        reason = str(error.strerror).lower()
+        raise DesignError(f"{file}: {reason}", "give the path of a design file") from None
     scope: dict[str, Any] = {"__name__": f"rnnhw_design_{file.stem}", "__file__": str(file)}
     with _Reported(file):
-        exec(compile(source, str(file), "exec"), scope)
+        exec(compile(source, str(file), "exec", dont_inherit=True), scope)
     function = scope.get("design")
     if not inspect.isfunction(function):
         raise DesignError(
@@ -165,7 +223,9 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
     with _Reported(file):
         design = function(**chosen)
     if not isinstance(design, Design):
-        raise DesignError(f"{file}: design() returned {type(design).__name__}, not a Design")
+        raise DesignError(
+            f"{file}: design() returned {_shown(design)}, not a Design", "return Design(...)"
+        )
     title, _, notes = inspect.cleandoc(str(scope.get("__doc__") or file.stem)).partition("\n")
     if design.task is not None:
         design = replace(design, task=design.task.located(file.parent))
@@ -182,7 +242,7 @@ class _Reported:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or not isinstance(error, Exception):
+        if error is None or isinstance(error, KeyboardInterrupt | GeneratorExit):
             return
         lines = [
             frame.lineno
@@ -193,8 +253,47 @@ class _Reported:
         place = f"{self._file}: line {line}" if line else str(self._file)
         if isinstance(error, RnnhwError):
             raise error.at(place) from None
-        reason = getattr(error, "msg", None) or str(error) or "no message"
-        raise DesignError(f"{place}: {type(error).__name__}: {reason}") from None
+        if isinstance(error, SyntaxError):
+            raise DesignError(
+                f"{place}: {error.msg}", "a design file is Python text in UTF-8"
+            ) from None
+        reason = str(error) or "no message"
+        raise DesignError(f"{place}: {type(error).__name__}: {reason}") from error
+
+
+def _shown(value: object) -> str:
+    """A wrong value in a message: itself if it is short, else its kind."""
+    text = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+    return text if len(text) <= 40 else f"{type(value).__name__}(...)"
+
+
+_ARGUMENTS: Mapping[str, type] = {"int": int, "bool": bool, "str": str, "Formats": Formats}
+
+
+def _check_layer(layer: Layer, name: str) -> None:
+    """Arguments that would fail far from where they were written, or not at all."""
+    if isinstance(layer, type) or not callable(getattr(layer, "build", None)):
+        raise DesignError(f"{_shown(layer)} is not a layer", "write for example Elman(16)")
+    arguments: Iterable[Field[Any]] = fields(layer) if is_dataclass(layer) else ()
+    for argument in arguments:
+        value = getattr(layer, argument.name)
+        # Annotations are text here: every module of rnnhw postpones them.
+        wanted = _ARGUMENTS.get(str(argument.type))
+        if wanted and (not isinstance(value, wanted) or (wanted is int and value is True)):
+            raise DesignError(
+                f"{argument.name}={_shown(value)}", f"it must be of type {wanted.__name__}"
+            )
+        if isinstance(value, type):
+            raise DesignError(
+                f"{argument.name}={_shown(value)}", f"write {argument.name}={value.__name__}(...)"
+            )
+    if "." in name:
+        raise DesignError(
+            f"name={name!r}", "leave out the dot: it parts a layer's name from its signals"
+        )
+    units = getattr(layer, "units", 1)
+    if isinstance(units, int) and units > MAX_UNITS:
+        raise DesignError(f"{units:,} units", f"rnnhw takes at most {MAX_UNITS:,} a layer")
 
 
 def _settings(file: Path, function: Any, given: Mapping[str, object]) -> dict[str, object]:

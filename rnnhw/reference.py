@@ -315,10 +315,12 @@ def run_reference(
     if "input" in acting:
         values = _rounded(values, network.source.format)
     sequences: dict[TimeNode, _Sequences] = {}
-    for node in network.nodes:
-        sources = [sequences[source] for source in node.sources]
-        sequences[node] = TIME_STEPS[type(node)](
-            context, node, *(sources or [_Sequences(values, lengths)])
-        )
+    # A network that grows beyond float64 is infinite or NaN: what reads it judges that.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for node in network.nodes:
+            sources = [sequences[source] for source in node.sources]
+            sequences[node] = TIME_STEPS[type(node)](
+                context, node, *(sources or [_Sequences(values, lengths)])
+            )
     result = sequences[network.output]
     return Reference(result.values, result.lengths, context.traces)

@@ -89,6 +89,10 @@ class Task(Protocol):
         """The inputs, with the expected outputs."""
         ...
 
+    def prepared(self, samples: Samples) -> Samples:
+        """Data of the user's own as the network reads it: what a host does before."""
+        ...
+
     @property
     def limit(self) -> Mapping[str, float]:
         """What ``verify`` demands: the greatest value of a named figure."""
@@ -132,8 +136,10 @@ class BinaryAddition:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.operand_bits <= 62:
-            raise DesignError(f"operand_bits={self.operand_bits}", "use 1 to 62")
+        if not isinstance(self.operand_bits, int) or not 1 <= self.operand_bits <= 62:
+            raise DesignError(f"operand_bits={self.operand_bits!r}", "use 1 to 62")
+        if not isinstance(self.random_pairs, int) or self.random_pairs < 0:
+            raise DesignError(f"random_pairs={self.random_pairs!r}", "use 0 or more")
 
     @property
     def features(self) -> int:
@@ -168,6 +174,9 @@ class BinaryAddition:
         total = (pairs.sum(1)[:, None] >> steps) & 1
         lengths = np.full(len(pairs), self.max_steps, np.int64)
         return Samples(bits.astype(np.float64), lengths, total)
+
+    def prepared(self, samples: Samples) -> Samples:
+        return samples
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
         expected = _expected(samples)
@@ -224,11 +233,19 @@ class Classification:
         return real.mean(0), real.std(0)
 
     def samples(self) -> Samples:
-        chosen = self._split(self.split)
-        if not self.standardise:
-            return chosen
+        return self.prepared(self._split(self.split))
+
+    def prepared(self, samples: Samples) -> Samples:
+        if not self.standardise or samples.x.shape[2] != self.features:
+            return samples  # the network refuses a wrong number of features by name
         mean, deviation = self.moments()
-        return replace(chosen, x=(chosen.x - mean) / deviation)
+        constant = np.flatnonzero(deviation == 0)
+        if len(constant):
+            raise DesignError(
+                f"{self.data}: feature {constant[0]} of train_x never changes",
+                "leave it out, or set standardise=False",
+            )
+        return replace(samples, x=(samples.x - mean) / deviation)
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
         expected = _expected(samples)
@@ -301,7 +318,7 @@ def samples_of(place: str, arrays: Mapping[str, ArrayLike], prefix: str = "") ->
     if y is None:
         return Samples(real, lengths)
     expected = np.asarray(y)
-    if expected.dtype.kind not in "iub" or len(expected) != len(x):
+    if expected.dtype.kind not in "iub" or expected.shape[:1] != (len(x),):
         raise DesignError(
             f"{place}: {prefix}y is {expected.dtype} of shape {expected.shape}",
             f"it must hold {len(x)} whole numbers, one expected answer a sequence",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +37,29 @@ def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
         DesignError: the file is missing, is no ``.npz``, or holds Python objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, because numpy.load leaves a file open that it cannot read.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DesignError(f"{path}: one bare array", "save it with numpy.savez(key=array)")
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
-        raise DesignError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+                raise DesignError(
+                    f"{path}: one bare array", "save it with numpy.savez(FILE, x=array)"
+                )
+            with archive:
+                return {key: np.asarray(archive[key]) for key in archive.files}
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        reason = str(error.strerror).lower()
+        raise DesignError(f"{path}: {reason}", "give the path of an .npz file") from None
+    except MemoryError as error:
+        raise DesignError(f"{path}: too large: {error}", "give it in parts") from None
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        RuntimeError,  # an encrypted or unknown compression
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         pickled = "pickle" in str(error).lower() and zipfile.is_zipfile(path)
         reason = "it holds Python objects, which are never unpickled" if pickled else "unreadable"
         raise DesignError(
@@ -58,7 +75,7 @@ def load_parameters(network: Network, source: WeightSource) -> Parameters:
             the message names file, key, both shapes.
     """
     if isinstance(source, Mapping):
-        place, arrays = "weights", {key: np.asarray(value) for key, value in source.items()}
+        place, arrays = "weights", {key: _array(key, value) for key, value in source.items()}
     else:
         place, arrays = str(source), read_npz(Path(source))
     wanted = {tensor.key: tensor for tensor in network.tensors}
@@ -81,6 +98,13 @@ def load_parameters(network: Network, source: WeightSource) -> Parameters:
     for key, tensor in wanted.items():
         raw[key], events[key] = quantise(values[key], tensor.format)
     return Parameters(values, raw, events)
+
+
+def _array(key: str, value: ArrayLike) -> NDArray[np.generic]:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise DesignError(f"weights: {key} is no array: its rows differ in length") from None
 
 
 def _checked(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:

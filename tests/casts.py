@@ -33,9 +33,9 @@ EDGES = [-(2**63), -(2**63) + 1, -(2**62), -3, -2, -1, 0, 1, 2, 3, 2**62, 2**63 
 raws = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1), st.integers(-300, 300))
 
 
-def golden_casts():
+def golden_casts(path=CASTS):
     """(key, source format, destination format, destination raw for every source raw)."""
-    with np.load(CASTS) as vectors:
+    with np.load(path) as vectors:
         for key in vectors.files:
             library, route, rounding, overflow = key.split("|")
             source, target = (parse(part) for part in route.split(">"))

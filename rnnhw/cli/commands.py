@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import math
+import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +16,7 @@ from typing import Annotated, Any
 
 import numpy
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 import rnnhw
 from rnnhw.cli.options import (
@@ -27,6 +30,7 @@ from rnnhw.cli.options import (
     Minimum,
     Output,
     Profile,
+    RunOutput,
     Settings,
     assignments,
     bounds,
@@ -34,22 +38,30 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import (
-    console,
     design_info,
     profile_info,
+    rendered,
     simulation_text,
     system_info,
     verification_text,
 )
 from rnnhw.cost import estimate
 from rnnhw.costreport import report_fields
-from rnnhw.design import load
+from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_json, to_text
-from rnnhw.simulate import Simulation, simulate, written_whole
-from rnnhw.verify import Check, Verification, judge, verify
+from rnnhw.simulation import (
+    Simulation,
+    check_answers,
+    check_writable,
+    chosen_samples,
+    figure_names,
+    simulate,
+    written_whole,
+)
+from rnnhw.verification import Check, Verification, check_names, judge, verify
 
 __all__ = ["main"]
 
@@ -78,28 +90,40 @@ def simulate_command(
     isa: Isa = None,
     trace: Traces = None,
     format: Format = None,
-    output: Output = None,
+    output: RunOutput = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
-    """Run a design in integers: outputs, accuracy, measured counts, events."""
+    """Run a design in integers; count and judge.
+
+    Prints the outputs' range, the accuracy on the task, what was saturated or wrapped, and the
+    operations and memory accesses that were executed.
+    """
     if output is not None and output.suffix != ".npz":
         raise UsageError(f"--output {output}: simulate writes .npz", "name the file *.npz")
     shown = chosen_format(format, None, {"text": "", "json": ""})
-    floors, ceilings = bounds("--min", minimum), bounds("--max", maximum)
-    loaded = load(design, assignments("--set", settings))
+    floors, ceilings = _bounds(output, minimum, maximum)
+    loaded = _load(design, settings)
     traces = trace or []
     if "all" in traces:
         traces = list(loaded.network.signals())
     if traces and output is None:
         raise UsageError("--trace records into a file", "give --output RUN.npz")
+    for name in traces:
+        _known_signal(loaded, name)
     select_isa(isa)
+    # A misspelt name is told before the work.
+    samples = chosen_samples(loaded, data)
+    check_answers(loaded, samples, str(data or design), (*floors, *ceilings))
+    check_names(figure_names(loaded, samples), floors, ceilings)
     with shown_progress("sequences") as progress:
-        result = simulate(loaded, data, traces=traces, isa=isa, progress=progress)
+        result = simulate(loaded, data, samples=samples, traces=traces, isa=isa, progress=progress)
     checks = judge(result.figures(), floors, ceilings)
     if output is not None:
         result.save(output)
-    _show(simulation_text(result, checks) if shown == "text" else _json(_simulation(result)))
+    _show(
+        simulation_text(result, checks) if shown == "text" else _json(_simulation(result, checks))
+    )
     return _exit_code(checks)
 
 
@@ -114,10 +138,14 @@ def verify_command(
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
-    """Compare with the float reference and judge by what is required. Exit code 1: FAIL."""
+    """Compare with the float reference; PASS or FAIL.
+
+    Judged by what the design requires and by --min and --max; the exit code is 1 on FAIL, and 2
+    where nothing is required.
+    """
     shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
-    floors, ceilings = bounds("--min", minimum), bounds("--max", maximum)
-    loaded = load(design, assignments("--set", settings))
+    floors, ceilings = _bounds(output, minimum, maximum)
+    loaded = _load(design, settings)
     select_isa(isa)
     with shown_progress("sequences") as progress:
         result = verify(loaded, data, minimum=floors, maximum=ceilings, isa=isa, progress=progress)
@@ -137,10 +165,13 @@ def report_command(
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
-    """Throughput and storage on a hardware profile. Works without weights."""
+    """Throughput and storage on a target.
+
+    Every figure follows from the design and the hardware profile: no weights are needed.
+    """
     shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
-    floors, ceilings = bounds("--min", minimum), bounds("--max", maximum)
-    loaded = load(design, assignments("--set", settings))
+    floors, ceilings = _bounds(output, minimum, maximum)
+    loaded = _load(design, settings)
     report = estimate(loaded, profile, clock_mhz=clock_mhz, lanes=lanes)
     checks = judge(report_fields(report), floors, ceilings)
     _deliver(to_text(report) if shown == "text" else to_json(report).decode(), output)
@@ -156,7 +187,10 @@ def profiles_command(
         str | None, typer.Argument(help="A profile's name, or a .toml file.", show_default=False)
     ] = None,
 ) -> int:
-    """List the hardware profiles, or one with its figures and their sources."""
+    """List hardware profiles, or one with sources.
+
+    With a name: every figure of that profile and where it comes from.
+    """
     _show(
         profile_info(
             [load_profile(each) for each in ([name] if name else profile_names())],
@@ -173,9 +207,12 @@ def info_command(
     ] = None,
     settings: Settings = None,
 ) -> int:
-    """What is built and runs here; or a design's layers, signals, formats and tensors."""
+    """Describe this build, or a design.
+
+    With a design: its layers, signals, formats and tensors.
+    """
     if design is not None:
-        _show(design_info(load(design, assignments("--set", settings))))
+        _show(design_info(_load(design, settings)))
         return 0
     if settings:
         raise UsageError("--set needs a design file")
@@ -186,6 +223,24 @@ def info_command(
     }
     _show(system_info(versions, available_isas(), select_isa(None)[1], profile_names()))
     return 0
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _show(f"rnnhw {rnnhw.__version__}\n")
+        raise typer.Exit()
+
+
+@app.callback(no_args_is_help=True)
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Take the options that need no command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -202,17 +257,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted", "")
         return 130
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has seen enough.
-        sys.stderr.close()
-        return 0
+    except MemoryError as error:
+        _complain(f"not enough memory: {error}", "a smaller design, or the data in parts")
+        return 3
     except Exception as error:
         # Typer's own errors about options; it exports no base class of them.
         if not hasattr(error, "format_message"):
             raise
-        _complain(error.format_message().rstrip("."), "rnnhw COMMAND --help lists the options")
+        message = error.format_message()
+        if message.startswith("Usage:"):  # no command at all: the message is the help
+            print(message, file=sys.stderr)
+        else:
+            _complain(message.rstrip("."), "rnnhw COMMAND --help lists the options")
         return 2
     return int(code or 0)
+
+
+def _load(design: Path, settings: list[str] | None) -> Design:
+    """The design; what its file prints goes to stderr, because stdout is data."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return load(design, assignments("--set", settings))
+
+
+def _bounds(
+    output: Path | None, minimum: list[str] | None, maximum: list[str] | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """``--min`` and ``--max``, after a look at the place of the result: both before the work."""
+    if output is not None:
+        check_writable(output)
+    return bounds("--min", minimum), bounds("--max", maximum)
+
+
+def _known_signal(design: Design, name: str) -> None:
+    signals = design.network.signals()
+    if name not in signals:
+        raise UsageError(*unknown_name("signal", name, signals))
 
 
 def _complain(message: str, hint: str) -> None:
@@ -222,10 +301,22 @@ def _complain(message: str, hint: str) -> None:
 
 
 def _show(content: RenderableType) -> None:
-    if isinstance(content, str):
-        sys.stdout.write(content)
-    else:
-        console().print(content)
+    """Print on standard output; a reader that has seen enough (head, less) is no error."""
+    stream = sys.stdout
+    if stream is None:  # closed by the caller: rnnhw ... >&-
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        text = content if isinstance(content, str) else rendered(content, stream)
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        # Python flushes once more when it ends: into nothing then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        reason = str(error.strerror).lower()
+        raise UsageError(f"cannot write to standard output: {reason}") from None
 
 
 def _deliver(content: RenderableType, output: Path | None) -> None:
@@ -233,13 +324,9 @@ def _deliver(content: RenderableType, output: Path | None) -> None:
     if output is None:
         _show(content)
         return
-    text = io.StringIO()
-    if isinstance(content, str):
-        text.write(content)
-    else:
-        Console(file=text, width=120, highlight=False).print(content)
+    text = content if isinstance(content, str) else rendered(content, io.StringIO())
     with written_whole(output) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.encode())
 
 
 def _exit_code(checks: Iterable[Check]) -> int:
@@ -247,17 +334,33 @@ def _exit_code(checks: Iterable[Check]) -> int:
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+    return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
 
 
-def _finite(value: float) -> float | None:
-    """JSON knows no infinity: an exact signal has no SNR."""
-    return value if abs(value) != float("inf") else None
+def _plain(value: Any) -> Any:
+    """What JSON can hold: infinities and NaN become null, unknown objects their text."""
+    match value:
+        case Mapping():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+    return str(value)
 
 
-def _simulation(result: Simulation) -> dict[str, Any]:
+def _judgement(checks: Sequence[Check]) -> dict[str, Any]:
     return {
-        "design": result.design.place,
+        "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+        "passed": all(check.passed for check in checks),
+    }
+
+
+def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
+    return {
+        "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "isa": result.run.isa,
         "sequences": result.batch.sequences,
@@ -266,6 +369,7 @@ def _simulation(result: Simulation) -> dict[str, Any]:
         "events": {name: events._asdict() for name, events in result.events.items()},
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
+        **(_judgement(checks) if checks else {}),
     }
 
 
@@ -286,12 +390,12 @@ def _verification(result: Verification) -> dict[str, Any]:
             "max_error_lsb": signal.max_error_lsb,
             "rms_error": signal.rms_error,
             "rms_error_lsb": signal.rms_error_lsb,
-            "snr_db": _finite(signal.snr_db),
+            "snr_db": signal.snr_db,
             "worst_sequence_step_unit": list(signal.worst),
         }
 
     return {
-        "design": result.design.place,
+        "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "sequences": result.sequences,
         **_score("accuracy", result.score),
@@ -303,6 +407,5 @@ def _verification(result: Verification) -> dict[str, Any]:
             for each in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
-        "checks": [{**asdict(check), "passed": check.passed} for check in result.checks],
-        "passed": result.passed,
+        **_judgement(result.checks),
     }

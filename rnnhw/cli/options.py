@@ -22,6 +22,7 @@ __all__ = [
     "Minimum",
     "Output",
     "Profile",
+    "RunOutput",
     "Settings",
     "assignments",
     "bounds",
@@ -36,7 +37,9 @@ Settings = Annotated[
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="FILE.npz", help="Your own x, lengths, y instead of the design's task."
+        "--data",
+        metavar="FILE.npz",
+        help="Your own x (as the network reads it), lengths and y instead of the task's.",
     ),
 ]
 Isa = Annotated[
@@ -45,7 +48,12 @@ Isa = Annotated[
 ]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of printing."),
+]
+RunOutput = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="RUN.npz", help="Also save outputs, states, counts..."),
 ]
 Minimum = Annotated[
     list[str] | None,
@@ -66,7 +74,8 @@ ClockMhz = Annotated[
     typer.Option("--clock-mhz", metavar="MHZ", help="Clock; default: both ends of the range."),
 ]
 Lanes = Annotated[
-    int | None, typer.Option("--lanes", metavar="N", help="Multiply-accumulate lanes a layer.")
+    int | None,
+    typer.Option("--lanes", metavar="N", min=1, help="Multiply-accumulate lanes a layer."),
 ]
 
 

@@ -44,7 +44,7 @@ def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
                 task = bar.add_task(what, total=total)
                 bar.start()
             bar.update(task, completed=done)
-        elif now - last >= _LINE_SECONDS or last == began:
+        elif done < total and (now - last >= _LINE_SECONDS or last == began):
             last = now
             print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,33 +20,51 @@ from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
 from rnnhw.design import Design
 from rnnhw.numerics import Events
 from rnnhw.profiles import Fpga, Profile, sourced_figures, value_text
-from rnnhw.simulate import Simulation
+from rnnhw.simulation import Simulation
 from rnnhw.tasks import Score
-from rnnhw.verify import Check, Verification
+from rnnhw.verification import Check, Verification
 
 __all__ = [
-    "console",
     "design_info",
     "profile_info",
+    "rendered",
     "simulation_text",
     "system_info",
     "verification_text",
 ]
 
 
-def console() -> Console:
-    """Standard output: never wrapped to a narrow default where it is no terminal."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=120, highlight=False)
+def rendered(content: RenderableType, stream: IO[str]) -> str:
+    """The text that suits ``stream``: its colours, its width where it is a terminal.
+
+    Words wrap in a narrow terminal but numbers are never cut; nothing wraps in a pipe or a file.
+    """
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    free = Measurement.get(console, console.options.update(max_width=1 << 20), content)
+    console.width = max(console.width, free.minimum) if console.is_terminal else free.maximum
+    with console.capture() as capture:
+        console.print(content)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def _table(*columns: str, right: Iterable[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    numbers = set(right)
-    for column in columns:
-        table.add_column(
-            column, justify="right" if column in numbers else "left", no_wrap=True, overflow="fold"
-        )
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str]) -> Table:
+    """A table whose columns ``right`` hold numbers."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+    )
+    rows, numbers = list(rows), set(right)
+    for index, column in enumerate(columns):
+        if column in numbers:
+            width = max((len(row[index]) for row in rows), default=0)
+            table.add_column(column, justify="right", min_width=width)
+        else:
+            table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
@@ -53,8 +74,8 @@ def _heading(text: str) -> Text:
 
 def _title(design: Design) -> Text:
     settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
-    title = Text(design.title, style="bold")
-    return title.append(f"\n{design.place}" + (f" ({settings})" if settings else ""), "dim")
+    place = f"\n{design.place}" + (f" ({settings})" if settings else "")
+    return Text.assemble((design.title, "bold"), (place, "dim"))
 
 
 def _percent(score: Score) -> str:
@@ -69,29 +90,34 @@ def _events_table(events: Mapping[str, Events]) -> RenderableType:
     rows = [(name, each) for name, each in events.items() if each.total]
     if not rows:
         return Text("none: nothing clipped or wrapped")
-    table = _table("signal", "high", "low", "wrapped", right=("high", "low", "wrapped"))
-    for name, each in rows:
-        table.add_row(name, *(f"{count:,}" for count in each))
-    return table
+    numbers = ("clipped high", "clipped low", "wrapped")
+    texts = [(name, *(f"{count:,}" for count in each)) for name, each in rows]
+    return _table(("signal", *numbers), texts, numbers)
 
 
 def _counts_table(layers: Mapping[str, Counts], total: Counts) -> RenderableType:
     names = [name for name, value in total.flat() if value]
     if len(layers) == 1:
         layers = {}
-    table = _table("count", *layers, "total", right=(*layers, "total"))
     columns = [dict(counts.flat()) for counts in (*layers.values(), total)]
-    for name in names:
-        table.add_row(name.replace(".", " ").replace("_", " "), *(f"{c[name]:,}" for c in columns))
-    return table
+    rows = [(_count_name(name), *(f"{column[name]:,}" for column in columns)) for name in names]
+    return _table(("count", *layers, "total"), rows, (*layers, "total"))
+
+
+def _count_name(name: str) -> str:
+    """``weights.reads`` counts words, ``weights.read_bits`` bits."""
+    memory, dot, access = name.partition(".")
+    if not dot:
+        return memory
+    return f"{memory} {access[:-5]}, bits" if access.endswith("_bits") else f"{memory} {access}"
 
 
 def _checks(checks: Sequence[Check]) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for check in checks:
-        sign = ">=" if check.kind == "min" else "<="
-        word = Text("PASS ", "bold green") if check.passed else Text("FAIL ", "bold red")
-        lines.append(word.append(f"{check.name} {_figure(check.value)} {sign} {check.bound:g}", ""))
+        bound = "at least" if check.kind == "min" else "at most"
+        figure = f"  {check.name} {_figure(check.value)}, {bound} {_figure(check.bound)}"
+        lines.append(Text.assemble(_verdict(check.passed), figure))
     return lines
 
 
@@ -108,16 +134,13 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     parts: list[RenderableType] = [
         _title(simulation.design),
         Text(
-            f"\n{simulation.batch.sequences:,} sequences, {steps:,} steps, kernels: {run.isa}"
-            f"\noutputs: {network.output.format}, {valid.sum():,} of {network.output.units} "
-            f"{'unit' if network.output.units == 1 else 'units'}"
+            f"\n{_number(simulation.batch.sequences, 'sequence')}, {_number(steps, 'step')}, "
+            f"kernels: {run.isa}"
+            f"\n{valid.sum():,} outputs of {_number(network.output.units, 'unit')}, "
+            f"{network.output.format}"
         ),
+        _outputs_table(outputs, valid),
     ]
-    table = _table("output", "min", "mean", "max", right=("min", "mean", "max"))
-    for unit in range(network.output.units):
-        values = outputs[:, :, unit][valid]
-        table.add_row(str(unit), *(f"{f:.6g}" for f in (values.min(), values.mean(), values.max())))
-    parts.append(table)
     if simulation.score is not None:
         parts.append(Text(f"\naccuracy  {_percent(simulation.score)}"))
     parts += [_heading("events"), _events_table(simulation.events)]
@@ -127,52 +150,63 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     return Group(*parts)
 
 
+_SHOWN_OUTPUTS = 20
+
+
+def _outputs_table(outputs: NDArray[np.float64], valid: NDArray[np.bool_]) -> RenderableType:
+    """The range of each output unit."""
+    columns, units = ("min", "mean", "max"), outputs.shape[2]
+    rows = []
+    for unit in range(min(units, _SHOWN_OUTPUTS)):
+        values = outputs[:, :, unit][valid]
+        figures = (values.min(), values.mean(), values.max())
+        rows.append((str(unit), *(f"{figure:.6g}" for figure in figures)))
+    table = _table(("unit", *columns), rows, columns)
+    if units == len(rows):
+        return table
+    return Group(table, Text(f"and {units - len(rows):,} more; --output RUN.npz holds all"))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def verification_text(result: Verification) -> RenderableType:
     """What ``rnnhw verify`` prints."""
-    errors = _table(
-        "signal",
-        "format",
-        "max LSB",
-        "rms LSB",
-        "max",
-        "SNR dB",
-        "worst (sequence, step, unit)",
-        right=("max LSB", "rms LSB", "max", "SNR dB"),
-    )
     formats = {name: node.format for name, node in result.design.network.signals().items()}
-    for signal in (*result.signals, result.output):
-        format = formats.get(signal.name, result.design.network.output.format)
-        errors.add_row(
+    numbers = ("max LSB", "rms LSB", "max", "rms", "SNR dB", "worst at")
+    errors = [
+        (
             signal.name,
-            str(format),
-            f"{signal.max_error_lsb:.3f}",
-            f"{signal.rms_error_lsb:.3f}",
-            f"{signal.max_error:.4g}",
+            str(formats.get(signal.name, result.design.network.output.format)),
+            _short(signal.max_error_lsb),
+            _short(signal.rms_error_lsb),
+            _short(signal.max_error),
+            _short(signal.rms_error),
             _decibels(signal.snr_db),
-            ", ".join(map(str, signal.worst)),
+            ",".join(map(str, signal.worst)) if signal.max_error else "-",
         )
-    sources = _table(
-        "only this quantised",
-        "max LSB",
-        "rms LSB",
-        "SNR dB",
-        "accuracy",
-        right=("max LSB", "rms LSB", "SNR dB", "accuracy"),
-    )
-    for source in result.sources:
-        sources.add_row(
-            source.source,
-            f"{source.output.max_error_lsb:.3f}",
-            f"{source.output.rms_error_lsb:.3f}",
-            _decibels(source.output.snr_db),
-            "" if source.score is None else f"{source.score.accuracy:.4f}",
-        )
+        for signal in (*result.signals, result.output)
+    ]
+    scored = result.score is not None
+    columns = ("max LSB", "rms LSB", "SNR dB", "accuracy")[: 3 + scored]
+    sources = [
+        (
+            each.source,
+            _short(each.output.max_error_lsb),
+            _short(each.output.rms_error_lsb),
+            _decibels(each.output.snr_db),
+            f"{each.score.accuracy:.4f}" if each.score else "",
+        )[: 4 + scored]
+        for each in result.sources
+    ]
     parts: list[RenderableType] = [
         _title(result.design),
-        _heading(f"error against the float reference, {result.sequences:,} sequences"),
-        errors,
-        _heading("output error by source"),
-        sources,
+        _heading(f"error against the float reference, {_number(result.sequences, 'sequence')}"),
+        _table(("signal", "format", *numbers), errors, numbers),
+        Text("in least significant bits of the format and as values; at sequence,step,unit", "dim"),
+        _heading("error of the outputs with one source of error alone"),
+        _table(("source", *columns), sources, columns),
         _heading("events"),
         _events_table(result.events),
     ]
@@ -181,12 +215,24 @@ def verification_text(result: Verification) -> RenderableType:
             Text(f"\naccuracy, fixed point  {_percent(result.score)}"),
             Text(f"accuracy, float        {_percent(result.float_score)}"),
         ]
-    verdict = Text("PASS", "bold green") if result.passed else Text("FAIL", "bold red")
-    return Group(*parts, Text(""), *_checks(result.checks), verdict)
+    return Group(*parts, Text(""), *_checks(result.checks), Text(""), _verdict(result.passed))
+
+
+def _verdict(passed: bool) -> Text:
+    return Text.assemble(("PASS", "bold green") if passed else ("FAIL", "bold red"))
+
+
+def _short(value: float) -> str:
+    """Four digits that count, and no more."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if 1e-4 <= abs(value) < 1e7:
+        return f"{value:,.{max(3 - math.floor(math.log10(abs(value))), 0)}f}"
+    return f"{value:.3e}"
 
 
 def _decibels(value: float) -> str:
-    return "exact" if math.isinf(value) else f"{value:.1f}"
+    return "exact" if value == math.inf else f"{value:.1f}"
 
 
 def _operation(node: Node) -> str:
@@ -209,28 +255,39 @@ def _operation(node: Node) -> str:
 def design_info(design: Design) -> RenderableType:
     """What ``rnnhw info DESIGN`` prints: the graph over time, signals, tensors."""
     network = design.network
-    time = _table("layer", "operation", "reads", "units", "format", right=("units",))
-    for layer in network.nodes:
-        time.add_row(
+    layers = [
+        (
             layer.name,
             type(layer).__name__.lower(),
             ", ".join(source.name for source in layer.sources),
             f"{layer.units:,}",
             str(layer.format),
         )
-    signals = _table("signal", "operation", "reads", "units", "format", right=("units",))
-    for scan in network.scans:
-        for name, node in scan.graph.signals():
-            reads = ", ".join(operand.name for operand in node.operands)
-            signals.add_row(name, _operation(node), reads, f"{node.units:,}", str(node.format))
-    tensors = _table("tensor", "shape", "role", "format")
-    for tensor in network.tensors:
-        tensors.add_row(tensor.key, str(tensor.shape), tensor.role, str(tensor.format))
+        for layer in network.nodes
+    ]
+    signals = [
+        (
+            name,
+            _operation(node),
+            ", ".join(operand.name for operand in node.operands),
+            f"{node.units:,}",
+            str(node.format),
+        )
+        for scan in network.scans
+        for name, node in scan.graph.signals()
+    ]
+    tensors = [
+        (tensor.key, " x ".join(map(str, tensor.shape)), tensor.role, str(tensor.format))
+        for tensor in network.tensors
+    ]
     parts: list[RenderableType] = [_title(design)]
     if design.notes:
         parts.append(Text(f"\n{design.notes}"))
-    parts += [_heading("layers"), time, _heading("signals"), signals]
-    parts += [_heading("tensors"), tensors]
+    graph = ("operation", "reads", "units", "format")
+    parts += [_heading("layers"), _table(("layer", *graph), layers, ["units"])]
+    parts += [_heading("signals"), _table(("signal", *graph), signals, ["units"])]
+    parts += [_heading("tensors of the weights file")]
+    parts += [_table(("tensor", "shape", "role", "format"), tensors, ["shape"])]
     return Group(*parts)
 
 
@@ -238,9 +295,11 @@ def system_info(
     versions: Mapping[str, str], isas: Mapping[str, bool], chosen: str, profiles: Sequence[str]
 ) -> RenderableType:
     """What ``rnnhw info`` prints."""
-    table = _table("kernels", "this processor", "")
-    for name, runs in isas.items():
-        table.add_row(name, "runs them" if runs else "lacks them", "default" * (name == chosen))
+    rows = [
+        (name, "runs them" if runs else "lacks them", "default" * (name == chosen))
+        for name, runs in isas.items()
+    ]
+    table = _table(("kernels", "this processor", ""), rows, ())
     return Group(
         Text(", ".join(f"{name} {version}" for name, version in versions.items())),
         Text(""),
@@ -252,10 +311,8 @@ def system_info(
 def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableType:
     """What ``rnnhw profiles`` prints: a line each, or every figure of one with its source."""
     if not sources:
-        table = _table("profile", "kind", "device")
-        for profile in profiles:
-            table.add_row(profile.name, _kind(profile), profile.title)
-        return table
+        rows = [(profile.name, _kind(profile), profile.title) for profile in profiles]
+        return _table(("profile", "kind", "device"), rows, ())
     parts: list[RenderableType] = []
     for profile in profiles:
         parts.append(Text(f"{profile.title} ({profile.name}, {_kind(profile)})", "bold"))

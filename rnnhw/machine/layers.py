@@ -187,7 +187,8 @@ def _assumptions(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> lis
         found.append("a selection")
     if any(isinstance(node, Gather) for node in nodes):
         found.append("a permutation of results of the same step, taken as wiring")
-    if any(isinstance(node, Input) for node in nodes if node in _read_by_unit(schedule)):
+    read = _read_by_unit(schedule)
+    if any(isinstance(node, Input) for node in nodes if node in read):
         found.append("inputs read by the post-processor")
     trained = [n for n in nodes if plan.is_constant(n)]
     if any(not isinstance(n, Constant) or len(set(n.values)) != 1 for n in trained):

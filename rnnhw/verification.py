@@ -7,7 +7,7 @@ requires.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,16 +22,29 @@ from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.network import Network
 from rnnhw.numerics import Events, real_values
 from rnnhw.reference import SOURCES, run_reference
-from rnnhw.run import make_batch
-from rnnhw.simulate import chosen_samples
+from rnnhw.run import Batch, make_batch
+from rnnhw.simulation import check_answers, chosen_samples
 from rnnhw.tasks import Samples, Score
 
-__all__ = ["Check", "SignalError", "SourceError", "Verification", "judge", "verify"]
+__all__ = [
+    "Check",
+    "SignalError",
+    "SourceError",
+    "Verification",
+    "check_names",
+    "compared_signals",
+    "judge",
+    "verify",
+]
 
 FloatArray = NDArray[np.float64]
 
 _SLICE_VALUES = 1 << 22
 """Traced values that are compared at once: bounds the memory, not the result."""
+
+_ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
+_SCORE_FIGURES = ("accuracy", "float_accuracy", "accuracy_loss")
+_EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips")
 
 
 @dataclass
@@ -71,20 +84,24 @@ class SignalError:
             return math.inf
         if self.reference_squares == 0:
             return -math.inf
-        return 10 * math.log10(self.reference_squares / self.squares)
+        return 10 * (math.log10(self.reference_squares) - math.log10(self.squares))
 
     def add(
         self, first: int, fixed: FloatArray, exact: FloatArray, lengths: NDArray[np.int64]
     ) -> None:
         """Take in sequences ``first``.. of shape [sequences, steps, units]."""
         valid = np.arange(fixed.shape[1]) < lengths[:, None]
-        error = np.where(valid[:, :, None], np.abs(fixed - exact), 0.0)
+        # A reference that grows beyond float64 gives infinite and NaN errors, which no bound
+        # lets pass: nothing to warn of.
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.where(valid[:, :, None], np.abs(fixed - exact), 0.0)
+            self.squares += float((error**2).sum())
+            self.reference_squares += float((exact**2)[valid].sum())
         place = np.unravel_index(int(error.argmax()), error.shape)
-        if error[place] > self.max_error:
+        # argmax finds a NaN first; once there is one it stays the largest error.
+        if not (error[place] <= self.max_error or math.isnan(self.max_error)):
             self.max_error = float(error[place])
             self.worst = (first + int(place[0]), int(place[1]), int(place[2]))
-        self.squares += float((error**2).sum())
-        self.reference_squares += float((exact**2)[valid].sum())
         self.values += int(valid.sum()) * fixed.shape[2]
 
 
@@ -136,11 +153,7 @@ class Verification:
         """The figures that ``--min``, ``--max``, ``require`` and ``limit`` can name."""
         casts = {name: e for name, e in self.events.items() if name in self._cast_names()}
         figures: dict[str, float] = {
-            "max_error": self.output.max_error,
-            "max_error_lsb": self.output.max_error_lsb,
-            "rms_error": self.output.rms_error,
-            "rms_error_lsb": self.output.rms_error_lsb,
-            "snr_db": self.output.snr_db,
+            **{name: getattr(self.output, name) for name in _ERROR_FIGURES},
             "saturations": sum(e.high + e.low for e in casts.values()),
             "wraps": sum(e.wraps for e in casts.values()),
             "input_clips": self.events["input"].total,
@@ -149,7 +162,7 @@ class Verification:
             ),
         }
         for signal in self.signals:
-            for name in ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db"):
+            for name in _ERROR_FIGURES:
                 figures[f"{signal.name}.{name}"] = getattr(signal, name)
         if self.score is not None and self.float_score is not None:
             figures["accuracy"] = self.score.accuracy
@@ -189,9 +202,35 @@ def verify(
         )
     if samples is None:
         samples = chosen_samples(design, data)
+    # A misspelt name is told before the work.
+    check_answers(design, samples, str(data or design.place), (*floors, *ceilings))
+    check_names(_figure_names(design, samples), floors, ceilings)
     result = _compare(design, samples, str(data or design.place), isa, progress)
     result.checks.extend(judge(result.figures(), floors, ceilings))
     return result
+
+
+def _figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names that :meth:`Verification.figures` will have."""
+    scored = design.task is not None and samples.y is not None
+    signals = compared_signals(design.network)
+    return [
+        *_ERROR_FIGURES,
+        *_EVENT_FIGURES,
+        *(_SCORE_FIGURES if scored else ()),
+        *(f"{signal}.{name}" for signal in signals for name in _ERROR_FIGURES),
+    ]
+
+
+def check_names(known: Collection[str], *bounds: Mapping[str, float]) -> None:
+    """Refuse bounds on figures that there are not.
+
+    Raises:
+        UsageError: with the names that there are.
+    """
+    for name in (name for each in bounds for name in each):
+        if name not in known:
+            raise UsageError(*unknown_name("figure", name, known))
 
 
 def judge(
@@ -202,13 +241,12 @@ def judge(
     Raises:
         UsageError: a figure has no such name.
     """
-    checks = []
-    for kind, bounds in (("min", minimum), ("max", maximum)):
-        for name, bound in bounds.items():
-            if name not in figures:
-                raise UsageError(*unknown_name("figure", name, figures))
-            checks.append(Check(name, figures[name], bound, kind))
-    return checks
+    check_names(figures, minimum, maximum)
+    return [
+        Check(name, figures[name], bound, kind)
+        for kind, bounds in (("min", minimum), ("max", maximum))
+        for name, bound in bounds.items()
+    ]
 
 
 def compared_signals(network: Network) -> dict[str, Node]:
@@ -231,13 +269,16 @@ def _compare(
     step = network.output.format.step
     output = SignalError("output", step)
     by_source = {source: SignalError("output", step) for source in SOURCES}
-    events = {"input": Events(), **parameters.events}
+    events: dict[str, Events] = {"input": Events(), **parameters.events}
     scores: dict[str, Score] = {}
-    for first, part in _slices(samples, sum(node.units for node in compared.values())):
-        try:
-            batch = make_batch(network, part.x, part.lengths)
-        except RnnhwError as error:
-            raise error.at(place) from None
+    try:
+        whole = make_batch(network, samples.x, samples.lengths)
+    except RnnhwError as error:
+        raise error.at(place) from None
+    events["input"] = whole.clipped
+    for chosen in _slices(samples, sum(node.units for node in compared.values())):
+        first, part = chosen.start, _part(samples, chosen)
+        batch = Batch(whole.inputs[chosen], whole.lengths[chosen], {})
         run = run_engine(network, parameters, batch, compared, isa=isa)
         exact = run_reference(network, parameters, part.x, part.lengths, compared)
         for name, signal in signals.items():
@@ -253,7 +294,6 @@ def _compare(
             alone = run_reference(network, parameters, part.x, part.lengths, (), [source])
             alone_error.add(first, alone.outputs, exact.outputs, run.lengths)
             _score(scores, source, design, part, alone.outputs, run.lengths, place)
-        events["input"] += batch.clipped
         for name, seen in run.events.items():
             events[name] = events.get(name, Events()) + seen
         if progress is not None:
@@ -270,13 +310,16 @@ def _compare(
     )
 
 
-def _slices(samples: Samples, units: int) -> Iterator[tuple[int, Samples]]:
-    """The samples in parts whose traces fit comfortably in memory."""
+def _slices(samples: Samples, units: int) -> Iterator[slice]:
+    """The sequences in parts whose traces fit comfortably in memory."""
     count = max(_SLICE_VALUES // (samples.x.shape[1] * max(units, 1)), 1)
     for first in range(0, len(samples.lengths), count):
-        chosen = slice(first, first + count)
-        y = None if samples.y is None else samples.y[chosen]
-        yield first, Samples(samples.x[chosen], samples.lengths[chosen], y)
+        yield slice(first, first + count)
+
+
+def _part(samples: Samples, chosen: slice) -> Samples:
+    y = None if samples.y is None else samples.y[chosen]
+    return Samples(samples.x[chosen], samples.lengths[chosen], y)
 
 
 def _score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,15 @@ from rnnhw.numerics import Events, real_values
 from rnnhw.run import Batch, make_batch
 from rnnhw.tasks import Samples, Score, load_samples
 
-__all__ = ["Simulation", "chosen_samples", "simulate", "written_whole"]
+__all__ = [
+    "Simulation",
+    "check_answers",
+    "check_writable",
+    "chosen_samples",
+    "figure_names",
+    "simulate",
+    "written_whole",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +106,37 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     Raises:
         DesignError: the data is wrong, or there is none.
     """
-    if data is not None:
-        return load_samples(data)
-    if design.task is None:
+    if data is None and design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
+    given = None if data is None else load_samples(data)
+    if design.task is None:
+        assert given is not None
+        return given
     try:
-        return design.task.samples()
+        return design.task.samples() if given is None else design.task.prepared(given)
     except RnnhwError as error:
         raise error.at(design.place) from None
+
+
+def check_answers(design: Design, samples: Samples, place: str, names: Iterable[str]) -> None:
+    """Refuse to judge an accuracy where the expected answers are not known.
+
+    Raises:
+        DesignError: ``names`` has such a figure and there is a task, but no ``y``.
+    """
+    scores = [name for name in names if "accuracy" in name]
+    if scores and design.task is not None and samples.y is None:
+        raise DesignError(
+            f"{place}: no expected answers, so no {scores[0]}", "add an array y to the data"
+        )
+
+
+def figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names that :meth:`Simulation.figures` will have."""
+    names = ["saturations", "wraps", "input_clips", "weight_clips"]
+    if design.task is not None and samples.y is not None:
+        names.append("accuracy")
+    return [*names, *(name for name, _ in Counts().flat())]
 
 
 def simulate(
@@ -151,19 +183,51 @@ def simulate(
     return Simulation(design, samples, batch, run, score)
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a place where a file cannot be put, before the work whose result it should hold.
+
+    Raises:
+        UsageError: with the reason.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.stat()
+        if not path.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    reason = str(error.strerror).lower()
+    return UsageError(f"cannot write {path}: {reason}", "choose another place with --output")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes its place at ``path`` only when it is whole.
 
+    A link stays and the file that it names is replaced; a device or pipe is written as it is.
+
     Raises:
         UsageError: the place cannot be written.
     """
+    check_writable(path)
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        try:
+            with place.open("wb") as device:
+                yield device
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{place.name[:100]}.", dir=place.parent)
     except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", "choose another place with --output"
-        ) from None
+        raise _unwritable(path, error) from None
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -171,10 +235,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         mask = os.umask(0)
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
+        Path(name).replace(place)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        raise _unwritable(path, error) from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

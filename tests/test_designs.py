@@ -1,0 +1,196 @@
+"""The designs: bits, verdicts and every number that their files and the training notes state."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnhw import BinaryAddition, golden, load
+from rnnhw.engine import available_isas
+from rnnhw.engine import run as run_engine
+from rnnhw.reference import run_reference
+from rnnhw.run import make_batch
+from rnnhw.simulation import simulate
+from rnnhw.verification import verify
+
+FOLDER = Path(__file__).parents[1] / "designs"
+FILES = sorted(path.stem for path in FOLDER.glob("*.py"))
+ADDERS = [name for name in FILES if name.startswith("adder")]
+SPEAKERS = [name for name in FILES if name.startswith("speaker")]
+RECURRENT = ["speaker_dense", "speaker_hadamard", "speaker_tridiagonal"]
+ISAS = [name for name, runs in available_isas().items() if runs]
+NOTES = (FOLDER / "training" / "README.md").read_text()
+
+VARIANTS = {name: (name, {}) for name in FILES}
+VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in RECURRENT}
+
+RIGHT = {
+    "speaker_dense": (354, 355),
+    "speaker_dense_last": (358, 358),
+    "speaker_tridiagonal": (361, 361),
+    "speaker_tridiagonal_last": (360, 361),
+    "speaker_hadamard": (357, 357),
+    "speaker_hadamard_last": (362, 363),
+    "speaker_window": (365, 365),
+    "speaker_mean": (352, 352),
+}
+"""Utterances of 370 that are recognised: in float, at 8 bits."""
+
+
+def design(variant, **settings):
+    name, own = VARIANTS[variant]
+    return load(FOLDER / f"{name}.py", {**own, **settings})
+
+
+@cache
+def verified(variant):
+    settings = {"operand_bits": 5} if variant in ADDERS else {}
+    return verify(design(variant, **settings))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_engine_gives_the_golden_bits_on_the_real_task(variant, isa):
+    chosen = design(variant)
+    network, parameters = chosen.network, chosen.parameters
+    samples = chosen.task.samples()
+    every = np.linspace(0, len(samples.lengths) - 1, 18).astype(int)
+    batch = make_batch(network, samples.x[every], samples.lengths[every])
+    traces = list(network.signals())
+    expected = golden.run(network, parameters, batch, traces)
+    result = run_engine(network, parameters, batch, traces, isa=isa)
+    np.testing.assert_array_equal(result.outputs, expected.outputs)
+    np.testing.assert_array_equal(result.lengths, expected.lengths)
+    assert result.events == expected.events
+    for name in traces:
+        np.testing.assert_array_equal(result.traces[name], expected.traces[name], err_msg=name)
+    for name, final in expected.final.items():
+        np.testing.assert_array_equal(result.final[name], final)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_verdict_is_the_one_that_the_design_announces(variant):
+    result = verified(variant)
+    assert result.passed == (variant != "adder_diagonal")
+    assert {check.name for check in result.checks} >= {"accuracy"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_weight_clips(variant):
+    assert verified(variant).figures()["weight_clips"] == 0
+
+
+@pytest.mark.parametrize(("variant", "right"), RIGHT.items())
+def test_speakers_are_recognised_as_often_as_stated(variant, right):
+    result = verified(variant)
+    assert (result.float_score.correct, result.score.correct) == right
+    assert result.score.total == 370
+    assert result.float_score.accuracy >= 0.95
+    assert abs(result.figures()["accuracy_loss"]) <= 0.005
+    table = re.search(rf"^\| `{variant}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
+    assert tuple(int(cell.split()[0]) for cell in table[4:6]) == right
+
+
+def test_every_speaker_is_stated():
+    assert set(RIGHT) == {name for name in VARIANTS if name.startswith("speaker")}
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_the_counts_in_a_speakers_docstring_are_those(name):
+    text = " ".join(design(name).notes.split())
+    (mean,) = re.findall(r"(\d+) in float(?: and at 8 bits|, (\d+) at 8 bits)", text)
+    assert (int(mean[0]), int(mean[1] or mean[0])) == RIGHT[name]
+    if name in RECURRENT:
+        last = re.search(r"\(its own training\): (\d+) and (\d+)", text)
+        assert tuple(map(int, last.groups())) == RIGHT[f"{name}_last"]
+        rivals = re.search(r"recurrence gets (\d+) and the bare mean of the frames (\d+)", text)
+        assert tuple(map(int, rivals.groups())) == (
+            RIGHT["speaker_window"][1],
+            RIGHT["speaker_mean"][1],
+        )
+
+
+def test_two_of_the_test_inputs_clip_as_the_notes_say():
+    result = verified("speaker_dense")
+    samples = result.design.task.samples()
+    stated = re.search(r"(\d+) of the ([\d,]+) test inputs clip, no weight does", NOTES)
+    values = int(samples.lengths.sum()) * samples.x.shape[2]
+    assert result.figures()["input_clips"] == int(stated[1])
+    assert values == int(stated[2].replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "recurrent"),
+    [
+        ("adder_dense", 256, "16 x 16 recurrent weights"),
+        ("adder_tridiagonal", 46, "46 recurrent weights"),
+        ("adder_hadamard", 32, "32 recurrent weights"),
+        ("speaker_tridiagonal", 94, "94 recurrent weights"),
+        ("speaker_hadamard", 64, "64 recurrent weights"),
+    ],
+)
+def test_the_recurrent_weights_are_as_many_as_stated(name, words, recurrent):
+    chosen = design(name)
+    assert recurrent in f"{chosen.title} {chosen.notes}"
+    tensors = {key: raw for key, raw in chosen.parameters.values.items() if ".U" in key}
+    assert sum(int((values != 0).sum()) for values in tensors.values()) == words
+
+
+def test_the_baseline_has_as_many_numbers_as_stated():
+    chosen = design("speaker_mean")
+    assert "117 numbers" in chosen.notes
+    assert sum(values.size for values in chosen.parameters.values.values()) == 117
+
+
+@pytest.mark.parametrize("name", ["adder_dense", "adder_hadamard", "adder_tridiagonal"])
+def test_adders_are_exact_on_every_pair_of_8_bits(name):
+    score = simulate(design(name)).score
+    assert (score.correct, score.total) == (65536, 65536)
+
+
+@pytest.mark.parametrize("name", ["adder_dense", "adder_hadamard", "adder_tridiagonal"])
+def test_adders_are_exact_on_32_bits_and_on_every_carry_chain(name):
+    chosen = design(name, operand_bits=32)
+    pairs = {tuple(pair) for pair in chosen.task.operands()[:64].tolist()}
+    assert {((1 << k) - 1, 1) for k in range(1, 33)} <= pairs
+    result = simulate(chosen)
+    assert result.score.correct == result.score.total == 10_064
+    assert result.batch.inputs.shape == (10_064, 33, 2)
+
+
+@pytest.mark.parametrize("name", ADDERS)
+@pytest.mark.parametrize("word", [8, 6, 4])
+def test_adders_of_fewer_bits_are_right_as_often_as_the_notes_say(name, word):
+    row = re.search(rf"^\| `{name}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
+    stated = row[3 + {8: 1, 6: 2, 4: 3}[word]].split("/")[0].strip()
+    score = simulate(design(name, word=word)).score
+    assert f"{100 * score.accuracy:.1f}".removesuffix(".0") == stated
+
+
+@pytest.mark.parametrize("name", ADDERS)
+def test_adders_in_float_are_right_as_often_as_the_notes_say(name):
+    row = re.search(rf"^\| `{name}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
+    chosen = design(name)
+    samples = chosen.task.samples()
+    result = run_reference(chosen.network, chosen.parameters, samples.x, samples.lengths)
+    score = chosen.task.score(result.outputs, result.lengths, samples)
+    stated = row[3].split("/")[0].strip()
+    assert f"{100 * score.accuracy:.1f}".removesuffix(".0") == stated
+
+
+def test_the_diagonal_adder_fails_as_its_docstring_says():
+    score = simulate(design("adder_diagonal")).score
+    assert 0.6 < score.accuracy < 0.7  # six words in ten of 8 bits
+    score = simulate(design("adder_diagonal", operand_bits=32)).score
+    assert score.accuracy == pytest.approx(1 / 8, abs=0.015)  # one in eight of 32 bits
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_design_has_a_title_notes_a_task_and_a_target(name):
+    chosen = design(name)
+    assert chosen.title.endswith(".") and len(chosen.title) <= 98
+    assert chosen.notes and chosen.target is not None
+    least = 1.0 if isinstance(chosen.task, BinaryAddition) else 0.95
+    assert chosen.task.require == {"accuracy": least}
