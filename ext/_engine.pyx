@@ -71,7 +71,6 @@ cdef extern from "program.h":
         void *data
         int64_t bits
         int64_t units
-        int64_t stride
         int64_t lengths[16]
 
     ctypedef struct rnnhw_time_node:
@@ -86,6 +85,8 @@ cdef extern from "program.h":
     void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
                          int64_t count, rnnhw_sequence *sequences, int64_t lanes,
                          int64_t *total_adds) nogil
+    void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows) nogil
+    void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows) nogil
 
 
 def built_isas():
@@ -105,10 +106,6 @@ def instruction_bytes():
 
 cdef void *_address(array) except? NULL:
     return <void *><size_t>array.ctypes.data
-
-
-cdef int64_t _read(const rnnhw_sequence *s, int64_t index) noexcept nogil:
-    return (<int32_t *>s.data)[index] if s.bits == 32 else (<int64_t *>s.data)[index]
 
 
 cdef class Scan:
@@ -236,7 +233,6 @@ cdef class Program:
         for i, sequence in enumerate(plan.sequences):
             node = sequence.node
             self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
-            self.sequences[i].stride = sequence.stride
             if i == 0:
                 continue
             self.nodes[i - 1].operation = TIME_NUMBERS[type(node)]
@@ -255,11 +251,10 @@ cdef class Program:
         index = {sequence.node: i for i, sequence in enumerate(plans)}
         self.buffers, self.traced = [], []
         for i, sequence in enumerate(plans):
-            if sequence.view_of is not None:
-                self.sequences[i].data = self.sequences[<int64_t>index[sequence.view_of]].data
-                continue
-            # Lengths never grow over time operations.
-            buffer = np.zeros((max(steps, 1), sequence.node.units, self.lanes),
+            # Lengths never grow over time operations. What lies past a sequence's end has no
+            # effect, so nothing is cleared; elementwise kernels walk whole chunks of 16 and may
+            # read past the last vector.
+            buffer = np.empty(max(steps, 1) * sequence.node.units * self.lanes + 16,
                               np.int32 if sequence.bits == 32 else np.int64)
             self.buffers.append(buffer)
             self.sequences[i].data = _address(buffer)
@@ -270,7 +265,7 @@ cdef class Program:
             for kind, name in scan.outside:
                 if kind == "trace":
                     units = self.plan.network.signal(name).units
-                    trace = np.zeros((max(steps, 1), units, self.lanes), np.int64)
+                    trace = np.empty((max(steps, 1), units, self.lanes), np.int64)
                     scan.bind("trace", name, _address(trace))
                     self.traced.append((name, trace, scan, <int64_t>index[node]))
 
@@ -286,6 +281,8 @@ cdef class Program:
         cdef int64_t first, lane, real, i, unit, sequence
         cdef rnnhw_sequence *source = &self.sequences[0]
         cdef rnnhw_sequence *result = &self.sequences[self.node_count]
+        cdef const int64_t *given[16]
+        cdef int64_t *wanted[16]
         cdef int64_t[:, ::1] block
         cdef int64_t[:, :, ::1] trace, seen
         cdef const int64_t[:, ::1] value
@@ -299,17 +296,17 @@ cdef class Program:
                     for lane in range(real):
                         for unit in range(block.shape[0]):
                             block[unit, lane] = value[order[first + lane], unit]
+            for lane in range(self.lanes):
+                sequence = order[first + lane] if lane < real else order[first]
+                source.lengths[lane] = lengths[sequence] if lane < real else 0
+                given[lane], wanted[lane] = &inputs[sequence, 0, 0], &outputs[sequence, 0, 0]
             with nogil:
-                for lane in range(self.lanes):
-                    source.lengths[lane] = 0
-                    if lane < real:
-                        source.lengths[lane] = lengths[order[first + lane]]
-                        self._load(inputs, order[first + lane], lane)
+                rnnhw_load(source, self.lanes, given)
                 rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
                                 self.lanes, adds)
-                for lane in range(real):
-                    output_lengths[order[first + lane]] = result.lengths[lane]
-                    self._store(outputs, order[first + lane], lane)
+                rnnhw_store(result, self.lanes, wanted)
+            for lane in range(real):
+                output_lengths[order[first + lane]] = result.lengths[lane]
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, kept = scan.final[i], final[state.name]
@@ -323,24 +320,3 @@ cdef class Program:
                     for step in range(self.sequences[i].lengths[lane]):
                         for unit in range(seen.shape[1]):
                             trace[sequence, step, unit] = seen[step, unit, lane]
-
-    cdef void _load(self, const int64_t[:, :, ::1] inputs, int64_t sequence,
-                    int64_t lane) noexcept nogil:
-        cdef rnnhw_sequence *source = &self.sequences[0]
-        cdef int64_t step, unit, place
-        for step in range(source.lengths[lane]):
-            for unit in range(source.units):
-                place = (step * source.stride + unit) * self.lanes + lane
-                if source.bits == 32:
-                    (<int32_t *>source.data)[place] = <int32_t>inputs[sequence, step, unit]
-                else:
-                    (<int64_t *>source.data)[place] = inputs[sequence, step, unit]
-
-    cdef void _store(self, int64_t[:, :, ::1] outputs, int64_t sequence,
-                     int64_t lane) noexcept nogil:
-        cdef rnnhw_sequence *result = &self.sequences[self.node_count]
-        cdef int64_t step, unit
-        for step in range(result.lengths[lane]):
-            for unit in range(result.units):
-                outputs[sequence, step, unit] = _read(
-                    result, (step * result.stride + unit) * self.lanes + lane)

@@ -109,14 +109,14 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
                        int64_t lane)
 {
-    const int64_t index = (step * s->stride + unit) * lanes + lane;
+    const int64_t index = (step * s->units + unit) * lanes + lane;
     return s->bits == 32 ? ((const int32_t *)s->data)[index] : ((const int64_t *)s->data)[index];
 }
 
 static void set_element(rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit, int64_t lane,
                         int64_t value)
 {
-    const int64_t index = (step * s->stride + unit) * lanes + lane;
+    const int64_t index = (step * s->units + unit) * lanes + lane;
     if (s->bits == 32)
         ((int32_t *)s->data)[index] = (int32_t)value;
     else
@@ -132,6 +132,20 @@ static void reverse_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int
                 set_element(dst, lanes, t, u, lane,
                             element(source, lanes, steps - 1 - t, u, lane));
     }
+}
+
+static void join_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes,
+                       int64_t width)
+{
+    const size_t vector = (size_t)(source->units * lanes * source->bits / 8);
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        const int64_t steps = source->lengths[lane] - width + 1;
+        dst->lengths[lane] = steps > 0 ? steps : 0;
+    }
+    const int64_t steps = longest(dst->lengths, lanes);
+    for (int64_t t = 0; t < steps; t++)
+        memcpy((char *)dst->data + (size_t)(t * width) * vector,
+               (const char *)source->data + (size_t)t * vector, (size_t)width * vector);
 }
 
 static void last_step(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
@@ -183,10 +197,7 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
             reverse_steps(dst, source, lanes);
             break;
         case RNNHW_WINDOW:
-            for (int64_t lane = 0; lane < lanes; lane++) {
-                const int64_t steps = source->lengths[lane] - node->width + 1;
-                dst->lengths[lane] = steps > 0 ? steps : 0;
-            }
+            join_steps(dst, source, lanes, node->width);
             break;
         case RNNHW_LAST:
             last_step(dst, source, lanes);
@@ -199,4 +210,41 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
             break;
         }
     }
+}
+
+/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. */
+void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows)
+{
+    const int64_t steps = longest(s->lengths, lanes);
+    for (int64_t t = 0; t < steps; t++)
+        for (int64_t lane = 0; lane < lanes; lane++) {
+            const int64_t *from = rows[lane] + t * s->units;
+            const int64_t first = t * s->units * lanes + lane;
+            if (t >= s->lengths[lane])
+                continue;
+            if (s->bits == 32)
+                for (int64_t u = 0; u < s->units; u++)
+                    ((int32_t *)s->data)[first + u * lanes] = (int32_t)from[u];
+            else
+                for (int64_t u = 0; u < s->units; u++)
+                    ((int64_t *)s->data)[first + u * lanes] = from[u];
+        }
+}
+
+void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows)
+{
+    const int64_t steps = longest(s->lengths, lanes);
+    for (int64_t t = 0; t < steps; t++)
+        for (int64_t lane = 0; lane < lanes; lane++) {
+            int64_t *to = rows[lane] + t * s->units;
+            const int64_t first = t * s->units * lanes + lane;
+            if (t >= s->lengths[lane])
+                continue;
+            if (s->bits == 32)
+                for (int64_t u = 0; u < s->units; u++)
+                    to[u] = ((const int32_t *)s->data)[first + u * lanes];
+            else
+                for (int64_t u = 0; u < s->units; u++)
+                    to[u] = ((const int64_t *)s->data)[first + u * lanes];
+        }
 }

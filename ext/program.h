@@ -81,18 +81,17 @@ typedef struct {
     int64_t *terms_done; /* per instruction: terms added by rows */
 } rnnhw_scan;
 
-/* Vectors of every step of a block: element (unit, lane) of a step, 32 or 64 bits each, at
- * [(step * stride + unit) * lanes + lane]; the stride of a window's view is below its units. */
+/* Vectors of every step of a block: element (step, unit, lane), 32 or 64 bits each. */
 typedef struct {
     void *data;
-    int64_t bits, units, stride;
+    int64_t bits, units;
     int64_t lengths[RNNHW_LANES];
 } rnnhw_sequence;
 
 enum rnnhw_time_operation {
     RNNHW_SCAN,
     RNNHW_REVERSE,
-    RNNHW_WINDOW, /* a view: the steps overlap in memory */
+    RNNHW_WINDOW,
     RNNHW_LAST,
     RNNHW_TOTAL,
     RNNHW_STEPS
@@ -110,5 +109,9 @@ typedef struct {
  * real sequences are added to `total_adds`, one entry a node. */
 void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
                      rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds);
+
+/* A block filled from, and written to, one array a lane: [steps, units] of its sequence. */
+void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);
+void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows);
 
 #endif

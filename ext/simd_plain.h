@@ -16,7 +16,7 @@ typedef struct {
 } sums16;
 
 typedef struct {
-    int16_t pair[16][2];
+    int16_t value[32]; /* two for each lane */
 } pairs16;
 
 static inline sums16 sums_zero(void)
@@ -38,17 +38,20 @@ static inline pairs16 pairs_broadcast(const int16_t *from)
 {
     pairs16 pairs;
     for (int lane = 0; lane < 16; lane++)
-        memcpy(pairs.pair[lane], from, sizeof pairs.pair[lane]);
+        memcpy(&pairs.value[2 * lane], from, 2 * sizeof *from);
     return pairs;
 }
 
-/* sums + a[0] b[0] + a[1] b[1] in every lane, modulo 2^32. */
+/* sums + a[0] b[0] + a[1] b[1] in every lane, modulo 2^32. The products come first and alone, as
+ * compilers know how to vectorise that. */
 static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
 {
+    int32_t product[32];
+    for (int i = 0; i < 32; i++)
+        product[i] = a.value[i] * b.value[i];
     for (int lane = 0; lane < 16; lane++)
-        sums.lane[lane] = (int32_t)((uint32_t)sums.lane[lane] +
-                                    (uint32_t)(a.pair[lane][0] * b.pair[lane][0]) +
-                                    (uint32_t)(a.pair[lane][1] * b.pair[lane][1]));
+        sums.lane[lane] = (int32_t)((uint32_t)sums.lane[lane] + (uint32_t)product[2 * lane] +
+                                    (uint32_t)product[2 * lane + 1]);
     return sums;
 }
 

@@ -137,15 +137,10 @@ class ScanPlan:
 
 @dataclass(frozen=True, eq=False)
 class SequencePlan:
-    """Memory of a time operation's vectors: element bits, and units from one step to the next.
-
-    A window is a view of its source, whose steps then overlap.
-    """
+    """Memory of a time operation's vectors: its element bits."""
 
     node: TimeNode
     bits: int
-    stride: int
-    view_of: TimeNode | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,13 +170,6 @@ def sequence_bits(node: TimeNode) -> int:
     return 32 if format_bits(node.format) <= 32 else 64
 
 
-def step_stride(node: TimeNode) -> int:
-    """Units from one step of a time operation's vectors to the next, in memory."""
-    while isinstance(node, Window):
-        node = node.sources[0]
-    return node.units
-
-
 def plan_network(
     network: Network, parameters: Parameters, lanes: int, traces: Iterable[str] = ()
 ) -> NetworkPlan:
@@ -190,8 +178,7 @@ def plan_network(
     sequences = []
     scans = {}
     for node in network.nodes:
-        view = node.sources[0] if isinstance(node, Window) else None
-        sequences.append(SequencePlan(node, sequence_bits(node), step_stride(node), view))
+        sequences.append(SequencePlan(node, sequence_bits(node)))
         if isinstance(node, Scan):
             scans[node] = _ScanPlanner(node, parameters, lanes, wanted).plan()
     return NetworkPlan(network, lanes, sequences, scans, wanted)
@@ -274,6 +261,9 @@ class _ScanPlanner:
             numbers[id(row)] = index
             for name, value in row.items():
                 instructions[index][name] = value
+        # Only a zero can be aligned by a whole element or more, and any shift keeps it.
+        for name in ("shift_a", "shift_b"):
+            instructions[name] = np.minimum(instructions[name], self.bits - 1)
         return ScanPlan(
             graph=self.graph,
             bits=self.bits,
@@ -310,7 +300,7 @@ class _ScanPlanner:
             return largest * node.vector.units
         weights = np.abs(self.raw[node.weights.key].ravel())
         sums = [
-            sum(weights[list(row.parameters)].tolist())
+            sum(weights[_index(row.parameters)].tolist())
             for row in node.structure.rows(node.units, node.vector.units)
         ]
         return int(max(sums)) * largest
@@ -510,7 +500,7 @@ class _ScanPlanner:
         size = self.lanes * bits // 8
         outside = self._slot(
             0,
-            step=step_stride(source) * size,
+            step=source.units * size,
             tile=self.tile_units * size,
             outside=("input", str(node.position)),
         )
@@ -828,16 +818,15 @@ def pack_rows(
     stored = []
     position = 0
     for index, row in enumerate(rows):
-        columns = np.array(row.columns)
-        begin = int(columns[0]) // group * group
-        end = -(-(int(columns[-1]) + 1) // group) * group
+        begin = row.columns[0] // group * group
+        end = -(-(row.columns[-1] + 1) // group) * group
         packed = np.zeros(end - begin, element)
-        packed[columns - begin] = weights[list(row.parameters)]
-        first[index], count[index], terms[index] = begin, end - begin, len(columns)
+        packed[_index(row.columns, begin)] = weights[_index(row.parameters)]
+        first[index], count[index], terms[index] = begin, end - begin, len(row.columns)
         offset[index] = position
         position += end - begin
         stored.append(packed)
-    alike = len({(int(a), int(b)) for a, b in zip(first, count, strict=True)}) == 1
+    alike = bool((first == first[0]).all() and (count == count[0]).all())
     interleaved = lanes == 1 and group == 2 and alike
     flat = np.concatenate(stored)
     if interleaved:
@@ -848,3 +837,10 @@ def pack_rows(
         flat[: whole * int(count[0])] = blocks.transpose(0, 2, 1, 3).ravel()
         offset[:whole] = np.repeat(offset[:whole:16], 16)
     return RowsPlan(first, count, terms, offset, flat, interleaved, chunk)
+
+
+def _index(chosen: range | tuple[int, ...], begin: int = 0) -> slice | list[int]:
+    """What selects the elements ``chosen`` of an array that starts at ``begin``."""
+    if isinstance(chosen, range):
+        return slice(chosen.start - begin, chosen.stop - begin, chosen.step)
+    return [position - begin for position in chosen]

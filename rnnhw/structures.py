@@ -39,7 +39,7 @@ class Row(NamedTuple):
     """The terms of one output: ``columns`` ascending; ``parameters`` flat indices, or signs."""
 
     columns: range | tuple[int, ...]
-    parameters: tuple[int, ...]
+    parameters: range | tuple[int, ...]
 
 
 class Structure(Protocol):
@@ -150,7 +150,7 @@ class Dense(Elementary):
 
     def rows(self, rows: int, columns: int) -> Iterator[Row]:
         for index in range(rows):
-            yield Row(range(columns), tuple(range(index * columns, (index + 1) * columns)))
+            yield Row(range(columns), range(index * columns, (index + 1) * columns))
 
     def terms(self, rows: int, columns: int) -> int:
         return rows * columns
