@@ -760,7 +760,7 @@ class StepBuilder:
             return interval_format(low, high, fraction)
         except DesignError as error:
             raise DesignError(
-                f"{self._scope.layer}.{name}: the exact result does not fit: {error.message}",
+                f"{self._scope.layer}.{name}: the exact result needs a wider word: {error.message}",
                 "cast an operand to fewer bits, or give an `accumulator` format",
             ) from None
 

@@ -140,7 +140,7 @@ def test_the_recurrent_weights_are_as_many_as_stated(name, words, recurrent):
 
 def test_the_baseline_has_as_many_numbers_as_stated():
     chosen = design("speaker_mean")
-    assert "117 numbers" in chosen.notes
+    assert "117 numbers" in " ".join(chosen.notes.split())
     assert sum(values.size for values in chosen.parameters.values.values()) == 117
 
 
