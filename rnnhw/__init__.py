@@ -7,7 +7,20 @@ counters, verifies it against a float reference, and reports throughput and stor
 from typing import TYPE_CHECKING, Any
 
 from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
-from rnnhw.cells import Elman, Last, Linear, Mean, Window
+from rnnhw.cells import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Elman,
+    JordanNetwork,
+    Last,
+    LeakyElman,
+    Linear,
+    Mean,
+    MinGRU,
+    Residual,
+    Window,
+)
 from rnnhw.dataflow import Formats
 from rnnhw.design import Design, Target, load
 from rnnhw.errors import DesignError, RnnhwError, UsageError
@@ -16,7 +29,10 @@ from rnnhw.structures import Banded, Dense, Diagonal, Hadamard
 from rnnhw.tasks import BinaryAddition, Classification
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Banded",
+    "Bidirectional",
     "BinaryAddition",
     "Classification",
     "Dense",
@@ -28,12 +44,16 @@ __all__ = [
     "Hadamard",
     "HardTanh",
     "Identity",
+    "JordanNetwork",
     "Last",
+    "LeakyElman",
     "Linear",
     "Mean",
+    "MinGRU",
     "Overflow",
     "Q",
     "ReLU",
+    "Residual",
     "RnnhwError",
     "Rounding",
     "Sigmoid",

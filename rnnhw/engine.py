@@ -5,6 +5,7 @@ Equal to :mod:`rnnhw.golden` bit for bit, on every instruction set and for every
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -234,7 +235,8 @@ class _Tally:
                 return self._read(node.a, done)
             case Gather():
                 each = done // node.units
-                return sum((self._read(origin, each) for origin in node.origins), Counts())
+                origins = Counter(node.origins).items()
+                return sum((self._read(node, each * n) for node, n in origins), Counts())
             case Input():
                 memory = memory_of(self.scan.sources[node.position])
                 return Counts.reading(memory, done, width)

@@ -1,0 +1,1 @@
+"""Networks of other tools, as graphs over the same operations."""

@@ -1,0 +1,70 @@
+"""PyTorch's recurrent and linear layers as weights by rnnhw's keys and shapes.
+
+torch itself is not imported: a module is anything with ``named_parameters`` of torch's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.errors import DesignError
+
+__all__ = ["weights"]
+
+
+class _Module(Protocol):
+    def named_parameters(self) -> Iterable[tuple[str, Any]]:
+        """Names and tensors."""
+        ...
+
+
+_KEYS = {
+    "weight_ih": "W",
+    "weight_hh": "U",
+    "bias_ih": "b",
+    "bias_hh": "b2",
+    "weight_hr": "P",
+    "weight": "W",
+    "bias": "b",
+}
+
+
+def weights(module: _Module, *names: str) -> dict[str, NDArray[np.float64]]:
+    """The parameters of an ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` or ``nn.Linear`` by rnnhw's keys.
+
+    ``names`` are those of rnnhw's layers, one for each of the module's ``num_layers``. Gates keep
+    their order (LSTM i, f, g, o; GRU r, z, n). An LSTM or GRU with ``bias=True`` has two bias
+    vectors, ``b`` and ``b2``: give its layer ``recurrent_bias=True``. The two of an ``nn.RNN``
+    are added, for an Elman layer has one. ``nn.RNN`` is tanh's unless it says otherwise.
+
+    Raises:
+        DesignError: the module is bidirectional, or has other parameters or another number of
+            layers than named.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    layers = set()
+    for full, tensor in module.named_parameters():
+        stem, _, layer = full.partition("_l")
+        if not layer.isdigit() and (layer or stem not in _KEYS):
+            raise DesignError(
+                f"{type(module).__name__}: parameter {full} is unknown",
+                "known: LSTM, GRU, RNN of one direction, and Linear",
+            )
+        layers.add(int(layer or 0))
+        if stem not in _KEYS or int(layer or 0) >= len(names):
+            continue
+        key = f"{names[int(layer or 0)]}.{_KEYS[stem]}"
+        found[key] = tensor.detach().cpu().numpy().astype(np.float64)
+    if layers != set(range(len(names))):
+        raise DesignError(
+            f"{type(module).__name__} has {len(layers)} layers, {len(names)} are named",
+            "give one name for each",
+        )
+    for name in names if getattr(module, "mode", "").startswith("RNN") else ():
+        if f"{name}.b2" in found:
+            found[f"{name}.b"] += found.pop(f"{name}.b2")
+    return found
