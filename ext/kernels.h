@@ -81,6 +81,10 @@ typedef struct {
                            int64_t rows, int64_t lanes, int accumulate);                          \
     int64_t (*rows_wide)(E * dst, const rnnhw_rows *m, const E *x, int64_t row, int64_t rows,     \
                          int64_t lanes, int accumulate);                                          \
+    int64_t (*rows_cast)(E * dst, const rnnhw_rows *m, const int16_t *x,                          \
+                         const rnnhw_cast *product, int fit, int64_t row, int64_t rows,           \
+                         int64_t lanes, int accumulate, const rnnhw_mask *mask,                   \
+                         int64_t *product_events);                                                \
     int64_t (*rows_ordered)(E * dst, const rnnhw_rows *m, const E *x, const E *start,             \
                             const rnnhw_cast *start_cast, const rnnhw_cast *product,              \
                             const rnnhw_cast *accumulator, int shift_sum, int shift_term,         \

@@ -45,6 +45,52 @@ static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
                     _mm256_add_epi32(sums.high, _mm256_madd_epi16(a.high, b.high))};
 }
 
+/* a[odd] b[odd] in every lane, exact: the other element of b is masked away. */
+static inline sums16 pairs_product(pairs16 a, pairs16 b, const int odd)
+{
+    const __m256i mask = _mm256_set1_epi32(odd ? ~0xffff : 0xffff);
+    return (sums16){_mm256_madd_epi16(a.low, _mm256_and_si256(b.low, mask)),
+                    _mm256_madd_epi16(a.high, _mm256_and_si256(b.high, mask))};
+}
+
+static inline sums16 sums_all(int32_t value)
+{
+    return (sums16){_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
+}
+
+static inline sums16 sums_right(sums16 a, int by)
+{
+    const __m128i count = _mm_cvtsi32_si128(by);
+    return (sums16){_mm256_sra_epi32(a.low, count), _mm256_sra_epi32(a.high, count)};
+}
+
+static inline sums16 sums_left(sums16 a, int by)
+{
+    const __m128i count = _mm_cvtsi32_si128(by);
+    return (sums16){_mm256_sll_epi32(a.low, count), _mm256_sll_epi32(a.high, count)};
+}
+
+static inline sums16 sums_and(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+
+static inline sums16 sums_min(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)};
+}
+
+static inline sums16 sums_max(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)};
+}
+
+/* -1 where a > b, else 0. */
+static inline sums16 sums_greater(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_cmpgt_epi32(a.low, b.low), _mm256_cmpgt_epi32(a.high, b.high)};
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     return (sums16){_mm256_loadu_si256((const __m256i *)from),

@@ -55,6 +55,72 @@ static inline sums16 sums_dot(sums16 sums, pairs16 a, pairs16 b)
     return sums;
 }
 
+/* a[odd] b[odd] in every lane, exact. */
+static inline sums16 pairs_product(pairs16 a, pairs16 b, const int odd)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.value[2 * lane + odd] * b.value[2 * lane + odd];
+    return result;
+}
+
+static inline sums16 sums_all(int32_t value)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = value;
+    return result;
+}
+
+static inline sums16 sums_right(sums16 a, int by)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] >> by;
+    return result;
+}
+
+static inline sums16 sums_left(sums16 a, int by)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = (int32_t)((uint32_t)a.lane[lane] << by);
+    return result;
+}
+
+static inline sums16 sums_and(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] & b.lane[lane];
+    return result;
+}
+
+static inline sums16 sums_min(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] < b.lane[lane] ? a.lane[lane] : b.lane[lane];
+    return result;
+}
+
+static inline sums16 sums_max(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] > b.lane[lane] ? a.lane[lane] : b.lane[lane];
+    return result;
+}
+
+/* -1 where a > b, else 0. */
+static inline sums16 sums_greater(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = -(a.lane[lane] > b.lane[lane]);
+    return result;
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     sums16 sums;

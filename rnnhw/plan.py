@@ -59,7 +59,7 @@ _FIELDS = (
 )
 _OPERATIONS = (
     "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "rows_narrow",
-    "rows_wide", "rows_ordered", "load", "store", "pack", "gather", "transform",
+    "rows_wide", "rows_cast", "rows_ordered", "load", "store", "pack", "gather", "transform",
 )
 # fmt: on
 
@@ -529,59 +529,116 @@ class _ScanPlanner:
             return
         assert node.weights is not None
         self._give_slot(node)
-        if node.product is None and node.accumulator is None:
-            self._exact_rows(node, self.slot_of[node], node.format.fraction)
-        elif self._accumulates_exactly(node):
-            assert node.accumulator is not None
-            exact = self._register()
-            self._exact_rows(node, exact, node.accumulator.fraction)
-            cast = self._cast_index(node.accumulator.fraction, node.accumulator)
-            event = self._event(self.graph.signal(node))
-            self._tile(node).append(
-                self._row("cast", dst=self.slot_of[node], a=exact, cast=cast, events=event)
-            )
-        else:
+        if not self._sums_once(node):
             self._ordered_rows(node)
-
-    def _accumulates_exactly(self, node: Matvec) -> bool:
-        """Whether casting the exact sum once gives the same value and the same events.
-
-        True if no cast drops a bit and either the accumulator wraps (one event a sum, by
-        definition) or a bound over the real weights proves that nothing ever clips.
-        """
+            return
         to = node.accumulator
-        if to is None or node.product is not None:
+        if to is None:
+            self._exact_rows(node, self.slot_of[node], node.format.fraction)
+            return
+        exact = self._register()
+        self._exact_rows(node, exact, to.fraction)
+        cast = self._cast_index(to.fraction, to)
+        event = self._event(self.graph.signal(node))
+        self._tile(node).append(
+            self._row("cast", dst=self.slot_of[node], a=exact, cast=cast, events=event)
+        )
+
+    def _sums_once(self, node: Matvec) -> bool:
+        """Whether casting the sum of the (cast) products once, with the start rounded alone,
+        gives the same value and the same events.
+
+        No add may drop a bit, and either the accumulator wraps (one event a sum, by definition)
+        or a bound over the real weights proves that nothing ever clips.
+        """
+        if node.product_cast_changes and not self._casts_products(node):
             return False
-        fraction = node.product_format[0]
-        start_bound = 0
-        if node.start is not None:
-            if node.start.format.fraction > to.fraction:
-                return False
-            low, high = node.start.interval
-            start_bound = max(-low, high) << (to.fraction - node.start.format.fraction)
+        to, fraction = node.accumulator, node.product_format[0]
+        if to is None:
+            return True
         if fraction > to.fraction:
             return False
-        bound = start_bound + (self._exact_bound(node) << (to.fraction - fraction))
+        bound = self._sum_bound(node) << (to.fraction - fraction)
+        if node.start is not None:
+            low, high = node.start.interval
+            shift = to.fraction - node.start.format.fraction
+            largest = max(-low, high)
+            bound += largest << shift if shift >= 0 else (largest >> -shift) + 1
         if to.overflow is Overflow.WRAP:
             return bound < 1 << (self.bits - 1)
         return bound <= min(to.max, -to.lowest)
+
+    def _casts_products(self, node: Matvec) -> bool:
+        """Whether the kernel for cast products takes them: int16 operands, a cast that drops up
+        to 30 bits, and where it can clip, into a signed word that wraps or saturates."""
+        to = node.product
+        assert to is not None
+        if not self._narrow(node) or not 0 <= self._product_drop(node) <= 30:
+            return False
+        if self._largest_term(node) >= 2**30:  # the kernel adds two at a time in 32 bits
+            return False
+        known = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
+        return self._products_fit(node) or (to.signed and to.width <= 31 and to.overflow in known)
+
+    @staticmethod
+    def _product_drop(node: Matvec) -> int:
+        assert node.weights is not None and node.product is not None
+        exact = node.weights.format.fraction + node.vector.format.fraction
+        return exact - node.product.fraction
+
+    def _largest_product(self, node: Matvec) -> int:
+        """Largest magnitude of a product with a real weight, rounded as ``product`` rounds."""
+        assert node.weights is not None
+        low, high = node.vector.interval
+        weight = int(np.abs(self.raw[node.weights.key]).max(initial=0))
+        largest = weight * max(-low, high)
+        return (largest >> self._product_drop(node)) + 1 if node.product_cast_changes else largest
+
+    def _largest_term(self, node: Matvec) -> int:
+        """Largest magnitude of what is added: of a product, cast if it is."""
+        largest = self._largest_product(node)
+        if not node.product_cast_changes:
+            return largest
+        assert node.product is not None
+        return min(largest, max(node.product.max, -node.product.lowest))
+
+    def _products_fit(self, node: Matvec) -> bool:
+        """Whether no product with a real weight can clip."""
+        to = node.product
+        assert to is not None
+        return self._largest_product(node) <= min(to.max, -to.lowest)
+
+    def _sum_bound(self, node: Matvec) -> int:
+        """Largest magnitude of any partial sum of products, as they are added."""
+        if not node.product_cast_changes:
+            return self._exact_bound(node)
+        largest = self._largest_term(node)
+        rows = node.structure.rows(node.units, node.vector.units)
+        return largest * max(len(row.columns) for row in rows)
+
+    def _narrow(self, node: Matvec) -> bool:
+        """Whether the real weights and the vector are int16."""
+        assert node.weights is not None
+        weights = self.raw[node.weights.key]
+        low, high = node.vector.interval
+        return bool(
+            weights.min(initial=0) >= -(2**15)
+            and weights.max(initial=0) < 2**15
+            and low >= -(2**15)
+            and high < 2**15
+        )
 
     def _exact_rows(self, node: Matvec, dst: int, fraction: int) -> None:
         """``dst = start + products`` at the scale of ``fraction``, exact."""
         product_fraction = node.product_format[0]
         shift = fraction - product_fraction
         rows, operand, operation = self._kernel(node)
+        start, start_fraction = self._rounded_start(node, fraction)
         if node.start is None and shift == 0:
             self._product(node, operation, dst=dst, a=operand, rows=rows)
         elif shift == 0:
-            assert node.start is not None
             self._tile(node).append(
-                self._row(
-                    "shift",
-                    dst=dst,
-                    a=self.slot_of[node.start],
-                    shift_a=fraction - node.start.format.fraction,
-                )
+                self._row("shift", dst=dst, a=start, shift_a=fraction - start_fraction)
             )
             self._product(node, operation, dst=dst, a=operand, rows=rows, accumulate=1)
         else:
@@ -594,13 +651,36 @@ class _ScanPlanner:
                     "add",
                     dst=dst,
                     a=products,
-                    b=self.slot_of[node.start],
+                    b=start,
                     shift_a=shift,
-                    shift_b=fraction - node.start.format.fraction,
+                    shift_b=fraction - start_fraction,
                 )
             self._tile(node).append(last)
 
+    def _rounded_start(self, node: Matvec, fraction: int) -> tuple[int, int]:
+        """Slot and fraction of the start, rounded where the accumulator is coarser, not fitted:
+        whether the whole sum fits is asked at its end."""
+        if node.start is None:
+            return 0, fraction
+        slot, given = self.slot_of[node.start], node.start.format.fraction
+        if given <= fraction:
+            return slot, given
+        assert node.accumulator is not None
+        word = Q(self.bits - 1 - fraction, fraction, True, node.accumulator.rounding, Overflow.WRAP)
+        rounded = self._register()
+        self._tile(node).append(
+            self._row("cast", dst=rounded, a=slot, cast=self._cast_index(given, word))
+        )
+        return rounded, fraction
+
     def _product(self, node: Matvec, operation: str, **fields: int) -> None:
+        if operation == "rows_cast":
+            assert node.weights is not None and node.product is not None
+            exact = node.weights.format.fraction + node.vector.format.fraction
+            fields["product"] = self._cast_index(exact, node.product)
+            fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
+            wraps = node.product.overflow is Overflow.WRAP
+            fields["low"] = 0 if self._products_fit(node) else 1 if wraps else 2
         row = self._row(operation, **fields)
         self._tile(node).append(row)
         self.measured[node] = row
@@ -609,21 +689,14 @@ class _ScanPlanner:
         """Matrix, operand slot and kernel of an exact product."""
         assert node.weights is not None
         weights = self.raw[node.weights.key].ravel()
-        low, high = node.vector.interval
-        largest = [int(np.abs(weights).max(initial=0)), max(-low, high)]
-        fits = (
-            weights.min(initial=0) >= -(2**15)
-            and weights.max(initial=0) < 2**15
-            and low >= -(2**15)
-            and high < 2**15
-        )
         chunk = _EVERY_COLUMN
-        if self.bits == 64 and self._exact_bound(node) >= 2**31:
-            chunk = (2**31 - 1) // max(largest[0] * largest[1], 1) // 2 * 2
-        if fits and chunk >= 2:
+        if self.bits == 64 and self._sum_bound(node) >= 2**31:
+            chunk = (2**31 - 1) // max(self._largest_term(node), 1) // 2 * 2
+        if self._narrow(node) and chunk >= 2:
             rows = pack_rows(node, weights, np.dtype(np.int16), self.lanes, chunk)
             self.matrices.append(rows)
-            return len(self.matrices) - 1, self._packed(node.vector), "rows_narrow"
+            kernel = "rows_cast" if node.product_cast_changes else "rows_narrow"
+            return len(self.matrices) - 1, self._packed(node.vector), kernel
         self.matrices.append(pack_rows(node, weights, self.element, self.lanes, _EVERY_COLUMN))
         return len(self.matrices) - 1, self.slot_of[node.vector], "rows_wide"
 
