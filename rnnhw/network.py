@@ -199,6 +199,10 @@ class Network:
         return signals[name]
 
 
+_MANY_STEPS = (1 << 40, (1 << 40) + 1)
+"""Two lengths beyond any window: sources that agree on both agree on all."""
+
+
 class NetworkBuilder:
     """Writes a :class:`Network`; a layer's only tool."""
 
@@ -226,10 +230,18 @@ class NetworkBuilder:
         step: Callable[..., Node],
         formats: Formats,
     ) -> Scan:
-        """Run the step that ``step(g, *inputs)`` writes; ``name`` is the layer's."""
+        """Run the step that ``step(g, *inputs)`` writes; ``name`` is the layer's.
+
+        Raises:
+            DesignError: the sources do not have equally many steps, or the step is wrong.
+        """
+        for inputs in _MANY_STEPS:
+            if len({source.steps_for(inputs) for source in sources}) > 1:
+                names = ", ".join(repr(source.name) for source in sources)
+                raise DesignError(f"{names} do not have equally many steps", "read them apart")
         g = StepBuilder(FormatScope(name, self._overrides, (formats, self._formats)))
-        inputs = [g.input(source.units, source.format, source.interval) for source in sources]
-        graph = g.build(step(g, *inputs))
+        vectors = [g.input(source.units, source.format, source.interval) for source in sources]
+        graph = g.build(step(g, *vectors))
         out = graph.output
         return self._put(
             Scan(

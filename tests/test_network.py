@@ -108,3 +108,10 @@ def test_an_unknown_signal_is_refused_with_the_nearest():
     with pytest.raises(DesignError, match=r"unknown signal 'l\.twic'") as caught:
         network.signal("l.twic")
     assert caught.value.hint.startswith("did you mean 'l.twice'?")
+
+
+def test_sources_of_different_lengths_cannot_run_side_by_side():
+    net = NetworkBuilder(2, Q(3, 4), Formats(), {}, None)
+    last = net.last(net.source, "end")
+    with pytest.raises(DesignError, match="'input', 'end' do not have equally many steps"):
+        net.scan("l", [net.source, last], lambda g, x, y: g.add(x, y), Formats())
