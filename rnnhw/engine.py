@@ -122,7 +122,8 @@ def execute(
     states = [state for scan in plan.scans.values() for state in scan.states]
     initial = {state.name: np.ascontiguousarray(_initial(batch, state)) for state in states}
     final = {name: np.zeros_like(value) for name, value in initial.items()}
-    steps = batch.inputs.shape[1]
+    inputs = np.ascontiguousarray(batch.inputs)
+    steps = inputs.shape[1]
     outputs = np.zeros((sequences, network.output.steps_for(steps), network.output.units), np.int64)
     output_lengths = np.zeros(sequences, np.int64)
     traces = {
@@ -137,7 +138,7 @@ def execute(
     part = max(_SLICE_STEPS // (plan.lanes * longest), 1) * plan.lanes
     for first in range(0, sequences, part):
         program.run(
-            np.ascontiguousarray(batch.inputs),
+            inputs,
             batch.lengths,
             order[first : first + part],
             initial,

@@ -495,15 +495,8 @@ class _ScanPlanner:
 
     # --- one writer an operation -------------------------------------------------------------
     def _input(self, node: Input) -> None:
-        source = self.scan.sources[node.position]
-        bits = sequence_bits(source)
-        size = self.lanes * bits // 8
-        outside = self._slot(
-            0,
-            step=source.units * size,
-            tile=self.tile_units * size,
-            outside=("input", str(node.position)),
-        )
+        bits = sequence_bits(self.scan.sources[node.position])
+        outside = self._outside("input", str(node.position), node.units, bits)
         if bits == self.bits:
             self.slot_of[node] = outside
             return
