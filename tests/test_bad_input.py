@@ -142,6 +142,16 @@ DESIGNS = {
     "layers missing": ({"layers": "None"}, "line 6: layers=None: not a list"),
     "layer a number": ({"layers": "[5]"}, "layer 0 (int): 5 is not a layer"),
     "layer a class": ({"layers": "[Elman]"}, "layer 0 (type): the class Elman is not a layer"),
+    "class within": (
+        {"layers": "[Residual([Elman])]"},
+        "layer 0 (Residual): the class Elman is not a layer",
+    ),
+    "width within": (
+        {"layers": "[Bidirectional(Residual([Elman(2.5)]))]"},
+        "layer 0 (Bidirectional): units=2.5",
+    ),
+    "number within": ({"layers": "[Bidirectional(3)]"}, "3 is not a layer"),
+    "nothing within": ({"layers": "[Residual([])]"}, "Residual(layers=[])"),
     "width text": ({"layers": "[Elman('16')]"}, "layer 0 (Elman): units='16'"),
     "width real": ({"layers": "[Elman(2.5)]"}, "layer 0 (Elman): units=2.5"),
     "width zero": ({"layers": "[Elman(0)]"}, "layer 0 (Elman): elman0.state.previous has 0 units"),
