@@ -62,6 +62,7 @@ __all__ = [
     "UsageError",
     "Window",
     "estimate",
+    "jordan_form",
     "load",
     "simulate",
     "verify",
@@ -70,10 +71,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rnnhw.cost import estimate
+    from rnnhw.jordan import jordan_form
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
-_LATER = {"estimate": "cost", "simulate": "simulation", "verify": "verification"}
+_LATER = {
+    "estimate": "cost",
+    "jordan_form": "jordan",
+    "simulate": "simulation",
+    "verify": "verification",
+}
 """What is imported when it is used: the compiled engine, and what only cost reports need."""
 
 
