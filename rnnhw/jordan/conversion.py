@@ -1,26 +1,18 @@
-"""The real tridiagonal form of a linear recurrence: the same outputs from three weights a unit.
+"""A design with its linear recurrence in tridiagonal form: the same outputs from three weights a
+unit.
 
 A linear recurrence ``h' = U h + W x + b`` keeps its outputs in other coordinates ``h = T g``:
 ``g' = J g + T^-1 W x + T^-1 b`` with ``U T = T J``, ``g0 = T^-1 h0``, and a reader that takes
-``W T`` instead of ``W``. J is a real Jordan form that stays tridiagonal: a real eigenvalue is one
-entry, a simple pair s +- iw the block [[s, w], [-w, s]], and blocks of a defective eigenvalue are
-coupled by a single entry, from the last row of one to the first column of the next (the textbook
-form couples pairs by an identity block and has two diagonals on each side).
-
-No eigenvectors are computed, for those of a (nearly) defective matrix are (nearly) dependent. The
-real Schur form is split into blocks only where the coupling is removed by a moderate
-transformation (Bavely & Stewart 1979, "An algorithm for computing reducing subspaces by block
-diagonalization", SIAM J. Numer. Anal. 16); eigenvalues that cannot be told apart stay together.
+``W T`` instead of ``W``. Under another activation it does not, for f(T g) is not T f(g).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rnnhw.activations import Identity
 from rnnhw.cells import (
@@ -41,217 +33,17 @@ from rnnhw.cells import (
 from rnnhw.dataflow import Clamp, Formats, Lookup, Node, Select, StepBuilder
 from rnnhw.design import Design
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
+from rnnhw.jordan.matrix import EPS, block_form, is_rotation
 from rnnhw.network import Network, NetworkBuilder
 from rnnhw.numerics import Q
 from rnnhw.reference import run_reference
 from rnnhw.structures import Banded
 
-__all__ = ["JordanForm", "jordan_form", "tridiagonal_form"]
+__all__ = ["JordanForm", "jordan_form"]
 
 FloatArray = NDArray[np.float64]
 
-_EPS = float(np.finfo(np.float64).eps)
 
-_MOST_UNKNOWNS = 600
-"""Couplings of more entries are not tried by least squares: that takes their number cubed."""
-
-
-# --- the matrix --------------------------------------------------------------------------------
-def tridiagonal_form(A: ArrayLike, growth: float = 100.0) -> tuple[FloatArray, FloatArray]:
-    """``T, J`` with ``A T = T J``, both (n, n): J block diagonal, and tridiagonal where that is
-    numerically justified.
-
-    ``growth`` limits the Frobenius norm of every decoupling transformation and the condition
-    number of every change of coordinates within a block; 10 to 1000 are sensible. A block of
-    eigenvalues that cannot be told apart within it and that form no single chain either stays as
-    it is in the Schur form: upper triangular but for the 2x2 blocks of complex pairs.
-
-    Raises:
-        DesignError: A is not a square matrix of finite real numbers, or SciPy is not installed.
-        UsageError: ``growth`` is below 1.
-    """
-    form = _form(_square(A), growth)
-    return form.T, form.J
-
-
-@dataclass(frozen=True, eq=False)
-class _Form:
-    """``A T = T J``; ``growth`` is the largest norm of a decoupling transformation."""
-
-    T: FloatArray
-    J: FloatArray
-    growth: float
-
-
-def _square(A: ArrayLike) -> FloatArray:
-    matrix = np.asarray(A)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
-        raise DesignError(f"a matrix of shape {matrix.shape}", "it must be square")
-    if matrix.dtype.kind not in "fiub" or not np.isfinite(matrix).all():
-        raise DesignError("the matrix does not hold finite real numbers")
-    return matrix.astype(np.float64)
-
-
-def _scipy() -> Any:
-    """``scipy.linalg``, which the core does without."""
-    try:
-        import scipy.linalg
-    except ImportError:
-        raise DesignError(
-            "the Jordan form needs SciPy", "install it: pip install 'rnnhw[jordan]'"
-        ) from None
-    return scipy.linalg
-
-
-def _form(A: FloatArray, limit: float) -> _Form:
-    if not limit >= 1:
-        raise UsageError(f"growth={limit}", "use a limit of 1 or more, for example 100")
-    linalg = _scipy()
-    S, T = linalg.schur(A, output="real")
-    n = len(A)
-    noise = 10 * n * _EPS * float(np.linalg.norm(A))
-    J, growth, start = np.zeros((n, n)), 0.0, 0
-    while start < n:
-        stop = start + _size(S, start)
-        while stop < n:
-            head, tail = slice(start, stop), slice(stop, n)
-            X = _decoupling(linalg, S[head, head], S[tail, tail], S[head, tail], limit, noise)
-            if X is not None:
-                T[:, tail] += T[:, head] @ X
-                growth = max(growth, float(np.linalg.norm(X)))
-                break
-            stop = _with_nearest(linalg, S, T, start, stop)
-        block = slice(start, stop)
-        R, J[block, block] = _chain(S[block, block], limit, noise)
-        T[:, block] = T[:, block] @ R
-        # A power of two is exact, and one for the whole block leaves J as it is.
-        T[:, block] *= 2.0 ** -np.round(np.log2(np.linalg.norm(T[:, block]) / len(R) ** 0.5))
-        start = stop
-    return _Form(T, J, growth)
-
-
-def _size(S: FloatArray, start: int) -> int:
-    """Rows of the Schur form's diagonal block at ``start``: 2 for a complex pair."""
-    return 2 if start + 1 < len(S) and S[start + 1, start] != 0 else 1
-
-
-def _starts(S: FloatArray, first: int = 0) -> Iterator[int]:
-    """Where the diagonal blocks of a Schur form begin, from ``first`` on."""
-    while first < len(S):
-        yield first
-        first += _size(S, first)
-
-
-def _eigenvalue(S: FloatArray, start: int) -> complex:
-    """The eigenvalue of the diagonal block at ``start``; of a pair the one above the axis."""
-    if _size(S, start) == 1:
-        return complex(S[start, start])
-    return complex(S[start, start], np.sqrt(-S[start, start + 1] * S[start + 1, start]))
-
-
-def _decoupling(
-    linalg: Any, A: FloatArray, B: FloatArray, C: FloatArray, limit: float, noise: float
-) -> FloatArray | None:
-    """X with ``A X - X B = -C`` and a norm of at most ``limit``, None if there is none.
-
-    Where A and B share an eigenvalue, least squares still finds an X if the coupling C is none
-    or can be removed: what then is left of it is below ``noise`` and taken as zero.
-    """
-    X, scale, _ = linalg.lapack.dtrsyl(A, B, -C, isgn=-1)
-    # One huge entry decides; squares of it would overflow.
-    if np.abs(X).max() <= limit * scale and np.linalg.norm(X) <= limit * scale:
-        return np.asarray(X / scale)
-    if C.size > _MOST_UNKNOWNS:
-        return None
-    system = np.kron(A, np.eye(len(B))) - np.kron(np.eye(len(A)), B.T)
-    # Directions below the noise say nothing: lstsq drops them relative to the largest.
-    largest = float(np.linalg.norm(system, 2))
-    solution = np.linalg.lstsq(system, -C.ravel(), rcond=noise / largest if largest else None)[0]
-    left = float(np.linalg.norm(system @ solution + C.ravel()))
-    if left <= noise and np.linalg.norm(solution) <= limit:
-        return np.asarray(solution.reshape(C.shape))
-    return None
-
-
-def _with_nearest(linalg: Any, S: FloatArray, T: FloatArray, start: int, stop: int) -> int:
-    """Move the eigenvalue nearest to those of rows ``start`` to ``stop`` behind them, in place;
-    the new ``stop``."""
-    own = [_eigenvalue(S, place) for place in _starts(S[:stop, :stop], start)]
-    nearest = min(
-        _starts(S, stop),
-        key=lambda place: min(abs(value - _eigenvalue(S, place)) for value in own),
-    )
-    if nearest != stop:
-        rest = S[start:, start:]
-        moved, Z, info = linalg.lapack.dtrexc(
-            rest, np.eye(len(rest)), nearest - start + 1, stop - start + 1
-        )
-        # Blocks too close to be swapped: the neighbour joins instead, which is right as well.
-        if info == 0:
-            S[start:, start:] = moved
-            T[:, start:] = T[:, start:] @ Z
-    return stop + _size(S, stop)
-
-
-def _chain(M: FloatArray, limit: float, noise: float) -> tuple[FloatArray, FloatArray]:
-    """``R, J`` with ``M R = R J`` and J tridiagonal; the identity and M itself where R would be
-    ill-conditioned.
-
-    Every entry above J's diagonal is free and not zero, so the rows of Y = R^-1 follow from the
-    first one by ``Y M = J Y``: row i of it gives row i + 1 of Y. The last row holds by Cayley and
-    Hamilton's theorem, which is checked.
-    """
-    m = len(M)
-    J, Y = np.diag(np.diag(M)), np.eye(m)
-    for place in _starts(M):
-        if _size(M, place) == 2:
-            b, c = M[place, place + 1], M[place + 1, place]
-            if np.sqrt(max(abs(b / c), abs(c / b))) <= limit:
-                b = np.copysign(np.sqrt(-b * c), b)
-                c = -b
-            J[place, place + 1], J[place + 1, place] = b, c
-    for i in range(m - 1):
-        following = Y[i] @ M - J[i, : i + 1] @ Y[: i + 1]
-        length = float(np.linalg.norm(following))
-        if length <= noise:
-            return np.eye(m), M
-        if J[i + 1, i] == 0:
-            J[i, i + 1] = length
-        Y[i + 1] = following / J[i, i + 1]
-    if np.linalg.cond(Y) > limit or np.linalg.norm(Y @ M - J @ Y) > noise * np.linalg.norm(Y):
-        return np.eye(m), M
-    return np.linalg.inv(Y), J
-
-
-def _is_pair(J: FloatArray, i: int) -> bool:
-    """Whether units i and i + 1 are a rotation [[s, w], [-w, s]], which one scale must keep."""
-    return bool(J[i, i + 1] == -J[i + 1, i] != 0)
-
-
-def _structure(J: FloatArray) -> Banded:
-    """The band of J, and a tridiagonal one where that is enough."""
-    rows, columns = np.nonzero(J)
-    least = min(1, len(J) - 1)
-    return Banded(
-        max([least, *(rows - columns).tolist()]), max([least, *(columns - rows).tolist()])
-    )
-
-
-def _stored(J: FloatArray, structure: Banded) -> FloatArray:
-    """J as the tensor of ``structure``."""
-    n = len(J)
-    stored = np.zeros(structure.shape(n, n))
-    for i, row in enumerate(structure.rows(n, n)):
-        stored.flat[list(row.parameters)] = J[i, list(row.columns)]
-    return stored
-
-
-def _radius(matrix: FloatArray) -> float:
-    """The largest absolute value of an eigenvalue."""
-    return float(np.abs(np.linalg.eigvals(matrix)).max())
-
-
-# --- the design --------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
 class JordanForm:
     """A design whose linear recurrence is tridiagonal, and what the change of coordinates did.
@@ -332,56 +124,59 @@ def _convert(
 ) -> JordanForm:
     names = [_name(layer, position) for position, layer in enumerate(design.layers)]
     position, recurrence = _recurrence(design.layers, names, chosen)
-    name, old, network = names[position], design.parameters, design.network
+    name, network, old = names[position], design.network, design.parameters
     U, offset = _product(design, recurrence, name)
     x, lengths = _samples(design)
     before = run_reference(network, old, x, lengths, [f"{name}.state"])
 
-    form = _form(U, limit)
+    form = block_form(U, limit)
     states = before.traces[f"{name}.state"].reshape(-1, len(U))
     if recurrence.initial:
         states = np.vstack([states, old.values[f"{name}.h0"]])
-    ranges = np.abs(np.linalg.solve(form.T, states.T)).max(1)
+    ranges = np.abs(_solved(form.T, states.T)).max(1)
     factors = _factors(ranges, form.J, _range(network, name))
-    T = form.T / factors
-    J = factors[:, None] * form.J / factors
+    T, J = form.T / factors, factors[:, None] * form.J / factors
 
     structure = _structure(J)
     bias = recurrence.bias or bool(offset.any())
+    converted = replace(recurrence, recurrent=structure, bias=bias, name=name)
+    values = _transformed(old.values, name, T)
+    values[f"{name}.U"] = _stored(J, structure)
+    if bias:
+        values[f"{name}.b"] = _solved(T, old.values.get(f"{name}.b", 0.0) + offset)
+    # Names that came from positions must outlive an inserted layer.
     layers: list[Layer] = [
         replace(layer, name=own) if is_dataclass(layer) else layer
         for layer, own in zip(design.layers, names, strict=True)
     ]
-    layers[position] = replace(recurrence, recurrent=structure, bias=bias, name=name)
-    values = _transformed(old.values, name, T)
-    values[f"{name}.U"] = _stored(J, structure)
-    if bias:
-        values[f"{name}.b"] = np.linalg.solve(T, old.values.get(f"{name}.b", 0.0) + offset)
+    layers[position] = converted
     notes = []
-    reader = _reader(design.layers, names, position, T)
+    reader = _reader(layers, names, position, T)
     if reader is None:
-        inserted = f"{name}_output"
-        layers.insert(position + 1, Linear(len(T), bias=False, name=inserted))
-        values[f"{inserted}.W"] = T
+        added = f"{name}_output"
+        layers.insert(position + 1, Linear(len(T), bias=False, name=added))
+        values[f"{added}.W"] = T
         notes.append(
-            f"no layer with weights reads {name}: {inserted} turns its state back, "
+            f"no layer with weights reads {name}: {added} turns its state back, "
             f"{T.size:,} more weights"
         )
     else:
         key, read = reader
         values[key] = old.values[key] @ read
-    kept = {
-        signal: format
-        for signal, format in design.overrides.items()
-        if not signal.startswith(f"{name}.U.")
-    }
+    if overrides is None:
+        overrides = {
+            signal: format
+            for signal, format in design.overrides.items()
+            if not signal.startswith(f"{name}.U.")
+        }
     new = replace(
         design,
         layers=layers,
         weights=values,
         formats=formats or design.formats,
-        overrides=kept if overrides is None else overrides,
+        overrides=overrides,
     )
+
     after = run_reference(new.network, new.parameters, x, lengths)
     with np.errstate(invalid="ignore"):
         error = float(np.abs(after.outputs - before.outputs).max())
@@ -399,10 +194,10 @@ def _convert(
         spectral_radius=_radius(U),
         quantised_radius=(
             _radius(_product(design, recurrence, name, quantised=True)[0]),
-            _radius(_product(new, layers[position], name, quantised=True)[0]),
+            _radius(_product(new, converted, name, quantised=True)[0]),
         ),
         max_error=error,
-        bound=1e3 * _EPS * condition * float(np.abs(before.outputs).max()),
+        bound=1e3 * EPS * condition * float(np.abs(before.outputs).max()),
         warnings=(),
     )
     return replace(found, warnings=(*notes, *_warnings(found)))
@@ -547,10 +342,10 @@ def _factors(ranges: FloatArray, J: FloatArray, limit: float) -> FloatArray:
         return np.ones(len(ranges))
     tied = ranges.copy()
     for i in range(len(ranges) - 1):
-        if _is_pair(J, i):
+        if is_rotation(J, i):
             tied[i : i + 2] = tied[i : i + 2].max()
     # A state that the inputs never move has no scale of its own.
-    moved = tied > _EPS * tied.max()
+    moved = tied > EPS * tied.max()
     exponents = np.floor(np.log2(limit / np.where(moved, tied, limit)))
     return np.asarray(2.0**exponents)
 
@@ -567,8 +362,13 @@ def _transformed(
     }
     for key in (f"{name}.W", f"{name}.h0"):
         if key in kept:
-            kept[key] = np.linalg.solve(T, kept[key])
+            kept[key] = _solved(T, kept[key])
     return kept
+
+
+def _solved(T: FloatArray, right: FloatArray) -> FloatArray:
+    """``T^-1 right``."""
+    return np.asarray(np.linalg.solve(T, right), np.float64)
 
 
 _READERS = (Linear, Elman, LeakyElman, JordanNetwork, LSTM, GRU, MinGRU)
@@ -583,7 +383,30 @@ def _reader(
         if isinstance(layer, _READERS):
             return f"{name}.W", T
         if isinstance(layer, Window):
-            T = np.kron(np.eye(layer.width), T)
+            T = np.asarray(np.kron(np.eye(layer.width), T), np.float64)
         elif not isinstance(layer, Last | Mean):
             return None
     return None
+
+
+def _structure(J: FloatArray) -> Banded:
+    """The band of J, and a tridiagonal one where that is enough."""
+    rows, columns = np.nonzero(J)
+    least = min(1, len(J) - 1)
+    return Banded(
+        max([least, *(rows - columns).tolist()]), max([least, *(columns - rows).tolist()])
+    )
+
+
+def _stored(J: FloatArray, structure: Banded) -> FloatArray:
+    """J as the tensor of ``structure``."""
+    n = len(J)
+    stored = np.zeros(structure.shape(n, n))
+    for i, row in enumerate(structure.rows(n, n)):
+        stored.flat[list(row.parameters)] = J[i, list(row.columns)]
+    return stored
+
+
+def _radius(matrix: FloatArray) -> float:
+    """The largest absolute value of an eigenvalue."""
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
