@@ -43,6 +43,9 @@ __all__ = ["JordanForm", "jordan_form"]
 
 FloatArray = NDArray[np.float64]
 
+_FILL = 0.875
+"""How much of its format a state may fill: rounding adds to it, and other inputs may."""
+
 
 @dataclass(frozen=True, eq=False)
 class JordanForm:
@@ -100,8 +103,9 @@ def jordan_form(
     there are several. Its ``W``, ``U``, ``b`` and ``h0`` and the weights of the layer that reads
     its state are transformed; where no layer with weights reads it, a Linear layer without bias
     is put behind it. Every new state is scaled by the power of two that makes its range over the
-    task's samples (or over seeded noise) fill its format. ``formats`` and ``overrides`` are those
-    of the new design, the old ones if left out; ``growth`` is :func:`tridiagonal_form`'s.
+    task's samples (or over seeded noise) fill its format but for an eighth. ``formats`` and
+    ``overrides`` are those of the new design, the old ones if left out; ``growth`` is
+    :func:`tridiagonal_form`'s.
 
     Raises:
         DesignError: there is no linear recurrence or there are several, the design has no
@@ -154,7 +158,8 @@ def _convert(
     reader = _reader(layers, names, position, T)
     if reader is None:
         added = f"{name}_output"
-        layers.insert(position + 1, Linear(len(T), bias=False, name=added))
+        same = Formats(output=network.signal(f"{name}.state").format)
+        layers.insert(position + 1, Linear(len(T), bias=False, formats=same, name=added))
         values[f"{added}.W"] = T
         notes.append(
             f"no layer with weights reads {name}: {added} turns its state back, "
@@ -346,7 +351,7 @@ def _factors(ranges: FloatArray, J: FloatArray, limit: float) -> FloatArray:
             tied[i : i + 2] = tied[i : i + 2].max()
     # A state that the inputs never move has no scale of its own.
     moved = tied > EPS * tied.max()
-    exponents = np.floor(np.log2(limit / np.where(moved, tied, limit)))
+    exponents = np.floor(np.log2(_FILL * limit / np.where(moved, tied, _FILL * limit)))
     return np.asarray(2.0**exponents)
 
 

@@ -87,6 +87,10 @@ def block_form(matrix: ArrayLike, limit: float) -> BlockForm:
     S, T = linalg.schur(A, output="real")
     n = len(A)
     noise = 10 * n * EPS * float(np.linalg.norm(A))
+    # A pair whose coupling is rounding alone is one real eigenvalue twice.
+    for i in range(n - 1):
+        if max(abs(S[i, i + 1]), abs(S[i + 1, i])) <= noise:
+            S[i, i + 1] = S[i + 1, i] = 0.0
     J, growth, start = np.zeros((n, n)), 0.0, 0
     while start < n:
         stop = start + _size(S, start)
@@ -172,32 +176,47 @@ def _with_nearest(linalg: Any, S: FloatArray, T: FloatArray, start: int, stop: i
 
 def _chain(M: FloatArray, limit: float, noise: float) -> tuple[FloatArray, FloatArray]:
     """``R, J`` with ``M R = R J`` and J tridiagonal; the identity and M itself where R would be
-    ill-conditioned.
+    ill-conditioned."""
+    order = np.arange(len(M))
+    for place in _starts(M):
+        # A chain runs along the larger entry of a pair, which is to stand above the diagonal.
+        if _size(M, place) == 2 and abs(M[place, place + 1]) < abs(M[place + 1, place]):
+            order[place : place + 2] = place + 1, place
+    turned = M[np.ix_(order, order)]
+    for rotations in (True, False):
+        Y, J = _rows(turned, rotations, noise)
+        defect = np.linalg.norm(Y @ turned - J @ Y)
+        if defect <= noise * np.linalg.norm(Y) and np.linalg.cond(Y) <= limit:
+            R = np.zeros_like(M)
+            R[order] = np.linalg.inv(Y)
+            return R, J
+    return np.eye(len(M)), M
 
-    Every entry above J's diagonal is free and not zero, so the rows of Y = R^-1 follow from the
-    first one by ``Y M = J Y``: row i of it gives row i + 1 of Y. The last row holds by Cayley and
-    Hamilton's theorem, which is checked.
+
+def _rows(M: FloatArray, rotations: bool, noise: float) -> tuple[FloatArray, FloatArray]:
+    """``Y, J`` with ``Y M = J Y`` and J tridiagonal, if M is a single chain.
+
+    Every entry above J's diagonal is free and not zero, so the rows of Y follow from the first
+    one: row i of the equation gives row i + 1 of Y. The last row of it holds by Cayley and
+    Hamilton's theorem. ``rotations`` makes complex pairs [[s, w], [-w, s]]; else they stay as
+    they are, which a pair so close to the real axis needs that it is a defective real eigenvalue.
     """
     m = len(M)
     J, Y = np.diag(np.diag(M)), np.eye(m)
     for place in _starts(M):
         if _size(M, place) == 2:
             b, c = M[place, place + 1], M[place + 1, place]
-            if np.sqrt(max(abs(b / c), abs(c / b))) <= limit:
-                b = np.copysign(np.sqrt(-b * c), b)
-                c = -b
-            J[place, place + 1], J[place + 1, place] = b, c
+            w = np.copysign(np.sqrt(-b * c), b)
+            J[place, place + 1], J[place + 1, place] = (w, -w) if rotations else (b, c)
     for i in range(m - 1):
         following = Y[i] @ M - J[i, : i + 1] @ Y[: i + 1]
         length = float(np.linalg.norm(following))
         if length <= noise:
-            return np.eye(m), M
+            break
         if J[i + 1, i] == 0:
             J[i, i + 1] = length
         Y[i + 1] = following / J[i, i + 1]
-    if np.linalg.cond(Y) > limit or np.linalg.norm(Y @ M - J @ Y) > noise * np.linalg.norm(Y):
-        return np.eye(m), M
-    return np.asarray(np.linalg.inv(Y), np.float64), J
+    return Y, J
 
 
 def is_rotation(J: FloatArray, i: int) -> bool:
