@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +17,15 @@ from rnnhw.numerics import Q
 from rnnhw.weights import read_npz
 
 __all__ = [
+    "Accuracy",
     "BinaryAddition",
     "Classification",
     "Samples",
     "Score",
+    "SquaredError",
     "Task",
     "load_samples",
+    "score_names",
     "wilson_interval",
 ]
 
@@ -33,19 +36,53 @@ IntArray = NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Sequences of different lengths: real ``x`` [sequences, steps, features], zero padded,
-    the ``lengths`` [sequences], and the expected ``y`` (None where it is not known)."""
+    the ``lengths`` [sequences], and the expected ``y`` (None where it is not known): whole
+    numbers [sequences, ...], or real ones [sequences, steps, outputs]."""
 
     x: FloatArray
     lengths: NDArray[np.int64]
-    y: NDArray[np.int64] | None = None
+    y: NDArray[np.int64] | FloatArray | None = None
+
+
+class Score(Protocol):
+    """How well outputs meet what was expected, over some sequences; scores of parts add up."""
+
+    names: ClassVar[tuple[str, ...]]
+    """What :meth:`figures` names; the first is the one that comparisons show."""
+
+    def __add__(self, other: Self, /) -> Self:
+        """The score of both parts together."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """The numbers that bounds can name."""
+        ...
+
+    def loss(self, reference: Self) -> float:
+        """How much worse the first figure is than that of ``reference``; negative: better."""
+        ...
+
+    def details(self) -> dict[str, Any]:
+        """What else a report holds, under names that begin with a figure's."""
+        ...
+
+
+def score_names(kind: type[Score]) -> list[str]:
+    """The names of a score's figures, of the float reference's, and of the loss between them."""
+    return [*kind.names, *(f"float_{name}" for name in kind.names), f"{kind.names[0]}_loss"]
 
 
 @dataclass(frozen=True)
-class Score:
+class Accuracy:
     """``correct`` of ``total`` sequences."""
+
+    names: ClassVar[tuple[str, ...]] = ("accuracy",)
 
     correct: int
     total: int
+
+    def __add__(self, other: Accuracy) -> Accuracy:
+        return Accuracy(self.correct + other.correct, self.total + other.total)
 
     @property
     def accuracy(self) -> float:
@@ -57,9 +94,102 @@ class Score:
         """The 95 % confidence interval of the accuracy."""
         return wilson_interval(self.correct, self.total)
 
+    def figures(self) -> dict[str, float]:
+        return {"accuracy": self.accuracy}
+
+    def loss(self, reference: Accuracy) -> float:
+        return reference.accuracy - self.accuracy
+
+    def details(self) -> dict[str, Any]:
+        return {"accuracy_interval_95": list(self.interval), "accuracy_correct": self.correct}
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """How far ``values`` real outputs are from their targets.
+
+    ``squares`` is the sum of the squared errors of all of them; ``means`` and ``deviations``
+    hold, for every output unit, the mean of its targets and the sum of their squared differences
+    from it.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("nrmse", "r2")
+
+    values: int
+    squares: float
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    @classmethod
+    def of(cls, outputs: FloatArray, targets: FloatArray) -> SquaredError:
+        """The score of outputs against targets, both [values, units]."""
+        # A reference that grows beyond float64 gives an infinite or NaN error, which no bound
+        # lets pass: nothing to warn of.
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(((outputs - targets) ** 2).sum())
+        # From the first target on: targets that never change then differ by nothing at all.
+        means = targets[0] + (targets - targets[0]).mean(0)
+        deviations = ((targets - means) ** 2).sum(0)
+        return cls(targets.size, squares, tuple(means.tolist()), tuple(deviations.tolist()))
+
+    def __add__(self, other: SquaredError) -> SquaredError:
+        """Parts join by their means, which loses nothing where the mean is large (Chan, Golub &
+        LeVeque 1983, "Algorithms for computing the sample variance")."""
+        values = self.values + other.values
+        weight = self.values / len(self.means) * other.values / values
+        parts = zip(self.means, other.means, self.deviations, other.deviations, strict=True)
+        joined = [
+            (m + (n - m) * other.values / values, d + e + (n - m) ** 2 * weight)
+            for m, n, d, e in parts
+        ]
+        means, deviations = zip(*joined, strict=True)
+        return SquaredError(values, self.squares + other.squares, means, deviations)
+
+    @property
+    def nrmse(self) -> float:
+        """Root of the mean squared error over the targets' standard deviation: 1 is the mean of
+        the targets given as every output.
+
+        Raises:
+            DesignError: the targets never change.
+        """
+        return math.sqrt(self._unexplained)
+
+    @property
+    def r2(self) -> float:
+        """The fraction of the targets' variance that the outputs explain, 1 - nrmse**2.
+
+        Raises:
+            DesignError: the targets never change.
+        """
+        return 1.0 - self._unexplained
+
+    @property
+    def _unexplained(self) -> float:
+        variance = sum(self.deviations)
+        if variance == 0:
+            raise DesignError(
+                f"the {self.values:,} targets never change, so no error can be measured by their "
+                "standard deviation",
+                "give targets that differ",
+            )
+        return self.squares / variance
+
+    def figures(self) -> dict[str, float]:
+        return {"nrmse": self.nrmse, "r2": self.r2}
+
+    def loss(self, reference: SquaredError) -> float:
+        return self.nrmse - reference.nrmse
+
+    def details(self) -> dict[str, Any]:
+        return {"nrmse_values": self.values}
+
 
 class Task(Protocol):
     """What a design is for."""
+
+    score_type: ClassVar[type[Score]]
+    """The kind of its scores: what ``require`` and ``limit`` can name."""
 
     @property
     def features(self) -> int:
@@ -129,6 +259,8 @@ class BinaryAddition:
     every bit.
     """
 
+    score_type: ClassVar[type[Score]] = Accuracy
+
     operand_bits: int = 8
     require: Mapping[str, float] = field(default_factory=dict)
     limit: Mapping[str, float] = field(default_factory=dict)
@@ -178,7 +310,7 @@ class BinaryAddition:
     def prepared(self, samples: Samples) -> Samples:
         return samples
 
-    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
+    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Accuracy:
         expected = _expected(samples)
         if outputs.shape[2] != 1 or expected.shape != outputs.shape[:2]:
             raise DesignError(
@@ -187,7 +319,7 @@ class BinaryAddition:
             )
         valid = np.arange(outputs.shape[1]) < lengths[:, None]
         right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)
-        return Score(int(right.sum()), len(right))
+        return Accuracy(int(right.sum()), len(right))
 
 
 @dataclass(frozen=True)
@@ -200,6 +332,8 @@ class Classification:
     shifted and scaled by the mean and standard deviation of the training split's real steps, as
     a host would do before the accelerator.
     """
+
+    score_type: ClassVar[type[Score]] = Accuracy
 
     data: str | Path
     split: str = "test"
@@ -247,7 +381,7 @@ class Classification:
             )
         return replace(samples, x=(samples.x - mean) / deviation)
 
-    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
+    def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Accuracy:
         expected = _expected(samples)
         classes = outputs.shape[2]
         if expected.ndim != 1 or expected.min() < 0 or expected.max() >= classes:
@@ -257,10 +391,10 @@ class Classification:
                 f"it must hold one class of 0..{classes - 1} a sequence",
             )
         answers = outputs[np.arange(len(outputs)), lengths - 1].argmax(1)
-        return Score(int((answers == expected).sum()), len(answers))
+        return Accuracy(int((answers == expected).sum()), len(answers))
 
 
-def _expected(samples: Samples) -> IntArray:
+def _expected(samples: Samples) -> NDArray[Any]:
     if samples.y is None:
         raise DesignError("the data has no expected answers", "add an array y")
     return samples.y
