@@ -26,7 +26,7 @@ from rnnhw.design import Design, Target, load
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.numerics import Overflow, Q, Rounding
 from rnnhw.structures import Banded, Dense, Diagonal, Hadamard
-from rnnhw.tasks import BinaryAddition, Classification
+from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regression
 
 __all__ = [
     "GRU",
@@ -50,9 +50,12 @@ __all__ = [
     "Linear",
     "Mean",
     "MinGRU",
+    "Narma10",
     "Overflow",
     "Q",
     "ReLU",
+    "Recall",
+    "Regression",
     "Residual",
     "RnnhwError",
     "Rounding",
