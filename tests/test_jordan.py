@@ -1,7 +1,11 @@
 """The real tridiagonal form: of matrices, of designs, and the worked example."""
 
+import importlib.util
+import re
 import sys
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +40,9 @@ from rnnhw import (
     Window,
     golden,
     jordan_form,
+    load,
     simulate,
+    verify,
 )
 from rnnhw.jordan import conversion, tridiagonal_form
 from rnnhw.jordan.matrix import block_form
@@ -798,3 +804,127 @@ def test_an_unsigned_state_is_told():
 def test_the_activation_is_named_in_the_refusal():
     with pytest.raises(DesignError, match=r"Tanh\(T g\) is not T Tanh\(g\)"):
         jordan_form(made(activation=Tanh()))
+
+
+# --- the worked example ------------------------------------------------------------------------
+FOLDER = Path(__file__).parents[1] / "designs"
+NOTES = (FOLDER / "training" / "README.md").read_text()
+NAMES = ("linear_recurrence", "linear_recurrence_jordan")
+
+
+def filters():
+    return [load(FOLDER / f"{name}.py") for name in NAMES]
+
+
+@cache
+def example(name, word=12):
+    return verify(load(FOLDER / f"{name}.py", {"word": word}))
+
+
+def stated_in(design):
+    return " ".join(f"{design.title} {design.notes}".split())
+
+
+def test_the_filters_are_as_exact_at_every_word_length_as_their_docstrings_say():
+    found = [[f"{example(name, word).output.snr_db:.1f}" for word in (8, 12, 16)] for name in NAMES]
+    for design, expected in zip(filters(), (found, found[::-1]), strict=True):
+        text = stated_in(design)
+        stated = re.findall(r"([\d.]+), ([\d.]+) and ([\d.]+) dB", text)
+        assert [list(ratios) for ratios in stated] == expected
+
+
+@pytest.mark.parametrize(("word", "passed"), [(8, [False, True]), (12, [True, True])])
+def test_at_8_bits_the_filter_passes_in_tridiagonal_form_alone(word, passed):
+    assert [example(name, word).passed for name in NAMES] == passed
+    for name in NAMES:
+        figures = example(name, word).figures()
+        assert figures["weight_clips"] == 0
+        assert figures["float_r2"] > 1 - 1e-12
+
+
+def test_both_filters_give_the_same_float_outputs():
+    samples = filters()[0].task.samples()
+    dense, form = (
+        run_reference(each.network, each.parameters, samples.x, samples.lengths).outputs
+        for each in filters()
+    )
+    assert 0 < np.abs(dense - form).max() < 1e-13
+    assert np.abs(dense - samples.y).max() < 1e-6  # recorded in float32
+
+
+def test_the_filters_have_as_many_weights_as_stated():
+    dense, form = filters()
+    assert np.count_nonzero(dense.parameters.values["rnn.U"]) == 256
+    stored = form.parameters.values["rnn.U"]
+    matrix = Banded(1, 1).matrix(stored, 16, 16)
+    assert np.count_nonzero(matrix) == 32 and np.abs(matrix).max() < 1
+    steps = dense.task.samples().lengths.sum()
+    multiplies = [simulate(each).run.counts["rnn"].multiplies / steps for each in (dense, form)]
+    assert multiplies == [256 + 16, 46 + 16]
+    assert "256 recurrent weights" in stated_in(dense)
+    assert "46 recurrent weights instead of 256" in stated_in(form)
+    assert "32 of its 46 weights not zero, none above 1" in stated_in(form)
+    assert [block.stop - block.start for block in blocks(matrix)] == [2] * 8
+    for block in blocks(matrix):
+        (s, w), (opposite, again) = matrix[block, block]
+        assert (s, w) == (again, -opposite)
+        assert 0.95 - 1e-9 <= np.hypot(s, w) <= 0.99 + 1e-9
+
+
+@pytest.fixture(scope="module")
+def script():
+    """designs/training/linear.py as a module."""
+    specification = importlib.util.spec_from_file_location(
+        "linear_filter", FOLDER / "training" / "linear.py"
+    )
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look it up
+    specification.loader.exec_module(module)
+    yield module
+    del sys.modules[specification.name]
+
+
+def test_the_saved_filters_are_those_that_the_script_builds(script):
+    found, data = script.build()
+    dense, form = filters()
+    for key, tensor in found.tensors().items():
+        np.testing.assert_allclose(dense.parameters.values[key], tensor, rtol=1e-9)
+    samples = dense.task.samples()
+    np.testing.assert_array_equal(samples.x, data["test_x"])
+    np.testing.assert_allclose(samples.y, data["test_y"], atol=1e-6)
+    # The order of the poles and the signs may depend on the processor, the poles do not.
+    converted = script.convert(found.tensors())
+    saved = Banded(1, 1).matrix(form.parameters.values["rnn.U"], 16, 16)
+    poles, saved_poles = (
+        sorted(np.abs(np.linalg.eigvals(matrix))) for matrix in (converted.J, saved)
+    )
+    np.testing.assert_allclose(poles, saved_poles, atol=1e-12)
+    condition = re.search(r"condition number (12\.\d)", NOTES)
+    assert float(condition[1]) == pytest.approx(converted.condition, abs=0.05)
+    assert converted.nonzeros == (256, 32) and "32 numbers that are not" in NOTES
+    assert converted.max_error < 1e-13
+
+
+ROWS = [
+    (float(condition), int(seed), [float(number) for number in re.findall(r"-?[\d.]+", rest)])
+    for condition, seed, rest in re.findall(
+        r"^\| (\d+) \| (\d) \| ([-\d./ |]+) \|$", NOTES, re.MULTILINE
+    )
+]
+"""Of the table of bases: condition, seed, and condition of T with six ratios in dB."""
+
+
+def test_the_table_of_bases_has_every_row(script):
+    assert [row[:2] for row in ROWS] == [
+        (condition, seed) for condition in script.CONDITIONS for seed in script.SEEDS
+    ]
+    better = [dense - form for c, _, (_, *all_) in ROWS if c == 1 for dense, form in [all_[:2]]]
+    assert round(max(better)) == 8  # as the text below the table says
+    assert all(numbers[1] < 0 for condition, _, numbers in ROWS if condition == 30)
+
+
+@pytest.mark.parametrize("row", ROWS[::3], ids=str)
+def test_the_table_of_bases_is_what_is_measured(script, row):
+    condition, seed, stated = row
+    found = re.findall(r"-?[\d.]+", script.row(condition, seed))[2:]
+    np.testing.assert_allclose([float(number) for number in found], stated, atol=0.11)

@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DESIGNS, metavar="DIR", help="where to write")
     folder = parser.parse_args().out
     found, data = build()
-    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "data" / "linear_recurrence.npz", **data)
     # In float64: that both designs compute the same is the point, and float32 would round it.
     np.savez(folder / "linear_recurrence.npz", **found.tensors())
