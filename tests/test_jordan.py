@@ -928,3 +928,31 @@ def test_the_table_of_bases_is_what_is_measured(script, row):
     condition, seed, stated = row
     found = re.findall(r"-?[\d.]+", script.row(condition, seed))[2:]
     np.testing.assert_allclose([float(number) for number in found], stated, atol=0.11)
+
+
+def test_what_rounded_weights_cost_in_an_orthogonal_basis_is_what_is_stated(script):
+    found, data = script.build(1.0, 2)
+    form = script.convert(found.tensors())
+    stated = re.search(
+        r"those alone, seed 2 at 8 bits: ([\d.]+) against ([\d.]+) dB.* up to (\d+) %, .* (\d+) %",
+        NOTES.replace("\n", " "),
+    ).groups()
+    alone, moved = [], []
+    for design, matrix, tensors in zip(
+        filters(), (found.U, form.J), (found.tensors(), form.weights), strict=True
+    ):
+        formats = {key: script.fitting(tensor, 8) for key, tensor in tensors.items()}
+        mine = replace(design, weights=tensors, overrides=formats)
+        x, lengths = data["test_x"].astype(float), data["test_lengths"]
+        exact, rounded = (
+            run_reference(mine.network, mine.parameters, x, lengths, quantised=sources).outputs
+            for sources in ([], ["weights"])
+        )
+        alone.append(10 * np.log10((exact**2).sum() / ((rounded - exact) ** 2).sum()))
+        poles = np.linalg.eigvals(matrix)
+        format = formats["rnn.U"]
+        new = np.linalg.eigvals(real_values(quantise(matrix, format)[0], format))
+        moves = np.abs(new[:, None] - poles).min(0) / (1 - np.abs(poles))
+        moved.append(100 * moves.max())
+    np.testing.assert_allclose(alone, [float(stated[0]), float(stated[1])], atol=0.11)
+    np.testing.assert_allclose(moved[::-1], [float(stated[2]), float(stated[3])], atol=0.6)
