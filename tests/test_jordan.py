@@ -18,6 +18,10 @@ from rnnhw import (
     LSTM,
     Banded,
     Bidirectional,
+    BlockDiagonal,
+    Butterfly,
+    Circulant,
+    CyclicBand,
     Dense,
     Design,
     DesignError,
@@ -30,12 +34,18 @@ from rnnhw import (
     Last,
     LeakyElman,
     Linear,
+    LowRank,
     Mean,
     MinGRU,
+    Monarch,
+    Permutation,
     Q,
     ReLU,
     Residual,
+    Sparse,
     Tanh,
+    Toeplitz,
+    UnitWeights,
     UsageError,
     Window,
     golden,
@@ -496,6 +506,40 @@ def test_a_recurrence_of_any_structure_is_converted(name, bias):
     assert [key for key in form.weights if "U" in key] == ["rnn.U"]
 
 
+COMPOSED = [
+    BlockDiagonal(4),
+    CyclicBand(1, 1),
+    Toeplitz(),
+    Circulant(),
+    Sparse(2, 4),
+    LowRank(2),
+    Monarch(4),
+    Butterfly(),
+    Permutation((3, 1, 0, 2, 7, 4, 5, 6)),
+    UnitWeights(),
+    Diagonal() + LowRank(1),
+    BlockDiagonal(4) @ Permutation((7, 0, 3, 2, 5, 4, 1, 6)),
+]
+
+
+@pytest.mark.parametrize("structure", COMPOSED, ids=repr)
+def test_every_other_structure_is_converted(structure):
+    try:
+        fitted = structure.project(np.random.default_rng(3).normal(size=(N, N)) / 4)
+        own = fitted.tensors("rnn.U")
+    except DesignError:  # there is no way to fit it
+        made_of = replace(made(recurrent=structure), weights=None).network.tensors
+        rng = np.random.default_rng(3)
+        own = {each.key: rng.normal(size=each.shape) / 2 for each in made_of if ".U" in each.key}
+    arrays = {key: value for key, value in tensors().items() if key != "rnn.U"}
+    old = made(arrays=arrays | own, recurrent=structure)
+    form = jordan_form(old)
+    found, expected = outputs(form.design), outputs(old)
+    np.testing.assert_allclose(found, expected, atol=1e-10 * np.abs(expected).max())
+    assert form.accepted
+    assert form.nonzeros[0] <= structure.support(N, N).sum()
+
+
 READERS = {
     "linear": ([Linear(OUTPUTS, name="out")], {"out.W": (OUTPUTS, N), "out.b": (OUTPUTS,)}),
     "elman": (
@@ -675,31 +719,22 @@ def test_a_design_without_weights_is_refused():
 
 
 def test_an_activation_within_the_recurrence_is_refused():
-    class Bent:
-        """U followed by a ReLU: not linear, whatever the layer's activation is."""
-
-        def apply(self, g, key, vector, units, start, role, name):
-            product = Dense().apply(g, key, vector, units, start, role, name)
-            return g.clamp(product, 0, None)
-
-    with pytest.raises(DesignError, match="has activations, which are not linear"):
-        jordan_form(made(recurrent=Bent()))
+    butterfly = Butterfly(activation=ReLU())
+    arrays = {**tensors(), **{f"rnn.U.{k}": np.ones((N // 2, 2, 2)) for k in range(3)}}
+    del arrays["rnn.U"]
+    with pytest.raises(DesignError, match=r"layer rnn: Butterfly\(.* has activations, which are"):
+        jordan_form(made(arrays=arrays, recurrent=butterfly))
 
 
-def test_a_constant_within_the_recurrence_goes_to_the_bias():
-    class Shifted:
-        """U h plus a trained constant."""
-
-        def apply(self, g, key, vector, units, start, role, name):
-            product = Dense().apply(g, key, vector, units, start, role, name)
-            return g.add(product, g.constant(f"{key}.bias", units, "bias"))
-
-    arrays = tensors(**{"rnn.U.bias": (N,)})
-    del arrays["rnn.b"]
-    form = jordan_form(made(arrays=arrays, recurrent=Shifted(), bias=False))
-    expected = looped({**arrays, "matrix": U, "rnn.b": arrays["rnn.U.bias"]}, NOISE)
-    np.testing.assert_allclose(outputs(form.design), expected, atol=1e-12)
-    assert form.design.layers[0].bias and "rnn.U.bias" not in form.weights
+def test_constants_within_the_recurrence_go_to_the_bias():
+    shapes = {f"rnn.U.{k}": (N // 2, 2, 2) for k in range(3)}
+    arrays = tensors(**shapes, **{f"rnn.U.bias{k}": (N,) for k in range(2)})
+    del arrays["rnn.U"], arrays["rnn.b"]
+    old = made(arrays=arrays, recurrent=Butterfly(bias=True), bias=False)
+    form = jordan_form(old)
+    np.testing.assert_allclose(outputs(form.design), outputs(old), atol=1e-12)
+    assert form.design.layers[0].bias and np.abs(form.weights["rnn.b"]).max() > 0.01
+    assert [key for key in form.weights if key.startswith("rnn.U")] == ["rnn.U"]
 
 
 # --- what the form reports ---------------------------------------------------------------------

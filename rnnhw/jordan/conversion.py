@@ -145,7 +145,7 @@ def _convert(
     bias = recurrence.bias or bool(offset.any())
     converted = replace(recurrence, recurrent=structure, bias=bias, name=name)
     values = _transformed(old.values, name, T)
-    values[f"{name}.U"] = _stored(J, structure)
+    values |= structure.project(J).tensors(f"{name}.U")
     if bias:
         values[f"{name}.b"] = _solved(T, old.values.get(f"{name}.b", 0.0) + offset)
     # Names that came from positions must outlive an inserted layer.
@@ -401,15 +401,6 @@ def _structure(J: FloatArray) -> Banded:
     return Banded(
         max([least, *(rows - columns).tolist()]), max([least, *(columns - rows).tolist()])
     )
-
-
-def _stored(J: FloatArray, structure: Banded) -> FloatArray:
-    """J as the tensor of ``structure``."""
-    n = len(J)
-    stored = np.zeros(structure.shape(n, n))
-    for i, row in enumerate(structure.rows(n, n)):
-        stored.flat[list(row.parameters)] = J[i, list(row.columns)]
-    return stored
 
 
 def _radius(matrix: FloatArray) -> float:
