@@ -793,6 +793,19 @@ def test_a_narrow_sum_limits_the_states_too():
     assert 1.75 < form.ranges.max() <= 3.5
 
 
+def test_the_formats_of_the_new_design_scale_its_states():
+    small = replace(FORMATS, state=Q(0, 18), weight=Q(6, 15))
+    assert 0.4375 < jordan_form(made(), formats=small).ranges.max() <= 0.875
+    overrides = {"rnn.state": Q(1, 18)}
+    assert 0.875 < jordan_form(made(), overrides=overrides).ranges.max() <= 1.75
+
+
+def test_a_format_of_the_recurrence_is_kept_and_those_of_its_parts_are_not():
+    old = replace(made(), overrides={"rnn.U": Q(2, 20), "rnn.b": Q(3, 20)})
+    assert jordan_form(old).design.overrides == old.overrides
+    assert jordan_form(old).design.network.tensors[2].format == Q(2, 20)
+
+
 def test_states_that_no_input_moves_keep_their_scale():
     arrays = {**tensors(), "rnn.U": np.diag(np.linspace(0.1, 0.8, N)), "rnn.b": np.zeros(N)}
     arrays["rnn.W"][2] = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ from rnnhw.structures import Banded
 __all__ = ["JordanForm", "jordan_form"]
 
 FloatArray = NDArray[np.float64]
+
+Kept = TypeVar("Kept")
 
 _FILL = 0.875
 """How much of its format a state may fill: rounding adds to it, and other inputs may."""
@@ -128,59 +131,42 @@ def _convert(
 ) -> JordanForm:
     names = [_name(layer, position) for position, layer in enumerate(design.layers)]
     position, recurrence = _recurrence(design.layers, names, chosen)
-    name, network, old = names[position], design.network, design.parameters
+    name, old = names[position], design.parameters
     U, offset = _product(design, recurrence, name)
-    x, lengths = _samples(design)
-    before = run_reference(network, old, x, lengths, [f"{name}.state"])
-
     form = block_form(U, limit)
+    structure = _structure(form.J)
+    converted = replace(
+        recurrence, recurrent=structure, bias=recurrence.bias or bool(offset.any()), name=name
+    )
+    reader = _reader(design.layers, names, position)
+    new = replace(
+        design,
+        layers=_layers(design, names, position, converted, reader is None),
+        weights=None,
+        formats=formats or design.formats,
+        overrides=_kept(design.overrides, name) if overrides is None else overrides,
+    )
+
+    x, lengths = _samples(design)
+    before = run_reference(design.network, old, x, lengths, [f"{name}.state"])
     states = before.traces[f"{name}.state"].reshape(-1, len(U))
     if recurrence.initial:
         states = np.vstack([states, old.values[f"{name}.h0"]])
     ranges = np.abs(_solved(form.T, states.T)).max(1)
-    factors = _factors(ranges, form.J, _range(network, name))
+    factors = _factors(ranges, form.J, _range(new.network, name))
     T, J = form.T / factors, factors[:, None] * form.J / factors
 
-    structure = _structure(J)
-    bias = recurrence.bias or bool(offset.any())
-    converted = replace(recurrence, recurrent=structure, bias=bias, name=name)
-    values = _transformed(old.values, name, T)
-    values |= structure.project(J).tensors(f"{name}.U")
-    if bias:
+    values = _kept(old.values, name) | structure.project(J).tensors(f"{name}.U")
+    for key in {f"{name}.W", f"{name}.h0"} & values.keys():
+        values[key] = _solved(T, values[key])
+    if converted.bias:
         values[f"{name}.b"] = _solved(T, old.values.get(f"{name}.b", 0.0) + offset)
-    # Names that came from positions must outlive an inserted layer.
-    layers: list[Layer] = [
-        replace(layer, name=own) if is_dataclass(layer) else layer
-        for layer, own in zip(design.layers, names, strict=True)
-    ]
-    layers[position] = converted
-    notes = []
-    reader = _reader(layers, names, position, T)
     if reader is None:
-        added = f"{name}_output"
-        same = Formats(output=network.signal(f"{name}.state").format)
-        layers.insert(position + 1, Linear(len(T), bias=False, formats=same, name=added))
-        values[f"{added}.W"] = T
-        notes.append(
-            f"no layer with weights reads {name}: {added} turns its state back, "
-            f"{T.size:,} more weights"
-        )
+        values[f"{_added(name)}.W"] = T
     else:
-        key, read = reader
-        values[key] = old.values[key] @ read
-    if overrides is None:
-        overrides = {
-            signal: format
-            for signal, format in design.overrides.items()
-            if not signal.startswith(f"{name}.U.")
-        }
-    new = replace(
-        design,
-        layers=layers,
-        weights=values,
-        formats=formats or design.formats,
-        overrides=overrides,
-    )
+        key, width = reader
+        values[key] = values[key] @ np.asarray(np.kron(np.eye(width), T), np.float64)
+    new = replace(new, weights=values)
 
     after = run_reference(new.network, new.parameters, x, lengths)
     with np.errstate(invalid="ignore"):
@@ -205,10 +191,38 @@ def _convert(
         bound=1e3 * EPS * condition * float(np.abs(before.outputs).max()),
         warnings=(),
     )
-    return replace(found, warnings=(*notes, *_warnings(found)))
+    return replace(found, warnings=tuple(_warnings(found)))
+
+
+def _layers(
+    design: Design, names: Sequence[str], position: int, converted: Elman, turned_back: bool
+) -> list[Layer]:
+    """The new design's layers; ``turned_back`` puts one behind the converted one."""
+    # Names that came from positions must outlive an added layer.
+    layers: list[Layer] = [
+        replace(layer, name=own) if is_dataclass(layer) else layer
+        for layer, own in zip(design.layers, names, strict=True)
+    ]
+    layers[position] = converted
+    if turned_back:
+        name = names[position]
+        same = Formats(output=design.network.signal(f"{name}.state").format)
+        back = Linear(converted.units, bias=False, formats=same, name=_added(name))
+        layers.insert(position + 1, back)
+    return layers
+
+
+def _added(name: str) -> str:
+    """The name of the layer that turns the state of layer ``name`` back."""
+    return f"{name}_output"
 
 
 def _warnings(form: JordanForm) -> Iterator[str]:
+    if f"{_added(form.layer)}.W" in form.weights:
+        yield (
+            f"no layer with weights reads {form.layer}: {_added(form.layer)} turns its state "
+            f"back, {form.T.size:,} more weights"
+        )
     if not form.accepted:
         yield (
             f"not accepted: the float outputs differ by {form.max_error:.3g}, "
@@ -355,20 +369,9 @@ def _factors(ranges: FloatArray, J: FloatArray, limit: float) -> FloatArray:
     return np.asarray(2.0**exponents)
 
 
-def _transformed(
-    values: Mapping[str, FloatArray], name: str, T: FloatArray
-) -> dict[str, FloatArray]:
-    """The tensors of the network in the new coordinates, but for the recurrence, the bias and
-    the reader."""
-    kept = {
-        key: value
-        for key, value in values.items()
-        if key != f"{name}.U" and not key.startswith(f"{name}.U.")
-    }
-    for key in (f"{name}.W", f"{name}.h0"):
-        if key in kept:
-            kept[key] = _solved(T, kept[key])
-    return kept
+def _kept(named: Mapping[str, Kept], name: str) -> dict[str, Kept]:
+    """What is ``named`` without the parts of a composed recurrence."""
+    return {key: value for key, value in named.items() if not key.startswith(f"{name}.U.")}
 
 
 def _solved(T: FloatArray, right: FloatArray) -> FloatArray:
@@ -380,15 +383,14 @@ _READERS = (Linear, Elman, LeakyElman, JordanNetwork, LSTM, GRU, MinGRU)
 """Layers that multiply what they read by their tensor ``W``."""
 
 
-def _reader(
-    layers: Sequence[Layer], names: Sequence[str], position: int, T: FloatArray
-) -> tuple[str, FloatArray] | None:
-    """The tensor that reads the state of layer ``position`` and T as this tensor sees it."""
+def _reader(layers: Sequence[Layer], names: Sequence[str], position: int) -> tuple[str, int] | None:
+    """The tensor that reads the state of layer ``position``, and of how many steps at once."""
+    width = 1
     for layer, name in zip(layers[position + 1 :], names[position + 1 :], strict=True):
         if isinstance(layer, _READERS):
-            return f"{name}.W", T
+            return f"{name}.W", width
         if isinstance(layer, Window):
-            T = np.asarray(np.kron(np.eye(layer.width), T), np.float64)
+            width *= layer.width
         elif not isinstance(layer, Last | Mean):
             return None
     return None
