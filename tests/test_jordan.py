@@ -332,6 +332,29 @@ def test_chains_that_share_an_eigenvalue_stay_whole():
     assert error(A, T, J) < 1e-13
 
 
+def test_a_coupling_of_equal_eigenvalues_is_removed_where_that_is_possible():
+    """The first unit reads the third's past, but so does the second, which makes up for it."""
+    A = np.array([[0.5, 0.0, 1.0], [0.0, 0.5, 1.0], [0.0, 0.0, 0.5]])
+    T, J = tridiagonal_form(A)
+    assert sorted(block.stop - block.start for block in blocks(J)) == [1, 2]
+    np.testing.assert_allclose(A @ T, T @ J, atol=1e-15)
+
+
+def test_the_growth_is_the_norm_of_the_decoupling():
+    assert block_form([[0.5, 3.0], [0.0, 0.25]], 100).growth == pytest.approx(3 / 0.25)
+    assert block_form(np.eye(3), 100).growth == 0
+    twice = [[0.5, 3.0, 0], [0.0, 0.25, 0], [0, 0, 0.1]]
+    assert block_form(twice, 100).growth == pytest.approx(3 / 0.25)  # the largest, not the last
+
+
+def test_the_columns_of_the_transformation_are_of_one_size():
+    for matrix in DEFECTIVE.values():
+        T, J = tridiagonal_form(hidden(matrix))
+        for block in blocks(J):
+            size = np.linalg.norm(T[:, block]) / np.sqrt(block.stop - block.start)
+            assert 2**-0.51 < size < 2**0.51
+
+
 def test_a_smaller_growth_keeps_more_together():
     A = np.triu(np.random.default_rng(3).normal(size=(12, 12)))
     sizes = [len(blocks(tridiagonal_form(A, growth)[1])) for growth in (1.0, 100.0, 1e6)]
@@ -755,6 +778,8 @@ def test_outputs_that_overflow_are_not_accepted():
     arrays = {**tensors(), "rnn.U": 1e30 * np.eye(N)}
     form = jordan_form(made(arrays=arrays))
     assert not form.accepted
+    assert not replace(form, bound=np.inf, max_error=np.inf).accepted
+    assert not replace(form, bound=1.0, max_error=np.nan).accepted
 
 
 def test_the_quantised_spectral_radii_are_those_of_the_rounded_matrices():
@@ -791,6 +816,25 @@ def test_every_state_fills_its_format_but_for_an_eighth():
 def test_a_narrow_sum_limits_the_states_too():
     form = jordan_form(made(formats=replace(FORMATS, sum=Q(2, 12))))
     assert 1.75 < form.ranges.max() <= 3.5
+
+
+def test_a_rotation_has_one_scale_and_a_noisy_state_none():
+    J = joined(pair(0.3, 0.85), chain(0.8, 2), np.array([[0.5]]))
+    factors = conversion._factors(np.array([0.1, 3.0, 0.1, 3.0, 1e-20]), J, 8.0)
+    np.testing.assert_array_equal(factors, [2, 2, 64, 2, 1])
+    unit = np.ones(5)
+    np.testing.assert_array_equal(conversion._factors(unit, J, 0.0), unit)
+    np.testing.assert_array_equal(conversion._factors(unit * np.inf, J, 8.0), unit)
+
+
+def test_initial_states_count_in_the_ranges():
+    arrays = tensors(**{"rnn.h0": (N,)})
+    arrays["rnn.h0"] *= 1000
+    formats = replace(FORMATS, state=Q(12, 18), sum=Q(12, 10))
+    form = jordan_form(made(arrays=arrays, initial=True, formats=formats))
+    assert form.ranges.max() <= 0.875 * 2**12
+    assert np.all(np.abs(form.weights["rnn.h0"]) <= form.ranges * (1 + 1e-9))
+    assert np.abs(form.weights["rnn.h0"]).max() > 0.4 * 2**12
 
 
 def test_the_formats_of_the_new_design_scale_its_states():
