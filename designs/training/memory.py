@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from _common import (
+    DESIGNS,
     Parameters,
     draw_linear,
     draw_restarts,
@@ -33,14 +34,15 @@ from _common import (
     select_restart,
     uniform,
 )
+from recall_proof import Proof, prove_recall
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from rnnhw import Narma10, Recall
+from rnnhw import Narma10, Recall, load
 from rnnhw.importers.torch import weights as torch_weights
 from rnnhw.tasks import Samples
 
-SEEDS = range(4)
+SEEDS = range(8)
 VALIDATION_SEED = 1000
 ITERATIONS = 1500
 RAMP = 750
@@ -53,6 +55,9 @@ LEAD = 7
 
 DELAY = 24
 """Most steps after the marked one; a longer delay is never shown."""
+
+WORDS = (8, 6, 4)
+"""The word lengths at which restarts are compared."""
 
 VALIDATION_DELAY = 200
 FOREVER = 1 << 20
@@ -247,7 +252,7 @@ def clamp(arrays: Iterable[Tensor], limit: float) -> None:
 
 @torch.no_grad()
 def count_recalled(net: Net, parameters: Parameters) -> list[int]:
-    """Validation sequences that each restart answers right."""
+    """Of 1,000 validation sequences, those that each restart answers right."""
     samples = Recall(min(VALIDATION_DELAY, net.reach), seed=VALIDATION_SEED).samples()
     inputs = torch.from_numpy(samples.x).float()
     restarts = len(parameters["head.W"])
@@ -256,14 +261,35 @@ def count_recalled(net: Net, parameters: Parameters) -> list[int]:
     return right.sum(1).tolist()
 
 
+def proofs(name: str, parameters: Parameters) -> list[Proof]:
+    """The net's proof at each of WORDS; a window has no state to search."""
+    arrays = {key: array.numpy() for key, array in parameters.items()}
+    designs = [load(DESIGNS / f"{name}.py", {"word": word}) for word in WORDS]
+    return [prove_recall(replace(design, weights=arrays)) for design in designs]
+
+
 def train_and_save_recall(name: str, folder: Path) -> None:
-    """Train one net and keep the first seed that recalls most."""
+    """Train one net; keep the first seed that is proved at most word lengths and recalls most."""
     net = NETS[name]
     parameters = train_recall(net, SEEDS)
-    right = count_recalled(net, parameters)
-    best = right.index(max(right))
+    recalled = count_recalled(net, parameters)
+    ranks = []
+    for restart, seed in enumerate(SEEDS):
+        found = [] if net.span > 1 else proofs(name, select_restart(parameters, restart))
+        shown = [
+            f"{word} bits {_verdict(proof)}" for word, proof in zip(WORDS, found, strict=False)
+        ]
+        progress(f"  seed {seed}:", ", ".join([f"recalls {recalled[restart]:,}", *shown]))
+        ranks.append((sum(proof.holds for proof in found), recalled[restart]))
+    best = ranks.index(max(ranks))
     save(select_restart(parameters, best), folder / f"{name}.npz")
-    progress(f"  validation sequences recalled by seed: {right}; keep seed {SEEDS[best]}")
+    progress(f"  keep seed {SEEDS[best]}")
+
+
+def _verdict(proof: Proof) -> str:
+    if proof.holds:
+        return f"proved with {proof.pairs:,} pairs"
+    return f"{'open' if proof.right else 'wrong'} after {proof.pairs:,}"
 
 
 # --- narma10 -----------------------------------------------------------------------------------
