@@ -61,6 +61,7 @@ from rnnhw.simulation import (
     simulate,
     written_whole,
 )
+from rnnhw.tasks import Score
 from rnnhw.verification import Check, Verification, check_names, judge, verify
 
 __all__ = ["main"]
@@ -96,7 +97,7 @@ def simulate_command(
 ) -> int:
     """Run a design in integers; count and judge.
 
-    Prints the outputs' range, the accuracy on the task, what was saturated or wrapped, and the
+    Prints the outputs' range, the score on the task, what was saturated or wrapped, and the
     operations and memory accesses that were executed.
     """
     if output is not None and output.suffix != ".npz":
@@ -365,7 +366,7 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
         "isa": result.run.isa,
         "sequences": result.batch.sequences,
         "steps": int(result.batch.lengths.sum()),
-        **_score("accuracy", result.score),
+        **_score(result.score),
         "events": {name: events._asdict() for name, events in result.events.items()},
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
@@ -373,14 +374,11 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
     }
 
 
-def _score(name: str, score: Any) -> dict[str, Any]:
+def _score(score: Score | None, prefix: str = "") -> dict[str, Any]:
     if score is None:
         return {}
-    return {
-        name: score.accuracy,
-        f"{name}_interval_95": list(score.interval),
-        f"{name}_correct": score.correct,
-    }
+    fields = {**score.figures(), **score.details()}
+    return {f"{prefix}{name}": value for name, value in fields.items()}
 
 
 def _verification(result: Verification) -> dict[str, Any]:
@@ -398,13 +396,12 @@ def _verification(result: Verification) -> dict[str, Any]:
         "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "sequences": result.sequences,
-        **_score("accuracy", result.score),
-        **_score("float_accuracy", result.float_score),
+        **_score(result.score),
+        **_score(result.float_score, "float_"),
         "output": error(result.output),
         "signals": {signal.name: error(signal) for signal in result.signals},
         "sources": {
-            each.source: {**error(each.output), **_score("accuracy", each.score)}
-            for each in result.sources
+            each.source: {**error(each.output), **_score(each.score)} for each in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
         **_judgement(result.checks),
