@@ -61,6 +61,7 @@ __all__ = [
     "Target",
     "UsageError",
     "Window",
+    "compare",
     "estimate",
     "load",
     "simulate",
@@ -69,11 +70,17 @@ __all__ = [
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
-_LATER = {"estimate": "cost", "simulate": "simulation", "verify": "verification"}
+_LATER = {
+    "compare": "comparison",
+    "estimate": "cost",
+    "simulate": "simulation",
+    "verify": "verification",
+}
 """What is imported when it is used: the compiled engine, and what only cost reports need."""
 
 

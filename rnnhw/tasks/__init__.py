@@ -4,12 +4,13 @@ from rnnhw.tasks.addition import BinaryAddition
 from rnnhw.tasks.classification import Classification
 from rnnhw.tasks.samples import Samples, load_samples, samples_of
 from rnnhw.tasks.scores import Accuracy, Score, SquaredError, score_names, wilson_interval
-from rnnhw.tasks.task import Task
+from rnnhw.tasks.task import HarderTask, Task
 
 __all__ = [
     "Accuracy",
     "BinaryAddition",
     "Classification",
+    "HarderTask",
     "Samples",
     "Score",
     "SquaredError",
