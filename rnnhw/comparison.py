@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnhw.counts import TIME_COUNTS, Counts
 from rnnhw.dataflow import Constant, Matvec
 from rnnhw.design import Design, load
@@ -30,6 +33,8 @@ from rnnhw.verification import Check, judge
 
 __all__ = ["COSTS", "Comparison", "Row", "RowCheck", "compare"]
 
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Value = int | float | None
 Progress = Callable[[int, int], None]
 
@@ -66,8 +71,8 @@ class Row:
     """One design with one combination of values.
 
     ``varied`` are the varied parameters as the design's types; ``costs`` are :data:`COSTS`.
-    ``scores`` are empty without a simulation; else for every figure NAME of the task's score
-    ``float_NAME`` and ``NAME``, for every harder set of samples ``SET_NAME``, and their details.
+    ``scores`` are empty without a simulation; else they hold every figure NAME of the task's
+    score as ``float_NAME`` and ``NAME``, on harder samples as ``SAMPLES_NAME``, with its details.
     """
 
     design: Design
@@ -77,8 +82,8 @@ class Row:
     scores: Mapping[str, Value] = field(default_factory=dict)
     measure: str = ""
     """The figure that the task's scores are compared by; empty without a simulation."""
-    harder: tuple[str, ...] = ()
-    """The names of the harder sets of samples."""
+    harder: Mapping[str, str] = field(default_factory=dict)
+    """The harder sets of samples, and what the columns of each begin with."""
 
     @property
     def values(self) -> dict[str, Value]:
@@ -100,6 +105,8 @@ class Comparison:
 
     varied: tuple[str, ...]
     rows: tuple[Row, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What was set for all of them."""
     checks: tuple[RowCheck, ...] = ()
 
     @property
@@ -150,9 +157,8 @@ def compare(
     floors, ceilings = minimum or {}, maximum or {}
     for index, row in enumerate(rows):
         known = [name for name, value in row.costs.items() if value is not None]
-        _check_names(
-            row, [*(trials[index].columns if simulate else ()), *known], (*floors, *ceilings)
-        )
+        scored = trials[index].columns if trials else ()
+        _check_names(row, [*scored, *known], (*floors, *ceilings))
     for index, trial in enumerate(trials):
         rows[index] = _scored(trial)
         if progress is not None:
@@ -161,7 +167,8 @@ def compare(
     for row in rows:
         figures = {name: value for name, value in row.values.items() if value is not None}
         checks += [RowCheck(row, check) for check in judge(figures, floors, ceilings)]
-    return Comparison(tuple(vary or {}), tuple(rows), tuple(checks))
+    given = {name: rows[0].design.settings[name] for name in settings or {}}
+    return Comparison(tuple(vary or {}), tuple(rows), given, tuple(checks))
 
 
 # --- loading -----------------------------------------------------------------------------------
@@ -278,17 +285,7 @@ class _Trial:
     row: Row
     task: Task
     plan: NetworkPlan
-    harder: tuple[str, ...]
-
-    def samples(self) -> dict[str, Samples]:
-        """The task's samples under an empty name, then its harder ones."""
-        return _sample_sets(self.row.design, self.task)
-
-    @property
-    def columns(self) -> list[str]:
-        """The figures that bounds can name."""
-        prefixes = ["float_", "", *map(_prefix, self.harder)]
-        return [f"{prefix}{name}" for prefix in prefixes for name in self.task.score_type.names]
+    columns: tuple[str, ...]
 
 
 def _prepared(row: Row) -> _Trial:
@@ -299,22 +296,32 @@ def _prepared(row: Row) -> _Trial:
             f"{design.place}: the design has no task to simulate",
             "compare its costs alone, which need no task",
         )
-    sets = _sample_sets(design, design.task)
-    for samples in sets.values():
-        if samples.y is None:
-            raise DesignError(
-                f"{design.place}: no expected answers, so no score", "add an array y to the data"
-            )
-        ends = [int(samples.lengths.argmin()), int(samples.lengths.argmax())]
-        try:
-            make_batch(design.network, samples.x[ends], samples.lengths[ends])
-        except RnnhwError as error:
-            raise error.at(design.place) from None
     plan = plan_network(design.network, design.parameters, LANES)
-    return _Trial(row, design.task, plan, tuple(name for name in sets if name))
+    sets = _sample_sets(design, design.task)
+    columns: list[str] = []
+    try:
+        for name, samples in sets.items():
+            ends = [int(samples.lengths.argmin()), int(samples.lengths.argmax())]
+            make_batch(design.network, samples.x[ends], samples.lengths[ends])
+            silent = _columns(_prefix(name), design.task.score(*_silence(design, samples), samples))
+            names = [*(each for each, _ in silent), f"{_prefix(name)}sequences"]
+            columns += names if name else [*(f"float_{each}" for each in names[:-1]), *names]
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+    return _Trial(row, design.task, plan, tuple(columns))
+
+
+def _silence(design: Design, samples: Samples) -> tuple[FloatArray, IntArray]:
+    """Outputs that are zero, and their lengths: what a task cannot judge, it refuses here."""
+    output = design.network.output
+    known, place = np.unique(samples.lengths, return_inverse=True)
+    lengths = np.array([output.steps_for(int(length)) for length in known])[place]
+    steps = output.steps_for(samples.x.shape[1])
+    return np.zeros((len(lengths), steps, output.units)), lengths
 
 
 def _sample_sets(design: Design, task: Task) -> dict[str, Samples]:
+    """The task's samples under an empty name, then its harder ones."""
     own = chosen_samples(design, None)
     return {"": own, **(task.harder() if isinstance(task, HarderTask) else {})}
 
@@ -327,8 +334,9 @@ def _prefix(name: str) -> str:
 def _scored(trial: _Trial) -> Row:
     """The row with its scores."""
     scores: dict[str, Value] = {}
+    sets = _sample_sets(trial.row.design, trial.task)
     try:
-        for name, samples in trial.samples().items():
+        for name, samples in sets.items():
             prefix = _prefix(name)
             if not name:
                 scores |= _columns("float_", _float_score(trial, samples))
@@ -337,7 +345,8 @@ def _scored(trial: _Trial) -> Row:
     except RnnhwError as error:
         raise error.at(trial.row.design.place) from None
     measure = trial.task.score_type.names[0]
-    return replace(trial.row, scores=scores, measure=measure, harder=trial.harder)
+    harder = {name: _prefix(name) for name in sets if name}
+    return replace(trial.row, scores=scores, measure=measure, harder=harder)
 
 
 def _columns(prefix: str, score: Score) -> Iterator[tuple[str, Value]]:
