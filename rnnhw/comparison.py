@@ -155,6 +155,7 @@ def compare(
     rows = list(_costed(designs, settings or {}, vary or {}))
     trials = [_prepared(row) for row in rows] if simulate else []
     floors, ceilings = minimum or {}, maximum or {}
+    _check_columns(vary or {}, [*COSTS, *(name for trial in trials for name in trial.columns)])
     for index, row in enumerate(rows):
         known = [name for name, value in row.costs.items() if value is not None]
         scored = trials[index].columns if trials else ()
@@ -206,7 +207,13 @@ def _check_varied(settings: Mapping[str, object], vary: Mapping[str, Sequence[ob
             raise UsageError(f"{name} is both set and varied", "leave out one of the two")
         if not values:
             raise UsageError(f"no values of {name} to vary", f"give for example {name}=4,6,8")
-        if name == "design" or name in COSTS:
+
+
+def _check_columns(vary: Iterable[str], columns: Iterable[str]) -> None:
+    """Refuse to vary what would be a second column of the same name."""
+    taken = {"design", *columns}
+    for name in vary:
+        if name in taken:
             raise UsageError(
                 f"cannot vary {name!r}: a column has this name", "rename the design's parameter"
             )

@@ -62,11 +62,11 @@ def comparison_text(comparison: Comparison) -> RenderableType:
         parts.append(Text(f"with {given}\n"))
     parts += [table, Text(_legend(comparison), "dim")]
     failed = [each for each in comparison.checks if not each.check.passed]
-    for each in failed:
-        parts.append(Text.assemble(("FAIL", "bold red"), f"  {check_text(each)}"))
+    parts += [Text("")] if comparison.checks else []
+    parts += [Text.assemble(("FAIL", "bold red"), f"  {check_text(each)}") for each in failed]
     if comparison.checks:
         verdict = ("PASS", "bold green") if comparison.passed else ("FAIL", "bold red")
-        parts += [Text(""), Text.assemble(verdict)]
+        parts.append(Text.assemble(verdict))
     return Group(*parts)
 
 
@@ -232,7 +232,7 @@ def _legend(comparison: Comparison) -> str:
     lines = []
     if comparison.measures:
         measures = " or ".join(comparison.measures)
-        lines.append(f"{measures} in float and in fixed point, Wilson's interval rounded outwards")
+        lines.append(f"{measures} in float and in fixed point; intervals are rounded outwards")
     lines.append("multiplies and adds a step; reach: steps until every unit's past can affect all")
     blank = "; blank: as above" if _grouped(comparison) else ""
     lines.append(f"units; stored bits: weights, biases, tables and state{blank}; -: does not apply")
