@@ -43,7 +43,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.tasks import BinaryAddition, Classification
+from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regression
 
 __all__ = [
     "GRU",
@@ -73,11 +73,14 @@ __all__ = [
     "Mean",
     "MinGRU",
     "Monarch",
+    "Narma10",
     "Overflow",
     "Permutation",
     "Product",
     "Q",
     "ReLU",
+    "Recall",
+    "Regression",
     "Residual",
     "RnnhwError",
     "Rounding",

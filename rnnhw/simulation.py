@@ -108,7 +108,8 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     """
     if data is None and design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
-    given = None if data is None else load_samples(data)
+    real = design.task is not None and design.task.real_answers
+    given = None if data is None else load_samples(data, real_answers=real)
     if design.task is None:
         assert given is not None
         return given
@@ -181,6 +182,7 @@ def simulate(
         outputs = real_values(run.outputs, network.output.format)
         try:
             score = design.task.score(outputs, run.lengths, samples)
+            score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise error.at(place) from None
     return Simulation(design, samples, batch, run, score)

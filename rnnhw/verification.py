@@ -297,6 +297,11 @@ def _compare(
             events[name] = events.get(name, Events()) + seen
         if progress is not None:
             progress(first + len(part.lengths), len(samples.lengths))
+    try:
+        for score in scores.values():
+            score.figures()  # refuses targets by which nothing can be measured
+    except RnnhwError as error:
+        raise error.at(place) from None
     return Verification(
         design=design,
         sequences=len(samples.lengths),

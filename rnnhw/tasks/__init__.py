@@ -2,6 +2,9 @@
 
 from rnnhw.tasks.addition import BinaryAddition
 from rnnhw.tasks.classification import Classification
+from rnnhw.tasks.narma import Narma10
+from rnnhw.tasks.recall import Recall
+from rnnhw.tasks.regression import Regression
 from rnnhw.tasks.samples import Samples, load_samples, samples_of
 from rnnhw.tasks.scores import Accuracy, Score, SquaredError, score_names, wilson_interval
 from rnnhw.tasks.task import HarderTask, Task
@@ -11,6 +14,9 @@ __all__ = [
     "BinaryAddition",
     "Classification",
     "HarderTask",
+    "Narma10",
+    "Recall",
+    "Regression",
     "Samples",
     "Score",
     "SquaredError",

@@ -33,6 +33,7 @@ class BinaryAddition:
     """
 
     score_type: ClassVar[type[Score]] = Accuracy
+    real_answers: ClassVar[bool] = False
 
     operand_bits: int = 8
     require: Mapping[str, float] = field(default_factory=dict)

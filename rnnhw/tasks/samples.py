@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from rnnhw.errors import DesignError
 from rnnhw.weights import read_npz
 
-__all__ = ["FloatArray", "IntArray", "Samples", "expected_answers", "load_samples", "samples_of"]
+__all__ = [
+    "FloatArray",
+    "IntArray",
+    "Samples",
+    "expected_answers",
+    "load_samples",
+    "samples_of",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -41,8 +48,11 @@ def expected_answers(samples: Samples) -> NDArray[Any]:
     return samples.y
 
 
-def load_samples(path: Path) -> Samples:
+def load_samples(path: Path, *, real_answers: bool = False) -> Samples:
     """The user's own data: ``x``, and optionally ``lengths`` and ``y``.
+
+    ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
+    sequence.
 
     Raises:
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
@@ -53,10 +63,12 @@ def load_samples(path: Path) -> Samples:
         raise DesignError(
             f"{path}: unknown array {', '.join(unknown)}", "the keys are x, lengths and y"
         )
-    return samples_of(str(path), arrays)
+    return samples_of(str(path), arrays, real_answers=real_answers)
 
 
-def samples_of(place: str, arrays: Mapping[str, ArrayLike], prefix: str = "") -> Samples:
+def samples_of(
+    place: str, arrays: Mapping[str, ArrayLike], prefix: str = "", *, real_answers: bool = False
+) -> Samples:
     """The checked samples of arrays ``x``, ``lengths``, ``y`` with ``prefix`` before each key.
 
     Raises:
@@ -82,23 +94,47 @@ def samples_of(place: str, arrays: Mapping[str, ArrayLike], prefix: str = "") ->
     real = x.astype(np.float64)
     lengths = _lengths(place, prefix, arrays, x.shape)
     valid = np.arange(x.shape[1]) < lengths[:, None]
-    bad = np.argwhere(~np.isfinite(real) & valid[:, :, None])
-    if len(bad):
-        raise DesignError(
-            f"{place}: {prefix}x{[int(i) for i in bad[0]]} is {real[tuple(bad[0])]}",
-            f"{len(bad)} input values are not finite",
-        )
-    real[~valid] = 0.0
+    _zero_padding(f"{place}: {prefix}x", real, valid, "input values")
     y = arrays.get(f"{prefix}y")
     if y is None:
         return Samples(real, lengths)
     expected = np.asarray(y)
+    if real_answers:
+        return Samples(real, lengths, _real_answers(f"{place}: {prefix}y", expected, valid))
     if expected.dtype.kind not in "iub" or expected.shape[:1] != (len(x),):
         raise DesignError(
             f"{place}: {prefix}y is {expected.dtype} of shape {expected.shape}",
             f"it must hold {len(x)} whole numbers, one expected answer a sequence",
         )
     return Samples(real, lengths, expected.astype(np.int64))
+
+
+def _zero_padding(name: str, values: FloatArray, valid: NDArray[np.bool_], kind: str) -> None:
+    """Set what is past the end of each sequence to zero, in place; the rest must be finite."""
+    bad = np.argwhere(~np.isfinite(values) & valid[:, :, None])
+    if len(bad):
+        raise DesignError(
+            f"{name}{[int(i) for i in bad[0]]} is {values[tuple(bad[0])]}",
+            f"{len(bad)} {kind} are not finite",
+        )
+    values[~valid] = 0.0
+
+
+def _real_answers(name: str, expected: NDArray[np.generic], valid: NDArray[np.bool_]) -> FloatArray:
+    sequences, steps = valid.shape
+    if (
+        expected.dtype.kind not in "fiub"
+        or expected.shape[:2] != (sequences, steps)
+        or expected.ndim != 3
+        or expected.shape[2] == 0
+    ):
+        raise DesignError(
+            f"{name} is {expected.dtype} of shape {expected.shape}",
+            f"it must hold real numbers [{sequences} sequences, {steps} steps, outputs]",
+        )
+    real = expected.astype(np.float64)
+    _zero_padding(name, real, valid, "expected values")
+    return real
 
 
 def _lengths(

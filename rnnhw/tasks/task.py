@@ -19,6 +19,9 @@ class Task(Protocol):
     score_type: ClassVar[type[Score]]
     """The kind of its scores: what ``require`` and ``limit`` can name."""
 
+    real_answers: ClassVar[bool]
+    """Whether ``y`` is real, [sequences, steps, outputs], or holds whole numbers."""
+
     @property
     def features(self) -> int:
         """Input features at each step."""
