@@ -51,9 +51,10 @@ COSTS = (
     "storage_bits",
 )
 """The columns that every row has. ``weight_words`` are all weights, the recurrent ones among
-them; operations are those of the layers that run at every step; ``reach_steps`` is that of the
-recurrent layer that takes longest, infinite where units never meet and None without a recurrence;
-``storage_bits`` is the sum of the four before it, which are those of cost reports."""
+them; operations are those of the layers that run at every step. ``reach_steps`` is that of the
+recurrent layer that takes longest: infinite where units never meet, None without a recurrence,
+NaN where it depends on weights that there are not. ``storage_bits`` is the sum of the four before
+it, which are those of cost reports."""
 
 _STORED = {
     "weight_bits": MemoryKind.WEIGHTS,
@@ -137,7 +138,8 @@ def compare(
 ) -> Comparison:
     """The designs in one table, for every combination of the values to ``vary``.
 
-    Without ``simulate`` no kernel runs and no weights are read.
+    Without ``simulate`` no kernel runs, and no weights are read but those of N:M sparse
+    recurrences, whose reach they decide.
 
     Args:
         designs: design files.
@@ -245,7 +247,7 @@ def _costs(design: Design) -> dict[str, Value]:
         "weight_words": sum(words.values()),
         "multiplies_per_step": counts.multiplies,
         "adds_per_step": counts.adds,
-        "reach_steps": _longest_reach(network),
+        "reach_steps": _longest_reach(design),
         **stored,
         "storage_bits": sum(stored.values()),
     }
@@ -278,9 +280,15 @@ def _step_counts(network: Network, machine: Accelerator) -> Counts:
     return total
 
 
-def _longest_reach(network: Network) -> Value:
-    reaches = network_reach(network).values()
-    found = [math.inf if reach is None else reach for reach in reaches]
+def _longest_reach(design: Design) -> Value:
+    try:
+        reaches = network_reach(design.network)
+    except DesignError:
+        # Which weights a structure keeps may decide: only then are they read.
+        if design.weights is None:
+            return math.nan
+        reaches = network_reach(design.network, design.parameters.raw)
+    found = [math.inf if reach is None else reach for reach in reaches.values()]
     return max(found, default=None)
 
 

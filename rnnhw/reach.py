@@ -4,6 +4,7 @@ Boolean supports run through the step graph: for every element, which elements o
 before the step it depends on. The updates close the loop, so that the supports of the new states
 are the edges of a graph over state elements; the reach is the longest of its shortest paths.
 Weight values play no part: an edge is a stored weight or a wire, even where the weight is zero.
+Only where the weights decide which of them are stored (N:M sparsity), they are looked at.
 
 A layer with several states (a cell beside the output) is judged by the state that is its output:
 paths may lead through the others, but begin and end there. A unit reaches itself in no step, and
@@ -12,7 +13,7 @@ no reach is below one, so one unit has reach 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,9 +37,14 @@ from rnnhw.dataflow import (
     Subtract,
     operation_table,
 )
+from rnnhw.errors import DesignError
 from rnnhw.network import Network
+from rnnhw.structures import Elementary, Row, diameter
 
 __all__ = ["network_reach", "step_reach"]
+
+Weights = Mapping[str, NDArray[np.int64]]
+"""Raw integers of the tensors, by key."""
 
 Support = NDArray[np.bool_]
 """[units, state elements]: whether an element depends on a state element before the step."""
@@ -48,6 +54,7 @@ Support = NDArray[np.bool_]
 class _Run:
     """The supports of one step; ``places`` is where each state starts among all elements."""
 
+    weights: Weights | None
     elements: int
     places: Mapping[State, int]
     values: dict[Node, Support] = field(default_factory=dict)
@@ -70,10 +77,23 @@ def _matvec(run: _Run, node: Matvec) -> Support:
     if not vector.any():
         return support
     size = node.units, node.vector.units
-    connected = np.zeros(size, bool)
-    for index, row in enumerate(node.structure.rows(*size)):
-        connected[index, list(row.columns)] = True
-    return support | _product(connected, vector)
+    connected = np.zeros(size, np.float32)
+    for index, row in enumerate(_rows(run, node)):
+        connected[index, list(row.columns)] = 1
+    # float32 counts up to 2**24 terms exactly, and multiplies fast.
+    return support | (connected @ vector.astype(np.float32) > 0)
+
+
+def _rows(run: _Run, node: Matvec) -> Iterator[Row]:
+    structure, size = node.structure, (node.units, node.vector.units)
+    if node.weights is None or type(structure).stored_rows is Elementary.stored_rows:
+        return structure.rows(*size)
+    if run.weights is None:
+        raise DesignError(
+            f"{node.weights.key}: the reach of {structure!r} depends on which weights are kept",
+            "give the design its weights",
+        )
+    return structure.stored_rows(run.weights[node.weights.key].ravel(), *size)
 
 
 def _elementwise(run: _Run, node: Node) -> Support:
@@ -107,13 +127,14 @@ STEP_SUPPORTS: Mapping[type, Callable[..., Support]] = operation_table(
 )
 
 
-def step_reach(graph: StepGraph) -> int | None:
+def step_reach(graph: StepGraph, weights: Weights | None = None) -> int | None:
     """Steps until every unit can affect every unit of the layer's output state; None: never.
 
     Where the output is no state, all states count together.
 
     Raises:
         ValueError: the layer has no state.
+        DesignError: the reach depends on weights, and there are none.
     """
     if not graph.updates:
         raise ValueError(f"{graph.layer} has no state")
@@ -122,39 +143,20 @@ def step_reach(graph: StepGraph) -> int | None:
     for state, _ in graph.updates:
         places[state] = elements
         elements += state.units
-    run = _Run(elements, places)
+    run = _Run(weights, elements, places)
     for node in graph.nodes:
         run.values[node] = STEP_SUPPORTS[type(node)](run, node)
     edges = np.concatenate([run.values[value] for _, value in graph.updates])
     outputs = [state for state, value in graph.updates if value is graph.output] or list(places)
     judged = np.concatenate([places[state] + np.arange(state.units) for state in outputs])
-    return _longest_path(edges, judged)
+    return diameter(edges, judged)
 
 
-def network_reach(network: Network) -> dict[str, int | None]:
-    """The reach of every recurrent layer by name; layers without a state are left out."""
-    return {scan.name: step_reach(scan.graph) for scan in network.scans if scan.graph.updates}
+def network_reach(network: Network, weights: Weights | None = None) -> dict[str, int | None]:
+    """The reach of every recurrent layer by name; layers without a state are left out.
 
-
-def _product(a: Support, b: Support) -> Support:
-    """The boolean matrix product: float32 counts up to 2**24 terms exactly, and is fast."""
-    return (a.astype(np.float32) @ b.astype(np.float32)) > 0
-
-
-def _longest_path(edges: Support, judged: NDArray[np.int64]) -> int | None:
-    """The least k such that paths of at most k edges join every pair of ``judged``."""
-    square = np.ix_(judged, judged)
-    within = edges | np.eye(len(edges), dtype=bool)
-    powers = [within]  # powers[i]: at most 2**i edges
-    while not powers[-1][square].all():
-        longer = _product(powers[-1], powers[-1])
-        if (longer == powers[-1]).all():
-            return None
-        powers.append(longer)
-    # The largest number of edges that does not yet suffice, bit by bit.
-    short, steps = np.eye(len(edges), dtype=bool), 0
-    for exponent in reversed(range(len(powers) - 1)):
-        longer = _product(short, powers[exponent])
-        if not longer[square].all():
-            short, steps = longer, steps + (1 << exponent)
-    return steps + 1
+    Raises:
+        DesignError: as :func:`step_reach`.
+    """
+    recurrent = [scan for scan in network.scans if scan.graph.updates]
+    return {scan.name: step_reach(scan.graph, weights) for scan in recurrent}

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _NEVER = "never"
+_NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def comparison_csv(comparison: Comparison) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["design", *comparison.varied, *comparison.columns])
     for row in comparison.rows:
-        values = [_plain(row.values.get(name)) for name in comparison.columns]
+        values = [_plain(name, row.values.get(name)) for name in comparison.columns]
         writer.writerow([row.label, *row.varied.values(), *values])
     return out.getvalue()
 
@@ -105,7 +106,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
                 "design": row.label,
                 "title": row.design.title,
                 "settings": dict(row.design.settings),
-                **{name: _plain(row.values.get(name)) for name in comparison.columns},
+                **{name: _plain(name, row.values.get(name)) for name in comparison.columns},
             }
             for row in comparison.rows
         ],
@@ -116,7 +117,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
                 "design": each.row.label,
                 "varied": dict(each.row.varied),
                 **asdict(each.check),
-                "value": _plain(each.check.value),
+                "value": _plain(each.check.name, each.check.value),
                 "passed": each.check.passed,
             }
             for each in comparison.checks
@@ -129,13 +130,17 @@ def check_text(each: RowCheck) -> str:
     """One demand: whose, what it is and what it should be."""
     row, check = each.row, each.check
     varied = "".join(f" {name}={value}" for name, value in row.varied.items())
-    value = _NEVER if check.value == math.inf else f"{check.value:.6g}"
+    plain = _plain(check.name, check.value)
+    value = plain if isinstance(plain, str) else f"{check.value:.6g}"
     bound = "at least" if check.kind == "min" else "at most"
     return f"{_name(row)}{varied}: {check.name} {value}, {bound} {check.bound:.6g}"
 
 
-def _plain(value: float | None) -> float | str | None:
-    return _NEVER if value == math.inf else value
+def _plain(name: str, value: float | None) -> float | str | None:
+    """The value of a column as CSV and JSON hold it."""
+    if name != "reach_steps" or value is None or math.isfinite(value):
+        return value
+    return _NEVER if value == math.inf else _NOT_KNOWN
 
 
 def _name(row: Row) -> str:
@@ -209,6 +214,8 @@ def _interval(row: Row, measure: str) -> str:
 def _count(value: float | None) -> str:
     if value is None:
         return "-"
+    if math.isnan(value):
+        return "?"
     return _NEVER if value == math.inf else f"{value:,}"
 
 
@@ -236,4 +243,8 @@ def _legend(comparison: Comparison) -> str:
     lines.append("multiplies and adds a step; reach: steps until every unit's past can affect all")
     blank = "; blank: as above" if _grouped(comparison) else ""
     lines.append(f"units; stored bits: weights, biases, tables and state{blank}; -: does not apply")
+    if any(
+        _plain("reach_steps", row.costs["reach_steps"]) == _NOT_KNOWN for row in comparison.rows
+    ):
+        lines.append("?: depends on weights that are not there")
     return "\n".join(lines)
