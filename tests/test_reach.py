@@ -9,8 +9,13 @@ from rnnhw import (
     LSTM,
     Banded,
     Bidirectional,
+    BlockDiagonal,
+    Butterfly,
+    Circulant,
+    CyclicBand,
     Dense,
     Design,
+    DesignError,
     Diagonal,
     Elman,
     Formats,
@@ -18,9 +23,16 @@ from rnnhw import (
     JordanNetwork,
     LeakyElman,
     Linear,
+    LowRank,
     Mean,
     MinGRU,
+    Monarch,
+    Permutation,
     Q,
+    Sigmoid,
+    Sparse,
+    Toeplitz,
+    UnitWeights,
     Window,
 )
 from rnnhw.reach import network_reach, step_reach
@@ -45,26 +57,35 @@ def reach_of(layer):
 
 # --- closed formulas ---------------------------------------------------------------------------
 STRUCTURES = [
-    Dense(), Diagonal(), Hadamard(), FastWalshHadamard(), WalshHadamardStage(),
+    Dense(), Diagonal(), Toeplitz(), Circulant(), UnitWeights(), FastWalshHadamard(),
+    WalshHadamardStage(), Hadamard(), Butterfly(), Butterfly(Sigmoid(), bias=True),
     Banded(0, 0), Banded(1, 1), Banded(2, 1), Banded(1, 3), Banded(2, 2), Banded(1, 0),
-    Banded(0, 3),
+    Banded(0, 3), CyclicBand(1, 1), CyclicBand(1, 0), CyclicBand(2, 3), BlockDiagonal(4),
+    Monarch(4), LowRank(2), Diagonal() + LowRank(1), Permutation([1, 2, 3, 0]),
+    Permutation([1, 0, 3, 2]) + Banded(1, 1), Banded(1, 1) @ Banded(1, 0),
+    UnitWeights() + CyclicBand(0, 1) @ Diagonal(), Permutation([2, 3, 0, 1]) @ BlockDiagonal(2),
 ]  # fmt: skip
+WIDTHS = [1, 2, 3, 4, 5, 8, 16, 17]
 
 
 def squares():
     """Every structure at every width that it can have."""
     for structure in STRUCTURES:
-        for n in (1, 2, 3, 4, 5, 8, 16, 17, 32):
-            if "Hadamard" in repr(structure) and (n < 2 or n & (n - 1)):
+        for n in WIDTHS:
+            try:
+                net = network(Elman(n, recurrent=structure))
+            except DesignError:
                 continue
-            if isinstance(structure, Banded) and max(structure.lower, structure.upper) >= n:
-                continue
-            yield structure, n
+            yield pytest.param(structure, net, n, id=f"{structure!r} {n}")
 
 
-@pytest.mark.parametrize(("structure", "n"), squares(), ids=repr)
-def test_a_layer_reaches_as_its_structure_says(structure, n):
-    assert reach_of(Elman(n, recurrent=structure)) == structure.reach(n)
+def test_every_structure_has_a_width():
+    assert {repr(each.values[0]) for each in squares()} == {repr(each) for each in STRUCTURES}
+
+
+@pytest.mark.parametrize(("structure", "net", "n"), list(squares()))
+def test_a_layer_reaches_as_its_structure_says(structure, net, n):
+    assert network_reach(net) == {"elman0": structure.reach(n)}
 
 
 def test_the_table_of_the_field():
@@ -81,6 +102,39 @@ def test_stages_in_one_step_reach_at_once_and_one_stage_a_step_takes_them_all():
     stages = Formats(stage=Q(6, 7))
     assert reach_of(Elman(16, recurrent=Hadamard(), formats=stages)) == 1
     assert reach_of(Elman(16, recurrent=WalshHadamardStage())) == 4
+
+
+def test_the_kept_weights_of_a_sparse_recurrence_decide():
+    layer = Elman(8, recurrent=Sparse(1, 4), name="rnn")
+    ring, halves = np.zeros((2, 8, 8), np.int64)
+    ring[np.arange(8), (np.arange(8) + 1) % 8] = 1
+    halves[:4, :4] = halves[4:, 4:] = np.eye(4)
+    # The second group of four columns keeps a zero: its first.
+    assert network_reach(network(layer), {"rnn.U": ring}) == {"rnn": walked(ring)}
+    assert network_reach(network(layer), {"rnn.U": halves}) == {"rnn": walked(halves)}
+    assert walked(ring) and walked(halves) is None
+    with pytest.raises(
+        DesignError, match=r"rnn\.U: the reach of Sparse.* depends on which weights"
+    ):
+        network_reach(network(layer))
+
+
+def walked(weights):
+    """The reach of the places that Sparse(1, 4) stores, walked edge by edge."""
+    edges = np.zeros((8, 8), bool)
+    for row, first in np.ndindex(8, 2):
+        group = weights[row, 4 * first : 4 * first + 4]
+        edges[row, 4 * first + int(np.argmax(group != 0))] = True
+    distances = []
+    for source in range(8):
+        at, seen, steps = {source}, {source}, 0
+        while len(seen) < 8:
+            at = {to for to in range(8) if edges[to, list(at)].any()}
+            if at <= seen:
+                return None
+            seen, steps = seen | at, steps + 1
+        distances.append(steps)
+    return max(distances)
 
 
 # --- cells -------------------------------------------------------------------------------------
@@ -177,6 +231,11 @@ PERTURBED = {
     "lopsided": Elman(7, recurrent=Banded(1, 3), initial=True),
     "diagonal": Elman(6, recurrent=Diagonal(), initial=True),
     "hadamard": Elman(8, recurrent=Hadamard(), initial=True),
+    "cyclic": Elman(7, recurrent=CyclicBand(2, 1), initial=True),
+    "butterfly": Elman(8, recurrent=Butterfly(Sigmoid(), bias=True), initial=True),
+    "ring": Elman(5, recurrent=Permutation([1, 2, 3, 4, 0]), initial=True),
+    "blocks and a band": Elman(8, recurrent=BlockDiagonal(4) + Banded(0, 1), initial=True),
+    "two bands": GRU(7, recurrent=Banded(1, 1) @ Banded(0, 1), initial=True),
     "one stage": Elman(8, recurrent=WalshHadamardStage(), initial=True),
     "LSTM": LSTM(5, initial=True),
     "LSTM tridiagonal": LSTM(5, recurrent=TRIDIAGONAL, initial=True),
