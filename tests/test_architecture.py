@@ -22,7 +22,7 @@ GROUND = [
     ["dataflow"],
     ["structures", "activations"],
     ["network"],
-    ["counts", "weights", "run", "reach"],
+    ["counts", "weights", "run", "reach", "storage"],
     ["cells", "tasks"],
     ["design"],
 ]
