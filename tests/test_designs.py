@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import BinaryAddition, golden, load
+from rnnhw import Classification, golden, load
 from rnnhw.engine import available_isas
 from rnnhw.engine import run as run_engine
 from rnnhw.reference import run_reference
@@ -22,6 +22,9 @@ SPEAKERS = [name for name in FILES if name.startswith("speaker")]
 RECURRENT = ["speaker_dense", "speaker_hadamard", "speaker_tridiagonal"]
 ISAS = [name for name, runs in available_isas().items() if runs]
 NOTES = (FOLDER / "training" / "README.md").read_text()
+
+FAILURES = {"adder_diagonal", "recall_window"}
+"""Designs that fail and say so."""
 
 VARIANTS = {name: (name, {}) for name in FILES}
 VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in RECURRENT}
@@ -57,7 +60,9 @@ def test_the_engine_gives_the_golden_bits_on_the_real_task(variant, isa):
     network, parameters = chosen.network, chosen.parameters
     samples = chosen.task.samples()
     every = np.linspace(0, len(samples.lengths) - 1, 18).astype(int)
-    batch = make_batch(network, samples.x[every], samples.lengths[every])
+    steps = min(samples.x.shape[1], 40)
+    lengths = np.minimum(samples.lengths[every], steps)
+    batch = make_batch(network, samples.x[every, :steps], lengths)
     traces = list(network.signals())
     expected = golden.run(network, parameters, batch, traces)
     result = run_engine(network, parameters, batch, traces, isa=isa)
@@ -73,8 +78,8 @@ def test_the_engine_gives_the_golden_bits_on_the_real_task(variant, isa):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_verdict_is_the_one_that_the_design_announces(variant):
     result = verified(variant)
-    assert result.passed == (variant != "adder_diagonal")
-    assert {check.name for check in result.checks} >= {"accuracy"}
+    assert result.passed == (variant not in FAILURES)
+    assert {check.name for check in result.checks} >= {result.score.names[0]}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -192,5 +197,9 @@ def test_a_design_has_a_title_notes_a_task_and_a_target(name):
     chosen = design(name)
     assert chosen.title.endswith(".") and len(chosen.title) <= 98
     assert chosen.notes and chosen.target is not None
-    least = 1.0 if isinstance(chosen.task, BinaryAddition) else 0.95
-    assert chosen.task.require == {"accuracy": least}
+    if isinstance(chosen.task, Classification):
+        assert chosen.task.require == {"accuracy": 0.95}
+    elif "accuracy" in chosen.task.score_type.names:
+        assert chosen.task.require == {"accuracy": 1.0}
+    else:
+        assert set(chosen.task.limit) == {"nrmse", "nrmse_loss"}
