@@ -290,8 +290,7 @@ def _prepared(row: Row) -> _Trial:
     columns: list[str] = []
     try:
         for name, samples in sets.items():
-            ends = [int(samples.lengths.argmin()), int(samples.lengths.argmax())]
-            make_batch(design.network, samples.x[ends], samples.lengths[ends])
+            make_batch(design.network, samples.x, samples.lengths)
             silent = _columns(_prefix(name), design.task.score(*_silence(design, samples), samples))
             names = [*(each for each, _ in silent), f"{_prefix(name)}sequences"]
             columns += names if name else [*(f"float_{each}" for each in names[:-1]), *names]
