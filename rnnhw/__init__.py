@@ -93,6 +93,7 @@ __all__ = [
     "UnitWeights",
     "UsageError",
     "Window",
+    "compare",
     "estimate",
     "jordan_form",
     "load",
@@ -102,12 +103,14 @@ __all__ = [
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.jordan import jordan_form
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
 _LATER = {
+    "compare": "comparison",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

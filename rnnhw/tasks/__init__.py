@@ -7,12 +7,13 @@ from rnnhw.tasks.recall import Recall
 from rnnhw.tasks.regression import Regression
 from rnnhw.tasks.samples import Samples, load_samples, samples_of
 from rnnhw.tasks.scores import Accuracy, Score, SquaredError, score_names, wilson_interval
-from rnnhw.tasks.task import Task
+from rnnhw.tasks.task import HarderTask, Task
 
 __all__ = [
     "Accuracy",
     "BinaryAddition",
     "Classification",
+    "HarderTask",
     "Narma10",
     "Recall",
     "Regression",

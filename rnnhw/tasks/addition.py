@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from rnnhw.numerics import Q
 from rnnhw.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.tasks.scores import Accuracy, Score
 
-__all__ = ["BinaryAddition"]
+__all__ = ["BinaryAddition", "carry_chains"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class BinaryAddition:
     operand bits all pairs are run; beyond that ``random_pairs`` seeded ones and every carry
     chain (2**k - 1 plus 1, both ways). A word is correct if the output's sign is right at
     every bit.
+
+    With ``chains`` the pairs are those of :func:`carry_chains` instead: they find the nets whose
+    carry fades, which all pairs of 8 bits do not.
     """
 
     score_type: ClassVar[type[Score]] = Accuracy
@@ -37,6 +40,7 @@ class BinaryAddition:
     limit: Mapping[str, float] = field(default_factory=dict)
     random_pairs: int = 10_000
     seed: int = 0
+    chains: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.operand_bits, int) or not 1 <= self.operand_bits <= 62:
@@ -62,6 +66,8 @@ class BinaryAddition:
     def operands(self) -> NDArray[np.int64]:
         """The pairs that are added, [pairs, 2]."""
         bits = self.operand_bits
+        if self.chains:
+            return carry_chains(bits, self.seed)
         if bits <= 8:
             every = np.arange(1 << bits)
             return np.stack(np.meshgrid(every, every, indexing="ij"), -1).reshape(-1, 2)
@@ -78,6 +84,10 @@ class BinaryAddition:
         lengths = np.full(len(pairs), self.max_steps, np.int64)
         return Samples(bits.astype(np.float64), lengths, total)
 
+    def harder(self) -> dict[str, Samples]:
+        """Carry chains of 32 bits."""
+        return {"long chains": replace(self, operand_bits=32, chains=True).samples()}
+
     def prepared(self, samples: Samples) -> Samples:
         return samples
 
@@ -91,3 +101,27 @@ class BinaryAddition:
         valid = np.arange(outputs.shape[1]) < lengths[:, None]
         right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)
         return Accuracy(int(right.sum()), len(right))
+
+
+def carry_chains(bits: int, seed: int = 0) -> NDArray[np.int64]:
+    """Operands [pairs, 2] with a carry chain of every length at every place of ``bits`` columns,
+    and random pairs.
+
+    A chain starts with a column that generates a carry, or one that kills it; the columns behind
+    it, from none to all that are left, propagate what comes. The other columns are random. Each
+    chain comes three times with a carry and three times without, beside two random pairs: 4,224
+    pairs at 32 bits.
+    """
+    rng = np.random.default_rng(seed)
+    first, last = np.triu_indices(bits)
+    column = np.arange(bits)
+    chained = (first[:, None] <= column) & (column <= last[:, None])
+    head = column == first[:, None]
+    pairs = [rng.integers(0, 2, (2, 2 * len(first), bits))]
+    for carry in 3 * (0, 1):
+        operands = rng.integers(0, 2, (2, len(first), bits))
+        operands[1] = np.where(chained, 1 - operands[0], operands[1])
+        pairs.append(np.where(head, carry, operands))
+    powers = np.int64(1) << np.arange(bits, dtype=np.int64)
+    drawn: NDArray[np.int64] = (np.concatenate(pairs, 1) @ powers).T
+    return drawn

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rnnhw.numerics import Q
 from rnnhw.tasks.samples import FloatArray, IntArray, Samples
 from rnnhw.tasks.scores import Score
 
-__all__ = ["Task"]
+__all__ = ["HarderTask", "Task"]
 
 
 class Task(Protocol):
@@ -65,4 +65,13 @@ class Task(Protocol):
         Raises:
             DesignError: the outputs are not of the task's kind, or ``y`` is not known.
         """
+        ...
+
+
+@runtime_checkable
+class HarderTask(Protocol):
+    """A task that knows samples which find what its own do not."""
+
+    def harder(self) -> Mapping[str, Samples]:
+        """Further samples by a short name in words; judged like the task's own."""
         ...
