@@ -1,6 +1,10 @@
-"""Recall of a marked input on an LSTM.
+"""Recall of one marked input by an LSTM: right at 8 and 6 bits, slowly lost at 4.
 
-x."""
+Each step reads a value, +1 or -1, and a marker; the sign of the output is to be that of the one
+marked value, `delay` steps later, whatever came between. Eight units recall all 1,000 sequences
+over 1, 20, 100, 1000 and 4000 steps in float, at 8 and at 6 bits; at 4 bits 999 over 100, 986 over
+1000 and 955 over 4000 steps. The same weights serve every delay: `--set delay=1000`.
+"""
 
 from rnnhw import LSTM, Design, Formats, Last, Linear, Q, Recall, Target
 

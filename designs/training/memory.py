@@ -269,7 +269,8 @@ def proofs(name: str, parameters: Parameters) -> list[Proof]:
 
 
 def train_and_save_recall(name: str, folder: Path) -> None:
-    """Train one net; keep the first seed that is proved at most word lengths and recalls most."""
+    """Train one net and keep a seed: proved at most word lengths; then recalling most; then
+    refuted at fewest word lengths; then the first."""
     net = NETS[name]
     parameters = train_recall(net, SEEDS)
     recalled = count_recalled(net, parameters)
@@ -280,7 +281,9 @@ def train_and_save_recall(name: str, folder: Path) -> None:
             f"{word} bits {_verdict(proof)}" for word, proof in zip(WORDS, found, strict=False)
         ]
         progress(f"  seed {seed}:", ", ".join([f"recalls {recalled[restart]:,}", *shown]))
-        ranks.append((sum(proof.holds for proof in found), recalled[restart]))
+        proved = sum(proof.holds for proof in found)
+        standing = sum(proof.right for proof in found)
+        ranks.append((proved, recalled[restart], standing))
     best = ranks.index(max(ranks))
     save(select_restart(parameters, best), folder / f"{name}.npz")
     progress(f"  keep seed {SEEDS[best]}")
