@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ from _common import (
     save,
     select_restart,
 )
+from _layers import BUTTERFLY, Layer, feed_forward, gru, lstm, stack
+from _layers import elman as elman_layer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -58,6 +60,10 @@ WEIGHT_DECAY = 0.01
 GRADIENT_LIMIT = 1.0
 INPUT_NOISE = 0.6
 """Standard deviation of the noise on the z-scored inputs."""
+
+DEEP_GAIN = 3**0.5
+"""Factor of the first weights in the deep stacks: their variance becomes 1/inputs, without which
+the signal fades on its way through nine layers and the nets do not learn."""
 
 JUDGED_EPOCHS = 10
 """The last epochs, over which the noisy training loss of a seed is averaged."""
@@ -92,6 +98,9 @@ class Net:
     pool: Pool
     span: int = 1
     """Frames that one state sees at once; a sequence has span - 1 fewer states than frames."""
+
+    constrain: Callable[[Parameters], None] = lambda parameters: None
+    """Brings the parameters back into their limits, in place, after every step."""
 
 
 def load() -> tuple[Utterances, Utterances]:
@@ -170,6 +179,58 @@ def frame_mean() -> Net:
     )
 
 
+def layered(layer: Layer, units: int, pool: Pool) -> Net:
+    """Any layer or stack of layers, `units` wide at its end, and a linear read-out."""
+
+    def draw(source: torch.Generator) -> Parameters:
+        return layer.draw(source) | draw_linear(source, "head", CLASSES, units)
+
+    return Net(draw, layer.run, pool)
+
+
+def independent(layers: int, pool: Pool) -> Net:
+    """ReLU layers in which every unit reads its own past alone (IndRNN, Li et al. 2018).
+
+    No recurrent weight may pass 1: a unit that multiplies its past by more grows with the length
+    of the sequence, and so would the words of a fixed-point net.
+    """
+    names = [f"rnn{k + 1}" for k in range(layers)]
+    widths = [COEFFICIENTS, *[HIDDEN] * (layers - 1)]
+    diagonal = STRUCTURES["diagonal"]
+
+    def constrain(parameters: Parameters) -> None:
+        for name in names:
+            parameters[f"{name}.U"].clamp_(-1, 1)
+
+    whole = stack(
+        [
+            elman_layer(name, inputs, HIDDEN, diagonal, torch.relu)
+            for name, inputs in zip(names, widths, strict=True)
+        ]
+    )
+    return replace(layered(whole, HIDDEN, pool), constrain=constrain)
+
+
+def deep_recurrent(layers: int) -> Layer:
+    """Dense Elman layers of HIDDEN units, one on the other."""
+    widths = [COEFFICIENTS, *[HIDDEN] * layers]
+    return stack(
+        [
+            elman_layer(f"rnn{k + 1}", widths[k], HIDDEN, STRUCTURES["dense"], gain=DEEP_GAIN)
+            for k in range(layers)
+        ]
+    )
+
+
+def deep_head(recurrent: int, layers: int) -> Layer:
+    """Recurrent layers, then feed-forward ones half as wide again, but for the last."""
+    widths = [HIDDEN, *[HIDDEN * 3 // 2] * (layers - 1), HIDDEN]
+    head = [
+        feed_forward(f"dense{k + 1}", widths[k], widths[k + 1], DEEP_GAIN) for k in range(layers)
+    ]
+    return stack([deep_recurrent(recurrent), *head])
+
+
 NETS = {
     "speaker_dense": elman(STRUCTURES["dense"], pool_mean),
     "speaker_tridiagonal": elman(STRUCTURES["tridiagonal"], pool_mean),
@@ -179,6 +240,21 @@ NETS = {
     "speaker_dense_last": elman(STRUCTURES["dense"], pool_last),
     "speaker_tridiagonal_last": elman(STRUCTURES["tridiagonal"], pool_last),
     "speaker_hadamard_last": elman(STRUCTURES["hadamard"], pool_last),
+    "speaker_butterfly": layered(
+        elman_layer("rnn", COEFFICIENTS, HIDDEN, BUTTERFLY), HIDDEN, pool_mean
+    ),
+    "speaker_lstm": layered(
+        lstm("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["dense"]), HIDDEN, pool_last
+    ),
+    "speaker_lstm_tridiagonal": layered(
+        lstm("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["tridiagonal"]), HIDDEN, pool_last
+    ),
+    "speaker_gru": layered(
+        gru("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["dense"]), HIDDEN, pool_last
+    ),
+    "speaker_indrnn": independent(3, pool_mean),
+    "deep_stack_head": layered(deep_head(3, 6), HIDDEN, pool_mean),
+    "deep_stack_recurrent": layered(deep_recurrent(9), HIDDEN, pool_mean),
 }
 
 
@@ -222,6 +298,8 @@ def train(net: Net, data: Utterances, seeds: Sequence[int]) -> tuple[Parameters,
             losses.sum().backward()
             limit_gradients(parameters)
             optimiser.step()
+            with torch.no_grad():
+                net.constrain(parameters)
             schedule.step()
             history.append(losses.detach())
         if (epoch + 1) % 50 == 0:
