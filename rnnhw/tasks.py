@@ -146,9 +146,7 @@ class BinaryAddition:
         if not isinstance(self.random_pairs, int) or self.random_pairs < 0:
             raise DesignError(f"random_pairs={self.random_pairs!r}", "use 0 or more")
         if not isinstance(self.lead, int) or not 0 <= self.lead <= 62:
-            raise DesignError(
-                f"lead={self.lead!r}", "use 0 to 62: a window's width less 1"
-            )
+            raise DesignError(f"lead={self.lead!r}", "use 0 to 62: a window's width less 1")
 
     @property
     def features(self) -> int:
