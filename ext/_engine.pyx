@@ -23,6 +23,7 @@ cdef extern from "program.h":
         const int32_t *terms
         const int64_t *offset
         const void *weights
+        const int32_t *columns
         int64_t interleaved
         int64_t chunk
 
@@ -178,6 +179,8 @@ cdef class Scan:
             matrices[i].terms = <int32_t *>self._keep(rows.terms)
             matrices[i].offset = <int64_t *>self._keep(rows.offset)
             matrices[i].weights = self._keep(rows.weights)
+            if rows.columns is not None:
+                matrices[i].columns = <int32_t *>self._keep(rows.columns)
             matrices[i].interleaved, matrices[i].chunk = rows.interleaved, rows.chunk
 
         data = <void **>self._allocate(len(plan.data), sizeof(void *))

@@ -49,6 +49,8 @@ typedef int64_t rnnhw_events[3];
 /* The rows of a matrix: row r adds `count[r]` weights times operands from column `first[r]` on.
  * `weights[offset[r]...]` are stored in units of `group` columns (2 for int16 pairs): first and
  * the stored length are multiples of it, padded with zeros; `terms[r]` counts the real ones.
+ * Rows may overlap where they share weights. Where the columns are scattered, unit k of the
+ * weights belongs to column `columns[k]` and those behind it in the unit; else it is NULL.
  * With one lane and `interleaved`, 16 rows of equal extent are stored column by column.
  */
 typedef struct {
@@ -57,6 +59,7 @@ typedef struct {
     const int32_t *terms;
     const int64_t *offset;
     const void *weights;
+    const int32_t *columns;
     int64_t interleaved;
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;

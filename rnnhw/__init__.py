@@ -25,7 +25,24 @@ from rnnhw.dataflow import Formats
 from rnnhw.design import Design, Target, load
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.structures import Banded, Dense, Diagonal, Hadamard
+from rnnhw.structures import (
+    Banded,
+    BlockDiagonal,
+    Butterfly,
+    Circulant,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    Hadamard,
+    LowRank,
+    Monarch,
+    Permutation,
+    Product,
+    Sparse,
+    Sum,
+    Toeplitz,
+    UnitWeights,
+)
 from rnnhw.tasks import BinaryAddition, Classification
 
 __all__ = [
@@ -34,7 +51,11 @@ __all__ = [
     "Banded",
     "Bidirectional",
     "BinaryAddition",
+    "BlockDiagonal",
+    "Butterfly",
+    "Circulant",
     "Classification",
+    "CyclicBand",
     "Dense",
     "Design",
     "DesignError",
@@ -48,17 +69,25 @@ __all__ = [
     "Last",
     "LeakyElman",
     "Linear",
+    "LowRank",
     "Mean",
     "MinGRU",
+    "Monarch",
     "Overflow",
+    "Permutation",
+    "Product",
     "Q",
     "ReLU",
     "Residual",
     "RnnhwError",
     "Rounding",
     "Sigmoid",
+    "Sparse",
+    "Sum",
     "Tanh",
     "Target",
+    "Toeplitz",
+    "UnitWeights",
     "UsageError",
     "Window",
     "estimate",

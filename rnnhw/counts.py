@@ -179,23 +179,24 @@ def _nothing(node: Node, step: _Step) -> Counts:
 def _matvec(node: Node, step: _Step) -> Counts:
     assert isinstance(node, Matvec)
     shape = node.units, node.vector.units
-    adds = node.structure.adds(*shape)
-    casts = adds if node.product_cast_changes else 0
+    terms = node.structure.multiplies(*shape)
+    casts = terms if node.product_cast_changes else 0
     shifts = 0
     if node.accumulator is not None:
-        casts += adds
+        casts += terms
         casts += node.units if node.start_cast_changes else 0
     elif node.start is not None and node.start.format.fraction != node.product_format[0]:
         shifts = node.units
     counts = Counts(
-        multiplies=node.structure.multiplies(*shape),
-        adds=adds,
+        multiplies=terms,
+        adds=node.structure.adds(*shape, onto=node.start is not None),
         requantisations=casts,
         shifts=shifts,
     )
     if node.weights is not None:
         words = node.structure.stored_words(*shape)
-        counts += Counts.reading("weights", words, node.weights.format.width)
+        width = node.structure.word_bits(node.weights.format.width)
+        counts += Counts.reading("weights", words, width)
     if node.start is not None:
         counts += step.reads(node.start)
     return counts + step.reads(node.vector)

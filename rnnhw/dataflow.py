@@ -112,7 +112,8 @@ class Constant(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Matvec(Node):
-    """``start + structure(weights) @ vector``, terms added in ascending column order.
+    """``start + structure(weights) @ vector``, terms added in the order of the structure's rows
+    (ascending columns but for a cyclic band).
 
     Without formats the sum is exact. ``product`` casts every product; ``accumulator`` casts the
     start first and then after every add.

@@ -214,7 +214,7 @@ class _Tally:
         for node, instruction in self.plan.measured.items():
             done, terms = int(self.units[instruction]), int(self.terms[instruction])
             if isinstance(node, Matvec):
-                total += self._matvec(node, done, terms)
+                total += self._matvec(node, instruction, done, terms)
                 continue
             total += self._elementwise(node, done)
             for operand in node.operands:
@@ -272,16 +272,22 @@ class _Tally:
             case _:
                 raise AssertionError(node)
 
-    def _matvec(self, node: Matvec, rows: int, terms: int) -> Counts:
+    def _matvec(self, node: Matvec, instruction: int, rows: int, terms: int) -> Counts:
+        onto = rows if node.start is not None else 0
         match node.structure:
             case FastWalshHadamard():
-                total = Counts(adds=rows * (node.units.bit_length() - 1))
+                total = Counts(adds=rows * (node.units.bit_length() - 1) + onto)
             case WalshHadamardStage():
-                total = Counts(adds=rows)
+                total = Counts(adds=rows + onto)
             case _:
                 assert node.weights is not None
-                total = Counts(multiplies=terms, adds=terms)
-                total += Counts.reading("weights", terms, node.weights.format.width)
+                # The first of a 2-input neuron's terms is added to nothing but a start.
+                alone = rows - onto if node.structure.pairwise else 0
+                total = Counts(multiplies=terms, adds=terms - alone)
+                matrix = self.plan.matrices[self.plan.instructions[instruction]["rows"]]
+                words = terms * matrix.words // matrix.all_terms
+                width = node.structure.word_bits(node.weights.format.width)
+                total += Counts.reading("weights", words, width)
         casts = terms * (node.product_cast_changes + (node.accumulator is not None))
         casts += rows * node.start_cast_changes
         total += Counts(requantisations=casts)

@@ -93,11 +93,12 @@ def _matvec(step: _Step, node: Matvec) -> Vector:
     vector = step.values[node.vector]
     start = [0] * node.units if node.start is None else step.values[node.start]
     start_fraction = node.format.fraction if node.start is None else node.start.format.fraction
-    weights = None if node.weights is None else step.machine.tensors[node.weights.key]
+    weights = [] if node.weights is None else step.machine.tensors[node.weights.key]
     signal = step.graph.signal(node)
     result = []
-    for index, row in enumerate(node.structure.rows(node.units, len(vector))):
-        factors = row.parameters if weights is None else [weights[k] for k in row.parameters]
+    rows = node.structure.stored_rows(np.array(weights), node.units, len(vector))
+    for index, row in enumerate(rows):
+        factors = [weights[k] for k in row.parameters] if weights else row.parameters
         terms = [
             factor * vector[column] for factor, column in zip(factors, row.columns, strict=True)
         ]

@@ -7,7 +7,7 @@ depends on proofs over formats and weights; the result never does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,7 @@ from rnnhw.network import (
     time_table,
 )
 from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
+from rnnhw.structures import FastWalshHadamard, Row, WalshHadamardStage
 from rnnhw.weights import Parameters
 
 __all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
@@ -88,15 +88,22 @@ class SlotPlan:
 
 @dataclass(frozen=True, eq=False)
 class RowsPlan:
-    """A matrix as the rows kernels iterate it (``rnnhw_rows`` in ``ext/kernels.h``)."""
+    """A matrix as the rows kernels iterate it (``rnnhw_rows`` in ``ext/kernels.h``).
+
+    ``columns`` is None where every row reads neighbouring columns. All rows together add
+    ``all_terms`` and read ``words`` stored words, fewer where they share some.
+    """
 
     first: NDArray[np.int32]
     count: NDArray[np.int32]
     terms: NDArray[np.int32]
     offset: NDArray[np.int64]
     weights: NDArray[np.signedinteger]
+    columns: NDArray[np.int32] | None
     interleaved: bool
     chunk: int
+    all_terms: int
+    words: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,12 +305,19 @@ class _ScanPlanner:
         largest = max(-low, high)
         if node.weights is None:
             return largest * node.vector.units
-        weights = np.abs(self.raw[node.weights.key].ravel())
-        sums = [
-            sum(weights[_index(row.parameters)].tolist())
-            for row in node.structure.rows(node.units, node.vector.units)
+        weights = self.raw[node.weights.key].ravel()
+        # Python integers: a 64-bit one has no magnitude of its least value.
+        sums: list[int] = [
+            sum(abs(weight) for weight in weights[_index(row.parameters)].tolist())
+            for row in self._rows(node)
         ]
-        return int(max(sums)) * largest
+        return max(sums) * largest
+
+    def _rows(self, node: Matvec) -> Iterator[Row]:
+        """The terms of every row with the real weights."""
+        assert node.weights is not None
+        weights = self.raw[node.weights.key].ravel()
+        return node.structure.stored_rows(weights, node.units, node.vector.units)
 
     # --- places ------------------------------------------------------------------------------
     def _slot(
@@ -568,6 +582,8 @@ class _ScanPlanner:
         assert to is not None
         if not self._narrow(node) or not 0 <= self._product_drop(node) <= 30:
             return False
+        if any(_scattered(row) for row in self._rows(node)):
+            return False
         if self._largest_term(node) >= 2**30:  # the kernel adds two at a time in 32 bits
             return False
         known = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
@@ -583,7 +599,8 @@ class _ScanPlanner:
         """Largest magnitude of a product with a real weight, rounded as ``product`` rounds."""
         assert node.weights is not None
         low, high = node.vector.interval
-        weight = int(np.abs(self.raw[node.weights.key]).max(initial=0))
+        stored = self.raw[node.weights.key]
+        weight = max(int(stored.max(initial=0)), -int(stored.min(initial=0)))
         largest = weight * max(-low, high)
         return (largest >> self._product_drop(node)) + 1 if node.product_cast_changes else largest
 
@@ -606,8 +623,7 @@ class _ScanPlanner:
         if not node.product_cast_changes:
             return self._exact_bound(node)
         largest = self._largest_term(node)
-        rows = node.structure.rows(node.units, node.vector.units)
-        return largest * max(len(row.columns) for row in rows)
+        return largest * max(len(row.columns) for row in self._rows(node))
 
     def _narrow(self, node: Matvec) -> bool:
         """Whether the real weights and the vector are int16."""
@@ -875,26 +891,25 @@ def pack_rows(
     """The weights of a product in the order in which the rows kernels read them.
 
     int16 weights come in pairs of columns: a row starts at an even column and has an even
-    length, with zeros where the structure has no term.
+    length, with zeros where the structure has no term. Rows that share their weights are slices
+    of one array; rows of scattered columns name the columns.
     """
     group = 2 if element == np.dtype(np.int16) else 1
-    rows = list(node.structure.rows(node.units, node.vector.units))
-    first, count, terms = (np.zeros(len(rows), np.int32) for _ in range(3))
-    offset = np.zeros(len(rows), np.int64)
-    stored = []
-    position = 0
-    for index, row in enumerate(rows):
-        begin = row.columns[0] // group * group
-        end = -(-(row.columns[-1] + 1) // group) * group
-        packed = np.zeros(end - begin, element)
-        packed[_index(row.columns, begin)] = weights[_index(row.parameters)]
-        first[index], count[index], terms[index] = begin, end - begin, len(row.columns)
-        offset[index] = position
-        position += end - begin
-        stored.append(packed)
+    rows = list(node.structure.stored_rows(weights, node.units, node.vector.units))
+    terms = np.array([len(row.columns) for row in rows], np.int32)
+    diagonals = node.structure.diagonals(weights, len(rows))
+    if diagonals is not None:
+        words = len({parameter for row in rows for parameter in row.parameters})
+        return _sliding_rows(diagonals, terms, element, group, chunk, words)
+    scattered = any(map(_scattered, rows))
+    packed = _scattered_row if scattered else _neighbouring_row
+    parts = [packed(row, weights, group) for row in rows]
+    first = np.array([columns[0] for columns, _ in parts], np.int32)
+    count = np.array([len(values) for _, values in parts], np.int32)
+    offset = np.concatenate([[0], np.cumsum(count[:-1], dtype=np.int64)])
+    flat = np.concatenate([values for _, values in parts]).astype(element)
     alike = bool((first == first[0]).all() and (count == count[0]).all())
-    interleaved = lanes == 1 and group == 2 and alike
-    flat = np.concatenate(stored)
+    interleaved = lanes == 1 and group == 2 and alike and not scattered
     if interleaved:
         whole = len(rows) // 16 * 16
         blocks = flat.reshape(len(rows), -1, 2)[:whole].reshape(
@@ -902,7 +917,58 @@ def pack_rows(
         )
         flat[: whole * int(count[0])] = blocks.transpose(0, 2, 1, 3).ravel()
         offset[:whole] = np.repeat(offset[:whole:16], 16)
-    return RowsPlan(first, count, terms, offset, flat, interleaved, chunk)
+    columns = None
+    if scattered:
+        columns = np.concatenate([columns for columns, _ in parts]).astype(np.int32)
+    total = int(terms.sum())
+    return RowsPlan(first, count, terms, offset, flat, columns, interleaved, chunk, total, total)
+
+
+def _scattered(row: Row) -> bool:
+    """Whether the columns of a row are not neighbours in ascending order."""
+    columns = row.columns
+    return list(columns) != list(range(columns[0], columns[0] + len(columns)))
+
+
+def _neighbouring_row(
+    row: Row, weights: NDArray[np.int64], group: int
+) -> tuple[Sequence[int], NDArray[np.int64]]:
+    """The first column, and the weights from it on."""
+    begin = row.columns[0] // group * group
+    end = -(-(row.columns[-1] + 1) // group) * group
+    packed = np.zeros(end - begin, np.int64)
+    packed[_index(row.columns, begin)] = weights[_index(row.parameters)]
+    return [begin], packed
+
+
+def _scattered_row(
+    row: Row, weights: NDArray[np.int64], group: int
+) -> tuple[Sequence[int], NDArray[np.int64]]:
+    """The column of every group of weights, and the weights: in the order of the row, but for
+    pairs, which are summed without one."""
+    starts = list(dict.fromkeys(column // group * group for column in row.columns))
+    place = {start: group * index for index, start in enumerate(starts)}
+    packed = np.zeros(group * len(starts), np.int64)
+    where = [place[column // group * group] + column % group for column in row.columns]
+    packed[where] = weights[_index(row.parameters)]
+    return starts, packed
+
+
+def _sliding_rows(
+    diagonals: NDArray[np.int64],
+    terms: NDArray[np.int32],
+    element: np.dtype[np.signedinteger],
+    group: int,
+    chunk: int,
+    words: int,
+) -> RowsPlan:
+    """Row i is the slice of ``diagonals`` from rows - 1 - i on. What an odd row of pairs reads
+    beyond it meets the zero that ends an odd vector."""
+    rows = len(terms)
+    count = -(-terms // group) * group
+    first, flat = np.zeros(rows, np.int32), np.append(diagonals, 0).astype(element)
+    offset, total = np.arange(rows - 1, -1, -1, dtype=np.int64), int(terms.sum())
+    return RowsPlan(first, count, terms, offset, flat, None, False, chunk, total, words)
 
 
 def _index(chosen: range | tuple[int, ...], begin: int = 0) -> slice | list[int]:

@@ -127,6 +127,10 @@ class BinaryAddition:
     operand bits all pairs are run; beyond that ``random_pairs`` seeded ones and every carry
     chain (2**k - 1 plus 1, both ways). A word is correct if the output's sign is right at
     every bit.
+
+    ``lead`` steps of zeros come before the first bit and have no answer: behind ``Window(k)``,
+    which gives an output only where all its k steps are there, ``lead=k - 1`` leaves every sum bit
+    its output, and zeros add no carry.
     """
 
     operand_bits: int = 8
@@ -134,12 +138,15 @@ class BinaryAddition:
     limit: Mapping[str, float] = field(default_factory=dict)
     random_pairs: int = 10_000
     seed: int = 0
+    lead: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.operand_bits, int) or not 1 <= self.operand_bits <= 62:
             raise DesignError(f"operand_bits={self.operand_bits!r}", "use 1 to 62")
         if not isinstance(self.random_pairs, int) or self.random_pairs < 0:
             raise DesignError(f"random_pairs={self.random_pairs!r}", "use 0 or more")
+        if not isinstance(self.lead, int) or not 0 <= self.lead <= 62:
+            raise DesignError(f"lead={self.lead!r}", "use 0 to 62: a window's width less 1")
 
     @property
     def features(self) -> int:
@@ -151,7 +158,7 @@ class BinaryAddition:
 
     @property
     def max_steps(self) -> int:
-        return self.operand_bits + 1
+        return self.lead + self.operand_bits + 1
 
     def located(self, folder: Path) -> BinaryAddition:
         return self
@@ -169,21 +176,23 @@ class BinaryAddition:
 
     def samples(self) -> Samples:
         pairs = self.operands()
-        steps = np.arange(self.max_steps)
+        steps = np.arange(self.operand_bits + 1)
         bits = (pairs[:, None, :] >> steps[None, :, None]) & 1
         total = (pairs.sum(1)[:, None] >> steps) & 1
-        lengths = np.full(len(pairs), self.max_steps, np.int64)
-        return Samples(bits.astype(np.float64), lengths, total)
+        lengths = np.full(len(pairs), len(steps), np.int64)
+        return self.prepared(Samples(bits.astype(np.float64), lengths, total))
 
     def prepared(self, samples: Samples) -> Samples:
-        return samples
+        led = np.pad(samples.x, ((0, 0), (self.lead, 0), (0, 0)))
+        return replace(samples, x=led, lengths=samples.lengths + self.lead)
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
         expected = _expected(samples)
         if outputs.shape[2] != 1 or expected.shape != outputs.shape[:2]:
             raise DesignError(
                 f"BinaryAddition: outputs of shape {outputs.shape} for sums of {expected.shape}",
-                "the last layer must give one unit at every step",
+                "the last layer must give one unit at every step, and a window of k steps needs "
+                "BinaryAddition(lead=k - 1)",
             )
         valid = np.arange(outputs.shape[1]) < lengths[:, None]
         right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)

@@ -93,7 +93,8 @@ def load_parameters(network: Network, source: WeightSource) -> Parameters:
             f"it reads {', '.join(wanted) or 'none'}",
         )
     values = {key: _checked(place, tensor, arrays[key]) for key, tensor in wanted.items()}
-    _check_unused_parameters(place, network, values)
+    for node in _weighted_products(network):
+        _check_values(place, node, values)
     raw, events = {}, {}
     for key, tensor in wanted.items():
         raw[key], events[key] = quantise(values[key], tensor.format)
@@ -126,29 +127,18 @@ def _checked(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[
     return values
 
 
-def _check_unused_parameters(
-    place: str, network: Network, values: Mapping[str, NDArray[np.float64]]
-) -> None:
-    """A number where the structure has no connection (a band's corner) would be lost: refuse."""
-    for node in _matvecs(network):
-        if node.weights is None:
-            continue
-        stored = values[node.weights.key].ravel()
-        used = np.zeros(stored.size, bool)
-        for row in node.structure.rows(node.units, node.vector.units):
-            used[list(row.parameters)] = True
-        lost = np.flatnonzero(~used & (stored != 0))
-        if len(lost):
-            index = [int(i) for i in np.unravel_index(lost[0], node.weights.shape)]
-            raise DesignError(
-                f"{place}: {node.weights.key}{index} is {stored[lost[0]]}, "
-                f"but {node.structure!r} has no connection there",
-                "set it to zero",
-            )
+def _check_values(place: str, product: Matvec, values: Mapping[str, NDArray[np.float64]]) -> None:
+    """Refuse numbers that the structure cannot use, such as the corners of a band."""
+    assert product.weights is not None
+    key, shape = product.weights.key, (product.units, product.vector.units)
+    try:
+        product.structure.check_values(values[key], *shape)
+    except DesignError as error:
+        raise DesignError(f"{place}: {key}{error.message}", error.hint) from None
 
 
-def _matvecs(network: Network) -> Iterable[Matvec]:
+def _weighted_products(network: Network) -> Iterable[Matvec]:
     for scan in network.scans:
         for node in scan.graph.nodes:
-            if isinstance(node, Matvec):
+            if isinstance(node, Matvec) and node.weights is not None:
                 yield node

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rnnhw import golden
+from rnnhw.activations import ReLU, Sigmoid
 from rnnhw.counts import layer_counts
 from rnnhw.dataflow import Formats, Matvec
 from rnnhw.engine import available_isas, run
@@ -20,10 +21,23 @@ from rnnhw.numerics import Events, Overflow, Q, Rounding
 from rnnhw.run import make_batch
 from rnnhw.structures import (
     Banded,
+    BlockDiagonal,
+    Butterfly,
+    ButterflyStage,
+    Circulant,
+    CyclicBand,
     Dense,
     Diagonal,
     FastWalshHadamard,
     Hadamard,
+    LowRank,
+    Monarch,
+    Permutation,
+    Product,
+    Sparse,
+    Sum,
+    Toeplitz,
+    UnitWeights,
     WalshHadamardStage,
 )
 from rnnhw.tables import RECIPROCAL, RealFunction
@@ -95,6 +109,59 @@ class Case:
         return "\n".join(lines)
 
 
+def divisors(n):
+    return [size for size in range(1, n + 1) if n % size == 0]
+
+
+def draw_elementary(rng, n):
+    """A random elementary structure of n columns; only Dense and Toeplitz need not be square."""
+    lower = rng.randint(0, n - 1)
+    of = rng.choice(divisors(n))
+    kinds = [
+        Dense(),
+        Dense(),
+        Toeplitz(),
+        Circulant(),
+        Diagonal(),
+        Banded(rng.randint(0, n - 1), rng.randint(0, n - 1)),
+        Banded(min(1, n - 1), min(1, n - 1)),
+        Banded(n - 1, n - 1),
+        CyclicBand(lower, rng.randint(0, n - 1 - lower)),
+        CyclicBand(1, 1) if n > 2 else Diagonal(),
+        BlockDiagonal(rng.choice(divisors(n)), interleaved=rng.randint(1, 3) == 3),
+        Sparse(rng.randint(1, of), of),
+        Sparse(rng.randint(1, of), of),
+    ]
+    if n > 1 and n & (n - 1) == 0:
+        kinds += [ButterflyStage()] * 2
+    return rng.choice(kinds)
+
+
+def draw_composition(rng, n, depth=2):
+    """A random square structure of n units made of others."""
+    power = n > 1 and n & (n - 1) == 0
+    kinds = [
+        Permutation(rng.sample(range(n), n)),
+        UnitWeights(),
+        LowRank(rng.randint(1, min(n, 3))),
+        Monarch(rng.choice(divisors(n))),
+    ]
+    if power and n <= 16:
+        neurons = rng.choice([None, None, Sigmoid(), ReLU()])
+        kinds += [Hadamard(rng.randint(0, 1) == 1, rng.randint(0, 1) == 1)]
+        kinds += [Butterfly(neurons, rng.randint(0, 1) == 1)] * 2
+    if depth:
+
+        def part():
+            if rng.randint(1, 2) == 1:
+                return draw_elementary(rng, n)
+            return draw_composition(rng, n, depth - 1)
+
+        parts = [part() for _ in range(rng.randint(2, 3))]
+        kinds += [Sum(*parts), Product(*parts)] * 2
+    return rng.choice(kinds)
+
+
 class Attempts:
     """How many operations were tried, and how many the builder refused as too wide."""
 
@@ -139,6 +206,16 @@ class StepWriter:
             node = self.rng.choice(fitting[-6:])
         return node if node.format.width <= widest else self.cast(node, widest=widest)
 
+    def formats(self):
+        """What the parts of a composition fall back to."""
+        return Formats(
+            recurrent_weight=self.format(self.rng.randint(1, 8)),
+            bias=self.format(),
+            stage=self.rng.choice([None, self.format(self.rng.randint(2, 12))]),
+            sum=self.format(self.rng.randint(2, 8)),
+            gate=self.format(self.rng.randint(2, 10)),
+        )
+
     def keep(self, node):
         self.pool.append(node)
         return node
@@ -157,7 +234,7 @@ class StepWriter:
         wanted = [
             self.matvec, self.matvec, self.matvec, self.matvec, self.cast, self.arithmetic,
             self.arithmetic, self.select, self.clamp, self.gather, self.reinterpret, self.lookup,
-            self.constant, self.transform,
+            self.constant, self.transform, self.composition,
         ]  # fmt: skip
         for _ in range(rng.randint(1, 9)):
             self.attempt(rng.choice(wanted))
@@ -300,22 +377,33 @@ class StepWriter:
         if node not in self.pool:
             self.keep(node)
 
+    def composition(self):
+        """Structures made of structures, with random formats for all that they name."""
+        vector = self.pick(widest=12)
+        key, name = self.name("C"), self.name("made")
+        structure = draw_composition(self.rng, vector.units)
+        start = self.pick(vector.units, widest=40) if self.chance(2) else None
+        if self.chance(4):
+            self.give("accumulator", self.format(self.rng.randint(8, 30)))
+        if self.chance(6):
+            self.give("product", self.format(self.rng.randint(2, 20)))
+        try:
+            node = self.g.linear(
+                structure, key, vector, vector.units, start, role="recurrent_weight", name=name
+            )
+        finally:
+            for role in ("product", "accumulator"):
+                self.overrides.pop(f"{self.layer}.{role}", None)
+        if node not in self.pool:
+            self.keep(node)
+
     def matvec(self):
         rng = self.rng
         pairs = self.wide and self.chance(3)  # int16 operands in a 64-bit program
         vector = self.pick(widest=16 if pairs or not self.wide else 40)
         units = vector.units
-        structure = rng.choice(
-            [
-                Dense(),
-                Dense(),
-                Banded(rng.randint(0, units - 1), rng.randint(0, units - 1)),
-                Banded(min(1, units - 1), min(1, units - 1)),
-                Banded(units - 1, units - 1),
-                Diagonal(),
-            ]
-        )
-        if isinstance(structure, Dense):
+        structure = draw_elementary(rng, units)
+        if isinstance(structure, Dense | Toeplitz):
             units = rng.choice(LONG if self.long else UNITS)
             units = units if units * vector.units < 9000 else 3
         start = self.pick(units, widest=50) if self.chance(2) else None
@@ -371,7 +459,7 @@ def _write_network(rng, steps, attempts, streaming):
             sources.append(net.reverse(source, f"other{index}"))
         layer = f"layer{index}"
         writer = StepWriter(rng, layer, overrides, wide, long, attempts)
-        source = net.scan(layer, sources, writer.step, Formats())
+        source = net.scan(layer, sources, writer.step, writer.formats())
     end = "" if streaming else rng.choice(["", "", "last", "total", "mean", "reverse", "window"])
     if end in ("last", "reverse"):
         getattr(net, end)(source, "end")
@@ -390,51 +478,6 @@ def _mean(g, total, steps):
     reciprocal = g.lookup(steps, RECIPROCAL, "weight", "reciprocal")
     each = g.gather([reciprocal], [0] * total.units, "each")
     return g.cast(g.multiply(total, each), "output")
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
-
-
-def _steps_at(node, steps):
-    """The steps that a time operation gives for ``steps`` input steps."""
-    return node.length(_steps_at(node.sources[0], steps)) if node.sources else steps
 
 
 def _cost(network):

@@ -1,0 +1,61 @@
+"""Structures of a matrix: what is stored, which terms each row adds, what that costs.
+
+An :class:`Elementary` structure is one matrix-vector product of the step graph: it knows its
+stored parameters, its terms row by row and, separately, closed formulas for their number. Other
+structures write several operations; their counts, storage and support compose. ``a + b`` and
+``a @ b`` make sums and products of any two.
+"""
+
+from rnnhw.structures.base import Elementary, Projection, Row, Structure, diameter
+from rnnhw.structures.compositions import (
+    LowRank,
+    Monarch,
+    Permutation,
+    Product,
+    Sum,
+    UnitWeights,
+)
+from rnnhw.structures.matrices import (
+    Banded,
+    BlockDiagonal,
+    Circulant,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    Sparse,
+    Toeplitz,
+)
+from rnnhw.structures.transforms import (
+    Butterfly,
+    ButterflyStage,
+    FastWalshHadamard,
+    Hadamard,
+    WalshHadamardStage,
+)
+
+__all__ = [
+    "Banded",
+    "BlockDiagonal",
+    "Butterfly",
+    "ButterflyStage",
+    "Circulant",
+    "CyclicBand",
+    "Dense",
+    "Diagonal",
+    "Elementary",
+    "FastWalshHadamard",
+    "Hadamard",
+    "LowRank",
+    "Monarch",
+    "Permutation",
+    "Product",
+    "Projection",
+    "Row",
+    "Sparse",
+    "Structure",
+    "Sum",
+    "Toeplitz",
+    "UnitWeights",
+    "WalshHadamardStage",
+    "diameter",
+]
