@@ -1,15 +1,17 @@
 """The designs: bits, verdicts and every number that their files and the training notes state."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnnhw import BinaryAddition, golden, load
+from rnnhw import BinaryAddition, estimate, golden, load
 from rnnhw.engine import available_isas
 from rnnhw.engine import run as run_engine
+from rnnhw.numerics import quantise
 from rnnhw.reference import run_reference
 from rnnhw.run import make_batch
 from rnnhw.simulation import simulate
@@ -19,12 +21,14 @@ FOLDER = Path(__file__).parents[1] / "designs"
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))
 ADDERS = [name for name in FILES if name.startswith("adder")]
 SPEAKERS = [name for name in FILES if name.startswith("speaker")]
-RECURRENT = ["speaker_dense", "speaker_hadamard", "speaker_tridiagonal"]
+STACKS = ["deep_stack_head", "deep_stack_recurrent"]
+TWO_READOUTS = ["speaker_dense", "speaker_hadamard", "speaker_tridiagonal"]
+BASELINES = ["speaker_mean", "speaker_window"]
 ISAS = [name for name, runs in available_isas().items() if runs]
 NOTES = (FOLDER / "training" / "README.md").read_text()
 
 VARIANTS = {name: (name, {}) for name in FILES}
-VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in RECURRENT}
+VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in TWO_READOUTS}
 
 RIGHT = {
     "speaker_dense": (354, 355),
@@ -33,8 +37,15 @@ RIGHT = {
     "speaker_tridiagonal_last": (360, 361),
     "speaker_hadamard": (357, 357),
     "speaker_hadamard_last": (362, 363),
+    "speaker_butterfly": (360, 360),
+    "speaker_lstm": (364, 364),
+    "speaker_lstm_tridiagonal": (364, 364),
+    "speaker_gru": (364, 364),
+    "speaker_indrnn": (362, 361),
     "speaker_window": (365, 365),
     "speaker_mean": (352, 352),
+    "deep_stack_head": (363, 364),
+    "deep_stack_recurrent": (360, 360),
 }
 """Utterances of 370 that are recognised: in float, at 8 bits."""
 
@@ -91,20 +102,52 @@ def test_speakers_are_recognised_as_often_as_stated(variant, right):
     assert abs(result.figures()["accuracy_loss"]) <= 0.005
     table = re.search(rf"^\| `{variant}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
     assert tuple(int(cell.split()[0]) for cell in table[4:6]) == right
+    for cell, count in zip(table[4:6], right, strict=True):
+        assert f"({100 * count / 370:.1f} %)" in cell
+
+
+@pytest.mark.parametrize("variant", RIGHT)
+@pytest.mark.parametrize("word", [6, 4])
+def test_speakers_of_fewer_bits_are_recognised_as_often_as_the_notes_say(variant, word):
+    table = re.search(rf"^\| `{variant}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
+    stated = int(table[{6: 6, 4: 7}[word]])
+    assert simulate(design(variant, word=word)).score.correct == stated
+
+
+@pytest.mark.parametrize("word", [8, 6, 4])
+def test_the_speakers_that_pass_at_each_word_length_are_those_that_the_notes_name(word):
+    passing = set()
+    for variant in RIGHT:
+        table = re.search(rf"^\| `{variant}` \|.*$", NOTES, re.MULTILINE)[0].split("|")
+        in_float, right = (
+            int(table[column].split()[0]) for column in (4, {8: 5, 6: 6, 4: 7}[word])
+        )
+        if right >= 0.95 * 370 and in_float - right <= 0.005 * 370:
+            passing.add(variant)
+    text = re.search(r"All pass at 8 bits; at 6\s+bits (.*) do not,(.*) do\.", NOTES, re.DOTALL)
+    failing_6, passing_4 = (set(re.findall("`(\\w+)`", part)) for part in text.groups())
+    assert passing == {8: set(RIGHT), 6: set(RIGHT) - failing_6, 4: passing_4}[word]
+
+
+@pytest.mark.parametrize("variant", [name for name in RIGHT if name not in BASELINES])
+def test_speakers_reach_the_floor_of_their_kind(variant):
+    gated = variant.startswith(("speaker_lstm", "speaker_gru"))
+    assert verified(variant).float_score.accuracy >= (0.965 if gated else 0.95)
 
 
 def test_every_speaker_is_stated():
-    assert set(RIGHT) == {name for name in VARIANTS if name.startswith("speaker")}
+    assert set(RIGHT) == {name for name in VARIANTS if name.startswith(("speaker", "deep_stack"))}
 
 
-@pytest.mark.parametrize("name", SPEAKERS)
+@pytest.mark.parametrize("name", [*SPEAKERS, *STACKS])
 def test_the_counts_in_a_speakers_docstring_are_those(name):
     text = " ".join(design(name).notes.split())
     (mean,) = re.findall(r"(\d+) in float(?: and at 8 bits|, (\d+) at 8 bits)", text)
     assert (int(mean[0]), int(mean[1] or mean[0])) == RIGHT[name]
-    if name in RECURRENT:
+    if name in TWO_READOUTS:
         last = re.search(r"\(its own training\): (\d+) and (\d+)", text)
         assert tuple(map(int, last.groups())) == RIGHT[f"{name}_last"]
+    if name not in (*BASELINES, *STACKS):
         rivals = re.search(r"recurrence gets (\d+) and the bare mean of the frames (\d+)", text)
         assert tuple(map(int, rivals.groups())) == (
             RIGHT["speaker_window"][1],
@@ -129,6 +172,11 @@ def test_two_of_the_test_inputs_clip_as_the_notes_say():
         ("adder_hadamard", 32, "32 recurrent weights"),
         ("speaker_tridiagonal", 94, "94 recurrent weights"),
         ("speaker_hadamard", 64, "64 recurrent weights"),
+        ("speaker_butterfly", 320, "320 recurrent weights"),
+        ("speaker_lstm", 4096, "4096 recurrent weights"),
+        ("speaker_lstm_tridiagonal", 376, "376 recurrent weights instead of 4096"),
+        ("speaker_gru", 3072, "3072 recurrent weights"),
+        ("speaker_indrnn", 96, "96 recurrent weights"),
     ],
 )
 def test_the_recurrent_weights_are_as_many_as_stated(name, words, recurrent):
@@ -136,6 +184,41 @@ def test_the_recurrent_weights_are_as_many_as_stated(name, words, recurrent):
     assert recurrent in f"{chosen.title} {chosen.notes}"
     tensors = {key: raw for key, raw in chosen.parameters.values.items() if ".U" in key}
     assert sum(int((values != 0).sum()) for values in tensors.values()) == words
+
+
+def test_the_independent_units_keep_within_their_limit_and_words_as_the_notes_say():
+    chosen = design("speaker_indrnn")
+    states = [f"rnn{k}.state" for k in (1, 2, 3)]
+    assert all(np.abs(chosen.parameters.values[f"rnn{k}.U"]).max() <= 1 for k in (1, 2, 3))
+    samples = replace(chosen.task, split="train").samples()
+    result = run_reference(chosen.network, chosen.parameters, samples.x, samples.lengths, states)
+    real = np.arange(samples.x.shape[1]) < samples.lengths[:, None]
+    clipped = []
+    for name in states:
+        values = result.traces[name][real]
+        _, events = quantise(values, chosen.network.signal(name).format)
+        clipped.append(events.total / values.size)
+    stated = re.search(r"clips ([\d.]+) to ([\d.]+) % of the training set's states", NOTES)
+    assert [f"{100 * share:.2f}" for share in (min(clipped), max(clipped))] == list(stated.groups())
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_a_stacks_figures_are_those_of_its_report(name):
+    text = " ".join(design(name).notes.split())
+    own, other = (estimate(design(each)).totals for each in (name, *set(STACKS) - {name}))
+    assert own.macs_per_step.value == other.macs_per_step.value
+    assert own.step_latency_cycles.value == other.step_latency_cycles.value
+    stated = [int(number.replace(",", "")) for number in re.findall(r"\d+,\d+", text)]
+    figures = ("macs_per_step", "step_latency_cycles", "cycles_per_step", "cycles_per_sequence")
+    for figure in (*figures, "state_bits"):
+        assert getattr(own, figure).value in stated, figure
+    known = {getattr(each, figure).value for each in (own, other) for figure in figures}
+    assert set(stated) <= known | {own.state_bits.value, other.state_bits.value}
+
+
+def test_both_stacks_multiply_equally_often():
+    head, recurrent = (simulate(design(name)).counts.multiplies for name in STACKS)
+    assert head == recurrent
 
 
 def test_the_baseline_has_as_many_numbers_as_stated():

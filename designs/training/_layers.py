@@ -17,7 +17,6 @@ from _common import (
     Structure,
     draw_linear,
     linear,
-    uniform,
 )
 from torch import Tensor
 
@@ -32,29 +31,6 @@ class Layer:
     draw: Callable[[torch.Generator], Parameters]
     run: Callable[[Parameters, Tensor], Tensor]
     """(parameters, [restarts, batch, steps, inputs]) to [restarts, batch, steps, units]."""
-
-
-def _draw_butterfly(generator: torch.Generator, units: int) -> Parameters:
-    """One random rotation a pair and stage: their product is orthogonal."""
-    found = {}
-    for stage in range(units.bit_length() - 1):
-        angle = uniform(generator, (units // 2,), torch.pi)
-        sine, cosine = angle.sin(), angle.cos()
-        rows = torch.stack([cosine, -sine, sine, cosine], -1)
-        found[f"rnn.U.{stage}"] = rows.unflatten(-1, (2, 2))
-    return found
-
-
-def _butterfly_product(parameters: Parameters, state: Tensor) -> Tensor:
-    """Stages out of place: pairs in, first outputs to the lower half, second to the upper."""
-    for stage in range(state.shape[-1].bit_length() - 1):
-        pairs = state.unflatten(-1, (-1, 2))
-        weights = parameters[f"rnn.U.{stage}"][:, None]
-        state = (weights * pairs[..., None, :]).sum(-1).mT.flatten(-2)
-    return state
-
-
-BUTTERFLY = Structure(_draw_butterfly, _butterfly_product)
 
 
 def _draw_recurrence(
@@ -112,8 +88,9 @@ def elman(
     """h[t] = f(W x[t] + R h[t-1] + b); W starts `gain` times as large as elsewhere."""
 
     def draw(source: torch.Generator) -> Parameters:
-        recurrent = _draw_recurrence(structure, source, units, f"{name}.U")
-        return _draw_linear(source, name, units, inputs, gain) | recurrent
+        return _draw_linear(source, name, units, inputs, gain) | _draw_recurrence(
+            structure, source, units, f"{name}.U"
+        )
 
     def run(parameters: Parameters, frames: Tensor) -> Tensor:
         product = _recurrence(structure, parameters, f"{name}.U")
@@ -155,8 +132,9 @@ def gru(name: str, inputs: int, units: int, structure: Structure) -> Layer:
     """h[t] = (1 - s(z)) tanh(W_n x + b_n + s(r) (R_n h[t-1])) + s(z) h[t-1]: reset after."""
 
     def draw(source: torch.Generator) -> Parameters:
-        recurrent = _draw_gates(structure, source, units, f"{name}.U", "rzn")
-        return draw_linear(source, name, 3 * units, inputs) | recurrent
+        return draw_linear(source, name, 3 * units, inputs) | _draw_gates(
+            structure, source, units, f"{name}.U", "rzn"
+        )
 
     def run(parameters: Parameters, frames: Tensor) -> Tensor:
         product = _gates(structure, parameters, f"{name}.U", "rzn")
