@@ -4,9 +4,9 @@ The task of speaker_dense (Japanese Vowels, see data/README.md); the mean of the
 the frames feeds the read-out. As many layers as deep_stack_head and exactly as many
 multiplications, 17,792 a step, but every layer waits for its own last step: each has a state,
 2,720 bits together with the sum for the mean, and none could take several steps at once. On two
-lanes a layer `rnnhw report` gives 1,034 cycles from step to step, since all layers are equally wide,
-a step latency of 9,033 and 38,155 cycles for 29 steps. Right of the 370 official test utterances:
-360 in float and at 8 bits.
+lanes a layer `rnnhw report` gives a step latency of 9,033 cycles, 1,034 cycles from step to step,
+since no layer is wider than the others, and 38,155 cycles for 29 steps. Right of the 370 official
+test utterances: 360 in float and at 8 bits.
 """
 
 from rnnhw import Classification, Design, Elman, Formats, Linear, Mean, Q, Target
