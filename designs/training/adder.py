@@ -110,14 +110,19 @@ def _with_carry_column(first: Tensor, second: Tensor) -> Tensor:
 
 
 def sum_bits(inputs: Tensor) -> Tensor:
-    """The bits of a + b, [..., steps], for inputs [..., steps, 2]: the ripple of the carry."""
-    bits = []
+    """The bits of a + b, [..., steps], for inputs [..., steps, 2]."""
+    return ripple(inputs)[..., 0]
+
+
+def ripple(inputs: Tensor) -> Tensor:
+    """Sum bit and carry of every column, [..., steps, 2], for inputs [..., steps, 2]."""
+    results = []
     carry = torch.zeros_like(inputs[..., 0, 0])
     for column in inputs.sum(-1).unbind(-1):
         total = column + carry
-        bits.append(total % 2)
         carry = (total >= 2).float()
-    return torch.stack(bits, -1)
+        results.append(torch.stack([total % 2, carry], -1))
+    return torch.stack(results, -2)
 
 
 @dataclass(frozen=True)
@@ -156,14 +161,17 @@ def elman(structure: Structure, units: int = UNITS) -> Net:
 
 
 def jordan(outputs: int = 2) -> Net:
-    """h = sigmoid(W x + U y + b), y' = sigmoid(V h + c): the outputs y alone are fed back."""
+    """h = sigmoid(W x + U y + b), y' = sigmoid(V h + c): the outputs y alone are fed back.
+
+    While it trains the head has a second unit that is to tell the carry.
+    """
 
     def draw(source: torch.Generator) -> Parameters:
         parameters = draw_linear(source, "rnn", UNITS, 2)
         parameters["rnn.U"] = uniform(source, (UNITS, outputs), outputs**-0.5)
         read = draw_linear(source, "V", outputs, UNITS)
         parameters |= {"rnn.V": read["V.W"], "rnn.c": read["V.b"]}
-        return parameters | draw_linear(source, "head", 1, outputs)
+        return parameters | draw_linear(source, "head", 2, outputs)
 
     def step(parameters: Parameters, drive: Tensor, state: Tensor, between: Between) -> Tensor:
         hidden = between.neurons(drive + state @ parameters["rnn.U"].mT)
@@ -203,7 +211,7 @@ NETS |= {
 
 
 def logits(net: Net, parameters: Parameters, inputs: Tensor, noise: Tensor) -> Tensor:
-    """Read-out [restarts, batch, steps] of the noisy net.
+    """Read-out [restarts, batch, steps, 1 or 2] of the noisy net: the sum bit, and the carry.
 
     inputs [restarts, batch, steps, 2]; noise, added to each neuron, [restarts, batch, steps,
     neurons].
@@ -214,7 +222,7 @@ def logits(net: Net, parameters: Parameters, inputs: Tensor, noise: Tensor) -> T
     for drive, disturbances in zip(driven.unbind(2), noise.unbind(2), strict=True):
         state = net.step(parameters, drive, state, Between(neurons=_disturbed(disturbances)))
         states.append(state)
-    return linear(torch.stack(states, 2), parameters["head.W"], parameters["head.b"])[..., 0]
+    return linear(torch.stack(states, 2), parameters["head.W"], parameters["head.b"])
 
 
 def _disturbed(noise: Tensor) -> Callable[[Tensor], Tensor]:
@@ -230,7 +238,7 @@ def _disturbed(noise: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def train(net: Net, seeds: Sequence[int]) -> Parameters:
-    """Train all restarts side by side."""
+    """Train all restarts side by side; a second unit of the head is left out at the end."""
     sources = generators(seeds)
     parameters = draw_restarts(net.draw, sources)
     optimiser = torch.optim.Adam(parameters.values(), lr=LEARNING_RATE)
@@ -245,7 +253,8 @@ def train(net: Net, seeds: Sequence[int]) -> Parameters:
         if (iteration + 1) % 1000 == 0:
             shown = " ".join(f"{loss:.4f}" for loss in losses.tolist())
             progress(f"  iteration {iteration + 1}, loss by seed: {shown}")
-    return {name: values.detach() for name, values in parameters.items()}
+    trained = {name: values.detach() for name, values in parameters.items()}
+    return trained | {name: trained[name][:, :1] for name in ("head.W", "head.b")}
 
 
 def _noisy_losses(
@@ -261,8 +270,9 @@ def _noisy_losses(
         for name, values in parameters.items()
     }
     outputs = logits(net, disturbed, inputs, noise)
-    losses = binary_cross_entropy_with_logits(outputs, sum_bits(inputs), reduction="none")
-    return losses.mean((1, 2))
+    targets = ripple(inputs)[..., : outputs.shape[-1]]
+    losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+    return losses.mean((1, 2, 3))
 
 
 def _draw_noise(sources: Sequence[torch.Generator], shape: Sequence[int], bound: float) -> Tensor:
