@@ -1,8 +1,8 @@
-"""Serial binary adder as a Jordan network: two outputs are fed back, no other state.
+"""Serial binary adder as a Jordan network: its outputs, sum bit and carry, are fed back.
 
-h[t] = sigmoid(W x[t] + U y[t-1] + b), y[t] = sigmoid(V h[t] + c), and the head reads the sum bit
-from y[t] (Jordan 1986; the sources' carry that is fed back). Nobody tells the net what a carry is.
-16 x 2 weights back and 2 x 16 forth are recurrent, one after the other in a step.
+h[t] = sigmoid(W x[t] + U y[t-1] + b), y[t] = sigmoid(V h[t] + c). The outputs y, the whole state,
+had sum bit and carry as targets (Jordan 1986); the head compares the first with one half. 32
+weights back and 32 forth, one after the other in a step.
 """
 
 from rnnhw import BinaryAddition, Design, Formats, JordanNetwork, Linear, Q, Sigmoid, Target

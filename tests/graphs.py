@@ -30,6 +30,7 @@ from rnnhw.structures import (
     Diagonal,
     FastWalshHadamard,
     Hadamard,
+    InterleavedBlocks,
     LowRank,
     Monarch,
     Permutation,
@@ -128,7 +129,8 @@ def draw_elementary(rng, n):
         Banded(n - 1, n - 1),
         CyclicBand(lower, rng.randint(0, n - 1 - lower)),
         CyclicBand(1, 1) if n > 2 else Diagonal(),
-        BlockDiagonal(rng.choice(divisors(n)), interleaved=rng.randint(1, 3) == 3),
+        BlockDiagonal(rng.choice(divisors(n))),
+        InterleavedBlocks(rng.choice(divisors(n))),
         Sparse(rng.randint(1, of), of),
         Sparse(rng.randint(1, of), of),
     ]

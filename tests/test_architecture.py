@@ -22,13 +22,13 @@ GROUND = [
     ["dataflow"],
     ["structures", "activations"],
     ["network"],
-    ["counts", "weights", "run"],
+    ["counts", "weights", "run", "reach"],
     ["cells", "tasks"],
     ["design"],
 ]
 WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
 EAST = [["profiles", "machine", "costreport"], ["placement", "processor"], ["cost", "rtl"]]
-ROOF = [["report", "sweep", "importers"], ["cli"], ["__main__"]]
+ROOF = [["report", "sweep", "comparison", "importers"], ["cli"], ["__main__"]]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
 floors below; the wings do not see each other."""
 

@@ -23,7 +23,7 @@ ADDER = str(DESIGNS / "adder_tridiagonal.py")
 DIAGONAL = str(DESIGNS / "adder_diagonal.py")
 SPEAKER = str(DESIGNS / "speaker_hadamard.py")
 SMALL = ("--set", "operand_bits=4")
-COMMANDS = ["simulate", "verify", "report", "profiles", "info"]
+COMMANDS = ["simulate", "verify", "report", "compare", "profiles", "info"]
 
 
 @pytest.fixture

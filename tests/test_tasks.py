@@ -1,10 +1,23 @@
 """Tasks: the truth of their samples, their scores, and the user's own data."""
 
+import functools
+import math
+import operator
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from rnnhw import BinaryAddition, Classification, DesignError, Q
-from rnnhw.tasks import Samples, Score, load_samples, samples_of, wilson_interval
+from rnnhw.tasks import (
+    Accuracy,
+    Samples,
+    SquaredError,
+    load_samples,
+    samples_of,
+    score_names,
+    wilson_interval,
+)
 
 
 # --- Wilson ------------------------------------------------------------------------------------
@@ -31,6 +44,74 @@ def test_the_wilson_interval_holds_its_fraction_and_is_symmetric(total):
         assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
     assert wilson_interval(0, total)[0] == 0.0
     assert wilson_interval(total, total)[1] == 1.0
+
+
+# --- scores ------------------------------------------------------------------------------------
+def test_accuracies_add_up_and_lose_what_the_reference_has_more():
+    assert Accuracy(3, 4) + Accuracy(1, 6) == Accuracy(4, 10)
+    assert Accuracy(1, 4).figures() == {"accuracy": 0.25}
+    assert Accuracy(1, 4).loss(Accuracy(3, 4)) == 0.5
+    low, high = wilson_interval(1, 4)
+    assert Accuracy(1, 4).details() == {
+        "accuracy_interval_95": [low, high], "accuracy_correct": 1,
+    }  # fmt: skip
+    assert score_names(Accuracy) == ["accuracy", "float_accuracy", "accuracy_loss"]
+
+
+def test_a_squared_error_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    targets = rng.normal(3, 2, (50, 1))
+    outputs = targets + rng.normal(0, 0.5, (50, 1))
+    score = SquaredError.of(outputs, targets)
+    rms = np.sqrt(((outputs - targets) ** 2).mean())
+    assert score.nrmse == pytest.approx(rms / targets.std(), rel=1e-12)
+    assert score.r2 == pytest.approx(1 - (rms / targets.std()) ** 2, rel=1e-12)
+    assert score.figures() == {"nrmse": score.nrmse, "r2": score.r2}
+    assert score.details() == {"nrmse_values": 50}
+    mean = SquaredError.of(np.full((50, 1), targets.mean()), targets)
+    assert (mean.nrmse, mean.r2) == (pytest.approx(1), pytest.approx(0, abs=1e-12))
+    exact = SquaredError.of(targets, targets)
+    assert exact.figures() == {"nrmse": 0.0, "r2": 1.0}
+    assert score.loss(exact) == score.nrmse and exact.loss(score) == -score.nrmse
+    names = ["nrmse", "r2", "float_nrmse", "float_r2", "nrmse_loss"]
+    assert score_names(SquaredError) == names
+
+
+def test_every_output_has_its_own_mean():
+    targets = np.array([[0.0, 1000.0], [2.0, 1004.0]])
+    score = SquaredError.of(targets + np.array([[1.0, 0.0], [0.0, 0.0]]), targets)
+    assert score.means == (1.0, 1002.0)
+    assert score.nrmse == math.sqrt(1 / (2 + 8))
+
+
+@pytest.mark.parametrize("mean", [0.0, -7.0, 1e6])
+def test_squared_errors_of_parts_add_up_to_that_of_all(mean):
+    rng = np.random.default_rng(1)
+    targets = mean + rng.normal(0, 1, (40, 3)) * [1, 2, 3]
+    outputs = targets + rng.normal(0, 0.1, (40, 3))
+    whole = SquaredError.of(outputs, targets)
+    cuts = [0, 1, 2, 17, 40]
+    parts = [SquaredError.of(outputs[a:b], targets[a:b]) for a, b in pairwise(cuts)]
+    total = functools.reduce(operator.add, parts)
+    assert total.values == whole.values == 120
+    assert total.nrmse == pytest.approx(whole.nrmse, rel=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e17])
+def test_targets_that_never_change_have_no_normalised_error(value):
+    targets = np.full((7, 2), value)
+    score = SquaredError.of(targets + 1, targets) + SquaredError.of(targets[:3], targets[:3])
+    for figures in (score.figures, lambda: score.nrmse, lambda: score.r2):
+        with pytest.raises(DesignError, match="the 20 targets never change") as caught:
+            figures()
+        assert "targets that differ" in caught.value.hint
+
+
+@pytest.mark.parametrize("wrong", [math.inf, math.nan, 1e200])
+def test_an_output_without_bounds_gives_an_error_that_no_bound_lets_pass(wrong):
+    score = SquaredError.of(np.array([[wrong], [0.0]]), np.array([[1.0], [2.0]]))
+    assert not score.nrmse <= 1e300
+    assert not score.r2 >= -1e300
 
 
 # --- addition ----------------------------------------------------------------------------------
@@ -84,14 +165,14 @@ def test_a_word_is_correct_if_every_bit_is():
     task = BinaryAddition(2)
     samples = task.samples()
     outputs = (samples.y * 2.0 - 1.0)[:, :, None]
-    assert task.score(outputs, samples.lengths, samples) == Score(16, 16)
+    assert task.score(outputs, samples.lengths, samples) == Accuracy(16, 16)
     outputs[3, 1] *= -1
     outputs[5, 0] *= -1
-    assert task.score(outputs, samples.lengths, samples) == Score(14, 16)
+    assert task.score(outputs, samples.lengths, samples) == Accuracy(14, 16)
     outputs[:] = 0.0  # zero is not positive: a zero bit
-    assert task.score(outputs, samples.lengths, samples) == Score(1, 16)
-    assert Score(14, 16).accuracy == 0.875
-    assert Score(14, 16).interval == wilson_interval(14, 16)
+    assert task.score(outputs, samples.lengths, samples) == Accuracy(1, 16)
+    assert Accuracy(14, 16).accuracy == 0.875
+    assert Accuracy(14, 16).interval == wilson_interval(14, 16)
 
 
 @pytest.mark.parametrize("shape", [(16, 3, 2), (16, 1, 1)])
@@ -116,7 +197,7 @@ def test_a_window_gives_every_bit_of_led_operands_its_own_columns():
     task = BinaryAddition(2, lead=1)
     samples = task.samples()
     outputs = (samples.y * 2.0 - 1.0)[:, :, None]
-    assert task.score(outputs, samples.lengths - 1, samples) == Score(16, 16)
+    assert task.score(outputs, samples.lengths - 1, samples) == Accuracy(16, 16)
     with pytest.raises(DesignError, match="outputs of shape") as caught:
         task.score(np.pad(outputs, ((0, 0), (0, 1), (0, 0))), samples.lengths, samples)
     assert "lead=k - 1" in caught.value.hint
@@ -187,7 +268,7 @@ def test_the_largest_output_of_the_last_real_step_is_the_answer():
     outputs[1, 0] = [4, 3, 3]
     outputs[1, 1] = [0, 9, 0]  # past the end
     outputs[2, 1] = [7, 7, 7]  # the first of equal ones
-    assert task.score(outputs, samples.lengths, samples) == Score(2, 3)
+    assert task.score(outputs, samples.lengths, samples) == Accuracy(2, 3)
 
 
 @pytest.mark.parametrize("y", [[0, 3], [-1, 0], [[0, 1], [1, 0]]])

@@ -110,14 +110,19 @@ def _with_carry_column(first: Tensor, second: Tensor) -> Tensor:
 
 
 def sum_bits(inputs: Tensor) -> Tensor:
-    """The bits of a + b, [..., steps], for inputs [..., steps, 2]: the ripple of the carry."""
-    bits = []
+    """The bits of a + b, [..., steps], for inputs [..., steps, 2]."""
+    return ripple(inputs)[..., 0]
+
+
+def ripple(inputs: Tensor) -> Tensor:
+    """Sum bit and carry of every column, [..., steps, 2], for inputs [..., steps, 2]."""
+    results = []
     carry = torch.zeros_like(inputs[..., 0, 0])
     for column in inputs.sum(-1).unbind(-1):
         total = column + carry
-        bits.append(total % 2)
         carry = (total >= 2).float()
-    return torch.stack(bits, -1)
+        results.append(torch.stack([total % 2, carry], -1))
+    return torch.stack(results, -2)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ class Net:
     neurons: int
     """Neurons that fire in a step, one after the other those of each call of `between.neurons`."""
 
+    head: Parameters | None = None
+    """A head that is set, not trained: the state itself is taught sum bit and carry."""
+
 
 def elman(structure: Structure, units: int = UNITS) -> Net:
     """h' = sigmoid(W x + R h + b)."""
@@ -155,21 +163,25 @@ def elman(structure: Structure, units: int = UNITS) -> Net:
     return Net(draw, _drive, step, units, units + structure.hidden(units))
 
 
-def jordan(outputs: int = 2) -> Net:
-    """h = sigmoid(W x + U y + b), y' = sigmoid(V h + c): the outputs y alone are fed back."""
+def jordan() -> Net:
+    """h = sigmoid(W x + U y + b), y' = sigmoid(V h + c): the outputs y alone are fed back.
+
+    As in Jordan's nets they are the targets, here sum bit and carry; the head compares the first
+    with one half.
+    """
 
     def draw(source: torch.Generator) -> Parameters:
         parameters = draw_linear(source, "rnn", UNITS, 2)
-        parameters["rnn.U"] = uniform(source, (UNITS, outputs), outputs**-0.5)
-        read = draw_linear(source, "V", outputs, UNITS)
-        parameters |= {"rnn.V": read["V.W"], "rnn.c": read["V.b"]}
-        return parameters | draw_linear(source, "head", 1, outputs)
+        parameters["rnn.U"] = uniform(source, (UNITS, 2), 2**-0.5)
+        output = draw_linear(source, "output", 2, UNITS)
+        return parameters | {"rnn.V": output["output.W"], "rnn.c": output["output.b"]}
 
     def step(parameters: Parameters, drive: Tensor, state: Tensor, between: Between) -> Tensor:
         hidden = between.neurons(drive + state @ parameters["rnn.U"].mT)
         return between.neurons(linear(hidden, parameters["rnn.V"], parameters["rnn.c"]))
 
-    return Net(draw, _drive, step, outputs, UNITS + outputs)
+    head = {"head.W": torch.tensor([[2.0, 0.0]]), "head.b": torch.tensor([-1.0])}
+    return Net(draw, _drive, step, 2, UNITS + 2, head)
 
 
 def window(width: int = WINDOW) -> Net:
@@ -203,30 +215,37 @@ NETS |= {
 
 
 def logits(net: Net, parameters: Parameters, inputs: Tensor, noise: Tensor) -> Tensor:
-    """Read-out [restarts, batch, steps] of the noisy net.
+    """What the noisy net is taught by, [restarts, batch, steps, 1 or 2]: sum bit, and carry.
 
     inputs [restarts, batch, steps, 2]; noise, added to each neuron, [restarts, batch, steps,
     neurons].
     """
     driven = net.drive(parameters, inputs)
     state = torch.zeros_like(noise[:, :, 0, : net.units])
-    states = []
+    states, sums = [], []
     for drive, disturbances in zip(driven.unbind(2), noise.unbind(2), strict=True):
-        state = net.step(parameters, drive, state, Between(neurons=_disturbed(disturbances)))
+        neurons = DisturbedNeurons(disturbances)
+        state = net.step(parameters, drive, state, Between(neurons=neurons))
         states.append(state)
-    return linear(torch.stack(states, 2), parameters["head.W"], parameters["head.b"])[..., 0]
+        sums.append(neurons.sums)
+    if net.head is not None:
+        return torch.stack(sums, 2)
+    return linear(torch.stack(states, 2), parameters["head.W"], parameters["head.b"])
 
 
-def _disturbed(noise: Tensor) -> Callable[[Tensor], Tensor]:
-    """Neurons that each take their part of the noise [restarts, batch, neurons] in turn."""
-    taken = 0
+class DisturbedNeurons:
+    """Sigmoid neurons; each call takes its part of the noise [restarts, batch, neurons] in turn."""
 
-    def neurons(sums: Tensor) -> Tensor:
-        nonlocal taken
-        first, taken = taken, taken + sums.shape[-1]
-        return torch.sigmoid(sums) + noise[..., first:taken]
+    def __init__(self, noise: Tensor) -> None:
+        self._noise = noise
+        self._taken = 0
+        self.sums = noise[..., :0]
+        """The sums of the last call."""
 
-    return neurons
+    def __call__(self, sums: Tensor) -> Tensor:
+        first, self._taken = self._taken, self._taken + sums.shape[-1]
+        self.sums = sums
+        return torch.sigmoid(sums) + self._noise[..., first : self._taken]
 
 
 def train(net: Net, seeds: Sequence[int]) -> Parameters:
@@ -245,7 +264,8 @@ def train(net: Net, seeds: Sequence[int]) -> Parameters:
         if (iteration + 1) % 1000 == 0:
             shown = " ".join(f"{loss:.4f}" for loss in losses.tolist())
             progress(f"  iteration {iteration + 1}, loss by seed: {shown}")
-    return {name: values.detach() for name, values in parameters.items()}
+    head = {name: torch.stack([values for _ in seeds]) for name, values in (net.head or {}).items()}
+    return {name: values.detach() for name, values in parameters.items()} | head
 
 
 def _noisy_losses(
@@ -261,8 +281,9 @@ def _noisy_losses(
         for name, values in parameters.items()
     }
     outputs = logits(net, disturbed, inputs, noise)
-    losses = binary_cross_entropy_with_logits(outputs, sum_bits(inputs), reduction="none")
-    return losses.mean((1, 2))
+    targets = ripple(inputs)[..., : outputs.shape[-1]]
+    losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+    return losses.mean((1, 2, 3))
 
 
 def _draw_noise(sources: Sequence[torch.Generator], shape: Sequence[int], bound: float) -> Tensor:

@@ -22,6 +22,7 @@ from rnnhw.structures.matrices import (
     CyclicBand,
     Dense,
     Diagonal,
+    InterleavedBlocks,
     Sparse,
     Toeplitz,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Elementary",
     "FastWalshHadamard",
     "Hadamard",
+    "InterleavedBlocks",
     "LowRank",
     "Monarch",
     "Permutation",

@@ -22,6 +22,7 @@ __all__ = [
     "CyclicBand",
     "Dense",
     "Diagonal",
+    "InterleavedBlocks",
     "Sparse",
     "Toeplitz",
 ]
@@ -175,14 +176,9 @@ class Diagonal(Elementary):
 @dataclass(frozen=True)
 class BlockDiagonal(Elementary):
     """Blocks of ``block`` units that see nothing but themselves; stored as
-    (n / block, block, block), each as (to, from).
-
-    With ``interleaved`` output i reads the inputs of the block i modulo n / block: the second
-    factor of a Monarch matrix, behind its transposition.
-    """
+    (n / block, block, block), each as (to, from)."""
 
     block: int
-    interleaved: bool = False
     name = "block diagonal"
 
     def __post_init__(self) -> None:
@@ -201,17 +197,34 @@ class BlockDiagonal(Elementary):
         return rows // self.block, self.block, self.block
 
     def rows(self, rows: int, columns: int) -> Iterator[Row]:
-        size, blocks = self.block, rows // self.block
         for i in range(rows):
-            block, unit = (i % blocks, i // blocks) if self.interleaved else divmod(i, size)
-            first = (block * size + unit) * size
-            yield Row(range(block * size, (block + 1) * size), range(first, first + size))
+            yield self._row(*divmod(i, self.block))
+
+    def _row(self, block: int, unit: int) -> Row:
+        size = self.block
+        first = (block * size + unit) * size
+        return Row(range(block * size, (block + 1) * size), range(first, first + size))
 
     def terms(self, rows: int, columns: int) -> int:
         return rows * self.block
 
     def bounds(self, rows: int, columns: int, term: Interval, vector: Interval) -> Interval:
         return super().bounds(rows, self.block, term, vector)
+
+
+@dataclass(frozen=True)
+class InterleavedBlocks(BlockDiagonal):
+    """Blocks whose outputs are interleaved: output i reads the inputs of block i modulo n / block.
+
+    The second factor of a Monarch matrix, behind its transposition.
+    """
+
+    name = "interleaved blocks"
+
+    def rows(self, rows: int, columns: int) -> Iterator[Row]:
+        blocks = rows // self.block
+        for i in range(rows):
+            yield self._row(i % blocks, i // blocks)
 
 
 @dataclass(frozen=True)
