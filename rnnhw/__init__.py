@@ -95,6 +95,7 @@ __all__ = [
     "Window",
     "compare",
     "estimate",
+    "jordan_form",
     "load",
     "simulate",
     "verify",
@@ -104,12 +105,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
+    from rnnhw.jordan import jordan_form
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
 _LATER = {
     "compare": "comparison",
     "estimate": "cost",
+    "jordan_form": "jordan",
     "simulate": "simulation",
     "verify": "verification",
 }

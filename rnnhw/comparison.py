@@ -16,18 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.counts import TIME_COUNTS, Counts
-from rnnhw.dataflow import Constant, Matvec
 from rnnhw.design import Design, load
 from rnnhw.engine import execute
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
-from rnnhw.machine import Accelerator, MemoryKind, accelerator
-from rnnhw.network import Network
+from rnnhw.network import Network, Total
 from rnnhw.numerics import real_values
 from rnnhw.plan import LANES, NetworkPlan, plan_network
 from rnnhw.reach import network_reach
 from rnnhw.reference import run_reference
 from rnnhw.run import make_batch
 from rnnhw.simulation import chosen_samples
+from rnnhw.storage import stored_bits, stored_words
 from rnnhw.tasks import HarderTask, Samples, Score, Task
 from rnnhw.verification import Check, judge
 
@@ -54,15 +53,11 @@ COSTS = (
 them; operations are those of the layers that run at every step. ``reach_steps`` is that of the
 recurrent layer that takes longest: infinite where units never meet, None without a recurrence,
 NaN where it depends on weights that there are not. ``storage_bits`` is the sum of the four before
-it, which are those of cost reports."""
+it, each tensor and each table of a layer once (:mod:`rnnhw.storage`)."""
 
-_STORED = {
-    "weight_bits": MemoryKind.WEIGHTS,
-    "bias_bits": MemoryKind.BIASES,
-    "table_bits": MemoryKind.TABLES,
-    "state_bits": MemoryKind.STATE,
-}
-_WEIGHTS = ("weight", "recurrent_weight")
+_MANY_STEPS = 1 << 40
+"""More steps than any window joins."""
+
 _SLICE_VALUES = 1 << 22
 """Values of the float reference that are kept at once: bounds the memory, not the result."""
 
@@ -232,50 +227,29 @@ def _check_names(row: Row, known: Sequence[str], names: Iterable[str]) -> None:
 # --- costs: no kernel runs ---------------------------------------------------------------------
 def _costs(design: Design) -> dict[str, Value]:
     network = design.network
-    try:
-        machine = accelerator(network)
-    except RnnhwError as error:
-        raise error.at(design.place) from None
-    words = _stored_words(network)
-    counts = _step_counts(network, machine)
-    stored = {
-        name: sum(memory.stored_bits for _, memory in machine.memories if memory.kind is kind)
-        for name, kind in _STORED.items()
-    }
+    words, bits, counts = stored_words(network), stored_bits(network), _step_counts(network)
+    recurrent = words.get("recurrent_weight", 0)
     return {
-        "recurrent_weight_words": words["recurrent_weight"],
-        "weight_words": sum(words.values()),
+        "recurrent_weight_words": recurrent,
+        "weight_words": words.get("weight", 0) + recurrent,
         "multiplies_per_step": counts.multiplies,
         "adds_per_step": counts.adds,
         "reach_steps": _longest_reach(design),
-        **stored,
-        "storage_bits": sum(stored.values()),
+        "weight_bits": bits["weights"],
+        "bias_bits": bits["biases"],
+        "table_bits": bits["tables"],
+        "state_bits": bits["state"],
+        "storage_bits": sum(bits.values()),
     }
 
 
-def _stored_words(network: Network) -> dict[str, int]:
-    """The weights that have to be stored, by role, each tensor once."""
-    words: dict[str, dict[str, int]] = {role: {} for role in _WEIGHTS}
-    for scan in network.scans:
-        for node in scan.graph.nodes:
-            match node:
-                case Matvec(weights=tensor) if tensor is not None:
-                    count = node.structure.stored_words(node.units, node.vector.units)
-                case Constant(tensor=tensor) if tensor is not None:
-                    count = node.units
-                case _:
-                    continue
-            if tensor.role in words:
-                words[tensor.role][tensor.key] = count
-    return {role: sum(counts.values()) for role, counts in words.items()}
-
-
-def _step_counts(network: Network, machine: Accelerator) -> Counts:
+def _step_counts(network: Network) -> Counts:
     """The predicted counts of one step of the layers that run at every step."""
-    every_step = {layer.name for layer in machine.layers if not layer.once}
     total = Counts()
     for node in network.nodes:
-        if node.name in every_step:
+        # A sum over time gives one step, but adds at every step of its source.
+        timed = node.sources[0] if isinstance(node, Total) else node
+        if timed.steps_for(_MANY_STEPS) > 1:
             total += TIME_COUNTS[type(node)](node)
     return total
 
@@ -316,8 +290,7 @@ def _prepared(row: Row) -> _Trial:
     columns: list[str] = []
     try:
         for name, samples in sets.items():
-            ends = [int(samples.lengths.argmin()), int(samples.lengths.argmax())]
-            make_batch(design.network, samples.x[ends], samples.lengths[ends])
+            make_batch(design.network, samples.x, samples.lengths)
             silent = _columns(_prefix(name), design.task.score(*_silence(design, samples), samples))
             names = [*(each for each, _ in silent), f"{_prefix(name)}sequences"]
             columns += names if name else [*(f"float_{each}" for each in names[:-1]), *names]

@@ -106,6 +106,16 @@ def test_one_varied_parameter_groups_the_rows_of_a_design(said):
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_the_longest_name_of_an_adder_fits_100_columns(said, tmp_path):
+    longest = tmp_path / "adder_butterfly_neurons.py"
+    longest.write_text(Path(DENSE).read_text())
+    weights = Path(DENSE).with_suffix(".npz")
+    (tmp_path / weights.name).write_bytes(weights.read_bytes())
+    out = said(longest, DIAGONAL, "--vary", "word=8,4", "--simulate", *SMALL)
+    assert "adder_butterfly_neurons    8 1.0000 1.0000" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
 def test_two_varied_parameters_leave_no_cell_blank(said):
     out = said(DENSE, "--vary", "word=8,4", "--vary", "hidden=16,8")
     rows = re.findall(r"^adder_dense +(\d) +(\d+) +(\d+) +\d+ +\d+ +\d+ +1 +[\d,]+$", out, re.M)

@@ -87,7 +87,7 @@ def test_without_a_simulation_nothing_runs_and_no_weights_are_read(no_kernel, tm
 def test_costs_are_those_of_report_and_of_the_run(file):
     (row,) = compare([file]).rows
     costs = row.costs
-    report = estimate(row.design)
+    report = estimate(row.design, "cortex-m4")
     totals = report.totals
     stored = [totals.weight_bits, totals.bias_bits, totals.table_bits, totals.state_bits]
     assert [costs[name] for name in COSTS[5:9]] == [figure.value for figure in stored]
@@ -107,6 +107,14 @@ def test_costs_are_those_of_report_and_of_the_run(file):
             assert rest == 0
             each[name] += count
     assert each == {name: costs[f"{name}_per_step"] for name in each}
+
+
+@pytest.mark.parametrize("file", [DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL, SPEAKER, WINDOW])
+def test_storage_is_also_what_the_accelerator_stores(file):
+    (row,) = compare([file]).rows
+    totals = estimate(row.design).totals
+    stored = [totals.weight_bits, totals.bias_bits, totals.table_bits, totals.state_bits]
+    assert row.costs["storage_bits"] == sum(figure.value for figure in stored)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +155,14 @@ def test_the_layer_that_reaches_last_counts(tmp_path):
 
 
 def test_the_reach_of_a_sparse_recurrence_needs_its_weights(echo):
-    def reach(**settings):
-        return comparison._longest_reach(load(echo, settings))
-
-    assert reach(recurrent="sparse") == math.inf  # the weights kept are the diagonal
-    assert math.isnan(reach(recurrent="sparse", given=False))
-    assert reach(given=False) == math.inf
-    assert reach(given=False, units=1) == 1
+    kept, unknown = compare([echo], {"recurrent": "sparse"}, {"given": [True, False]}).rows
+    assert kept.costs["reach_steps"] == math.inf  # the weights that are kept: the diagonal
+    assert math.isnan(unknown.costs["reach_steps"])
+    assert compare([echo], {"given": False}).rows[0].costs["reach_steps"] == math.inf
+    assert compare([echo], {"given": False, "units": 1}).rows[0].costs["reach_steps"] == 1
+    # Each weight of 8 bits has a bit that says which of two columns it is for.
+    assert kept.costs["recurrent_weight_words"] == 2
+    assert kept.costs["weight_bits"] == 2 * (8 + 1) + (2 + 2) * 8
 
 
 # --- scores ------------------------------------------------------------------------------------

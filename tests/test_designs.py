@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import BinaryAddition, DesignError, estimate, golden, load
+from rnnhw import Classification, DesignError, estimate, golden, load
 from rnnhw.engine import available_isas, execute
 from rnnhw.engine import run as run_engine
 from rnnhw.numerics import quantise
@@ -32,7 +32,8 @@ VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in TWO_READOUT
 WIDENED = ["adder_dense", "adder_diagonal", "adder_tridiagonal"]
 VARIANTS |= {f"{name}_h{n}": (name, {"hidden": n}) for name in WIDENED for n in (4, 8, 32)}
 ADDERS = [variant for variant in VARIANTS if variant.startswith("adder")]
-FAILING = {"adder_window", *(name for name in ADDERS if name.startswith("adder_diagonal"))}
+FAILING = {"adder_window", "recall_window"}
+FAILING |= {name for name in ADDERS if name.startswith("adder_diagonal")}
 """Designs that are in the box because they fail, and say so."""
 
 EXACT = [name for name in ADDERS if name not in FAILING]
@@ -74,7 +75,9 @@ def golden_run(variant):
     chosen = design(variant)
     network, samples = chosen.network, chosen.task.samples()
     every = np.linspace(0, len(samples.lengths) - 1, 18).astype(int)
-    batch = make_batch(network, samples.x[every], samples.lengths[every])
+    steps = min(samples.x.shape[1], 40)
+    lengths = np.minimum(samples.lengths[every], steps)
+    batch = make_batch(network, samples.x[every, :steps], lengths)
     return chosen, batch, golden.run(network, chosen.parameters, batch, list(network.signals()))
 
 
@@ -98,7 +101,7 @@ def test_the_engine_gives_the_golden_bits_on_the_real_task(variant, isa):
 def test_the_verdict_is_the_one_that_the_design_announces(variant):
     result = verified(variant)
     assert result.passed == (variant not in FAILING)
-    assert {check.name for check in result.checks} >= {"accuracy"}
+    assert {check.name for check in result.checks} >= {result.score.names[0]}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -391,5 +394,9 @@ def test_a_design_has_a_title_notes_a_task_and_a_target(name):
     chosen = design(name)
     assert chosen.title.endswith(".") and len(chosen.title) <= 98
     assert chosen.notes and chosen.target is not None
-    least = 1.0 if isinstance(chosen.task, BinaryAddition) else 0.95
-    assert chosen.task.require == {"accuracy": least}
+    if isinstance(chosen.task, Classification):
+        assert chosen.task.require == {"accuracy": 0.95}
+    elif "accuracy" in chosen.task.score_type.names:
+        assert chosen.task.require == {"accuracy": 1.0}
+    else:
+        assert set(chosen.task.limit) == {"nrmse", "nrmse_loss"}
