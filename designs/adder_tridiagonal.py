@@ -20,6 +20,6 @@ def design(word=8, operand_bits=8, hidden=16):
             state=Q(0, word, signed=False),
             sum=Q(3, word - 4),  # the address of the sigmoid table: -8 to 8
         ),
-        weights="adder_tridiagonal.npz",
+        weights="adder_tridiagonal.npz" if hidden == 16 else f"adder_tridiagonal_h{hidden}.npz",
         target=Target("ice40up5k", lanes=4, clock_mhz=24),
     )

@@ -185,6 +185,39 @@ def test_outputs_that_are_no_bits_are_refused(shape):
     assert "one unit at every step" in caught.value.hint
 
 
+def test_lead_puts_zeros_before_the_first_bit_and_judges_the_same_sums():
+    bare, led = BinaryAddition(3).samples(), BinaryAddition(3, lead=2).samples()
+    assert not led.x[:, :2].any()
+    np.testing.assert_array_equal(led.x[:, 2:], bare.x)
+    np.testing.assert_array_equal(led.y, bare.y)
+    assert led.lengths.tolist() == [6] * 4**3
+    assert BinaryAddition(3, lead=2).max_steps == 6
+
+
+def test_a_window_gives_every_bit_of_led_operands_its_own_columns():
+    task = BinaryAddition(2, lead=1)
+    samples = task.samples()
+    outputs = (samples.y * 2.0 - 1.0)[:, :, None]
+    assert task.score(outputs, samples.lengths - 1, samples) == Accuracy(16, 16)
+    with pytest.raises(DesignError, match="outputs of shape") as caught:
+        task.score(np.pad(outputs, ((0, 0), (0, 1), (0, 0))), samples.lengths, samples)
+    assert "lead=k - 1" in caught.value.hint
+
+
+def test_the_users_own_words_are_led_too():
+    own = Samples(np.ones((2, 3, 2)), np.array([3, 2]), np.ones((2, 3), np.int64))
+    led = BinaryAddition(8, lead=4).prepared(own)
+    assert led.x.shape == (2, 7, 2) and not led.x[:, :4].any() and led.x[:, 4:].all()
+    assert led.lengths.tolist() == [7, 6]
+    assert led.y is own.y
+
+
+@pytest.mark.parametrize("lead", [-1, 63, 1.5])
+def test_a_lead_that_no_window_needs_is_refused(lead):
+    with pytest.raises(DesignError, match=f"lead={lead}"):
+        BinaryAddition(lead=lead)
+
+
 # --- classification ----------------------------------------------------------------------------
 def data(tmp_path, **changes):
     rng = np.random.default_rng(0)

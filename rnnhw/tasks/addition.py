@@ -30,6 +30,10 @@ class BinaryAddition:
 
     With ``chains`` the pairs are those of :func:`carry_chains` instead: they find the nets whose
     carry fades, which all pairs of 8 bits do not.
+
+    ``lead`` steps of zeros come before the first bit and have no answer: behind ``Window(k)``,
+    which gives an output only where all its k steps are there, ``lead=k - 1`` leaves every sum bit
+    its output, and zeros add no carry.
     """
 
     score_type: ClassVar[type[Score]] = Accuracy
@@ -41,12 +45,15 @@ class BinaryAddition:
     random_pairs: int = 10_000
     seed: int = 0
     chains: bool = False
+    lead: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.operand_bits, int) or not 1 <= self.operand_bits <= 62:
             raise DesignError(f"operand_bits={self.operand_bits!r}", "use 1 to 62")
         if not isinstance(self.random_pairs, int) or self.random_pairs < 0:
             raise DesignError(f"random_pairs={self.random_pairs!r}", "use 0 or more")
+        if not isinstance(self.lead, int) or not 0 <= self.lead <= 62:
+            raise DesignError(f"lead={self.lead!r}", "use 0 to 62: a window's width less 1")
 
     @property
     def features(self) -> int:
@@ -58,7 +65,7 @@ class BinaryAddition:
 
     @property
     def max_steps(self) -> int:
-        return self.operand_bits + 1
+        return self.lead + self.operand_bits + 1
 
     def located(self, folder: Path) -> BinaryAddition:
         return self
@@ -78,25 +85,27 @@ class BinaryAddition:
 
     def samples(self) -> Samples:
         pairs = self.operands()
-        steps = np.arange(self.max_steps)
+        steps = np.arange(self.operand_bits + 1)
         bits = (pairs[:, None, :] >> steps[None, :, None]) & 1
         total = (pairs.sum(1)[:, None] >> steps) & 1
-        lengths = np.full(len(pairs), self.max_steps, np.int64)
-        return Samples(bits.astype(np.float64), lengths, total)
+        lengths = np.full(len(pairs), len(steps), np.int64)
+        return self.prepared(Samples(bits.astype(np.float64), lengths, total))
 
     def harder(self) -> dict[str, Samples]:
         """Carry chains of 32 bits."""
         return {"long chains": replace(self, operand_bits=32, chains=True).samples()}
 
     def prepared(self, samples: Samples) -> Samples:
-        return samples
+        led = np.pad(samples.x, ((0, 0), (self.lead, 0), (0, 0)))
+        return replace(samples, x=led, lengths=samples.lengths + self.lead)
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Accuracy:
         expected = expected_answers(samples)
         if outputs.shape[2] != 1 or expected.shape != outputs.shape[:2]:
             raise DesignError(
                 f"BinaryAddition: outputs of shape {outputs.shape} for sums of {expected.shape}",
-                "the last layer must give one unit at every step",
+                "the last layer must give one unit at every step, and a window of k steps needs "
+                "BinaryAddition(lead=k - 1)",
             )
         valid = np.arange(outputs.shape[1]) < lengths[:, None]
         right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)
