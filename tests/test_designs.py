@@ -28,7 +28,8 @@ VARIANTS |= {f"{name}_last": (name, {"readout": "last"}) for name in RECURRENT}
 WIDENED = ["adder_dense", "adder_diagonal", "adder_tridiagonal"]
 VARIANTS |= {f"{name}_h{n}": (name, {"hidden": n}) for name in WIDENED for n in (4, 8, 32)}
 ADDERS = [variant for variant in VARIANTS if variant.startswith("adder")]
-FAILING = {"adder_window", *(name for name in ADDERS if name.startswith("adder_diagonal"))}
+FAILING = {"adder_window", "adder_tridiagonal_h4"}
+FAILING |= {name for name in ADDERS if name.startswith("adder_diagonal")}
 """Designs that are in the box because they fail, and say so."""
 
 EXACT = [name for name in ADDERS if name not in FAILING]
@@ -295,6 +296,13 @@ def test_the_jordan_network_feeds_back_sum_bit_and_carry():
 def test_a_width_without_weights_names_the_file_that_is_missing():
     with pytest.raises(DesignError, match=r"adder_dense_h12\.npz: no such file"):
         simulate(design("adder_dense", hidden=12))
+
+
+@pytest.mark.parametrize(("name", "width"), [("adder_diagonal", 32), ("adder_tridiagonal", 4)])
+def test_other_widths_fail_as_often_as_the_docstring_says(name, width):
+    chosen = design(name, hidden=width)
+    stated = re.search(r"gets ([\d.]+) % of the words of 8 bits", " ".join(chosen.notes.split()))
+    assert percent(simulate(chosen).score) == stated[1]
 
 
 @pytest.mark.parametrize("name", FILES)
