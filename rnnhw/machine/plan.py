@@ -24,6 +24,7 @@ from rnnhw.dataflow import (
     Reinterpret,
     State,
     StepGraph,
+    unwired,
 )
 from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
 
@@ -82,13 +83,6 @@ def is_transform(node: Node) -> bool:
     return isinstance(node, Matvec) and isinstance(
         node.structure, FastWalshHadamard | WalshHadamardStage
     )
-
-
-def unwired(node: Node) -> Node:
-    """The node behind reinterpretations and casts that change nothing: they are no hardware."""
-    while isinstance(node, Reinterpret) or (isinstance(node, Cast) and node.changes_nothing):
-        node = node.a
-    return node
 
 
 class Plan:
