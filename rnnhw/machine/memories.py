@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State
+from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
 from rnnhw.machine.phases import Phase, Transform
-from rnnhw.machine.plan import Part, Plan, Rows, unwired
+from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Q, Rounding, interval_format
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Matvec, Node
+from rnnhw.dataflow import Matvec, Node, unwired
 from rnnhw.errors import DesignError
-from rnnhw.machine.plan import Plan, unwired
+from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule
 from rnnhw.structures import (
     Banded,

@@ -26,8 +26,9 @@ from rnnhw.dataflow import (
     State,
     Subtract,
     operation_table,
+    unwired,
 )
-from rnnhw.machine.plan import Part, Plan, Rows, Value, is_transform, unwired
+from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.numerics import Rounding
 
 __all__ = ["Schedule", "cast_latency"]
@@ -194,7 +195,8 @@ class Schedule:
             if isinstance(node, Rows):
                 here = node.phase == phase
             else:
-                here = plan.phase(node) == phase and (plan.formed(node) or node in results)
+                handled = plan.formed(node) and not plan.in_feed(node)
+                here = plan.phase(node) == phase and (handled or node in results)
             if here:
                 deepest = max(deepest, self.time(value, phase))
         for vector in self.write_back():
@@ -227,7 +229,7 @@ class Schedule:
         for product in (*plan.products, *plan.transforms):
             vector = unwired(product.vector)
             stored = plan.is_stored(vector) or plan.needs_pass(vector)
-            if not stored and not self.transform_depth(vector):
+            if not stored and not plan.in_feed(vector):
                 found.append(vector)
         return list(dict.fromkeys(found))
 
@@ -245,9 +247,11 @@ class Schedule:
         return ready if ready == _WAITING else ready + LATENCY[type(node)](node)
 
     def transform_depth(self, vector: Node) -> dict[Matvec, int]:
-        """The transforms that ``vector`` comes from, each with the cycles from it to there."""
+        """The transforms whose feed makes ``vector``, each with the cycles from it to there."""
         vector = unwired(vector)
-        if isinstance(vector, Matvec) and is_transform(vector):
+        if not self.plan.in_feed(vector):
+            return {}
+        if isinstance(vector, Matvec):
             return {vector: 0}
         found: dict[Matvec, int] = {}
         for operand in vector.operands:
