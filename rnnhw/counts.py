@@ -163,7 +163,7 @@ class _Step:
 
 def stored_vectors(graph: StepGraph) -> frozenset[Node]:
     """Results of the step itself that a matrix-vector product reads, so that they are stored."""
-    stored = set()
+    stored: set[Node] = set()
     for node in graph.nodes:
         if isinstance(node, Matvec):
             vector = unwired(node.vector)

@@ -5,21 +5,36 @@ and widths are those of the Verilog prototype. ``stored_bits`` are the network's
 ``padded_bits`` those of the memory: a wide word has a field for every lane, a group of rows that
 is not full still has its words, rows of unequal columns are filled up with zeros, and a vector
 that is read while the next one is written is there twice.
+
+A wide word's fields hold the widest weight with its index, where a structure stores one. The
+diagonals of a Toeplitz or circulant matrix lie one a word in a memory of their own and move past
+the lanes; the weights of butterfly stages in the feed lie in words of F. Elements in an order
+that counting does not give are read through a ROM of addresses: the network stores nothing there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
+from rnnhw.machine.feeds import Feed
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Q, Rounding, interval_format
+from rnnhw.structures import Circulant, Toeplitz
 
-__all__ = ["Memory", "MemoryKind", "memories_of"]
+__all__ = [
+    "Memory",
+    "MemoryKind",
+    "memories_of",
+    "operand_format",
+    "shifted",
+    "stored_vectors",
+    "weight_format",
+]
 
 
 class MemoryKind(Enum):
@@ -27,7 +42,7 @@ class MemoryKind(Enum):
 
     WEIGHTS = "weights"
     BIASES = "biases"
-    TABLES = "tables"
+    TABLES = "tables"  # of functions, and of addresses
     STATE = "state"
     VECTORS = "vectors"  # inputs and intermediate vectors
 
@@ -57,9 +72,13 @@ def _address_bits(words: int) -> int:
     return max((words - 1).bit_length(), 1)
 
 
-def _buffer(name: str, kind: MemoryKind, node: Node, stored: int, *, copies: int = 2) -> Memory:
-    """``copies`` of a vector; the depth of each is a power of two."""
-    return Memory(name, kind, copies << _address_bits(node.units), node.format.width, stored)
+def _buffer(
+    name: str, kind: MemoryKind, node: Node, stored: int, *, copies: int = 2, word: int = 1
+) -> Memory:
+    """``copies`` of a vector in words of ``word`` elements; the depth of each is a power of
+    two."""
+    depth = copies << _address_bits(-(-node.units // word))
+    return Memory(name, kind, depth, word * node.format.width, stored)
 
 
 def memories_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> tuple[Memory, ...]:
@@ -67,21 +86,24 @@ def memories_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> tupl
     return (
         *_weights(plan, phases),
         *_biases(plan, schedule),
+        *_stage_biases(phases),
         *_constants(plan, schedule),
         *_tables(plan, schedule),
+        *_addresses(plan, schedule, phases),
         *_vectors(plan, schedule, phases),
     )
 
 
 # --- ROMs --------------------------------------------------------------------------------------
-def _stored(products: Sequence[Matvec]) -> int:
-    """Bits of the weights, each tensor once."""
+def _stored(products: Iterable[Matvec]) -> dict[str, int]:
+    """Bits of the weights by tensor: the words of the structure with the index that they need."""
     bits: dict[str, int] = {}
     for product in products:
         if product.weights is not None:
             words = product.structure.stored_words(product.units, product.vector.units)
-            bits[product.weights.key] = words * product.weights.format.width
-    return sum(bits.values())
+            width = product.structure.word_bits(product.weights.format.width)
+            bits[product.weights.key] = words * width
+    return bits
 
 
 def _widest(formats: Iterable[Q]) -> Q | None:
@@ -89,21 +111,66 @@ def _widest(formats: Iterable[Q]) -> Q | None:
 
 
 def weight_format(plan: Plan) -> Q | None:
-    """The widest weight: the width of a lane's field in a weight word."""
-    return _widest(p.weights.format for p in plan.products if p.weights is not None)
+    """The widest weight that the lanes multiply by."""
+    products = (*plan.products, *plan.transforms)
+    return _widest(p.weights.format for p in products if p.weights is not None)
 
 
 def operand_format(phases: Sequence[Phase]) -> Q | None:
     """The widest vector that the lanes multiply by weights."""
-    return _widest(segment.vector.format for phase in phases for segment in phase.segments)
+    columns = [segment.vector.format for phase in phases for segment in phase.segments]
+    fed = [t.node.vector.format for phase in phases for t in phase.transforms if t.weight_words]
+    return _widest(columns + fed)
+
+
+def shifted(plan: Plan, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
+    """The products whose weights move past the lanes from stored diagonals, with their phases."""
+    return [
+        (phase, product)
+        for number, phase in enumerate(phases)
+        if any(segment.feed is Feed.DIAGONALS for segment in phase.segments)
+        for rows in plan.phase_rows(number)
+        for product in rows.products
+        if isinstance(product.structure, Toeplitz | Circulant)
+    ]
+
+
+def staged(phases: Sequence[Phase]) -> list[Transform]:
+    """The transforms with weights."""
+    return [each for phase in phases for each in phase.transforms if each.weight_words]
 
 
 def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Memory]:
+    bits = _stored(node for node in plan.given.nodes if isinstance(node, Matvec))
+    apart = [product for _, product in shifted(plan, phases)]
+    passes = staged(phases)
+    # Every tensor is stored once, also where it is read in two ways.
+    own = {p.weights.key: bits.pop(p.weights.key, 0) for p in apart if p.weights is not None}
+    fed = sum(bits.pop(t.node.weights.key, 0) for t in passes if t.node.weights is not None)
     depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
-    weight = weight_format(plan)
-    if depth and weight is not None:
-        width = max(phase.lanes for phase in phases) * weight.width
-        yield Memory("weights", MemoryKind.WEIGHTS, depth, width, _stored(plan.products))
+    fields = [
+        product.structure.word_bits(product.weights.format.width)
+        for product in plan.products
+        if product.weights is not None and product not in apart
+    ]
+    if depth and fields:
+        width = max(phase.lanes for phase in phases) * max(fields)
+        yield Memory("weights", MemoryKind.WEIGHTS, depth, width, sum(bits.values()))
+    for product in apart:
+        assert product.weights is not None
+        words = product.structure.stored_words(product.units, product.vector.units)
+        key, width = product.weights.key, product.weights.format.width
+        name = f"{product.name} diagonals"
+        yield Memory(name, MemoryKind.WEIGHTS, words, width, own.pop(key, 0))
+    if passes:
+        depth = sum(each.weight_words for each in passes)
+        width = max(each.width * _weight_bits(each) for each in passes)
+        yield Memory("stage weights", MemoryKind.WEIGHTS, depth, width, fed)
+
+
+def _weight_bits(transform: Transform) -> int:
+    assert transform.node.weights is not None
+    return transform.node.weights.format.width
 
 
 def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int, int]:
@@ -151,6 +218,16 @@ def _biases(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
             yield Memory(name, MemoryKind.BIASES, depth, max(found), bits)
 
 
+def _stage_biases(phases: Sequence[Phase]) -> Iterator[Memory]:
+    """What butterfly stages in the feed start from, in words of F."""
+    started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
+    if started:
+        depth = sum(each.words for each, _ in started)
+        width = max(each.width * start.format.width for each, start in started)
+        bits = sum(start.units * start.format.width for _, start in started)
+        yield Memory("stage biases", MemoryKind.BIASES, depth, width, bits)
+
+
 def _constants(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
     """Trained vectors that the post-processor reads, and trained first states."""
     read = [v.node for v in schedule.values if isinstance(v.node, Node)]
@@ -189,41 +266,93 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
 
 
 # --- RAMs --------------------------------------------------------------------------------------
-def _sources(vector: Node) -> list[Node]:
+def stored_vectors(vector: Node) -> list[Node]:
     """The stored vectors behind a permutation."""
     vector = unwired(vector)
     if isinstance(vector, Gather):
-        return [found for part in vector.parts for found in _sources(part)]
+        return [found for part in vector.parts for found in stored_vectors(part)]
     return [vector]
 
 
+def _ordered(vector: Node) -> bool:
+    """Whether counting gives the addresses of a vector's elements."""
+    vector = unwired(vector)
+    return not isinstance(vector, Gather) or (vector.in_order and all(map(_ordered, vector.parts)))
+
+
+def _permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than its units'."""
+    return [
+        value.node
+        for value in schedule.values
+        if isinstance(value.node, Gather)
+        and value.node not in schedule.edge
+        and plan.is_stored(value.node)
+        and not plan.is_constant(value.node)
+        and not _ordered(value.node)
+    ]
+
+
+def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Memory]:
+    """ROMs of addresses: for vectors and results whose order counting does not give."""
+    vectors = [unwired(product.vector) for product in (*plan.products, *plan.transforms)]
+    permuted = [vector for vector in vectors if not _ordered(vector)]
+    for vector in dict.fromkeys([*permuted, *_permuted_by_unit(plan, schedule)]):
+        width = _address_bits(sum(part.units for part in dict.fromkeys(stored_vectors(vector))))
+        yield Memory(f"{vector.name} addresses", MemoryKind.TABLES, vector.units, width, 0)
+    for number, phase in enumerate(phases):
+        if phase.by_block:
+            units = plan.widths[number]
+            name = f"phase {number} write addresses"
+            yield Memory(name, MemoryKind.TABLES, units, _address_bits(units), 0)
+
+
 def _vectors(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Memory]:
+    direct = dict.fromkeys(found for p in plan.products for found in stored_vectors(p.vector))
     swept = [p.vector for p in (*plan.products, *plan.transforms)]
-    read_by_lanes = dict.fromkeys(found for vector in swept for found in _sources(vector))
+    read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
     transforms = [t for phase in phases for t in phase.transforms]
     fed = {unwired(t.node.vector) for t in transforms}
+    words = _words(phases)
+    shuffled = {
+        found for each in _permuted_by_unit(plan, schedule) for found in stored_vectors(each)
+    }
     for node in plan.graph.nodes:
         bits = node.units * node.format.width
+        buffered = node in direct or (node in read_by_lanes and node not in fed)
         if isinstance(node, Input):
-            if node in read_by_lanes and node not in fed:
-                yield _buffer(node.name, MemoryKind.VECTORS, node, bits)
+            if buffered:
+                word = words.get(node, 1)
+                yield _buffer(node.name, MemoryKind.VECTORS, node, bits, word=word)
         elif isinstance(node, State):
             name = node.name.removesuffix(".previous")
-            buffered = node in read_by_lanes and node not in fed
             if buffered:
-                yield _buffer(name, MemoryKind.STATE, node, bits)
+                yield _buffer(name, MemoryKind.STATE, node, bits, word=words.get(node, 1))
             if node in _unit_reads(schedule):
                 stored = 0 if buffered else bits
-                yield _buffer(f"{name} by unit", MemoryKind.STATE, node, stored, copies=1)
+                # Read in its own order it is written behind the reading, in any other beside it.
+                copies = 2 if node in shuffled else 1
+                yield _buffer(f"{name} by unit", MemoryKind.STATE, node, stored, copies=copies)
     yield from _unit_inputs(schedule)
     for vector in read_by_lanes:
         formed = not isinstance(vector, Input | State | Constant)
-        if formed and vector not in fed and not schedule.transform_depth(vector):
+        if formed and (vector in direct or vector not in fed) and not plan.in_feed(vector):
             copies = 1 if plan.formed(vector) else 2
             stored, kind = _replaced_state(plan, schedule, vector)
-            yield _buffer(vector.name, kind, vector, stored, copies=copies)
+            word = words.get(vector, 1)
+            yield _buffer(vector.name, kind, vector, stored, copies=copies, word=word)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, schedule, transforms)
+    yield from _transform_buffers(plan, schedule, transforms, direct)
+
+
+def _words(phases: Sequence[Phase]) -> dict[Node, int]:
+    """The elements that a memory has to give at once, for every vector behind columns."""
+    words: dict[Node, int] = {}
+    for phase in phases:
+        for segment in phase.segments:
+            for source in stored_vectors(segment.vector):
+                words[source] = max(words.get(source, 1), segment.word)
+    return words
 
 
 def _replaced_state(plan: Plan, schedule: Schedule, vector: Node) -> tuple[int, MemoryKind]:
@@ -231,7 +360,9 @@ def _replaced_state(plan: Plan, schedule: Schedule, vector: Node) -> tuple[int, 
     states = [n for n in _ancestors(vector) if isinstance(n, State)]
     if plan.formed(vector) or not states:
         return 0, MemoryKind.VECTORS
-    direct = {found for p in (*plan.products, *plan.transforms) for found in _sources(p.vector)}
+    direct = {
+        found for p in (*plan.products, *plan.transforms) for found in stored_vectors(p.vector)
+    }
     direct |= set(_unit_reads(schedule))
     bits = sum(s.units * s.format.width for s in states if s not in direct)
     return bits, MemoryKind.STATE
@@ -277,7 +408,8 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
             if _phase(plan, reader.node) <= _phase(plan, node):
                 continue
             if isinstance(node, Rows):
-                node = dict(node.values)[value.part or Part.WHOLE]
+                parts = dict(node.values)
+                node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
             if plan.formed(node):
                 name = f"{node.name} by unit"
                 found[name] = _buffer(name, MemoryKind.VECTORS, node, 0, copies=1)
@@ -285,26 +417,49 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
 
 
 def _transform_buffers(
-    plan: Plan, schedule: Schedule, transforms: Sequence[Transform]
+    plan: Plan, schedule: Schedule, transforms: Sequence[Transform], direct: Mapping[Node, None]
 ) -> Iterator[Memory]:
-    """Two buffers of words of F elements, as wide as the last stage; stages in a row share."""
+    """Two buffers of words of F elements, as wide as the last stage; stages in a row share.
+
+    Stages with weights that start from one vector have two buffers each: it is written to all.
+    """
     chains: dict[Node, list[Transform]] = {}
+    origins: dict[Node, Node] = {}
     for transform in transforms:
-        origin = unwired(transform.node.vector)
+        head, origin = transform.node, unwired(transform.node.vector)
         while depths := schedule.transform_depth(origin):
-            origin = unwired(next(iter(depths)).vector)
-        chains.setdefault(origin, []).append(transform)
-    for origin, chain in chains.items():
-        bits = max(node.format.width for node in (origin, *(t.node for t in chain)))
+            head = next(iter(depths))
+            origin = unwired(head.vector)
+        group = origin if head.weights is None else head
+        chains.setdefault(group, []).append(transform)
+        origins[group] = origin
+    kept = set(direct)
+    for group, chain in chains.items():
+        origin = origins[group]
+        bits = max(_handed(plan, schedule, transform) for transform in chain)
         stored, kind = 0, MemoryKind.VECTORS
-        if isinstance(origin, State):
-            stored, kind = origin.units * origin.format.width, MemoryKind.STATE
-        elif not plan.formed(origin):
+        if isinstance(origin, State | Input):
+            kind = MemoryKind.STATE if isinstance(origin, State) else kind
+            stored = 0 if origin in kept else origin.units * origin.format.width
+        elif not plan.formed(origin) and origin not in kept:
             stored, kind = _replaced_state(plan, schedule, origin)
+        kept.add(origin)
         yield Memory(
-            f"{origin.name.removesuffix('.previous')} transform",
+            f"{group.name.removesuffix('.previous')} transform",
             kind,
             2 * chain[0].words,
-            chain[0].width * bits,
+            chain[0].width * max(bits, origin.format.width),
             stored,
         )
+
+
+def _handed(plan: Plan, schedule: Schedule, transform: Transform) -> int:
+    """Bits of what a transform writes: with weights, behind the casts that follow."""
+    if not transform.weight_words:
+        return transform.node.format.width
+    vectors = [product.vector for product in (*plan.products, *plan.transforms)]
+    return max(
+        vector.format.width
+        for vector in vectors
+        if transform.node in schedule.transform_depth(vector)
+    )
