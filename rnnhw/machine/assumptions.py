@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnnhw.dataflow import Cast, Constant, Gather, Input, Node, Select, State
+from rnnhw.dataflow import Cast, Constant, Input, Node, Select, State
 from rnnhw.machine.memories import Memory
 from rnnhw.machine.phases import BUTTERFLY_CYCLES, Phase
 from rnnhw.machine.plan import Plan, Rows
@@ -44,6 +44,9 @@ def _of_phases(phases: Sequence[Phase], memories: Sequence[Memory]) -> Iterator[
         )
     for phase in phases:
         yield from (segment.note for segment in phase.segments if segment.note)
+    windows = [s.window for phase in phases for s in phase.segments if s.window is not None]
+    if any(lower != upper for lower, upper in windows):
+        yield "an asymmetric band"
     if any(phase.by_block for phase in phases):
         yield "rows block by block, each result with an address of its own"
     if any(memory.name.endswith(" addresses") for memory in memories):
@@ -83,7 +86,8 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[str]:
     nodes = [value.node for value in schedule.values if isinstance(value.node, Node)]
     if any(isinstance(node, Select) for node in nodes):
         yield "a selection"
-    if any(isinstance(node, Gather) and not plan.is_stored(node) for node in nodes):
+    wired = [node for node in schedule.gathered if not plan.is_stored(node)]
+    if wired:
         yield "a permutation of results of the same step, taken as wiring"
     read = _read_by_unit(schedule)
     if any(isinstance(node, Input) for node in nodes if node in read):

@@ -66,7 +66,7 @@ class Segment:
     rows on the lanes lie; with *diagonals* it is the weights that move past the lanes, one a
     cycle from the stored diagonals. A *window* slides the vector past the lanes, so that row i
     reads elements i-lower .. i+upper. The memory gives ``word`` elements at once; ``note`` says
-    what was not measured.
+    how a feed differs from those of dense and banded matrices.
     """
 
     vector: Node
@@ -157,7 +157,7 @@ def _segment(plan: Plan, phase: int, product: Matvec, lanes: int, aligned: bool)
         case Dense():
             return Segment(vector, early, n)
         case Banded(lower=lower, upper=upper):
-            return window(lower, upper, note="an asymmetric band" if lower != upper else "")
+            return window(lower, upper)
         case Diagonal():
             return window(0, 0)
         case CyclicBand(lower=lower, upper=upper):

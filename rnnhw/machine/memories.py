@@ -14,8 +14,8 @@ that counting does not give are read through a ROM of addresses: the network sto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
@@ -29,6 +29,7 @@ from rnnhw.structures import Circulant, Toeplitz
 __all__ = [
     "Memory",
     "MemoryKind",
+    "handed_bits",
     "memories_of",
     "operand_format",
     "shifted",
@@ -72,13 +73,11 @@ def _address_bits(words: int) -> int:
     return max((words - 1).bit_length(), 1)
 
 
-def _buffer(
-    name: str, kind: MemoryKind, node: Node, stored: int, *, copies: int = 2, word: int = 1
-) -> Memory:
+def _buffer(name: str, kind: MemoryKind, node: Node, *, copies: int = 2, word: int = 1) -> Memory:
     """``copies`` of a vector in words of ``word`` elements; the depth of each is a power of
     two."""
     depth = copies << _address_bits(-(-node.units // word))
-    return Memory(name, kind, depth, word * node.format.width, stored)
+    return Memory(name, kind, depth, word * node.format.width, 0)
 
 
 def memories_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> tuple[Memory, ...]:
@@ -283,13 +282,12 @@ def _ordered(vector: Node) -> bool:
 def _permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
     """What the post-processor reads out of memory in another order than its units'."""
     return [
-        value.node
-        for value in schedule.values
-        if isinstance(value.node, Gather)
-        and value.node not in schedule.edge
-        and plan.is_stored(value.node)
-        and not plan.is_constant(value.node)
-        and not _ordered(value.node)
+        node
+        for node in schedule.gathered
+        if node not in schedule.edge
+        and plan.is_stored(node)
+        and not plan.is_constant(node)
+        and not _ordered(node)
     ]
 
 
@@ -307,42 +305,56 @@ def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
             yield Memory(name, MemoryKind.TABLES, units, _address_bits(units), 0)
 
 
+@dataclass(frozen=True)
+class _Buffer:
+    """A RAM whose bits are those of ``holds``: inputs and states, in whatever form."""
+
+    memory: Memory
+    holds: tuple[Node, ...]
+
+
 def _vectors(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Memory]:
+    """All RAMs. An input or a state is stored once, in the first of them that holds it."""
+    stored: set[Node] = set()
+    for buffer in _buffers(plan, schedule, phases):
+        new = [node for node in dict.fromkeys(buffer.holds) if node not in stored]
+        stored.update(new)
+        bits = sum(node.units * node.format.width for node in new)
+        yield replace(buffer.memory, stored_bits=bits)
+
+
+def _buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[_Buffer]:
+    transforms = [t for phase in phases for t in phase.transforms]
     direct = dict.fromkeys(found for p in plan.products for found in stored_vectors(p.vector))
     swept = [p.vector for p in (*plan.products, *plan.transforms)]
     read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
-    transforms = [t for phase in phases for t in phase.transforms]
     fed = {unwired(t.node.vector) for t in transforms}
+    buffered = [node for node in read_by_lanes if node in direct or node not in fed]
     words = _words(phases)
-    shuffled = {
-        found for each in _permuted_by_unit(plan, schedule) for found in stored_vectors(each)
-    }
+    by_unit = _unit_reads(schedule)
+    shuffled = {v for each in _permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
     for node in plan.graph.nodes:
-        bits = node.units * node.format.width
-        buffered = node in direct or (node in read_by_lanes and node not in fed)
-        if isinstance(node, Input):
-            if buffered:
-                word = words.get(node, 1)
-                yield _buffer(node.name, MemoryKind.VECTORS, node, bits, word=word)
-        elif isinstance(node, State):
+        if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
-            if buffered:
-                yield _buffer(name, MemoryKind.STATE, node, bits, word=words.get(node, 1))
-            if node in _unit_reads(schedule):
-                stored = 0 if buffered else bits
+            kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
+            if node in buffered:
+                yield _Buffer(_buffer(name, kind, node, word=words.get(node, 1)), (node,))
+            if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
                 copies = 2 if node in shuffled else 1
-                yield _buffer(f"{name} by unit", MemoryKind.STATE, node, stored, copies=copies)
-    yield from _unit_inputs(schedule)
-    for vector in read_by_lanes:
-        formed = not isinstance(vector, Input | State | Constant)
-        if formed and (vector in direct or vector not in fed) and not plan.in_feed(vector):
+                yield _Buffer(_buffer(f"{name} by unit", kind, node, copies=copies), (node,))
+    for node in dict.fromkeys(by_unit):
+        if isinstance(node, Input) and node.units > 1:
+            yield _Buffer(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), (node,))
+    for vector in buffered:
+        if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
+            holds, kind = _replaced_states(plan, schedule, vector)
             copies = 1 if plan.formed(vector) else 2
-            stored, kind = _replaced_state(plan, schedule, vector)
             word = words.get(vector, 1)
-            yield _buffer(vector.name, kind, vector, stored, copies=copies, word=word)
+            memory = _buffer(vector.name, kind, vector, copies=copies, word=word)
+            yield _Buffer(memory, holds)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, schedule, transforms, direct)
+    yield from _transform_buffers(plan, schedule, transforms)
 
 
 def _words(phases: Sequence[Phase]) -> dict[Node, int]:
@@ -355,17 +367,17 @@ def _words(phases: Sequence[Phase]) -> dict[Node, int]:
     return words
 
 
-def _replaced_state(plan: Plan, schedule: Schedule, vector: Node) -> tuple[int, MemoryKind]:
-    """A vector formed at write-back stands in memory for the state it is made from."""
+def _replaced_states(
+    plan: Plan, schedule: Schedule, vector: Node
+) -> tuple[tuple[Node, ...], MemoryKind]:
+    """A vector formed at write-back stands in memory for the states that it is made from."""
     states = [n for n in _ancestors(vector) if isinstance(n, State)]
     if plan.formed(vector) or not states:
-        return 0, MemoryKind.VECTORS
-    direct = {
-        found for p in (*plan.products, *plan.transforms) for found in stored_vectors(p.vector)
-    }
+        return (), MemoryKind.VECTORS
+    swept = [p.vector for p in (*plan.products, *plan.transforms)]
+    direct = {found for each in swept for found in stored_vectors(each)}
     direct |= set(_unit_reads(schedule))
-    bits = sum(s.units * s.format.width for s in states if s not in direct)
-    return bits, MemoryKind.STATE
+    return tuple(state for state in states if state not in direct), MemoryKind.STATE
 
 
 def _ancestors(node: Node) -> list[Node]:
@@ -383,25 +395,19 @@ def _unit_reads(schedule: Schedule) -> list[Node]:
         value.node
         for reader in schedule.values
         if reader.node not in schedule.edge
+        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
     ]
-
-
-def _unit_inputs(schedule: Schedule) -> Iterator[Memory]:
-    read = [node for node in _unit_reads(schedule) if isinstance(node, Input)]
-    for node in dict.fromkeys(read):
-        if node.units > 1:
-            yield _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node, 0)
 
 
 def _phase(plan: Plan, node: Node | Rows) -> int:
     return node.phase if isinstance(node, Rows) else plan.phase(node)
 
 
-def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
+def _crossing(plan: Plan, schedule: Schedule) -> Iterator[_Buffer]:
     """Results of one phase that a later phase reads unit by unit."""
-    found: dict[str, Memory] = {}
+    found: dict[str, _Buffer] = {}
     for reader in schedule.values:
         for value in plan.operands(reader):
             node = value.node
@@ -412,13 +418,13 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Memory]:
                 node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
             if plan.formed(node):
                 name = f"{node.name} by unit"
-                found[name] = _buffer(name, MemoryKind.VECTORS, node, 0, copies=1)
+                found[name] = _Buffer(_buffer(name, MemoryKind.VECTORS, node, copies=1), ())
     yield from found.values()
 
 
 def _transform_buffers(
-    plan: Plan, schedule: Schedule, transforms: Sequence[Transform], direct: Mapping[Node, None]
-) -> Iterator[Memory]:
+    plan: Plan, schedule: Schedule, transforms: Sequence[Transform]
+) -> Iterator[_Buffer]:
     """Two buffers of words of F elements, as wide as the last stage; stages in a row share.
 
     Stages with weights that start from one vector have two buffers each: it is written to all.
@@ -433,27 +439,19 @@ def _transform_buffers(
         group = origin if head.weights is None else head
         chains.setdefault(group, []).append(transform)
         origins[group] = origin
-    kept = set(direct)
     for group, chain in chains.items():
-        origin = origins[group]
-        bits = max(_handed(plan, schedule, transform) for transform in chain)
-        stored, kind = 0, MemoryKind.VECTORS
-        if isinstance(origin, State | Input):
-            kind = MemoryKind.STATE if isinstance(origin, State) else kind
-            stored = 0 if origin in kept else origin.units * origin.format.width
-        elif not plan.formed(origin) and origin not in kept:
-            stored, kind = _replaced_state(plan, schedule, origin)
-        kept.add(origin)
-        yield Memory(
-            f"{group.name.removesuffix('.previous')} transform",
-            kind,
-            2 * chain[0].words,
-            chain[0].width * max(bits, origin.format.width),
-            stored,
-        )
+        origin, first = origins[group], chain[0]
+        holds: tuple[Node, ...] = (origin,)
+        kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
+        if not isinstance(origin, Input | State):
+            holds, kind = _replaced_states(plan, schedule, origin)
+        width = max(origin.format.width, *(handed_bits(plan, schedule, each) for each in chain))
+        name = f"{group.name.removesuffix('.previous')} transform"
+        memory = Memory(name, kind, 2 * first.words, first.width * width, 0)
+        yield _Buffer(memory, holds)
 
 
-def _handed(plan: Plan, schedule: Schedule, transform: Transform) -> int:
+def handed_bits(plan: Plan, schedule: Schedule, transform: Transform) -> int:
     """Bits of what a transform writes: with weights, behind the casts that follow."""
     if not transform.weight_words:
         return transform.node.format.width

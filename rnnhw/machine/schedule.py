@@ -100,6 +100,25 @@ class Schedule:
         """Every value that the step computes or reads, each once."""
         return tuple(self._readers)
 
+    @property
+    def gathered(self) -> list[Gather]:
+        """The gathers that the post-processor reads unit by unit: not those whose elements are
+        addressed when they are read as columns, nor slices of whole gates."""
+        return [
+            value.node
+            for value in self._readers
+            if isinstance(value.node, Gather) and self._by_unit(value)
+        ]
+
+    def _by_unit(self, value: Value) -> bool:
+        """Whether something other than the columns of a product reads a gather."""
+        if value.node in {unwired(node) for node in self.plan.results}:
+            return True
+        return any(
+            reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
+            for reader in self._readers[value]
+        )
+
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each."""
         return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Lookup, Node, unwired
-from rnnhw.machine.memories import Memory, shifted, stored_vectors
+from rnnhw.machine.memories import Memory, handed_bits, shifted, stored_vectors
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule
@@ -60,8 +60,10 @@ def traffic_of(
             reads.add(words, segment.word * segment.vector.format.width)
         for transform in phase.transforms:
             words = transform.stages * transform.words
-            reads.add(words, transform.width * transform.node.format.width)
-            writes.add(words, transform.width * transform.node.format.width)
+            written = transform.width * handed_bits(plan, schedule, transform)
+            given = transform.width * transform.node.vector.format.width
+            reads.add(words, given if transform.weight_words else written)
+            writes.add(words, written)
             weights.add(transform.weight_words, widths.get("stage weights", 0))
             if transform.weight_words and transform.node.start is not None:
                 biases.add(transform.words, widths["stage biases"])
