@@ -8,7 +8,7 @@ depth of the post-processor follow from the step graph.
 from rnnhw.machine.accelerator import Accelerator, accelerator
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
-from rnnhw.machine.memories import Memory, MemoryKind
+from rnnhw.machine.memory import Memory, MemoryKind
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.traffic import Traffic
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnnhw.dataflow import Cast, Constant, Input, Node, Select, State
-from rnnhw.machine.memories import Memory
+from rnnhw.machine.memory import Memory
 from rnnhw.machine.phases import BUTTERFLY_CYCLES, Phase
 from rnnhw.machine.plan import Plan, Rows
 from rnnhw.machine.schedule import Schedule

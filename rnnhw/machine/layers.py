@@ -15,14 +15,11 @@ from rnnhw.dataflow import (
 from rnnhw.errors import DesignError
 from rnnhw.machine.assumptions import assumptions_of
 from rnnhw.machine.feeds import lanes_fit
-from rnnhw.machine.memories import (
-    Memory,
-    memories_of,
-    operand_format,
-    weight_format,
-)
+from rnnhw.machine.memories import memories_of
+from rnnhw.machine.memory import Memory
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan
+from rnnhw.machine.roms import operand_format, weight_format
 from rnnhw.machine.schedule import Schedule
 from rnnhw.machine.traffic import Traffic, traffic_of
 from rnnhw.numerics import Q

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Lookup, Node, unwired
-from rnnhw.machine.memories import Memory, handed_bits, shifted, stored_vectors
+from rnnhw.machine.memory import Memory, stored_vectors
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan
+from rnnhw.machine.rams import handed_bits
+from rnnhw.machine.roms import shifted
 from rnnhw.machine.schedule import Schedule
 
 __all__ = ["Traffic", "traffic_of"]
