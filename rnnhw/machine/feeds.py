@@ -140,7 +140,7 @@ def lanes_fit(plan: Plan, phase: int, most: int) -> list[bool]:
     for lanes in range(1, most + 1):
         used = min(lanes, rows)
         needed = whole or not all(_aligned(block, gates, used) for block in blocks)
-        found.append(not needed or used % gates == 0)
+        found.append(not needed or used % gates == 0 or used == rows)
     return found
 
 

@@ -120,9 +120,9 @@ def _choose_lanes(name: str, graph: StepGraph, lanes: int, exact: bool) -> int:
     if not 1 <= chosen <= legal[-1]:
         reason = f"it has {legal[-1]} rows"
     elif isinstance(legal, range):
-        reason = f"a window over {legal.step} rows a unit needs whole units"
+        reason = f"its columns need all {legal.step} rows of a unit on the lanes together"
     else:
-        reason = "its blocks and windows need whole units on the lanes, or rows of one block"
+        reason = "its columns need all rows of a unit on the lanes together, or rows of one block"
     if isinstance(legal, range):
         every = f"multiples of {legal.step} from" if legal.step > 1 else "from"
         every = f"{every} {legal[0]} to {legal[-1]}"

@@ -89,7 +89,7 @@ class Phase:
     @property
     def window_units(self) -> int:
         """U: units whose rows are on the lanes together."""
-        return max(self.lanes // self.gates, 1) if self.gates else 1
+        return max(-(-self.lanes // self.gates), 1) if self.gates else 1
 
     @property
     def weight_columns(self) -> int:

@@ -90,6 +90,7 @@ class Plan:
         for node in self._nodes:
             for operand in node.operands:
                 self._readers.setdefault(unwired(operand), []).append(node)
+        self._leaves: dict[Node, frozenset[type[Node]]] = {}
         self._transforms: dict[Node, bool] = {}
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
@@ -150,19 +151,14 @@ class Plan:
         changing = [each for each in vector.operands if not self.is_constant(each)]
         return bool(changing) and all(map(self.in_feed, changing))
 
-    def leaves(self, node: Node) -> set[type[Node]]:
+    def leaves(self, node: Node) -> frozenset[type[Node]]:
         """The kinds of source that ``node`` is made from."""
-        found: set[type[Node]] = set()
-        pending, seen = [node], set()
-        while pending:
-            top = pending.pop()
-            if top in seen:
-                continue
-            seen.add(top)
-            if isinstance(top, Input | State | Constant):
-                found.add(type(top))
-            pending.extend(top.operands)
-        return found
+        if node not in self._leaves:
+            if isinstance(node, Input | State | Constant):
+                self._leaves[node] = frozenset([type(node)])
+            else:
+                self._leaves[node] = frozenset().union(*map(self.leaves, node.operands))
+        return self._leaves[node]
 
     def is_constant(self, node: Node) -> bool:
         """Whether ``node`` is known at build time."""

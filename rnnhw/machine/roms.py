@@ -119,7 +119,7 @@ def _weight_bits(transform: Transform) -> int:
 
 
 def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int, int]:
-    fraction = rows.values[-1][1].format.fraction
+    fraction = max(product.format.fraction for _, product in rows.values)
     low = high = 0
     for constant in constants:
         shift = fraction - constant.format.fraction
