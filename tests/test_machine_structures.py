@@ -24,12 +24,15 @@ from rnnhw.structures import (
     ButterflyStage,
     Circulant,
     CyclicBand,
+    Elementary,
     InterleavedBlocks,
     LowRank,
     Monarch,
     Permutation,
+    Product,
     Sparse,
     Structure,
+    Sum,
     Toeplitz,
     UnitWeights,
 )
@@ -456,6 +459,14 @@ def fronts(structure: Structure) -> int:
     return sum(map(fronts, getattr(structure, "parts", ())))
 
 
+def weight_bits(structure: Structure, units: int) -> int:
+    """Bits of the stored weights by the closed formulas, with the indices of sparse rows."""
+    if isinstance(structure, Sum | Product):
+        return sum(weight_bits(part, units) for part in structure.parts)
+    width = structure.word_bits(BYTE) if isinstance(structure, Elementary) else BYTE
+    return structure.stored_words(units, units) * width
+
+
 def check_figures(
     machine: LayerMachine, structures: list[Structure], units: int, gates: int
 ) -> None:
@@ -470,12 +481,7 @@ def check_figures(
         # Biases that one row adds up are one word.
         assert each.kind is MemoryKind.BIASES or each.padded_bits >= each.stored_bits, each
         assert min(each.depth, each.width) > 0
-    assert stored_weights(machine) >= BYTE * (
-        gates * units * 8 + sum(structure.stored_words(units, units) for structure in structures)
-    )
+    stored = sum(m.stored_bits for m in machine.memories if m.kind is MemoryKind.WEIGHTS)
+    assert stored == BYTE * gates * units * 8 + sum(weight_bits(s, units) for s in structures)
     traffic = machine.traffic
     assert traffic.weight_read_bits >= BYTE * machine.macs / max(machine.lanes, 1)
-
-
-def stored_weights(machine: LayerMachine) -> int:
-    return sum(m.stored_bits for m in machine.memories if m.kind is MemoryKind.WEIGHTS)
