@@ -216,6 +216,29 @@ def test_a_sum_has_the_columns_of_its_parts(
     assert machine.utilisation is not None and machine.utilisation <= 1
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        UnitWeights(),
+        UnitWeights() + Permutation([*range(1, 16), 0]),
+        UnitWeights() + Hadamard(after=False),
+    ],
+)
+def test_an_addend_waits_behind_the_columns(first: Structure) -> None:
+    ahead, behind = elman_on(4, 16, first + Dense()), elman_on(4, 16, Dense() + first)
+    assert ahead.phases[-1].rows == 16
+    assert ahead.phases[-1].columns == 8 + 16
+    assert (ahead.cycles, ahead.macs) == (behind.cycles, behind.macs)
+    assert ahead.traffic == behind.traffic
+
+
+def test_an_addend_keeps_its_place_in_a_narrow_accumulator() -> None:
+    # There the sum after every term matters: nothing is moved.
+    narrow = replace(FORMATS, accumulator=Q(3, 10))
+    machine = elman_on(4, 16, UnitWeights() + Dense(), narrow)
+    assert machine.phases[0].rows == 32
+
+
 def test_a_product_is_a_phase_for_every_factor() -> None:
     machine = elman_on(4, 16, Banded(1, 1) @ BlockDiagonal(4) @ Dense())
     assert [phase.columns for phase in machine.phases] == [16, 4, 8 + 3]

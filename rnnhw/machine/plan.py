@@ -25,7 +25,7 @@ from rnnhw.dataflow import (
     StepGraph,
     unwired,
 )
-from rnnhw.machine.slices import split_products
+from rnnhw.machine.regrouping import regrouped
 from rnnhw.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["Part", "Plan", "Rows", "Value"]
@@ -83,7 +83,7 @@ class Plan:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph = graph = split_products(graph)
+        self.graph = graph = regrouped(graph)
         self._nodes = [node for node in graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
