@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from graphs import draw_composition, draw_elementary
+from graphs import Case, cases, draw_composition, draw_elementary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import FORMATS, band, elman, gru, lstm, scanned
@@ -80,6 +80,30 @@ def memory(machine: LayerMachine, name: str) -> tuple[int, int, int]:
 
 
 SIZES = [(16, 1), (16, 4), (16, 16), (32, 6), (30, 4), (12, 5), (24, 2), (18, 9)]
+
+
+# --- by hand -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("structure", "cycles"),
+    [  # 16 units on 4 lanes behind 8 inputs: 4 groups, C + 3 C + 7 + 3 + 2 for one phase
+        (BlockDiagonal(4), 4 * 12 + 12),
+        (BlockDiagonal(2), 4 * 11 + 12),  # 4 lanes hold two blocks: 3 columns
+        (CyclicBand(1, 1), 4 * 11 + 12),
+        (Toeplitz(), 4 * 24 + 12),
+        (Circulant(), 4 * 24 + 12),
+        (Sparse(2, 4), 4 * 16 + 12),
+        (UnitWeights(), 4 * 8 + 14),  # an addition, and a rounding constant that is not folded
+        (LowRank(1), (16 + 7 + 0 + 1) + 4 * 9 + 12),
+        (Monarch(4), (4 * 4 + 7 + 3 + 1) + 4 * 12 + 12),
+        (Butterfly(), 3 * (4 + 7 + 2) + 4 * 10 + 12),  # 4 words: 2 x 4 cycles are fewer
+        (Butterfly(Tanh()), 3 * (4 * 4 - 2 + 7 + 3 + 2) + 4 * 10 + 12),
+        (Diagonal() + LowRank(1), (16 + 7 + 0 + 1) + 4 * 10 + 12),
+        (Banded(1, 1) @ Dense(), (4 * 16 + 7 + 3 + 1) + 4 * 11 + 12),
+    ],
+    ids=repr,
+)
+def test_sixteen_units_on_four_lanes(structure: Structure, cycles: int) -> None:
+    assert elman_on(4, 16, structure, STAGED).cycles == cycles
 
 
 # --- one product: cycles, weight words and stored bits ------------------------------------------
@@ -508,3 +532,17 @@ def check_figures(
     assert stored == BYTE * gates * units * 8 + sum(weight_bits(s, units) for s in structures)
     traffic = machine.traffic
     assert traffic.weight_read_bits >= BYTE * machine.macs / max(machine.lanes, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
+    try:
+        machine = accelerator(case.network, 4)  # type: ignore[arg-type]
+    except DesignError as error:
+        assert "lanes are not possible" in error.message
+        return
+    for layer in machine.layers:
+        assert layer.cycles > 0
+        assert layer.utilisation is None or 0 <= layer.utilisation <= 1
+        assert layer.basis is Basis.MODELLED or not layer.assumptions
