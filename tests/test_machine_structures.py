@@ -5,17 +5,40 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from graphs import Case, cases, draw_composition, draw_elementary
+from graphs import (
+    Case,
+    cases,
+    draw_batch,
+    draw_composition,
+    draw_elementary,
+    draw_parameters,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import FORMATS, band, elman, gru, lstm, scanned
 
-from rnnhw import GRU, LSTM, Banded, Dense, Design, DesignError, Diagonal, Elman, Hadamard, Q, Tanh
+from rnnhw import (
+    GRU,
+    LSTM,
+    Banded,
+    Dense,
+    Design,
+    DesignError,
+    Diagonal,
+    Elman,
+    Hadamard,
+    Q,
+    Tanh,
+    golden,
+)
 from rnnhw.cells import Layer
 from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
 from rnnhw.machine.phases import BUTTERFLY_CYCLES
-from rnnhw.network import Network
+from rnnhw.machine.regrouping import regrouped
+from rnnhw.network import Network, Scan
+from rnnhw.numerics import Events
 from rnnhw.processor import processor
 from rnnhw.profiles import load_profile
 from rnnhw.structures import (
@@ -36,6 +59,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
+from rnnhw.weights import Parameters
 
 BYTE = 8
 STAGED = replace(FORMATS, stage=Q(3, 4))
@@ -546,3 +570,61 @@ def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
         assert layer.cycles > 0
         assert layer.utilisation is None or 0 <= layer.utilisation <= 1
         assert layer.basis is Basis.MODELLED or not layer.assumptions
+
+
+# --- regrouping ----------------------------------------------------------------------------------
+def regrouped_case(network: Network, parameters: Parameters) -> tuple[Network, Parameters, int]:
+    """The network of one layer as the rows see it, with the slices of its tensors, and how many
+    operations are others."""
+    source, scan = network.nodes
+    assert isinstance(scan, Scan)
+    graph = regrouped(scan.graph)
+    values, raw = dict(parameters.values), dict(parameters.raw)
+    for tensor in graph.tensors:
+        key, _, rows = tensor.key.partition("[")
+        if rows:
+            first, last = map(int, rows.removesuffix("]").split(":"))
+            for arrays in (values, raw):
+                arrays[tensor.key] = arrays[key][first:last]  # type: ignore[index]
+    events = {key: Events() for key in raw}
+    others = len(set(graph.nodes) - set(scan.graph.nodes))
+    changed = Network((source, replace(scan, graph=graph)))
+    return changed, Parameters(values, raw, events), others
+
+
+def assert_regrouped_alike(network: Network, seed: int) -> int:
+    """The same outputs and states; the number of operations that are others."""
+    data = np.random.default_rng(seed)
+    parameters = draw_parameters(data, network)
+    batch = draw_batch(data, network, 2, 3)
+    changed, sliced, others = regrouped_case(network, parameters)
+    expected, found = golden.run(network, parameters, batch), golden.run(changed, sliced, batch)
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+    for name, value in expected.final.items():
+        np.testing.assert_array_equal(found.final[name], value)
+    return others
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        gated(LSTM, 4, Banded(1, 1), recurrent_bias=True),
+        gated(GRU, 4, Banded(1, 1), recurrent_bias=True),
+        gated(GRU, 4, Butterfly(), reset="before"),
+        elman(4, UnitWeights() + Permutation([1, 2, 3, 0]) + Dense()).network,
+    ],
+)
+def test_regrouping_makes_other_operations_and_no_other_bit(network: Network) -> None:
+    assert [assert_regrouped_alike(network, seed) > 0 for seed in range(3)] == [True] * 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_regrouping_changes_no_bit(rng: random.Random) -> None:
+    layer, _, _ = draw_layer(rng, rng.choice([1, 2, 3, 4]))
+    design = Design(layers=[layer], formats=rng.choice([FORMATS, STAGED]), inputs=2)
+    try:
+        network = design.network
+    except DesignError:  # a word of more than 64 bits
+        return
+    assert_regrouped_alike(network, rng.randint(0, 2**32 - 1))
