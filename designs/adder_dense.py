@@ -2,7 +2,8 @@
 
 h[t] = sigmoid(W x[t] + U h[t-1] + b), U dense; least significant bit first (Trask 2015, "Anyone
 Can Learn To Code an LSTM-RNN in Python"). 16 x 16 recurrent weights for a state of one bit, the
-carry: the diagonal, tridiagonal and Hadamard designs beside this one ask how many are needed.
+carry: the designs beside this one ask how many are needed. `--set hidden=4`, 8 or 32 runs nets that
+were trained at that width; all are exact.
 """
 
 from rnnhw import BinaryAddition, Design, Elman, Formats, Linear, Q, Sigmoid, Target
@@ -21,6 +22,6 @@ def design(word=8, operand_bits=8, hidden=16):
             state=Q(0, word, signed=False),
             sum=Q(3, word - 4),  # the address of the sigmoid table: -8 to 8
         ),
-        weights="adder_dense.npz",
+        weights="adder_dense.npz" if hidden == 16 else f"adder_dense_h{hidden}.npz",
         target=Target("ice40up5k", lanes=4, clock_mhz=24),
     )

@@ -43,7 +43,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.tasks import BinaryAddition, Classification
+from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regression
 
 __all__ = [
     "GRU",
@@ -73,11 +73,14 @@ __all__ = [
     "Mean",
     "MinGRU",
     "Monarch",
+    "Narma10",
     "Overflow",
     "Permutation",
     "Product",
     "Q",
     "ReLU",
+    "Recall",
+    "Regression",
     "Residual",
     "RnnhwError",
     "Rounding",
@@ -90,7 +93,9 @@ __all__ = [
     "UnitWeights",
     "UsageError",
     "Window",
+    "compare",
     "estimate",
+    "jordan_form",
     "load",
     "simulate",
     "verify",
@@ -98,11 +103,19 @@ __all__ = [
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rnnhw.comparison import compare
     from rnnhw.cost import estimate
+    from rnnhw.jordan import jordan_form
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
-_LATER = {"estimate": "cost", "simulate": "simulation", "verify": "verification"}
+_LATER = {
+    "compare": "comparison",
+    "estimate": "cost",
+    "jordan_form": "jordan",
+    "simulate": "simulation",
+    "verify": "verification",
+}
 """What is imported when it is used: the compiled engine, and what only cost reports need."""
 
 

@@ -556,6 +556,10 @@ class Residual:
     def __post_init__(self) -> None:
         if self.join not in ("add", "concatenate"):
             raise DesignError(f"Residual(join={self.join!r})", "use 'add' or 'concatenate'")
+        if not isinstance(self.layers, Sequence) or not self.layers:
+            raise DesignError(
+                f"Residual(layers={self.layers!r})", "give a list of at least one layer"
+            )
 
     def step(self, g: StepBuilder, before: Node, after: Node) -> Node:
         """The skip connection."""

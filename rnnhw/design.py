@@ -11,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from rnnhw.cells import Layer
+from rnnhw.cells import Bidirectional, Layer, Residual
 from rnnhw.dataflow import Formats
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.network import Network, NetworkBuilder, TimeNode
@@ -294,6 +294,18 @@ def _check_layer(layer: Layer, name: str) -> None:
     units = getattr(layer, "units", 1)
     if isinstance(units, int) and units > MAX_UNITS:
         raise DesignError(f"{units:,} units", f"rnnhw takes at most {MAX_UNITS:,} a layer")
+    for inner in _inner_layers(layer):
+        _check_layer(inner, getattr(inner, "name", ""))
+
+
+def _inner_layers(layer: Layer) -> Sequence[Layer]:
+    """The layers that a bidirectional or residual one is made of."""
+    match layer:
+        case Bidirectional(layer=ahead, backward=back):
+            return [ahead] if back is None else [ahead, back]
+        case Residual(layers=layers):
+            return layers
+    return []
 
 
 def _settings(file: Path, function: Any, given: Mapping[str, object]) -> dict[str, object]:

@@ -21,7 +21,7 @@ from rnnhw.engine import run as run_engine
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.numerics import Events, real_values
 from rnnhw.run import Batch, make_batch
-from rnnhw.tasks import Samples, Score, load_samples
+from rnnhw.tasks import Samples, Score, load_samples, score_names
 
 __all__ = [
     "Simulation",
@@ -73,7 +73,7 @@ class Simulation:
             "weight_clips": sum(e.total for e in self.design.parameters.events.values()),
             **dict(self.counts.flat()),
         }
-        return figures if self.score is None else {"accuracy": self.score.accuracy, **figures}
+        return figures if self.score is None else {**self.score.figures(), **figures}
 
     def save(self, path: Path) -> None:
         """Everything as plain arrays in one ``.npz``: raw integers and their scales.
@@ -108,7 +108,8 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     """
     if data is None and design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
-    given = None if data is None else load_samples(data)
+    real = design.task is not None and design.task.real_answers
+    given = None if data is None else load_samples(data, real_answers=real)
     if design.task is None:
         assert given is not None
         return given
@@ -119,13 +120,16 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
 
 
 def check_answers(design: Design, samples: Samples, place: str, names: Iterable[str]) -> None:
-    """Refuse to judge an accuracy where the expected answers are not known.
+    """Refuse to judge a score where the expected answers are not known.
 
     Raises:
-        DesignError: ``names`` has such a figure and there is a task, but no ``y``.
+        DesignError: ``names`` has a figure of the task's scores, but there is no ``y``.
     """
-    scores = [name for name in names if "accuracy" in name]
-    if scores and design.task is not None and samples.y is None:
+    if design.task is None or samples.y is not None:
+        return
+    known = score_names(design.task.score_type)
+    scores = [name for name in names if name in known]
+    if scores:
         raise DesignError(
             f"{place}: no expected answers, so no {scores[0]}", "add an array y to the data"
         )
@@ -135,7 +139,7 @@ def figure_names(design: Design, samples: Samples) -> list[str]:
     """The names that :meth:`Simulation.figures` will have."""
     names = ["saturations", "wraps", "input_clips", "weight_clips"]
     if design.task is not None and samples.y is not None:
-        names.append("accuracy")
+        names.extend(design.task.score_type.names)
     return [*names, *(name for name, _ in Counts().flat())]
 
 
@@ -178,6 +182,7 @@ def simulate(
         outputs = real_values(run.outputs, network.output.format)
         try:
             score = design.task.score(outputs, run.lengths, samples)
+            score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise error.at(place) from None
     return Simulation(design, samples, batch, run, score)

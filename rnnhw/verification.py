@@ -24,7 +24,7 @@ from rnnhw.numerics import Events, real_values
 from rnnhw.reference import SOURCES, run_reference
 from rnnhw.run import Batch, make_batch
 from rnnhw.simulation import check_answers, chosen_samples
-from rnnhw.tasks import Samples, Score
+from rnnhw.tasks import Samples, Score, score_names
 
 __all__ = [
     "Check",
@@ -43,7 +43,6 @@ _SLICE_VALUES = 1 << 22
 """Traced values that are compared at once: bounds the memory, not the result."""
 
 _ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
-_SCORE_FIGURES = ("accuracy", "float_accuracy", "accuracy_loss")
 _EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips")
 
 
@@ -165,9 +164,9 @@ class Verification:
             for name in _ERROR_FIGURES:
                 figures[f"{signal.name}.{name}"] = getattr(signal, name)
         if self.score is not None and self.float_score is not None:
-            figures["accuracy"] = self.score.accuracy
-            figures["float_accuracy"] = self.float_score.accuracy
-            figures["accuracy_loss"] = self.float_score.accuracy - self.score.accuracy
+            figures |= self.score.figures()
+            figures |= {f"float_{name}": v for name, v in self.float_score.figures().items()}
+            figures[f"{self.score.names[0]}_loss"] = self.score.loss(self.float_score)
         return figures
 
     def _cast_names(self) -> set[str]:
@@ -212,12 +211,12 @@ def verify(
 
 def _figure_names(design: Design, samples: Samples) -> list[str]:
     """The names that :meth:`Verification.figures` will have."""
-    scored = design.task is not None and samples.y is not None
+    scored = design.task if samples.y is not None else None
     signals = compared_signals(design.network)
     return [
         *_ERROR_FIGURES,
         *_EVENT_FIGURES,
-        *(_SCORE_FIGURES if scored else ()),
+        *(score_names(scored.score_type) if scored else ()),
         *(f"{signal}.{name}" for signal in signals for name in _ERROR_FIGURES),
     ]
 
@@ -298,6 +297,11 @@ def _compare(
             events[name] = events.get(name, Events()) + seen
         if progress is not None:
             progress(first + len(part.lengths), len(samples.lengths))
+    try:
+        for score in scores.values():
+            score.figures()  # refuses targets by which nothing can be measured
+    except RnnhwError as error:
+        raise error.at(place) from None
     return Verification(
         design=design,
         sequences=len(samples.lengths),
@@ -337,5 +341,4 @@ def _score(
         new = design.task.score(outputs, lengths, part)
     except RnnhwError as error:
         raise error.at(place) from None
-    old = scores.get(name, Score(0, 0))
-    scores[name] = Score(old.correct + new.correct, old.total + new.total)
+    scores[name] = scores[name] + new if name in scores else new

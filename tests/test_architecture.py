@@ -22,22 +22,23 @@ GROUND = [
     ["dataflow"],
     ["structures", "activations"],
     ["network"],
-    ["counts", "weights", "run"],
+    ["counts", "weights", "run", "reach", "storage"],
     ["cells", "tasks"],
     ["design"],
 ]
 WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
 EAST = [["profiles", "machine", "costreport"], ["placement", "processor"], ["cost", "rtl"]]
-ROOF = [["report", "sweep", "importers"], ["cli"], ["__main__"]]
+ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
 floors below; the wings do not see each other."""
 
 FLOORS = [*GROUND, *WEST, *EAST, *ROOF]
-OUTSIDE = {"numpy", "msgspec", "typer", "rich"}
+OUTSIDE = {"numpy", "msgspec", "typer", "rich", "scipy"}
 HEAVY = {
     "msgspec": ["costreport", "profiles", "report", "importers"],
     "typer": ["cli"],
     "rich": ["cli", "report"],
+    "scipy": ["jordan"],
 }
 """Third-party modules beyond NumPy, and the rooms that may import them."""
 

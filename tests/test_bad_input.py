@@ -142,6 +142,16 @@ DESIGNS = {
     "layers missing": ({"layers": "None"}, "line 6: layers=None: not a list"),
     "layer a number": ({"layers": "[5]"}, "layer 0 (int): 5 is not a layer"),
     "layer a class": ({"layers": "[Elman]"}, "layer 0 (type): the class Elman is not a layer"),
+    "class within": (
+        {"layers": "[Residual([Elman])]"},
+        "layer 0 (Residual): the class Elman is not a layer",
+    ),
+    "width within": (
+        {"layers": "[Bidirectional(Residual([Elman(2.5)]))]"},
+        "layer 0 (Bidirectional): units=2.5",
+    ),
+    "number within": ({"layers": "[Bidirectional(3)]"}, "3 is not a layer"),
+    "nothing within": ({"layers": "[Residual([])]"}, "Residual(layers=[])"),
     "width text": ({"layers": "[Elman('16')]"}, "layer 0 (Elman): units='16'"),
     "width real": ({"layers": "[Elman(2.5)]"}, "layer 0 (Elman): units=2.5"),
     "width zero": ({"layers": "[Elman(0)]"}, "layer 0 (Elman): elman0.state.previous has 0 units"),
@@ -397,6 +407,79 @@ def test_a_task_with_wrong_data_is_told_with_its_file(folder, refused, arrays, m
         np.savez(folder / "s.npz", **arrays)
     err = refused(3, "simulate", "d.py", "-o", "run.npz")
     assert err.startswith("error: d.py: ") and message in err
+
+
+TARGETS = np.arange(15.0).reshape(3, 5, 1)
+REAL = {
+    "whole and flat": ({"y": [1, 2, 3]}, "y is int64 of shape (3,)"),
+    "steps missing": ({"y": TARGETS[:, :4]}, "y is float64 of shape (3, 4, 1)"),
+    "sequences missing": ({"y": TARGETS[:2]}, "y is float64 of shape (2, 5, 1)"),
+    "no axis of outputs": ({"y": TARGETS[:, :, 0]}, "y is float64 of shape (3, 5)"),
+    "no outputs": ({"y": TARGETS[:, :, :0]}, "y is float64 of shape (3, 5, 0)"),
+    "text": ({"y": TARGETS.astype(str)}, "y is <U32 of shape (3, 5, 1)"),
+    "NaN": ({"y": np.where(TARGETS == 7, np.nan, TARGETS)}, "y[1, 2, 0] is nan"),
+    "infinite": ({"y": np.where(TARGETS == 14, np.inf, TARGETS)}, "y[2, 4, 0] is inf"),
+    "too many outputs": (
+        {"y": np.concatenate([TARGETS, TARGETS], 2)},
+        "Regression: 1 outputs for y of shape (3, 5, 2)",
+    ),
+    "constant": ({"y": TARGETS * 0 + 0.1}, "the 12 targets never change"),
+    "all wash-out": (
+        {"y": TARGETS, "lengths": [5, 1, 5]},
+        "a sequence of 1 steps, but the first 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arrays", "message"), REAL.values(), ids=REAL)
+def test_wrong_targets_are_told_with_their_file(folder, refused, arrays, message):
+    (folder / "d.py").write_text(source(task="Regression('s.npz', standardise=False, washout=1)"))
+    given = {"x": X, **arrays}
+    np.savez(folder / "own.npz", **given)
+    np.savez(
+        folder / "s.npz", **{f"{s}_{k}": v for s in ("train", "test") for k, v in given.items()}
+    )
+    for command in (simulate(), ("verify", "d.py", "--max", "nrmse=1")):
+        err = refused(3, *command, "--data", "own.npz")
+        assert err.startswith("error: own.npz: ") and message in err
+    for command in (("simulate", "d.py"), ("verify", "d.py", "--max", "nrmse=1")):
+        err = refused(3, *command)
+        assert err.startswith("error: d.py: ") and message in err
+
+
+def test_figures_of_another_kind_of_score_are_unknown_before_the_work(folder, refused, monkeypatch):
+    monkeypatch.setattr("rnnhw.simulation.run_engine", None)
+    monkeypatch.setattr("rnnhw.verification.run_engine", None)
+    np.savez(folder / "own.npz", x=X, y=TARGETS)
+    np.savez(folder / "flat.npz", x=X, y=[1, -1, 1])
+    for task, data, own, others in (
+        ("Narma10()", "own.npz", "nrmse", ["accuracy", "accuracy_loss"]),
+        ("Recall()", "flat.npz", "accuracy", ["nrmse", "r2", "float_nrmse"]),
+    ):
+        (folder / "d.py").write_text(source(task=task))
+        for name in others:
+            for command in ("simulate", "verify"):
+                err = refused(2, command, "d.py", "--data", data, "--max", f"{name}=1")
+                assert f"unknown figure {name!r}" in err and f"{own}," in err
+        err = refused(3, "verify", "d.py", "--data", "x.npz", "--max", f"float_{own}=1")
+        assert f"error: x.npz: no expected answers, so no float_{own}\n" in err
+
+
+ARGUMENTS_OF_TASKS = {
+    "Recall(0)": "delay=0\nhint: use 1 to 4,096",
+    "Recall(4097)": "delay=4097",
+    "Recall(delay=1.5)": "delay=1.5",
+    "Recall(sequences=11)": "sequences=11\nhint: use an even number",
+    "Narma10(washout=250)": "washout=250\nhint: use 0 to 249",
+    "Narma10(0)": "steps=0",
+    "Regression('s.npz', washout=-1)": "washout=-1\nhint: use 0 or more",
+}
+
+
+@pytest.mark.parametrize(("task", "message"), ARGUMENTS_OF_TASKS.items())
+def test_a_task_with_wrong_arguments_is_told_with_its_line(folder, refused, task, message):
+    (folder / "d.py").write_text(source(task=task))
+    assert f"error: d.py: line 6: {message}" in refused(3, "simulate", "d.py")
 
 
 def test_an_accuracy_without_expected_answers_is_told(folder, refused, capsys):

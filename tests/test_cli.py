@@ -22,8 +22,10 @@ DESIGNS = Path(__file__).parents[1] / "designs"
 ADDER = str(DESIGNS / "adder_tridiagonal.py")
 DIAGONAL = str(DESIGNS / "adder_diagonal.py")
 SPEAKER = str(DESIGNS / "speaker_hadamard.py")
+SERIES = str(DESIGNS / "narma10.py")
+WINDOW = str(DESIGNS / "recall_window.py")
 SMALL = ("--set", "operand_bits=4")
-COMMANDS = ["simulate", "verify", "report", "profiles", "info"]
+COMMANDS = ["simulate", "verify", "report", "compare", "profiles", "info"]
 
 
 @pytest.fixture
@@ -62,6 +64,24 @@ def test_simulate_prints_outputs_accuracy_events_and_counts(said):
     assert re.search(r"^multiplies +99,840 +20,480 +120,320$", out, re.M)
     assert re.search(r"^weights read, bits +798,720 +163,840 +962,560$", out, re.M)
     assert not re.search(r" $", out, re.M)
+
+
+def test_simulate_prints_how_far_a_forecast_is_off(said):
+    score = simulate(load(SERIES)).score
+    out = said("simulate", SERIES, "--max", "nrmse=0.5", "--min", "r2=0.9")
+    line = f"nrmse  {score.nrmse:.4f}  (r2 {score.r2:.4f}; 8,000 values)"
+    assert re.search(rf"^{re.escape(line)}$", out, re.M)
+    assert f"PASS  r2 {score.r2:.6g}, at least 0.9\n" in out
+    assert f"PASS  nrmse {score.nrmse:.6g}, at most 0.5\n" in out and "accuracy" not in out
+    data = json.loads(said("simulate", SERIES, "--format", "json", "--max", "nrmse=0", code=1))
+    assert (data["nrmse"], data["r2"], data["nrmse_values"]) == (score.nrmse, score.r2, 8000)
+    assert "accuracy" not in data and data["passed"] is False
+
+
+def test_a_delay_needs_no_other_weights(said):
+    for delay, right in (("1", 1000), ("7", 1000), ("8", 500), ("200", 500)):
+        out = said("simulate", WINDOW, "--set", f"delay={delay}", "--format", "json")
+        assert json.loads(out)["accuracy_correct"] == right
 
 
 def test_simulate_json_is_the_run_with_whole_numbers(said):
@@ -137,6 +157,22 @@ def test_verify_prints_errors_by_signal_and_source_and_the_verdict(said):
     assert out.endswith(
         "PASS  accuracy 0.964865, at least 0.95\nPASS  accuracy_loss 0, at most 0.005\n\nPASS\n"
     )
+
+
+def test_verify_judges_a_forecast_beside_the_float_reference(said):
+    result = verify(load(SERIES))
+    out = said("verify", SERIES)
+    assert re.search(r"^source +max LSB +rms LSB +SNR dB +nrmse$", out, re.M)
+    for name, score in (("fixed point", result.score), ("float      ", result.float_score)):
+        assert f"\nnrmse, {name}  {score.nrmse:.4f}  (r2 {score.r2:.4f}; 8,000 values)\n" in out
+    loss = result.score.nrmse - result.float_score.nrmse
+    assert result.figures()["nrmse_loss"] == loss
+    assert f"PASS  nrmse_loss {loss:.6g}, at most" in out and out.endswith("\nPASS\n")
+    command = ("verify", SERIES, "--format", "json", "--max", "float_nrmse=0")
+    data = json.loads(said(*command, code=1))
+    assert data["float_nrmse"] == pytest.approx(result.float_score.nrmse)
+    assert data["float_r2"] == pytest.approx(1 - data["float_nrmse"] ** 2)
+    assert data["sources"]["weights"]["nrmse"] == result.sources[1].score.nrmse
 
 
 def test_verify_exits_1_where_the_design_fails(said):

@@ -3,13 +3,14 @@
 import errno
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import elman
 import numpy as np
 import pytest
 
-from rnnhw import UsageError, golden
+from rnnhw import DesignError, Regression, UsageError, golden
 from rnnhw.counts import Counts
 from rnnhw.engine import available_isas
 from rnnhw.numerics import Events
@@ -87,6 +88,22 @@ def test_figures_have_the_names_that_are_promised():
     result = simulate(elman.design(), samples=SAMPLES)
     assert sorted(result.figures()) == sorted(figure_names(result.design, SAMPLES))
     assert all(isinstance(value, int) for value in result.figures().values())
+
+
+def test_a_forecasts_figures_have_the_names_that_are_promised(tmp_path):
+    y = np.random.default_rng(4).normal(size=(5, elman.STEPS, elman.OUTPUTS))
+    task = Regression(tmp_path / "r.npz", standardise=False)
+    samples = Samples(SAMPLES.x, SAMPLES.lengths, y)
+    design = elman.design(task=task)
+    result = simulate(design, samples=samples)
+    assert sorted(result.figures()) == sorted(figure_names(design, samples))
+    valid = np.arange(elman.STEPS) < SAMPLES.lengths[:, None]
+    errors, targets = (result.outputs - y)[valid], y[valid]
+    variance = ((targets - targets.mean(0)) ** 2).sum()
+    assert result.figures()["nrmse"] == pytest.approx(np.sqrt((errors**2).sum() / variance))
+    assert "nrmse" not in figure_names(design, SAMPLES)
+    with pytest.raises(DesignError, match="design: the 40 targets never change"):
+        simulate(design, samples=replace(samples, y=y * 0 + 0.1))
 
 
 def test_clipped_weights_and_inputs_are_counted():

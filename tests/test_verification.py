@@ -8,11 +8,27 @@ import numpy as np
 import pytest
 
 import rnnhw.verification
-from rnnhw import BinaryAddition, Classification, DesignError, Formats, Identity, Q, UsageError
+from rnnhw import (
+    BinaryAddition,
+    Classification,
+    DesignError,
+    Formats,
+    Identity,
+    Q,
+    Regression,
+    UsageError,
+)
 from rnnhw.reference import SOURCES
 from rnnhw.simulation import simulate
 from rnnhw.tasks import Samples
-from rnnhw.verification import Check, SignalError, compared_signals, judge, verify
+from rnnhw.verification import (
+    Check,
+    SignalError,
+    _figure_names,
+    compared_signals,
+    judge,
+    verify,
+)
 
 X, LENGTHS = elman.samples(), elman.LENGTHS
 LOOSE = {"max_error": math.inf}
@@ -212,3 +228,47 @@ def test_scores_add_up_over_slices(monkeypatch, tmp_path):
     monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
     assert verify(design).score == whole.score
     assert all(each.score.total == 5 for each in verify(design).sources)
+
+
+def forecast(folder, y, readout="every", **arguments):
+    np.savez(folder / "r.npz", test_x=X, test_y=y, train_x=X, train_y=y, test_lengths=LENGTHS)
+    task = Regression(folder / "r.npz", standardise=False, **arguments)
+    return elman.design(readout=readout, task=task)
+
+
+@pytest.mark.parametrize("readout", ["every", "last"])
+def test_a_forecast_is_judged_by_its_normalised_error(monkeypatch, tmp_path, readout):
+    y = np.random.default_rng(4).normal(2, 3, (5, elman.STEPS, elman.OUTPUTS))
+    design = forecast(tmp_path, y, readout, limit={"nrmse": 1e9})
+    whole = verify(design)
+    outputs, *_ = elman.numpy_elman("dense", elman.weights("dense"), X, readout)
+    errors, targets = zip(
+        *(
+            (o - t[n - len(o) : n], t[n - len(o) : n])
+            for o, t, n in zip(outputs, y, LENGTHS, strict=True)
+        ),
+        strict=True,
+    )
+    errors, targets = np.concatenate(errors), np.concatenate(targets)
+    nrmse = math.sqrt((errors**2).sum() / ((targets - targets.mean(0)) ** 2).sum())
+    assert whole.float_score.values == targets.size
+    assert whole.float_score.nrmse == pytest.approx(nrmse, rel=1e-12)
+    figures = whole.figures()
+    assert figures["nrmse"] == simulate(design).score.nrmse
+    assert figures["float_r2"] == pytest.approx(1 - nrmse**2, rel=1e-12)
+    assert figures["nrmse_loss"] == figures["nrmse"] - figures["float_nrmse"]
+    assert sorted(figures) == sorted(_figure_names(design, design.task.samples()))
+    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    sliced = verify(design)
+    assert sliced.score.values == whole.score.values
+    for name in ("nrmse", "r2", "float_nrmse", "float_r2", "nrmse_loss"):
+        assert sliced.figures()[name] == pytest.approx(figures[name], rel=1e-9, abs=1e-12)
+
+
+def test_a_slice_of_equal_targets_is_no_error_but_equal_targets_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    y = np.zeros((5, elman.STEPS, elman.OUTPUTS))
+    with pytest.raises(DesignError, match="design: the 40 targets never change"):
+        verify(forecast(tmp_path, y, limit={"nrmse": 1.0}))
+    y += np.arange(5)[:, None, None]  # different from sequence to sequence
+    assert verify(forecast(tmp_path, y, limit={"nrmse": 1e9})).passed

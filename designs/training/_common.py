@@ -26,6 +26,24 @@ Draw = Callable[[torch.Generator], Parameters]
 
 DESIGNS = Path(__file__).resolve().parent.parent
 
+BLOCK = 4
+"""Units in a block of the block-diagonal structure."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """What a net does between the factors of a recurrence: nothing to a linear one as it trains,
+    the rounding of a word as it runs in fixed point."""
+
+    stage: Callable[[Tensor], Tensor] = lambda values: values
+    """The cast of a linear factor's result."""
+
+    neurons: Callable[[Tensor], Tensor] = torch.sigmoid
+    """Sums to activations, for the factors that are layers of neurons."""
+
+
+EXACT = Between()
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -34,8 +52,11 @@ class Structure:
     draw: Callable[[torch.Generator, int], Parameters]
     """(generator, units) to the initial `rnn.U...` arrays of one net."""
 
-    product: Callable[[Parameters, Tensor], Tensor]
-    """(parameters, h [restarts, batch, units]) to R h, of the same shape."""
+    product: Callable[..., Tensor]
+    """(parameters, h [restarts, batch, units], between=EXACT) to R h, of the same shape."""
+
+    hidden: Callable[[int], int] = lambda units: 0
+    """(units) to the neurons between its factors."""
 
 
 def uniform(generator: torch.Generator, shape: Sequence[int], bound: float) -> Tensor:
@@ -60,7 +81,7 @@ def _draw_dense(generator: torch.Generator, units: int) -> Parameters:
     return {"rnn.U": uniform(generator, (units, units), units**-0.5)}
 
 
-def _dense_product(parameters: Parameters, state: Tensor) -> Tensor:
+def _dense_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
     return state @ parameters["rnn.U"].mT
 
 
@@ -68,7 +89,7 @@ def _draw_diagonal(generator: torch.Generator, units: int) -> Parameters:
     return {"rnn.U": uniform(generator, (units,), 1.0)}
 
 
-def _diagonal_product(parameters: Parameters, state: Tensor) -> Tensor:
+def _diagonal_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
     return parameters["rnn.U"][:, None] * state
 
 
@@ -79,7 +100,7 @@ def _draw_tridiagonal(generator: torch.Generator, units: int) -> Parameters:
     return {"rnn.U": bands}
 
 
-def _tridiagonal_product(parameters: Parameters, state: Tensor) -> Tensor:
+def _tridiagonal_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
     above, diagonal, below = (parameters["rnn.U"][:, :, None] * state[:, None]).unbind(1)
     return diagonal + pad(above[..., 1:], (0, 1)) + pad(below[..., :-1], (1, 0))
 
@@ -100,9 +121,72 @@ def _draw_hadamard(generator: torch.Generator, units: int) -> Parameters:
     }
 
 
-def _hadamard_product(parameters: Parameters, state: Tensor) -> Tensor:
-    mixed = (parameters["rnn.U.before"][:, None] * state) @ sylvester(state.shape[-1]).to(state)
-    return parameters["rnn.U.after"][:, None] * mixed
+def _hadamard_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
+    scaled = between.stage(parameters["rnn.U.before"][:, None] * state)
+    return parameters["rnn.U.after"][:, None] * (scaled @ sylvester(state.shape[-1]).to(state))
+
+
+def _draw_blocks(generator: torch.Generator, units: int) -> Parameters:
+    """The diagonal blocks [units / BLOCK, BLOCK, BLOCK]."""
+    return {"rnn.U": uniform(generator, (units // BLOCK, BLOCK, BLOCK), BLOCK**-0.5)}
+
+
+def _block_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
+    blocks = parameters["rnn.U"]
+    parts = state.unflatten(-1, (-1, 1, BLOCK))
+    return (blocks[:, None] * parts).sum(-1).flatten(-2)
+
+
+def _draw_low_rank(generator: torch.Generator, units: int) -> Parameters:
+    """R = diag(d) + left right, of rank 1 beside the diagonal."""
+    return {
+        "rnn.U.0": uniform(generator, (units,), 1.0),
+        "rnn.U.1.left": uniform(generator, (units, 1), units**-0.25),
+        "rnn.U.1.right": uniform(generator, (1, units), units**-0.25),
+    }
+
+
+def _low_rank_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
+    inner = between.stage(state @ parameters["rnn.U.1.right"].mT)
+    return parameters["rnn.U.0"][:, None] * state + inner @ parameters["rnn.U.1.left"].mT
+
+
+def _draw_butterfly(generator: torch.Generator, units: int) -> Parameters:
+    """log2(units) stages [units / 2, 2, 2]; `_butterfly_stage` says which weight is where."""
+    shape = (units // 2, 2, 2)
+    stages = range(units.bit_length() - 1)
+    return {f"rnn.U.{stage}": uniform(generator, shape, 1.0) for stage in stages}
+
+
+def _butterfly_stage(weights: Tensor, state: Tensor) -> Tensor:
+    """Out of place: from pairs (2k, 2k + 1), weights[k, 0] gives output k, weights[k, 1] output
+    units / 2 + k."""
+    pairs = state.unflatten(-1, (-1, 1, 2))
+    return (weights[:, None] * pairs).sum(-1).mT.flatten(-2)
+
+
+def _butterfly_product(parameters: Parameters, state: Tensor, between: Between = EXACT) -> Tensor:
+    last = state.shape[-1].bit_length() - 2
+    for stage in range(last):
+        state = between.stage(_butterfly_stage(parameters[f"rnn.U.{stage}"], state))
+    return _butterfly_stage(parameters[f"rnn.U.{last}"], state)
+
+
+def _draw_butterfly_neurons(generator: torch.Generator, units: int) -> Parameters:
+    """A butterfly, and a bias for each neuron behind every stage but the last."""
+    inner = range(units.bit_length() - 2)
+    biases = {f"rnn.U.bias{stage}": torch.zeros(units) for stage in inner}
+    return _draw_butterfly(generator, units) | biases
+
+
+def _butterfly_neurons_product(
+    parameters: Parameters, state: Tensor, between: Between = EXACT
+) -> Tensor:
+    last = state.shape[-1].bit_length() - 2
+    for stage in range(last):
+        sums = _butterfly_stage(parameters[f"rnn.U.{stage}"], state)
+        state = between.neurons(sums + parameters[f"rnn.U.bias{stage}"][:, None])
+    return _butterfly_stage(parameters[f"rnn.U.{last}"], state)
 
 
 STRUCTURES = {
@@ -110,6 +194,14 @@ STRUCTURES = {
     "diagonal": Structure(_draw_diagonal, _diagonal_product),
     "tridiagonal": Structure(_draw_tridiagonal, _tridiagonal_product),
     "hadamard": Structure(_draw_hadamard, _hadamard_product),
+    "blockdiagonal": Structure(_draw_blocks, _block_product),
+    "butterfly": Structure(_draw_butterfly, _butterfly_product),
+    "butterfly_neurons": Structure(
+        _draw_butterfly_neurons,
+        _butterfly_neurons_product,
+        hidden=lambda units: units * (units.bit_length() - 2),
+    ),
+    "lowrank": Structure(_draw_low_rank, _low_rank_product),
 }
 
 

@@ -1,11 +1,13 @@
 """Train the speaker recognisers: `python designs/training/speaker.py [NAME ...] [--out DIR]`.
 
-    h[t] = tanh(W x[t] + R h[t-1] + b),  logits = head.W pool + head.b,  h[-1] = 0
+    logits = head.W pool + head.b
 
-x[t] holds the 12 cepstrum coefficients of a frame, z-scored by the training set's real frames. The
-pool is the mean of h over the real frames, or h at the last of them (`..._last`). Two nets without
-a recurrence stand beside them: `speaker_window` takes tanh(W [x[t]; x[t+1]; x[t+2]] + b) for h[t],
-and `speaker_mean` takes x[t] itself.
+The pool is the mean of the last layer's outputs over the real frames, or its output at the last of
+them (LSTM, GRU, `..._last`). The layers are those of _layers.py: one Elman layer of any structure,
+h[t] = tanh(W x[t] + R h[t-1] + b) with h[-1] = 0, an LSTM or a GRU, three layers of independent
+ReLU units, or a deep stack. x[t] holds the 12 cepstrum coefficients of a frame, z-scored by the
+training set's real frames. Two nets without a recurrence stand beside them: `speaker_window` takes
+tanh(W [x[t]; x[t+1]; x[t+2]] + b) for h[t], and `speaker_mean` takes x[t] itself.
 
 The data are the Japanese Vowels of Kudo, Toyama and Shimbo (Pattern Recognition Letters 20, 1999).
 The recipe's settings were chosen by cross-validation inside the training set: AdamW (Loshchilov and
@@ -19,7 +21,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,6 @@ from _common import (
     DESIGNS,
     STRUCTURES,
     Parameters,
-    Structure,
     draw_linear,
     draw_restarts,
     generators,
@@ -39,6 +40,7 @@ from _common import (
     save,
     select_restart,
 )
+from _layers import Layer, elman, feed_forward, gru, lstm, stack
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -58,6 +60,10 @@ WEIGHT_DECAY = 0.01
 GRADIENT_LIMIT = 1.0
 INPUT_NOISE = 0.6
 """Standard deviation of the noise on the z-scored inputs."""
+
+DEEP_GAIN = 3**0.5
+"""Factor of the first weights in the deep stacks: their variance becomes 1/inputs, without which
+the signal fades on its way through nine layers and the nets do not learn."""
 
 JUDGED_EPOCHS = 10
 """The last epochs, over which the noisy training loss of a seed is averaged."""
@@ -93,6 +99,9 @@ class Net:
     span: int = 1
     """Frames that one state sees at once; a sequence has span - 1 fewer states than frames."""
 
+    constrain: Callable[[Parameters], None] = lambda parameters: None
+    """Brings the parameters back into their limits, in place, after every step."""
+
 
 def load() -> tuple[Utterances, Utterances]:
     """The training and the test part, both scaled by the training part's real frames."""
@@ -125,28 +134,6 @@ def pool_last(states: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(last[..., None], states, 0.0).sum(2)
 
 
-def elman(structure: Structure, pool: Pool) -> Net:
-    """A recurrent net of HIDDEN tanh units."""
-
-    def draw(source: torch.Generator) -> Parameters:
-        return (
-            draw_linear(source, "rnn", HIDDEN, COEFFICIENTS)
-            | structure.draw(source, HIDDEN)
-            | draw_linear(source, "head", CLASSES, HIDDEN)
-        )
-
-    def states(parameters: Parameters, frames: Tensor) -> Tensor:
-        driven = linear(frames, parameters["rnn.W"], parameters["rnn.b"])
-        state = torch.zeros_like(driven[:, :, 0])
-        states = []
-        for drive in driven.unbind(2):
-            state = torch.tanh(drive + structure.product(parameters, state))
-            states.append(state)
-        return torch.stack(states, 2)
-
-    return Net(draw, states, pool)
-
-
 def window() -> Net:
     """HIDDEN tanh units on WINDOW frames at a time, the earliest first."""
 
@@ -170,15 +157,86 @@ def frame_mean() -> Net:
     )
 
 
+def recogniser(layer: Layer, pool: Pool) -> Net:
+    """A layer, or a stack of them, HIDDEN units wide at its end, and a linear read-out."""
+
+    def draw(source: torch.Generator) -> Parameters:
+        return layer.draw(source) | draw_linear(source, "head", CLASSES, HIDDEN)
+
+    return Net(draw, layer.run, pool)
+
+
+def one(structure: str) -> Layer:
+    """HIDDEN tanh units whose recurrence has the structure of that name."""
+    return elman("rnn", COEFFICIENTS, HIDDEN, STRUCTURES[structure])
+
+
+def independent(layers: int, pool: Pool) -> Net:
+    """ReLU layers in which every unit reads its own past alone (IndRNN, Li et al. 2018).
+
+    No recurrent weight may pass 1: a unit that multiplies its past by more grows with the length
+    of the sequence, and so would the words of a fixed-point net.
+    """
+    names = [f"rnn{k + 1}" for k in range(layers)]
+    widths = [COEFFICIENTS, *[HIDDEN] * (layers - 1)]
+    diagonal = STRUCTURES["diagonal"]
+
+    def constrain(parameters: Parameters) -> None:
+        for name in names:
+            parameters[f"{name}.U"].clamp_(-1, 1)
+
+    whole = stack(
+        [
+            elman(name, inputs, HIDDEN, diagonal, torch.relu)
+            for name, inputs in zip(names, widths, strict=True)
+        ]
+    )
+    return replace(recogniser(whole, pool), constrain=constrain)
+
+
+def deep_recurrent(layers: int) -> Layer:
+    """Dense Elman layers of HIDDEN units, one on the other."""
+    widths = [COEFFICIENTS, *[HIDDEN] * (layers - 1)]
+    dense = STRUCTURES["dense"]
+    return stack(
+        [
+            elman(f"rnn{k + 1}", inputs, HIDDEN, dense, gain=DEEP_GAIN)
+            for k, inputs in enumerate(widths)
+        ]
+    )
+
+
+def deep_head(recurrent: int, layers: int) -> Layer:
+    """Recurrent layers, then feed-forward ones half as wide again, but for the last.
+
+    Six of these multiply as often as six recurrent layers of n units: with w = 3 n / 2,
+    n w + 4 w w + w n = 6 (n n + n n).
+    """
+    widths = [HIDDEN, *[HIDDEN * 3 // 2] * (layers - 1), HIDDEN]
+    head = [
+        feed_forward(f"dense{k + 1}", widths[k], widths[k + 1], DEEP_GAIN) for k in range(layers)
+    ]
+    return stack([deep_recurrent(recurrent), *head])
+
+
 NETS = {
-    "speaker_dense": elman(STRUCTURES["dense"], pool_mean),
-    "speaker_tridiagonal": elman(STRUCTURES["tridiagonal"], pool_mean),
-    "speaker_hadamard": elman(STRUCTURES["hadamard"], pool_mean),
+    "speaker_dense": recogniser(one("dense"), pool_mean),
+    "speaker_tridiagonal": recogniser(one("tridiagonal"), pool_mean),
+    "speaker_hadamard": recogniser(one("hadamard"), pool_mean),
+    "speaker_butterfly": recogniser(one("butterfly"), pool_mean),
     "speaker_window": window(),
     "speaker_mean": frame_mean(),
-    "speaker_dense_last": elman(STRUCTURES["dense"], pool_last),
-    "speaker_tridiagonal_last": elman(STRUCTURES["tridiagonal"], pool_last),
-    "speaker_hadamard_last": elman(STRUCTURES["hadamard"], pool_last),
+    "speaker_dense_last": recogniser(one("dense"), pool_last),
+    "speaker_tridiagonal_last": recogniser(one("tridiagonal"), pool_last),
+    "speaker_hadamard_last": recogniser(one("hadamard"), pool_last),
+    "speaker_lstm": recogniser(lstm("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["dense"]), pool_last),
+    "speaker_lstm_tridiagonal": recogniser(
+        lstm("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["tridiagonal"]), pool_last
+    ),
+    "speaker_gru": recogniser(gru("rnn", COEFFICIENTS, HIDDEN, STRUCTURES["dense"]), pool_last),
+    "speaker_indrnn": independent(3, pool_mean),
+    "deep_stack_head": recogniser(deep_head(3, 6), pool_mean),
+    "deep_stack_recurrent": recogniser(deep_recurrent(9), pool_mean),
 }
 
 
@@ -222,6 +280,8 @@ def train(net: Net, data: Utterances, seeds: Sequence[int]) -> tuple[Parameters,
             losses.sum().backward()
             limit_gradients(parameters)
             optimiser.step()
+            with torch.no_grad():
+                net.constrain(parameters)
             schedule.step()
             history.append(losses.detach())
         if (epoch + 1) % 50 == 0:

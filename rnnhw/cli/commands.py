@@ -19,10 +19,19 @@ import typer
 from rich.console import RenderableType
 
 import rnnhw
+from rnnhw.cli.compared import (
+    check_text,
+    comparison_csv,
+    comparison_data,
+    comparison_markdown,
+    comparison_text,
+)
 from rnnhw.cli.options import (
     ClockMhz,
+    CompareFormat,
     Data,
     DesignFile,
+    DesignFiles,
     Format,
     Isa,
     Lanes,
@@ -32,9 +41,11 @@ from rnnhw.cli.options import (
     Profile,
     RunOutput,
     Settings,
+    Vary,
     assignments,
     bounds,
     chosen_format,
+    listed,
 )
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import (
@@ -45,6 +56,7 @@ from rnnhw.cli.show import (
     system_info,
     verification_text,
 )
+from rnnhw.comparison import compare
 from rnnhw.cost import estimate
 from rnnhw.costreport import report_fields
 from rnnhw.design import Design, load
@@ -61,6 +73,7 @@ from rnnhw.simulation import (
     simulate,
     written_whole,
 )
+from rnnhw.tasks import Score
 from rnnhw.verification import Check, Verification, check_names, judge, verify
 
 __all__ = ["main"]
@@ -96,7 +109,7 @@ def simulate_command(
 ) -> int:
     """Run a design in integers; count and judge.
 
-    Prints the outputs' range, the accuracy on the task, what was saturated or wrapped, and the
+    Prints the outputs' range, the score on the task, what was saturated or wrapped, and the
     operations and memory accesses that were executed.
     """
     if output is not None and output.suffix != ".npz":
@@ -179,6 +192,55 @@ def report_command(
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
     return _exit_code(checks)
+
+
+@app.command("compare")
+def compare_command(
+    designs: DesignFiles,
+    vary: Vary = None,
+    settings: Settings = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulate", help="Also run each: scores in float and fixed point.")
+    ] = False,
+    format: CompareFormat = None,
+    output: Output = None,
+    minimum: Minimum = None,
+    maximum: Maximum = None,
+) -> int:
+    """Designs side by side in one table.
+
+    A row for each design and combination of varied values: weights, multiplies and adds a step,
+    reach and storage; with --simulate the task's scores before them. --min and --max judge every
+    row and take the names of CSV's columns.
+    """
+    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json"}
+    shown = chosen_format(format, output, suffixes)
+    floors, ceilings = _bounds(output, minimum, maximum)
+    # What design files print goes to stderr, because stdout is data.
+    with shown_progress("rows") as progress, contextlib.redirect_stdout(sys.stderr):
+        result = compare(
+            designs,
+            assignments("--set", settings),
+            listed("--vary", vary),
+            simulate=simulated,
+            minimum=floors,
+            maximum=ceilings,
+            progress=progress,
+        )
+    match shown:
+        case "text":
+            _deliver(comparison_text(result), output)
+        case "json":
+            _deliver(_json(comparison_data(result)), output)
+        case "csv":
+            _deliver(comparison_csv(result), output)
+        case _:
+            _deliver(comparison_markdown(result), output)
+    if shown in ("csv", "markdown"):
+        for each in result.checks:
+            if not each.check.passed:
+                _complain(check_text(each), "")
+    return 0 if result.passed else 1
 
 
 @app.command("profiles")
@@ -365,7 +427,7 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
         "isa": result.run.isa,
         "sequences": result.batch.sequences,
         "steps": int(result.batch.lengths.sum()),
-        **_score("accuracy", result.score),
+        **_score(result.score),
         "events": {name: events._asdict() for name, events in result.events.items()},
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
@@ -373,14 +435,11 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
     }
 
 
-def _score(name: str, score: Any) -> dict[str, Any]:
+def _score(score: Score | None, prefix: str = "") -> dict[str, Any]:
     if score is None:
         return {}
-    return {
-        name: score.accuracy,
-        f"{name}_interval_95": list(score.interval),
-        f"{name}_correct": score.correct,
-    }
+    fields = {**score.figures(), **score.details()}
+    return {f"{prefix}{name}": value for name, value in fields.items()}
 
 
 def _verification(result: Verification) -> dict[str, Any]:
@@ -398,13 +457,12 @@ def _verification(result: Verification) -> dict[str, Any]:
         "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "sequences": result.sequences,
-        **_score("accuracy", result.score),
-        **_score("float_accuracy", result.float_score),
+        **_score(result.score),
+        **_score(result.float_score, "float_"),
         "output": error(result.output),
         "signals": {signal.name: error(signal) for signal in result.signals},
         "sources": {
-            each.source: {**error(each.output), **_score("accuracy", each.score)}
-            for each in result.sources
+            each.source: {**error(each.output), **_score(each.score)} for each in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
         **_judgement(result.checks),

@@ -13,8 +13,10 @@ from rnnhw.errors import UsageError
 
 __all__ = [
     "ClockMhz",
+    "CompareFormat",
     "Data",
     "DesignFile",
+    "DesignFiles",
     "Format",
     "Isa",
     "Lanes",
@@ -24,15 +26,26 @@ __all__ = [
     "Profile",
     "RunOutput",
     "Settings",
+    "Vary",
     "assignments",
     "bounds",
     "chosen_format",
+    "listed",
 ]
 
 DesignFile = Annotated[Path, typer.Argument(help="The design file.", show_default=False)]
+DesignFiles = Annotated[
+    list[Path], typer.Argument(metavar="DESIGN...", help="Design files.", show_default=False)
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of design(). Repeatable."),
+]
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vary", metavar="NAME=V1,V2", help="Vary a parameter of every design(). Repeatable."
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -47,6 +60,9 @@ Isa = Annotated[
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
+CompareFormat = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown or json.")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of printing."),
@@ -94,6 +110,22 @@ def assignments(option: str, texts: Iterable[str] | None) -> dict[str, str]:
             raise UsageError(f"{option} {name} is given twice")
         pairs[name] = value
     return pairs
+
+
+def listed(option: str, texts: Iterable[str] | None) -> dict[str, list[str]]:
+    """``NAME=V1,V2,...`` texts as a mapping to the values.
+
+    Raises:
+        UsageError: as :func:`assignments`, or a value is empty.
+    """
+    lists = {name: text.split(",") for name, text in assignments(option, texts).items()}
+    for name, values in lists.items():
+        if "" in values:
+            raise UsageError(
+                f"{option} {name}={','.join(values)}: a value is empty",
+                f"write {option} {name}=V1,V2,...",
+            )
+    return lists
 
 
 def bounds(option: str, texts: Iterable[str] | None) -> dict[str, float]:

@@ -21,7 +21,7 @@ from rnnhw.design import Design
 from rnnhw.numerics import Events
 from rnnhw.profiles import Fpga, Profile, sourced_figures, value_text
 from rnnhw.simulation import Simulation
-from rnnhw.tasks import Score
+from rnnhw.tasks import Accuracy, Score, SquaredError
 from rnnhw.verification import Check, Verification
 
 __all__ = [
@@ -78,12 +78,23 @@ def _title(design: Design) -> Text:
     return Text.assemble((design.title, "bold"), (place, "dim"))
 
 
-def _percent(score: Score) -> str:
-    low, high = score.interval
-    return (
-        f"{score.accuracy:.4f}  ({score.correct:,} of {score.total:,}; "
-        f"95 % interval {low:.4f} to {high:.4f})"
-    )
+def _first(score: Score) -> str:
+    return f"{score.figures()[score.names[0]]:.4f}"
+
+
+def _score(score: Score) -> str:
+    """The first figure, and behind it what says how much it is worth."""
+    match score:
+        case Accuracy():
+            low, high = score.interval
+            counted = f"{score.correct:,} of {score.total:,}"
+            rest = f"{counted}; 95 % interval {low:.4f} to {high:.4f}"
+        case SquaredError():
+            rest = f"r2 {score.r2:.4f}; {_number(score.values, 'value')}"
+        case _:
+            others = list(score.figures().items())[1:]
+            rest = ", ".join(f"{name} {value:.4f}" for name, value in others)
+    return f"{_first(score)}  ({rest})" if rest else _first(score)
 
 
 def _events_table(events: Mapping[str, Events]) -> RenderableType:
@@ -142,7 +153,8 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
         _outputs_table(outputs, valid),
     ]
     if simulation.score is not None:
-        parts.append(Text(f"\naccuracy  {_percent(simulation.score)}"))
+        name = simulation.score.names[0]
+        parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
     parts += [_heading("events"), _events_table(simulation.events)]
     parts += [_heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
@@ -188,16 +200,16 @@ def verification_text(result: Verification) -> RenderableType:
         )
         for signal in (*result.signals, result.output)
     ]
-    scored = result.score is not None
-    columns = ("max LSB", "rms LSB", "SNR dB", "accuracy")[: 3 + scored]
+    scored = [result.score.names[0]] if result.score else []
+    columns = ("max LSB", "rms LSB", "SNR dB", *scored)
     sources = [
         (
             each.source,
             _short(each.output.max_error_lsb),
             _short(each.output.rms_error_lsb),
             _decibels(each.output.snr_db),
-            f"{each.score.accuracy:.4f}" if each.score else "",
-        )[: 4 + scored]
+            *([_first(each.score)] if each.score else []),
+        )
         for each in result.sources
     ]
     parts: list[RenderableType] = [
@@ -212,8 +224,8 @@ def verification_text(result: Verification) -> RenderableType:
     ]
     if result.score is not None and result.float_score is not None:
         parts += [
-            Text(f"\naccuracy, fixed point  {_percent(result.score)}"),
-            Text(f"accuracy, float        {_percent(result.float_score)}"),
+            Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
+            Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
     return Group(*parts, Text(""), *_checks(result.checks), Text(""), _verdict(result.passed))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -143,24 +143,29 @@ def _joined(kind: type[Sum] | type[Product], structure: Structure) -> tuple[Stru
     return structure.parts if isinstance(structure, kind) else (structure,)
 
 
-def diameter(support: NDArray[np.bool_]) -> int | None:
+def diameter(
+    support: NDArray[np.bool_], among: Sequence[int] | NDArray[np.int64] | None = None
+) -> int | None:
     """Most steps that any unit needs to affect any other, by the connections [to, from]; None if
-    some never does. A single unit counts as one step."""
+    some never does. A single unit counts as one step.
+
+    With ``among`` the paths begin and end at these units, and may lead through all.
+    """
     n = len(support)
-    if n == 1:
-        return 1
+    asked = np.arange(n) if among is None else np.asarray(among)
+    pairs = np.ix_(asked, asked)
     links = (support | np.eye(n, dtype=bool)).astype(np.float32)
     # Powers of links by squaring; then the least exponent that connects all, bit by bit.
     powers = [links]
-    while not powers[-1].all():
+    while not powers[-1][pairs].all():
         squared = np.minimum(powers[-1] @ powers[-1], 1)
         if (squared == powers[-1]).all():
             return None
         powers.append(squared)
     steps, reached = 0, np.eye(n, dtype=np.float32)
-    for exponent in range(len(powers) - 1, -1, -1):
+    for exponent in range(len(powers) - 2, -1, -1):
         further = np.minimum(powers[exponent] @ reached, 1)
-        if not further.all():
+        if not further[pairs].all():
             steps, reached = steps + (1 << exponent), further
     return steps + 1
 
