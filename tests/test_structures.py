@@ -141,6 +141,35 @@ def test_matrices_of_the_other_structures():
     assert stage.tolist() == [[1, 1, 0, 0], [0, 0, 1, 1], [1, -1, 0, 0], [0, 0, 1, -1]]
 
 
+def test_where_each_parameter_of_a_structure_stands():
+    toeplitz = Toeplitz().matrix(np.arange(1.0, 6), 3, 3)
+    assert toeplitz.tolist() == [[3, 4, 5], [2, 3, 4], [1, 2, 3]]
+    assert Toeplitz().matrix(np.arange(1.0, 5), 2, 3).tolist() == [[2, 3, 4], [1, 2, 3]]
+    circulant = Circulant().matrix(np.array([1.0, 2, 3]), 3, 3)
+    assert circulant.tolist() == [[1, 3, 2], [2, 1, 3], [3, 2, 1]]
+    stored = np.array([[1.0, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]])
+    cyclic = CyclicBand(1, 1).matrix(stored, 4, 4)
+    assert cyclic.tolist() == [[5, 2, 0, 12], [9, 6, 3, 0], [0, 10, 7, 4], [1, 0, 11, 8]]
+    blocks = BlockDiagonal(2).matrix(np.arange(1.0, 9).reshape(2, 2, 2), 4, 4)
+    assert blocks.tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]
+    turned = InterleavedBlocks(2).matrix(np.arange(1.0, 9).reshape(2, 2, 2), 4, 4)
+    assert turned.tolist() == [[1, 2, 0, 0], [0, 0, 5, 6], [3, 4, 0, 0], [0, 0, 7, 8]]
+    stage = ButterflyStage().matrix(np.arange(1.0, 9), 4, 4)
+    assert stage.tolist() == [[1, 2, 0, 0], [0, 0, 5, 6], [3, 4, 0, 0], [0, 0, 7, 8]]
+    outer = {".left": np.array([[1.0], [2]]), ".right": np.array([[3.0, 4, 5]])}
+    assert LowRank(1).full(outer, 2, 3).tolist() == [[3, 4, 5], [6, 8, 10]]
+    assert Permutation([1, 2, 0]).full({}, 3, 3).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_a_monarch_mixes_rows_then_columns_of_the_table_of_units():
+    rng = np.random.default_rng(0)
+    inner, outer, x = rng.normal(size=(3, 2, 2)), rng.normal(size=(2, 3, 3)), rng.normal(size=6)
+    table = np.stack([inner[p] @ x.reshape(3, 2)[p] for p in range(3)])
+    table = np.stack([outer[r] @ table[:, r] for r in range(2)], 1)
+    found = Monarch(2).full({".inner": inner, ".outer": outer}, 6, 6) @ x
+    np.testing.assert_allclose(found, table.ravel())
+
+
 @pytest.mark.parametrize("n", [2, 4, 8, 16])
 def test_the_stages_multiply_to_the_transform(n):
     stage = WalshHadamardStage().matrix(np.zeros(0), n, n)
