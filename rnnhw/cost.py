@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from rnnhw.costreport import (
     SCHEMA_ID,
@@ -24,6 +25,7 @@ from rnnhw.costreport import (
     MemoryReport,
     OperatingPoint,
     PhaseReport,
+    PlanReport,
     Report,
     Resource,
     Status,
@@ -39,6 +41,7 @@ from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.machine import Accelerator, LayerMachine, MemoryKind, accelerator
 from rnnhw.network import Network
 from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
+from rnnhw.planner import plan_lanes
 from rnnhw.processor import LayerProcessor, Processor, processor
 from rnnhw.profiles import Figure as ProfileFigure
 from rnnhw.profiles import Fpga, Microcontroller, Profile, load_profile, profile_sha256
@@ -56,11 +59,8 @@ class _Request:
     steps: int | None
     clocks: tuple[Figure, ...]
     notes: tuple[str, ...]
-
-    @property
-    def required(self) -> float | None:
-        """The deadline: steps a second."""
-        return self.design.steps_per_second
+    required: float | None
+    """The deadline: steps a second."""
 
 
 def estimate(
@@ -68,8 +68,9 @@ def estimate(
     profile: Profile | str | None = None,
     *,
     clock_mhz: float | None = None,
-    lanes: int | Mapping[str, int] | None = None,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
     steps: int | None = None,
+    steps_per_second: float | None = None,
 ) -> Report:
     """The cost of ``design`` on ``profile``.
 
@@ -77,11 +78,14 @@ def estimate(
         profile: a profile, its name or the path of its file; by default the design's target.
         clock_mhz: one clock; by default both ends of the profile's range, and the design's own
             clock where the profile is the design's target.
-        lanes: for every layer, or by layer name; by default the target's, else 1.
+        lanes: for every layer, or by layer name, or "auto" to have them chosen
+            (:mod:`rnnhw.planner`); by default the target's, else 1.
         steps: steps of a sequence; by default the longest that the design allows.
+        steps_per_second: a deadline beside the design's own; the higher one counts.
 
     Raises:
-        UsageError: nothing names a profile, or the clock or the number of steps is no such.
+        UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
+            such, or there is nothing to choose lanes by.
         DesignError: the design is wrong, or a layer cannot have its lanes.
     """
     target = design.target
@@ -93,13 +97,25 @@ def estimate(
         )
     loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
     own = target is not None and loaded.name == target.profile
+    if isinstance(lanes, str) and lanes != "auto":
+        raise UsageError(f"lanes={lanes!r}", "give a number, 'auto' or a number for each layer")
+    own_lanes = target.lanes if own and target is not None else None
+    if "auto" in (lanes or own_lanes,) and not isinstance(loaded, Fpga):
+        raise UsageError(
+            f"{design.place}: lanes auto: {loaded.name} has no lanes to choose",
+            "choose lanes for an FPGA, such as --profile ecp5-25",
+        )
     if lanes is None:
         lanes = target.lanes if target else 1
     target_mhz = target.clock_mhz if own and target is not None else None
     clocks, notes = _clocks(loaded, clock_mhz, target_mhz)
-    request = _Request(design, _steps(design, steps), clocks, tuple(notes))
+    required = _deadline(design, steps_per_second)
+    request = _Request(design, _steps(design, steps), clocks, tuple(notes), required)
     files = _files(design, chosen if isinstance(chosen, str) else loaded.name, chosen)
     if isinstance(loaded, Fpga):
+        if isinstance(lanes, str):
+            plan = _planned(request, loaded)
+            return _fpga_report(request, loaded, files, plan.lanes, plan)
         return _fpga_report(request, loaded, files, lanes)
     return _microcontroller_report(request, loaded, files)
 
@@ -142,6 +158,17 @@ def _steps(design: Design, steps: int | None) -> int | None:
     if steps < 1:
         raise UsageError(f"a sequence of {steps} steps", "give at least 1")
     return steps
+
+
+def _deadline(design: Design, steps_per_second: float | None) -> float | None:
+    """The higher of the design's deadline and a given one."""
+    if steps_per_second is None:
+        return design.steps_per_second
+    if not math.isfinite(steps_per_second) or steps_per_second <= 0:
+        raise UsageError(
+            f"a deadline of {steps_per_second:g} steps a second", "give a positive number"
+        )
+    return max(steps_per_second, design.steps_per_second or 0)
 
 
 def _file(path: Path) -> File | None:
@@ -258,8 +285,25 @@ def _counts(network: Network) -> dict[str, dict[str, int]]:
 
 
 # --- FPGA --------------------------------------------------------------------------------------
+def _planned(request: _Request, profile: Fpga) -> PlanReport:
+    """The plan at the lowest clock, which is what --min judges."""
+    try:
+        return plan_lanes(
+            request.design.network,
+            profile,
+            clock=request.clocks[0] if request.clocks else None,
+            steps_per_second=request.required,
+        )
+    except RnnhwError as error:
+        raise error.at(request.design.place) from None
+
+
 def _fpga_report(
-    request: _Request, profile: Fpga, files: Files, lanes: int | Mapping[str, int]
+    request: _Request,
+    profile: Fpga,
+    files: Files,
+    lanes: int | Mapping[str, int],
+    plan: PlanReport | None = None,
 ) -> Report:
     network = request.design.network
     try:
@@ -273,6 +317,8 @@ def _fpga_report(
     needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
     fits, over = _verdict(resources, needed)
     notes = [*request.notes]
+    if plan is not None:
+        notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
     if any(layer.cycles_basis == "modelled" for layer in layers):
@@ -296,6 +342,7 @@ def _fpga_report(
         ),
         resources=resources,
         layers=layers,
+        plan=plan,
         notes=(*notes, _NO_WEIGHTS),
     )
 

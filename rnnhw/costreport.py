@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "SCHEMA_ID",
+    "Chosen",
     "Figure",
     "File",
     "Files",
@@ -21,6 +22,7 @@ __all__ = [
     "MemoryReport",
     "OperatingPoint",
     "PhaseReport",
+    "PlanReport",
     "Report",
     "Resource",
     "Status",
@@ -39,6 +41,12 @@ Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not kn
 """How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
 where a number was read; ``derived`` is computed from the design and such numbers;
 ``second-hand`` is, or is computed from, a number that a third party reports."""
+
+
+Chosen = Literal[
+    "fewest resources that meet the deadline", "best throughput that fits", "fewest resources"
+]
+"""What the lanes of a plan are; the first two fit, the last is for where nothing does."""
 
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,11 +215,37 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+class PlanReport(_Base, frozen=True, kw_only=True):
+    """How the lanes were chosen, where they were left to :mod:`rnnhw.planner`.
+
+    ``lanes`` by layer, of which ``chosen`` says what they are. ``met`` is whether they fit, and
+    meet the deadline if there is one; ``missing`` says what is in the way if not. The clock is the
+    lowest operating point's; ``most_cycles_per_step`` is what the deadline leaves at that clock,
+    ``lowest_clock_mhz`` the clock at which these lanes just meet it, ``duty_cycle_percent`` the
+    share of the time in which the slowest layer works. ``reasons`` are sentences for people.
+    """
+
+    goal: Literal["deadline", "throughput"]
+    met: bool
+    chosen: Chosen
+    lanes: dict[str, int]
+    clock_mhz: Figure
+    required_steps_per_second: Figure
+    most_cycles_per_step: Figure
+    cycles_per_step: Figure
+    bound_by: Figure
+    lowest_clock_mhz: Figure
+    duty_cycle_percent: Figure
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     """Throughput and storage of one design on one target.
 
     ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a
-    capacity that matters is not known; ``over_capacity`` names what does not fit.
+    capacity that matters is not known; ``over_capacity`` names what does not fit. ``plan`` is
+    null where the lanes were given.
     """
 
     schema: str
@@ -226,6 +260,7 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     operating_points: tuple[OperatingPoint, ...]
     resources: tuple[Resource, ...]
     layers: tuple[LayerReport, ...]
+    plan: PlanReport | None = None
     notes: tuple[str, ...]
 
 
@@ -242,8 +277,8 @@ def report_fields(report: Report) -> dict[str, float | int | bool]:
 
     Totals, operating point and resources have plain names (``cycles_per_step``,
     ``steps_per_second``, ``lut_percent``), a layer's start with its name
-    (``rnn.counts.multiplies``). Of several operating points the lowest clock's is meant: it is
-    the slowest.
+    (``rnn.counts.multiplies``), those of a plan with ``plan.``. Of several operating points the
+    lowest clock's is meant: it is the slowest.
     """
     fields: dict[str, float | int | bool] = dict(_figures(report.totals))
     if report.fits is not None:
@@ -253,6 +288,8 @@ def report_fields(report: Report) -> dict[str, float | int | bool]:
     for resource in report.resources:
         if resource.percent is not None:
             fields[f"{resource.name}_percent"] = resource.percent
+    if report.plan is not None:
+        fields.update(_figures(report.plan, "plan."))
     for layer in report.layers:
         fields.update(_figures(layer, f"{layer.name}."))
         for group in ("traffic", "counts"):

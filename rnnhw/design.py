@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import UnionType
-from typing import Any
+from typing import Any, Literal
 
 from rnnhw.cells import Bidirectional, Layer, Residual
 from rnnhw.dataflow import Formats
@@ -29,13 +29,20 @@ MAX_UNITS = 1 << 16
 class Target:
     """The hardware that a design is meant for.
 
-    ``lanes`` multiply-accumulate lanes for every layer, or by layer name; ``clock_mhz`` None
-    asks for both ends of the profile's range.
+    ``lanes`` multiply-accumulate lanes for every layer, or by layer name, or "auto" to have
+    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range.
     """
 
     profile: str
-    lanes: int | Mapping[str, int] = 1
+    lanes: int | Mapping[str, int] | Literal["auto"] = 1
     clock_mhz: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.lanes, str) and self.lanes != "auto":
+            raise DesignError(
+                f"lanes={self.lanes!r} of the target",
+                "give a whole number, 'auto' or a number for each layer name",
+            )
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from rnnhw.machine import Feed, LayerMachine, Memory
+from rnnhw.machine import Feed, LayerMachine, Memory, Multiplier
 from rnnhw.profiles import Fpga, ResourceFit
 
-__all__ = ["Placement", "dsp_blocks", "fit_note", "layer_fit", "logic", "place"]
+__all__ = [
+    "Placement",
+    "dsp_blocks",
+    "fit_note",
+    "layer_fit",
+    "logic",
+    "multiplier_blocks",
+    "place",
+]
 
 _REGISTER_BITS = 64
 _LUT_RAM_BITS = 1024
@@ -50,6 +59,11 @@ def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
 
     Equal to yosys 0.23 in 55 of 58 syntheses; it puts products as small as 4 x 4 into LUTs.
     """
+    return multiplier_blocks(layer.multipliers, profile)
+
+
+def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int | None:
+    """The DSP blocks of a layer's multipliers; None without DSP blocks."""
     if profile.dsp is None:
         return None
     return sum(
@@ -60,7 +74,7 @@ def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
             signed_a=multiplier.a.signed,
             signed_b=multiplier.b.signed,
         )
-        for multiplier in layer.multipliers
+        for multiplier in multipliers
     )
 
 

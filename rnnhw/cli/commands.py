@@ -45,6 +45,7 @@ from rnnhw.cli.options import (
     assignments,
     bounds,
     chosen_format,
+    chosen_lanes,
     listed,
 )
 from rnnhw.cli.progress import shown_progress
@@ -180,18 +181,33 @@ def report_command(
 ) -> int:
     """Throughput and storage on a target.
 
-    Every figure follows from the design and the hardware profile: no weights are needed.
+    Every figure follows from the design and the hardware profile: no weights are needed. With
+    --lanes auto the fewest lanes that meet the deadline are chosen (the design's, or --min
+    steps_per_second), without a deadline the best throughput that fits; the exit code is 1 where
+    there are no such lanes.
     """
     shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
     floors, ceilings = _bounds(output, minimum, maximum)
+    given = chosen_lanes(lanes)
     loaded = _load(design, settings)
-    report = estimate(loaded, profile, clock_mhz=clock_mhz, lanes=lanes)
+    target_lanes = loaded.target.lanes if loaded.target else None
+    automatic = (target_lanes if given is None else given) == "auto"
+    report = estimate(
+        loaded,
+        profile,
+        clock_mhz=clock_mhz,
+        lanes=given,
+        steps_per_second=floors.get("steps_per_second") if automatic else None,
+    )
     checks = judge(report_fields(report), floors, ceilings)
     _deliver(to_text(report) if shown == "text" else to_json(report).decode(), output)
     for check in checks:
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
-    return _exit_code(checks)
+    unmet = report.plan is not None and not report.plan.met
+    if report.plan is not None and unmet:
+        _complain("lanes auto: " + "; ".join(report.plan.missing), "")
+    return 1 if unmet else _exit_code(checks)
 
 
 @app.command("compare")

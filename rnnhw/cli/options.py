@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,7 @@ __all__ = [
     "assignments",
     "bounds",
     "chosen_format",
+    "chosen_lanes",
     "listed",
 ]
 
@@ -90,9 +91,32 @@ ClockMhz = Annotated[
     typer.Option("--clock-mhz", metavar="MHZ", help="Clock; default: both ends of the range."),
 ]
 Lanes = Annotated[
-    int | None,
-    typer.Option("--lanes", metavar="N", min=1, help="Multiply-accumulate lanes a layer."),
+    str | None,
+    typer.Option(
+        "--lanes",
+        metavar="N|auto",
+        help="Multiply-accumulate lanes a layer; auto: the fewest that meet the deadline.",
+    ),
 ]
+
+
+def chosen_lanes(text: str | None) -> int | Literal["auto"] | None:
+    """The value of ``--lanes``.
+
+    Raises:
+        UsageError: it is neither a whole number from 1 nor ``auto``.
+    """
+    if text is None or text == "auto":
+        return "auto" if text else None
+    try:
+        lanes = int(text)
+    except ValueError:
+        lanes = 0
+    if lanes < 1:
+        raise UsageError(
+            f"Invalid value for '--lanes': {text!r}", "give a whole number, at least 1, or auto"
+        )
+    return lanes
 
 
 def assignments(option: str, texts: Iterable[str] | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ read while the next ones are written. Nothing here knows a cell: phases, rows, c
 depth of the post-processor follow from the step graph.
 """
 
-from rnnhw.machine.accelerator import Accelerator, accelerator
+from rnnhw.machine.accelerator import Accelerator, LayerChoices, accelerator, layer_choices
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
 from rnnhw.machine.memory import Memory, MemoryKind
@@ -16,6 +16,7 @@ __all__ = [
     "Accelerator",
     "Basis",
     "Feed",
+    "LayerChoices",
     "LayerMachine",
     "Memory",
     "MemoryKind",
@@ -25,5 +26,6 @@ __all__ = [
     "Traffic",
     "Transform",
     "accelerator",
+    "layer_choices",
     "legal_lanes",
 ]

@@ -10,11 +10,17 @@ where ``full`` is when a whole vector has arrived and ``take`` when the layer st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rnnhw.errors import DesignError, unknown_name
-from rnnhw.machine.layers import Basis, LayerMachine, layer_machine
+from rnnhw.machine.layers import (
+    Basis,
+    LayerMachine,
+    LayerVariants,
+    Multiplier,
+    layer_machine,
+)
 from rnnhw.machine.memory import Memory, MemoryKind
 from rnnhw.machine.traffic import Traffic
 from rnnhw.network import (
@@ -29,7 +35,7 @@ from rnnhw.network import (
     Window,
 )
 
-__all__ = ["Accelerator", "accelerator"]
+__all__ = ["Accelerator", "LayerChoices", "accelerator", "layer_choices"]
 
 _TOTAL_CYCLES = 3  # read the sum, add, write it back
 
@@ -241,3 +247,45 @@ def accelerator(network: Network, lanes: int | Mapping[str, int] = 1) -> Acceler
         for stage in range(last + 1)
     )
     return Accelerator(tuple(machines), tuple(s for s in grouped if s), tuple(sources))
+
+
+# --- choices -----------------------------------------------------------------------------------
+class LayerChoices:
+    """One layer of a network on each number of lanes that it can have, as :func:`accelerator`
+    builds it.
+
+    ``lanes`` are those numbers, ascending; 0 alone for a layer without products.
+    """
+
+    def __init__(self, node: Scan | Total) -> None:
+        self.name = node.name
+        self.once = _once(node)
+        self._node = node
+        self._variants = (
+            LayerVariants(node.name, node.graph, once=self.once) if isinstance(node, Scan) else None
+        )
+        legal = self._variants.lanes if self._variants else ()
+        self.lanes: Sequence[int] = legal or (0,)
+
+    def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
+        """The cycles and multipliers of :meth:`machine`, without the work of building the rest."""
+        if self._variants is not None:
+            return self._variants.outline(lanes)
+        machine = self.machine(lanes)
+        return machine.cycles, machine.multipliers
+
+    def machine(self, lanes: int) -> LayerMachine:
+        """The layer on ``lanes`` lanes."""
+        if isinstance(self._node, Total):
+            return _total(self._node)
+        assert self._variants is not None
+        return _window_buffer(self._node, self._variants.machine(lanes))
+
+
+def layer_choices(network: Network) -> tuple[LayerChoices, ...]:
+    """The layers of a network in the order of the accelerator's.
+
+    Raises:
+        DesignError: a structure has no feed.
+    """
+    return tuple(LayerChoices(node) for node in network.nodes if isinstance(node, Scan | Total))

@@ -24,7 +24,14 @@ from rnnhw.machine.schedule import Schedule
 from rnnhw.machine.traffic import Traffic, traffic_of
 from rnnhw.numerics import Q
 
-__all__ = ["Basis", "LayerMachine", "Multiplier", "layer_machine", "legal_lanes"]
+__all__ = [
+    "Basis",
+    "LayerMachine",
+    "LayerVariants",
+    "Multiplier",
+    "layer_machine",
+    "legal_lanes",
+]
 
 
 class Basis(Enum):
@@ -94,7 +101,10 @@ def legal_lanes(graph: StepGraph) -> Sequence[int]:
     band, the weights of a Toeplitz matrix, the pairs of a butterfly stage), they must hold all
     rows of a unit; blocks need that or rows of one block alone.
     """
-    plan = Plan(graph)
+    return _legal_lanes(Plan(graph))
+
+
+def _legal_lanes(plan: Plan) -> Sequence[int]:
     most = max((transform.vector.units // 2 for transform in _weighted(plan)), default=0)
     for phase in range(plan.last_phase + 1):
         most = max(most, sum(rows.units for rows in plan.phase_rows(phase)))
@@ -110,8 +120,7 @@ def _weighted(plan: Plan) -> list[Matvec]:
     return [node for node in plan.transforms if node.weights is not None]
 
 
-def _choose_lanes(name: str, graph: StepGraph, lanes: int, exact: bool) -> int:
-    legal = legal_lanes(graph)
+def _choose_lanes(name: str, legal: Sequence[int], lanes: int, exact: bool) -> int:
     if not legal:
         return 0
     chosen = lanes if exact else min(lanes, legal[-1])
@@ -161,27 +170,54 @@ def layer_machine(
     Raises:
         DesignError: the layer cannot have this number of lanes, or its structure has no feed.
     """
-    plan = Plan(graph)
-    schedule = Schedule(plan)
-    chosen = _choose_lanes(name, graph, lanes, exact)
-    phases = phases_of(plan, schedule, chosen)
-    memories = memories_of(plan, schedule, phases)
-    assumptions = assumptions_of(plan, schedule, phases, memories)
-    return LayerMachine(
-        name=name,
-        lanes=chosen,
-        units=graph.output.units,
-        inputs=sum(node.units for node in graph.nodes if isinstance(node, Input)),
-        once=once,
-        cycles=sum(phase.cycles for phase in phases),
-        macs=_macs(plan),
-        accumulator_bits=max(
-            (product.format.width for product in (*plan.products, *_weighted(plan))), default=0
-        ),
-        phases=phases,
-        memories=memories,
-        multipliers=tuple(_multipliers(plan, schedule, phases, chosen)),
-        traffic=traffic_of(plan, schedule, phases, memories),
-        basis=Basis.MODELLED if assumptions else Basis.MEASURED,
-        assumptions=tuple(assumptions),
-    )
+    variants = LayerVariants(name, graph, once=once)
+    return variants.machine(_choose_lanes(name, variants.lanes, lanes, exact))
+
+
+class LayerVariants:
+    """A step graph on each number of lanes that it can have; what they share is found once.
+
+    ``lanes`` are those numbers, ascending; empty for a layer without products, which is built
+    with 0.
+    """
+
+    def __init__(self, name: str, graph: StepGraph, *, once: bool) -> None:
+        self.name = name
+        self.once = once
+        self._graph = graph
+        self._plan = Plan(graph)
+        self._schedule = Schedule(self._plan)
+        self.lanes = _legal_lanes(self._plan)
+
+    def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
+        """The layer's cycles and multipliers, without the work of building the rest."""
+        phases = self._phases(lanes)
+        multipliers = _multipliers(self._plan, self._schedule, phases, lanes)
+        return sum(phase.cycles for phase in phases), tuple(multipliers)
+
+    def machine(self, lanes: int) -> LayerMachine:
+        """The whole layer."""
+        plan, schedule, phases = self._plan, self._schedule, self._phases(lanes)
+        memories = memories_of(plan, schedule, phases)
+        assumptions = assumptions_of(plan, schedule, phases, memories)
+        return LayerMachine(
+            name=self.name,
+            lanes=lanes,
+            units=self._graph.output.units,
+            inputs=sum(node.units for node in self._graph.nodes if isinstance(node, Input)),
+            once=self.once,
+            cycles=sum(phase.cycles for phase in phases),
+            macs=_macs(plan),
+            accumulator_bits=max(
+                (product.format.width for product in (*plan.products, *_weighted(plan))), default=0
+            ),
+            phases=phases,
+            memories=memories,
+            multipliers=tuple(_multipliers(plan, schedule, phases, lanes)),
+            traffic=traffic_of(plan, schedule, phases, memories),
+            basis=Basis.MODELLED if assumptions else Basis.MEASURED,
+            assumptions=tuple(assumptions),
+        )
+
+    def _phases(self, lanes: int) -> tuple[Phase, ...]:
+        return phases_of(self._plan, self._schedule, lanes)

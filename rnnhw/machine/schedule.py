@@ -82,6 +82,7 @@ class Schedule:
             for value in plan.values(root):
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
+        self._depths: dict[int, int] = {}
 
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
@@ -207,6 +208,11 @@ class Schedule:
 
     def depth(self, phase: int) -> int:
         """D: cycles from a unit's last accumulator to its last result."""
+        if phase not in self._depths:
+            self._depths[phase] = self._depth(phase)
+        return self._depths[phase]
+
+    def _depth(self, phase: int) -> int:
         plan, deepest = self.plan, 0
         results = {unwired(node) for node in plan.results}
         for value in self._readers:
