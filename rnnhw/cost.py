@@ -97,16 +97,18 @@ def estimate(
         )
     loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
     own = target is not None and loaded.name == target.profile
-    if isinstance(lanes, str) and lanes != "auto":
-        raise UsageError(f"lanes={lanes!r}", "give a number, 'auto' or a number for each layer")
-    own_lanes = target.lanes if own and target is not None else None
-    if "auto" in (lanes or own_lanes,) and not isinstance(loaded, Fpga):
-        raise UsageError(
-            f"{design.place}: lanes auto: {loaded.name} has no lanes to choose",
-            "choose lanes for an FPGA, such as --profile ecp5-25",
-        )
+    # What a design says for another device is nothing to a microcontroller.
+    unused = lanes is None and not own and isinstance(loaded, Microcontroller)
     if lanes is None:
         lanes = target.lanes if target else 1
+    if isinstance(lanes, str) and lanes != "auto":
+        raise UsageError(f"lanes={lanes!r}", "give a number, 'auto' or a number for each layer")
+    if lanes == "auto" and not isinstance(loaded, Fpga) and not unused:
+        raise UsageError(
+            f"{design.place}: lanes auto: {loaded.name} is no FPGA, and lanes are chosen by what "
+            "fits one",
+            "name one with --profile, such as ecp5-25, or leave out --lanes",
+        )
     target_mhz = target.clock_mhz if own and target is not None else None
     clocks, notes = _clocks(loaded, clock_mhz, target_mhz)
     required = _deadline(design, steps_per_second)

@@ -362,11 +362,10 @@ class _Search:
         """The least fitting sum of one choice of every layer."""
         front: list[_Combination] = [((0, 0, 0, 0, 0), ())]
         for layer in self.layers:
-            own = [(layer.cost(n), (n,)) for n in self._affordable(layer, limit)]
+            choices = [(layer.cost(n), (n,)) for n in self._affordable(layer, limit)]
+            own = self._unbeaten(choices)
             sums = [
-                (_sum([cost, more]), lanes + chosen)
-                for cost, lanes in front
-                for more, chosen in self._unbeaten(own)
+                (_sum([cost, more]), lanes + mine) for cost, lanes in front for more, mine in own
             ]
             front = self._unbeaten([each for each in sums if not self._over(each[0])])
         return front[0][1] if front else None
