@@ -97,9 +97,9 @@ NETS = {
         Elman(9, activation=HardTanh(), name="a"), Elman(12, band(1), HardTanh(), name="b")
     ),
     "three fits": _design(
-        Elman(7, activation=HardTanh(), name="a"),
-        Elman(8, band(1), HardTanh(), name="b"),
-        Elman(6, activation=HardTanh(), name="c"),
+        Elman(3, activation=HardTanh(), name="a"),
+        Elman(13, band(1), HardTanh(), name="b"),
+        Elman(7, band(1), HardTanh(), name="c"),
     ),
     "blocks": _design(Elman(12, BlockDiagonal(3), name="rnn"), Linear(4, name="head")),
     "gates": _design(LSTM(3, band(1), name="rnn"), Linear(7, name="head")),
@@ -284,21 +284,18 @@ def test_block_ram_can_ask_for_more_lanes(name: str) -> None:
     assert {outcome.endswith("unmet") for outcome in outcomes} == {True, False}
 
 
-def test_logic_can_bar_what_block_ram_asks_for() -> None:
-    """Layers of unlike LUT a lane, where block RAM already asks for more lanes."""
-    every, tried = rows("three fits"), 0
-    for limit in sorted({row.interval for row in every})[::3]:
-        within = [row for row in every if row.interval <= limit]
-        for blocks in sorted({row.block_ram for row in within}):
-            held = [row for row in within if row.block_ram <= blocks]
-            best = min(held, key=lambda row: row.cost)
-            assert best.lut is not None
-            if any(row.lut is not None and row.lut < best.lut for row in held):
-                profile = _sized(ROOMY, block_ram=blocks, lut=best.lut - 1)
-                outcome = check_against_all("three fits", profile, limit)
-                assert outcome == "fewest resources that meet the deadline"
-                tried += 1
-    assert tried > 0
+def test_every_combination_is_found_where_just_it_fits() -> None:
+    """Layers of unlike LUT a lane: the fewest multipliers and block RAM can take more LUT."""
+    more = 0
+    for row in rows("three fits"):
+        assert row.lut is not None
+        profile = _sized(ROOMY, block_ram=row.block_ram, lut=row.lut)
+        check_against_all("three fits", profile, row.interval)
+        rest = [r for r in rows("three fits") if r.interval <= row.interval]
+        held = min((r for r in rest if r.block_ram <= row.block_ram), key=lambda r: r.cost)
+        more += held.lut is not None and held.lut > row.lut
+    assert len(rows("three fits")) > 200
+    assert more > 0
 
 
 def test_what_is_chosen_is_what_the_report_is_of() -> None:
