@@ -134,7 +134,7 @@ def _deadline_plan(search: _Search, clock: Figure, mhz: float, rate: float) -> P
         clock,
         rate,
         chosen="best throughput that fits" if fastest else "fewest resources",
-        reasons=(f"no lanes meet {allowed}; {shown}",),
+        reasons=(f"no lanes that fit meet {allowed}; {shown}",),
         missing=tuple(search.missing(limit)),
     )
 
@@ -164,15 +164,14 @@ def _report(
         *reasons,
         f"{slowest.name} bounds the step interval: {interval:,} cycles{on}, {slowest.bound_by}",
     ]
-    none = not_used("no deadline")
-    most = required = lowest = duty = none
+    most = required = lowest = duty = not_used("no deadline")
     if rate is not None and clock is not None and isinstance(clock.value, int | float):
         status: Status = "second-hand" if clock.status == "second-hand" else "derived"
         mhz = float(clock.value)
-        required, lowest = derived(rate), derived(interval * rate / 1e6)
-        most = Figure(_most_cycles(mhz, rate), status)
-        told.append(f"the lowest clock that meets the deadline is {interval * rate / 1e6:.4g} MHz")
-        if interval <= _most_cycles(mhz, rate):
+        limit, least_mhz = _most_cycles(mhz, rate), interval * rate / 1e6
+        most, required, lowest = Figure(limit, status), derived(rate), derived(least_mhz)
+        told.append(f"on these lanes the lowest clock that meets it is {least_mhz:.4g} MHz")
+        if interval <= limit:
             duty = Figure(100 * interval * rate / (mhz * 1e6), status)
             told[-1] += f"; at {mhz:g} MHz the duty cycle is {duty.value:.3g} %"
         else:

@@ -20,6 +20,7 @@ from machines import FORMATS, band, elman
 
 from rnnhw import (
     LSTM,
+    Bidirectional,
     BlockDiagonal,
     Design,
     DesignError,
@@ -38,7 +39,7 @@ from rnnhw.cells import Layer
 from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.costreport import PlanReport, derived, report_fields
-from rnnhw.machine import accelerator, layer_choices
+from rnnhw.machine import LayerChoices, accelerator, layer_choices
 from rnnhw.placement import dsp_blocks, layer_fit, logic, place
 from rnnhw.planner import plan_lanes
 from rnnhw.profiles import Fpga, load_profile
@@ -108,6 +109,9 @@ NETS = {
     "over time": _design(
         Elman(5, name="rnn"), Mean(name="mean"), Linear(4, name="head"), max_steps=7
     ),
+    "both ways": _design(
+        Bidirectional(Elman(5, band(1), name="rnn"), name="two"), Linear(4, name="head")
+    ),
     "all once": _design(Last(), Linear(9, name="a"), Linear(6, name="b")),
     "no weights": _design(Window(2), Linear(4, name="in"), Elman(4, UnitWeights(), name="rnn")),
 }
@@ -140,13 +144,17 @@ class Row:
 
 
 @cache
+def laned(name: str) -> tuple[LayerChoices, ...]:
+    """The layers that have lanes."""
+    return tuple(each for each in layer_choices(NETS[name].network) if each.lanes[-1] > 0)
+
+
+@cache
 def rows(name: str) -> tuple[Row, ...]:
     """Every combination of legal lanes, each on an accelerator built for it."""
     network = NETS[name].network
-    names = [scan.name for scan in network.scans]
-    choices = {each.name: each.lanes for each in layer_choices(network)}
-    found = []
-    for lanes in itertools.product(*(choices[name] for name in names)):
+    names, found = [each.name for each in laned(name)], []
+    for lanes in itertools.product(*(each.lanes for each in laned(name))):
         machine = accelerator(network, dict(zip(names, lanes, strict=True)))
 
         def fitted(resource: Any, machine: Any = machine) -> int | None:
@@ -176,7 +184,8 @@ def plan(name: str, profile: Fpga, limit: int | None) -> PlanReport:
 
 
 def row_of(name: str, found: PlanReport) -> Row:
-    lanes = tuple(found.lanes[scan.name] for scan in NETS[name].network.scans)
+    lanes = tuple(found.lanes[each.name] for each in laned(name))
+    assert len(lanes) == len(found.lanes)
     return next(row for row in rows(name) if row.lanes == lanes)
 
 
@@ -217,6 +226,20 @@ def test_there_are_many_combinations() -> None:
     assert sum(len(rows(name)) for name in NETS) > 500
     assert any(row.lut is not None for row in rows("one fit"))
     assert any(row.lut is not None for row in rows("two fits"))
+
+
+def test_a_choice_is_the_layer_that_the_accelerator_has() -> None:
+    for name, design in NETS.items():
+        choices = layer_choices(design.network)
+        for pick in (0, -1):
+            lanes = {each.name: each.lanes[pick] for each in laned(name)}
+            machine = accelerator(design.network, lanes)
+            assert machine.layers == tuple(each.machine(each.lanes[pick]) for each in choices)
+        for each in choices:
+            for count in each.lanes:
+                layer = each.machine(count)
+                assert each.outline(count) == (layer.cycles, layer.multipliers)
+                assert layer.once is each.once
 
 
 def test_neither_cycles_nor_block_ram_fall_with_every_lane() -> None:
@@ -586,7 +609,7 @@ def test_the_command_fails_where_nothing_meets_the_deadline(
     assert code == 1
     assert "error: steps_per_second is " in err
     assert "error: lanes auto: dsp: at least " in err
-    assert "no lanes meet 100000 steps a second at 60 MHz" in " ".join(out.split())
+    assert "no lanes that fit meet 100000 steps a second at 60 MHz" in " ".join(out.split())
     # Also where only the design asks for it.
     code, out, err = run(capsys, "--profile", "ice40up5k", "--lanes", "auto")
     assert code == 1
