@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import ISAS, assert_same_run, edge_first
+from graphs import ISAS, assert_same_run, draw_composition, draw_elementary, edge_first
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnnhw import (
     Banded,
+    BlockDiagonal,
+    Butterfly,
+    Circulant,
+    CyclicBand,
     Dense,
     Design,
     DesignError,
@@ -18,10 +24,16 @@ from rnnhw import (
     Hadamard,
     HardTanh,
     Identity,
+    LowRank,
+    Monarch,
+    Permutation,
     Q,
     ReLU,
     Sigmoid,
+    Sparse,
     Tanh,
+    Toeplitz,
+    UnitWeights,
     golden,
 )
 from rnnhw.cells import (
@@ -44,6 +56,7 @@ from rnnhw.engine import run
 from rnnhw.numerics import Overflow, Rounding
 from rnnhw.reference import run_reference
 from rnnhw.run import make_batch
+from rnnhw.structures import FastWalshHadamard
 
 ROOT = Path(__file__).parent.parent
 UNITS, INPUTS = 8, 3
@@ -87,9 +100,12 @@ def draw_weights(network, rng):
         for node in scan.graph.nodes:
             if isinstance(node, Matvec) and node.weights:
                 used = np.zeros(node.weights.shape, bool)
+                stored = weights[node.weights.key]
+                if isinstance(node.structure, Sparse):
+                    stored[:] = node.structure.project(stored).matrix
                 for row in node.structure.rows(node.units, node.vector.units):
                     used.flat[list(row.parameters)] = True
-                weights[node.weights.key][~used] = 0
+                stored[~used] = 0
     return weights
 
 
@@ -107,6 +123,9 @@ def walsh(n):
 
 def expand(w, key, structure):
     """The matrix of a structure's parameters, written out."""
+    if structure in MADE.values():
+        tensors = {name.removeprefix(key): v for name, v in w.items() if name.startswith(key)}
+        return structure.full(tensors, UNITS, UNITS)
     if isinstance(structure, Hadamard):
         n = len(w[f"{key}.before"])
         return w[f"{key}.after"][:, None] * walsh(n) * w[f"{key}.before"]
@@ -186,12 +205,28 @@ class Kind:
     first: tuple = ("h0",)
 
 
+MADE = {
+    "cyclic band": CyclicBand(1, 1),
+    "blocks": BlockDiagonal(4),
+    "Toeplitz": Toeplitz(),
+    "circulant": Circulant(),
+    "2:4": Sparse(2, 4),
+    "butterfly": Butterfly(),
+    "Monarch": Monarch(2),
+    "unit weights": UnitWeights(),
+    "diagonal and rank 1": Diagonal() + LowRank(1),
+    "turned diagonal": Diagonal() @ Permutation([*range(1, UNITS), 0]),
+    "D H D": Diagonal() @ FastWalshHadamard() @ Diagonal(),
+}
+"""Structures whose matrix tests/test_structures.py holds against the definition."""
+
 STRUCTURES = {
     "dense": Dense(),
     "band": Banded(1, 1),
     "lower band": Banded(2, 0),
     "diagonal": Diagonal(),
     "Hadamard": Hadamard(),
+    **MADE,
 }
 
 
@@ -255,8 +290,8 @@ def test_engine_equals_golden_and_counts_equal_predictions(title, formats):
     weights = draw_weights(network, rng)
     parameters = design(kind.layer, FORMATS[formats], weights=weights).parameters
     lengths = np.array([5, 1, 2, 5, 4])
-    given = network.source.format
-    x = edge_first(rng, (5, 5, INPUTS), given.lowest, given.max)
+    wanted = network.source.format
+    x = edge_first(rng, (5, 5, INPUTS), wanted.lowest, wanted.max)
     states = {
         key: edge_first(rng, (5, state.units), *state.interval)
         for key, state in network.states().items()
@@ -269,6 +304,51 @@ def test_engine_equals_golden_and_counts_equal_predictions(title, formats):
                 found = run(network, parameters, batch, isa=isa, lanes=lanes)
                 assert_same_run(expected, found)
                 assert found.counts == layer_counts(network, lengths.tolist())
+
+
+GATES = {Elman: 1, LeakyElman: 1, JordanNetwork: 1, LSTM: 4, GRU: 3}
+
+
+@st.composite
+def cells_of_structures(draw):
+    """A cell with a random structure, or one a gate, neurons within them included."""
+    rng = draw(st.randoms(use_true_random=False))
+    kind = rng.choice(list(GATES))
+    drawn = [
+        rng.choice([draw_elementary, draw_composition])(rng, UNITS) for _ in range(GATES[kind])
+    ]
+    recurrent = drawn[0] if rng.randint(0, 1) else tuple(drawn)
+    fields = {"recurrent": recurrent if kind in (LSTM, GRU) else drawn[0], "initial": True}
+    if kind is JordanNetwork:
+        fields["outputs"] = UNITS
+    if kind is GRU:
+        fields["reset"] = rng.choice(["after", "before"])
+    if kind is LSTM:
+        fields["peephole"] = rng.randint(0, 1) == 1
+    stage = rng.choice([None, Q(2, 9)])
+    formats = replace(rng.choice(list(FORMATS.values())), stage=stage)
+    return design(kind(UNITS, name="c", **fields), formats), rng.randint(0, 2**32 - 1)
+
+
+@given(cells_of_structures())
+def test_every_cell_runs_every_structure_exactly(case):
+    """The engine gives the golden bits, events and counts, and the float reference is near."""
+    chosen, seed = case
+    rng = np.random.default_rng(seed)
+    network = chosen.network
+    parameters = replace(chosen, weights=draw_weights(network, rng)).parameters
+    lengths = np.array([3, 1, 2])
+    source = network.source.format
+    x = edge_first(rng, (3, 3, INPUTS), source.lowest, source.max)
+    batch = make_batch(network, x, lengths, raw=True)
+    expected = golden.run(network, parameters, batch)
+    for isa in ISAS:
+        for lanes in (16, 1):
+            found = run(network, parameters, batch, isa=isa, lanes=lanes)
+            assert_same_run(expected, found)
+            assert found.counts == layer_counts(network, lengths.tolist())
+    exact = run_reference(network, parameters, x * source.step, lengths)
+    assert np.isfinite(exact.outputs).all()
 
 
 @pytest.mark.parametrize("title", CELLS)
