@@ -561,7 +561,7 @@ class _ScanPlanner:
         node = product.node
         if operation == "rows_cast":
             assert product.cast is not None
-            fields["product"] = self._cast_index(product.exact_fraction, product.cast)
+            fields["product"] = self._cast_index(product.exact_fraction, product.narrow_cast)
             fields["low"] = int(product.products_fit)
             if node.product_cast_changes:
                 fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
@@ -591,10 +591,12 @@ class _ScanPlanner:
         """Term by term, with a cast of every product and of every sum."""
         node, to = product.node, product.node.accumulator
         signal, fraction = self.graph.signal(node), node.product_format[0]
+        narrow = product.words_hold and product.narrow_terms
         fields: dict[str, int] = {}
         if node.product_cast_changes:
             assert node.product is not None
-            fields["product"] = self._cast_index(product.exact_fraction, node.product)
+            cast = product.narrow_cast if narrow else node.product
+            fields["product"] = self._cast_index(product.exact_fraction, cast)
             fields["product_events"] = self._event(f"{signal}.product")
         if node.start is not None:
             fields["b"] = self.slot_of[node.start]
@@ -610,7 +612,6 @@ class _ScanPlanner:
             fields["shift_b"] = node.format.fraction - fraction
             if node.start is not None:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
-        narrow = product.words_hold and product.narrow_terms
         fields["rows"] = self._matrix(product, np.dtype(np.int16) if narrow else self.element)
         fields["a"] = self._packed(node.vector) if narrow else self.slot_of[node.vector]
         fields["low"] = int(product.terms_fit if narrow else product.words_hold)

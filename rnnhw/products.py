@@ -197,6 +197,14 @@ class Product:
             return max(-low, high) < 1 << (self.bits - 1)
         return to.lowest <= low and high <= to.max
 
+    @property
+    def narrow_cast(self) -> Q:
+        """The cast of a product in a 32-bit word, without limits that no product reaches."""
+        assert self.cast is not None
+        if not self.products_fit:
+            return self.cast
+        return Q(31 - self.cast.fraction, self.cast.fraction, True, self.cast.rounding)
+
     @cached_property
     def casts_narrow(self) -> bool:
         """Whether the kernels that cast products in 32-bit words take them: int16 operands, up to
@@ -211,7 +219,7 @@ class Product:
 
     @property
     def narrow_terms(self) -> bool:
-        """Whether 32-bit words hold every product of int16 operands, cast where ``product`` says."""
+        """Whether operands are int16, and 32-bit words hold products cast to ``product``."""
         return self.casts_narrow if self.node.product_cast_changes else self.narrow
 
     @property
