@@ -6,10 +6,11 @@ result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from rnnhw.structures import Row
 __all__ = ["EVERY_COLUMN", "Product", "RowsPlan"]
 
 IntArray = NDArray[np.int64]
-Raw = dict[str, IntArray]
+BigArray = NDArray[Any]  # of int64, or of Python integers where those could leave 64 bits
+Raw = Mapping[str, IntArray]
 
 EVERY_COLUMN = 1 << 30
 """A chunk that no row reaches."""
@@ -122,7 +124,8 @@ def _flat(parts: Sequence[range | tuple[int, ...]]) -> IntArray:
     start, step, count = table.T
     begin = np.cumsum(count) - count
     inside = np.arange(int(count.sum())) - np.repeat(begin, count)
-    return np.repeat(start, count) + np.repeat(step, count) * inside
+    numbers: IntArray = np.repeat(start, count) + np.repeat(step, count) * inside
+    return numbers
 
 
 class Product:
@@ -297,7 +300,7 @@ class Product:
         return max(low, self.cast.lowest), min(high, self.cast.max)
 
     @cached_property
-    def _row_bounds(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    def _row_bounds(self) -> tuple[BigArray, BigArray]:
         """Ends of what the partial sums of every row, without the start, can be."""
         weights, counts = self.terms.weights, self.terms.counts
         low, high = self.node.vector.interval
@@ -435,8 +438,8 @@ class Product:
         )
 
 
-def _start_bounds(node: Matvec, raw: Raw) -> tuple[object, object] | None:
-    """Ends of the raw start: of every row, as a column of Python integers, where it is constant."""
+def _start_bounds(node: Matvec, raw: Raw) -> tuple[BigArray, BigArray] | None:
+    """Ends of the raw start and zero: of every row where it is constant, else of all alike."""
     match node.start:
         case None:
             return None
@@ -446,5 +449,6 @@ def _start_bounds(node: Matvec, raw: Raw) -> tuple[object, object] | None:
             assert constant.tensor is not None
             values = raw[constant.tensor.key].ravel().astype(object)
         case start:
-            return start.interval
+            values = np.array(start.interval, object)
+            return np.minimum(values.min(), [0]), np.maximum(values.max(), [0])
     return np.minimum(values, 0), np.maximum(values, 0)
