@@ -194,7 +194,7 @@ PATHS = {
     ),
     "ordered, narrow in 64 bits": (
         recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(4, 7), input=Q(20, 20)),
-        {"rows_ordered_narrow", "load"},
+        {"rows_ordered_narrow"},
         64,
     ),
     "ordered, wide operands": (
