@@ -520,6 +520,14 @@ def draw_parameters(rng, network):
         tensor.key: edge_first(rng, tensor.shape, tensor.format.lowest, tensor.format.max)
         for tensor in network.tensors
     }
+    for scan in network.scans:
+        for node in scan.graph.nodes:
+            if isinstance(node, Matvec) and isinstance(node.structure, Sparse):
+                stored = raw[node.weights.key]
+                held = np.zeros(stored.size, bool)
+                for row in node.structure.stored_rows(stored.ravel(), *stored.shape):
+                    held[list(row.parameters)] = True
+                stored.flat[~held] = 0
     values = {t.key: raw[t.key] * t.format.step for t in network.tensors}
     return Parameters(values, raw, {key: Events() for key in raw})
 
