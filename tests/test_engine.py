@@ -274,7 +274,7 @@ def test_products_and_sums_in_every_mode(rounding, overflow):
                 product = [None, word, word.with_modes(Rounding.RND_CONV, overflow)][drawn % 3]
                 network = recurrence(structure, 17, weight, state, product, word)
                 parameters = draw_parameters(rng, network)
-                batch = draw_batch(rng, network, 17, 2)
+                batch = draw_batch(rng, network, 4, 2)
                 case = Case(network, parameters, batch, ("l.a",))
                 events += assert_engine_equals_golden(case).events["l.a"]
                 drawn += 1

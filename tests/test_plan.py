@@ -47,7 +47,7 @@ def unpacked(rows, index, columns, group):
         full[rows.first[index] : rows.first[index] + count] = packed
     else:
         starts = rows.columns[offset // group : (offset + count) // group]
-        full[(starts[:, None] + np.arange(group)).ravel()] = packed
+        np.add.at(full, (starts[:, None] + np.arange(group)).ravel(), packed)
     shared = rows.words < rows.all_terms  # what slides past the end meets the packed zero
     assert shared or not full[columns:].any()
     return full[:columns]
