@@ -22,7 +22,7 @@ from rnnhw.structures import Row
 __all__ = ["EVERY_COLUMN", "Product", "RowsPlan"]
 
 IntArray = NDArray[np.int64]
-BigArray = NDArray[Any]  # of int64, or of Python integers where those could leave 64 bits
+BigArray = NDArray[Any]  # of Python integers
 Raw = Mapping[str, IntArray]
 
 EVERY_COLUMN = 1 << 30
@@ -238,9 +238,8 @@ class Product:
         if to is None or to.width > 31 or to.max >= _WORD:
             return False
         fraction = self.node.product_format[0]
-        low, high = self._exact_products
-        if self.node.product_cast_changes:
-            low, high = self._clipped(*self._rounded_products)
+        changes = self.node.product_cast_changes
+        low, high = self._cast_products if changes else self._exact_products
         finest = max(fraction, to.fraction)
         drop, left = finest - to.fraction, finest - fraction
         term = max(-low, high) << left
@@ -265,9 +264,7 @@ class Product:
     @cached_property
     def largest_term(self) -> int:
         """Largest magnitude of what is added: of a product, cast if it is."""
-        low, high = self._exact_products if self.cast is None else self._rounded_products
-        if self.cast is not None and not self.products_fit:
-            low, high = self._clipped(low, high)
+        low, high = self._exact_products if self.cast is None else self._cast_products
         return max(-low, high)
 
     @cached_property
@@ -293,43 +290,52 @@ class Product:
         low, high = (rounded(end, self._drop, self.cast.rounding) for end in self._exact_products)
         return low, high
 
-    def _clipped(self, low: int, high: int) -> tuple[int, int]:
+    @cached_property
+    def _cast_products(self) -> tuple[int, int]:
+        """Bounds of the products, cast."""
         assert self.cast is not None
+        if self.products_fit:
+            return self._rounded_products
         if self.cast.overflow.wraps:
             return self.cast.lowest, self.cast.max
+        low, high = self._rounded_products
         return max(low, self.cast.lowest), min(high, self.cast.max)
 
     @cached_property
     def _row_bounds(self) -> tuple[BigArray, BigArray]:
         """Ends of what the partial sums of every row, without the start, can be."""
-        weights, counts = self.terms.weights, self.terms.counts
+        weights = self.terms.weights
         low, high = self.node.vector.interval
-        largest = max(abs(end) for end in self._exact_products) * int(counts.max())
-        if largest >= 2**62:
+        if max(abs(end) for end in self._weight_ends) * len(weights) >= 2**62:
             weights = weights.astype(object)
-        above = np.add.reduceat(np.maximum(weights, 0), self.terms.begins)
-        below = np.add.reduceat(np.maximum(-weights, 0), self.terms.begins)
+        # From here on Python integers, of which there are few.
+        counts, above, below = (
+            numbers.astype(object)
+            for numbers in (
+                self.terms.counts,
+                np.add.reduceat(np.maximum(weights, 0), self.terms.begins),
+                np.add.reduceat(np.maximum(-weights, 0), self.terms.begins),
+            )
+        )
         up, down = max(high, 0), max(-low, 0)
         lows, highs = -(above * down + below * up), above * up + below * down
         if self.cast is None:
             return lows, highs
-        ends = self._clipped(*self._rounded_products)
+        least, most = (counts * end for end in self._cast_products)
         if not self.products_fit and self.cast.overflow.wraps:
-            return counts * min(ends[0], 0), counts * max(ends[1], 0)
+            return least, most
         # A rounded product is less than one away from the exact one.
         if self._drop > 0:
             lows, highs = -(-lows >> self._drop) - counts, (highs >> self._drop) + counts
         else:
-            lows, highs = lows.astype(object) << -self._drop, highs.astype(object) << -self._drop
-        return np.maximum(lows, counts * min(ends[0], 0)), np.minimum(
-            highs, counts * max(ends[1], 0)
-        )
+            lows, highs = lows << -self._drop, highs << -self._drop
+        return np.maximum(lows, least), np.minimum(highs, most)
 
     @cached_property
     def _sum_bounds(self) -> tuple[int, int]:
         """Ends of any partial sum with the start, at the scale of what is added (:attr:`fraction`),
         rounded outwards."""
-        lows, highs = (ends.astype(object) for ends in self._row_bounds)
+        lows, highs = self._row_bounds
         if self._start is not None:
             assert self.node.start is not None
             shift = self.node.start.format.fraction - self.fraction
