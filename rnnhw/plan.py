@@ -592,10 +592,11 @@ class _ScanPlanner:
         node, to = product.node, product.node.accumulator
         signal, fraction = self.graph.signal(node), node.product_format[0]
         narrow = product.words_hold and product.narrow_terms
+        in_words = product.words_hold and product.wide_words and self.bits == 64
         fields: dict[str, int] = {}
         if node.product_cast_changes:
             assert node.product is not None
-            cast = product.narrow_cast if narrow else node.product
+            cast = product.narrow_cast if narrow or in_words else node.product
             fields["product"] = self._cast_index(product.exact_fraction, cast)
             fields["product_events"] = self._event(f"{signal}.product")
         if node.start is not None:
@@ -614,7 +615,7 @@ class _ScanPlanner:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
         fields["rows"] = self._matrix(product, np.dtype(np.int16) if narrow else self.element)
         fields["a"] = self._packed(node.vector) if narrow else self.slot_of[node.vector]
-        fields["low"] = int(product.terms_fit if narrow else product.words_hold)
+        fields["low"] = int(product.terms_fit) if narrow else product.words_hold + in_words
         self._emit(node, "rows_ordered_narrow" if narrow else "rows_ordered", **fields)
 
     def _transform(self, node: Matvec) -> None:

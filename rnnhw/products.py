@@ -248,6 +248,22 @@ class Product:
         return most < _WORD and words < _WORD
 
     @cached_property
+    def wide_words(self) -> bool:
+        """Whether operands fit 32-bit words, and so do products, cast to ``product`` if they are:
+        rounded, they are what a shift by up to 32 bits leaves in the low word."""
+        word = range(-_WORD, _WORD)
+        if not all(end in word for end in (*self.node.vector.interval, *self._weight_ends)):
+            return False
+        if not self.node.product_cast_changes:
+            return all(end in word for end in self._exact_products)
+        assert self.node.product is not None
+        short = self.products_fit or (
+            self.node.product.width < 32 and self.node.product.max < _WORD
+        )
+        rounded_words = all(end in word for end in self._rounded_products)
+        return 0 <= self._drop <= 32 and rounded_words and short
+
+    @cached_property
     def narrow(self) -> bool:
         """Whether the real weights and the vector are int16."""
         low, high = self.node.vector.interval
