@@ -198,6 +198,12 @@ class _ScanPlanner:
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
+        self.watched = {self.graph.output, *(traced for _, traced in self.traces)}
+        self.watched |= {value for _, value in self.graph.updates}
+        self.readers: dict[Node, list[Node]] = {}
+        for node in self.graph.nodes:
+            for operand in node.operands:
+                self.readers.setdefault(operand, []).append(node)
         self.bits = 32 if max(map(self._needed_bits, self.graph.nodes)) <= 32 else 64
         self.bytes = self.bits // 8
         self.element = np.dtype(f"i{self.bytes}")
@@ -369,20 +375,15 @@ class _ScanPlanner:
 
     def _needs_whole_vector(self, node: Node) -> bool:
         """Whether anything reads the node outside its own tile."""
-        same = {node}
-        for other in self.graph.nodes:
-            if self._is_alias(other) and other.operands[0] in same:
-                same.add(other)
-        watched = {self.graph.output, *(traced for _, traced in self.traces)}
-        watched |= {value for _, value in self.graph.updates}
-        if same & watched:
-            return True
-        for other in self.graph.nodes:
-            for operand in other.operands:
-                if operand in same and (
-                    self._reads_whole(other, operand) or self.levels[other] != self.levels[node]
-                ):
+        same = [node]
+        for alias in same:  # which grows
+            if alias in self.watched:
+                return True
+            for other in self.readers.get(alias, ()):
+                if self._reads_whole(other, alias) or self.levels[other] != self.levels[node]:
                     return True
+                if self._is_alias(other):
+                    same.append(other)
         return False
 
     # --- instructions ------------------------------------------------------------------------
