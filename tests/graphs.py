@@ -421,10 +421,10 @@ class StepWriter:
         self.give(key, weight)
         fraction = weight.fraction + vector.format.fraction
         term = weight.width + vector.format.width
-        if self.chance(4):  # as hls4ml does: products and sums in one word, which clips
+        if self.chance(3):  # as hls4ml does: products and sums in one word, which clips
             one = self.format(rng.randint(2, min(term + 4, 31)), fraction - rng.randint(-1, 9))
             self.give("accumulator", one)
-            if self.chance(2):
+            if not self.chance(3):
                 other = one.with_modes(rng.choice(ROUNDINGS), one.overflow)
                 self.give("product", rng.choice([one, other]))
         elif self.chance(5):

@@ -107,6 +107,11 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
             plan = plan_network(case.network, case.parameters, lanes)
             for scan in plan.scans.values():
                 seen |= {(NAMES[row["operation"]], scan.bits) for row in scan.instructions}
+                seen |= {
+                    (NAMES[row["operation"]], scan.bits, int(row["low"]))
+                    for row in scan.instructions
+                    if NAMES[row["operation"]].startswith("rows")
+                }
                 seen |= {("interleaved", rows.interleaved) for rows in scan.matrices}
                 seen |= {("chunked", rows.chunk < rows.count.max()) for rows in scan.matrices}
                 if lanes == 1:
@@ -135,7 +140,12 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     }
     kernels = set(OPERATION) - {"load", "store"}
     wanted |= {(name, bits) for name in kernels for bits in (32, 64)} | {("load", 64)}
-    assert not wanted - seen
+    wanted |= {("rows_ordered", bits, words) for bits, words in [(32, 0), (32, 1)]}
+    wanted |= {("rows_ordered", 64, words) for words in (0, 1, 2)}
+    wanted |= {(name, 64, 0) for name in ("rows_cast", "rows_ordered_narrow")}
+    wanted |= {(name, 64, 1) for name in ("rows_cast", "rows_ordered_narrow")}
+    missing = wanted - seen
+    assert not missing
 
 
 # --- every kernel on purpose -------------------------------------------------------------------
