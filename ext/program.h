@@ -22,7 +22,8 @@ enum rnnhw_operation {
     RNNHW_ROWS_WIDE,    /* dst (+)= matrices[rows] times a */
     RNNHW_ROWS_CAST,    /* dst (+)= the products of packed a, each cast; `low`: none can clip */
     RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the
-                           sums and the terms, 2: and operands */
+                           sums and the terms, 2: and operands, 3: and
+                           no product can clip */
     RNNHW_ROWS_ORDERED_NARROW, /* the same for packed a; `low`: no product can clip */
     RNNHW_LOAD,         /* whole: dst = a from a sequence of `low` bits */
     RNNHW_STORE,        /* whole: dst in a sequence of `low` bits = a */

@@ -616,7 +616,8 @@ class _ScanPlanner:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
         fields["rows"] = self._matrix(product, np.dtype(np.int16) if narrow else self.element)
         fields["a"] = self._packed(node.vector) if narrow else self.slot_of[node.vector]
-        fields["low"] = int(product.terms_fit) if narrow else product.words_hold + in_words
+        words = product.words_hold + (1 + product.terms_fit if in_words else 0)
+        fields["low"] = int(product.terms_fit) if narrow else words
         self._emit(node, "rows_ordered_narrow" if narrow else "rows_ordered", **fields)
 
     def _transform(self, node: Matvec) -> None:

@@ -141,7 +141,7 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     kernels = set(OPERATION) - {"load", "store"}
     wanted |= {(name, bits) for name in kernels for bits in (32, 64)} | {("load", 64)}
     wanted |= {("rows_ordered", bits, words) for bits, words in [(32, 0), (32, 1)]}
-    wanted |= {("rows_ordered", 64, words) for words in (0, 1, 2)}
+    wanted |= {("rows_ordered", 64, words) for words in (0, 1, 2, 3)}
     wanted |= {(name, 64, 0) for name in ("rows_cast", "rows_ordered_narrow")}
     wanted |= {(name, 64, 1) for name in ("rows_cast", "rows_ordered_narrow")}
     missing = wanted - seen
