@@ -103,6 +103,12 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return (sums16){_mm256_cmpgt_epi32(a.low, b.low), _mm256_cmpgt_epi32(a.high, b.high)};
 }
 
+/* -1 where a = b, else 0. */
+static inline sums16 sums_equal(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_cmpeq_epi32(a.low, b.low), _mm256_cmpeq_epi32(a.high, b.high)};
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     return (sums16){_mm256_loadu_si256((const __m256i *)from),

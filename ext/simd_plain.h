@@ -138,6 +138,15 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return result;
 }
 
+/* -1 where a = b, else 0. */
+static inline sums16 sums_equal(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = -(a.lane[lane] == b.lane[lane]);
+    return result;
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     sums16 sums;
