@@ -26,7 +26,14 @@ GROUND = [
     ["cells", "tasks"],
     ["design"],
 ]
-WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
+WEST = [
+    ["products"],
+    ["plan"],
+    ["golden", "engine", "reference"],
+    ["simulation"],
+    ["verification"],
+    ["analysis"],
+]
 EAST = [["profiles", "machine", "costreport"], ["placement", "processor"], ["cost", "rtl"]]
 ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
