@@ -10,6 +10,7 @@ from rnnhw.report.roofline import roofline
 from rnnhw.report.values import Cell, number, percent, shown
 
 __all__ = [
+    "CYCLE_FORMULA",
     "Table",
     "files_table",
     "layer_name",
@@ -32,8 +33,8 @@ __all__ = [
     "work_table",
 ]
 
-ACCUMULATE_CYCLES = 7
-"""From the last column's read to the first accumulator in the post-processor."""
+CYCLE_FORMULA = "cycles = X + (G - 1) PER + C + 7 + (REM - 1) + D, with REM = rows - (G - 1) P"
+"""How a phase's cycles follow from its row (see :mod:`rnnhw.machine.phases`)."""
 
 
 @dataclass

@@ -1,0 +1,73 @@
+"""The report as CSV: a row a layer, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from rnnhw.costreport import Figure, LayerReport, Report
+
+__all__ = ["to_csv"]
+
+_FIGURES = {
+    "lanes": "lanes",
+    "cycles_per_step": "cycles_per_step",
+    "instructions_per_step": "instructions_per_step",
+    "utilisation": "utilisation_fraction",
+    "dsp_blocks": "dsp_blocks",
+    "block_rams": "block_rams",
+    "luts": "luts",
+    "flip_flops": "flip_flops",
+}
+"""Columns by the report's names: those of the report, where they tell the unit."""
+
+_HOLDS = ("weights", "biases", "tables", "state", "vectors")
+
+
+def to_csv(report: Report) -> str:
+    """A header and a row for each layer.
+
+    Columns are named as ``--min`` and ``--max`` name a layer's figures. A figure that is not
+    known is so called; one that does not exist on the target is empty.
+    """
+    columns: dict[str, None] = {}
+    rows = [_row(report, layer) for layer in report.layers]
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    # What explains the numbers stands behind them.
+    order = [*(name for name in columns if name != "assumptions"), "assumptions"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, order, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
+    design = report.files.design
+    row: dict[str, int | float | str] = {
+        "design": design.name if design else report.title,
+        "profile": report.target.profile,
+        "layer": layer.name,
+        "runs": layer.runs,
+        "macs_per_step": layer.macs_per_step,
+    }
+    for name, column in _FIGURES.items():
+        row[column] = _value(getattr(layer, name))
+    row |= {"cycles_basis": layer.cycles_basis, "bound_by": _value(layer.bound_by)}
+    if layer.memories:
+        for holds in _HOLDS:
+            kind = [memory for memory in layer.memories if memory.holds == holds]
+            row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in kind)
+            row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in kind)
+    for group in ("traffic", "counts"):
+        for name, count in getattr(layer, group).items():
+            row[f"{group}.{name}"] = count
+    row["assumptions"] = "; ".join(layer.assumptions)
+    return row
+
+
+def _value(figure: Figure) -> int | float | str:
+    if figure.value is None:
+        return "" if figure.status == "not used" else figure.status
+    return figure.value

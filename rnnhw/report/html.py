@@ -1,0 +1,272 @@
+"""The report as one HTML page that needs nothing else: no script, font or image from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+
+from rnnhw.costreport import Report, Status
+from rnnhw.report import charts, tables
+from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.roofline import roofline, streamed_bits
+from rnnhw.report.tables import Table
+from rnnhw.report.values import Cell, number, percent, shown
+
+__all__ = ["to_html"]
+
+_MARKS: dict[Status, str] = {
+    "measured": "m",
+    "vendor": "v",
+    "tool": "t",
+    "second-hand": "s",
+}
+"""The letter behind a number that does not follow from the design alone."""
+
+_STATUSES: dict[Status, str] = {
+    "measured": "measured by this project",
+    "vendor": "read in the vendor's own text or tool report",
+    "tool": "read out of a data file or report of an open tool",
+    "second-hand": "from a number that a third party reports",
+}
+
+
+def to_html(report: Report) -> str:
+    """The page; every text of the report is escaped."""
+    title = report.title or "untitled design"
+    style = resources.files(__package__).joinpath("style.css").read_text("utf-8")
+    sections = [section for section in _sections(report) if section is not None]
+    links = (tag("a", name, href=f"#{_anchor(name)}") for name, _ in sections)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{title} - {report.target.title}"),
+        tag("style", Markup(style)),
+    )
+    body = tag(
+        "body",
+        _header(report, title),
+        tag("nav", *links),
+        tag("main", *(content for _, content in sections)),
+        tag("footer", f"rnnhw {report.rnnhw_version}"),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _section(name: str, *content: str) -> tuple[str, Markup]:
+    return name, tag("section", tag("h2", name), *content, id=_anchor(name))
+
+
+def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
+    yield _section(
+        "Summary",
+        _tiles(report),
+        tag("div", *_tables(tables.speed_table(report), tables.work_table(report)), class_="pair"),
+    )
+    yield _section("Layers", _table(tables.layers_table(report)), *_phases(report))
+    yield _section("Timeline", *_timeline(report))
+    yield _section("Roofline", *_roofline(report))
+    yield _section("Operations and traffic", *_work(report))
+    yield _section("Storage", *_storage(report))
+    yield _section("Word lengths", *_words(report))
+    yield _section("Assumptions", *_assumptions(report))
+    yield _section("Sources", *_sources(report))
+
+
+# --- parts -------------------------------------------------------------------------------------
+def _header(report: Report, title: str) -> Markup:
+    fits = {True: "good", False: "bad", None: "open"}[report.fits]
+    settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
+    target = tag("p", f"on {report.target.title} ({report.target.profile})")
+    return tag(
+        "header",
+        tag("h1", title),
+        joined(target, tag("p", f"with {settings}", class_="muted") if settings else ""),
+        tag("p", tables.verdict(report), class_=f"verdict {fits}"),
+    )
+
+
+def _cell(cell: Cell) -> Markup:
+    """The text; a letter behind it tells a number that came from elsewhere."""
+    if cell.status is None:
+        return joined(cell.text)
+    if cell.text == cell.status:
+        return tag("span", cell.text, class_="faint", **({"title": cell.note} if cell.note else {}))
+    mark = _MARKS.get(cell.status)
+    if mark is None:
+        return joined(cell.text)
+    why = f"{cell.status}: {cell.note}" if cell.note else cell.status
+    return joined(cell.text, tag("sup", mark, title=why))
+
+
+def _table(table: Table, extra: tuple[str, Sequence[Markup]] | None = None) -> Markup:
+    """A table, with a column of drawings behind the first where ``extra`` gives one."""
+    if not table.rows:
+        return Markup()
+
+    def kind(index: int) -> str:
+        return "number" if index >= table.numbers_from else "text"
+
+    def line(cells: Iterable[Markup], drawing: Markup | None, *, heads: bool) -> Markup:
+        found = []
+        for index, cell in enumerate(cells):
+            if heads:
+                found.append(tag("th", cell, scope="col", class_=kind(index)))
+            elif index == 0:
+                found.append(tag("th", cell, scope="row"))
+            else:
+                found.append(tag("td", cell, class_=kind(index)))
+            if index == 0 and drawing is not None:
+                wide = tag("th", drawing, scope="col") if heads else tag("td", drawing)
+                found.append(wide)
+        return tag("tr", *found)
+
+    parts = [tag("caption", table.title)]
+    if table.headed:
+        drawing = joined(extra[0]) if extra else None
+        heads = (joined(column) for column in table.columns)
+        parts.append(tag("thead", line(heads, drawing, heads=True)))
+    rows = (
+        line(map(_cell, row), extra[1][index] if extra else None, heads=False)
+        for index, row in enumerate(table.rows)
+    )
+    return tag("div", tag("table", *parts, tag("tbody", *rows)), class_="scroll", tabindex="0")
+
+
+def _tables(*found: Table) -> list[Markup]:
+    return [_table(table) for table in found if table.rows]
+
+
+def _figure(drawing: Markup, caption: str, kind: str = "") -> Markup:
+    return tag("figure", drawing, tag("figcaption", caption), class_=f"drawing {kind}".rstrip())
+
+
+def _absent(text: str) -> Markup:
+    return tag("p", text, class_="muted")
+
+
+def _tiles(report: Report) -> Markup:
+    """The figures that are asked for first; those that do not exist on the target are left out."""
+    totals = report.totals
+    tiles: list[tuple[str, Cell]] = []
+    for point in report.operating_points[:1]:
+        clock = f"at {shown(point.clock_mhz).text} MHz"
+        tiles.append((f"steps a second {clock}", shown(point.steps_per_second)))
+        tiles.append((f"step latency, µs {clock}", shown(point.step_latency_us)))
+        if totals.required_steps_per_second.value is not None:
+            tiles.append((f"deadline slack, % {clock}", shown(point.deadline_slack_percent)))
+    if totals.instructions_per_step.status == "not used":
+        tiles.append(("cycles a step", shown(totals.cycles_per_step)))
+    else:
+        tiles.append(("instructions a step", shown(totals.instructions_per_step)))
+    tiles.append(("MACs a step", shown(totals.macs_per_step)))
+    if totals.utilisation.status != "not used":
+        tiles.append(("utilisation", percent(totals.utilisation)))
+    tiles.append(("weights, bits", shown(totals.weight_bits)))
+    tiles.append(("state, bits", shown(totals.state_bits)))
+    found = (
+        tag("div", tag("dt", name), tag("dd", _cell(cell)), class_="tile") for name, cell in tiles
+    )
+    return tag("dl", *found, class_="tiles")
+
+
+def _phases(report: Report) -> Iterator[Markup]:
+    table = tables.phases_table(report)
+    if table.rows:
+        yield _table(table)
+        yield tag("p", tables.CYCLE_FORMULA, class_="formula")
+
+
+def _timeline(report: Report) -> Iterator[Markup]:
+    drawing = charts.timeline_chart(report)
+    if not drawing:
+        yield _absent("not drawn: the cycles of the layers are not known")
+        return
+    steps = 1 + max((span.step for span in report.timeline if span.step is not None), default=0)
+    caption = (
+        f"the first {steps} steps, numbered; cycle 0 brings the first element of the input"
+        if steps > 1
+        else "one step; cycle 0 brings the first element of the input"
+    )
+    yield _figure(drawing, caption)
+
+
+def _roofline(report: Report) -> Iterator[Markup]:
+    points = roofline(report)
+    if not points:
+        yield _absent("not drawn: the target has no lanes, or no layer reads weights")
+        return
+    captions = [
+        "flat: what the lanes do, MACs a cycle; sloped: what the layer's weight memories bring; "
+        "points: the layers as numbered in the table"
+    ]
+    port = sum(point.port_bits for point in points)
+    for name, bits in streamed_bits(report).items():
+        clock = shown(report.operating_points[0].clock_mhz).text
+        captions.append(
+            f"dashed, where it limits: {name} would bring {number(bits)} weight bits a cycle at "
+            f"{clock} MHz, the memories of all layers bring {number(port)}"
+        )
+    drawing = tag("p", "MACs a cycle", class_="axis")
+    yield _figure(joined(drawing, charts.roofline_chart(report)), "; ".join(captions), "plot")
+    yield _table(tables.roofline_table(report))
+
+
+def _work(report: Report) -> Iterator[Markup]:
+    for parts, table, unit in (
+        (tables.operations, tables.operations_table(report), "operations"),
+        (tables.traffic, tables.traffic_table(report), "bits"),
+    ):
+        drawing = charts.stacked_bars(report, parts, unit)
+        if drawing:
+            yield tag("h3", table.title)
+            yield drawing
+            yield _table(table)
+
+
+def _storage(report: Report) -> Iterator[Markup]:
+    yield tag("h3", "Of the device")
+    yield charts.resource_meters(report)
+    memories = charts.memory_bars(report)
+    if memories:
+        yield tag("h3", "By memory")
+        yield memories
+    pair = _tables(tables.storage_table(report), tables.resources_table(report))
+    yield tag("div", *pair, class_="pair")
+
+
+def _words(report: Report) -> Iterator[Markup]:
+    bars = charts.word_bars(report.signals)
+    legend = (
+        tag("li", tag("i", class_=f"key {name}"), text)
+        for name, text in (("sign", "sign"), ("whole", "integer bits"), ("part", "fraction bits"))
+    )
+    yield tag("ul", *legend, class_="legend")
+    yield _table(tables.words_table(report), ("bits around the binary point", bars))
+    yield _absent("lowest and highest: what formats and the number of terms allow, any weights")
+
+
+def _assumptions(report: Report) -> Iterator[Markup]:
+    yield tag("ul", *(tag("li", note) for note in tables.notes(report)), class_="notes")
+
+
+def _sources(report: Report) -> Iterator[Markup]:
+    yield from _tables(tables.sources_table(report))
+    yield tag("div", _table(tables.files_table(report)), class_="files")
+    legend = (
+        joined(tag("dt", tag("sup", mark), f" {status}"), tag("dd", _STATUSES[status]))
+        for status, mark in _MARKS.items()
+    )
+    rest = (
+        joined(
+            tag("dt", "unmarked"), tag("dd", "derived: follows from the design and such numbers")
+        ),
+        joined(tag("dt", "not known"), tag("dd", "no source supports a figure")),
+        joined(tag("dt", "not used"), tag("dd", "does not exist on this target")),
+    )
+    yield tag("dl", *legend, *rest, class_="statuses")
