@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from rnnhw.costreport import SignalReport
-from rnnhw.dataflow import Gather, Interval, Matvec
+from rnnhw.dataflow import Constant, Gather, Interval, Matvec
 from rnnhw.network import Network, Scan, Source, Steps, Total
 from rnnhw.numerics import Q
 
@@ -17,7 +17,8 @@ __all__ = ["signal_reports"]
 def signal_reports(network: Network) -> tuple[SignalReport, ...]:
     """The input, then every layer's tensors and signals in the order of computation.
 
-    What only selects elements is left out: its words are those of what it selects from.
+    What only selects elements is left out: its words are those of what it selects from. So are
+    vectors that are tensors.
     """
     return tuple(_signals(network))
 
@@ -40,7 +41,7 @@ def _layer(scan: Scan) -> Iterator[SignalReport]:
         units = math.prod(tensor.shape)
         yield _report(tensor.key, "tensor", tensor.role, units, tensor.format, interval)
     for name, node in scan.graph.signals():
-        if isinstance(node, Gather):
+        if isinstance(node, Gather) or (isinstance(node, Constant) and node.tensor is not None):
             continue
         if isinstance(node, Matvec) and node.product is not None:
             limits = node.product.lowest, node.product.max

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from rnnhw.costreport import LayerReport, Report, Resource, SignalReport
+from rnnhw.report.marks import marked
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
 from rnnhw.report.tables import layer_name, resource_name
@@ -28,7 +29,7 @@ __all__ = [
 _PHONE = 290
 """The narrowest drawing, in pixels: what must not touch is kept apart on it."""
 
-_DIGIT = 7.5
+_DIGIT = 6.4
 """The width of a digit in pixels, at the size of the drawings' text."""
 
 _COLOURS = 8
@@ -71,6 +72,8 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
         step = "once" if span.step is None else f"step {span.step + 1}"
         cycles = f"cycles {span.start_cycle:,} to {span.end_cycle:,}"
         colour = "once" if span.step is None else f"t{span.step % 3}"
+        if width * _PHONE < 2:
+            colour += " thin"
         parts.append(
             tag(
                 "rect",
@@ -83,7 +86,7 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
             )
         )
         text = "" if span.step is None else str(span.step + 1)
-        if text and width * _PHONE > _DIGIT * len(text) + 4:
+        if text and width * _PHONE > _DIGIT * len(text) + 1:
             middle = (span.start_cycle + span.end_cycle) / 2 / end
             label = tag("text", text, x=_across(middle), y=y + 13, class_=f"in {colour}")
             parts.append(label)
@@ -102,8 +105,7 @@ def _cycle_axis(end: int, bottom: int) -> Iterable[Markup]:
         x = _across(cycle / end)
         yield tag("line", x1=x, x2=x, y1=0, y2=bottom + 5, class_="grid")
         anchor = "start" if cycle == 0 else "end" if cycle > 0.93 * end else "middle"
-        text = f"{cycle:,} cycles" if cycle == 0 and end > step else f"{cycle:,}"
-        yield tag("text", text, x=x, y=bottom + 19, text_anchor=anchor, class_="tick")
+        yield tag("text", f"{cycle:,}", x=x, y=bottom + 19, text_anchor=anchor, class_="tick")
 
 
 # --- roofline ----------------------------------------------------------------------------------
@@ -151,10 +153,10 @@ def roofline_chart(report: Report) -> Markup:
     parts += _roof_labels(scales, sorted({point.lanes for point in points}))
     parts += _points(scales, points)
     axis = tag(
-        "text", "MACs a weight bit", x="100%", y=_HEIGHT + 36, text_anchor="end", class_="tick"
+        "text", "MACs a weight bit", x="100%", y=_HEIGHT + 40, text_anchor="end", class_="tick"
     )
     label = "Roofline: MACs a cycle over MACs a weight bit, both logarithmic"
-    return _svg(_HEIGHT + 42, label, *parts, axis)
+    return _svg(_HEIGHT + 46, label, *parts, axis)
 
 
 def _slope(scales: _Scales, bits: float, lanes: int, colour: str, name: str) -> list[Markup]:
@@ -176,7 +178,7 @@ def _log_axes(scales: _Scales) -> Iterable[Markup]:
     for power in _every(scales.left, scales.right, 6):
         x = _across(scales.x(2.0**power))
         yield tag("line", x1=x, x2=x, y1=0, y2=_HEIGHT, class_="grid")
-        yield tag("text", _power(power), x=x, y=_HEIGHT + 17, text_anchor="middle", class_="tick")
+        yield tag("text", _power(power), x=x, y=_HEIGHT + 20, text_anchor="middle", class_="tick")
     for power in _every(scales.low, scales.high, 9):
         y = scales.y(2.0**power)
         yield tag("line", x1=0, x2="100%", y1=y, y2=y, class_="grid")
@@ -309,7 +311,7 @@ def _meter(resource: Resource) -> Markup:
         "div",
         tag("span", resource_name(resource), class_="what"),
         tag("span", *inner, class_=track),
-        tag("span", f"{used.text} of {capacity.marked}{known}", class_="count"),
+        tag("span", marked(used), " of ", marked(capacity), known, class_="count"),
         class_="bar",
     )
 

@@ -5,29 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 
-from rnnhw.costreport import Report, Status
+from rnnhw.costreport import Report
 from rnnhw.report import charts, tables
+from rnnhw.report.marks import marked, statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.roofline import roofline, streamed_bits
 from rnnhw.report.tables import Table
 from rnnhw.report.values import Cell, number, percent, shown
 
 __all__ = ["to_html"]
-
-_MARKS: dict[Status, str] = {
-    "measured": "m",
-    "vendor": "v",
-    "tool": "t",
-    "second-hand": "s",
-}
-"""The letter behind a number that does not follow from the design alone."""
-
-_STATUSES: dict[Status, str] = {
-    "measured": "measured by this project",
-    "vendor": "read in the vendor's own text or tool report",
-    "tool": "read out of a data file or report of an open tool",
-    "second-hand": "from a number that a third party reports",
-}
 
 
 def to_html(report: Report) -> str:
@@ -68,7 +54,7 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
         _tiles(report),
         tag("div", *_tables(tables.speed_table(report), tables.work_table(report)), class_="pair"),
     )
-    yield _section("Layers", _table(tables.layers_table(report)), *_phases(report))
+    yield _section("Layers", _table(tables.layers_table(report), titled=False), *_phases(report))
     yield _section("Timeline", *_timeline(report))
     yield _section("Roofline", *_roofline(report))
     yield _section("Operations and traffic", *_work(report))
@@ -91,21 +77,13 @@ def _header(report: Report, title: str) -> Markup:
     )
 
 
-def _cell(cell: Cell) -> Markup:
-    """The text; a letter behind it tells a number that came from elsewhere."""
-    if cell.status is None:
-        return joined(cell.text)
-    if cell.text == cell.status:
-        return tag("span", cell.text, class_="faint", **({"title": cell.note} if cell.note else {}))
-    mark = _MARKS.get(cell.status)
-    if mark is None:
-        return joined(cell.text)
-    why = f"{cell.status}: {cell.note}" if cell.note else cell.status
-    return joined(cell.text, tag("sup", mark, title=why))
+def _table(
+    table: Table, extra: tuple[str, Sequence[Markup]] | None = None, *, titled: bool = True
+) -> Markup:
+    """A table, with a column of drawings behind the first where ``extra`` gives one.
 
-
-def _table(table: Table, extra: tuple[str, Sequence[Markup]] | None = None) -> Markup:
-    """A table, with a column of drawings behind the first where ``extra`` gives one."""
+    Where the heading above says it already, the table is not ``titled``.
+    """
     if not table.rows:
         return Markup()
 
@@ -126,13 +104,12 @@ def _table(table: Table, extra: tuple[str, Sequence[Markup]] | None = None) -> M
                 found.append(wide)
         return tag("tr", *found)
 
-    parts = [tag("caption", table.title)]
-    if table.headed:
+    parts = [tag("caption", table.title, class_="shown" if titled else "unseen")]
+    if table.heads:
         drawing = joined(extra[0]) if extra else None
-        heads = (joined(column) for column in table.columns)
-        parts.append(tag("thead", line(heads, drawing, heads=True)))
+        parts.append(tag("thead", line(map(marked, table.heads), drawing, heads=True)))
     rows = (
-        line(map(_cell, row), extra[1][index] if extra else None, heads=False)
+        line(map(marked, row), extra[1][index] if extra else None, heads=False)
         for index, row in enumerate(table.rows)
     )
     return tag("div", tag("table", *parts, tag("tbody", *rows)), class_="scroll", tabindex="0")
@@ -146,7 +123,7 @@ def _figure(drawing: Markup, caption: str, kind: str = "") -> Markup:
     return tag("figure", drawing, tag("figcaption", caption), class_=f"drawing {kind}".rstrip())
 
 
-def _absent(text: str) -> Markup:
+def _remark(text: str) -> Markup:
     return tag("p", text, class_="muted")
 
 
@@ -170,7 +147,7 @@ def _tiles(report: Report) -> Markup:
     tiles.append(("weights, bits", shown(totals.weight_bits)))
     tiles.append(("state, bits", shown(totals.state_bits)))
     found = (
-        tag("div", tag("dt", name), tag("dd", _cell(cell)), class_="tile") for name, cell in tiles
+        tag("div", tag("dt", name), tag("dd", marked(cell)), class_="tile") for name, cell in tiles
     )
     return tag("dl", *found, class_="tiles")
 
@@ -185,13 +162,13 @@ def _phases(report: Report) -> Iterator[Markup]:
 def _timeline(report: Report) -> Iterator[Markup]:
     drawing = charts.timeline_chart(report)
     if not drawing:
-        yield _absent("not drawn: the cycles of the layers are not known")
+        yield _remark("not drawn: the cycles of the layers are not known")
         return
     steps = 1 + max((span.step for span in report.timeline if span.step is not None), default=0)
     caption = (
-        f"the first {steps} steps, numbered; cycle 0 brings the first element of the input"
+        f"the first {steps} steps, numbered, over cycles; cycle 0 brings the first element of the input"
         if steps > 1
-        else "one step; cycle 0 brings the first element of the input"
+        else "one step, over cycles; cycle 0 brings the first element of the input"
     )
     yield _figure(drawing, caption)
 
@@ -199,22 +176,23 @@ def _timeline(report: Report) -> Iterator[Markup]:
 def _roofline(report: Report) -> Iterator[Markup]:
     points = roofline(report)
     if not points:
-        yield _absent("not drawn: the target has no lanes, or no layer reads weights")
+        yield _remark("not drawn: the target has no lanes, or no layer reads weights")
         return
-    captions = [
-        "flat: what the lanes do, MACs a cycle; sloped: what the layer's weight memories bring; "
-        "points: the layers as numbered in the table"
-    ]
-    port = sum(point.port_bits for point in points)
-    for name, bits in streamed_bits(report).items():
+    caption = (
+        "flat: MACs a cycle that the lanes do; sloped: that a layer's weight memory feeds; points: "
+        "the layers as numbered in the table"
+    )
+    axis = tag("p", "MACs a cycle", class_="axis")
+    yield _figure(joined(axis, charts.roofline_chart(report)), caption, "plot")
+    streamed = streamed_bits(report)
+    if streamed:
         clock = shown(report.operating_points[0].clock_mhz).text
-        captions.append(
-            f"dashed, where it limits: {name} would bring {number(bits)} weight bits a cycle at "
-            f"{clock} MHz, the memories of all layers bring {number(port)}"
+        listed = "; ".join(f"{name}: {number(bits)}" for name, bits in streamed.items())
+        yield _remark(
+            f"weight bits a cycle at {clock} MHz, were they streamed (dashed where that limits): "
+            f"{listed}"
         )
-    drawing = tag("p", "MACs a cycle", class_="axis")
-    yield _figure(joined(drawing, charts.roofline_chart(report)), "; ".join(captions), "plot")
-    yield _table(tables.roofline_table(report))
+    yield _table(tables.roofline_table(report), titled=False)
 
 
 def _work(report: Report) -> Iterator[Markup]:
@@ -226,7 +204,7 @@ def _work(report: Report) -> Iterator[Markup]:
         if drawing:
             yield tag("h3", table.title)
             yield drawing
-            yield _table(table)
+            yield _table(table, titled=False)
 
 
 def _storage(report: Report) -> Iterator[Markup]:
@@ -247,26 +225,18 @@ def _words(report: Report) -> Iterator[Markup]:
         for name, text in (("sign", "sign"), ("whole", "integer bits"), ("part", "fraction bits"))
     )
     yield tag("ul", *legend, class_="legend")
-    yield _table(tables.words_table(report), ("bits around the binary point", bars))
-    yield _absent("lowest and highest: what formats and the number of terms allow, any weights")
+    drawings = "bits around the binary point", bars
+    yield _table(tables.words_table(report), drawings, titled=False)
+    yield _remark("lowest and highest: what formats and the number of terms allow, any weights")
 
 
 def _assumptions(report: Report) -> Iterator[Markup]:
-    yield tag("ul", *(tag("li", note) for note in tables.notes(report)), class_="notes")
+    yield tag(
+        "ul", *(tag("li", note) for note in tables.notes(report, starred=False)), class_="notes"
+    )
 
 
 def _sources(report: Report) -> Iterator[Markup]:
-    yield from _tables(tables.sources_table(report))
+    yield _table(tables.sources_table(report), titled=False)
     yield tag("div", _table(tables.files_table(report)), class_="files")
-    legend = (
-        joined(tag("dt", tag("sup", mark), f" {status}"), tag("dd", _STATUSES[status]))
-        for status, mark in _MARKS.items()
-    )
-    rest = (
-        joined(
-            tag("dt", "unmarked"), tag("dd", "derived: follows from the design and such numbers")
-        ),
-        joined(tag("dt", "not known"), tag("dd", "no source supports a figure")),
-        joined(tag("dt", "not used"), tag("dd", "does not exist on this target")),
-    )
-    yield tag("dl", *legend, *rest, class_="statuses")
+    yield statuses()

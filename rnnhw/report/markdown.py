@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rnnhw.costreport import Report
 from rnnhw.report import tables
 from rnnhw.report.tables import Table
+from rnnhw.report.values import Cell
 
 __all__ = ["to_markdown"]
 
@@ -53,7 +54,8 @@ def _piped(table: Table) -> str:
     rules = [
         "---:" if index >= table.numbers_from else "---" for index in range(len(table.columns))
     ]
-    lines = [[_escaped(column) for column in table.columns], rules]
+    heads = table.heads or [Cell("")] * len(table.columns)
+    lines = [[_escaped(head.marked) for head in heads], rules]
     lines += [[_escaped(cell.marked) for cell in row] for row in table.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,8 +3,8 @@
     bound = min(lanes, MACs a weight bit x weight bits a cycle)        MACs a cycle
 
 The model is Williams, Waterman and Patterson's ("Roofline: an insightful visual performance model
-for multicore architectures", CACM 52(4), 2009), in the accelerator's own units: every memory that
-holds weights gives a word a cycle.
+for multicore architectures", CACM 52(4), 2009), in the accelerator's own units. A layer reads one
+of its weight memories at a time, a word a cycle: its bandwidth is that of the widest.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class RooflinePoint:
 def _point(number: int, layer: LayerReport) -> RooflinePoint | None:
     lanes, cycles = layer.lanes.value, layer.cycles_per_step.value
     read = layer.traffic.get("weight_read_bits", 0)
-    port = sum(memory.width_bits for memory in layer.memories if memory.holds == "weights")
+    widths = [memory.width_bits for memory in layer.memories if memory.holds == "weights"]
+    port = max(widths, default=0)
     if not (isinstance(lanes, int) and isinstance(cycles, int) and read and port and cycles):
         return None
     macs = layer.macs_per_step

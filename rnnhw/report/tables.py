@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rnnhw.costreport import Figure, LayerReport, Report, Resource
 from rnnhw.report.roofline import roofline
@@ -39,21 +39,25 @@ CYCLE_FORMULA = "cycles = X + (G - 1) PER + C + 7 + (REM - 1) + D, with REM = ro
 
 @dataclass
 class Table:
-    """Rows of cells; the columns from ``numbers_from`` on hold numbers."""
+    """Rows of cells under ``columns``; those from ``numbers_from`` on hold numbers."""
 
     title: str
-    columns: tuple[str, ...]
+    columns: tuple[Cell | str, ...]
     numbers_from: int = 1
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def add(self, *cells: Cell | str) -> None:
         """One more row."""
-        self.rows.append(tuple(Cell(c) if isinstance(c, str) else c for c in cells))
+        self.rows.append(_cells(cells))
 
     @property
-    def headed(self) -> bool:
-        """Whether any column has a name."""
-        return any(self.columns)
+    def heads(self) -> tuple[Cell, ...]:
+        """The columns' names; empty where none has one."""
+        return _cells(self.columns) if any(self.columns) else ()
+
+
+def _cells(cells: Iterable[Cell | str]) -> tuple[Cell, ...]:
+    return tuple(Cell(cell) if isinstance(cell, str) else cell for cell in cells)
 
 
 def layer_name(layer: LayerReport) -> str:
@@ -65,8 +69,9 @@ def layer_name(layer: LayerReport) -> str:
 def speed_table(report: Report) -> Table:
     """A column for each clock."""
     points = report.operating_points
-    clocks = (f"at {shown(point.clock_mhz).marked} MHz" for point in points)
-    table = Table("Speed", ("", *clocks))
+    clocks = (shown(point.clock_mhz) for point in points)
+    heads = (replace(clock, text=f"at {clock.text} MHz") for clock in clocks)
+    table = Table("Speed", ("", *heads))
     deadline = report.totals.required_steps_per_second.value is not None
     steps = report.totals.steps_per_sequence
 
@@ -294,14 +299,16 @@ def words_table(report: Report) -> Table:
             number(signal.width_bits),
             number(signal.lowest),
             number(signal.highest),
-            number(signal.resolution),
+            f"2^{-signal.fraction_bits}",
         )
     return table
 
 
-def notes(report: Report) -> Iterator[str]:
-    """What must be known about the figures."""
-    if any(point.clock_mhz.status == "second-hand" for point in report.operating_points):
+def notes(report: Report, *, starred: bool = True) -> Iterator[str]:
+    """What must be known about the figures; of stars, where they are ``starred``."""
+    if starred and any(
+        point.clock_mhz.status == "second-hand" for point in report.operating_points
+    ):
         yield "* second-hand: from a number that a third party reports"
     yield from report.notes
     for layer in report.layers:

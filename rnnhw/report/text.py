@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -61,12 +61,13 @@ def _rich(table: Table) -> RichTable:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
-        show_header=table.headed,
+        show_header=bool(table.heads),
     )
     rich.title_style = "bold"
-    for index, column in enumerate(table.columns):
-        justify = "right" if index >= table.numbers_from else "left"
-        rich.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for index in range(len(table.columns)):
+        head = Text(table.heads[index].marked if table.heads else "")
+        justify: JustifyMethod = "right" if index >= table.numbers_from else "left"
+        rich.add_column(head, justify=justify, overflow="fold")
     for row in table.rows:
         rich.add_row(*(Text(cell.marked) for cell in row))
     return rich
