@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rnnhw.costreport import LayerReport, Report, Resource, SignalReport
@@ -111,6 +112,7 @@ def _cycle_axis(end: int, bottom: int) -> Iterable[Markup]:
 # --- roofline ----------------------------------------------------------------------------------
 _HEIGHT = 270
 _LABEL_HEIGHT = 15
+_NEAR = 8
 
 
 class _Scales:
@@ -212,21 +214,31 @@ def _points(scales: _Scales, points: Sequence[RooflinePoint]) -> Iterable[Markup
         title = f"{point.number} {point.layer}: {number(point.macs_per_cycle)} MACs a cycle"
         dot = tag("title", title)
         yield tag("circle", dot, cx=_across(x / _PHONE), cy=y, r=5, class_="point")
-    below = 0.0
-    for group in sorted(_clusters(placed), key=lambda group: max(y for _, y, _ in group)):
-        x = max(x for x, _, _ in group)
-        y = max(max(y for _, y, _ in group) + 19, below)
-        below = y + _LABEL_HEIGHT
+    taken = [_Box(x - 6, x + 6, y - 6, y + 6) for x, y, _ in placed]
+    for group in _clusters(placed):
         text = _ranges([point.number for _, _, point in group])
-        room = x + _DIGIT * len(text) / 2 < _PHONE
-        yield tag(
-            "text",
-            text,
-            x=_across(x / _PHONE),
-            y=y,
-            text_anchor="middle" if room else "end",
-            class_="pointname",
-        )
+        x, y = max(x for x, _, _ in group), max(y for _, y, _ in group)
+        half = _DIGIT * len(text) / 2 + 2
+        x = min(max(x, half), _PHONE - half)
+        box = _Box(x - half, x + half, y + 8, y + 8 + _LABEL_HEIGHT)
+        while any(box.touches(other) for other in taken):
+            box = replace(box, top=box.top + 4, bottom=box.bottom + 4)
+        taken.append(box)
+        at = {"x": _across(x / _PHONE), "y": box.bottom - 4}
+        yield tag("text", text, text_anchor="middle", class_="pointname", **at)
+
+
+@dataclass(frozen=True)
+class _Box:
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def touches(self, other: _Box) -> bool:
+        """Whether the two have a point in common."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
 
 
 _Placed = tuple[float, float, RooflinePoint]
@@ -239,7 +251,7 @@ def _clusters(placed: Iterable[_Placed]) -> list[list[_Placed]]:
         near = [
             group
             for group in groups
-            if any(abs(x - each[0]) < 24 and abs(y - each[1]) < _LABEL_HEIGHT for x, y, _ in group)
+            if any(abs(x - each[0]) < _NEAR and abs(y - each[1]) < _NEAR for x, y, _ in group)
         ]
         merged = [each, *(other for group in near for other in group)]
         groups = [group for group in groups if group not in near] + [merged]

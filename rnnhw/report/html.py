@@ -165,12 +165,8 @@ def _timeline(report: Report) -> Iterator[Markup]:
         yield _remark("not drawn: the cycles of the layers are not known")
         return
     steps = 1 + max((span.step for span in report.timeline if span.step is not None), default=0)
-    caption = (
-        f"the first {steps} steps, numbered, over cycles; cycle 0 brings the first element of the input"
-        if steps > 1
-        else "one step, over cycles; cycle 0 brings the first element of the input"
-    )
-    yield _figure(drawing, caption)
+    caption = f"the first {steps} steps, numbered where there is room" if steps > 1 else "one step"
+    yield _figure(drawing, f"{caption}, over cycles; cycle 0 brings the input's first element")
 
 
 def _roofline(report: Report) -> Iterator[Markup]:
