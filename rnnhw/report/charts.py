@@ -224,12 +224,14 @@ def _points(scales: _Scales, points: Sequence[RooflinePoint]) -> Iterable[Markup
         while any(box.touches(other) for other in taken):
             box = replace(box, top=box.top + 4, bottom=box.bottom + 4)
         taken.append(box)
-        at = {"x": _across(x / _PHONE), "y": box.bottom - 4}
+        at: dict[str, str | float] = {"x": _across(x / _PHONE), "y": box.bottom - 4}
         yield tag("text", text, text_anchor="middle", class_="pointname", **at)
 
 
 @dataclass(frozen=True)
 class _Box:
+    """A rectangle in pixels, y downwards."""
+
     left: float
     right: float
     top: float
