@@ -2,7 +2,9 @@
 
 h[t] = sigmoid(W x[t] + u * h[t-1] + b): each unit sees its own past alone. Trained by the recipe
 of the other adders it adds six words in ten of 8 bits and one in eight of 32 bits: `rnnhw verify`
-exits 1 and should. (Two hand-set diagonal latches can add; training does not find them.)
+exits 1 and should. (Two hand-set diagonal latches can add; training does not find them.) Nor do
+more units help: of the nets at `--set hidden=4`, 8 and 32 the widest gets 75.3 % of the words of
+8 bits.
 """
 
 from rnnhw import BinaryAddition, Design, Diagonal, Elman, Formats, Linear, Q, Sigmoid, Target

@@ -3,7 +3,7 @@
 Each step reads a value, +1 or -1, and a marker; the sign of the output is to be that of the one
 marked value, `delay` steps later, whatever came between. h[t] = tanh(W x[t] + U h[t-1] + b): a
 latch needs no gates. A search over all states that can be reached proves that 8, 6 and 4 bits
-recall over every delay (see training/README.md; the weights were trained on up to 24 steps).
+recall over every delay (see training/README.md; the weights were trained on up to 30 steps).
 """
 
 from rnnhw import Design, Elman, Formats, Last, Linear, Q, Recall, Target

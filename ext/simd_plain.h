@@ -96,6 +96,23 @@ static inline sums16 sums_and(sums16 a, sums16 b)
     return result;
 }
 
+static inline sums16 sums_xor(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] ^ b.lane[lane];
+    return result;
+}
+
+/* The bits of a that b does not have. */
+static inline sums16 sums_without(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] & ~b.lane[lane];
+    return result;
+}
+
 static inline sums16 sums_min(sums16 a, sums16 b)
 {
     sums16 result;
@@ -133,6 +150,14 @@ static inline sums16 sums_add(sums16 a, sums16 b)
 {
     for (int lane = 0; lane < 16; lane++)
         a.lane[lane] = (int32_t)((uint32_t)a.lane[lane] + (uint32_t)b.lane[lane]);
+    return a;
+}
+
+/* a - b in every lane, modulo 2^32. */
+static inline sums16 sums_subtract(sums16 a, sums16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] = (int32_t)((uint32_t)a.lane[lane] - (uint32_t)b.lane[lane]);
     return a;
 }
 

@@ -32,6 +32,7 @@ from rnnhw.dataflow import (
     StepGraph,
     Subtract,
     operation_table,
+    unwired,
 )
 from rnnhw.network import (
     Last,
@@ -139,6 +140,8 @@ class _Step:
                 return Counts.reading(memory, node.units, width)
             case Reinterpret():
                 return self.reads(node.a)
+            case Cast(changes_nothing=True):
+                return self.reads(node.a)
             case Gather():
                 return self._gathered(node)
             case _ if node in self.stored:
@@ -160,14 +163,12 @@ class _Step:
 
 def stored_vectors(graph: StepGraph) -> frozenset[Node]:
     """Results of the step itself that a matrix-vector product reads, so that they are stored."""
-    stored = set()
+    stored: set[Node] = set()
     for node in graph.nodes:
         if isinstance(node, Matvec):
-            vector = node.vector
-            while isinstance(vector, Reinterpret):
-                vector = vector.a
-            if not isinstance(vector, Input | State | Constant | Gather):
-                stored.add(vector)
+            vector = unwired(node.vector)
+            read = vector.origins if isinstance(vector, Gather) else (vector,)
+            stored.update(v for v in read if not isinstance(v, Input | State | Constant))
     return frozenset(stored)
 
 

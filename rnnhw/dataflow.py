@@ -42,6 +42,7 @@ __all__ = [
     "Subtract",
     "Tensor",
     "operation_table",
+    "unwired",
 ]
 
 Interval = tuple[int, int]
@@ -224,11 +225,16 @@ class Gather(Node):
         """For each element the node that holds it, behind all wiring."""
         elements: list[Node] = []
         for part in self.parts:
-            behind = part
-            while isinstance(behind, Reinterpret):
-                behind = behind.a
+            behind = unwired(part)
             elements += behind.origins if isinstance(behind, Gather) else [behind] * part.units
         return tuple(elements[index] for index in self.indices)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether it reads neighbours in order, or one element for all: nothing has to list the
+        indices."""
+        first, count = self.indices[0], len(self.indices)
+        return self.indices in (tuple(range(first, first + count)), (first,) * count)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -398,6 +404,13 @@ def node_tensors(node: Node) -> tuple[Tensor, ...]:
             return ()
 
 
+def unwired(node: Node) -> Node:
+    """The node behind reinterpretations and casts that change nothing: they move no bit."""
+    while isinstance(node, Reinterpret) or (isinstance(node, Cast) and node.changes_nothing):
+        node = node.a
+    return node
+
+
 def _unchanged(fraction: int, interval: Interval, to: Q) -> bool:
     """Whether a cast to ``to`` changes no integer of ``interval``."""
     return fraction == to.fraction and to.lowest <= interval[0] and interval[1] <= to.max
@@ -535,6 +548,11 @@ class StepBuilder:
         name: str = "",
     ) -> Node:
         """``start + structure @ vector``: the structure writes the operations that it needs."""
+        if isinstance(structure, type) or not callable(getattr(structure, "apply", None)):
+            raise DesignError(
+                f"{self._scope.layer}.{key}: {structure!r} is not a structure",
+                "write for example Dense()",
+            )
         return structure.apply(self, key, vector, units, start, role, name or f"{key}{vector.name}")
 
     def matvec(

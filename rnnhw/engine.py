@@ -234,6 +234,8 @@ class _Tally:
         match node:
             case Reinterpret():
                 return self._read(node.a, done)
+            case Cast(changes_nothing=True):
+                return self._read(node.a, done)
             case Gather():
                 each = done // node.units
                 origins = Counter(node.origins).items()

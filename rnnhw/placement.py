@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rnnhw.machine import LayerMachine, Memory
+from rnnhw.machine import Feed, LayerMachine, Memory
 from rnnhw.profiles import Fpga, ResourceFit
 
 __all__ = ["Placement", "dsp_blocks", "fit_note", "layer_fit", "logic", "place"]
@@ -65,17 +65,20 @@ def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
 
 
 def _structure(layer: LayerMachine) -> str | None:
-    """What the fits call the recurrent matrix; None for layers that no fit was made on."""
+    """What the fits call the recurrent matrix; None for layers that no fit was made on, such as
+    those with another feed than a dense, banded or Walsh-Hadamard one."""
     simple = len(layer.phases) == 1 and layer.phases[0].gates == 1 and len(layer.multipliers) == 1
     if not simple:
         return None
     phase = layer.phases[0]
+    if any(segment.note for segment in phase.segments) or phase.by_block:
+        return None
     if phase.transforms:
-        return "hadamard"
+        return None if any(each.weight_words for each in phase.transforms) else "hadamard"
     late = [segment for segment in phase.segments if not segment.early]
     if len(late) != 1:
         return None
-    return "dense" if late[0].window is None else "banded"
+    return "dense" if late[0].feed is Feed.BROADCAST else "banded"
 
 
 def layer_fit(

@@ -6,6 +6,11 @@ Instructions are not cycles: where a profile only knows instructions, the time i
 
 A cast behind a dense product is part of the product's figure (the measured kernels requantise
 their outputs), a multiplication and the cast behind it are one "multiply + requantise".
+
+Structures that were not measured take the nearest figure and say so: rows that read neighbours
+(blocks, Toeplitz, what is kept of a sparse row) that of dense rows of their length, a cyclic band
+and butterfly stages that of a band. What they add to it (decoding a sparse index, permuting) has
+no figure: the sum is then a lower bound.
 """
 
 from __future__ import annotations
@@ -31,12 +36,26 @@ from rnnhw.dataflow import (
     StepGraph,
     Subtract,
     operation_table,
+    unwired,
 )
 from rnnhw.network import Last, Network, Scan, Steps, TimeNode, Total
 from rnnhw.numerics import Q
 from rnnhw.profiles import Microcontroller, OperationCost
 from rnnhw.profiles.microcontroller import Operation
-from rnnhw.structures import Banded, Dense, Diagonal, FastWalshHadamard, WalshHadamardStage
+from rnnhw.structures import (
+    Banded,
+    BlockDiagonal,
+    ButterflyStage,
+    Circulant,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    Elementary,
+    FastWalshHadamard,
+    Sparse,
+    Toeplitz,
+    WalshHadamardStage,
+)
 
 __all__ = ["Counted", "LayerProcessor", "Processor", "processor"]
 
@@ -51,7 +70,8 @@ _UNITS: tuple[Counted, ...] = ("cycles", "instructions")
 class Work:
     """``amount`` MACs, butterflies or values of one measured operation.
 
-    ``size`` is what the figure depends on, ``bits`` the wider operand, ``variant`` a function.
+    ``size`` is what the figure depends on, ``bits`` the wider operand, ``variant`` a function,
+    ``figure`` the name of what was measured, where it is not the same.
     """
 
     operation: Operation | None
@@ -60,6 +80,7 @@ class Work:
     size: int
     bits: int
     variant: str = ""
+    figure: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,23 +186,52 @@ def _free(node: Node) -> Iterable[Work]:
     return ()
 
 
+_DENSE, _BANDED = "dense MACs", "banded MACs"
+
+
+def _row_length(structure: Elementary, columns: int) -> int | None:
+    """Terms of a row that the dense figure is used for; None where it is not."""
+    match structure:
+        case Dense() | Toeplitz() | Circulant():
+            return columns
+        case BlockDiagonal(block=block):
+            return block
+        case Sparse(kept=kept, of=of):
+            return columns // of * kept
+        case _:
+            return None
+
+
 def _matvec(node: Node) -> Iterable[Work]:
     assert isinstance(node, Matvec)
-    shape = node.units, node.vector.units
+    structure, shape = node.structure, (node.units, node.vector.units)
     bits = max(node.vector.format.width, node.weights.format.width if node.weights else 0)
-    macs = node.structure.multiplies(*shape)
-    match node.structure:
-        case Dense():
-            yield Work("matvec_dense", "dense MACs", macs, shape[1], bits)
-        case Banded(lower=lower, upper=upper):
-            yield Work("matvec_banded", "banded MACs", macs, lower + upper + 1, bits)
+    macs = structure.multiplies(*shape)
+    name = f"{structure.name} MACs"
+    length = _row_length(structure, shape[1])
+    if length is not None:
+        yield Work("matvec_dense", name, macs, length, bits, figure=_DENSE)
+        if isinstance(structure, Sparse):
+            yield Work(None, "index decodings", macs, length, bits)
+        return
+    match structure:
+        case Banded(lower=lower, upper=upper) | CyclicBand(lower=lower, upper=upper):
+            yield Work("matvec_banded", name, macs, lower + upper + 1, bits, figure=_BANDED)
         case Diagonal():
-            yield Work("matvec_banded", "banded MACs", macs, 1, bits)
+            yield Work("matvec_banded", _BANDED, macs, 1, bits)
+        case ButterflyStage():
+            yield Work("matvec_banded", "butterfly MACs", macs, 2, bits, figure=_BANDED)
         case FastWalshHadamard() | WalshHadamardStage():
-            butterflies = node.structure.adds(*shape) // 2
+            butterflies = structure.adds(*shape) // 2
             yield Work("hadamard", "butterflies", butterflies, shape[1], node.format.width)
         case other:
             yield Work(None, f"{other!r} products", macs, shape[1], bits)
+
+
+def _gather(node: Node) -> Iterable[Work]:
+    assert isinstance(node, Gather)
+    if not node.in_order:
+        yield Work(None, "permuted elements", node.units, node.units, node.format.width)
 
 
 def _multiply(node: Node) -> Iterable[Work]:
@@ -195,7 +245,9 @@ def _cast(node: Node) -> Iterable[Work]:
     source = node.a
     while isinstance(source, Reinterpret | Gather):
         source = source.parts[0] if isinstance(source, Gather) else source.a
-    dense = isinstance(source, Matvec) and isinstance(source.structure, Dense)
+    dense = isinstance(source, Matvec) and (
+        _row_length(source.structure, source.vector.units) is not None
+    )
     if not (node.changes_nothing or dense or isinstance(source, Multiply)):
         yield Work(
             "multiply_requantise", "requantisations", node.units, node.units, node.format.width
@@ -226,7 +278,7 @@ WORK = operation_table(
         Multiply: _multiply,
         Select: _unpriced("selections"),
         Clamp: _unpriced("clamps"),
-        Gather: _free,
+        Gather: _gather,
         Reinterpret: _free,
         Cast: _cast,
         Lookup: _lookup,
@@ -260,6 +312,8 @@ def _priced(
             if work.operation is not None or work.name.endswith("products"):
                 return None, [f"no figure for {work.name} in {counted}"]
             continue
+        if work.figure and work.figure != work.name:
+            notes.append(f"{work.name}: figure for {work.figure} used")
         size = work.size
         sizes = [point.size for point in cost.points if point.size is not None]
         if sizes and not sizes[0] <= size <= sizes[-1]:
@@ -287,18 +341,39 @@ def _stored(words: int, format: Q, copies: int = 1) -> Stored:
     return Stored(words * format.width, copies * _bytes(words, format))
 
 
+def _stored_weights(node: Matvec, format: Q) -> Stored:
+    """The words of the structure; an index beside a weight is an integer of its own."""
+    words = node.structure.stored_words(node.units, node.vector.units)
+    width = node.structure.word_bits(format.width)
+    index = width - format.width
+    each = storage_bytes(format.width) + (storage_bytes(index) if index else 0)
+    return Stored(words * width, words * each)
+
+
+def _read_whole(node: Node) -> Iterable[Node]:
+    """The vectors whose elements ``node`` reads in another order than its own units'."""
+    if isinstance(node, Matvec):
+        vector = unwired(node.vector)
+        return vector.origins if isinstance(vector, Gather) else (vector,)
+    return node.origins if isinstance(node, Gather) and not node.in_order else ()
+
+
 def _layer_storage(scan: Scan) -> dict[str, Stored]:
     """What a layer keeps, each tensor and each table once.
 
     A state that a product reads is needed until all of the new one is there: it is there twice.
     """
     found: dict[str, dict[object, Stored]] = {kind: {} for kind in _KINDS}
-    swept = {node.vector for node in scan.graph.nodes if isinstance(node, Matvec)}
+    swept = {
+        found
+        for node in scan.graph.nodes
+        if isinstance(node, Matvec | Gather)
+        for found in _read_whole(node)
+    }
     for node in scan.graph.nodes:
         match node:
             case Matvec(weights=tensor) if tensor is not None:
-                words = node.structure.stored_words(node.units, node.vector.units)
-                found["weights"][tensor.key] = _stored(words, tensor.format)
+                found["weights"][tensor.key] = _stored_weights(node, tensor.format)
             case Constant(tensor=tensor) if tensor is not None:
                 kind = "biases" if tensor.role == "bias" else "weights"
                 found[kind][tensor.key] = _stored(node.units, tensor.format)
@@ -310,6 +385,11 @@ def _layer_storage(scan: Scan) -> dict[str, Stored]:
             case Lookup(table=table):
                 key = table.function.name, table.address, table.format
                 found["tables"][key] = _stored(1 << table.address.width, table.format)
+            case Gather() if not node.in_order:
+                elements = sum(part.units for part in node.parts)
+                width = max((elements - 1).bit_length(), 1)
+                # The network stores no wiring; the program needs a list of indices.
+                found["tables"][node] = Stored(0, node.units * storage_bytes(width))
             case _:
                 pass
     for source in scan.sources:

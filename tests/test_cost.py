@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 from machines import FORMATS, band, elman, hard_elman
 
-from rnnhw import Design, DesignError, Elman, Last, Linear, Target, UsageError, load
+from rnnhw import (
+    Banded,
+    Design,
+    DesignError,
+    Elman,
+    HardTanh,
+    Last,
+    Linear,
+    Q,
+    Target,
+    UsageError,
+    load,
+)
 from rnnhw.cells import Layer
 from rnnhw.cost import estimate
 from rnnhw.costreport import report_fields
 from rnnhw.counts import TIME_COUNTS, predict
 from rnnhw.profiles import Fpga, load_profile, profile_sha256
+from rnnhw.structures import (
+    BlockDiagonal,
+    Butterfly,
+    CyclicBand,
+    LowRank,
+    Monarch,
+    Sparse,
+    Structure,
+    Toeplitz,
+    UnitWeights,
+)
 
 ADDER = Path(__file__).parent.parent / "designs" / "adder_tridiagonal.py"
 
@@ -155,6 +179,35 @@ def test_logic_only_where_a_fit_is_and_with_its_conditions() -> None:
     assert "accumulator bits" in known.note
     bare = msgspec.structs.replace(PROFILE, fits=())
     assert estimate(hard_elman(32), bare, lanes=4).totals.luts.value is None
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        BlockDiagonal(4),
+        BlockDiagonal(3),
+        CyclicBand(1, 1),
+        Toeplitz(),
+        Sparse(1, 2),
+        UnitWeights(),
+        Monarch(4),
+        Butterfly(),
+        LowRank(1),
+        Banded(1, 1) + Banded(1, 1),
+    ],
+    ids=repr,
+)
+def test_no_fit_was_made_on_other_structures(structure: Structure) -> None:
+    layer = Elman(12 if structure == BlockDiagonal(3) else 32, structure, HardTanh(), name="rnn")
+    design = Design(layers=[layer], formats=replace(FORMATS, stage=Q(3, 4)), inputs=8)
+    report = estimate(design, "ice40up5k", lanes=4)
+    assert report.layers[0].luts.status == "not known"
+    assert report.layers[0].flip_flops.status == "not known"
+    assert report.layers[0].cycles_basis == "modelled"
+    assert report.layers[0].assumptions
+    for kind in ("weight", "bias", "table", "state", "vector"):
+        stored = getattr(report.totals, f"{kind}_bits").value
+        assert stored == getattr(estimate(design, "cortex-m4").totals, f"{kind}_bits").value
 
 
 # --- provenance ----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Counts: the closed formulas against numbers worked out on paper."""
 
+import numpy as np
 import pytest
-from graphs import one_layer
+from graphs import Case, assert_engine_equals_golden, draw_batch, draw_parameters, one_layer
 
 from rnnhw import (
     Banded,
@@ -34,6 +35,11 @@ def step(*layers, **more):
     """Counts of one step of the only layer."""
     ((_, found),) = layer_counts(network(*layers, **more), [1]).items()
     return found
+
+
+def edge_case(design):
+    rng = np.random.default_rng(1)
+    return Case(design, draw_parameters(rng, design), draw_batch(rng, design, 3, 2), ())
 
 
 def words(reads=0, writes=0, width=8):
@@ -178,6 +184,56 @@ def test_stored_vectors_are_what_a_product_reads():
     design = one_layer(write, Q(7, 0), {"l.W": Q(3, 0)}, 2)
     stored = counts.stored_vectors(design.scans[0].graph)
     assert {node.name for node in stored} == {"doubled"}
+
+
+def test_a_cast_that_changes_nothing_is_no_vector_of_its_own():
+    def write(g, x):
+        doubled = g.add(x, x, "doubled")  # 9 bits
+        wider = g.cast(doubled, "sum", "wider")
+        h = g.state(1, "h")
+        same = g.cast(h, "state", "same")
+        product = g.linear(Dense(), "W", wider, 1, name="Wx")
+        g.update(h, g.cast(g.add(product, same, "plus"), "state", "h.new"))
+        return product
+
+    overrides = {"l.W": Q(3, 0), "l.wider": Q(6, 4), "l.h": Q(3, 4), "l.same": Q(7, 4)}
+    design = one_layer(write, Q(3, 4), overrides | {"l.h.new": Q(3, 4)}, 2)
+    stored = counts.stored_vectors(design.scans[0].graph)
+    assert {node.name for node in stored} == {"doubled"}
+    found = layer_counts(design, [1])["l"]
+    # x + x, the product of two terms, and h + W d: doubled is written and read once, in its own
+    # 9 bits, and h read from where it is stored. Wx is the output: up to
+    # 2 x 2**10 x 2**3 = 2**14 by the range of the cast, one more than 15 bits hold.
+    assert found == Counts(
+        multiplies=2,
+        adds=5,
+        requantisations=1,
+        weights=words(2, width=4),
+        inputs=words(4),
+        state=words(1, 1),
+        activations=Access(2, 3, 2 * 9, 2 * 9 + 16),
+    )
+    assert_engine_equals_golden(edge_case(design))
+
+
+def test_a_product_reads_each_gathered_result_where_it_is_stored():
+    def write(g, x):
+        doubled = g.add(x, x, "doubled")  # 9 bits
+        chosen = g.gather([doubled, g.add(x, x, "unread"), x], [1, 1, 0, 4], "chosen")
+        return g.linear(Dense(), "W", chosen, 1, name="Wx")
+
+    design = one_layer(write, Q(3, 4), {"l.W": Q(3, 0)}, 2)
+    found = layer_counts(design, [1])["l"]
+    # Three elements of doubled and one input; both its elements were written. Nothing takes an
+    # element of the second sum, so that it is not stored.
+    assert found == Counts(
+        multiplies=4,
+        adds=8,
+        weights=words(4, width=4),
+        inputs=Access(9, 0, 72, 0),
+        activations=Access(3, 3, 3 * 9, 2 * 9 + 15),
+    )
+    assert_engine_equals_golden(edge_case(design))
 
 
 def test_counts_add_multiply_and_flatten():

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from machines import FORMATS, elman, head, lstm, scanned
 
-from rnnhw import Banded, Design, Diagonal, Elman, Hadamard, Last, Linear, Mean, ReLU
+from rnnhw import Banded, Design, Diagonal, Elman, Hadamard, Last, Linear, Mean, Q, ReLU
 from rnnhw.cells import Layer
 from rnnhw.processor import processor, storage_bytes
 from rnnhw.profiles import Figure, Microcontroller, OperationCost
+from rnnhw.structures import (
+    BlockDiagonal,
+    Butterfly,
+    ButterflyStage,
+    Circulant,
+    CyclicBand,
+    InterleavedBlocks,
+    LowRank,
+    Permutation,
+    Sparse,
+    Structure,
+    Toeplitz,
+    UnitWeights,
+)
 
 
 def figure(value: float, unit: str) -> Figure:
@@ -109,6 +125,54 @@ def test_butterflies_of_a_transform() -> None:
     assert any("16 additions" in note for note in found.layers[0].notes)
 
 
+@pytest.mark.parametrize(
+    ("structure", "price", "note"),
+    [  # 16 units; 8 columns cost 4 a MAC, 16 cost 3; 3 diagonals 9, 5 cost 7
+        (BlockDiagonal(8), 16 * 8 * 4, "block diagonal MACs: figure for dense MACs used"),
+        (InterleavedBlocks(8), 16 * 8 * 4, "interleaved blocks MACs: figure for dense MACs used"),
+        (Toeplitz(), 16 * 16 * 3, "toeplitz MACs: figure for dense MACs used"),
+        (Circulant(), 16 * 16 * 3, "circulant MACs: figure for dense MACs used"),
+        (Sparse(2, 4), 16 * 8 * 4, "sparse MACs: figure for dense MACs used"),
+        (CyclicBand(2, 2), 16 * 5 * 7 + 16 * 30, "cyclic band MACs: figure for banded MACs used"),
+        (ButterflyStage(), 32 * 9 + 16 * 30, "butterfly MACs: figure for banded MACs used"),
+    ],
+)
+def test_a_structure_takes_the_nearest_figure_and_says_so(
+    structure: Structure, price: int, note: str
+) -> None:
+    # Behind short rows of a band the requantisation is not part of the figure.
+    found = processor(elman(16, structure).network, DEVICE)
+    assert found.per_step == 16 * 8 * 4 + price + 16 * 20
+    assert note in found.layers[0].notes
+    assert found.macs == 16 * 8 + structure.multiplies(16, 16)
+
+
+def test_decoding_and_permuting_have_no_figure() -> None:
+    sparse = processor(elman(16, Sparse(2, 4)).network, DEVICE)
+    assert sparse.partial
+    assert any("128 index decodings" in note for note in sparse.layers[0].notes)
+    turned = processor(elman(16, Permutation([*range(1, 16), 0])).network, DEVICE)
+    assert turned.partial
+    assert any(
+        "16 permuted elements" in note and "16 additions" in note for note in turned.layers[0].notes
+    )
+    plain = processor(elman(16, UnitWeights()).network, DEVICE)
+    assert plain.partial
+    assert not any("permuted" in note for note in plain.layers[0].notes)
+
+
+def test_factors_are_priced_one_by_one() -> None:
+    staged = replace(FORMATS, stage=Q(3, 4))
+    layers: list[Layer] = [Elman(16, recurrent=LowRank(8), name="rnn")]
+    found = processor(Design(layers=layers, formats=staged, inputs=8).network, DEVICE)
+    # right: 8 rows of 16; left: 16 rows of 8; both requantise within the figure.
+    assert found.per_step == 16 * 8 * 4 + 8 * 16 * 3 + 16 * 8 * 4 + 16 * 20
+    butterfly = Elman(16, recurrent=Butterfly(), name="rnn")
+    found = processor(Design(layers=[butterfly], formats=staged, inputs=8).network, DEVICE)
+    # Four stages of 32 MACs; three casts between them and that of the sum.
+    assert found.per_step == 16 * 8 * 4 + 4 * 32 * 9 + 4 * 16 * 30 + 16 * 20
+
+
 def test_what_has_no_figure_is_named() -> None:
     layers: list[Layer] = [Elman(16, activation=ReLU(), name="rnn")]
     network = Design(layers=layers, formats=FORMATS, inputs=8).network
@@ -157,6 +221,20 @@ def test_flash_and_ram_of_a_dense_layer() -> None:
     assert found.bits("state") == 16 * 8
     # Input, both states, and the accumulators (added to in place) while they are cast.
     assert found.ram_bytes == 8 + 32 + 16 * 4 + 16
+
+
+def test_storage_of_structures() -> None:
+    sparse = processor(elman(16, Sparse(2, 4)).network, DEVICE).layers[0].stored["weights"]
+    # 128 inputs, 128 kept weights with 2 bits of index, which the program keeps in a byte.
+    assert (sparse.bits, sparse.bytes) == (128 * 8 + 128 * 10, 128 + 128 * 2)
+    shared = processor(elman(16, Circulant()).network, DEVICE).layers[0].stored["weights"]
+    assert (shared.bits, shared.bytes) == ((128 + 16) * 8, 128 + 16)
+    turned = processor(elman(16, Permutation([*range(1, 16), 0])).network, DEVICE).layers[0]
+    assert turned.stored["tables"].bits == 256 * 8
+    assert turned.stored["tables"].bytes == 256 + 16  # and a list of indices
+    assert turned.stored["state"].bytes == 2 * 16  # read in another order than it is written
+    plain = processor(elman(16, UnitWeights()).network, DEVICE).layers[0]
+    assert plain.stored["state"].bytes == 16
 
 
 def test_a_state_that_no_product_reads_is_there_once() -> None:

@@ -6,7 +6,7 @@ rnnhw's `Recall` and `Narma10`, which tell more). The optimiser is Adam (Kingma 
 
 For recall, weights and states are trained under noise as wide as half the last place of a 4-bit
 word: a latch survives it, a slowly decaying trace does not, and a stored value must stand clear of
-the other inputs. The loss counts every step from the marked one on, so no delay is preferred. For
+the other inputs. The loss counts every step behind the marked one, so no delay is preferred. For
 narma10 the weights alone are noisy, by half the last place of 8 bits.
 """
 
@@ -54,7 +54,7 @@ LEAD = 7
 """Most steps before the marked one."""
 
 DELAY = 24
-"""Most steps after the marked one; a longer delay is never shown."""
+"""Sequences grow to LEAD + DELAY steps: no delay that long is ever shown."""
 
 WORDS = (8, 6, 4)
 """The word lengths at which restarts are compared."""
@@ -185,8 +185,11 @@ NETS = {
 
 
 def draw_recall(source: torch.Generator, net: Net, delay: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs [batch, steps, 2], the marked values +-1 [batch], and the steps after the marked one
-    that are judged [batch, outputs]: at most ``delay``, and those whose window holds it."""
+    """Inputs [batch, steps, 2], the marked values +-1 [batch], and which outputs are judged
+    [batch, outputs]: all behind the marked step, as far as a window still holds it.
+
+    ``delay`` steps follow the last place where the marked step may be.
+    """
     steps = LEAD + 1 + min(delay, net.reach)
     marked = torch.randint(0, LEAD + 1, (BATCH, 1), generator=source)
     values = torch.randint(0, 2, (BATCH, steps), generator=source) * 2.0 - 1

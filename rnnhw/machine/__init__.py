@@ -6,13 +6,16 @@ depth of the post-processor follow from the step graph.
 """
 
 from rnnhw.machine.accelerator import Accelerator, Span, accelerator
-from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, Traffic, legal_lanes
-from rnnhw.machine.memories import Memory, MemoryKind
-from rnnhw.machine.phases import Phase, Segment, Transform
+from rnnhw.machine.feeds import Feed, Segment
+from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
+from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.traffic import Traffic
 
 __all__ = [
     "Accelerator",
     "Basis",
+    "Feed",
     "LayerMachine",
     "Memory",
     "MemoryKind",

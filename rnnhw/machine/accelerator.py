@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rnnhw.errors import DesignError, unknown_name
-from rnnhw.machine.layers import Basis, LayerMachine, Traffic, layer_machine
-from rnnhw.machine.memories import Memory, MemoryKind
+from rnnhw.machine.layers import Basis, LayerMachine, layer_machine
+from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.traffic import Traffic
 from rnnhw.network import (
     Last,
     Network,

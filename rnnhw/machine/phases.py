@@ -8,8 +8,8 @@
 P lanes add P rows column by column (output stationary); the P accumulators then leave one a
 cycle through the post-processor of depth D while the next group runs. Equal to the cycle to a
 Verilog prototype in all of 646 random configurations (dense, banded and no recurrence; 1, 3 and 4
-gates) and in sweeps of lanes, bands and word lengths. Several phases and transforms follow the
-same rules and are modelled.
+gates) and in sweeps of lanes, bands and word lengths. Several phases, transforms and further
+feeds (:mod:`rnnhw.machine.feeds`) follow the same rules and are modelled.
 """
 
 from __future__ import annotations
@@ -17,45 +17,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Matvec, Node
-from rnnhw.errors import DesignError
-from rnnhw.machine.plan import Plan, unwired
+from rnnhw.dataflow import Matvec, unwired
+from rnnhw.machine.feeds import Feed, Segment, by_block, segments_of, word_width
+from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule
-from rnnhw.structures import (
-    Banded,
-    Dense,
-    Diagonal,
-    Elementary,
-    FastWalshHadamard,
-    WalshHadamardStage,
-)
+from rnnhw.structures import FastWalshHadamard
 
-__all__ = ["PIPELINE_CYCLES", "Phase", "Segment", "Transform", "phases_of"]
+__all__ = ["BUTTERFLY_CYCLES", "PIPELINE_CYCLES", "Phase", "Transform", "phases_of"]
 
 PIPELINE_CYCLES = 7
 """From the last column's read to the first biased accumulator, and the start of a step."""
 
-
-@dataclass(frozen=True)
-class Segment:
-    """Columns that all rows of a phase add in turn.
-
-    A *broadcast* gives every lane the same element; a *window* slides the vector past the lanes,
-    so that row i reads elements i-lower .. i+upper.
-    """
-
-    vector: Node
-    early: bool
-    columns: int
-    window: tuple[int, int] | None = None
+BUTTERFLY_CYCLES = PIPELINE_CYCLES
+"""LB: from reading a pair to writing what a butterfly stage makes of it. Assumed to be the lanes'
+own way from a column to an accumulator; it was not measured."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A pass of the lanes' feed over a vector before the columns: 2-input adders, no weights.
+    """A pass of the lanes' feed over a vector before the columns.
 
-    ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes, each
-    max(Gf, Gf/2 + 3 + tail) cycles; ``tail`` is the depth of casts between stages.
+    ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes; ``tail`` is the depth
+    of casts between stages. Sums and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage;
+    2-input neurons with weights, two MAC cycles an output on the lanes' own multipliers,
+    max(2 Gf, Gf + LB + tail).
     """
 
     node: Matvec
@@ -67,12 +52,20 @@ class Transform:
     @property
     def cycles(self) -> int:
         """Cycles of all stages."""
+        if self.weight_words:
+            return max(self.weight_words, self.words + BUTTERFLY_CYCLES + self.tail)
         return self.stages * max(self.words, self.words // 2 + 3 + self.tail)
+
+    @property
+    def weight_words(self) -> int:
+        """Words of F weights that a pass reads."""
+        return 0 if self.node.weights is None else 2 * self.words
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element."""
+    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element; ``by_block``
+    tells that the rows are in the order of interleaved blocks."""
 
     rows: int
     gates: int
@@ -80,6 +73,7 @@ class Phase:
     segments: tuple[Segment, ...]
     transforms: tuple[Transform, ...]
     snapshot: bool
+    by_block: bool
     depth: int
 
     @property
@@ -95,16 +89,17 @@ class Phase:
     @property
     def window_units(self) -> int:
         """U: units whose rows are on the lanes together."""
-        return max(self.lanes // self.gates, 1) if self.gates else 1
+        return max(-(-self.lanes // self.gates), 1) if self.gates else 1
 
     @property
     def weight_columns(self) -> int:
         """Columns that read a weight word."""
-        return sum(segment.columns for segment in self.segments)
+        return sum(segment.weight_words for segment in self.segments)
 
     @property
     def columns(self) -> int:
-        """C: cycles a group of rows, with the idle ones that fill a window or a snapshot."""
+        """C: cycles a group of rows, with the idle ones that fill a window, a register or a
+        snapshot."""
         cursor, filled = 0, self.window_units
         early = [segment for segment in self.segments if segment.early]
         late = [segment for segment in self.segments if not segment.early]
@@ -113,6 +108,9 @@ class Phase:
                 if segment.window is not None:
                     cursor = max(cursor, filled)
                     filled = cursor + self.window_units
+                elif segment.feed is Feed.DIAGONALS:
+                    # Every such matrix fills its own register from the start of the group.
+                    cursor = max(cursor, self.window_units)
                 cursor += segment.columns
             if segments is early and self.snapshot:
                 cursor = max(cursor, self.lanes)
@@ -155,51 +153,21 @@ class Phase:
         }
 
 
-def _window(structure: Elementary) -> tuple[int, int] | None:
-    match structure:
-        case Dense():
-            return None
-        case Banded(lower=lower, upper=upper):
-            return lower, upper
-        case Diagonal():
-            return 0, 0
-    raise DesignError(
-        f"the accelerator has no feed for {structure!r}",
-        "use Dense, Banded, Diagonal or Hadamard, or report on a microcontroller",
-    )
-
-
-def _segments(plan: Plan, phase: int) -> tuple[Segment, ...]:
-    """The union of the columns of all rows: a row without a column has zero weights there."""
-    found: dict[tuple[Node, bool], Segment] = {}
-    for rows in plan.phase_rows(phase):
-        for product in rows.products:
-            vector, window = unwired(product.vector), _window(product.structure)
-            key = vector, window is not None
-            before = found.get(key)
-            if window is not None and before is not None and before.window is not None:
-                window = max(window[0], before.window[0]), max(window[1], before.window[1])
-            columns = product.vector.units if window is None else sum(window) + 1
-            found[key] = Segment(vector, plan.is_early(product), columns, window)
-    return tuple(sorted(found.values(), key=lambda segment: not segment.early))
-
-
 def _transforms(plan: Plan, schedule: Schedule, phase: int, lanes: int) -> tuple[Transform, ...]:
     tails: dict[Matvec, int] = {}
     for product in (*plan.products, *plan.transforms):
         for node, depth in schedule.transform_depth(product.vector).items():
             tails[node] = max(tails.get(node, 0), depth)
-    found: dict[tuple[Elementary, Node], Transform] = {}
+    found: dict[object, Transform] = {}
     for node in plan.transforms:
         if plan.vector_phase(node.vector) != phase:
             continue
         n = node.vector.units
-        width = 1 << (max(min(lanes, n // 2), 1).bit_length() - 1)
-        whole = isinstance(node.structure, FastWalshHadamard)
-        assert whole or isinstance(node.structure, WalshHadamardStage)
-        stages = n.bit_length() - 1 if whole else 1
+        width = word_width(lanes, n)
+        stages = n.bit_length() - 1 if isinstance(node.structure, FastWalshHadamard) else 1
         transform = Transform(node, width, n // width, stages, tails.get(node, 0))
-        found.setdefault((node.structure, unwired(node.vector)), transform)
+        same = (node.structure, unwired(node.vector)) if node.weights is None else node
+        found.setdefault(same, transform)
     return tuple(found.values())
 
 
@@ -214,9 +182,10 @@ def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
                 rows=rows or width,
                 gates=plan.phase_gates(phase),
                 lanes=min(lanes, rows),
-                segments=_segments(plan, phase),
+                segments=segments_of(plan, phase, lanes),
                 transforms=_transforms(plan, schedule, phase, lanes),
                 snapshot=any(rows.snapshot for rows in plan.phase_rows(phase)),
+                by_block=by_block(plan, phase),
                 depth=schedule.depth(phase),
             )
         )

@@ -21,13 +21,14 @@ from rnnhw.dataflow import (
     Input,
     Matvec,
     Node,
-    Reinterpret,
     State,
     StepGraph,
+    unwired,
 )
-from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
+from rnnhw.machine.regrouping import regrouped
+from rnnhw.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
-__all__ = ["Part", "Plan", "Rows", "Value", "is_transform", "unwired"]
+__all__ = ["Part", "Plan", "Rows", "Value"]
 
 
 class Part(Enum):
@@ -77,31 +78,20 @@ class Value:
     part: Part | None = None
 
 
-def is_transform(node: Node) -> bool:
-    """Whether the lanes' feed computes the node: a transform without stored weights."""
-    return isinstance(node, Matvec) and isinstance(
-        node.structure, FastWalshHadamard | WalshHadamardStage
-    )
-
-
-def unwired(node: Node) -> Node:
-    """The node behind reinterpretations and casts that change nothing: they are no hardware."""
-    while isinstance(node, Reinterpret) or (isinstance(node, Cast) and node.changes_nothing):
-        node = node.a
-    return node
-
-
 class Plan:
     """The rows and phases of a step graph."""
 
     def __init__(self, graph: StepGraph) -> None:
-        self.graph = graph
+        self.given = graph
+        self.graph = graph = regrouped(graph)
         self._nodes = [node for node in graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
         for node in self._nodes:
             for operand in node.operands:
                 self._readers.setdefault(unwired(operand), []).append(node)
+        self._leaves: dict[Node, frozenset[type[Node]]] = {}
+        self._transforms: dict[Node, bool] = {}
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
 
@@ -114,26 +104,61 @@ class Plan:
     @property
     def products(self) -> list[Matvec]:
         """The matrix-vector products that the lanes compute."""
-        return [n for n in self._nodes if isinstance(n, Matvec) and not is_transform(n)]
+        return [n for n in self._nodes if isinstance(n, Matvec) and not self.is_transform(n)]
 
     @property
     def transforms(self) -> list[Matvec]:
         """The products that the lanes' feed computes."""
-        return [n for n in self._nodes if isinstance(n, Matvec) and is_transform(n)]
+        return [n for n in self._nodes if isinstance(n, Matvec) and self.is_transform(n)]
 
-    def leaves(self, node: Node) -> set[type[Node]]:
+    def is_transform(self, node: Node) -> bool:
+        """Whether the lanes' feed computes the node.
+
+        A Walsh-Hadamard transform always; a butterfly stage where nothing but columns or another
+        transform reads it, through casts at most, and it starts from nothing or a constant. Any
+        other stage has rows on the lanes.
+        """
+        if not isinstance(node, Matvec):
+            return False
+        if node not in self._transforms:
+            fixed = isinstance(node.structure, FastWalshHadamard | WalshHadamardStage)
+            self._transforms[node] = fixed or (
+                isinstance(node.structure, ButterflyStage)
+                and (node.start is None or self.leaves(node.start) <= {Constant})
+                and self._only_swept(node)
+            )
+        return self._transforms[node]
+
+    def _only_swept(self, node: Node) -> bool:
+        """Whether products alone read ``node``, as their vector, through casts at most."""
+        if node in self._ends or not self._readers.get(node):
+            return False
+        return all(
+            self._only_swept(reader)
+            if isinstance(reader, Cast)
+            else isinstance(reader, Matvec)
+            and unwired(reader.vector) is node
+            and (reader.start is None or unwired(reader.start) is not node)
+            for reader in self._readers[node]
+        )
+
+    def in_feed(self, vector: Node) -> bool:
+        """Whether ``vector`` is what the lanes' feed makes: a transform, or operations with
+        constants on the way out of one."""
+        vector = unwired(vector)
+        if isinstance(vector, Input | State | Constant | Matvec):
+            return self.is_transform(vector)
+        changing = [each for each in vector.operands if not self.is_constant(each)]
+        return bool(changing) and all(map(self.in_feed, changing))
+
+    def leaves(self, node: Node) -> frozenset[type[Node]]:
         """The kinds of source that ``node`` is made from."""
-        found: set[type[Node]] = set()
-        pending, seen = [node], set()
-        while pending:
-            top = pending.pop()
-            if top in seen:
-                continue
-            seen.add(top)
-            if isinstance(top, Input | State | Constant):
-                found.add(type(top))
-            pending.extend(top.operands)
-        return found
+        if node not in self._leaves:
+            if isinstance(node, Input | State | Constant):
+                self._leaves[node] = frozenset([type(node)])
+            else:
+                self._leaves[node] = frozenset().union(*map(self.leaves, node.operands))
+        return self._leaves[node]
 
     def is_constant(self, node: Node) -> bool:
         """Whether ``node`` is known at build time."""
@@ -149,7 +174,7 @@ class Plan:
     def formed(self, node: Node) -> bool:
         """Whether ``node`` depends on an accumulator of the same step."""
         if node not in self._formed:
-            product = isinstance(node, Matvec) and not is_transform(node)
+            product = isinstance(node, Matvec) and not self.is_transform(node)
             self._formed[node] = product or any(self.formed(child) for child in node.operands)
         return self._formed[node]
 
@@ -159,13 +184,10 @@ class Plan:
 
     def needs_pass(self, vector: Node) -> bool:
         """Whether ``vector`` is formed element by element within the step, before it is read."""
+        if self.in_feed(vector):
+            return False
         mixed = {Input, State} <= self.leaves(vector)
-        return self.formed(vector) or (
-            mixed and not self.is_stored(vector) and not self._behind_transform(vector)
-        )
-
-    def _behind_transform(self, node: Node) -> bool:
-        return is_transform(node) or any(self._behind_transform(n) for n in node.operands)
+        return self.formed(vector) or (mixed and not self.is_stored(vector))
 
     # --- phases ------------------------------------------------------------------------------
     def phase(self, node: Node) -> int:
@@ -197,7 +219,7 @@ class Plan:
             and len(readers) == 1
             and isinstance(readers[0], Matvec)
             and readers[0].start is not None
-            and not is_transform(readers[0])
+            and not self.is_transform(readers[0])
             and unwired(readers[0].start) is product
         )
 
@@ -240,7 +262,7 @@ class Plan:
     def _share(self, found: list[Rows], new: Rows) -> tuple[int, Rows | None]:
         """``new`` in the rows of an earlier one that stops where ``new`` goes on."""
         for position, old in enumerate(found):
-            if old.snapshot or (old.phase, old.units) != (new.phase, new.units):
+            if old.snapshot or old.units != new.units:
                 continue
             continues = new.computed is not None and new.computed is old.values[0][1]
             if old.computed is not None or (new.computed is not None and not continues):
@@ -250,9 +272,11 @@ class Plan:
                 continue
             if continues and early is not old:
                 continue
+            if early.phase != late.phase and not self._read_from(early.values[0][1], late.phase):
+                continue
             whole = Part.WHOLE if continues else Part.LATE
             return position, Rows(
-                phase=new.phase,
+                phase=late.phase,
                 products=early.products + late.products,
                 values=((Part.EARLY, early.values[0][1]), (whole, late.values[0][1])),
                 constants=early.constants + late.constants,
@@ -260,6 +284,12 @@ class Plan:
                 computed=None,
             )
         return 0, None
+
+    def _read_from(self, product: Matvec, phase: int) -> bool:
+        """Whether nothing reads ``product`` before ``phase``."""
+        return product not in self._ends and all(
+            self.phase(reader) >= phase for reader in self._readers.get(product, [])
+        )
 
     def _all_early(self, rows: Rows) -> bool:
         return all(map(self.is_early, rows.products))
@@ -275,7 +305,10 @@ class Plan:
         found: list[int] = []
         for phase in range(self.last_phase + 1):
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
-            handled = [n.units for n in here if not isinstance(n, Matvec)]
+            here = [n for n in here if not isinstance(n, Matvec)]
+            # A short vector on its way to a product's columns does not cut the others into gates.
+            kept = [n.units for n in here if not self._only_swept(n)]
+            handled = kept or [n.units for n in here]
             rows = [rows.units for rows in self.rows if rows.phase == phase]
             vectors = [n.units for n in self._nodes if self.phase(n) == phase]
             found.append(min(handled, default=max(rows, default=max(vectors, default=1))))
@@ -334,7 +367,9 @@ class Plan:
                 return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
             return list(self.values(node.computed)) if node.computed is not None else []
         if isinstance(node, Matvec):  # a transform: its result waits in memory
-            return [] if node.start is None else list(self.values(node.start))
+            if node.start is None or node.weights is not None:  # else the lanes start from it
+                return []
+            return list(self.values(node.start))
         if self.is_constant(node):
             return []
         if isinstance(node, Gather):

@@ -26,8 +26,9 @@ from rnnhw.dataflow import (
     State,
     Subtract,
     operation_table,
+    unwired,
 )
-from rnnhw.machine.plan import Part, Plan, Rows, Value, is_transform, unwired
+from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.numerics import Rounding
 
 __all__ = ["Schedule", "cast_latency"]
@@ -98,6 +99,25 @@ class Schedule:
     def values(self) -> tuple[Value, ...]:
         """Every value that the step computes or reads, each once."""
         return tuple(self._readers)
+
+    @property
+    def gathered(self) -> list[Gather]:
+        """The gathers that the post-processor reads unit by unit: not those whose elements are
+        addressed when they are read as columns, nor slices of whole gates."""
+        return [
+            value.node
+            for value in self._readers
+            if isinstance(value.node, Gather) and self._by_unit(value)
+        ]
+
+    def _by_unit(self, value: Value) -> bool:
+        """Whether something other than the columns of a product reads a gather."""
+        if value.node in {unwired(node) for node in self.plan.results}:
+            return True
+        return any(
+            reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
+            for reader in self._readers[value]
+        )
 
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each."""
@@ -194,7 +214,8 @@ class Schedule:
             if isinstance(node, Rows):
                 here = node.phase == phase
             else:
-                here = plan.phase(node) == phase and (plan.formed(node) or node in results)
+                handled = plan.formed(node) and not plan.in_feed(node)
+                here = plan.phase(node) == phase and (handled or node in results)
             if here:
                 deepest = max(deepest, self.time(value, phase))
         for vector in self.write_back():
@@ -227,7 +248,7 @@ class Schedule:
         for product in (*plan.products, *plan.transforms):
             vector = unwired(product.vector)
             stored = plan.is_stored(vector) or plan.needs_pass(vector)
-            if not stored and not self.transform_depth(vector):
+            if not stored and not plan.in_feed(vector):
                 found.append(vector)
         return list(dict.fromkeys(found))
 
@@ -245,9 +266,11 @@ class Schedule:
         return ready if ready == _WAITING else ready + LATENCY[type(node)](node)
 
     def transform_depth(self, vector: Node) -> dict[Matvec, int]:
-        """The transforms that ``vector`` comes from, each with the cycles from it to there."""
+        """The transforms whose feed makes ``vector``, each with the cycles from it to there."""
         vector = unwired(vector)
-        if isinstance(vector, Matvec) and is_transform(vector):
+        if not self.plan.in_feed(vector):
+            return {}
+        if isinstance(vector, Matvec):
             return {vector: 0}
         found: dict[Matvec, int] = {}
         for operand in vector.operands:

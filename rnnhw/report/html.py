@@ -17,7 +17,10 @@ __all__ = ["to_html"]
 
 
 def to_html(report: Report) -> str:
-    """The page; every text of the report is escaped."""
+    """The page; every text of the report is escaped.
+
+    It is ASCII, so that it looks the same in whatever encoding it is written.
+    """
     title = report.title or "untitled design"
     style = resources.files(__package__).joinpath("style.css").read_text("utf-8")
     sections = [section for section in _sections(report) if section is not None]
@@ -37,7 +40,8 @@ def to_html(report: Report) -> str:
         tag("main", *(content for _, content in sections)),
         tag("footer", f"rnnhw {report.rnnhw_version}"),
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    page = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return page.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _anchor(name: str) -> str:

@@ -96,6 +96,8 @@ class BinaryAddition:
         return {"long chains": replace(self, operand_bits=32, chains=True).samples()}
 
     def prepared(self, samples: Samples) -> Samples:
+        if self.lead == 0:
+            return samples
         led = np.pad(samples.x, ((0, 0), (self.lead, 0), (0, 0)))
         return replace(samples, x=led, lengths=samples.lengths + self.lead)
 

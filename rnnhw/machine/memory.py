@@ -1,0 +1,112 @@
+"""One memory of a layer, and what the network stores in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from rnnhw.dataflow import Constant, Gather, Node, unwired
+
+__all__ = [
+    "Held",
+    "Memory",
+    "MemoryKind",
+    "address_bits",
+    "ancestors",
+    "is_ordered",
+    "settled",
+    "stored_vectors",
+    "tensors_behind",
+]
+
+
+class MemoryKind(Enum):
+    """What a memory holds."""
+
+    WEIGHTS = "weights"
+    BIASES = "biases"
+    TABLES = "tables"  # of functions, and of addresses
+    STATE = "state"
+    VECTORS = "vectors"  # inputs and intermediate vectors
+
+    @property
+    def rom(self) -> bool:
+        """Whether the contents never change: these are asked to be block RAM by attribute."""
+        return self in (MemoryKind.WEIGHTS, MemoryKind.BIASES, MemoryKind.TABLES)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One ROM or RAM of ``depth`` words of ``width`` bits."""
+
+    name: str
+    kind: MemoryKind
+    depth: int
+    width: int
+    stored_bits: int = 0
+
+    @property
+    def padded_bits(self) -> int:
+        """Bits of the memory."""
+        return self.depth * self.width
+
+
+@dataclass(frozen=True)
+class Held:
+    """A memory and those numbers of the network that it holds, in whatever form: by what they
+    are, with the bits that the network stores of them."""
+
+    memory: Memory
+    holds: tuple[tuple[Hashable, int], ...] = ()
+
+
+def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
+    """The memories with their stored bits: everything is stored once, in the first of them."""
+    seen: set[Hashable] = set()
+    found = []
+    for each in held:
+        new = {what: bits for what, bits in each.holds if what not in seen}
+        seen.update(new)
+        found.append(replace(each.memory, stored_bits=sum(new.values())))
+    return tuple(found)
+
+
+def address_bits(words: int) -> int:
+    """Bits of an address of ``words`` words."""
+    return max((words - 1).bit_length(), 1)
+
+
+def ancestors(node: Node) -> list[Node]:
+    """``node`` and all that it is made from."""
+    found, pending = [], [node]
+    while pending:
+        top = pending.pop()
+        found.append(top)
+        pending.extend(operand for operand in top.operands if operand not in found)
+    return list(dict.fromkeys(found))
+
+
+def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
+    """The trained vectors that a constant is made from, with their bits."""
+    return tuple(
+        (each.tensor.key, each.units * each.format.width)
+        for each in ancestors(node)
+        if isinstance(each, Constant) and each.tensor is not None
+    )
+
+
+def stored_vectors(vector: Node) -> list[Node]:
+    """The stored vectors behind a permutation."""
+    vector = unwired(vector)
+    if isinstance(vector, Gather):
+        return [found for part in vector.parts for found in stored_vectors(part)]
+    return [vector]
+
+
+def is_ordered(vector: Node) -> bool:
+    """Whether counting gives the addresses of a vector's elements."""
+    vector = unwired(vector)
+    return not isinstance(vector, Gather) or (
+        vector.in_order and all(map(is_ordered, vector.parts))
+    )

@@ -1,0 +1,169 @@
+"""Memories of vectors: inputs, states and what one phase hands to the next.
+
+Their depth is a power of two. A vector that is read while the next one is written is there twice;
+what feeds pairs or a selection lies in words of several elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
+from rnnhw.machine.memory import (
+    Held,
+    Memory,
+    MemoryKind,
+    address_bits,
+    ancestors,
+    stored_vectors,
+)
+from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.plan import Part, Plan, Rows
+from rnnhw.machine.roms import permuted_by_unit
+from rnnhw.machine.schedule import Schedule
+
+__all__ = ["handed_bits", "rams_of"]
+
+
+def _buffer(name: str, kind: MemoryKind, node: Node, *, copies: int = 2, word: int = 1) -> Memory:
+    """``copies`` of a vector in words of ``word`` elements; the depth of each is a power of
+    two."""
+    depth = copies << address_bits(-(-node.units // word))
+    return Memory(name, kind, depth, word * node.format.width)
+
+
+def _bits(*nodes: Node) -> tuple[tuple[Hashable, int], ...]:
+    """Inputs and states with their bits."""
+    return tuple((node, node.units * node.format.width) for node in nodes)
+
+
+def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Every RAM of a layer."""
+    transforms = [t for phase in phases for t in phase.transforms]
+    direct = dict.fromkeys(found for p in plan.products for found in stored_vectors(p.vector))
+    swept = [p.vector for p in (*plan.products, *plan.transforms)]
+    read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
+    fed = {unwired(t.node.vector) for t in transforms}
+    buffered = [node for node in read_by_lanes if node in direct or node not in fed]
+    words = _words(phases)
+    by_unit = _unit_reads(schedule)
+    shuffled = {v for each in permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
+    for node in plan.graph.nodes:
+        if isinstance(node, Input | State):
+            name = node.name.removesuffix(".previous")
+            kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
+            if node in buffered:
+                yield Held(_buffer(name, kind, node, word=words.get(node, 1)), _bits(node))
+            if node in by_unit and isinstance(node, State):
+                # Read in its own order it is written behind the reading, in any other beside it.
+                copies = 2 if node in shuffled else 1
+                yield Held(_buffer(f"{name} by unit", kind, node, copies=copies), _bits(node))
+    for node in dict.fromkeys(by_unit):
+        if isinstance(node, Input) and node.units > 1:
+            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(node))
+    for vector in buffered:
+        if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
+            holds, kind = _replaced_states(plan, schedule, vector)
+            copies = 1 if plan.formed(vector) else 2
+            word = words.get(vector, 1)
+            memory = _buffer(vector.name, kind, vector, copies=copies, word=word)
+            yield Held(memory, _bits(*holds))
+    yield from _crossing(plan, schedule)
+    yield from _transform_buffers(plan, schedule, transforms)
+
+
+def _words(phases: Sequence[Phase]) -> dict[Node, int]:
+    """The elements that a memory has to give at once, for every vector behind columns."""
+    words: dict[Node, int] = {}
+    for phase in phases:
+        for segment in phase.segments:
+            for source in stored_vectors(segment.vector):
+                words[source] = max(words.get(source, 1), segment.word)
+    return words
+
+
+def _replaced_states(
+    plan: Plan, schedule: Schedule, vector: Node
+) -> tuple[tuple[Node, ...], MemoryKind]:
+    """A vector formed at write-back stands in memory for the states that it is made from."""
+    states = [n for n in ancestors(vector) if isinstance(n, State)]
+    if plan.formed(vector) or not states:
+        return (), MemoryKind.VECTORS
+    swept = [p.vector for p in (*plan.products, *plan.transforms)]
+    direct = {found for each in swept for found in stored_vectors(each)}
+    direct |= set(_unit_reads(schedule))
+    return tuple(state for state in states if state not in direct), MemoryKind.STATE
+
+
+def _unit_reads(schedule: Schedule) -> list[Node]:
+    """Nodes that an operation of the post-processor reads unit by unit."""
+    return [
+        value.node
+        for reader in schedule.values
+        if reader.node not in schedule.edge
+        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
+        for value in schedule.plan.operands(reader)
+        if isinstance(value.node, Node)
+    ]
+
+
+def _phase(plan: Plan, node: Node | Rows) -> int:
+    return node.phase if isinstance(node, Rows) else plan.phase(node)
+
+
+def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    """Results of one phase that a later phase reads unit by unit."""
+    found: dict[str, Held] = {}
+    for reader in schedule.values:
+        for value in plan.operands(reader):
+            node = value.node
+            if _phase(plan, reader.node) <= _phase(plan, node):
+                continue
+            if isinstance(node, Rows):
+                parts = dict(node.values)
+                node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
+            if plan.formed(node):
+                name = f"{node.name} by unit"
+                found[name] = Held(_buffer(name, MemoryKind.VECTORS, node, copies=1))
+    yield from found.values()
+
+
+def _transform_buffers(
+    plan: Plan, schedule: Schedule, transforms: Sequence[Transform]
+) -> Iterator[Held]:
+    """Two buffers of words of F elements, as wide as the last stage; stages in a row share.
+
+    Stages with weights that start from one vector have two buffers each: it is written to all.
+    """
+    chains: dict[Node, list[Transform]] = {}
+    origins: dict[Node, Node] = {}
+    for transform in transforms:
+        head, origin = transform.node, unwired(transform.node.vector)
+        while depths := schedule.transform_depth(origin):
+            head = next(iter(depths))
+            origin = unwired(head.vector)
+        group = origin if head.weights is None else head
+        chains.setdefault(group, []).append(transform)
+        origins[group] = origin
+    for group, chain in chains.items():
+        origin, first = origins[group], chain[0]
+        holds: tuple[Node, ...] = (origin,)
+        kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
+        if not isinstance(origin, Input | State):
+            holds, kind = _replaced_states(plan, schedule, origin)
+        width = max(origin.format.width, *(handed_bits(plan, schedule, each) for each in chain))
+        name = f"{group.name.removesuffix('.previous')} transform"
+        memory = Memory(name, kind, 2 * first.words, first.width * width)
+        yield Held(memory, _bits(*holds))
+
+
+def handed_bits(plan: Plan, schedule: Schedule, transform: Transform) -> int:
+    """Bits of what a transform writes: with weights, behind the casts that follow."""
+    if not transform.weight_words:
+        return transform.node.format.width
+    vectors = [product.vector for product in (*plan.products, *plan.transforms)]
+    return max(
+        vector.format.width
+        for vector in vectors
+        if transform.node in schedule.transform_depth(vector)
+    )

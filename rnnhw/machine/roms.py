@@ -1,0 +1,250 @@
+"""Read-only memories of a layer: weights, biases, constants, tables of functions and addresses.
+
+A wide weight word has a field for every lane, of the widest weight with its index, where a
+structure stores one. The diagonals of a Toeplitz or circulant matrix lie one a word in a memory of
+their own and move past the lanes; the weights of butterfly stages in the feed lie in words of F.
+Elements in an order that counting does not give are read through a ROM of addresses: the network
+stores nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from rnnhw.dataflow import Cast, Constant, Gather, Lookup, Matvec, Node, unwired
+from rnnhw.machine.feeds import Feed
+from rnnhw.machine.memory import (
+    Held,
+    Memory,
+    MemoryKind,
+    address_bits,
+    ancestors,
+    is_ordered,
+    stored_vectors,
+    tensors_behind,
+)
+from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.plan import Plan, Rows
+from rnnhw.machine.schedule import Schedule
+from rnnhw.numerics import Q, Rounding
+from rnnhw.structures import Circulant, Toeplitz
+
+__all__ = ["operand_format", "permuted_by_unit", "roms_of", "shifted", "weight_format"]
+
+
+def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Every ROM of a layer."""
+    yield from _weights(plan, phases)
+    yield from _biases(plan, schedule)
+    yield from _stage_biases(phases)
+    yield from _constants(plan, schedule)
+    yield from _tables(plan, schedule)
+    yield from _addresses(plan, schedule, phases)
+
+
+# --- weights -----------------------------------------------------------------------------------
+def _bits(product: Matvec) -> tuple[Hashable, int]:
+    """A product's tensor with its bits: the words of the structure and the index of each."""
+    assert product.weights is not None
+    words = product.structure.stored_words(product.units, product.vector.units)
+    width = product.structure.word_bits(product.weights.format.width)
+    return product.weights.key, words * width
+
+
+def _widest(formats: Iterable[Q]) -> Q | None:
+    return max(formats, key=lambda q: q.width + (not q.signed), default=None)
+
+
+def weight_format(plan: Plan) -> Q | None:
+    """The widest weight that the lanes multiply by."""
+    products = (*plan.products, *plan.transforms)
+    return _widest(p.weights.format for p in products if p.weights is not None)
+
+
+def operand_format(phases: Sequence[Phase]) -> Q | None:
+    """The widest vector that the lanes multiply by weights."""
+    columns = [segment.vector.format for phase in phases for segment in phase.segments]
+    fed = [t.node.vector.format for phase in phases for t in phase.transforms if t.weight_words]
+    return _widest(columns + fed)
+
+
+def shifted(plan: Plan, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
+    """The products whose weights move past the lanes from stored diagonals, with their phases."""
+    return [
+        (phase, product)
+        for number, phase in enumerate(phases)
+        if any(segment.feed is Feed.DIAGONALS for segment in phase.segments)
+        for rows in plan.phase_rows(number)
+        for product in rows.products
+        if isinstance(product.structure, Toeplitz | Circulant)
+    ]
+
+
+def staged(phases: Sequence[Phase]) -> list[Transform]:
+    """The transforms with weights."""
+    return [each for phase in phases for each in phase.transforms if each.weight_words]
+
+
+def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
+    apart = [product for _, product in shifted(plan, phases)]
+    passes = staged(phases)
+    for product in apart:
+        assert product.weights is not None
+        words = product.structure.stored_words(product.units, product.vector.units)
+        width = product.weights.format.width
+        memory = Memory(f"{product.name} diagonals", MemoryKind.WEIGHTS, words, width)
+        yield Held(memory, (_bits(product),))
+    if passes:
+        depth = sum(each.weight_words for each in passes)
+        width = max(each.width * _weight_bits(each) for each in passes)
+        memory = Memory("stage weights", MemoryKind.WEIGHTS, depth, width)
+        yield Held(memory, tuple(_bits(each.node) for each in passes))
+    depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
+    fields = [
+        product.structure.word_bits(product.weights.format.width)
+        for product in plan.products
+        if product.weights is not None and product not in apart
+    ]
+    if depth and fields:
+        width = max(phase.lanes for phase in phases) * max(fields)
+        # The tensors as the network has them: slices of one are parts of it.
+        given = [node for node in plan.given.nodes if isinstance(node, Matvec) and node.weights]
+        memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
+        yield Held(memory, tuple(map(_bits, given)))
+
+
+def _weight_bits(transform: Transform) -> int:
+    assert transform.node.weights is not None
+    return transform.node.weights.format.width
+
+
+def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
+    fraction = max(product.format.fraction for _, product in rows.values)
+    low = high = 0
+    for constant in constants:
+        shift = fraction - constant.format.fraction
+        # A narrower accumulator rounds its start; the word is then the accumulator's scale.
+        bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
+        low, high = low + bounds[0], high + bounds[1]
+    return low, high + half
+
+
+def _half(schedule: Schedule, rows: Rows) -> int:
+    """The largest rounding constant that the bias ROM carries."""
+    halves = [0]
+    for cast in schedule.values:
+        node = cast.node
+        if not isinstance(node, Cast) or not schedule.folded(cast):
+            continue
+        drop = node.a.format.fraction - node.format.fraction
+        mine = schedule.plan.operands(cast)[0].node is rows
+        if mine and drop > 0 and node.format.rounding is not Rounding.TRN:
+            halves.append(1 << (drop - 1))
+    return max(halves)
+
+
+def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    widths: dict[str, list[int]] = {"biases": [], "input biases": []}
+    for rows in plan.rows:
+        choices = {"biases": (rows.constants, _half(schedule, rows))}
+        if rows.snapshot:
+            choices["input biases"] = (rows.early_constants, 0)
+        for name, (constants, half) in choices.items():
+            low, high = _bias_interval(rows, constants, half)
+            if (low, high) != (0, 0):
+                # Signed, and no more than a bit wider than the accumulator that it starts.
+                widths[name].append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+    depth = sum(rows.units for rows in plan.rows)
+    holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
+    for name, found in widths.items():
+        if found:
+            yield Held(Memory(name, MemoryKind.BIASES, depth, max(found)), tuple(holds))
+
+
+def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
+    """What butterfly stages in the feed start from, in words of F."""
+    started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
+    if started:
+        depth = sum(each.words for each, _ in started)
+        width = max(each.width * start.format.width for each, start in started)
+        holds = [held for _, start in started for held in tensors_behind(start)]
+        yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
+
+
+def _uniform(node: Node) -> bool:
+    """Whether a constant is one literal number, which needs no memory."""
+    sources = [each for each in ancestors(node) if isinstance(each, Constant)]
+    return all(len(set(each.values)) == 1 for each in sources)
+
+
+def _constants(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    """Trained vectors that the post-processor reads, and trained first states."""
+    read = [v.node for v in schedule.values if isinstance(v.node, Node)]
+    for node in dict.fromkeys(read):
+        if plan.is_constant(node) and not _uniform(node):
+            kind = MemoryKind.WEIGHTS
+            memory = Memory(node.name, kind, node.units, node.format.width)
+            yield Held(memory, tensors_behind(node))
+    for state, _ in plan.graph.updates:
+        if state.initial is not None:
+            name = f"{state.name.removesuffix('.previous')}.initial"
+            width = state.format.width
+            memory = Memory(name, MemoryKind.WEIGHTS, state.units, width)
+            yield Held(memory, ((state.initial.key, state.units * width),))
+
+
+# --- tables ------------------------------------------------------------------------------------
+def _table(node: Lookup) -> tuple[Hashable, int]:
+    """A function's table with its bits."""
+    table = node.table
+    key = table.function.name, table.address, table.format
+    return key, (1 << table.address.width) * table.format.width
+
+
+def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    """A ROM for each lookup; the gates that share one serial cast share one ROM."""
+    shared: dict[tuple[Q, int], dict[Hashable, Lookup]] = {}
+    for value in schedule.values:
+        node = value.node
+        if not isinstance(node, Lookup) or plan.is_constant(node):
+            continue
+        if schedule.serial(value):
+            tables = shared.setdefault((node.table.address, node.format.width), {})
+            tables.setdefault((node.table.function.name, node.format), node)
+        else:
+            suffix = f"[{value.gate}]" if value.gate else ""
+            depth = 1 << node.table.address.width
+            name = f"{node.name} table{suffix}"
+            memory = Memory(name, MemoryKind.TABLES, depth, node.format.width)
+            yield Held(memory, (_table(node),))
+    for (address, width), tables in shared.items():
+        functions = dict.fromkeys(node.table.function.name for node in tables.values())
+        name = "gate tables " + "+".join(functions)
+        memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
+        yield Held(memory, tuple(map(_table, tables.values())))
+
+
+def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than its units'."""
+    return [
+        node
+        for node in schedule.gathered
+        if node not in schedule.edge
+        and plan.is_stored(node)
+        and not plan.is_constant(node)
+        and not is_ordered(node)
+    ]
+
+
+def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """ROMs of addresses: for vectors and results whose order counting does not give."""
+    vectors = [unwired(product.vector) for product in (*plan.products, *plan.transforms)]
+    permuted = [vector for vector in vectors if not is_ordered(vector)]
+    for vector in dict.fromkeys([*permuted, *permuted_by_unit(plan, schedule)]):
+        width = address_bits(sum(part.units for part in dict.fromkeys(stored_vectors(vector))))
+        yield Held(Memory(f"{vector.name} addresses", MemoryKind.TABLES, vector.units, width))
+    for number, phase in enumerate(phases):
+        if phase.by_block:
+            units = plan.widths[number]
+            name = f"phase {number} write addresses"
+            yield Held(Memory(name, MemoryKind.TABLES, units, address_bits(units)))
