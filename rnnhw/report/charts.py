@@ -47,6 +47,7 @@ def _svg(height: float, label: str, *children: str) -> Markup:
 # --- timeline ----------------------------------------------------------------------------------
 _ROW, _BAR = 42, 17
 _MOST_TICKS = 5
+_NAME = 30
 
 
 def timeline_chart(report: Report) -> Markup:
@@ -62,7 +63,8 @@ def timeline_chart(report: Report) -> Markup:
 
 
 def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> list[Markup]:
-    parts = [tag("text", layer.name, x=0, y=top + 14, class_="name")]
+    title = tag("title", layer.name)
+    parts = [tag("text", title, _short(layer.name), x=0, y=top + 14, class_="name")]
     spans = [span for span in report.timeline if span.layer == layer.name]
     y = top + 20
     if not spans:
@@ -92,6 +94,11 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
             label = tag("text", text, x=_across(middle), y=y + 13, class_=f"in {colour}")
             parts.append(label)
     return parts
+
+
+def _short(name: str) -> str:
+    """The name, without its middle where it would be wider than a phone."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}...{name[3 - _NAME // 2 :]}"
 
 
 def _round_step(least: float) -> int:
