@@ -181,7 +181,8 @@ def report_command(
 ) -> int:
     """Throughput and storage on a target.
 
-    Every figure follows from the design and the hardware profile: no weights are needed.
+    Every figure follows from the design and the hardware profile: no weights are needed. -o
+    chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json or .html.
     """
     suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
     shown = chosen_format(format, output, suffixes)

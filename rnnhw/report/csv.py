@@ -34,8 +34,9 @@ def to_csv(report: Report) -> str:
     rows = [_row(report, layer) for layer in report.layers]
     for row in rows:
         columns.update(dict.fromkeys(row))
-    # What explains the numbers stands behind them.
-    order = [*(name for name in columns if name != "assumptions"), "assumptions"]
+    # A layer may have columns that those before it lack; what explains the numbers stands last.
+    explained = list(rows[0])[-6:] if rows else []
+    order = [*(name for name in columns if name not in explained), *explained]
     out = io.StringIO()
     writer = csv.DictWriter(out, order, restval="", lineterminator="\n")
     writer.writeheader()
@@ -57,12 +58,16 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
     row |= {"cycles_basis": layer.cycles_basis, "bound_by": _value(layer.bound_by)}
     if layer.memories:
         for holds in _HOLDS:
-            kind = [memory for memory in layer.memories if memory.holds == holds]
-            row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in kind)
-            row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in kind)
+            memories = [memory for memory in layer.memories if memory.holds == holds]
+            row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in memories)
+            row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)
     for group in ("traffic", "counts"):
         for name, count in getattr(layer, group).items():
             row[f"{group}.{name}"] = count
+    row["rnnhw_version"] = report.rnnhw_version
+    for kind in report.files.__struct_fields__:
+        file = getattr(report.files, kind)
+        row[f"{kind}_sha256"] = file.sha256 if file else ""
     row["assumptions"] = "; ".join(layer.assumptions)
     return row
 

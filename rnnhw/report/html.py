@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 from rnnhw.costreport import Report
@@ -15,6 +15,9 @@ from rnnhw.report.values import Cell, number, percent, shown
 
 __all__ = ["to_html"]
 
+_LONG = 30
+"""Characters of a cell that may be broken anywhere if it has more."""
+
 
 def to_html(report: Report) -> str:
     """The page; every text of the report is escaped.
@@ -23,7 +26,7 @@ def to_html(report: Report) -> str:
     """
     title = report.title or "untitled design"
     style = resources.files(__package__).joinpath("style.css").read_text("utf-8")
-    sections = [section for section in _sections(report) if section is not None]
+    sections = list(_sections(report))
     links = (tag("a", name, href=f"#{_anchor(name)}") for name, _ in sections)
     head = tag(
         "head",
@@ -38,7 +41,6 @@ def to_html(report: Report) -> str:
         _header(report, title),
         tag("nav", *links),
         tag("main", *(content for _, content in sections)),
-        tag("footer", f"rnnhw {report.rnnhw_version}"),
     )
     page = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
     return page.encode("ascii", "xmlcharrefreplace").decode()
@@ -82,41 +84,41 @@ def _header(report: Report, title: str) -> Markup:
 
 
 def _table(
-    table: Table, extra: tuple[str, Sequence[Markup]] | None = None, *, titled: bool = True
+    table: Table, drawings: tuple[str, Sequence[Markup]] | None = None, *, titled: bool = True
 ) -> Markup:
-    """A table, with a column of drawings behind the first where ``extra`` gives one.
+    """A table, behind its first column a named one of ``drawings`` where there are such.
 
     Where the heading above says it already, the table is not ``titled``.
     """
     if not table.rows:
         return Markup()
-
-    def kind(index: int) -> str:
-        return "number" if index >= table.numbers_from else "text"
-
-    def line(cells: Iterable[Markup], drawing: Markup | None, *, heads: bool) -> Markup:
-        found = []
-        for index, cell in enumerate(cells):
-            if heads:
-                found.append(tag("th", cell, scope="col", class_=kind(index)))
-            elif index == 0:
-                found.append(tag("th", cell, scope="row"))
-            else:
-                found.append(tag("td", cell, class_=kind(index)))
-            if index == 0 and drawing is not None:
-                wide = tag("th", drawing, scope="col") if heads else tag("td", drawing)
-                found.append(wide)
-        return tag("tr", *found)
-
     parts = [tag("caption", table.title, class_="shown" if titled else "unseen")]
     if table.heads:
-        drawing = joined(extra[0]) if extra else None
-        parts.append(tag("thead", line(map(marked, table.heads), drawing, heads=True)))
-    rows = (
-        line(map(marked, row), extra[1][index] if extra else None, heads=False)
-        for index, row in enumerate(table.rows)
-    )
+        heads = [
+            tag("th", marked(head), scope="col", class_=_kind(table, index))
+            for index, head in enumerate(table.heads)
+        ]
+        if drawings:
+            heads.insert(1, tag("th", drawings[0], scope="col"))
+        parts.append(tag("thead", tag("tr", *heads)))
+    rows = []
+    for position, row in enumerate(table.rows):
+        cells = [_table_cell(table, index, cell) for index, cell in enumerate(row)]
+        if drawings:
+            cells.insert(1, tag("td", drawings[1][position]))
+        rows.append(tag("tr", *cells))
     return tag("div", tag("table", *parts, tag("tbody", *rows)), class_="scroll", tabindex="0")
+
+
+def _kind(table: Table, index: int) -> str:
+    return "number" if index >= table.numbers_from else "text"
+
+
+def _table_cell(table: Table, index: int, cell: Cell) -> Markup:
+    long = " long" if len(cell.text) > _LONG else ""
+    if index == 0:
+        return tag("th", marked(cell), scope="row", class_=f"text{long}")
+    return tag("td", marked(cell), class_=f"{_kind(table, index)}{long}")
 
 
 def _tables(*found: Table) -> list[Markup]:
@@ -124,7 +126,7 @@ def _tables(*found: Table) -> list[Markup]:
 
 
 def _figure(drawing: Markup, caption: str, kind: str = "") -> Markup:
-    return tag("figure", drawing, tag("figcaption", caption), class_=f"drawing {kind}".rstrip())
+    return tag("figure", drawing, tag("figcaption", caption), **({"class_": kind} if kind else {}))
 
 
 def _remark(text: str) -> Markup:

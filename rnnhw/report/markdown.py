@@ -37,7 +37,6 @@ def to_markdown(report: Report) -> str:
     for table in (tables.sources_table(report), tables.files_table(report)):
         if table.rows:
             blocks += [f"### {_escaped(table.title)}", _piped(table)]
-    blocks.append(f"rnnhw {_escaped(report.rnnhw_version)}")
     return "\n\n".join(blocks) + "\n"
 
 

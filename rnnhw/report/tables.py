@@ -334,10 +334,12 @@ def sources_table(report: Report) -> Table:
     return table
 
 
-def files_table(report: Report) -> Table:
-    """The files behind the report."""
-    table = Table("Made from", ("", "file", "SHA-256"), numbers_from=3)
+def files_table(report: Report, digits: int = 64) -> Table:
+    """The files behind the report, and the first ``digits`` of each digest."""
+    first = "SHA-256" if digits == 64 else f"SHA-256, first {digits} digits"
+    title = f"Made by rnnhw {report.rnnhw_version} from"
+    table = Table(title, ("", "file", first), numbers_from=3)
     for name in ("design", "weights", "data", "profile"):
         file = getattr(report.files, name)
-        table.add(name, file.name if file else "none", file.sha256 if file else "")
+        table.add(name, file.name if file else "none", file.sha256[:digits] if file else "")
     return table

@@ -18,6 +18,8 @@ __all__ = ["print_report", "to_text"]
 WIDTH = 80
 """Columns of text that is not written to a terminal."""
 
+_DIGITS = 16
+
 
 def to_text(report: Report, width: int = WIDTH) -> str:
     """The report as plain text of at most ``width`` columns."""
@@ -52,6 +54,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text(tables.verdict(report), style=_verdict_style(report)))
     for note in tables.notes(report):
         console.print(Text(f"note: {note}"), soft_wrap=False)
+    console.print()
+    console.print(_rich(tables.files_table(report, _DIGITS)))
 
 
 def _rich(table: Table) -> RichTable:
