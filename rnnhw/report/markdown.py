@@ -41,7 +41,7 @@ def to_markdown(report: Report) -> str:
 
 
 def _target(report: Report) -> Iterator[str]:
-    lines = [f"on {_escaped(report.target.title)} (`{report.target.profile}`)"]
+    lines = [f"on {_escaped(report.target.title)} ({_escaped(report.target.profile)})"]
     if report.settings:
         settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
         lines.append(f"with {_escaped(settings)}")
