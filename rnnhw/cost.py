@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rnnhw.costreport import (
     SCHEMA_ID,
+    ExternalMemoryReport,
     Figure,
     File,
     Files,
@@ -42,6 +43,8 @@ from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
 from rnnhw.processor import LayerProcessor, Processor, processor
 from rnnhw.profiles import Figure as ProfileFigure
 from rnnhw.profiles import Fpga, Microcontroller, Profile, load_profile, profile_sha256
+from rnnhw.timeline import processor_spans, wavefront_spans
+from rnnhw.wordlengths import signal_reports
 
 __all__ = ["estimate"]
 
@@ -159,7 +162,7 @@ def _files(design: Design, profile: str, given: Profile | str) -> Files:
     return Files(
         design=_file(design.path) if design.path else None,
         weights=_file(folder / weights) if isinstance(weights, str | Path) else None,
-        data=_file(folder / data) if isinstance(data, str | Path) else None,
+        data=_file(Path(data)) if isinstance(data, str | Path) else None,
         profile=File(name=profile_file, sha256=profile_sha256(profile)) if named else None,
     )
 
@@ -296,6 +299,12 @@ def _fpga_report(
         ),
         resources=resources,
         layers=layers,
+        signals=signal_reports(network),
+        timeline=wavefront_spans(machine, request.steps),
+        external_memories=tuple(
+            ExternalMemoryReport(name=memory.name, peak_mb_per_second=_of_profile(memory.peak))
+            for memory in profile.external_memories
+        ),
         notes=(*notes, _NO_WEIGHTS),
     )
 
@@ -459,6 +468,8 @@ def _microcontroller_report(request: _Request, profile: Microcontroller, files: 
         operating_points=_operating_points(request, interval, interval, sequence),
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
+        signals=signal_reports(network),
+        timeline=processor_spans(cost, request.steps),
         notes=(*notes, _NO_WEIGHTS),
     )
 
