@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "SCHEMA_ID",
+    "EnergyReport",
     "Figure",
     "File",
     "Files",
@@ -89,7 +90,7 @@ class TargetReport(_Base, frozen=True, kw_only=True):
 
     profile: str
     title: str
-    kind: Literal["fpga", "microcontroller"]
+    kind: Literal["fpga", "microcontroller", "asic"]
 
 
 class OperatingPoint(_Base, frozen=True, kw_only=True):
@@ -120,7 +121,8 @@ class Totals(_Base, frozen=True, kw_only=True):
     a step's first input element to its last result, ``cycles_after_last_step`` those of layers
     that run once a sequence. ``utilisation`` is useful MACs over lanes times cycles.
     ``weight_bits`` to ``vector_bits`` are what the network stores, the ``_memory_bits`` what the
-    memories that hold it have.
+    memories that hold it have. Energies are of operations and of memory accesses alone, and used
+    on ASIC nodes only (see :mod:`rnnhw.energy`).
     """
 
     lanes: Figure
@@ -152,10 +154,14 @@ class Totals(_Base, frozen=True, kw_only=True):
     flip_flops: Figure
     flash_bytes: Figure
     ram_bytes: Figure
+    operation_energy_per_step_pj: Figure = not_used()
+    access_energy_per_step_pj: Figure = not_used()
+    energy_per_step_pj: Figure = not_used()
+    energy_after_last_step_pj: Figure = not_used()
 
 
 class MemoryReport(_Base, frozen=True, kw_only=True):
-    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM or registers."""
+    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM, registers or SRAM."""
 
     name: str
     holds: str
@@ -178,6 +184,18 @@ class PhaseReport(_Base, frozen=True, kw_only=True):
     transform_cycles: int
     post_processor_depth_cycles: int
     cycles: int
+
+
+class EnergyReport(_Base, frozen=True, kw_only=True):
+    """One kind of operation or access of a layer: ``amount`` of them at ``each_pj``, null where
+    no figure is known. ``unit`` says what is counted: operations, or bits through a port."""
+
+    what: str
+    unit: Literal["operations", "bits"]
+    amount: int
+    each_pj: float | None
+    energy_pj: float | None
+    note: str
 
 
 class LayerReport(_Base, frozen=True, kw_only=True):
@@ -205,6 +223,7 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     memories: tuple[MemoryReport, ...]
     traffic: dict[str, int]
     counts: dict[str, int]
+    energy: tuple[EnergyReport, ...] = ()
 
 
 class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):

@@ -27,7 +27,11 @@ GROUND = [
     ["design"],
 ]
 WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
-EAST = [["profiles", "machine", "costreport"], ["placement", "processor"], ["cost", "rtl"]]
+EAST = [
+    ["profiles", "machine", "costreport"],
+    ["placement", "processor", "energy"],
+    ["cost", "rtl"],
+]
 ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
 floors below; the wings do not see each other."""

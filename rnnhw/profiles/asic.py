@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from rnnhw.profiles.schema import (
@@ -164,7 +165,7 @@ def _key(energy: OperationEnergy | AccessEnergy) -> tuple[object, ...]:
 
 def _between(points: Sequence[tuple[float, float]], at: float) -> float:
     """The value at `at`, linear between the points, which it does not leave."""
-    for (low, low_value), (high, high_value) in zip(points, points[1:], strict=False):
+    for (low, low_value), (high, high_value) in pairwise(points):
         if low <= at <= high:
             return low_value + (at - low) / (high - low) * (high_value - low_value)
     return points[0][1]

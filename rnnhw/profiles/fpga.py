@@ -15,7 +15,6 @@ from rnnhw.profiles.schema import (
     check_number,
     check_positive,
     check_text,
-    check_unit,
 )
 
 __all__ = [

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnhw.costreport import Figure, LayerReport, OperatingPoint, Report, Resource
+from rnnhw.report.energy import energy_tables
 
 __all__ = ["print_report", "to_text"]
 
@@ -37,12 +38,13 @@ def print_report(report: Report, console: Console) -> None:
         settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
         console.print(Text(f"with {settings}"))
     sections = [_speed(report), _work(report), _layers(report), *_storage(report)]
-    for table in [*sections, _resources(report.resources)]:
+    for table in [*sections, _resources(report.resources), *energy_tables(report)]:
         if table is not None and table.row_count:
             console.print()
             console.print(table)
     console.print()
-    console.print(_verdict(report))
+    if report.resources:
+        console.print(_verdict(report))
     _print_notes(report, console)
 
 
@@ -89,13 +91,13 @@ def _table(title: str, columns: Iterable[str], *, numbers_from: int = 1) -> Tabl
 # --- tables ------------------------------------------------------------------------------------
 def _speed(report: Report) -> Table:
     points = report.operating_points
-    table = _table("Speed", ["", *(f"at {_show(point.clock_mhz)} MHz" for point in points)])
+    clocks = [f"at {_show(point.clock_mhz)} MHz" for point in points]
+    table = _table("Speed", ["", *(clocks or ["clock not known"])])
     deadline = report.totals.required_steps_per_second.value is not None
     timed = report.totals.steps_per_sequence.value is not None
 
     def row(name: str, figures: list[Figure]) -> None:
-        if figures:
-            table.add_row(name, *map(_show, figures))
+        table.add_row(name, *(map(_show, figures) if figures else ["not known"]))
 
     def column(name: str) -> list[Figure]:
         return [getattr(point, name) for point in points]
@@ -122,7 +124,7 @@ def _work(report: Report) -> Table:
     if totals.instructions_per_step.status != "not used":
         table.add_row("instructions a step", _show(totals.instructions_per_step))
     table.add_row("cycles a step", shown)
-    if report.target.kind == "fpga":
+    if report.target.kind != "microcontroller":
         table.add_row("step latency, cycles", _show(totals.step_latency_cycles))
         if totals.cycles_after_last_step.value:
             table.add_row("cycles after the last step", _show(totals.cycles_after_last_step))
@@ -139,8 +141,8 @@ def _work(report: Report) -> Table:
 
 
 def _layers(report: Report) -> Table:
-    fpga = report.target.kind == "fpga"
-    if fpga:
+    lanes = report.target.kind != "microcontroller"
+    if lanes:
         names = ["", "lanes", "cycles", "basis", "MACs", "utilisation", "bound by"]
         table = _table("Layers", names)
     else:
@@ -149,7 +151,7 @@ def _layers(report: Report) -> Table:
         name = f"{layer.name} (once)" if layer.runs == "once a sequence" else layer.name
         macs = _number(layer.macs_per_step)
         cycles = _show(layer.cycles_per_step)
-        if fpga:
+        if lanes:
             table.add_row(
                 name,
                 _show(layer.lanes),
@@ -166,7 +168,7 @@ def _layers(report: Report) -> Table:
 
 def _storage(report: Report) -> list[Table]:
     totals = report.totals
-    fpga = report.target.kind == "fpga"
+    lanes = report.target.kind != "microcontroller"
     rows = [
         ("weights", totals.weight_bits, totals.weight_memory_bits),
         ("biases", totals.bias_bits, totals.bias_memory_bits),
@@ -177,7 +179,7 @@ def _storage(report: Report) -> list[Table]:
     table = _table("Storage, bits", ["", "stored", "as memory"])
     for name, stored, memory in rows:
         table.add_row(name, _show(stored), _show(memory))
-    return [table, _memories(report.layers)] if fpga else [table]
+    return [table, _memories(report.layers)] if lanes else [table]
 
 
 def _memories(layers: Iterable[LayerReport]) -> Table:
@@ -220,7 +222,9 @@ def _points_second_hand(points: Iterable[OperatingPoint]) -> bool:
 
 def _print_notes(report: Report, console: Console) -> None:
     notes = list(report.notes)
-    if _points_second_hand(report.operating_points):
+    energies = (report.totals.operation_energy_per_step_pj, report.totals.energy_per_step_pj)
+    second_hand = any(figure.status == "second-hand" for figure in energies)
+    if second_hand or _points_second_hand(report.operating_points):
         notes.insert(0, "* second-hand: from a number that a third party reports")
     for layer in report.layers:
         notes.extend(f"{layer.name}: {assumption}" for assumption in layer.assumptions)
