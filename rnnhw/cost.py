@@ -484,6 +484,7 @@ def _asic_report(
     )
     notes = [*request.notes, *_modelled(layers)]
     notes.append(f"energy is that of operations and memory accesses, {_ALONE}")
+    notes.append("energies at other widths and capacities than the cited are interpolated")
     notes.append("weights, biases and tables are kept in SRAM, each kind of a layer in one")
     sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
     return Report(

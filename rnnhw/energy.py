@@ -81,11 +81,14 @@ class LayerEnergy:
     @property
     def notes(self) -> tuple[str, ...]:
         """What has to be known about the parts."""
-        parts = [f"{part.name}: {part.note}" for part in self.accesses if part.note]
+        alike: dict[str, list[str]] = {}
+        for part in self.accesses:
+            alike.setdefault(part.note, []).append(part.name)
+        notes = [f"energy of {', '.join(names)}: {note}" for note, names in alike.items() if note]
         if self.uncounted:
             listed = ", ".join(f"{each.amount} {each.name}" for each in self.uncounted)
-            parts.append(f"energy not counted, for want of a figure: {listed}")
-        return tuple(parts)
+            notes.append(f"energy not counted, for want of a figure: {listed}")
+        return tuple(notes)
 
 
 # --- operations: one row an operation ------------------------------------------------------------

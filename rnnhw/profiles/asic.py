@@ -134,7 +134,7 @@ class Asic(Base, frozen=True, kw_only=True, tag_field="kind", tag="asic"):
         lowest, highest = figures[0][0], figures[-1][0]
         nearest = min(max(capacity, lowest), highest)
         roots = [(math.sqrt(size), pj) for size, pj in figures]
-        note = "" if nearest == capacity else f"figure of {_size(int(nearest))} used"
+        note = "" if nearest == capacity else f"figure for {_size(int(nearest))} used"
         return Energy(bits * _between(roots, math.sqrt(nearest)), note)
 
     def _operation(

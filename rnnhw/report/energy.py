@@ -1,4 +1,4 @@
-"""Energy as tables for the text report: totals, and what each layer's operations and accesses add."""
+"""Energy as tables for the text report: totals, and the operations and accesses of each layer."""
 
 from __future__ import annotations
 
