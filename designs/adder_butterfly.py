@@ -19,7 +19,7 @@ def design(word=8, operand_bits=8, hidden=16):
         formats=Formats(
             weight=Q(3, word - 4),
             state=Q(0, word, signed=False),
-            stage=Q(7, word),  # 16 terms below 8 cannot clip
+            stage=Q(7, word),  # wide enough that nothing clips
             sum=Q(3, word - 4),  # the address of the sigmoid table: -8 to 8
         ),
         weights="adder_butterfly.npz",

@@ -548,6 +548,11 @@ class StepBuilder:
         name: str = "",
     ) -> Node:
         """``start + structure @ vector``: the structure writes the operations that it needs."""
+        if isinstance(structure, type) or not callable(getattr(structure, "apply", None)):
+            raise DesignError(
+                f"{self._scope.layer}.{key}: {structure!r} is not a structure",
+                "write for example Dense()",
+            )
         return structure.apply(self, key, vector, units, start, role, name or f"{key}{vector.name}")
 
     def matvec(

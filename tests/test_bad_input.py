@@ -166,7 +166,10 @@ DESIGNS = {
         "layer 0 (Elman): Banded(lower=4, upper=1) is wider than the matrix of 4 x 4",
     ),
     "band negative": ({"layers": "[Elman(4, recurrent=Banded(-1, 1))]"}, "Banded(lower=-1"),
-    "band real": ({"layers": "[Elman(4, recurrent=Banded(1.5, 1))]"}, "layer 0 (Elman): TypeError"),
+    "band real": (
+        {"layers": "[Elman(4, recurrent=Banded(1.5, 1))]"},
+        "Banded(lower=1.5, upper=1): lower",
+    ),
     "structure a class": (
         {"layers": "[Elman(4, recurrent=Dense)]"},
         "layer 0 (Elman): recurrent=the class Dense\nhint: write recurrent=Dense(...)",

@@ -389,6 +389,17 @@ def test_a_width_without_weights_names_the_file_that_is_missing():
         simulate(design("adder_dense", hidden=12))
 
 
+@pytest.mark.parametrize("name", ["adder_butterfly", "adder_hadamard", "adder_lowrank"])
+@pytest.mark.parametrize("word", WORDS)
+def test_nothing_clips_between_the_factors_as_the_notes_say(name, word):
+    chosen = design(name, word=word, operand_bits=32)
+    (chains,) = chosen.task.harder().values()
+    for samples in (chosen.task.samples(), chains):
+        events = simulate(chosen, samples=samples).run.events
+        between = [found for signal, found in events.items() if signal.startswith("rnn.U.")]
+        assert between and not any(found.total for found in between)
+
+
 def test_more_diagonal_units_fail_as_often_as_the_docstring_says():
     chosen = design("adder_diagonal", hidden=32)
     stated = re.search(r"gets ([\d.]+) % of the words of 8 bits", " ".join(chosen.notes.split()))

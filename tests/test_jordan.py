@@ -663,7 +663,7 @@ def test_layers_without_names_keep_those_of_their_positions():
         "elman0.b": np.zeros(3), "elman2.W": np.ones((2, 3)), "elman2.U": np.eye(2) / 2,
         "elman2.b": np.zeros(2),
     }  # fmt: skip
-    layers = [Elman(3, activation=Identity()), Residual([]), Elman(2)]
+    layers = [Elman(3, activation=Identity()), Residual([Window(1)]), Elman(2)]
     old = Design(layers=layers, formats=FORMATS, inputs=INPUTS, weights=arrays)
     form = jordan_form(old)
     assert [layer.name for layer in form.design.layers] == [

@@ -5,17 +5,40 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from graphs import draw_composition, draw_elementary
+from graphs import (
+    Case,
+    cases,
+    draw_batch,
+    draw_composition,
+    draw_elementary,
+    draw_parameters,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import FORMATS, band, elman, gru, lstm, scanned
 
-from rnnhw import GRU, LSTM, Banded, Dense, Design, DesignError, Diagonal, Elman, Hadamard, Q, Tanh
+from rnnhw import (
+    GRU,
+    LSTM,
+    Banded,
+    Dense,
+    Design,
+    DesignError,
+    Diagonal,
+    Elman,
+    Hadamard,
+    Q,
+    Tanh,
+    golden,
+)
 from rnnhw.cells import Layer
 from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
 from rnnhw.machine.phases import BUTTERFLY_CYCLES
-from rnnhw.network import Network
+from rnnhw.machine.regrouping import regrouped
+from rnnhw.network import Network, Scan
+from rnnhw.numerics import Events
 from rnnhw.processor import processor
 from rnnhw.profiles import load_profile
 from rnnhw.structures import (
@@ -36,6 +59,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
+from rnnhw.weights import Parameters
 
 BYTE = 8
 STAGED = replace(FORMATS, stage=Q(3, 4))
@@ -80,6 +104,30 @@ def memory(machine: LayerMachine, name: str) -> tuple[int, int, int]:
 
 
 SIZES = [(16, 1), (16, 4), (16, 16), (32, 6), (30, 4), (12, 5), (24, 2), (18, 9)]
+
+
+# --- by hand -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("structure", "cycles"),
+    [  # 16 units on 4 lanes behind 8 inputs: 4 groups, C + 3 C + 7 + 3 + 2 for one phase
+        (BlockDiagonal(4), 4 * 12 + 12),
+        (BlockDiagonal(2), 4 * 11 + 12),  # 4 lanes hold two blocks: 3 columns
+        (CyclicBand(1, 1), 4 * 11 + 12),
+        (Toeplitz(), 4 * 24 + 12),
+        (Circulant(), 4 * 24 + 12),
+        (Sparse(2, 4), 4 * 16 + 12),
+        (UnitWeights(), 4 * 8 + 14),  # an addition, and a rounding constant that is not folded
+        (LowRank(1), (16 + 7 + 0 + 1) + 4 * 9 + 12),
+        (Monarch(4), (4 * 4 + 7 + 3 + 1) + 4 * 12 + 12),
+        (Butterfly(), 3 * (4 + 7 + 2) + 4 * 10 + 12),  # 4 words: 2 x 4 cycles are fewer
+        (Butterfly(Tanh()), 3 * (4 * 4 - 2 + 7 + 3 + 2) + 4 * 10 + 12),
+        (Diagonal() + LowRank(1), (16 + 7 + 0 + 1) + 4 * 10 + 12),
+        (Banded(1, 1) @ Dense(), (4 * 16 + 7 + 3 + 1) + 4 * 11 + 12),
+    ],
+    ids=repr,
+)
+def test_sixteen_units_on_four_lanes(structure: Structure, cycles: int) -> None:
+    assert elman_on(4, 16, structure, STAGED).cycles == cycles
 
 
 # --- one product: cycles, weight words and stored bits ------------------------------------------
@@ -508,3 +556,75 @@ def check_figures(
     assert stored == BYTE * gates * units * 8 + sum(weight_bits(s, units) for s in structures)
     traffic = machine.traffic
     assert traffic.weight_read_bits >= BYTE * machine.macs / max(machine.lanes, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
+    try:
+        machine = accelerator(case.network, 4)  # type: ignore[arg-type]
+    except DesignError as error:
+        assert "lanes are not possible" in error.message
+        return
+    for layer in machine.layers:
+        assert layer.cycles > 0
+        assert layer.utilisation is None or 0 <= layer.utilisation <= 1
+        assert layer.basis is Basis.MODELLED or not layer.assumptions
+
+
+# --- regrouping ----------------------------------------------------------------------------------
+def regrouped_case(network: Network, parameters: Parameters) -> tuple[Network, Parameters, int]:
+    """The network of one layer as the rows see it, with the slices of its tensors, and how many
+    operations are others."""
+    source, scan = network.nodes
+    assert isinstance(scan, Scan)
+    graph = regrouped(scan.graph)
+    values, raw = dict(parameters.values), dict(parameters.raw)
+    for tensor in graph.tensors:
+        key, _, rows = tensor.key.partition("[")
+        if rows:
+            first, last = map(int, rows.removesuffix("]").split(":"))
+            for arrays in (values, raw):
+                arrays[tensor.key] = arrays[key][first:last]  # type: ignore[index]
+    events = {key: Events() for key in raw}
+    others = len(set(graph.nodes) - set(scan.graph.nodes))
+    changed = Network((source, replace(scan, graph=graph)))
+    return changed, Parameters(values, raw, events), others
+
+
+def assert_regrouped_alike(network: Network, seed: int) -> int:
+    """The same outputs and states; the number of operations that are others."""
+    data = np.random.default_rng(seed)
+    parameters = draw_parameters(data, network)
+    batch = draw_batch(data, network, 2, 3)
+    changed, sliced, others = regrouped_case(network, parameters)
+    expected, found = golden.run(network, parameters, batch), golden.run(changed, sliced, batch)
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+    for name, value in expected.final.items():
+        np.testing.assert_array_equal(found.final[name], value)
+    return others
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        gated(LSTM, 4, Banded(1, 1), recurrent_bias=True),
+        gated(GRU, 4, Banded(1, 1), recurrent_bias=True),
+        gated(GRU, 4, Butterfly(), reset="before"),
+        elman(4, UnitWeights() + Permutation([1, 2, 3, 0]) + Dense()).network,
+    ],
+)
+def test_regrouping_makes_other_operations_and_no_other_bit(network: Network) -> None:
+    assert [assert_regrouped_alike(network, seed) > 0 for seed in range(3)] == [True] * 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_regrouping_changes_no_bit(rng: random.Random) -> None:
+    layer, _, _ = draw_layer(rng, rng.choice([1, 2, 3, 4]))
+    design = Design(layers=[layer], formats=rng.choice([FORMATS, STAGED]), inputs=2)
+    try:
+        network = design.network
+    except DesignError:  # a word of more than 64 bits
+        return
+    assert_regrouped_alike(network, rng.randint(0, 2**32 - 1))

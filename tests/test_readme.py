@@ -29,10 +29,18 @@ def test_there_are_blocks_to_run():
     assert sum("pip install" in block for block in CONSOLE) == 2
 
 
+def expanded(word):
+    """A word of a command as the shell gives it: files where it is a pattern."""
+    if "*" not in word:
+        return [word]
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(word))
+
+
 @pytest.mark.parametrize(("command", "expected"), list(commands()), ids=lambda text: text[:50])
 def test_a_console_block_prints_what_the_readme_shows(command, expected):
-    program, *arguments = command.split()
+    program, *words = command.split()
     assert program == "rnnhw"
+    arguments = [path for word in words for path in expanded(word)]
     done = subprocess.run(
         [sys.executable, "-m", "rnnhw", *arguments],
         cwd=ROOT,

@@ -288,6 +288,13 @@ def test_matrices_that_a_structure_cannot_be_are_refused(structure, shape, messa
         (lambda: Sum(Diagonal()), "give at least two parts"),
         (lambda: Product(Diagonal(), 3), "3 is not a structure"),
         (lambda: Diagonal() + 3, "3 is not a structure"),
+        (lambda: Diagonal() @ Dense, "is not a structure"),
+        (lambda: Permutation([0, "a"]), "indices must be whole numbers"),
+        (lambda: BlockDiagonal("4"), r"BlockDiagonal\(block='4'\): block must be of type int"),
+        (lambda: Banded(1.5, 1), "lower must be of type int"),
+        (lambda: Monarch(True), "block must be of type int"),
+        (lambda: Hadamard(before=3), "before must be of type bool"),
+        (lambda: Butterfly(activation=Sigmoid), r"write activation=Sigmoid\(...\)"),
     ],
 )
 def test_structures_that_cannot_be_are_refused(make, message):

@@ -3,10 +3,11 @@
     h[t] = sigmoid(W x[t] + R h[t-1] + b),  y[t] = [head.W h[t] + head.b > 0],  h[-1] = 0
 
 x[t] holds bit t of both operands, least significant first, and y[t] is bit t of their sum; the
-last step has zero inputs and gives the carry out. The task and the 16 units are Trask's ("Anyone
-Can Learn To Code an LSTM-RNN in Python", 2015); the optimiser is Adam (Kingma and Ba, 2015), with
-biases. The only memory the task needs is one bit, the carry, but for as long as a chain of
-propagating columns lasts. So half of the training operands have long chains, and states and
+last step has zero inputs and gives the carry out. The Jordan network and the window have steps of
+their own, see below; `..._hN` has N units. The task and the 16 units of the others are Trask's
+("Anyone Can Learn To Code an LSTM-RNN in Python", 2015); the optimiser is Adam (Kingma and Ba,
+2015), with biases. The only memory the task needs is one bit, the carry, but for as long as a chain
+of propagating columns lasts. So half of the training operands have long chains, and states and
 weights are trained under noise, which a latch survives and a slowly decaying trace does not.
 """
 

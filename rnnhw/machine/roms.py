@@ -26,7 +26,7 @@ from rnnhw.machine.memory import (
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan, Rows
 from rnnhw.machine.schedule import Schedule
-from rnnhw.numerics import Q, Rounding, interval_format
+from rnnhw.numerics import Q, Rounding
 from rnnhw.structures import Circulant, Toeplitz
 
 __all__ = ["operand_format", "permuted_by_unit", "roms_of", "shifted", "weight_format"]
@@ -118,7 +118,7 @@ def _weight_bits(transform: Transform) -> int:
     return transform.node.weights.format.width
 
 
-def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int, int]:
+def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
     fraction = max(product.format.fraction for _, product in rows.values)
     low = high = 0
     for constant in constants:
@@ -126,7 +126,7 @@ def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[in
         # A narrower accumulator rounds its start; the word is then the accumulator's scale.
         bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
         low, high = low + bounds[0], high + bounds[1]
-    return low, high + half, fraction
+    return low, high + half
 
 
 def _half(schedule: Schedule, rows: Rows) -> int:
@@ -150,10 +150,10 @@ def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
         if rows.snapshot:
             choices["input biases"] = (rows.early_constants, 0)
         for name, (constants, half) in choices.items():
-            low, high, fraction = _bias_interval(rows, constants, half)
+            low, high = _bias_interval(rows, constants, half)
             if (low, high) != (0, 0):
-                word = interval_format(low, high, fraction).width + (low >= 0)
-                widths[name].append(word)
+                # Signed, and no more than a bit wider than the accumulator that it starts.
+                widths[name].append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
     depth = sum(rows.units for rows in plan.rows)
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
     for name, found in widths.items():

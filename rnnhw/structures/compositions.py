@@ -34,7 +34,10 @@ class Permutation(Structure):
     name = "permutation"
 
     def __init__(self, indices: Iterable[int]) -> None:
-        object.__setattr__(self, "indices", tuple(int(index) for index in indices))
+        chosen = tuple(indices)
+        if not all(isinstance(index, int | np.integer) for index in chosen):
+            raise DesignError(f"Permutation of {chosen[:4]}...: indices must be whole numbers")
+        object.__setattr__(self, "indices", tuple(int(index) for index in chosen))
         if sorted(self.indices) != list(range(len(self.indices))):
             raise DesignError(
                 f"Permutation of {len(self.indices)}: an index is missing or there twice",
@@ -139,6 +142,7 @@ class LowRank(Structure):
     name = "low rank"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.rank < 1:
             raise DesignError(f"{self!r}: the rank is at least 1")
 
@@ -201,6 +205,7 @@ class Monarch(Structure):
     name = "monarch"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.block < 1:
             raise DesignError(f"{self!r}: a block has at least one unit")
 

@@ -67,6 +67,7 @@ class Banded(Elementary):
     name = "banded"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_band(self)
 
     def check(self, rows: int, columns: int) -> None:
@@ -113,6 +114,7 @@ class CyclicBand(Elementary):
     name = "cyclic band"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_band(self)
 
     def check(self, rows: int, columns: int) -> None:
@@ -182,6 +184,7 @@ class BlockDiagonal(Elementary):
     name = "block diagonal"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.block < 1:
             raise DesignError(f"{self!r}: a block has at least one unit")
 
@@ -298,6 +301,7 @@ class Sparse(Elementary):
     name = "sparse"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.kept <= self.of:
             raise DesignError(f"{self!r}: keep 1 to {self.of} weights of {self.of}")
 
