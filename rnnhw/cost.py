@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import msgspec
-
 from rnnhw.costreport import (
     SCHEMA_ID,
     EnergyReport,
@@ -35,6 +33,7 @@ from rnnhw.costreport import (
     derived,
     not_known,
     not_used,
+    revised,
 )
 from rnnhw.counts import TIME_COUNTS
 from rnnhw.design import Design
@@ -394,7 +393,7 @@ def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> L
 
     report = _machine_layer(layer, counts, placed)
     dsp = dsp_blocks(layer, profile)
-    return msgspec.structs.replace(
+    return revised(
         report,
         dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
         block_rams=derived(sum(memory.block_rams for memory in report.memories)),
@@ -472,16 +471,14 @@ def _asic_report(
     counts = _counts(network)
     spent = energy(network, machine, profile)
     layers = tuple(
-        msgspec.structs.replace(
+        revised(
             _machine_layer(layer, counts[layer.name], lambda memory: ("SRAM", 0)),
             assumptions=(*layer.assumptions, *each.notes),
             energy=tuple(_energy_part(part) for part in (*each.operations, *each.accesses)),
         )
         for layer, each in zip(machine.layers, spent, strict=True)
     )
-    totals = msgspec.structs.replace(
-        _machine_totals(request, machine, layers), **_energy_totals(profile, spent)
-    )
+    totals = revised(_machine_totals(request, machine, layers), **_energy_totals(profile, spent))
     notes = [*request.notes, *_modelled(layers)]
     notes.append(f"energy is that of operations and memory accesses, {_ALONE}")
     notes.append("energies at other widths and capacities than the cited are interpolated")

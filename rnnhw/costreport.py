@@ -8,7 +8,7 @@ stamp and no path, so the same input gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -31,6 +31,8 @@ __all__ = [
     "not_known",
     "not_used",
     "report_fields",
+    "revised",
+    "unknown_fields",
 ]
 
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
@@ -248,6 +250,14 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     notes: tuple[str, ...]
 
 
+_Part = TypeVar("_Part", bound=msgspec.Struct)
+
+
+def revised(part: _Part, **changes: Any) -> _Part:
+    """A part of a report with other values in some fields."""
+    return msgspec.structs.replace(part, **changes)
+
+
 def _figures(part: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float | int | bool]]:
     for name in part.__struct_fields__:
         value = getattr(part, name)
@@ -278,3 +288,28 @@ def report_fields(report: Report) -> dict[str, float | int | bool]:
             for name, count in getattr(layer, group).items():
                 fields[f"{layer.name}.{group}.{name}"] = count
     return fields
+
+
+def unknown_fields(report: Report) -> dict[str, Figure]:
+    """Every figure of the report that has no value, by the name that `report_fields` would give
+    it: its status and note say why."""
+    fields = dict(_unknown(report.totals))
+    if report.operating_points:
+        fields.update(_unknown(report.operating_points[0]))
+    else:
+        clock = not_known("the profile knows no clock: give --clock-mhz")
+        fields.update(dict.fromkeys(OperatingPoint.__struct_fields__, clock))
+    for resource in report.resources:
+        if resource.percent is None:
+            unknown = resource.used if resource.used.value is None else resource.capacity
+            fields[f"{resource.name}_percent"] = unknown
+    for layer in report.layers:
+        fields.update((f"{layer.name}.{name}", value) for name, value in _unknown(layer))
+    return fields
+
+
+def _unknown(part: msgspec.Struct) -> Iterator[tuple[str, Figure]]:
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Figure) and value.value is None:
+            yield name, value

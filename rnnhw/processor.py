@@ -491,9 +491,9 @@ def least_cycles(network: Network, profile: Microcontroller) -> int | None:
     for scan in network.scans:
         for node in scan.graph.nodes:
             if isinstance(node, Matvec) and not _runs_once(scan):
-                shape = node.units, node.vector.units
-                adds = node.structure.adds(*shape, onto=node.start is not None)
-                macs = min(node.structure.multiplies(*shape), adds)
+                products = node.structure.multiplies(node.units, node.vector.units)
+                # Without a start, the first product of a row is added to nothing.
+                macs = products if node.start is not None else max(products - node.units, 0)
                 weight_bits = node.weights.format.width if node.weights else 0
                 peak = profile.mac_peak(max(node.vector.format.width, weight_bits))
                 if peak is None:

@@ -19,7 +19,7 @@ from rnnhw.counts import Counts
 from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
 from rnnhw.design import Design
 from rnnhw.numerics import Events
-from rnnhw.profiles import Profile, kind_of, sourced_figures, value_text
+from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.simulation import Simulation
 from rnnhw.tasks import Accuracy, Score, SquaredError
 from rnnhw.verification import Check, Verification
@@ -328,6 +328,10 @@ def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableTyp
     parts: list[RenderableType] = []
     for profile in profiles:
         parts.append(Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"))
+        unknown = ", ".join(unknown_figures(profile))
+        parts += [
+            Text(line) for line in (profile.note, unknown and f"not known: {unknown}") if line
+        ]
         for path, figure in sourced_figures(profile):
             line = Text(f"\n{path}  ").append(value_text(figure), "bold")
             parts.append(line.append(f"  [{figure.status}]", "dim"))

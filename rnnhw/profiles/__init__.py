@@ -6,7 +6,7 @@ A profile is a TOML file beside this module, or a user's own file of the same fo
 
 from rnnhw.profiles.asic import AccessEnergy, Asic, Energy, OperationEnergy
 from rnnhw.profiles.boards import Board, ClockSource, ExternalMemory
-from rnnhw.profiles.figures import sourced_figures, value_text
+from rnnhw.profiles.figures import sourced_figures, unknown_figures, value_text
 from rnnhw.profiles.fpga import (
     Dsp,
     FitConditions,
@@ -69,5 +69,6 @@ __all__ = [
     "profile_names",
     "profile_sha256",
     "sourced_figures",
+    "unknown_figures",
     "value_text",
 ]

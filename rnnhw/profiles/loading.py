@@ -169,7 +169,7 @@ def _on_board(file: str, board: Board, device: Fpga | Microcontroller) -> Fpga |
     }
     if board.flash is not None:
         if isinstance(device, Fpga) or device.flash is not None:
-            reason = "an FPGA has no" if isinstance(device, Fpga) else "has its own"
+            reason = "is an FPGA and has no" if isinstance(device, Fpga) else "has its own"
             raise ProfileError(
                 f"{file}: flash: {board.extends!r} {reason} program memory",
                 "describe it as one of external_memories",
