@@ -26,7 +26,14 @@ GROUND = [
     ["cells", "tasks"],
     ["design"],
 ]
-WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
+WEST = [
+    ["products"],
+    ["plan"],
+    ["golden", "engine", "reference"],
+    ["simulation"],
+    ["verification"],
+    ["analysis"],
+]
 EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy"],
