@@ -18,6 +18,7 @@ from pathlib import Path
 from rnnhw.costreport import (
     SCHEMA_ID,
     EnergyReport,
+    ExternalMemoryReport,
     Figure,
     File,
     Files,
@@ -45,6 +46,8 @@ from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
 from rnnhw.processor import LayerProcessor, Processor, least_cycles, processor
 from rnnhw.profiles import Asic, Fpga, Microcontroller, Profile, load_profile, profile_sha256
 from rnnhw.profiles import Figure as ProfileFigure
+from rnnhw.timeline import processor_spans, wavefront_spans
+from rnnhw.wordlengths import signal_reports
 
 __all__ = ["estimate"]
 
@@ -166,7 +169,7 @@ def _files(design: Design, profile: str, given: Profile | str) -> Files:
     return Files(
         design=_file(design.path) if design.path else None,
         weights=_file(folder / weights) if isinstance(weights, str | Path) else None,
-        data=_file(folder / data) if isinstance(data, str | Path) else None,
+        data=_file(Path(data)) if isinstance(data, str | Path) else None,
         profile=File(name=profile_file, sha256=profile_sha256(profile)) if named else None,
     )
 
@@ -312,6 +315,12 @@ def _fpga_report(
         ),
         resources=resources,
         layers=layers,
+        signals=signal_reports(request.design.network),
+        timeline=wavefront_spans(machine, request.steps),
+        external_memories=tuple(
+            ExternalMemoryReport(name=memory.name, peak_mb_per_second=_of_profile(memory.peak))
+            for memory in profile.external_memories
+        ),
         notes=(*notes, _NO_WEIGHTS),
     )
 
@@ -499,6 +508,8 @@ def _asic_report(
         ),
         resources=(),
         layers=layers,
+        signals=signal_reports(network),
+        timeline=wavefront_spans(machine, request.steps),
         notes=(*notes, _NO_WEIGHTS),
     )
 
@@ -578,6 +589,8 @@ def _microcontroller_report(request: _Request, profile: Microcontroller, files: 
         operating_points=_operating_points(request, interval, interval, sequence),
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
+        signals=signal_reports(network),
+        timeline=processor_spans(cost, request.steps),
         notes=(*notes, _NO_WEIGHTS),
     )
 

@@ -15,6 +15,7 @@ import msgspec
 __all__ = [
     "SCHEMA_ID",
     "EnergyReport",
+    "ExternalMemoryReport",
     "Figure",
     "File",
     "Files",
@@ -24,6 +25,8 @@ __all__ = [
     "PhaseReport",
     "Report",
     "Resource",
+    "SignalReport",
+    "SpanReport",
     "Status",
     "TargetReport",
     "Totals",
@@ -93,6 +96,13 @@ class TargetReport(_Base, frozen=True, kw_only=True):
     profile: str
     title: str
     kind: Literal["fpga", "microcontroller", "asic"]
+
+
+class ExternalMemoryReport(_Base, frozen=True, kw_only=True):
+    """A memory beside the device that could stream weights; the peak is in 1e6 bytes a second."""
+
+    name: str
+    peak_mb_per_second: Figure
 
 
 class OperatingPoint(_Base, frozen=True, kw_only=True):
@@ -228,11 +238,47 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     energy: tuple[EnergyReport, ...] = ()
 
 
+class SignalReport(_Base, frozen=True, kw_only=True):
+    """The word of a vector, of a trained tensor, or of the products inside a matrix product.
+
+    Values are raw integers times ``resolution``, 2 to the power of minus ``fraction_bits``.
+    ``lowest`` and ``highest`` bound what the operands' formats and the number of terms allow,
+    whatever the weights; ``format_lowest`` and ``format_highest`` are the word's own limits.
+    """
+
+    name: str
+    kind: Literal["tensor", "product", "signal"]
+    role: str
+    units: int
+    format: str
+    width_bits: int
+    integer_bits: int
+    fraction_bits: int
+    signed: bool
+    resolution: float
+    lowest: float
+    highest: float
+    format_lowest: float
+    format_highest: float
+
+
+class SpanReport(_Base, frozen=True, kw_only=True):
+    """A layer at work on one step, in cycles from the sequence's first input element; ``step``
+    counts from 0, and is null for a layer that runs once a sequence."""
+
+    layer: str
+    step: int | None
+    start_cycle: int
+    end_cycle: int
+
+
 class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     """Throughput and storage of one design on one target.
 
     ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a
-    capacity that matters is not known; ``over_capacity`` names what does not fit.
+    capacity that matters is not known; ``over_capacity`` names what does not fit. ``timeline``
+    holds the first steps of a sequence, layers in order; it is empty where cycles are not known.
+    ``external_memories`` are those of the profile: nothing here says that they are used.
     """
 
     schema: str
@@ -247,6 +293,9 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     operating_points: tuple[OperatingPoint, ...]
     resources: tuple[Resource, ...]
     layers: tuple[LayerReport, ...]
+    signals: tuple[SignalReport, ...]
+    timeline: tuple[SpanReport, ...] = ()
+    external_memories: tuple[ExternalMemoryReport, ...] = ()
     notes: tuple[str, ...]
 
 

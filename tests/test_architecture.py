@@ -36,7 +36,8 @@ WEST = [
 ]
 EAST = [
     ["profiles", "machine", "costreport"],
-    ["placement", "processor", "energy"],
+    ["placement", "processor", "energy", "wordlengths"],
+    ["timeline"],
     ["cost", "rtl"],
 ]
 ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]

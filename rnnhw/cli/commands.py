@@ -39,6 +39,7 @@ from rnnhw.cli.options import (
     Minimum,
     Output,
     Profile,
+    ReportFormat,
     RunOutput,
     Settings,
     Vary,
@@ -63,7 +64,7 @@ from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.profiles import load_profile, profile_names
-from rnnhw.report import to_json, to_text
+from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.simulation import (
     Simulation,
     check_answers,
@@ -173,22 +174,34 @@ def report_command(
     profile: Profile = None,
     clock_mhz: ClockMhz = None,
     lanes: Lanes = None,
-    format: Format = None,
+    format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
     """Throughput and storage on a target.
 
-    Every figure follows from the design and the hardware profile: no weights are needed.
+    Every figure follows from the design and the hardware profile: no weights are needed. -o
+    chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json or .html.
     """
-    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
+    shown = chosen_format(format, output, suffixes)
     floors, ceilings = _bounds(output, minimum, maximum)
     loaded = _load(design, settings)
     report = estimate(loaded, profile, clock_mhz=clock_mhz, lanes=lanes)
     _all_known(report, (*floors, *ceilings))
     checks = judge(report_fields(report), floors, ceilings)
-    _deliver(to_text(report) if shown == "text" else to_json(report).decode(), output)
+    match shown:
+        case "text":
+            _deliver(to_text(report), output)
+        case "json":
+            _deliver(to_json(report).decode(), output)
+        case "csv":
+            _deliver(to_csv(report), output)
+        case "markdown":
+            _deliver(to_markdown(report), output)
+        case _:
+            _deliver(to_html(report), output)
     for check in checks:
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
