@@ -492,6 +492,8 @@ def _asic_report(
     notes.append(f"energy is that of operations and memory accesses, {_ALONE}")
     notes.append("energies at other widths and capacities than the cited are interpolated")
     notes.append("weights, biases and tables are kept in SRAM, each kind of a layer in one")
+    sources = dict.fromkeys(each.source for each in (*profile.operations, *profile.accesses))
+    notes += [f"energies from: {source}" for source in sources]
     sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
     return Report(
         schema=SCHEMA_ID,

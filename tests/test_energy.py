@@ -200,6 +200,8 @@ def test_the_text_says_amounts_and_unit_energies() -> None:
             assert part.each_pj is not None and f"{part.each_pj:.4g}" in text
     assert "or more *" in text and "second-hand" in text
     assert "without wires, control" in " ".join(text.split())
+    sources = {each.source for each in (*OLD.operations, *OLD.accesses)}
+    assert {f"energies from: {source}" for source in sources} <= set(report.notes)
     assert "Energy" not in to_text(estimate(load(ADDER), "ecp5-25"))
 
 
