@@ -73,7 +73,7 @@ def speed_table(report: Report) -> Table:
     points = report.operating_points
     clocks = [shown(point.clock_mhz) for point in points]
     heads = [replace(clock, text=f"at {clock.text} MHz") for clock in clocks]
-    table = Table("Speed", ("", *(heads or ["clock not known"])))
+    table = Table("Speed", ("", *(heads or [Cell("clock not known")])))
     deadline = report.totals.required_steps_per_second.value is not None
     steps = report.totals.steps_per_sequence
 
