@@ -14,7 +14,7 @@ from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.machine import accelerator
 from rnnhw.processor import least_cycles
 from rnnhw.profiles import Asic, Fpga, Microcontroller, load_profile, profile_names, profile_sha256
-from rnnhw.report import report_schema, to_json, to_text
+from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
 
 DESIGNS = {
     name: load(f"designs/{name}.py")
@@ -35,6 +35,9 @@ def test_every_profile_reports(design: str, name: str) -> None:
     jsonschema.validate(value, SCHEMA, cls=jsonschema.Draft202012Validator)
     text = to_text(report)
     assert profile.title in text
+    assert profile.title in to_html(report)
+    assert profile.title in to_markdown(report)
+    assert to_csv(report).count("\n") == 1 + len(report.layers)
     if isinstance(profile, Microcontroller):
         assert report.totals.ram_bytes.value
         known = profile.flash is not None
