@@ -36,7 +36,7 @@ WEST = [
 ]
 EAST = [
     ["profiles", "machine", "costreport"],
-    ["placement", "processor", "wordlengths"],
+    ["placement", "processor", "energy", "wordlengths"],
     ["timeline"],
     ["cost", "rtl"],
 ]

@@ -59,7 +59,7 @@ from rnnhw.cli.show import (
 )
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
-from rnnhw.costreport import report_fields
+from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
@@ -189,6 +189,7 @@ def report_command(
     floors, ceilings = _bounds(output, minimum, maximum)
     loaded = _load(design, settings)
     report = estimate(loaded, profile, clock_mhz=clock_mhz, lanes=lanes)
+    _all_known(report, (*floors, *ceilings))
     checks = judge(report_fields(report), floors, ceilings)
     match shown:
         case "text":
@@ -205,6 +206,16 @@ def report_command(
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
     return _exit_code(checks)
+
+
+def _all_known(report: Report, names: Iterable[str]) -> None:
+    """Refuse to judge a figure that the report has no value for."""
+    unknown = unknown_fields(report)
+    for name in names:
+        if name in unknown:
+            figure = unknown[name]
+            hint = figure.note or "judge another figure, or report on another profile"
+            raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
 
 
 @app.command("compare")

@@ -65,6 +65,9 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
     yield _section("Roofline", *_roofline(report))
     yield _section("Operations and traffic", *_work(report))
     yield _section("Storage", *_storage(report))
+    energies = _tables(tables.energy_table(report), tables.energies_table(report))
+    if energies:
+        yield _section("Energy", *energies)
     yield _section("Word lengths", *_words(report))
     yield _section("Assumptions", *_assumptions(report))
     yield _section("Sources", *_sources(report))
@@ -210,8 +213,9 @@ def _work(report: Report) -> Iterator[Markup]:
 
 
 def _storage(report: Report) -> Iterator[Markup]:
-    yield tag("h3", "Of the device")
-    yield charts.resource_meters(report)
+    if report.resources:
+        yield tag("h3", "Of the device")
+        yield charts.resource_meters(report)
     memories = charts.memory_bars(report)
     if memories:
         yield tag("h3", "By memory")

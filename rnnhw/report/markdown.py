@@ -27,6 +27,8 @@ def to_markdown(report: Report) -> str:
         tables.storage_table(report),
         tables.memories_table(report),
         tables.resources_table(report),
+        tables.energy_table(report),
+        tables.energies_table(report),
         tables.words_table(report),
     ):
         if table.rows:

@@ -12,6 +12,8 @@ from rnnhw.report.values import Cell, number, percent, shown
 __all__ = [
     "CYCLE_FORMULA",
     "Table",
+    "energies_table",
+    "energy_table",
     "files_table",
     "layer_name",
     "layers_table",
@@ -69,15 +71,14 @@ def layer_name(layer: LayerReport) -> str:
 def speed_table(report: Report) -> Table:
     """A column for each clock."""
     points = report.operating_points
-    clocks = (shown(point.clock_mhz) for point in points)
-    heads = (replace(clock, text=f"at {clock.text} MHz") for clock in clocks)
-    table = Table("Speed", ("", *heads))
+    clocks = [shown(point.clock_mhz) for point in points]
+    heads = [replace(clock, text=f"at {clock.text} MHz") for clock in clocks]
+    table = Table("Speed", ("", *(heads or [Cell("clock not known")])))
     deadline = report.totals.required_steps_per_second.value is not None
     steps = report.totals.steps_per_sequence
 
     def row(name: str, figures: list[Figure]) -> None:
-        if figures:
-            table.add(name, *map(shown, figures))
+        table.add(name, *(map(shown, figures) if figures else ["not known"]))
 
     row("steps a second", [point.steps_per_second for point in points])
     row("step latency, us", [point.step_latency_us for point in points])
@@ -100,7 +101,7 @@ def work_table(report: Report) -> Table:
     if totals.instructions_per_step.status != "not used":
         table.add("instructions a step", shown(totals.instructions_per_step))
     table.add("cycles a step", cell)
-    if report.target.kind == "fpga":
+    if report.target.kind != "microcontroller":
         table.add("step latency, cycles", shown(totals.step_latency_cycles))
         if totals.cycles_after_last_step.value:
             table.add("cycles after the last step", shown(totals.cycles_after_last_step))
@@ -119,15 +120,15 @@ def work_table(report: Report) -> Table:
 # --- layers ------------------------------------------------------------------------------------
 def layers_table(report: Report) -> Table:
     """A row a layer."""
-    fpga = report.target.kind == "fpga"
-    if fpga:
+    lanes = report.target.kind != "microcontroller"
+    if lanes:
         names = ("", "lanes", "cycles", "basis", "MACs", "utilisation", "bound by")
         table = Table("Layers", names)
     else:
         table = Table("Layers", ("", "instructions", "cycles", "MACs"))
     for layer in report.layers:
         macs, cycles = number(layer.macs_per_step), shown(layer.cycles_per_step)
-        if fpga:
+        if lanes:
             table.add(
                 layer_name(layer),
                 shown(layer.lanes),
@@ -279,11 +280,44 @@ def resources_table(report: Report) -> Table:
 
 def verdict(report: Report) -> str:
     """Whether the design fits, and what does not."""
+    if not report.resources:
+        return "fits: not asked, a process node has no capacity"
     if report.fits is None:
         return "fits: not known"
     if report.fits:
         return "fits: yes"
     return f"fits: no ({'; '.join(report.over_capacity)})"
+
+
+# --- energy ------------------------------------------------------------------------------------
+def energy_table(report: Report) -> Table:
+    """Energy of the whole network, where the target has energies."""
+    table, totals = Table("Energy, pJ", ("", "")), report.totals
+    for name, figure in (
+        ("operations a step", totals.operation_energy_per_step_pj),
+        ("memory accesses a step", totals.access_energy_per_step_pj),
+        ("a step", totals.energy_per_step_pj),
+        ("after the last step", totals.energy_after_last_step_pj),
+    ):
+        if figure.status != "not used":
+            table.add(name, shown(figure))
+    return table
+
+
+def energies_table(report: Report) -> Table:
+    """What each layer's operations and accesses add to it, to be recomputed by hand."""
+    table = Table("Energy by layer", ("", "amount", "pJ each", "pJ"))
+    for layer in report.layers:
+        for part in layer.energy:
+            unit = ", bits" if part.unit == "bits" else ""
+            each, total = (
+                Cell("not known", "not known", part.note)
+                if value is None
+                else Cell(number(value), note=part.note)
+                for value in (part.each_pj, part.energy_pj)
+            )
+            table.add(f"{layer_name(layer)}: {part.what}{unit}", number(part.amount), each, total)
+    return table
 
 
 # --- words, notes, sources ---------------------------------------------------------------------
@@ -306,9 +340,10 @@ def words_table(report: Report) -> Table:
 
 def notes(report: Report, *, starred: bool = True) -> Iterator[str]:
     """What must be known about the figures; of stars, where they are ``starred``."""
-    if starred and any(
-        point.clock_mhz.status == "second-hand" for point in report.operating_points
-    ):
+    totals = report.totals
+    figures = [point.clock_mhz for point in report.operating_points]
+    figures += [totals.operation_energy_per_step_pj, totals.energy_per_step_pj]
+    if starred and any(figure.status == "second-hand" for figure in figures):
         yield "* second-hand: from a number that a third party reports"
     yield from report.notes
     for layer in report.layers:

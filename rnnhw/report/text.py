@@ -46,6 +46,8 @@ def print_report(report: Report, console: Console) -> None:
         tables.storage_table(report),
         tables.memories_table(report),
         tables.resources_table(report),
+        tables.energy_table(report),
+        tables.energies_table(report),
     ):
         if table.rows:
             console.print()
