@@ -29,6 +29,6 @@ def design(word=8, hidden=32):
             sum=Q(3, 4),  # the address of the tables: -8 to 8, 256 entries
         ),
         weights="speaker_lstm_tridiagonal.npz",
-        target=Target("ecp5-25", lanes={"rnn": 8, "head": 4}, clock_mhz=60),
+        target=Target("ecp5-25", lanes=4, clock_mhz=60),
         steps_per_second=100,  # a frame every 10 ms
     )

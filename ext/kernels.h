@@ -85,14 +85,21 @@ typedef struct {
     int64_t (*rows_wide)(E * dst, const rnnhw_rows *m, const E *x, int64_t row, int64_t rows,     \
                          int64_t lanes, int accumulate);                                          \
     int64_t (*rows_cast)(E * dst, const rnnhw_rows *m, const int16_t *x,                          \
-                         const rnnhw_cast *product, int fit, int64_t row, int64_t rows,           \
+                         const rnnhw_cast *product, int proven, int64_t row, int64_t rows,        \
                          int64_t lanes, int accumulate, const rnnhw_mask *mask,                   \
                          int64_t *product_events);                                                \
     int64_t (*rows_ordered)(E * dst, const rnnhw_rows *m, const E *x, const E *start,             \
                             const rnnhw_cast *start_cast, const rnnhw_cast *product,              \
-                            const rnnhw_cast *accumulator, int shift_sum, int shift_term,         \
-                            int64_t row, int64_t rows, int64_t lanes, const rnnhw_mask *mask,     \
-                            int64_t *product_events, int64_t *sum_events);
+                            const rnnhw_cast *accumulator, int words, int shift_sum,              \
+                            int shift_term, int64_t row, int64_t rows, int64_t lanes,             \
+                            const rnnhw_mask *mask, int64_t *product_events,                      \
+                            int64_t *sum_events);                                                 \
+    int64_t (*rows_ordered_narrow)(E * dst, const rnnhw_rows *m, const int16_t *x,                \
+                                   const E *start, const rnnhw_cast *start_cast,                  \
+                                   const rnnhw_cast *product, int proven,                         \
+                                   const rnnhw_cast *accumulator, int shift_term, int64_t row,    \
+                                   int64_t rows, int64_t lanes, const rnnhw_mask *mask,           \
+                                   int64_t *product_events, int64_t *sum_events);
 
 typedef struct {
     RNNHW_ELEMENT_KERNELS(int32_t)

@@ -20,9 +20,11 @@ enum rnnhw_operation {
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
     RNNHW_ROWS_NARROW,  /* dst (+)= matrices[rows] times packed a */
     RNNHW_ROWS_WIDE,    /* dst (+)= matrices[rows] times a */
-    RNNHW_ROWS_CAST,    /* dst (+)= the products of packed a, each cast; `low`: 0 fits, 1 wraps,
-                           2 saturates */
-    RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts */
+    RNNHW_ROWS_CAST,    /* dst (+)= the products of packed a, each cast; `low`: none can clip */
+    RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the
+                           sums and the terms, 2: and operands, 3: and
+                           no product can clip */
+    RNNHW_ROWS_ORDERED_NARROW, /* the same for packed a; `low`: no product can clip */
     RNNHW_LOAD,         /* whole: dst = a from a sequence of `low` bits */
     RNNHW_STORE,        /* whole: dst in a sequence of `low` bits = a */
     RNNHW_PACK,         /* whole: packed dst = a */

@@ -103,6 +103,12 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return (sums16){_mm256_cmpgt_epi32(a.low, b.low), _mm256_cmpgt_epi32(a.high, b.high)};
 }
 
+/* -1 where a = b, else 0. */
+static inline sums16 sums_equal(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_cmpeq_epi32(a.low, b.low), _mm256_cmpeq_epi32(a.high, b.high)};
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     return (sums16){_mm256_loadu_si256((const __m256i *)from),
@@ -125,6 +131,77 @@ static inline void sums_store(int32_t *to, sums16 sums)
 {
     _mm256_storeu_si256((__m256i *)to, sums.low);
     _mm256_storeu_si256((__m256i *)(to + 8), sums.high);
+}
+
+/* Sixteen 64-bit numbers. */
+typedef struct {
+    __m256i part[4];
+} wide16;
+
+static inline wide16 wide_all(int64_t value)
+{
+    const __m256i all = _mm256_set1_epi64x(value);
+    return (wide16){{all, all, all, all}};
+}
+
+/* The products of 32-bit numbers that stand in 64-bit elements. */
+static inline wide16 wide_product(const int64_t *a, int64_t b)
+{
+    const __m256i all = _mm256_set1_epi64x(b);
+    wide16 result;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        result.part[i] =
+            _mm256_mul_epi32(_mm256_loadu_si256((const __m256i *)(a + 4 * i)), all);
+    return result;
+}
+
+static inline wide16 wide_add(wide16 a, wide16 b)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        a.part[i] = _mm256_add_epi64(a.part[i], b.part[i]);
+    return a;
+}
+
+static inline wide16 wide_and(wide16 a, wide16 b)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        a.part[i] = _mm256_and_si256(a.part[i], b.part[i]);
+    return a;
+}
+
+/* -1 where a is negative, else 0. */
+static inline wide16 wide_negative(wide16 a)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        a.part[i] = _mm256_cmpgt_epi64(_mm256_setzero_si256(), a.part[i]);
+    return a;
+}
+
+/* Zeros come in from the left. */
+static inline wide16 wide_right(wide16 a, int by)
+{
+    const __m256i count = _mm256_set1_epi64x(by);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        a.part[i] = _mm256_srlv_epi64(a.part[i], count);
+    return a;
+}
+
+/* The low 32 bits of two registers, in order. */
+static inline __m256i wide_halves(__m256i first, __m256i second)
+{
+    const __m256 low = _mm256_shuffle_ps(_mm256_castsi256_ps(first), _mm256_castsi256_ps(second),
+                                         _MM_SHUFFLE(2, 0, 2, 0));
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(low), _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+static inline sums16 wide_low(wide16 a)
+{
+    return (sums16){wide_halves(a.part[0], a.part[1]), wide_halves(a.part[2], a.part[3])};
 }
 
 #endif

@@ -138,6 +138,15 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return result;
 }
 
+/* -1 where a = b, else 0. */
+static inline sums16 sums_equal(sums16 a, sums16 b)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = -(a.lane[lane] == b.lane[lane]);
+    return result;
+}
+
 static inline sums16 sums_load(const int32_t *from)
 {
     sums16 sums;
@@ -164,6 +173,66 @@ static inline sums16 sums_subtract(sums16 a, sums16 b)
 static inline void sums_store(int32_t *to, sums16 sums)
 {
     memcpy(to, &sums, sizeof sums);
+}
+
+/* Sixteen 64-bit numbers. */
+typedef struct {
+    int64_t lane[16];
+} wide16;
+
+static inline wide16 wide_all(int64_t value)
+{
+    wide16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = value;
+    return result;
+}
+
+/* The products of 32-bit numbers that stand in 64-bit elements. */
+static inline wide16 wide_product(const int64_t *a, int64_t b)
+{
+    wide16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = (int64_t)(int32_t)a[lane] * (int32_t)b;
+    return result;
+}
+
+static inline wide16 wide_add(wide16 a, wide16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] += b.lane[lane];
+    return a;
+}
+
+static inline wide16 wide_and(wide16 a, wide16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] &= b.lane[lane];
+    return a;
+}
+
+/* -1 where a is negative, else 0. */
+static inline wide16 wide_negative(wide16 a)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] = -(a.lane[lane] < 0);
+    return a;
+}
+
+/* Zeros come in from the left. */
+static inline wide16 wide_right(wide16 a, int by)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] = (int64_t)((uint64_t)a.lane[lane] >> by);
+    return a;
+}
+
+static inline sums16 wide_low(wide16 a)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = (int32_t)(uint32_t)(uint64_t)a.lane[lane];
+    return result;
 }
 
 #endif

@@ -1,23 +1,25 @@
-"""Throughput and storage of a design on a target profile. No kernel runs, no weights are read.
+"""Throughput, storage and energy of a design on a target. No kernel runs, no weights are read.
 
     clock and cycles:  steps/s = clock / cycles a step;  slack = 1 - required / reached time
     utilisation:       useful MACs / (lanes x cycles)
 
-The cycles come from :mod:`rnnhw.machine` on an FPGA and from the profile's measured figures
-(:mod:`rnnhw.processor`) on a microcontroller.
+The cycles come from :mod:`rnnhw.machine` on an FPGA or ASIC and from the profile's measured figures
+(:mod:`rnnhw.processor`) on a microcontroller; energy (:mod:`rnnhw.energy`) is of ASIC nodes alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from rnnhw.costreport import (
     SCHEMA_ID,
+    EnergyReport,
+    ExternalMemoryReport,
     Figure,
     File,
     Files,
@@ -34,17 +36,21 @@ from rnnhw.costreport import (
     derived,
     not_known,
     not_used,
+    revised,
 )
 from rnnhw.counts import TIME_COUNTS
 from rnnhw.design import Design
+from rnnhw.energy import EnergyPart, LayerEnergy, energy
 from rnnhw.errors import RnnhwError, UsageError
-from rnnhw.machine import Accelerator, LayerMachine, MemoryKind, accelerator
+from rnnhw.machine import Accelerator, LayerMachine, Memory, MemoryKind, accelerator
 from rnnhw.network import Network
 from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
 from rnnhw.planner import plan_lanes
-from rnnhw.processor import LayerProcessor, Processor, processor
+from rnnhw.processor import LayerProcessor, Processor, least_cycles, processor
+from rnnhw.profiles import Asic, Fpga, Microcontroller, Profile, load_profile, profile_sha256
 from rnnhw.profiles import Figure as ProfileFigure
-from rnnhw.profiles import Fpga, Microcontroller, Profile, load_profile, profile_sha256
+from rnnhw.timeline import processor_spans, wavefront_spans
+from rnnhw.wordlengths import signal_reports
 
 __all__ = ["estimate"]
 
@@ -107,19 +113,23 @@ def estimate(
         raise UsageError(
             f"{design.place}: lanes auto: {loaded.name} is no FPGA, and lanes are chosen by what "
             "fits one",
-            "name one with --profile, such as ecp5-25, or leave out --lanes",
+            "give --lanes a number, or name an FPGA with --profile, such as ecp5-25",
         )
     target_mhz = target.clock_mhz if own and target is not None else None
     clocks, notes = _clocks(loaded, clock_mhz, target_mhz)
     required = _deadline(design, steps_per_second)
     request = _Request(design, _steps(design, steps), clocks, tuple(notes), required)
     files = _files(design, chosen if isinstance(chosen, str) else loaded.name, chosen)
-    if isinstance(loaded, Fpga):
-        if isinstance(lanes, str):
-            plan = _planned(request, loaded)
-            return _fpga_report(request, loaded, files, plan.lanes, plan)
-        return _fpga_report(request, loaded, files, lanes)
-    return _microcontroller_report(request, loaded, files)
+    if isinstance(loaded, Microcontroller):
+        return _microcontroller_report(request, loaded, files)
+    plan = None
+    if isinstance(lanes, str):
+        assert isinstance(loaded, Fpga)
+        plan = _planned(request, loaded)
+        lanes = plan.lanes
+    if isinstance(loaded, Asic):
+        return _asic_report(request, loaded, files, lanes)
+    return _fpga_report(request, loaded, files, lanes, plan)
 
 
 # --- inputs ------------------------------------------------------------------------------------
@@ -150,7 +160,9 @@ def _clocks(
     return tuple(by_value[value] for value in sorted(by_value)), notes
 
 
-def _of_profile(figure: ProfileFigure) -> Figure:
+def _of_profile(figure: ProfileFigure | None) -> Figure:
+    if figure is None:
+        return not_known("the profile has no figure")
     return Figure(figure.value, figure.status, figure.source)
 
 
@@ -188,7 +200,7 @@ def _files(design: Design, profile: str, given: Profile | str) -> Files:
     return Files(
         design=_file(design.path) if design.path else None,
         weights=_file(folder / weights) if isinstance(weights, str | Path) else None,
-        data=_file(folder / data) if isinstance(data, str | Path) else None,
+        data=_file(Path(data)) if isinstance(data, str | Path) else None,
         profile=File(name=profile_file, sha256=profile_sha256(profile)) if named else None,
     )
 
@@ -286,6 +298,23 @@ def _counts(network: Network) -> dict[str, dict[str, int]]:
     return {node.name: dict(TIME_COUNTS[type(node)](node).flat()) for node in network.nodes}
 
 
+# --- the accelerator -----------------------------------------------------------------------------
+def _machine(request: _Request, lanes: int | Mapping[str, int]) -> Accelerator:
+    try:
+        return accelerator(request.design.network, lanes)
+    except RnnhwError as error:
+        raise error.at(request.design.place) from None
+
+
+def _modelled(layers: Iterable[LayerReport]) -> list[str]:
+    if all(layer.cycles_basis != "modelled" for layer in layers):
+        return []
+    return [
+        "modelled: same rules as the measured formula, for a layer that was not built in "
+        "Verilog; see the layer's assumptions"
+    ]
+
+
 # --- FPGA --------------------------------------------------------------------------------------
 def _planned(request: _Request, profile: Fpga) -> PlanReport:
     """The plan at the lowest clock, which is what --min judges."""
@@ -307,14 +336,10 @@ def _fpga_report(
     lanes: int | Mapping[str, int],
     plan: PlanReport | None = None,
 ) -> Report:
-    network = request.design.network
-    try:
-        machine = accelerator(network, lanes)
-    except RnnhwError as error:
-        raise error.at(request.design.place) from None
-    counts = _counts(network)
+    machine = _machine(request, lanes)
+    counts = _counts(request.design.network)
     layers = tuple(_fpga_layer(layer, profile, counts[layer.name]) for layer in machine.layers)
-    totals = _fpga_totals(request, machine, layers)
+    totals = _machine_totals(request, machine, layers)
     resources = _fpga_resources(profile, totals)
     needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
     fits, over = _verdict(resources, needed)
@@ -323,11 +348,7 @@ def _fpga_report(
         notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
-    if any(layer.cycles_basis == "modelled" for layer in layers):
-        notes.append(
-            "modelled: same rules as the measured formula, for a layer that was not built in "
-            "Verilog; see the layer's assumptions"
-        )
+    notes += _modelled(layers)
     sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
     return Report(
         schema=SCHEMA_ID,
@@ -344,6 +365,12 @@ def _fpga_report(
         ),
         resources=resources,
         layers=layers,
+        signals=signal_reports(request.design.network),
+        timeline=wavefront_spans(machine, request.steps),
+        external_memories=tuple(
+            ExternalMemoryReport(name=memory.name, peak_mb_per_second=_of_profile(memory.peak))
+            for memory in profile.external_memories
+        ),
         plan=plan,
         notes=(*notes, _NO_WEIGHTS),
     )
@@ -381,7 +408,9 @@ def _sum(figures: Iterable[Figure], note: str = "") -> Figure:
     return derived(total)
 
 
-def _fpga_totals(request: _Request, machine: Accelerator, layers: Sequence[LayerReport]) -> Totals:
+def _machine_totals(
+    request: _Request, machine: Accelerator, layers: Sequence[LayerReport]
+) -> Totals:
     steps = request.steps
     slowest = machine.slowest
     return Totals(
@@ -418,22 +447,26 @@ def _fpga_totals(request: _Request, machine: Accelerator, layers: Sequence[Layer
 
 
 def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> LayerReport:
-    memories = []
-    for memory in layer.memories:
-        placed = place(memory, profile)
-        memories.append(
-            MemoryReport(
-                name=memory.name,
-                holds=memory.kind.value,
-                depth_words=memory.depth,
-                width_bits=memory.width,
-                stored_bits=memory.stored_bits,
-                padded_bits=memory.padded_bits,
-                placement=placed.where,
-                block_rams=placed.blocks,
-            )
-        )
+    def placed(memory: Memory) -> tuple[str, int]:
+        found = place(memory, profile)
+        return found.where, found.blocks
+
+    report = _machine_layer(layer, counts, placed)
     dsp = dsp_blocks(layer, profile)
+    return revised(
+        report,
+        dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
+        block_rams=derived(sum(memory.block_rams for memory in report.memories)),
+        luts=_logic(layer, profile, "lut"),
+        flip_flops=_logic(layer, profile, "ff"),
+    )
+
+
+def _machine_layer(
+    layer: LayerMachine, counts: dict[str, int], placed: Callable[[Memory], tuple[str, int]]
+) -> LayerReport:
+    """One layer of the accelerator in any technology; ``placed`` gives a memory's place and block
+    RAMs."""
     return LayerReport(
         name=layer.name,
         runs="once a sequence" if layer.once else "every step",
@@ -444,10 +477,10 @@ def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> L
         macs_per_step=layer.macs,
         utilisation=_known(layer.utilisation) if layer.lanes else not_used("no products"),
         bound_by=derived(layer.bound_by),
-        dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
-        block_rams=derived(sum(memory.block_rams for memory in memories)),
-        luts=_logic(layer, profile, "lut"),
-        flip_flops=_logic(layer, profile, "ff"),
+        dsp_blocks=not_used(),
+        block_rams=not_used(),
+        luts=not_used(),
+        flip_flops=not_used(),
         assumptions=layer.assumptions,
         phases=tuple(
             PhaseReport(
@@ -462,7 +495,19 @@ def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> L
             )
             for phase in layer.phases
         ),
-        memories=tuple(memories),
+        memories=tuple(
+            MemoryReport(
+                name=memory.name,
+                holds=memory.kind.value,
+                depth_words=memory.depth,
+                width_bits=memory.width,
+                stored_bits=memory.stored_bits,
+                padded_bits=memory.padded_bits,
+                placement=placed(memory)[0],
+                block_rams=placed(memory)[1],
+            )
+            for memory in layer.memories
+        ),
         traffic={entry.name: getattr(layer.traffic, entry.name) for entry in fields(layer.traffic)},
         counts=counts,
     )
@@ -473,6 +518,93 @@ def _logic(layer: LayerMachine, profile: Fpga, resource: str) -> Figure:
     if fit is None:
         return not_known("the profile has no fit for this kind of layer")
     return derived(logic(layer, fit), fit_note(layer, fit))
+
+
+# --- ASIC --------------------------------------------------------------------------------------
+_ALONE = "without wires, control, clock tree, registers and leakage"
+
+
+def _asic_report(
+    request: _Request, profile: Asic, files: Files, lanes: int | Mapping[str, int]
+) -> Report:
+    network, machine = request.design.network, _machine(request, lanes)
+    counts = _counts(network)
+    spent = energy(network, machine, profile)
+    layers = tuple(
+        revised(
+            _machine_layer(layer, counts[layer.name], lambda memory: ("SRAM", 0)),
+            assumptions=(*layer.assumptions, *each.notes),
+            energy=tuple(_energy_part(part) for part in (*each.operations, *each.accesses)),
+        )
+        for layer, each in zip(machine.layers, spent, strict=True)
+    )
+    totals = revised(_machine_totals(request, machine, layers), **_energy_totals(profile, spent))
+    notes = [*request.notes, *_modelled(layers)]
+    notes.append(f"energy is that of operations and memory accesses, {_ALONE}")
+    notes.append("energies at other widths and capacities than the cited are interpolated")
+    notes.append("weights, biases and tables are kept in SRAM, each kind of a layer in one")
+    sources = dict.fromkeys(each.source for each in (*profile.operations, *profile.accesses))
+    notes += [f"energies from: {source}" for source in sources]
+    sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
+    return Report(
+        schema=SCHEMA_ID,
+        rnnhw_version=_version(),
+        title=request.design.title,
+        files=files,
+        settings=_settings(request.design),
+        target=TargetReport(profile=profile.name, title=profile.title, kind="asic"),
+        fits=None,
+        over_capacity=(),
+        totals=totals,
+        operating_points=_operating_points(
+            request, machine.step_interval, machine.step_latency, sequence
+        ),
+        resources=(),
+        layers=layers,
+        signals=signal_reports(network),
+        timeline=wavefront_spans(machine, request.steps),
+        notes=(*notes, _NO_WEIGHTS),
+    )
+
+
+def _energy_part(part: EnergyPart) -> EnergyReport:
+    return EnergyReport(
+        what=part.name,
+        unit="operations" if part.unit == "operations" else "bits",
+        amount=part.amount,
+        each_pj=part.each,
+        energy_pj=part.pj,
+        note=part.note,
+    )
+
+
+def _energy_totals(profile: Asic, layers: Sequence[LayerEnergy]) -> dict[str, Figure]:
+    cited = (*profile.operations, *profile.accesses)
+    status: Status = "second-hand" if any(c.status == "second-hand" for c in cited) else "derived"
+
+    def total(parts: Iterable[EnergyPart], *, bounded: bool) -> Figure:
+        found = [part.pj for part in parts]
+        if any(pj is None for pj in found):
+            return not_known("the node has no figure for a part of it")
+        bound = "a lower bound: " if bounded else "small memories at a larger one's figure, "
+        return Figure(sum(pj for pj in found if pj is not None), status, bound + _ALONE)
+
+    def summed(once: bool, *, operations: bool, accesses: bool) -> Figure:
+        chosen = [layer for layer in layers if layer.once is once]
+        parts = [part for layer in chosen for part in layer.operations if operations]
+        parts += [part for layer in chosen for part in layer.accesses if accesses]
+        bounded = not accesses or all(layer.bounded for layer in chosen)
+        return total(parts, bounded=bounded)
+
+    after = any(layer.once for layer in layers)
+    return {
+        "operation_energy_per_step_pj": summed(False, operations=True, accesses=False),
+        "access_energy_per_step_pj": summed(False, operations=False, accesses=True),
+        "energy_per_step_pj": summed(False, operations=True, accesses=True),
+        "energy_after_last_step_pj": summed(True, operations=True, accesses=True)
+        if after
+        else not_used("no layer runs once a sequence"),
+    }
 
 
 # --- microcontroller -----------------------------------------------------------------------------
@@ -491,6 +623,8 @@ def _microcontroller_report(request: _Request, profile: Microcontroller, files: 
     notes.append("flash and RAM are those of the network: the program itself is not counted")
     if cost.counted == "instructions":
         notes.append("time is not known: the profile counts instructions, not cycles")
+    if cost.counted is None:
+        notes.append("time is not known: the profile has no figures for what the network does")
     sequence = None
     after = _cycles(cost, cost.after_last_step)
     if request.steps is not None and interval is not None and after is not None:
@@ -508,6 +642,8 @@ def _microcontroller_report(request: _Request, profile: Microcontroller, files: 
         operating_points=_operating_points(request, interval, interval, sequence),
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
+        signals=signal_reports(network),
+        timeline=processor_spans(cost, request.steps),
         notes=(*notes, _NO_WEIGHTS),
     )
 
@@ -529,11 +665,19 @@ def _at_least(count: Figure, *, partial: bool) -> Figure:
     return derived(count.value, "a lower bound: some operations have no figure")
 
 
-def _lower_bound(cost: Processor, profile: Microcontroller) -> str:
-    if cost.counted != "instructions" or profile.issue_width is None or cost.per_step is None:
+def _lower_bound(request: _Request, cost: Processor, profile: Microcontroller) -> str:
+    """The fewest cycles of a step, where cycles are not known."""
+    bounds = []
+    if cost.counted == "instructions" and profile.issue_width is not None and cost.per_step:
+        issued = math.ceil(cost.per_step / profile.issue_width.value)
+        bounds.append((issued, "the core's issue width"))
+    multiplied = least_cycles(request.design.network, profile)
+    if cost.counted != "cycles" and multiplied is not None:
+        bounds.append((multiplied, "the peak of the multipliers"))
+    if not bounds:
         return ""
-    least = math.ceil(cost.per_step / profile.issue_width.value)
-    return f"at least {least:,}, the core's issue width"
+    least, reason = max(bounds)
+    return f"at least {least:,}, {reason}"
 
 
 def _microcontroller_totals(request: _Request, cost: Processor, profile: Microcontroller) -> Totals:
@@ -542,7 +686,7 @@ def _microcontroller_totals(request: _Request, cost: Processor, profile: Microco
     known = request.steps is not None and interval is not None and after is not None
     whole = (request.steps or 0) * (interval or 0) + (after or 0) if known else None
     slowest = max(cost.layers, key=lambda layer: layer.per_step or 0)
-    bound = _lower_bound(cost, profile)
+    bound = _lower_bound(request, cost, profile)
     return Totals(
         lanes=not_used("one core"),
         cycles_per_step=_at_least(

@@ -8,13 +8,15 @@ stamp and no path, so the same input gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 __all__ = [
     "SCHEMA_ID",
     "Chosen",
+    "EnergyReport",
+    "ExternalMemoryReport",
     "Figure",
     "File",
     "Files",
@@ -25,6 +27,8 @@ __all__ = [
     "PlanReport",
     "Report",
     "Resource",
+    "SignalReport",
+    "SpanReport",
     "Status",
     "TargetReport",
     "Totals",
@@ -32,6 +36,8 @@ __all__ = [
     "not_known",
     "not_used",
     "report_fields",
+    "revised",
+    "unknown_fields",
 ]
 
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
@@ -97,7 +103,14 @@ class TargetReport(_Base, frozen=True, kw_only=True):
 
     profile: str
     title: str
-    kind: Literal["fpga", "microcontroller"]
+    kind: Literal["fpga", "microcontroller", "asic"]
+
+
+class ExternalMemoryReport(_Base, frozen=True, kw_only=True):
+    """A memory beside the device that could stream weights; the peak is in 1e6 bytes a second."""
+
+    name: str
+    peak_mb_per_second: Figure
 
 
 class OperatingPoint(_Base, frozen=True, kw_only=True):
@@ -128,7 +141,8 @@ class Totals(_Base, frozen=True, kw_only=True):
     a step's first input element to its last result, ``cycles_after_last_step`` those of layers
     that run once a sequence. ``utilisation`` is useful MACs over lanes times cycles.
     ``weight_bits`` to ``vector_bits`` are what the network stores, the ``_memory_bits`` what the
-    memories that hold it have.
+    memories that hold it have. Energies are of operations and of memory accesses alone, and used
+    on ASIC nodes only (see :mod:`rnnhw.energy`).
     """
 
     lanes: Figure
@@ -160,10 +174,14 @@ class Totals(_Base, frozen=True, kw_only=True):
     flip_flops: Figure
     flash_bytes: Figure
     ram_bytes: Figure
+    operation_energy_per_step_pj: Figure = not_used()
+    access_energy_per_step_pj: Figure = not_used()
+    energy_per_step_pj: Figure = not_used()
+    energy_after_last_step_pj: Figure = not_used()
 
 
 class MemoryReport(_Base, frozen=True, kw_only=True):
-    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM or registers."""
+    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM, registers or SRAM."""
 
     name: str
     holds: str
@@ -186,6 +204,18 @@ class PhaseReport(_Base, frozen=True, kw_only=True):
     transform_cycles: int
     post_processor_depth_cycles: int
     cycles: int
+
+
+class EnergyReport(_Base, frozen=True, kw_only=True):
+    """One kind of operation or access of a layer: ``amount`` of them at ``each_pj``, null where
+    no figure is known. ``unit`` says what is counted: operations, or bits through a port."""
+
+    what: str
+    unit: Literal["operations", "bits"]
+    amount: int
+    each_pj: float | None
+    energy_pj: float | None
+    note: str
 
 
 class LayerReport(_Base, frozen=True, kw_only=True):
@@ -213,6 +243,41 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     memories: tuple[MemoryReport, ...]
     traffic: dict[str, int]
     counts: dict[str, int]
+    energy: tuple[EnergyReport, ...] = ()
+
+
+class SignalReport(_Base, frozen=True, kw_only=True):
+    """The word of a vector, of a trained tensor, or of the products inside a matrix product.
+
+    Values are raw integers times ``resolution``, 2 to the power of minus ``fraction_bits``.
+    ``lowest`` and ``highest`` bound what the operands' formats and the number of terms allow,
+    whatever the weights; ``format_lowest`` and ``format_highest`` are the word's own limits.
+    """
+
+    name: str
+    kind: Literal["tensor", "product", "signal"]
+    role: str
+    units: int
+    format: str
+    width_bits: int
+    integer_bits: int
+    fraction_bits: int
+    signed: bool
+    resolution: float
+    lowest: float
+    highest: float
+    format_lowest: float
+    format_highest: float
+
+
+class SpanReport(_Base, frozen=True, kw_only=True):
+    """A layer at work on one step, in cycles from the sequence's first input element; ``step``
+    counts from 0, and is null for a layer that runs once a sequence."""
+
+    layer: str
+    step: int | None
+    start_cycle: int
+    end_cycle: int
 
 
 class PlanReport(_Base, frozen=True, kw_only=True):
@@ -245,7 +310,9 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
 
     ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a
     capacity that matters is not known; ``over_capacity`` names what does not fit. ``plan`` is
-    null where the lanes were given.
+    null where the lanes were given. ``timeline`` holds the first steps of a sequence, layers in
+    order; it is empty where cycles are not known. ``external_memories`` are those of the profile:
+    nothing here says that they are used.
     """
 
     schema: str
@@ -260,8 +327,19 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     operating_points: tuple[OperatingPoint, ...]
     resources: tuple[Resource, ...]
     layers: tuple[LayerReport, ...]
+    signals: tuple[SignalReport, ...]
+    timeline: tuple[SpanReport, ...] = ()
+    external_memories: tuple[ExternalMemoryReport, ...] = ()
     plan: PlanReport | None = None
     notes: tuple[str, ...]
+
+
+_Part = TypeVar("_Part", bound=msgspec.Struct)
+
+
+def revised(part: _Part, **changes: Any) -> _Part:
+    """A part of a report with other values in some fields."""
+    return msgspec.structs.replace(part, **changes)
 
 
 def _figures(part: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float | int | bool]]:
@@ -296,3 +374,28 @@ def report_fields(report: Report) -> dict[str, float | int | bool]:
             for name, count in getattr(layer, group).items():
                 fields[f"{layer.name}.{group}.{name}"] = count
     return fields
+
+
+def unknown_fields(report: Report) -> dict[str, Figure]:
+    """Every figure of the report that has no value, by the name that `report_fields` would give
+    it: its status and note say why."""
+    fields = dict(_unknown(report.totals))
+    if report.operating_points:
+        fields.update(_unknown(report.operating_points[0]))
+    else:
+        clock = not_known("the profile knows no clock: give --clock-mhz")
+        fields.update(dict.fromkeys(OperatingPoint.__struct_fields__, clock))
+    for resource in report.resources:
+        if resource.percent is None:
+            unknown = resource.used if resource.used.value is None else resource.capacity
+            fields[f"{resource.name}_percent"] = unknown
+    for layer in report.layers:
+        fields.update((f"{layer.name}.{name}", value) for name, value in _unknown(layer))
+    return fields
+
+
+def _unknown(part: msgspec.Struct) -> Iterator[tuple[str, Figure]]:
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Figure) and value.value is None:
+            yield name, value

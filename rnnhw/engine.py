@@ -5,9 +5,12 @@ Equal to :mod:`rnnhw.golden` bit for bit, on every instruction set and for every
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +34,7 @@ from rnnhw.dataflow import (
     Subtract,
 )
 from rnnhw.errors import UsageError, unknown_name
-from rnnhw.network import Network, Scan, Total
+from rnnhw.network import Network, Scan, TimeNode, Total
 from rnnhw.numerics import Events
 from rnnhw.plan import INSTRUCTION, LANES, NetworkPlan, ScanPlan, StatePlan, plan_network
 from rnnhw.run import Batch, Run, event_signals
@@ -49,12 +52,32 @@ _SLICE_STEPS = 1 << 16
 """Sequence steps between two reports of progress."""
 
 
-@dataclass(frozen=True, eq=False)
-class EngineRun(Run):
-    """A run with the counts of every layer, measured while it ran."""
+_KEPT_PLANS = 8
+"""Plans that are kept for the same parameters: other lanes, other traces."""
 
-    counts: Mapping[str, Counts] = field(default_factory=dict)
-    isa: str = ""
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What the kernels tallied: by layer, elements and terms of every instruction; by total over
+    time, additions."""
+
+    plan: NetworkPlan
+    units: Mapping[Scan, NDArray[np.int64]]
+    terms: Mapping[Scan, NDArray[np.int64]]
+    adds: Mapping[TimeNode, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EngineRun(Run):
+    """A run with the work of every layer, measured while it ran."""
+
+    work: _Work
+    isa: str
+
+    @cached_property
+    def counts(self) -> Mapping[str, Counts]:
+        """Operations and memory accesses by layer, worked out when they are first asked for."""
+        return _measured(self.work)
 
 
 def available_isas() -> dict[str, bool]:
@@ -107,7 +130,47 @@ def run(
         raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
     # Two sequences one after the other cost less than a block of 16 lanes with 14 empty.
     chosen = lanes or (LANES if batch.sequences > 2 else 1)
-    return execute(plan_network(network, parameters, chosen, wanted), batch, isa, progress)
+    return execute(_planned(network, parameters, chosen, wanted), batch, isa, progress)
+
+
+@dataclass(eq=False)
+class _Kept:
+    """The plans for one network and the integers that they were made of."""
+
+    network: Network
+    raw: Mapping[str, NDArray[np.int64]]
+    plans: dict[tuple[int, tuple[str, ...]], NetworkPlan] = field(default_factory=dict)
+
+    def holds(self, network: Network, parameters: Parameters) -> bool:
+        """Whether the plans are of these: an array may have been written to since."""
+        return self.network is network and all(
+            np.array_equal(values, parameters.raw[key]) for key, values in self.raw.items()
+        )
+
+
+_kept: WeakKeyDictionary[Parameters, _Kept] = WeakKeyDictionary()  # a plan knows no parameters
+_kept_lock = threading.Lock()
+
+
+def _planned(
+    network: Network, parameters: Parameters, lanes: int, traces: tuple[str, ...]
+) -> NetworkPlan:
+    """The plan, made once while the parameters live and are not changed."""
+    key = lanes, traces
+    with _kept_lock:
+        kept = _kept.get(parameters)
+    if kept is None or not kept.holds(network, parameters):
+        raw = {tensor.key: parameters.raw[tensor.key].copy() for tensor in network.tensors}
+        kept = _Kept(network, raw)
+    plan = kept.plans.get(key)
+    if plan is None:
+        plan = plan_network(network, parameters, lanes, traces)
+        with _kept_lock:
+            if len(kept.plans) == _KEPT_PLANS:
+                del kept.plans[next(iter(kept.plans))]
+            kept.plans[key] = plan
+            _kept[parameters] = kept
+    return plan
 
 
 def execute(
@@ -160,7 +223,12 @@ def execute(
         final=final,
         traces=traces,
         events=events,
-        counts=_measured(network, program),
+        work=_Work(
+            plan=plan,
+            units={node: scan.units_done for scan, node in program.scans},
+            terms={node: scan.terms_done for scan, node in program.scans},
+            adds=dict(zip(network.nodes[1:], program.total_adds.tolist(), strict=True)),
+        ),
         isa=isa_name,
     )
 
@@ -172,16 +240,15 @@ def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:
 
 
 # --- measured counts ---------------------------------------------------------------------------
-def _measured(network: Network, program: _engine.Program) -> dict[str, Counts]:
+def _measured(work: _Work) -> dict[str, Counts]:
     """Counts by layer from what the kernels tallied: elements, rows and terms of real steps."""
     counts = {}
-    works = {node: (scan.plan, scan.units_done, scan.terms_done) for scan, node in program.scans}
-    adds = dict(zip(network.nodes[1:], program.total_adds.tolist(), strict=True))
-    for node in network.nodes:
+    for node in work.plan.network.nodes:
         if isinstance(node, Scan):
-            counts[node.name] = _Tally(node, *works[node]).counts()
+            plan = work.plan.scans[node]
+            counts[node.name] = _Tally(node, plan, work.units[node], work.terms[node]).counts()
         elif isinstance(node, Total):
-            counts[node.name] = _total_counts(node, adds[node])
+            counts[node.name] = _total_counts(node, work.adds[node])
     return counts
 
 

@@ -7,7 +7,7 @@ depends on proofs over formats and weights; the result never does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,8 @@ from rnnhw.network import (
     time_table,
 )
 from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.structures import FastWalshHadamard, Row, WalshHadamardStage
+from rnnhw.products import EVERY_COLUMN, Product, RowsPlan
+from rnnhw.structures import FastWalshHadamard, WalshHadamardStage
 from rnnhw.weights import Parameters
 
 __all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
@@ -59,7 +60,8 @@ _FIELDS = (
 )
 _OPERATIONS = (
     "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "rows_narrow",
-    "rows_wide", "rows_cast", "rows_ordered", "load", "store", "pack", "gather", "transform",
+    "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "load", "store", "pack",
+    "gather", "transform",
 )
 # fmt: on
 
@@ -71,7 +73,6 @@ OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
 
 ROUNDING = {mode: number for number, mode in enumerate(Rounding)}
 OVERFLOW = {mode: number for number, mode in enumerate(Overflow)}
-_EVERY_COLUMN = 1 << 30  # a chunk that no row reaches
 _ALIGNMENT = 64  # bytes: a cache line
 _INPUTS = -1  # the rank of phases that only prepare inputs
 
@@ -84,26 +85,6 @@ class SlotPlan:
     step_bytes: int
     tile_bytes: int
     outside: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class RowsPlan:
-    """A matrix as the rows kernels iterate it (``rnnhw_rows`` in ``ext/kernels.h``).
-
-    ``columns`` is None where every row reads neighbouring columns. All rows together add
-    ``all_terms`` and read ``words`` stored words, fewer where they share some.
-    """
-
-    first: NDArray[np.int32]
-    count: NDArray[np.int32]
-    terms: NDArray[np.int32]
-    offset: NDArray[np.int64]
-    weights: NDArray[np.signedinteger]
-    columns: NDArray[np.int32] | None
-    interleaved: bool
-    chunk: int
-    all_terms: int
-    words: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +198,12 @@ class _ScanPlanner:
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
+        self.watched = {self.graph.output, *(traced for _, traced in self.traces)}
+        self.watched |= {value for _, value in self.graph.updates}
+        self.readers: dict[Node, list[Node]] = {}
+        for node in self.graph.nodes:
+            for operand in node.operands:
+                self.readers.setdefault(operand, []).append(node)
         self.bits = 32 if max(map(self._needed_bits, self.graph.nodes)) <= 32 else 64
         self.bytes = self.bits // 8
         self.element = np.dtype(f"i{self.bytes}")
@@ -298,26 +285,6 @@ class _ScanPlanner:
         if isinstance(node, Matvec) and (node.product or node.accumulator):
             needed += [signed_bits(interval) for interval in _ordered_intervals(node)]
         return max(needed)
-
-    def _exact_bound(self, node: Matvec) -> int:
-        """Largest magnitude of any partial sum of products, from the real weights."""
-        low, high = node.vector.interval
-        largest = max(-low, high)
-        if node.weights is None:
-            return largest * node.vector.units
-        weights = self.raw[node.weights.key].ravel()
-        # Python integers: a 64-bit one has no magnitude of its least value.
-        sums: list[int] = [
-            sum(abs(weight) for weight in weights[_index(row.parameters)].tolist())
-            for row in self._rows(node)
-        ]
-        return max(sums) * largest
-
-    def _rows(self, node: Matvec) -> Iterator[Row]:
-        """The terms of every row with the real weights."""
-        assert node.weights is not None
-        weights = self.raw[node.weights.key].ravel()
-        return node.structure.stored_rows(weights, node.units, node.vector.units)
 
     # --- places ------------------------------------------------------------------------------
     def _slot(
@@ -408,20 +375,15 @@ class _ScanPlanner:
 
     def _needs_whole_vector(self, node: Node) -> bool:
         """Whether anything reads the node outside its own tile."""
-        same = {node}
-        for other in self.graph.nodes:
-            if self._is_alias(other) and other.operands[0] in same:
-                same.add(other)
-        watched = {self.graph.output, *(traced for _, traced in self.traces)}
-        watched |= {value for _, value in self.graph.updates}
-        if same & watched:
-            return True
-        for other in self.graph.nodes:
-            for operand in other.operands:
-                if operand in same and (
-                    self._reads_whole(other, operand) or self.levels[other] != self.levels[node]
-                ):
+        same = [node]
+        for alias in same:  # which grows
+            if alias in self.watched:
+                return True
+            for other in self.readers.get(alias, ()):
+                if self._reads_whole(other, alias) or self.levels[other] != self.levels[node]:
                     return True
+                if self._is_alias(other):
+                    same.append(other)
         return False
 
     # --- instructions ------------------------------------------------------------------------
@@ -534,125 +496,39 @@ class _ScanPlanner:
         if isinstance(node.structure, FastWalshHadamard | WalshHadamardStage):
             self._transform(node)
             return
-        assert node.weights is not None
         self._give_slot(node)
-        if not self._sums_once(node):
-            self._ordered_rows(node)
+        product = Product(node, self.raw, self.bits)
+        if not product.sums_once:
+            self._ordered_rows(product)
             return
         to = node.accumulator
         if to is None:
-            self._exact_rows(node, self.slot_of[node], node.format.fraction)
+            self._exact_rows(product, self.slot_of[node], node.format.fraction)
             return
         exact = self._register()
-        self._exact_rows(node, exact, to.fraction)
+        self._exact_rows(product, exact, to.fraction)
         cast = self._cast_index(to.fraction, to)
         event = self._event(self.graph.signal(node))
         self._tile(node).append(
             self._row("cast", dst=self.slot_of[node], a=exact, cast=cast, events=event)
         )
 
-    def _sums_once(self, node: Matvec) -> bool:
-        """Whether casting the sum of the (cast) products once, with the start rounded alone,
-        gives the same value and the same events.
-
-        No add may drop a bit, and either the accumulator wraps (one event a sum, by definition)
-        or a bound over the real weights proves that nothing ever clips.
-        """
-        if node.product_cast_changes and not self._casts_products(node):
-            return False
-        to, fraction = node.accumulator, node.product_format[0]
-        if to is None:
-            return True
-        if fraction > to.fraction:
-            return False
-        bound = self._sum_bound(node) << (to.fraction - fraction)
-        if node.start is not None:
-            low, high = node.start.interval
-            shift = to.fraction - node.start.format.fraction
-            largest = max(-low, high)
-            bound += largest << shift if shift >= 0 else (largest >> -shift) + 1
-        if to.overflow is Overflow.WRAP:
-            return bound < 1 << (self.bits - 1)
-        return bound <= min(to.max, -to.lowest)
-
-    def _casts_products(self, node: Matvec) -> bool:
-        """Whether the kernel for cast products takes them: int16 operands, a cast that drops up
-        to 30 bits, and where it can clip, into a signed word that wraps or saturates."""
-        to = node.product
-        assert to is not None
-        if not self._narrow(node) or not 0 <= self._product_drop(node) <= 30:
-            return False
-        if any(_scattered(row) for row in self._rows(node)):
-            return False
-        if self._largest_term(node) >= 2**30:  # the kernel adds two at a time in 32 bits
-            return False
-        known = (Overflow.WRAP, Overflow.SAT, Overflow.SAT_SYM)
-        return self._products_fit(node) or (to.signed and to.width <= 31 and to.overflow in known)
-
-    @staticmethod
-    def _product_drop(node: Matvec) -> int:
-        assert node.weights is not None and node.product is not None
-        exact = node.weights.format.fraction + node.vector.format.fraction
-        return exact - node.product.fraction
-
-    def _largest_product(self, node: Matvec) -> int:
-        """Largest magnitude of a product with a real weight, rounded as ``product`` rounds."""
-        assert node.weights is not None
-        low, high = node.vector.interval
-        stored = self.raw[node.weights.key]
-        weight = max(int(stored.max(initial=0)), -int(stored.min(initial=0)))
-        largest = weight * max(-low, high)
-        return (largest >> self._product_drop(node)) + 1 if node.product_cast_changes else largest
-
-    def _largest_term(self, node: Matvec) -> int:
-        """Largest magnitude of what is added: of a product, cast if it is."""
-        largest = self._largest_product(node)
-        if not node.product_cast_changes:
-            return largest
-        assert node.product is not None
-        return min(largest, max(node.product.max, -node.product.lowest))
-
-    def _products_fit(self, node: Matvec) -> bool:
-        """Whether no product with a real weight can clip."""
-        to = node.product
-        assert to is not None
-        return self._largest_product(node) <= min(to.max, -to.lowest)
-
-    def _sum_bound(self, node: Matvec) -> int:
-        """Largest magnitude of any partial sum of products, as they are added."""
-        if not node.product_cast_changes:
-            return self._exact_bound(node)
-        largest = self._largest_term(node)
-        return largest * max(len(row.columns) for row in self._rows(node))
-
-    def _narrow(self, node: Matvec) -> bool:
-        """Whether the real weights and the vector are int16."""
-        assert node.weights is not None
-        weights = self.raw[node.weights.key]
-        low, high = node.vector.interval
-        return bool(
-            weights.min(initial=0) >= -(2**15)
-            and weights.max(initial=0) < 2**15
-            and low >= -(2**15)
-            and high < 2**15
-        )
-
-    def _exact_rows(self, node: Matvec, dst: int, fraction: int) -> None:
+    def _exact_rows(self, product: Product, dst: int, fraction: int) -> None:
         """``dst = start + products`` at the scale of ``fraction``, exact."""
-        product_fraction = node.product_format[0]
-        shift = fraction - product_fraction
-        rows, operand, operation = self._kernel(node)
+        node = product.node
+        shift = fraction - product.fraction
+        rows, operand, operation = self._kernel(product)
         start, start_fraction = self._rounded_start(node, fraction)
         if node.start is None and shift == 0:
-            self._product(node, operation, dst=dst, a=operand, rows=rows)
+            self._product(product, operation, dst=dst, a=operand, rows=rows)
         elif shift == 0:
             self._tile(node).append(
                 self._row("shift", dst=dst, a=start, shift_a=fraction - start_fraction)
             )
-            self._product(node, operation, dst=dst, a=operand, rows=rows, accumulate=1)
+            self._product(product, operation, dst=dst, a=operand, rows=rows, accumulate=1)
         else:
             products = self._register()
-            self._product(node, operation, dst=products, a=operand, rows=rows)
+            self._product(product, operation, dst=products, a=operand, rows=rows)
             if node.start is None:
                 last = self._row("shift", dst=dst, a=products, shift_a=shift)
             else:
@@ -682,45 +558,47 @@ class _ScanPlanner:
         )
         return rounded, fraction
 
-    def _product(self, node: Matvec, operation: str, **fields: int) -> None:
+    def _product(self, product: Product, operation: str, **fields: int) -> None:
+        node = product.node
         if operation == "rows_cast":
-            assert node.weights is not None and node.product is not None
-            exact = node.weights.format.fraction + node.vector.format.fraction
-            fields["product"] = self._cast_index(exact, node.product)
-            fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
-            wraps = node.product.overflow is Overflow.WRAP
-            fields["low"] = 0 if self._products_fit(node) else 1 if wraps else 2
+            assert product.cast is not None
+            fields["product"] = self._cast_index(product.exact_fraction, product.narrow_cast)
+            fields["low"] = int(product.products_fit)
+            if node.product_cast_changes:
+                fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
         row = self._row(operation, **fields)
         self._tile(node).append(row)
         self.measured[node] = row
 
-    def _kernel(self, node: Matvec) -> tuple[int, int, str]:
-        """Matrix, operand slot and kernel of an exact product."""
-        assert node.weights is not None
-        weights = self.raw[node.weights.key].ravel()
-        chunk = _EVERY_COLUMN
-        if self.bits == 64 and self._sum_bound(node) >= 2**31:
-            chunk = (2**31 - 1) // max(self._largest_term(node), 1) // 2 * 2
-        if self._narrow(node) and chunk >= 2:
-            rows = pack_rows(node, weights, np.dtype(np.int16), self.lanes, chunk)
-            self.matrices.append(rows)
-            kernel = "rows_cast" if node.product_cast_changes else "rows_narrow"
-            return len(self.matrices) - 1, self._packed(node.vector), kernel
-        self.matrices.append(pack_rows(node, weights, self.element, self.lanes, _EVERY_COLUMN))
-        return len(self.matrices) - 1, self.slot_of[node.vector], "rows_wide"
+    def _kernel(self, product: Product) -> tuple[int, int, str]:
+        """Matrix, operand slot and kernel of a product whose sum is exact."""
+        vector, chunk = product.node.vector, EVERY_COLUMN
+        if self.bits == 64 and product.sum_bound >= 2**31:
+            chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
+        if product.narrow and chunk >= 2:
+            kernel = "rows_narrow" if product.cast is None else "rows_cast"
+            return self._matrix(product, np.dtype(np.int16), chunk), self._packed(vector), kernel
+        return self._matrix(product, self.element), self.slot_of[vector], "rows_wide"
 
-    def _ordered_rows(self, node: Matvec) -> None:
+    def _matrix(
+        self, product: Product, element: np.dtype[np.signedinteger], chunk: int = EVERY_COLUMN
+    ) -> int:
+        """The weights as a kernel reads them; with one lane all but one take 16 rows for lanes."""
+        interleave = self.lanes == 1 and (element != self.element or not product.sums_once)
+        self.matrices.append(product.packed(element, chunk, interleave))
+        return len(self.matrices) - 1
+
+    def _ordered_rows(self, product: Product) -> None:
         """Term by term, with a cast of every product and of every sum."""
-        assert node.weights is not None
-        weights = self.raw[node.weights.key].ravel()
-        self.matrices.append(pack_rows(node, weights, self.element, self.lanes, _EVERY_COLUMN))
-        signal = self.graph.signal(node)
-        exact = node.weights.format.fraction + node.vector.format.fraction
-        fraction = node.product_format[0]
-        to = node.accumulator
-        fields = {"rows": len(self.matrices) - 1, "a": self.slot_of[node.vector]}
-        if node.product is not None:
-            fields["product"] = self._cast_index(exact, node.product)
+        node, to = product.node, product.node.accumulator
+        signal, fraction = self.graph.signal(node), node.product_format[0]
+        narrow = product.words_hold and product.narrow_terms
+        in_words = product.words_hold and product.wide_words and self.bits == 64
+        fields: dict[str, int] = {}
+        if node.product_cast_changes:
+            assert node.product is not None
+            cast = product.narrow_cast if narrow or in_words else node.product
+            fields["product"] = self._cast_index(product.exact_fraction, cast)
             fields["product_events"] = self._event(f"{signal}.product")
         if node.start is not None:
             fields["b"] = self.slot_of[node.start]
@@ -736,7 +614,11 @@ class _ScanPlanner:
             fields["shift_b"] = node.format.fraction - fraction
             if node.start is not None:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
-        self._emit(node, "rows_ordered", **fields)
+        fields["rows"] = self._matrix(product, np.dtype(np.int16) if narrow else self.element)
+        fields["a"] = self._packed(node.vector) if narrow else self.slot_of[node.vector]
+        words = product.words_hold + (1 + product.terms_fit if in_words else 0)
+        fields["low"] = int(product.terms_fit) if narrow else words
+        self._emit(node, "rows_ordered_narrow" if narrow else "rows_ordered", **fields)
 
     def _transform(self, node: Matvec) -> None:
         """Walsh-Hadamard stages of a whole vector, then the start if there is one."""
@@ -879,100 +761,3 @@ def _ordered_intervals(node: Matvec) -> list[tuple[int, int]]:
             shift = max(to.fraction - node.start.format.fraction, 0)
             intervals.append((node.start.interval[0] << shift, node.start.interval[1] << shift))
     return intervals
-
-
-def pack_rows(
-    node: Matvec,
-    weights: NDArray[np.int64],
-    element: np.dtype[np.signedinteger],
-    lanes: int,
-    chunk: int,
-) -> RowsPlan:
-    """The weights of a product in the order in which the rows kernels read them.
-
-    int16 weights come in pairs of columns: a row starts at an even column and has an even
-    length, with zeros where the structure has no term. Rows that share their weights are slices
-    of one array; rows of scattered columns name the columns.
-    """
-    group = 2 if element == np.dtype(np.int16) else 1
-    rows = list(node.structure.stored_rows(weights, node.units, node.vector.units))
-    terms = np.array([len(row.columns) for row in rows], np.int32)
-    diagonals = node.structure.diagonals(weights, len(rows))
-    if diagonals is not None:
-        words = len({parameter for row in rows for parameter in row.parameters})
-        return _sliding_rows(diagonals, terms, element, group, chunk, words)
-    scattered = any(map(_scattered, rows))
-    packed = _scattered_row if scattered else _neighbouring_row
-    parts = [packed(row, weights, group) for row in rows]
-    first = np.array([columns[0] for columns, _ in parts], np.int32)
-    count = np.array([len(values) for _, values in parts], np.int32)
-    offset = np.concatenate([[0], np.cumsum(count[:-1], dtype=np.int64)])
-    flat = np.concatenate([values for _, values in parts]).astype(element)
-    alike = bool((first == first[0]).all() and (count == count[0]).all())
-    interleaved = lanes == 1 and group == 2 and alike and not scattered
-    if interleaved:
-        whole = len(rows) // 16 * 16
-        blocks = flat.reshape(len(rows), -1, 2)[:whole].reshape(
-            -1, 16, flat.size // len(rows) // 2, 2
-        )
-        flat[: whole * int(count[0])] = blocks.transpose(0, 2, 1, 3).ravel()
-        offset[:whole] = np.repeat(offset[:whole:16], 16)
-    columns = None
-    if scattered:
-        columns = np.concatenate([columns for columns, _ in parts]).astype(np.int32)
-    total = int(terms.sum())
-    return RowsPlan(first, count, terms, offset, flat, columns, interleaved, chunk, total, total)
-
-
-def _scattered(row: Row) -> bool:
-    """Whether the columns of a row are not neighbours in ascending order."""
-    columns = row.columns
-    return list(columns) != list(range(columns[0], columns[0] + len(columns)))
-
-
-def _neighbouring_row(
-    row: Row, weights: NDArray[np.int64], group: int
-) -> tuple[Sequence[int], NDArray[np.int64]]:
-    """The first column, and the weights from it on."""
-    begin = row.columns[0] // group * group
-    end = -(-(row.columns[-1] + 1) // group) * group
-    packed = np.zeros(end - begin, np.int64)
-    packed[_index(row.columns, begin)] = weights[_index(row.parameters)]
-    return [begin], packed
-
-
-def _scattered_row(
-    row: Row, weights: NDArray[np.int64], group: int
-) -> tuple[Sequence[int], NDArray[np.int64]]:
-    """The column of every group of weights, and the weights: in the order of the row, but for
-    pairs, which are summed without one."""
-    starts = list(dict.fromkeys(column // group * group for column in row.columns))
-    place = {start: group * index for index, start in enumerate(starts)}
-    packed = np.zeros(group * len(starts), np.int64)
-    where = [place[column // group * group] + column % group for column in row.columns]
-    packed[where] = weights[_index(row.parameters)]
-    return starts, packed
-
-
-def _sliding_rows(
-    diagonals: NDArray[np.int64],
-    terms: NDArray[np.int32],
-    element: np.dtype[np.signedinteger],
-    group: int,
-    chunk: int,
-    words: int,
-) -> RowsPlan:
-    """Row i is the slice of ``diagonals`` from rows - 1 - i on. What an odd row of pairs reads
-    beyond it meets the zero that ends an odd vector."""
-    rows = len(terms)
-    count = -(-terms // group) * group
-    first, flat = np.zeros(rows, np.int32), np.append(diagonals, 0).astype(element)
-    offset, total = np.arange(rows - 1, -1, -1, dtype=np.int64), int(terms.sum())
-    return RowsPlan(first, count, terms, offset, flat, None, False, chunk, total, words)
-
-
-def _index(chosen: range | tuple[int, ...], begin: int = 0) -> slice | list[int]:
-    """What selects the elements ``chosen`` of an array that starts at ``begin``."""
-    if isinstance(chosen, range):
-        return slice(chosen.start - begin, chosen.stop - begin, chosen.step)
-    return [position - begin for position in chosen]

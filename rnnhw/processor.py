@@ -15,6 +15,7 @@ no figure: the sum is then a lower bound.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -57,7 +58,7 @@ from rnnhw.structures import (
     WalshHadamardStage,
 )
 
-__all__ = ["Counted", "LayerProcessor", "Processor", "processor"]
+__all__ = ["Counted", "LayerProcessor", "Processor", "least_cycles", "processor"]
 
 Counted = Literal["instructions", "cycles"]
 _NOT_COUNTED = "not counted, for want of a figure"
@@ -479,3 +480,23 @@ def processor(network: Network, profile: Microcontroller) -> Processor:
         if known:
             break
     return result
+
+
+def least_cycles(network: Network, profile: Microcontroller) -> int | None:
+    """The fewest cycles of a step that the multipliers allow, loads and all else left out.
+
+    None: the profile knows no peak.
+    """
+    total = 0.0
+    for scan in network.scans:
+        for node in scan.graph.nodes:
+            if isinstance(node, Matvec) and not _runs_once(scan):
+                products = node.structure.multiplies(node.units, node.vector.units)
+                # Without a start, the first product of a row is added to nothing.
+                macs = products if node.start is not None else max(products - node.units, 0)
+                weight_bits = node.weights.format.width if node.weights else 0
+                peak = profile.mac_peak(max(node.vector.format.width, weight_bits))
+                if peak is None:
+                    return None
+                total += macs / peak
+    return math.ceil(total)

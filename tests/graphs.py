@@ -399,6 +399,12 @@ class StepWriter:
         if node not in self.pool:
             self.keep(node)
 
+    def accumulate(self, fraction, width):
+        """An accumulator for terms of this scale and width."""
+        bits = max(min(width + self.rng.randint(-4, 9), 48), 1)
+        finer = fraction - self.rng.choice([0, 0, 0, 1, 2, 5, -1, -3])
+        self.give("accumulator", self.format(bits, finer))
+
     def matvec(self):
         rng = self.rng
         pairs = self.wide and self.chance(3)  # int16 operands in a 64-bit program
@@ -415,14 +421,19 @@ class StepWriter:
         self.give(key, weight)
         fraction = weight.fraction + vector.format.fraction
         term = weight.width + vector.format.width
-        if self.chance(5):
+        if self.chance(3):  # as hls4ml does: products and sums in one word, which clips
+            one = self.format(rng.randint(2, min(term + 4, 31)), fraction - rng.randint(-1, 9))
+            self.give("accumulator", one)
+            if not self.chance(3):
+                other = one.with_modes(rng.choice(ROUNDINGS), one.overflow)
+                self.give("product", rng.choice([one, other]))
+        elif self.chance(5):
             product = self.format(rng.randint(1, min(term + 2, 40)), fraction - rng.randint(-2, 9))
             self.give("product", product)
-            fraction, term = product.fraction, product.width
-        if self.chance(3):
-            bits = max(min(term + rng.randint(-4, 9), 48), 1)
-            finer = fraction - rng.choice([0, 0, 0, 1, 2, 5, -1, -3])
-            self.give("accumulator", self.format(bits, finer))
+            if self.chance(3):
+                self.accumulate(product.fraction, product.width)
+        elif self.chance(3):
+            self.accumulate(fraction, term)
         try:
             weights = self.g.tensor(key, structure.shape(units, vector.units), "weight")
             name = f"{key}v"

@@ -26,11 +26,18 @@ GROUND = [
     ["cells", "tasks"],
     ["design"],
 ]
-WEST = [["plan"], ["golden", "engine", "reference"], ["simulation"], ["verification"], ["analysis"]]
+WEST = [
+    ["products"],
+    ["plan"],
+    ["golden", "engine", "reference"],
+    ["simulation"],
+    ["verification"],
+    ["analysis"],
+]
 EAST = [
     ["profiles", "machine", "costreport"],
-    ["placement", "processor"],
-    ["planner"],
+    ["placement", "processor", "energy", "wordlengths"],
+    ["timeline", "planner"],
     ["cost", "rtl"],
 ]
 ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]

@@ -539,7 +539,7 @@ USAGES = {
     "simulat d.py": "No such command 'simulat'",
     "simulate": "Missing argument",
     "simulate d.py --trace rnn.state --data x.npz": "--trace records into a file",
-    "profiles ecp6": "unknown profile 'ecp6'\nhint: known: cortex-m4, ecp5-25,",
+    "profiles ecp6": "unknown profile 'ecp6'\nhint: known: alveo-u250, artix-7-100t,",
     "report d.py --profile zynq": "unknown profile 'zynq'",
     "report d.py --profile ecp5-25 --clock-mhz 0": "0",
     "report d.py --profile ecp5-25 --clock-mhz x": "--clock-mhz",

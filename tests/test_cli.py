@@ -234,12 +234,29 @@ def test_a_report_can_be_held_against_bounds(capsys):
     capsys.readouterr()
 
 
+def test_a_bound_on_what_is_not_known_says_why(capsys):
+    cases = {
+        ("gw1nr-9", "steps_per_second"): "hint: the profile knows no clock: give --clock-mhz",
+        ("cortex-m33", "cycles_per_step"): "error: cycles_per_step is not known on cortex-m33",
+        ("asic-45nm", "flash_bytes"): "error: flash_bytes is not used on asic-45nm",
+        ("asic-7nm", "energy_per_step_pj"): "hint: the node has no figure for a part of it",
+        ("zu7ev", "lut_percent"): "hint: a layer has no fit",
+        ("ecp5-85", "head.luts"): "hint: the profile has no fit for this kind of layer",
+    }
+    for (profile, name), message in cases.items():
+        assert main(["report", SPEAKER, "--profile", profile, "--min", f"{name}=1"]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and message in err
+    clocked = ["--clock-mhz", "27", "--min", "steps_per_second=1"]
+    assert main(["report", SPEAKER, "--profile", "gw1nr-9", *clocked]) == 0
+
+
 # --- info and profiles -------------------------------------------------------------------------
 def test_info_describes_the_build(said):
     out = said("info")
     assert out.startswith(f"rnnhw {rnnhw.__version__}, Python 3.")
     assert re.search(r"^plain +runs them", out, re.M) and out.count("default") == 1
-    assert "cortex-m4, ecp5-25, ice40up5k, zynq-7020" in out
+    assert "cortex-m4, cortex-m55, cortex-m7, ecp5-25" in out
 
 
 def test_info_describes_a_design(said):
@@ -257,8 +274,14 @@ def test_info_describes_a_design(said):
 
 @pytest.mark.parametrize("name", rnnhw.profiles.profile_names())
 def test_profiles_list_each_and_show_every_source(said, name):
-    assert re.search(rf"^{name} +(FPGA|microcontroller) +\w", said("profiles"), re.M)
-    assert f"({name}, " in said("profiles", name)
+    kinds = r"(FPGA|microcontroller|ASIC|FPGA board|microcontroller board)"
+    assert re.search(rf"^{name} +{kinds} +\w", said("profiles"), re.M)
+    out = said("profiles", name)
+    assert f"({name}, " in out
+    profile = rnnhw.profiles.load_profile(name)
+    assert profile.note in out
+    for path, figure in rnnhw.profiles.sourced_figures(profile):
+        assert f"\n{path}  " in out and figure.source in out and f"[{figure.status}]" in out
 
 
 # --- the program -------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """The engine equals the golden run bit for bit, and its counts equal the prediction."""
 
+import gc
 import random
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ from graphs import (
 )
 from hypothesis import given, settings
 
-from rnnhw import Formats, golden
+from rnnhw import Formats, engine, golden
 from rnnhw.counts import layer_counts
 from rnnhw.dataflow import OPERATIONS, Matvec
 from rnnhw.engine import available_isas, execute, run, select_isa
@@ -29,7 +32,16 @@ from rnnhw.network import TIME_OPERATIONS, NetworkBuilder
 from rnnhw.numerics import Events, Overflow, Q, Rounding
 from rnnhw.plan import OPERATION, plan_network
 from rnnhw.run import make_batch
-from rnnhw.structures import Banded, Dense, Diagonal, FastWalshHadamard, WalshHadamardStage
+from rnnhw.structures import (
+    Banded,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    FastWalshHadamard,
+    Toeplitz,
+    WalshHadamardStage,
+)
+from rnnhw.weights import Parameters
 
 EXAMPLES = settings.default.max_examples
 NAMES = {number: name for name, number in OPERATION.items()}
@@ -95,6 +107,11 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
             plan = plan_network(case.network, case.parameters, lanes)
             for scan in plan.scans.values():
                 seen |= {(NAMES[row["operation"]], scan.bits) for row in scan.instructions}
+                seen |= {
+                    (NAMES[row["operation"]], scan.bits, int(row["low"]))
+                    for row in scan.instructions
+                    if NAMES[row["operation"]].startswith("rows")
+                }
                 seen |= {("interleaved", rows.interleaved) for rows in scan.matrices}
                 seen |= {("chunked", rows.chunk < rows.count.max()) for rows in scan.matrices}
                 if lanes == 1:
@@ -123,7 +140,12 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     }
     kernels = set(OPERATION) - {"load", "store"}
     wanted |= {(name, bits) for name in kernels for bits in (32, 64)} | {("load", 64)}
-    assert not wanted - seen
+    wanted |= {("rows_ordered", bits, words) for bits, words in [(32, 0), (32, 1)]}
+    wanted |= {("rows_ordered", 64, words) for words in (0, 1, 2, 3)}
+    wanted |= {(name, 64, 0) for name in ("rows_cast", "rows_ordered_narrow")}
+    wanted |= {(name, 64, 1) for name in ("rows_cast", "rows_ordered_narrow")}
+    missing = wanted - seen
+    assert not missing
 
 
 # --- every kernel on purpose -------------------------------------------------------------------
@@ -161,7 +183,7 @@ PATHS = {
     "wide in 64 bits": (recurrence(Dense(), 37, Q(3, 20), Q(4, 30)), {"rows_wide", "load"}, 64),
     "ordered": (
         recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(4, 7)),
-        {"rows_ordered"},
+        {"rows_ordered_narrow"},
         32,
     ),
     "ordered and wrapping": (
@@ -172,7 +194,7 @@ PATHS = {
             Q(4, 3),
             accumulator=Q(2, 3, rounding=Rounding.RND_CONV, overflow=Overflow.WRAP),
         ),
-        {"rows_ordered"},
+        {"rows_ordered_narrow"},
         32,
     ),
     "ordered in 64 bits": (
@@ -180,9 +202,35 @@ PATHS = {
         {"rows_ordered"},
         64,
     ),
+    "ordered, narrow in 64 bits": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(4, 7), input=Q(20, 20)),
+        {"rows_ordered_narrow"},
+        64,
+    ),
+    "ordered, wide operands": (
+        recurrence(Dense(), 37, Q(3, 14), Q(4, 3), accumulator=Q(4, 7)),
+        {"rows_ordered"},
+        32,
+    ),
+    "ordered, wide products": (
+        recurrence(Dense(), 37, Q(9, 20), Q(4, 20), Q(4, 9), Q(4, 9)),
+        {"rows_ordered"},
+        64,
+    ),
     "ordered products": (
         recurrence(Dense(), 37, Q(3, 4), Q(4, 3), product=Q(3, 2), accumulator=Q(5, 2)),
-        {"rows_ordered"},
+        {"rows_ordered_narrow"},
+        32,
+    ),
+    "every product rounded": (
+        recurrence(
+            Dense(),
+            37,
+            Q(3, 4),
+            Q(4, 3),
+            accumulator=Q(2, 3, rounding=Rounding.TRN, overflow=Overflow.WRAP),
+        ),
+        {"rows_cast", "cast"},
         32,
     ),
     "proven to fit": (
@@ -209,6 +257,38 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
         wanted = golden.run(network, parameters, batch)
         for isa in ISAS:
             assert_same_run(wanted, execute(plan, batch, isa))
+
+
+WORDS = {
+    "int16 operands": (Q(2, 4), Q(4, 5)),
+    "wide operands": (Q(12, 4), Q(3, 3)),
+    "wide products": (Q(9, 22), Q(9, 8)),
+}
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_products_and_sums_in_every_mode(rounding, overflow):
+    """Over rows that take the lanes' place and one that is left, pairs in two runs, shared
+    weights; accumulators that drop bits of a product and that do not; signed and not."""
+    rng = np.random.default_rng(17)
+    events, drawn = Events(), 0
+    for structure in (Dense(), CyclicBand(9, 6), Toeplitz()):
+        for weight, state in WORDS.values():
+            for fraction in (
+                weight.fraction + state.fraction - 3,
+                weight.fraction + state.fraction,
+            ):
+                signed = drawn % 4 > 0 or overflow is Overflow.WRAP_SM
+                word = Q(14 - fraction, fraction, signed, rounding, overflow)
+                product = [None, word, word.with_modes(Rounding.RND_CONV, overflow)][drawn % 3]
+                network = recurrence(structure, 17, weight, state, product, word)
+                parameters = draw_parameters(rng, network)
+                batch = draw_batch(rng, network, 4, 2)
+                case = Case(network, parameters, batch, ("l.a",))
+                events += assert_engine_equals_golden(case).events["l.a"]
+                drawn += 1
+    assert (events.wraps if overflow.wraps else min(events.high, events.low)) > 100
 
 
 EXTREMES = {
@@ -248,6 +328,74 @@ def test_one_lane_interleaves_sixteen_rows():
     for lanes, expected in ((1, True), (16, False)):
         plan = plan_network(network, parameters, lanes)
         assert [m.interleaved for s in plan.scans.values() for m in s.matrices] == [expected]
+
+
+# --- plans -------------------------------------------------------------------------------------
+@pytest.fixture
+def planned(monkeypatch):
+    """What has been planned: lanes and traces."""
+    calls = []
+
+    def plan(network, parameters, lanes, traces=()):
+        calls.append((lanes, traces))
+        return plan_network(network, parameters, lanes, traces)
+
+    monkeypatch.setattr(engine, "plan_network", plan)
+    return calls
+
+
+def test_a_plan_is_made_once(planned):
+    case = draw_case(random.Random(1))
+    first = run(case.network, case.parameters, case.batch, case.traces)
+    for _ in range(3):
+        again = run(case.network, case.parameters, case.batch, case.traces)
+        assert_same_run(first, again)
+        assert again.counts == first.counts
+    run(case.network, case.parameters, case.batch, isa="plain", lanes=16)
+    run(case.network, case.parameters, case.batch, lanes=16)
+    run(case.network, case.parameters, case.batch, lanes=1)
+    names = tuple(case.traces)
+    assert len(planned) == 3
+    assert {traces for _, traces in planned} == {names, ()}
+
+
+def test_a_plan_is_made_anew_for_changed_weights_and_other_networks(planned):
+    network = recurrence(Dense(), 5, Q(3, 4), Q(4, 3))
+    parameters = raw_parameters(network, W=np.full((5, 5), 3))
+    batch = draw_batch(np.random.default_rng(1), network, 3, 4)
+    run(network, parameters, batch)
+    parameters.raw["l.W"][0, 0] = -9
+    assert_same_run(golden.run(network, parameters, batch), run(network, parameters, batch))
+    assert len(planned) == 2
+    other = recurrence(Banded(4, 4), 5, Q(3, 4), Q(4, 3), accumulator=Q(2, 3))
+    same_keys = Parameters(parameters.values, {"l.W": np.ones((9, 5), np.int64)}, {})
+    for made in (network, other, network):
+        given = parameters if made is network else same_keys
+        assert_same_run(golden.run(made, given, batch), run(made, given, batch))
+    assert len(planned) == 3
+
+
+def test_plans_go_with_the_parameters():
+    network = recurrence(Dense(), 5, Q(3, 4), Q(4, 3))
+    parameters = raw_parameters(network, W=np.full((5, 5), 3))
+    batch = draw_batch(np.random.default_rng(1), network, 3, 4)
+    for count in range(12):  # more sets of traces than are kept
+        run(network, parameters, batch, ["l.a", "l.s"][: count % 3], lanes=[1, 16][count % 2])
+    kept = weakref.ref(parameters)
+    del parameters
+    gc.collect()
+    assert kept() is None
+
+
+def test_threads_share_plans(planned):
+    case = draw_case(random.Random(5))
+    expected = golden.run(case.network, case.parameters, case.batch, case.traces)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(
+            lambda _: run(case.network, case.parameters, case.batch, case.traces), range(24)
+        ):
+            assert_same_run(expected, found)
+    assert 1 <= len(planned) <= 4
 
 
 # --- runs --------------------------------------------------------------------------------------

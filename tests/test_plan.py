@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw.dataflow import OPERATIONS, Matvec
-from rnnhw.numerics import Overflow, Q
+from rnnhw.numerics import Overflow, Q, Rounding
 from rnnhw.plan import (
     INSTRUCTION,
     OPERATION,
@@ -38,7 +38,7 @@ def unpacked(rows, index, columns, group):
     count, offset = int(rows.count[index]), int(rows.offset[index])
     whole = len(rows.count) // 16 * 16
     if rows.interleaved and index < whole:
-        block = rows.weights[offset : offset + 16 * count].reshape(count // 2, 16, 2)
+        block = rows.weights[offset : offset + 16 * count].reshape(count // group, 16, group)
         packed = block[:, index % 16].ravel()
     else:
         packed = rows.weights[offset : offset + count]
@@ -47,7 +47,7 @@ def unpacked(rows, index, columns, group):
         full[rows.first[index] : rows.first[index] + count] = packed
     else:
         starts = rows.columns[offset // group : (offset + count) // group]
-        full[(starts[:, None] + np.arange(group)).ravel()] = packed
+        np.add.at(full, (starts[:, None] + np.arange(group)).ravel(), packed)
     shared = rows.words < rows.all_terms  # what slides past the end meets the packed zero
     assert shared or not full[columns:].any()
     return full[:columns]
@@ -92,8 +92,9 @@ def test_places_are_aligned_and_apart(case):
 BYTE = Q(0, 7)
 
 
-def dense(accumulator=None, weight=BYTE, state=BYTE):
+def dense(accumulator=None, weight=BYTE, state=BYTE, product=None):
     overrides = {"l.W": weight, "l.s": state}
+    overrides |= {"l.product": product} if product else {}
     overrides |= {"l.accumulator": accumulator} if accumulator else {}
 
     def step(g, x):
@@ -115,20 +116,57 @@ def kernels(network, W, lanes=16):
 @pytest.mark.parametrize(
     ("accumulator", "weight", "kernel"),
     [
-        # 8 terms of at most 128 |w|: 15 weights of 1 reach 1024, which Q(-4, 14) does not hold.
         (None, 127, "rows_narrow"),
         (Q(0, 14), 1, "rows_narrow"),
-        (Q(0, 14), 15, "rows_narrow"),  # 8 * 15 * 128 = 15360 < 2**14
-        (Q(0, 14), 16, "rows_ordered"),  # 16384 = 2**14: one too many
-        (Q(0, 13), 1, "rows_ordered"),  # drops a bit
+        (Q(0, 14), 16, "rows_narrow"),  # 8 * 16 * -128 is -2**14, 8 * 16 * 127 is less than 2**14
+        (Q(0, 14), -16, "rows_ordered_narrow"),  # 2**14: one too many
+        (Q(0, 14), 17, "rows_ordered_narrow"),
+        (Q(0, 14, overflow=Overflow.SAT_SYM), 16, "rows_ordered_narrow"),
+        (Q(0, 14, overflow=Overflow.SAT_SYM), 15, "rows_narrow"),
         (Q(0, 14, overflow=Overflow.WRAP), 127, "rows_narrow"),
-        (Q(0, 14, overflow=Overflow.WRAP_SM), 127, "rows_ordered"),
+        (Q(0, 14, overflow=Overflow.WRAP_SM), 127, "rows_ordered_narrow"),
         (Q(0, 14, overflow=Overflow.WRAP_SM), 15, "rows_narrow"),
-        (Q(0, 14, signed=False), 1, "rows_ordered"),
+        (Q(0, 14, signed=False), 1, "rows_ordered_narrow"),
+        # Dropped bits: of every product alone where the rounding does not look at the sum.
+        (Q(0, 13), 1, "rows_cast"),
+        (Q(0, 13), 127, "rows_ordered_narrow"),
+        (Q(0, 13, overflow=Overflow.WRAP), 127, "rows_cast"),
+        (Q(0, 13, rounding=Rounding.RND_CONV), 1, "rows_ordered_narrow"),
+        (Q(0, 13, rounding=Rounding.RND_CONV, overflow=Overflow.WRAP), 1, "rows_ordered_narrow"),
     ],
 )
 def test_sums_are_ordered_unless_a_bound_proves_that_nothing_clips(accumulator, weight, kernel):
     assert kernels(dense(accumulator), weight) == {kernel}
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_hls4mls_accumulators_take_the_kernels_in_32_bit_words(rounding, overflow):
+    """Products and sums cast to one word: out of order where the sum wraps."""
+    word = Q(3, 6, rounding=rounding, overflow=overflow)
+    expected = "rows_cast" if overflow is Overflow.WRAP else "rows_ordered_narrow"
+    for state, kernel in ((Q(5, 7), expected), (Q(20, 7), "rows_ordered")):
+        assert kernels(dense(word, Q(2, 7), state, word), 100) == {kernel}
+        assert kernels(dense(word, Q(2, 7), state, word), 100, lanes=1) == {kernel}
+
+
+@pytest.mark.parametrize(
+    ("bias", "kernel"),
+    [
+        (120, "rows_narrow"),  # 8 * 1 * 127 + 120 * 128 = 16376 < 2**14
+        (121, "rows_ordered_narrow"),
+        (-120, "rows_narrow"),  # 8 * 1 * -128 - 120 * 128 = -2**14
+        (-121, "rows_ordered_narrow"),
+    ],
+)
+def test_a_constant_start_counts_with_its_values(bias, kernel):
+    def step(g, x):
+        start = g.literal("b", [bias << 7] * 8, 14)
+        a = g.matvec(Dense(), g.tensor("W", (8, 8), "weight"), x, 8, start, name="a")
+        return g.cast(a, "y")
+
+    overrides = {"l.W": BYTE, "l.y": BYTE, "l.accumulator": Q(0, 14)}
+    assert kernels(one_layer(step, Q(0, 7), overrides, 8), 1) == {kernel}
 
 
 @pytest.mark.parametrize(

@@ -535,12 +535,16 @@ def test_a_deadline_is_a_positive_number(rate: float) -> None:
         plan_lanes(NETS["dense"].network, ICE, clock=derived(1.0), steps_per_second=rate)
 
 
-def test_a_microcontroller_has_no_lanes_to_choose() -> None:
+def test_lanes_are_chosen_on_an_fpga_alone() -> None:
     with pytest.raises(UsageError, match="lanes auto: cortex-m4 is no FPGA"):
         estimate(elman(8), "cortex-m4", lanes="auto")
     with pytest.raises(UsageError, match="cortex-m4 is no FPGA"):
         estimate(elman(8, target=Target("cortex-m4", lanes="auto")))
+    with pytest.raises(UsageError, match="asic-45nm is no FPGA"):
+        estimate(elman(8), "asic-45nm", lanes="auto")
     other = elman(8, target=Target("ice40up5k", lanes="auto"))
+    with pytest.raises(UsageError, match="asic-45nm is no FPGA"):
+        estimate(other, "asic-45nm")
     assert estimate(other, "cortex-m4").plan is None  # lanes are nothing to it
     assert estimate(other).plan is not None
     assert estimate(other, "ecp5-25").plan is not None
@@ -631,7 +635,7 @@ def test_the_command_refuses_a_microcontroller(capsys: pytest.CaptureFixture[str
     code, out, err = run(capsys, "--profile", "cortex-m4", "--lanes", "auto")
     assert (code, out) == (2, "")
     assert "lanes auto: cortex-m4 is no FPGA" in err
-    assert "hint: name one with --profile" in err
+    assert "hint: give --lanes a number, or name an FPGA with --profile" in err
 
 
 def test_a_design_file_can_ask_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,7 @@ from rnnhw.cli.options import (
     Minimum,
     Output,
     Profile,
+    ReportFormat,
     RunOutput,
     Settings,
     Vary,
@@ -59,12 +60,12 @@ from rnnhw.cli.show import (
 )
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
-from rnnhw.costreport import report_fields
+from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.profiles import load_profile, profile_names
-from rnnhw.report import to_json, to_text
+from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.simulation import (
     Simulation,
     check_answers,
@@ -174,19 +175,22 @@ def report_command(
     profile: Profile = None,
     clock_mhz: ClockMhz = None,
     lanes: Lanes = None,
-    format: Format = None,
+    format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
     """Throughput and storage on a target.
 
-    Every figure follows from the design and the hardware profile: no weights are needed. With
-    --lanes auto the fewest lanes that meet the deadline are chosen (the design's, or --min
+    Every figure follows from the design and the hardware profile: no weights are needed. -o
+    chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json or .html.
+
+    With --lanes auto the fewest lanes that meet the deadline are chosen (the design's, or --min
     steps_per_second), without a deadline the best throughput that fits; the exit code is 1 where
     there are no such lanes.
     """
-    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
+    shown = chosen_format(format, output, suffixes)
     floors, ceilings = _bounds(output, minimum, maximum)
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
@@ -199,8 +203,19 @@ def report_command(
         lanes=given,
         steps_per_second=floors.get("steps_per_second") if automatic else None,
     )
+    _all_known(report, (*floors, *ceilings))
     checks = judge(report_fields(report), floors, ceilings)
-    _deliver(to_text(report) if shown == "text" else to_json(report).decode(), output)
+    match shown:
+        case "text":
+            _deliver(to_text(report), output)
+        case "json":
+            _deliver(to_json(report).decode(), output)
+        case "csv":
+            _deliver(to_csv(report), output)
+        case "markdown":
+            _deliver(to_markdown(report), output)
+        case _:
+            _deliver(to_html(report), output)
     for check in checks:
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
@@ -208,6 +223,16 @@ def report_command(
     if report.plan is not None and unmet:
         _complain("lanes auto: " + "; ".join(report.plan.missing), "")
     return 1 if unmet else _exit_code(checks)
+
+
+def _all_known(report: Report, names: Iterable[str]) -> None:
+    """Refuse to judge a figure that the report has no value for."""
+    unknown = unknown_fields(report)
+    for name in names:
+        if name in unknown:
+            figure = unknown[name]
+            hint = figure.note or "judge another figure, or report on another profile"
+            raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
 
 
 @app.command("compare")

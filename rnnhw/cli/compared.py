@@ -220,10 +220,8 @@ def _count(value: float | None) -> str:
 
 
 def _grouped(comparison: Comparison) -> bool:
-    """Whether the rows of a design stand in a group, told apart by one varied parameter."""
-    return len(comparison.varied) == 1 and len(comparison.rows) > len(
-        {row.label for row in comparison.rows}
-    )
+    """Whether a design has several rows, told apart by what is varied."""
+    return len(comparison.rows) > len({row.label for row in comparison.rows})
 
 
 def _unrepeated(comparison: Comparison, column: _Column, index: int) -> str:

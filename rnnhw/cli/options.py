@@ -24,6 +24,7 @@ __all__ = [
     "Minimum",
     "Output",
     "Profile",
+    "ReportFormat",
     "RunOutput",
     "Settings",
     "Vary",
@@ -63,6 +64,9 @@ Isa = Annotated[
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
 CompareFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown or json.")
+]
+ReportFormat = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown, json or html.")
 ]
 Output = Annotated[
     Path | None,

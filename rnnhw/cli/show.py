@@ -19,7 +19,7 @@ from rnnhw.counts import Counts
 from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
 from rnnhw.design import Design
 from rnnhw.numerics import Events
-from rnnhw.profiles import Fpga, Profile, sourced_figures, value_text
+from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.simulation import Simulation
 from rnnhw.tasks import Accuracy, Score, SquaredError
 from rnnhw.verification import Check, Verification
@@ -323,11 +323,15 @@ def system_info(
 def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableType:
     """What ``rnnhw profiles`` prints: a line each, or every figure of one with its source."""
     if not sources:
-        rows = [(profile.name, _kind(profile), profile.title) for profile in profiles]
+        rows = [(profile.name, kind_of(profile), profile.title) for profile in profiles]
         return _table(("profile", "kind", "device"), rows, ())
     parts: list[RenderableType] = []
     for profile in profiles:
-        parts.append(Text(f"{profile.title} ({profile.name}, {_kind(profile)})", "bold"))
+        parts.append(Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"))
+        unknown = ", ".join(unknown_figures(profile))
+        parts += [
+            Text(line) for line in (profile.note, unknown and f"not known: {unknown}") if line
+        ]
         for path, figure in sourced_figures(profile):
             line = Text(f"\n{path}  ").append(value_text(figure), "bold")
             parts.append(line.append(f"  [{figure.status}]", "dim"))
@@ -335,7 +339,3 @@ def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableTyp
             if figure.note:
                 parts.append(Padding(Text(f"note: {figure.note}"), (0, 0, 0, 4)))
     return Group(*parts)
-
-
-def _kind(profile: Profile) -> str:
-    return "FPGA" if isinstance(profile, Fpga) else "microcontroller"

@@ -5,7 +5,13 @@ read while the next ones are written. Nothing here knows a cell: phases, rows, c
 depth of the post-processor follow from the step graph.
 """
 
-from rnnhw.machine.accelerator import Accelerator, LayerChoices, accelerator, layer_choices
+from rnnhw.machine.accelerator import (
+    Accelerator,
+    LayerChoices,
+    Span,
+    accelerator,
+    layer_choices,
+)
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
 from rnnhw.machine.memory import Memory, MemoryKind
@@ -23,6 +29,7 @@ __all__ = [
     "Multiplier",
     "Phase",
     "Segment",
+    "Span",
     "Traffic",
     "Transform",
     "accelerator",

@@ -35,9 +35,19 @@ from rnnhw.network import (
     Window,
 )
 
-__all__ = ["Accelerator", "LayerChoices", "accelerator", "layer_choices"]
+__all__ = ["Accelerator", "LayerChoices", "Span", "accelerator", "layer_choices"]
 
 _TOTAL_CYCLES = 3  # read the sum, add, write it back
+
+
+@dataclass(frozen=True)
+class Span:
+    """The layer at ``index`` on its step ``step``, from cycle ``start`` to before ``end``."""
+
+    index: int
+    step: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -97,18 +107,27 @@ class Accelerator:
 
     def sequence_cycles(self, steps: int) -> int:
         """Cycles from the first input element to the last result of a sequence."""
-        total = 0
+        return max(span.end for span in self.spans(steps))
+
+    def spans(self, steps: int) -> tuple[Span, ...]:
+        """Every layer's work on every step; cycle 0 brings the first input element."""
+        found: list[Span] = []
         for position, stage in enumerate(self.stages):
             once = all(self.layers[index].once for index in stage)
-            total += self._wavefront(stage, 1 if once else steps, from_input=position == 0)
-        return total
+            begin = max((span.end for span in found), default=0)
+            wave = self._wavefront(stage, 1 if once else steps, from_input=position == 0)
+            found += [Span(index, step, begin + at, begin + end) for index, step, at, end in wave]
+        return tuple(found)
 
-    def _wavefront(self, stage: tuple[int, ...], steps: int, *, from_input: bool) -> int:
+    def _wavefront(
+        self, stage: tuple[int, ...], steps: int, *, from_input: bool
+    ) -> list[tuple[int, int, int, int]]:
+        """Layer, step, start and end of all work in one stage, from the start of the stage."""
         readers = {
             index: [other for other in stage if index in self.sources[other]] for index in stage
         }
         taken: dict[int, int] = {}
-        finished = 0
+        found = []
         for step in range(steps):
             before, full = dict(taken), dict[int, int]()
             for index in stage:
@@ -121,8 +140,8 @@ class Accelerator:
                     at = max([at, *(before[reader] for reader in readers[index])])
                 taken[index] = at
                 full[index] = at + layer.cycles
-                finished = max(finished, full[index])
-        return finished
+                found.append((index, step, at, full[index]))
+        return found
 
 
 def _through(node: TimeNode) -> list[TimeNode]:

@@ -1,13 +1,14 @@
 """Target hardware as data: devices and boards, with a unit and a source for every number.
 
-A profile is a TOML file beside this module, or a user's own file of the same form: `fpga` and
-`microcontroller` say what it may hold, `schema` what every figure carries.
+A profile is a TOML file beside this module, or a user's own file of the same form: `fpga`,
+`microcontroller`, `asic` and `boards` say what it may hold, `schema` what every figure carries.
 """
 
-from rnnhw.profiles.figures import sourced_figures, value_text
+from rnnhw.profiles.asic import AccessEnergy, Asic, Energy, OperationEnergy
+from rnnhw.profiles.boards import Board, ClockSource, ExternalMemory
+from rnnhw.profiles.figures import sourced_figures, unknown_figures, value_text
 from rnnhw.profiles.fpga import (
     Dsp,
-    ExternalMemory,
     FitConditions,
     Fpga,
     MemoryBlock,
@@ -15,19 +16,39 @@ from rnnhw.profiles.fpga import (
     MemoryMode,
     MemoryModes,
     Operands,
+    Packing,
     ResourceFit,
 )
-from rnnhw.profiles.loading import Profile, load_profile, profile_names, profile_sha256
-from rnnhw.profiles.microcontroller import Microcontroller, OperationCost, OperationPoint
+from rnnhw.profiles.loading import (
+    Profile,
+    kind_of,
+    load_profile,
+    profile_names,
+    profile_sha256,
+)
+from rnnhw.profiles.microcontroller import (
+    InstructionCycles,
+    MacPeak,
+    Microcontroller,
+    OperationCost,
+    OperationPoint,
+)
 from rnnhw.profiles.schema import ClockRange, Figure, ProfileError, Sourced, UnknownProfileError
 
 __all__ = [
+    "AccessEnergy",
+    "Asic",
+    "Board",
     "ClockRange",
+    "ClockSource",
     "Dsp",
+    "Energy",
     "ExternalMemory",
     "Figure",
     "FitConditions",
     "Fpga",
+    "InstructionCycles",
+    "MacPeak",
     "MemoryBlock",
     "MemoryLayout",
     "MemoryMode",
@@ -35,15 +56,19 @@ __all__ = [
     "Microcontroller",
     "Operands",
     "OperationCost",
+    "OperationEnergy",
     "OperationPoint",
+    "Packing",
     "Profile",
     "ProfileError",
     "ResourceFit",
     "Sourced",
     "UnknownProfileError",
+    "kind_of",
     "load_profile",
     "profile_names",
     "profile_sha256",
     "sourced_figures",
+    "unknown_figures",
     "value_text",
 ]

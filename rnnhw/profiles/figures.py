@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from rnnhw.profiles.fpga import MemoryMode
 from rnnhw.profiles.schema import Figure, Sourced
 
-__all__ = ["sourced_figures", "value_text"]
+__all__ = ["sourced_figures", "unknown_figures", "value_text"]
+
+_LISTED = ("fits", "operations", "accesses")
+"""Lists that mean not known where they are empty, rather than that there is nothing."""
 
 
 def sourced_figures(part: object, path: str = "") -> Iterator[tuple[str, Sourced]]:
@@ -22,6 +26,16 @@ def sourced_figures(part: object, path: str = "") -> Iterator[tuple[str, Sourced
         for field in msgspec.structs.fields(part):
             inner = f"{path}.{field.name}" if path else field.name
             yield from sourced_figures(getattr(part, field.name), inner)
+
+
+def unknown_figures(profile: msgspec.Struct) -> list[str]:
+    """The profile's own figures that no source supports, by name."""
+    return [
+        field.name
+        for field in msgspec.structs.fields(profile)
+        if (field.name in _LISTED and not getattr(profile, field.name))
+        or (field.name != "dsp" and getattr(profile, field.name) is None)
+    ]
 
 
 def value_text(sourced: Sourced) -> str:
@@ -40,6 +54,9 @@ def value_text(sourced: Sourced) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(_plain(item) for item in value)
+    if isinstance(value, MemoryMode):
+        return f"{value.depth}x{value.width}"
     if isinstance(value, msgspec.Struct):
-        return "x".join(_plain(item) for item in msgspec.structs.astuple(value))
+        named = msgspec.structs.asdict(value).items()
+        return f"({', '.join(f'{name} {_plain(item)}' for name, item in named if item)})"
     return str(value)

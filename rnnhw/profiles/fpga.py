@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rnnhw.profiles.boards import ClockSource, ExternalMemory
 from rnnhw.profiles.schema import (
     Base,
     ClockRange,
@@ -14,12 +15,10 @@ from rnnhw.profiles.schema import (
     check_number,
     check_positive,
     check_text,
-    check_unit,
 )
 
 __all__ = [
     "Dsp",
-    "ExternalMemory",
     "FitConditions",
     "Fpga",
     "MemoryBlock",
@@ -27,6 +26,7 @@ __all__ = [
     "MemoryMode",
     "MemoryModes",
     "Operands",
+    "Packing",
     "ResourceFit",
     "Structure",
 ]
@@ -140,12 +140,39 @@ class Operands(Sourced, frozen=True, kw_only=True):
         check_positive(self, "width_a", "width_b")
 
 
+class Packing(Sourced, frozen=True, kw_only=True):
+    """How many narrow products one multiplier block makes at once.
+
+    `products` of at most `width_a` by `width_b` bits each; `shared` says whether they must have
+    one operand in common, as the rows of a matrix have when they read the same element.
+    """
+
+    unit: Literal["products a block"]
+    products: int
+    width_a: int
+    width_b: int
+    shared: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "width_a", "width_b")
+        if self.products < 2:
+            raise FieldError(
+                "products", self.products, "packing is of 2 products or more", "remove the packing"
+            )
+
+
 class Dsp(Base, frozen=True, kw_only=True):
-    """The multiplier blocks of an FPGA; `count` is in blocks."""
+    """The multiplier blocks of an FPGA; `count` is in blocks.
+
+    `packings` are what a block can do beyond one product. No estimate uses them: the reference
+    accelerator gives every lane a block of its own.
+    """
 
     name: str
     count: Figure
     operands: Operands
+    packings: tuple[Packing, ...] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -252,23 +279,13 @@ class ResourceFit(Sourced, frozen=True, kw_only=True):
         return round(self.base + self.per_lane * lanes + self.per_unit * units)
 
 
-class ExternalMemory(Base, frozen=True, kw_only=True):
-    """A memory outside the programmable logic; `peak` is its bandwidth in MB/s (1e6 bytes)."""
-
-    name: str
-    peak: Figure
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        check_text(self, "name")
-        check_unit("peak", self.peak, "MB/s")
-
-
 class Fpga(Base, frozen=True, kw_only=True, tag_field="kind", tag="fpga"):
     """An FPGA: what it holds and how fast the reference accelerator ran on it.
 
-    `block_ram` is the memory that holds weights; `extra_memories` are other kinds. A figure that
-    no source supports is None or absent, which means not known.
+    `block_ram` is the memory that holds weights; `extra_memories` are other kinds. `fits_of`
+    names a profile of the same family whose fits hold here too: a synthesis that is not told the
+    device gives the same cells. `extends` names the device of a board, and is set by the board.
+    A figure that no source supports is None or absent, which means not known.
     """
 
     name: str
@@ -282,8 +299,11 @@ class Fpga(Base, frozen=True, kw_only=True, tag_field="kind", tag="fpga"):
     dsp: Dsp | None = None
     extra_memories: tuple[MemoryBlock, ...] = ()
     external_memories: tuple[ExternalMemory, ...] = ()
+    clock_sources: tuple[ClockSource, ...] = ()
     clock_mhz: ClockRange | None = None
     fits: tuple[ResourceFit, ...] = ()
+    fits_of: str = ""
+    extends: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:

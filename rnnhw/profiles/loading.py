@@ -17,18 +17,20 @@ import msgspec
 from msgspec import inspect
 
 from rnnhw.errors import unknown_name
+from rnnhw.profiles.asic import Asic
+from rnnhw.profiles.boards import Board
 from rnnhw.profiles.fpga import Fpga
 from rnnhw.profiles.microcontroller import Microcontroller
 from rnnhw.profiles.schema import HINTS, FieldError, ProfileError, UnknownProfileError
 
-__all__ = ["Profile", "load_profile", "profile_names", "profile_sha256"]
+__all__ = ["Profile", "kind_of", "load_profile", "profile_names", "profile_sha256"]
 
-Profile: TypeAlias = Fpga | Microcontroller
-"""A target. Tell the kinds apart with isinstance."""
+Profile: TypeAlias = Fpga | Microcontroller | Asic
+"""A target. Tell the kinds apart with isinstance; a board is read as the device on it."""
 
 _SUFFIX = ".toml"
 _KINDS: Mapping[object, type[msgspec.Struct]] = MappingProxyType(
-    {"fpga": Fpga, "microcontroller": Microcontroller}
+    {"fpga": Fpga, "microcontroller": Microcontroller, "asic": Asic, "board": Board}
 )
 # Of the types that msgspec names in its errors: the rule and the cure in a TOML file's words.
 _TYPES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -55,9 +57,53 @@ def profile_names() -> list[str]:
 def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """Load a shipped profile by name, or a user's by the path of its .toml file.
 
-    Raises UnknownProfileError for a name that is not shipped and ProfileError for a file that
-    cannot be read or breaks a rule of the schema.
+    A board gives its device with what the board adds. Raises UnknownProfileError for a name that
+    is not shipped and ProfileError for a file that cannot be read or breaks a rule of the schema.
     """
+    file, loaded = _load(name_or_path)
+    if isinstance(loaded, Board):
+        return _on_board(file, loaded, _device(name_or_path, file, loaded))
+    if not isinstance(loaded, Asic) and loaded.extends:
+        raise ProfileError(
+            f"{file}: extends: a device extends nothing, got {loaded.extends!r}",
+            'remove it, or write kind = "board"',
+        )
+    if isinstance(loaded, Fpga) and loaded.fits_of:
+        return _with_fits(name_or_path, file, loaded)
+    return loaded
+
+
+def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
+    """SHA-256 of the profile file's bytes, in hexadecimal: which data a report was made with.
+
+    Where a profile refers to others (a board to its device, a device to another's fits), of all
+    their bytes, one file after the other. Raises the same errors as `load_profile` for a file
+    that cannot be found or read.
+    """
+    digest = hashlib.sha256()
+    place: str | os.PathLike[str] = name_or_path
+    seen: set[str] = set()
+    while str(place) not in seen:
+        seen.add(str(place))
+        content = _read(place)[1]
+        digest.update(content)
+        referred = _reference(content)
+        if not referred:
+            break
+        place = _beside(place, referred)
+    return digest.hexdigest()
+
+
+def kind_of(profile: Profile) -> str:
+    """What a profile describes, in a word or two for people."""
+    if isinstance(profile, Asic):
+        return "ASIC"
+    kind = "FPGA" if isinstance(profile, Fpga) else "microcontroller"
+    return f"{kind} board" if profile.extends else kind
+
+
+def _load(name_or_path: str | os.PathLike[str]) -> tuple[str, Profile | Board]:
+    """The file's name for messages and what it holds, without what it refers to."""
     file, content = _read(name_or_path)
     try:
         data = tomllib.loads(content.decode())
@@ -66,17 +112,90 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
             f"{file}: not a TOML file: {error}", "correct it, in UTF-8; see https://toml.io"
         ) from error
     try:
-        return msgspec.convert(data, Fpga | Microcontroller)
+        return file, msgspec.convert(data, Fpga | Microcontroller | Asic | Board)
     except msgspec.ValidationError as error:
         raise _explain(file, data, error) from error
 
 
-def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
-    """SHA-256 of the profile file's bytes, in hexadecimal: which data a report was made with.
+# --- profiles that refer to others ---------------------------------------------------------------
+def _reference(content: bytes) -> str:
+    """The profile that a file refers to, or nothing; its errors are for `load_profile` to tell."""
+    try:
+        data = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return ""
+    found = data.get("extends" if data.get("kind") == "board" else "fits_of", "")
+    return found if isinstance(found, str) else ""
 
-    Raises the same errors as `load_profile` for a file that cannot be found or read.
-    """
-    return hashlib.sha256(_read(name_or_path)[1]).hexdigest()
+
+def _beside(place: str | os.PathLike[str], name: str) -> str:
+    """A profile's name, or the path of a file that is named relative to the file it stands in."""
+    if not name.endswith(_SUFFIX):
+        return name
+    return str(Path(place).parent / name)
+
+
+def _referred(
+    place: str | os.PathLike[str], file: str, field: str, name: str
+) -> tuple[str, Profile | Board]:
+    try:
+        return _load(_beside(place, name))
+    except ProfileError as error:
+        raise ProfileError(f"{file}: {field}: {error.message}", error.hint) from error
+
+
+def _device(place: str | os.PathLike[str], file: str, board: Board) -> Fpga | Microcontroller:
+    _, device = _referred(place, file, "extends", board.extends)
+    if isinstance(device, Board | Asic):
+        what = "a board" if isinstance(device, Board) else "an ASIC node"
+        raise ProfileError(
+            f"{file}: extends: {board.extends!r} is {what}", "name an FPGA or a microcontroller"
+        )
+    if isinstance(device, Fpga) and device.fits_of:
+        return _with_fits(_beside(place, board.extends), file, device)
+    return device
+
+
+def _on_board(file: str, board: Board, device: Fpga | Microcontroller) -> Fpga | Microcontroller:
+    """The device with the board's names and what the board adds to it."""
+    names: dict[str, object] = {
+        "name": board.name,
+        "title": board.title,
+        "vendor": board.vendor,
+        "extends": device.name,
+        "external_memories": (*device.external_memories, *board.external_memories),
+        "clock_sources": (*device.clock_sources, *board.clock_sources),
+        "note": " ".join(note for note in (device.note, board.note) if note),
+    }
+    if board.flash is not None:
+        if isinstance(device, Fpga) or device.flash is not None:
+            reason = "is an FPGA and has no" if isinstance(device, Fpga) else "has its own"
+            raise ProfileError(
+                f"{file}: flash: {board.extends!r} {reason} program memory",
+                "describe it as one of external_memories",
+            )
+        names["flash"] = board.flash
+    return msgspec.structs.replace(device, **names)
+
+
+def _with_fits(place: str | os.PathLike[str], file: str, device: Fpga) -> Fpga:
+    """The device with the fits of its family."""
+    _, other = _referred(place, file, "fits_of", device.fits_of)
+    if not isinstance(other, Fpga) or other.fits_of:
+        raise ProfileError(
+            f"{file}: fits_of: {device.fits_of!r} has no fits of its own",
+            "name an FPGA with fits, or remove it",
+        )
+    if other.lut.unit != device.lut.unit:
+        raise ProfileError(
+            f"{file}: fits_of: {device.fits_of!r} has {other.lut.unit}, not {device.lut.unit}",
+            "name an FPGA of the same family",
+        )
+    try:
+        return msgspec.structs.replace(device, fits=(*device.fits, *other.fits))
+    except FieldError as error:
+        problem = f"{file}: {error.field}: {error.problem}, got {error.value!r}"
+        raise ProfileError(problem, "remove the fit or fits_of") from error
 
 
 def _read(name_or_path: str | os.PathLike[str]) -> tuple[str, bytes]:

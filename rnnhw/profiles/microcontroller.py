@@ -1,9 +1,10 @@
-"""Microcontroller boards: memory, clock and measured costs of operations."""
+"""Microcontrollers: memory, clock and measured costs of operations."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from rnnhw.profiles.boards import ClockSource, ExternalMemory
 from rnnhw.profiles.schema import (
     Base,
     ClockRange,
@@ -19,6 +20,8 @@ from rnnhw.profiles.schema import (
 
 __all__ = [
     "CostUnit",
+    "InstructionCycles",
+    "MacPeak",
     "Microcontroller",
     "Operation",
     "OperationCost",
@@ -125,11 +128,51 @@ class OperationCost(Sourced, frozen=True, kw_only=True):
         return [point.size for point in self.points if point.size is not None]
 
 
-class Microcontroller(Base, frozen=True, kw_only=True, tag_field="kind", tag="microcontroller"):
-    """A microcontroller board: memory in bytes, clock in MHz and measured operation costs.
+class InstructionCycles(Sourced, frozen=True, kw_only=True):
+    """Clock cycles of one `instruction`, from `low` to `high` where they vary.
 
-    `issue_width` (instructions/cycle) turns instruction counts into a lower bound of cycles;
-    `flash_wait_states` (cycles) at the highest clock says why it is only a bound.
+    Cycles of the instruction alone: loads, branches and wait states come on top.
+    """
+
+    unit: Literal["cycles"]
+    instruction: str
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_text(self, "instruction")
+        check_positive(self, "low", "high")
+        if self.low > self.high:
+            raise FieldError("low", self.low, f"is above high {self.high}", "exchange the two")
+
+
+class MacPeak(Sourced, frozen=True, kw_only=True):
+    """The most multiply-accumulates a cycle on operands of `operand_bits`, with no loads counted.
+
+    It bounds cycles from below and is no estimate of them.
+    """
+
+    unit: Literal["MAC/cycle"]
+    operand_bits: int
+    value: int | float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "operand_bits")
+        check_number("value", self.value)
+        if self.value == 0:
+            raise FieldError("value", self.value, "must be above 0", "leave a figure out")
+
+
+class Microcontroller(Base, frozen=True, kw_only=True, tag_field="kind", tag="microcontroller"):
+    """A microcontroller: memory in bytes, clock in MHz and measured operation costs.
+
+    `issue_width` (instructions/cycle) turns instruction counts into a lower bound of cycles, and
+    `mac_peaks` products where no instructions were counted; `flash_wait_states` (cycles) at the
+    highest clock says why it is only a bound. `flash` is None where it is not known, or where
+    there is none on the chip and the board brings it. `extends` names the device of a board, and
+    is set by the board.
     """
 
     name: str
@@ -137,18 +180,24 @@ class Microcontroller(Base, frozen=True, kw_only=True, tag_field="kind", tag="mi
     vendor: str
     part: str
     core: str
-    flash: Figure
     ram: Figure
     clock_max_mhz: Figure
+    flash: Figure | None = None
     clock_mhz: ClockRange | None = None
     issue_width: Figure | None = None
     flash_wait_states: Figure | None = None
+    instruction_cycles: tuple[InstructionCycles, ...] = ()
+    mac_peaks: tuple[MacPeak, ...] = ()
     operations: tuple[OperationCost, ...] = ()
+    external_memories: tuple[ExternalMemory, ...] = ()
+    clock_sources: tuple[ClockSource, ...] = ()
+    extends: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
         check_text(self, "name", "title", "vendor", "part", "core")
-        check_count("flash", self.flash, "bytes")
+        if self.flash is not None:
+            check_count("flash", self.flash, "bytes")
         check_count("ram", self.ram, "bytes")
         check_unit("clock_max_mhz", self.clock_max_mhz, "MHz")
         if self.issue_width is not None:
@@ -162,6 +211,17 @@ class Microcontroller(Base, frozen=True, kw_only=True, tag_field="kind", tag="mi
                 f"is above clock_max_mhz {self.clock_max_mhz.value}",
                 "correct one of the two",
             )
+
+    def mac_peak(self, bits: int) -> float | None:
+        """The most MACs a cycle on operands of `bits` bits; None: not known.
+
+        The figure of the narrowest operands that are wide enough, else of the widest: wider
+        operands are never faster.
+        """
+        peaks = sorted((peak.operand_bits, peak.value) for peak in self.mac_peaks)
+        if not peaks:
+            return None
+        return next((value for width, value in peaks if width >= bits), peaks[-1][1])
 
     def costs(self, operation: Operation) -> tuple[OperationCost, ...]:
         """All costs of one operation, in file order; empty means not known."""

@@ -43,6 +43,7 @@ other figures, which the source names.
 HINTS: Mapping[str, str] = MappingProxyType(
     {
         "source": "name the document, tool report or measurement that the number comes from",
+        "extends": "name the profile of the device that is on the board",
         "unit": 'name the unit, such as "MHz" or "bytes"',
     }
 )

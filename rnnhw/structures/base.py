@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from rnnhw.dataflow import Interval, Node, StepBuilder
     from rnnhw.structures.compositions import Product, Sum
 
-__all__ = ["Elementary", "FloatArray", "Parameters", "Projection", "Row", "Structure", "diameter"]
+__all__ = [
+    "Elementary",
+    "FloatArray",
+    "Parameters",
+    "Projection",
+    "Row",
+    "Structure",
+    "Wanted",
+    "diameter",
+]
 
 FloatArray = NDArray[np.float64]
 Parameters = Mapping[str, FloatArray]
@@ -28,6 +37,18 @@ class Row(NamedTuple):
 
     columns: range | tuple[int, ...]
     parameters: range | tuple[int, ...]
+
+
+class Wanted(NamedTuple):
+    """The product that a step asks for: ``units`` outputs ``start + matrix @ vector``, tensors
+    named after ``key`` with formats of ``role``, the result called ``name``."""
+
+    key: str
+    vector: Node
+    units: int
+    start: Node | None
+    role: str
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +98,11 @@ class Structure:
         name: str,
     ) -> Node:
         """Write ``start + matrix @ vector`` with tensors named after ``key``."""
+        self.check(units, vector.units)
+        return self._write(g, Wanted(key, vector, units, start, role, name))
+
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        """The operations of a product of a size that the structure can have."""
         raise NotImplementedError
 
     def check(self, rows: int, columns: int) -> None:
@@ -192,17 +218,8 @@ class Elementary(Structure):
     weighted = True
     pairwise = False
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         weights = g.tensor(key, self.shape(units, vector.units), role) if self.weighted else None
         return g.matvec(self, weights, vector, units, start, name=name)
 

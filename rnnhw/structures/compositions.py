@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError
-from rnnhw.structures.base import FloatArray, Parameters, Structure, check_square
+from rnnhw.structures.base import FloatArray, Parameters, Structure, Wanted, check_square
 from rnnhw.structures.matrices import BlockDiagonal, Dense, InterleavedBlocks
 
 if TYPE_CHECKING:
@@ -54,17 +54,8 @@ class Permutation(Structure):
                 f"{self!r} permutes {len(self.indices)} units, the matrix is {rows} x {columns}"
             )
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, _, start, _, name = wanted
         if start is None:
             return g.gather([vector], self.indices, name)
         return g.add(start, g.gather([vector], self.indices, f"{key}.permuted"), name)
@@ -99,17 +90,8 @@ class UnitWeights(Structure):
     def check(self, rows: int, columns: int) -> None:
         check_square(self, rows, columns)
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        _, vector, _, start, _, name = wanted
         return vector if start is None else g.add(start, vector, name)
 
     def multiplies(self, rows: int, columns: int) -> int:
@@ -153,17 +135,8 @@ class LowRank(Structure):
                 f"use a rank of at most {min(rows, columns)}",
             )
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         right = g.linear(
             Dense(), f"{key}.right", vector, self.rank, role=role, name=f"{key}.projected"
         )
@@ -212,17 +185,8 @@ class Monarch(Structure):
     def check(self, rows: int, columns: int) -> None:
         BlockDiagonal(self.block).check(rows, columns)
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         count = units // self.block
         rows = g.linear(
             BlockDiagonal(self.block),
@@ -309,17 +273,8 @@ class Sum(_Composition):
         for part in self.parts:
             part.check(rows, columns)
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         total, last = start, len(self.parts) - 1
         for index, part in enumerate(self.parts):
             own = name if index == last else f"{key}.upto{index}"
@@ -392,17 +347,8 @@ class Product(_Composition):
         for part in self.parts[1:]:
             part.check(columns, columns)
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         for index in range(len(self.parts) - 1, 0, -1):
             part = self.parts[index]
             handed = f"{key}.factor{index}"

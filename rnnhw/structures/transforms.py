@@ -21,6 +21,7 @@ from rnnhw.structures.base import (
     Parameters,
     Row,
     Structure,
+    Wanted,
     check_square,
 )
 from rnnhw.structures.matrices import Diagonal
@@ -130,17 +131,8 @@ class Hadamard(Structure):
     def check(self, rows: int, columns: int) -> None:
         _check_power_of_two(self, rows, columns, "Hadamard")
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         if self.before:
             diagonal = g.constant(f"{key}.before", units, role)
             scaled = g.multiply(diagonal, vector, f"{key}.scaled")
@@ -241,17 +233,8 @@ class Butterfly(Structure):
     def check(self, rows: int, columns: int) -> None:
         _check_power_of_two(self, rows, columns, "Butterfly")
 
-    def apply(
-        self,
-        g: StepBuilder,
-        key: str,
-        vector: Node,
-        units: int,
-        start: Node | None,
-        role: str,
-        name: str,
-    ) -> Node:
-        self.check(units, vector.units)
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
         stage, last = ButterflyStage(), _stages(units) - 1
         for index in range(last):
             bias = g.constant(f"{key}.bias{index}", units, "bias") if self.bias else None

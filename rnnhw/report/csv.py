@@ -1,0 +1,78 @@
+"""The report as CSV: a row a layer, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from rnnhw.costreport import Figure, LayerReport, Report
+
+__all__ = ["to_csv"]
+
+_FIGURES = {
+    "lanes": "lanes",
+    "cycles_per_step": "cycles_per_step",
+    "instructions_per_step": "instructions_per_step",
+    "utilisation": "utilisation_fraction",
+    "dsp_blocks": "dsp_blocks",
+    "block_rams": "block_rams",
+    "luts": "luts",
+    "flip_flops": "flip_flops",
+}
+"""Columns by the report's names: those of the report, where they tell the unit."""
+
+_HOLDS = ("weights", "biases", "tables", "state", "vectors")
+
+
+def to_csv(report: Report) -> str:
+    """A header and a row for each layer.
+
+    Columns are named as ``--min`` and ``--max`` name a layer's figures. A figure that is not
+    known is so called; one that does not exist on the target is empty.
+    """
+    columns: dict[str, None] = {}
+    rows = [_row(report, layer) for layer in report.layers]
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    # A layer may have columns that those before it lack; what explains the numbers stands last.
+    explained = list(rows[0])[-6:] if rows else []
+    order = [*(name for name in columns if name not in explained), *explained]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, order, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
+    design = report.files.design
+    row: dict[str, int | float | str] = {
+        "design": design.name if design else report.title,
+        "profile": report.target.profile,
+        "layer": layer.name,
+        "runs": layer.runs,
+        "macs_per_step": layer.macs_per_step,
+    }
+    for name, column in _FIGURES.items():
+        row[column] = _value(getattr(layer, name))
+    row |= {"cycles_basis": layer.cycles_basis, "bound_by": _value(layer.bound_by)}
+    if layer.memories:
+        for holds in _HOLDS:
+            memories = [memory for memory in layer.memories if memory.holds == holds]
+            row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in memories)
+            row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)
+    for group in ("traffic", "counts"):
+        for name, count in getattr(layer, group).items():
+            row[f"{group}.{name}"] = count
+    row["rnnhw_version"] = report.rnnhw_version
+    for kind in report.files.__struct_fields__:
+        file = getattr(report.files, kind)
+        row[f"{kind}_sha256"] = file.sha256 if file else ""
+    row["assumptions"] = "; ".join(layer.assumptions)
+    return row
+
+
+def _value(figure: Figure) -> int | float | str:
+    if figure.value is None:
+        return "" if figure.status == "not used" else figure.status
+    return figure.value

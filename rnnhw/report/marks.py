@@ -1,0 +1,45 @@
+"""How the HTML page tells where a number came from: a letter behind it, explained at the end."""
+
+from __future__ import annotations
+
+from rnnhw.costreport import Status
+from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.values import Cell
+
+__all__ = ["marked", "statuses"]
+
+_MARKS: dict[Status, tuple[str, str]] = {
+    "measured": ("m", "measured by this project"),
+    "vendor": ("v", "read in the vendor's own text or tool report"),
+    "tool": ("t", "read out of a data file or report of an open tool"),
+    "second-hand": ("s", "from a number that a third party reports"),
+}
+"""What does not follow from the design alone."""
+
+
+def marked(cell: Cell) -> Markup:
+    """The text, with a letter where the number came from elsewhere and the source as its title."""
+    if cell.status is None:
+        return joined(cell.text)
+    if cell.text == cell.status:
+        note = {"title": cell.note} if cell.note else {}
+        return tag("span", cell.text, class_="faint", **note)
+    if cell.status not in _MARKS:
+        return joined(cell.text)
+    why = f"{cell.status}: {cell.note}" if cell.note else cell.status
+    return joined(cell.text, tag("sup", _MARKS[cell.status][0], title=why))
+
+
+def statuses() -> Markup:
+    """What the letters and words mean."""
+    terms = [
+        (joined(tag("sup", mark), f" {status}"), meaning)
+        for status, (mark, meaning) in _MARKS.items()
+    ]
+    terms += [
+        (joined("unmarked"), "derived: follows from the design and such numbers"),
+        (joined("not known"), "no source supports a figure"),
+        (joined("not used"), "does not exist on this target"),
+    ]
+    found = (joined(tag("dt", term), tag("dd", meaning)) for term, meaning in terms)
+    return tag("dl", *found, class_="statuses")

@@ -1,0 +1,380 @@
+"""The report as tables of text: what text, Markdown and HTML have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from rnnhw.costreport import Figure, LayerReport, Report, Resource
+from rnnhw.report.roofline import roofline
+from rnnhw.report.values import Cell, number, percent, shown
+
+__all__ = [
+    "CYCLE_FORMULA",
+    "Table",
+    "energies_table",
+    "energy_table",
+    "files_table",
+    "layer_name",
+    "layers_table",
+    "memories_table",
+    "notes",
+    "operations",
+    "operations_table",
+    "phases_table",
+    "resource_name",
+    "resources_table",
+    "roofline_table",
+    "sources_table",
+    "speed_table",
+    "storage_table",
+    "traffic",
+    "traffic_table",
+    "verdict",
+    "words_table",
+    "work_table",
+]
+
+CYCLE_FORMULA = "cycles = X + (G - 1) PER + C + 7 + (REM - 1) + D, with REM = rows - (G - 1) P"
+"""How a phase's cycles follow from its row (see :mod:`rnnhw.machine.phases`)."""
+
+
+@dataclass
+class Table:
+    """Rows of cells under ``columns``; those from ``numbers_from`` on hold numbers."""
+
+    title: str
+    columns: tuple[Cell | str, ...]
+    numbers_from: int = 1
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+
+    def add(self, *cells: Cell | str) -> None:
+        """One more row."""
+        self.rows.append(_cells(cells))
+
+    @property
+    def heads(self) -> tuple[Cell, ...]:
+        """The columns' names; empty where none has one."""
+        return _cells(self.columns) if any(self.columns) else ()
+
+
+def _cells(cells: Iterable[Cell | str]) -> tuple[Cell, ...]:
+    return tuple(Cell(cell) if isinstance(cell, str) else cell for cell in cells)
+
+
+def layer_name(layer: LayerReport) -> str:
+    """The layer, and whether it runs once a sequence."""
+    return f"{layer.name} (once)" if layer.runs == "once a sequence" else layer.name
+
+
+# --- speed -------------------------------------------------------------------------------------
+def speed_table(report: Report) -> Table:
+    """A column for each clock."""
+    points = report.operating_points
+    clocks = [shown(point.clock_mhz) for point in points]
+    heads = [replace(clock, text=f"at {clock.text} MHz") for clock in clocks]
+    table = Table("Speed", ("", *(heads or [Cell("clock not known")])))
+    deadline = report.totals.required_steps_per_second.value is not None
+    steps = report.totals.steps_per_sequence
+
+    def row(name: str, figures: list[Figure]) -> None:
+        table.add(name, *(map(shown, figures) if figures else ["not known"]))
+
+    row("steps a second", [point.steps_per_second for point in points])
+    row("step latency, us", [point.step_latency_us for point in points])
+    if steps.value is not None:
+        sequences = [point.sequence_time_us for point in points]
+        row(f"sequence of {shown(steps).marked} steps, us", sequences)
+    if deadline:
+        row("deadline slack, %", [point.deadline_slack_percent for point in points])
+    return table
+
+
+def work_table(report: Report) -> Table:
+    """One step of the whole network."""
+    table = Table("Step", ("", ""))
+    totals = report.totals
+    cycles = totals.cycles_per_step
+    cell = shown(cycles)
+    if cycles.value is None and cycles.note:
+        cell = Cell(f"{cell.text} ({cycles.note})", cycles.status, cycles.note)
+    if totals.instructions_per_step.status != "not used":
+        table.add("instructions a step", shown(totals.instructions_per_step))
+    table.add("cycles a step", cell)
+    if report.target.kind != "microcontroller":
+        table.add("step latency, cycles", shown(totals.step_latency_cycles))
+        if totals.cycles_after_last_step.value:
+            table.add("cycles after the last step", shown(totals.cycles_after_last_step))
+    table.add("MACs a step", shown(totals.macs_per_step))
+    if totals.macs_after_last_step.value:
+        table.add("MACs after the last step", shown(totals.macs_after_last_step))
+    if totals.required_steps_per_second.value is not None:
+        table.add("deadline, steps a second", shown(totals.required_steps_per_second))
+        table.add("lowest clock that meets it, MHz", shown(totals.lowest_clock_mhz))
+    table.add("lanes", shown(totals.lanes))
+    table.add("utilisation", percent(totals.utilisation))
+    table.add("bound by", shown(totals.bound_by))
+    return table
+
+
+# --- layers ------------------------------------------------------------------------------------
+def layers_table(report: Report) -> Table:
+    """A row a layer."""
+    lanes = report.target.kind != "microcontroller"
+    if lanes:
+        names = ("", "lanes", "cycles", "basis", "MACs", "utilisation", "bound by")
+        table = Table("Layers", names)
+    else:
+        table = Table("Layers", ("", "instructions", "cycles", "MACs"))
+    for layer in report.layers:
+        macs, cycles = number(layer.macs_per_step), shown(layer.cycles_per_step)
+        if lanes:
+            table.add(
+                layer_name(layer),
+                shown(layer.lanes),
+                cycles,
+                layer.cycles_basis,
+                macs,
+                percent(layer.utilisation),
+                shown(layer.bound_by),
+            )
+        else:
+            table.add(layer_name(layer), shown(layer.instructions_per_step), cycles, macs)
+    return table
+
+
+def phases_table(report: Report) -> Table:
+    """The terms of the cycle formula, so that every layer's cycles can be recomputed by hand."""
+    columns = ("", "rows", "lanes P", "groups G", "columns C", "interval PER", "last rows REM")
+    table = Table("Cycles", (*columns, "transform X", "depth D", "cycles"))
+    for layer in report.layers:
+        for index, phase in enumerate(layer.phases):
+            last = phase.rows - (phase.groups - 1) * max(phase.lanes, 1)
+            name = layer_name(layer)
+            table.add(
+                name if len(layer.phases) == 1 else f"{name}, phase {index + 1}",
+                *(
+                    number(value)
+                    for value in (
+                        phase.rows,
+                        phase.lanes,
+                        phase.groups,
+                        phase.columns,
+                        phase.group_interval_cycles,
+                        last,
+                        phase.transform_cycles,
+                        phase.post_processor_depth_cycles,
+                        phase.cycles,
+                    )
+                ),
+            )
+    return table
+
+
+def roofline_table(report: Report) -> Table:
+    """What the lanes and the weight memory allow each layer, and what it reaches."""
+    columns = ("", "MACs a weight bit", "weight bits a cycle", "lanes", "bound", "reached", "%")
+    table = Table("Roofline, MACs a cycle", columns)
+    for point in roofline(report):
+        table.add(
+            f"{point.number} {point.layer}",
+            number(point.macs_per_bit),
+            number(point.port_bits),
+            number(point.lanes),
+            number(point.bound),
+            number(point.macs_per_cycle),
+            f"{100 * point.macs_per_cycle / point.bound:.1f}",
+        )
+    return table
+
+
+# --- operations and memory ---------------------------------------------------------------------
+def operations(layer: LayerReport) -> dict[str, int]:
+    """The algorithm's operations of one step by kind."""
+    return {name: count for name, count in layer.counts.items() if "." not in name}
+
+
+def traffic(layer: LayerReport) -> dict[str, int]:
+    """Bits that move in one step by memory: at the ports where there are such, else counted."""
+    found = {}
+    for name, count in (layer.traffic or layer.counts).items():
+        if name.endswith("_bits"):
+            words = name.removesuffix("_bits").replace(".", " ").replace("_", " ").split()
+            kind = " ".join(words[:-1])
+            plural = {"weight": "weights", "bias": "biases", "vector": "vectors", "table": "tables"}
+            verb = "written" if words[-1] == "write" else "read"
+            found[f"{plural.get(kind, kind)} {verb}"] = count
+    return found
+
+
+def _by_layer(title: str, rows: Iterable[tuple[str, dict[str, int]]]) -> Table:
+    rows = list(rows)
+    names = dict.fromkeys(name for _, row in rows for name, count in row.items() if count)
+    table = Table(title, ("", *names))
+    for layer, row in rows:
+        table.add(layer, *(number(row.get(name, 0)) for name in names))
+    return table
+
+
+def operations_table(report: Report) -> Table:
+    """Operations of one step by layer."""
+    rows = ((layer_name(layer), operations(layer)) for layer in report.layers)
+    return _by_layer("Operations of one step", rows)
+
+
+def traffic_table(report: Report) -> Table:
+    """Bits that move in one step by layer."""
+    ports = any(layer.traffic for layer in report.layers)
+    where = "bits at the memories' ports" if ports else "bits that the algorithm uses"
+    rows = ((layer_name(layer), traffic(layer)) for layer in report.layers)
+    return _by_layer(f"Memory traffic of one step, {where}", rows)
+
+
+# --- storage -----------------------------------------------------------------------------------
+def storage_table(report: Report) -> Table:
+    """What the network stores, and the memories that hold it."""
+    totals = report.totals
+    table = Table("Storage, bits", ("", "stored", "as memory"))
+    for name, stored, memory in (
+        ("weights", totals.weight_bits, totals.weight_memory_bits),
+        ("biases", totals.bias_bits, totals.bias_memory_bits),
+        ("tables", totals.table_bits, totals.table_memory_bits),
+        ("state", totals.state_bits, totals.state_memory_bits),
+        ("vectors", totals.vector_bits, totals.vector_memory_bits),
+    ):
+        table.add(name, shown(stored), shown(memory))
+    return table
+
+
+def memories_table(report: Report) -> Table:
+    """Every memory of the accelerator."""
+    table = Table("Memories", ("", "words x bits", "in", "block RAM"))
+    for layer in report.layers:
+        for memory in layer.memories:
+            table.add(
+                f"{layer.name}: {memory.name}",
+                f"{memory.depth_words} x {memory.width_bits}",
+                memory.placement,
+                str(memory.block_rams) if memory.block_rams else "-",
+            )
+    return table
+
+
+def resource_name(resource: Resource) -> str:
+    """The resource in words, with the name that its vendor gives it."""
+    words = {"block_ram": "block RAM", "dsp": "DSP", "lut": "LUT", "ff": "FF"}
+    name = words.get(resource.name, resource.name)
+    if resource.unit == "bytes":
+        return f"{name}, bytes"
+    return name if resource.unit == name else f"{name} ({resource.unit})"
+
+
+def resources_table(report: Report) -> Table:
+    """What is used of the device."""
+    table = Table("Resources", ("", "used", "of", "%"))
+    for resource in report.resources:
+        share = "-" if resource.percent is None else f"{resource.percent:.1f}"
+        table.add(resource_name(resource), shown(resource.used), shown(resource.capacity), share)
+    return table
+
+
+def verdict(report: Report) -> str:
+    """Whether the design fits, and what does not."""
+    if not report.resources:
+        return "fits: not asked, a process node has no capacity"
+    if report.fits is None:
+        return "fits: not known"
+    if report.fits:
+        return "fits: yes"
+    return f"fits: no ({'; '.join(report.over_capacity)})"
+
+
+# --- energy ------------------------------------------------------------------------------------
+def energy_table(report: Report) -> Table:
+    """Energy of the whole network, where the target has energies."""
+    table, totals = Table("Energy, pJ", ("", "")), report.totals
+    for name, figure in (
+        ("operations a step", totals.operation_energy_per_step_pj),
+        ("memory accesses a step", totals.access_energy_per_step_pj),
+        ("a step", totals.energy_per_step_pj),
+        ("after the last step", totals.energy_after_last_step_pj),
+    ):
+        if figure.status != "not used":
+            table.add(name, shown(figure))
+    return table
+
+
+def energies_table(report: Report) -> Table:
+    """What each layer's operations and accesses add to it, to be recomputed by hand."""
+    table = Table("Energy by layer", ("", "amount", "pJ each", "pJ"))
+    for layer in report.layers:
+        for part in layer.energy:
+            unit = ", bits" if part.unit == "bits" else ""
+            each, total = (
+                Cell("not known", "not known", part.note)
+                if value is None
+                else Cell(number(value), note=part.note)
+                for value in (part.each_pj, part.energy_pj)
+            )
+            table.add(f"{layer_name(layer)}: {part.what}{unit}", number(part.amount), each, total)
+    return table
+
+
+# --- words, notes, sources ---------------------------------------------------------------------
+def words_table(report: Report) -> Table:
+    """Every signal and tensor with its word."""
+    columns = ("", "elements", "format", "bits", "lowest", "highest", "resolution")
+    table = Table("Word lengths", columns)
+    for signal in report.signals:
+        table.add(
+            signal.name,
+            number(signal.units),
+            signal.format,
+            number(signal.width_bits),
+            number(signal.lowest),
+            number(signal.highest),
+            f"2^{-signal.fraction_bits}",
+        )
+    return table
+
+
+def notes(report: Report, *, starred: bool = True) -> Iterator[str]:
+    """What must be known about the figures; of stars, where they are ``starred``."""
+    totals = report.totals
+    figures = [point.clock_mhz for point in report.operating_points]
+    figures += [totals.operation_energy_per_step_pj, totals.energy_per_step_pj]
+    if starred and any(figure.status == "second-hand" for figure in figures):
+        yield "* second-hand: from a number that a third party reports"
+    yield from report.notes
+    for layer in report.layers:
+        for assumption in layer.assumptions:
+            yield f"{layer.name}: {assumption}"
+        for name, figure in (("LUT", layer.luts), ("FF", layer.flip_flops)):
+            if figure.value is not None and figure.note:
+                yield f"{layer.name}: {shown(figure).marked} {name}, {figure.note}"
+
+
+def sources_table(report: Report) -> Table:
+    """The numbers that were read somewhere, how they are known and where they stand."""
+    table = Table("Sources", ("", "value", "known as", "source"), numbers_from=4)
+    figures = [("clock, MHz", point.clock_mhz) for point in report.operating_points]
+    figures += [(f"{resource_name(each)}, capacity", each.capacity) for each in report.resources]
+    figures += [
+        (f"{memory.name}, peak, MB/s", memory.peak_mb_per_second)
+        for memory in report.external_memories
+    ]
+    for name, figure in figures:
+        if figure.value is not None and figure.note:
+            table.add(name, number(figure.value), figure.status, figure.note)
+    return table
+
+
+def files_table(report: Report, digits: int = 64) -> Table:
+    """The files behind the report, and the first ``digits`` of each digest."""
+    first = "SHA-256" if digits == 64 else f"SHA-256, first {digits} digits"
+    title = f"Made by rnnhw {report.rnnhw_version} from"
+    table = Table(title, ("", "file", first), numbers_from=3)
+    for name in ("design", "weights", "data", "profile"):
+        file = getattr(report.files, name)
+        table.add(name, file.name if file else "none", file.sha256[:digits] if file else "")
+    return table

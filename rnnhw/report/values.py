@@ -1,0 +1,55 @@
+"""Figures as the text of a cell, the same in every format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnhw.costreport import Figure, Status
+
+__all__ = ["LOWER_BOUND", "Cell", "number", "percent", "shown"]
+
+LOWER_BOUND = "a lower bound"
+"""What the note of a figure that is a lower bound begins with."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text with the status and the source of the figure that it shows, if it shows one."""
+
+    text: str
+    status: Status | None = None
+    note: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The text, with a star where a third party reports the number."""
+        known = self.text != self.status
+        return f"{self.text} *" if self.status == "second-hand" and known else self.text
+
+
+def number(value: float | str) -> str:
+    """Integers whole and grouped, others in four digits that count."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def shown(figure: Figure) -> Cell:
+    """A figure's value, or what is known of it instead."""
+    if figure.value is None:
+        return Cell(figure.status, figure.status, figure.note)
+    text = number(figure.value)
+    if figure.note.startswith(LOWER_BOUND):
+        text = f"{text} or more"
+    return Cell(text, figure.status, figure.note)
+
+
+def percent(figure: Figure) -> Cell:
+    """A fraction as a percentage."""
+    if isinstance(figure.value, int | float):
+        return Cell(f"{100 * figure.value:.1f} %", figure.status, figure.note)
+    return Cell(figure.status, figure.status, figure.note)
