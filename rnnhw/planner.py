@@ -73,8 +73,8 @@ def plan_lanes(
         )
     if clock is None or not isinstance(clock.value, int | float):
         raise UsageError(
-            f"lanes auto: {profile.name} knows no clock, so a deadline of {steps_per_second:g} "
-            "steps a second is no number of cycles",
+            f"lanes auto: {profile.name} knows no clock, so it is not known how many cycles "
+            f"{steps_per_second:g} steps a second leave",
             "give --clock-mhz",
         )
     return _deadline_plan(search, clock, float(clock.value), steps_per_second)
