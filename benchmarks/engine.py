@@ -149,7 +149,7 @@ def simulate_peer(problem: Problem) -> Peer:
     def run(steps: int) -> IntArray:
         samples = problem.samples
         part = Samples(samples.x[:, :steps], np.minimum(samples.lengths, steps))
-        return simulate.simulate(problem.design, samples=part).run.outputs
+        return simulate(problem.design, samples=part).run.outputs
 
     return run
 
@@ -371,7 +371,7 @@ def measure(case: Case, peak: Peak, rounds: int, skipped: dict[str, str]) -> dic
 
 def work_per_step(problem: Problem) -> int:
     """Multiply-accumulates (for a transform: additions) of one step of all sequences."""
-    run = simulate.simulate(problem.design, samples=problem.samples).run
+    run = simulate(problem.design, samples=problem.samples).run
     counts = run.counts["rnn"]
     done = counts.adds if problem.case.unit == "Gadd/s" else counts.multiplies
     return done // problem.case.steps
