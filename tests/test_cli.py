@@ -377,11 +377,17 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path):
     steps = 3_000_000
     np.savez(tmp_path / "long.npz", x=np.ones((1, steps, 2), np.uint8))
     (tmp_path / "run.npz").write_bytes(b"older")
+    # The interrupt must come when the command runs, however long a busy machine takes to import.
+    command = "import sys; from rnnhw.cli import main; print('imported', flush=True); "
     process = subprocess.Popen(
-        [sys.executable, "-m", "rnnhw", "simulate", ADDER, "--data", "long.npz", "-o", "run.npz"],
+        [
+            sys.executable, "-c", f"{command}sys.exit(main(sys.argv[1:]))",
+            "simulate", ADDER, "--data", "long.npz", "-o", "run.npz",
+        ],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    time.sleep(1.5)
+    assert process.stdout.readline() == b"imported\n"
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
