@@ -58,9 +58,6 @@ it, each tensor and each table of a layer once (:mod:`rnnhw.storage`)."""
 _MANY_STEPS = 1 << 40
 """More steps than any window joins."""
 
-_SLICE_VALUES = 1 << 22
-"""Values of the float reference that are kept at once: bounds the memory, not the result."""
-
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -351,13 +348,8 @@ def _columns(prefix: str, score: Score) -> Iterator[tuple[str, Value]]:
 def _float_score(trial: _Trial, samples: Samples) -> Score:
     """The score of the float reference, in parts that fit comfortably in memory."""
     design = trial.row.design
-    width = samples.x.shape[1] * sum(node.units for node in design.network.nodes)
-    count = max(_SLICE_VALUES // width, 1)
     total: Score | None = None
-    for first in range(0, len(samples.lengths), count):
-        chosen = slice(first, first + count)
-        y = None if samples.y is None else samples.y[chosen]
-        part = Samples(samples.x[chosen], samples.lengths[chosen], y)
+    for _, part in samples.parts(sum(node.units for node in design.network.nodes)):
         run = run_reference(design.network, design.parameters, part.x, part.lengths)
         score = trial.task.score(run.outputs, run.lengths, part)
         total = score if total is None else total + score

@@ -349,6 +349,30 @@ def _fpga_report(
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
     notes += _modelled(layers)
+    target = TargetReport(profile=profile.name, title=profile.title, kind="fpga")
+    return revised(
+        _accelerator_report(request, machine, files, target, totals, layers, notes),
+        fits=fits,
+        over_capacity=over,
+        resources=resources,
+        external_memories=tuple(
+            ExternalMemoryReport(name=memory.name, peak_mb_per_second=_of_profile(memory.peak))
+            for memory in profile.external_memories
+        ),
+        plan=plan,
+    )
+
+
+def _accelerator_report(
+    request: _Request,
+    machine: Accelerator,
+    files: Files,
+    target: TargetReport,
+    totals: Totals,
+    layers: tuple[LayerReport, ...],
+    notes: Sequence[str],
+) -> Report:
+    """The report of an accelerator in any technology; whether it fits is not asked."""
     sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
     return Report(
         schema=SCHEMA_ID,
@@ -356,22 +380,17 @@ def _fpga_report(
         title=request.design.title,
         files=files,
         settings=_settings(request.design),
-        target=TargetReport(profile=profile.name, title=profile.title, kind="fpga"),
-        fits=fits,
-        over_capacity=over,
+        target=target,
+        fits=None,
+        over_capacity=(),
         totals=totals,
         operating_points=_operating_points(
             request, machine.step_interval, machine.step_latency, sequence
         ),
-        resources=resources,
+        resources=(),
         layers=layers,
         signals=signal_reports(request.design.network),
         timeline=wavefront_spans(machine, request.steps),
-        external_memories=tuple(
-            ExternalMemoryReport(name=memory.name, peak_mb_per_second=_of_profile(memory.peak))
-            for memory in profile.external_memories
-        ),
-        plan=plan,
         notes=(*notes, _NO_WEIGHTS),
     )
 
@@ -545,26 +564,8 @@ def _asic_report(
     notes.append("weights, biases and tables are kept in SRAM, each kind of a layer in one")
     sources = dict.fromkeys(each.source for each in (*profile.operations, *profile.accesses))
     notes += [f"energies from: {source}" for source in sources]
-    sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
-    return Report(
-        schema=SCHEMA_ID,
-        rnnhw_version=_version(),
-        title=request.design.title,
-        files=files,
-        settings=_settings(request.design),
-        target=TargetReport(profile=profile.name, title=profile.title, kind="asic"),
-        fits=None,
-        over_capacity=(),
-        totals=totals,
-        operating_points=_operating_points(
-            request, machine.step_interval, machine.step_latency, sequence
-        ),
-        resources=(),
-        layers=layers,
-        signals=signal_reports(network),
-        timeline=wavefront_spans(machine, request.steps),
-        notes=(*notes, _NO_WEIGHTS),
-    )
+    target = TargetReport(profile=profile.name, title=profile.title, kind="asic")
+    return _accelerator_report(request, machine, files, target, totals, layers, notes)
 
 
 def _energy_part(part: EnergyPart) -> EnergyReport:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
+from rnnhw.arguments import WrongArgument, wrong_argument
 from rnnhw.cells import Bidirectional, Layer, Residual
 from rnnhw.dataflow import Formats
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
@@ -281,18 +282,14 @@ def _check_layer(layer: Layer, name: str) -> None:
     """Arguments that would fail far from where they were written, or not at all."""
     if isinstance(layer, type) or not callable(getattr(layer, "build", None)):
         raise DesignError(f"{_shown(layer)} is not a layer", "write for example Elman(16)")
-    arguments: Iterable[Field[Any]] = fields(layer) if is_dataclass(layer) else ()
-    for argument in arguments:
-        value = getattr(layer, argument.name)
-        # Annotations are text here: every module of rnnhw postpones them.
-        wanted = _ARGUMENTS.get(str(argument.type))
-        if wanted and (not isinstance(value, wanted) or (wanted is int and value is True)):
+    match wrong_argument(layer, _ARGUMENTS):
+        case WrongArgument(argument, type() as value, None):
             raise DesignError(
-                f"{argument.name}={_shown(value)}", f"it must be of type {wanted.__name__}"
+                f"{argument}={_shown(value)}", f"write {argument}={value.__name__}(...)"
             )
-        if isinstance(value, type):
+        case WrongArgument(argument, value, type() as wanted):
             raise DesignError(
-                f"{argument.name}={_shown(value)}", f"write {argument.name}={value.__name__}(...)"
+                f"{argument}={_shown(value)}", f"it must be of type {wanted.__name__}"
             )
     if "." in name:
         raise DesignError(

@@ -44,6 +44,7 @@ from rnnhw.network import (
 )
 from rnnhw.numerics import Events, Overflow, Q, cast, rounded
 from rnnhw.run import Batch, Run, event_signals
+from rnnhw.structures import Row
 from rnnhw.weights import Parameters
 
 __all__ = ["run"]
@@ -58,6 +59,15 @@ class _Machine:
     tensors: Mapping[str, Vector]
     states: dict[Node, Vector] = field(default_factory=dict)
     events: dict[str, Events] = field(default_factory=dict)
+    rows: dict[Matvec, list[Row]] = field(default_factory=dict)
+
+    def terms(self, node: Matvec) -> list[Row]:
+        """The terms of every output of a product, listed once."""
+        if node not in self.rows:
+            weights = [] if node.weights is None else self.tensors[node.weights.key]
+            listed = node.structure.stored_rows(np.array(weights), node.units, node.vector.units)
+            self.rows[node] = list(listed)
+        return self.rows[node]
 
     def cast(self, signal: str, raw: int, fraction: int, to: Q) -> int:
         """Cast one integer and note the event."""
@@ -96,8 +106,7 @@ def _matvec(step: _Step, node: Matvec) -> Vector:
     weights = [] if node.weights is None else step.machine.tensors[node.weights.key]
     signal = step.graph.signal(node)
     result = []
-    rows = node.structure.stored_rows(np.array(weights), node.units, len(vector))
-    for index, row in enumerate(rows):
+    for index, row in enumerate(step.machine.terms(node)):
         factors = [weights[k] for k in row.parameters] if weights else row.parameters
         terms = [
             factor * vector[column] for factor, column in zip(factors, row.columns, strict=True)

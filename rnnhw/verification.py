@@ -7,7 +7,7 @@ requires.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +38,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-_SLICE_VALUES = 1 << 22
-"""Traced values that are compared at once: bounds the memory, not the result."""
 
 _ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
 _EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips")
@@ -275,8 +272,8 @@ def _compare(
     except RnnhwError as error:
         raise error.at(place) from None
     events["input"] = whole.clipped
-    for chosen in _slices(samples, sum(node.units for node in compared.values())):
-        first, part = chosen.start, _part(samples, chosen)
+    for chosen, part in samples.parts(sum(node.units for node in compared.values())):
+        first = chosen.start
         batch = Batch(whole.inputs[chosen], whole.lengths[chosen], {})
         run = run_engine(network, parameters, batch, compared, isa=isa)
         exact = run_reference(network, parameters, part.x, part.lengths, compared)
@@ -312,18 +309,6 @@ def _compare(
         score=scores.get("fixed"),
         float_score=scores.get("float"),
     )
-
-
-def _slices(samples: Samples, units: int) -> Iterator[slice]:
-    """The sequences in parts whose traces fit comfortably in memory."""
-    count = max(_SLICE_VALUES // (samples.x.shape[1] * max(units, 1)), 1)
-    for first in range(0, len(samples.lengths), count):
-        yield slice(first, first + count)
-
-
-def _part(samples: Samples, chosen: slice) -> Samples:
-    y = None if samples.y is None else samples.y[chosen]
-    return Samples(samples.x[chosen], samples.lengths[chosen], y)
 
 
 def _score(

@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 GROUND = [
     ["errors"],
-    ["numerics"],
+    ["arguments", "numerics"],
     ["tables"],
     ["dataflow"],
     ["structures", "activations"],

@@ -364,7 +364,7 @@ def test_numbers_are_never_cut_in_a_narrow_terminal(columns):
 
 def test_progress_is_for_stderr_and_for_those_who_wait(capsys, monkeypatch):
     monkeypatch.setattr("rnnhw.cli.progress._PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("rnnhw.verification._SLICE_VALUES", 20_000)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 20_000)
     assert main(["verify", ADDER, *SMALL, "--format", "json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["passed"] is True

@@ -207,10 +207,10 @@ def test_the_float_score_does_not_depend_on_the_slices(monkeypatch, echo):
         return run(*arguments)
 
     monkeypatch.setattr(comparison, "run_reference", counted)
-    monkeypatch.setattr(comparison, "_SLICE_VALUES", 1000)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1000)
     assert compare([DIAGONAL], SMALL, simulate=True).rows[0].scores == whole
     assert len(calls) > 3 and sum(calls) == 64
-    monkeypatch.setattr(comparison, "_SLICE_VALUES", 30)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 30)
     assert compare([echo], simulate=True).rows[0].scores == pytest.approx(error, rel=1e-12)
 
 

@@ -101,7 +101,7 @@ def test_an_exact_signal_has_no_end_of_snr():
 def test_slices_give_the_same_as_everything_at_once(monkeypatch, readout, slice_values):
     seen = []
     whole = verified(elman.design("banded", readout))
-    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", slice_values)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", slice_values)
     sliced = verified(elman.design("banded", readout), progress=lambda *done: seen.append(done))
     assert len(seen) > 1 and seen[-1] == (len(LENGTHS), len(LENGTHS))
     assert sliced.events == whole.events
@@ -115,7 +115,7 @@ def test_slices_give_the_same_as_everything_at_once(monkeypatch, readout, slice_
 
 
 def test_slices_tell_the_sequence_by_its_own_number(monkeypatch):
-    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
     design = replace(elman.design(readout="mean"), max_steps=5)
     with pytest.raises(DesignError, match="sequence 3 has 6 steps"):
         verify(design, samples=Samples(X, np.array([1, 2, 3, 6, 1])), maximum=LOOSE)
@@ -225,7 +225,7 @@ def test_scores_add_up_over_slices(monkeypatch, tmp_path):
     assert whole.float_score.correct == right
     loss = whole.figures()["accuracy_loss"]
     assert loss == whole.float_score.accuracy - whole.score.accuracy
-    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
     assert verify(design).score == whole.score
     assert all(each.score.total == 5 for each in verify(design).sources)
 
@@ -258,7 +258,7 @@ def test_a_forecast_is_judged_by_its_normalised_error(monkeypatch, tmp_path, rea
     assert figures["float_r2"] == pytest.approx(1 - nrmse**2, rel=1e-12)
     assert figures["nrmse_loss"] == figures["nrmse"] - figures["float_nrmse"]
     assert sorted(figures) == sorted(_figure_names(design, design.task.samples()))
-    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
     sliced = verify(design)
     assert sliced.score.values == whole.score.values
     for name in ("nrmse", "r2", "float_nrmse", "float_r2", "nrmse_loss"):
@@ -266,7 +266,7 @@ def test_a_forecast_is_judged_by_its_normalised_error(monkeypatch, tmp_path, rea
 
 
 def test_a_slice_of_equal_targets_is_no_error_but_equal_targets_are(monkeypatch, tmp_path):
-    monkeypatch.setattr(rnnhw.verification, "_SLICE_VALUES", 1)
+    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
     y = np.zeros((5, elman.STEPS, elman.OUTPUTS))
     with pytest.raises(DesignError, match="design: the 40 targets never change"):
         verify(forecast(tmp_path, y, limit={"nrmse": 1.0}))

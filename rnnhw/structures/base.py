@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.arguments import WrongArgument, wrong_argument
 from rnnhw.errors import DesignError
 
 if TYPE_CHECKING:
@@ -77,15 +78,11 @@ class Structure:
 
     def __post_init__(self) -> None:
         """Refuse arguments that would fail far from where they were written, or not at all."""
-        arguments: Iterable[Field[Any]] = fields(self) if is_dataclass(self) else ()
-        for argument in arguments:
-            value = getattr(self, argument.name)
-            # Annotations are text here: every module of rnnhw postpones them.
-            wanted = {"int": int, "bool": bool}.get(str(argument.type))
-            if wanted and (not isinstance(value, wanted) or (wanted is int and value is True)):
-                raise DesignError(f"{self!r}: {argument.name} must be of type {wanted.__name__}")
-            if isinstance(value, type):
-                raise DesignError(f"{self!r}: write {argument.name}={value.__name__}(...)")
+        match wrong_argument(self, {"int": int, "bool": bool}):
+            case WrongArgument(argument, type() as value, None):
+                raise DesignError(f"{self!r}: write {argument}={value.__name__}(...)")
+            case WrongArgument(argument, _, type() as wanted):
+                raise DesignError(f"{self!r}: {argument} must be of type {wanted.__name__}")
 
     def apply(
         self,

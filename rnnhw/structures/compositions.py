@@ -26,8 +26,27 @@ _ROUNDS = 2000
 """Rounds of a sum's fit; it stops where one gains less than 1e-9 of the matrix."""
 
 
+class _Wiring(Structure):
+    """What moves every input to one output: nothing stored, nothing multiplied, nothing to fit."""
+
+    def multiplies(self, rows: int, columns: int) -> int:
+        return 0
+
+    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
+        return rows * onto
+
+    def stored_words(self, rows: int, columns: int) -> int:
+        return 0
+
+    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
+        return self.support(rows, columns).astype(np.float64)
+
+    def _fitted(self, matrix: FloatArray) -> Parameters:
+        return {}
+
+
 @dataclass(frozen=True)
-class Permutation(Structure):
+class Permutation(_Wiring):
     """Output i reads input ``indices[i]``: wiring, no multiplication, nothing stored."""
 
     indices: tuple[int, ...]
@@ -60,29 +79,14 @@ class Permutation(Structure):
             return g.gather([vector], self.indices, name)
         return g.add(start, g.gather([vector], self.indices, f"{key}.permuted"), name)
 
-    def multiplies(self, rows: int, columns: int) -> int:
-        return 0
-
-    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
-        return rows * onto
-
-    def stored_words(self, rows: int, columns: int) -> int:
-        return 0
-
-    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
-        return np.eye(columns)[list(self.indices)]
-
     def support(self, rows: int, columns: int) -> NDArray[np.bool_]:
         whole = np.zeros((rows, columns), bool)
         whole[np.arange(rows), list(self.indices)] = True
         return whole
 
-    def _fitted(self, matrix: FloatArray) -> Parameters:
-        return {}
-
 
 @dataclass(frozen=True)
-class UnitWeights(Structure):
+class UnitWeights(_Wiring):
     """Each unit's own past, added with weight one: n additions, no multiplication."""
 
     name = "unit weights"
@@ -94,23 +98,8 @@ class UnitWeights(Structure):
         _, vector, _, start, _, name = wanted
         return vector if start is None else g.add(start, vector, name)
 
-    def multiplies(self, rows: int, columns: int) -> int:
-        return 0
-
-    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
-        return rows * onto
-
-    def stored_words(self, rows: int, columns: int) -> int:
-        return 0
-
-    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
-        return np.eye(rows)
-
     def support(self, rows: int, columns: int) -> NDArray[np.bool_]:
         return np.eye(rows, dtype=bool)
-
-    def _fitted(self, matrix: FloatArray) -> Parameters:
-        return {}
 
 
 @dataclass(frozen=True)
@@ -353,7 +342,7 @@ class Product(_Composition):
             part = self.parts[index]
             handed = f"{key}.factor{index}"
             vector = part.apply(g, f"{key}.{index}", vector, vector.units, None, role, handed)
-            if not isinstance(part, Permutation | UnitWeights):
+            if not isinstance(part, _Wiring):
                 vector = g.cast_if_given(vector, "stage", f"{key}.stage{index}")
         return self.parts[0].apply(g, f"{key}.0", vector, units, start, role, name)
 

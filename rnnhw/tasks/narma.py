@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnnhw.tasks.arguments import whole_number
+from rnnhw.arguments import whole_number
 from rnnhw.tasks.regression import squared_error
 from rnnhw.tasks.samples import FloatArray, IntArray, Samples
 from rnnhw.tasks.scores import Score, SquaredError

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.arguments import whole_number
 from rnnhw.errors import DesignError
 from rnnhw.numerics import Q
-from rnnhw.tasks.arguments import whole_number
 from rnnhw.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.tasks.scores import Accuracy, Score
 

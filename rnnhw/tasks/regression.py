@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from rnnhw.arguments import whole_number
 from rnnhw.errors import DesignError
-from rnnhw.tasks.arguments import whole_number
 from rnnhw.tasks.recorded import Recorded
 from rnnhw.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.tasks.scores import Score, SquaredError

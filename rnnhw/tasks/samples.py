@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_PART_VALUES = 1 << 22
+"""Values that are held of a part at once: bounds the memory, not the result."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -35,6 +38,14 @@ class Samples:
     x: FloatArray
     lengths: NDArray[np.int64]
     y: NDArray[np.int64] | FloatArray | None = None
+
+    def parts(self, values: int) -> Iterator[tuple[slice, Samples]]:
+        """The sequences in parts for which ``values`` numbers a step fit comfortably in memory."""
+        count = max(_PART_VALUES // (self.x.shape[1] * max(values, 1)), 1)
+        for first in range(0, len(self.lengths), count):
+            chosen = slice(first, first + count)
+            y = None if self.y is None else self.y[chosen]
+            yield chosen, Samples(self.x[chosen], self.lengths[chosen], y)
 
 
 def expected_answers(samples: Samples) -> NDArray[Any]:
