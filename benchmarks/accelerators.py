@@ -331,10 +331,8 @@ def _weakest(architecture: Architecture, point: Point) -> Status:
 
 # --- tables --------------------------------------------------------------------------------------
 def number(value: float) -> str:
-    """Whole numbers in full, others with three digits or more."""
-    if float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    """Whole numbers, and what is above 1000, in full; others with four digits."""
+    return f"{value:,.0f}" if value >= 1000 or float(value).is_integer() else f"{value:.4g}"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -39,6 +39,7 @@ def measure(folder: Path) -> list[Row]:
     products = macs.pop("FullyConnected", 0)
     zeros = sorted(kind for kind, count in macs.items() if not count)
     weights = sum(float(v) for k, v in summary.items() if k.endswith("_weight_read_bytes"))
+    encoded = float(summary["total_npu_encoded_weights"])
     vectors = sum(float(v) for k, v in summary.items() if "_feature_map_" in k and k.endswith("_bytes"))  # fmt: skip  # noqa: E501
     return [
         Row(
@@ -50,6 +51,6 @@ def measure(folder: Path) -> list[Row]:
             vector_bytes=vectors / STEPS,
             cycles=float(summary["cycles_total"]) / STEPS,
             note=f"{operations.total()} operations for {STEPS} steps; 0 for {', '.join(zeros)}; "
-            "weights fetched again each step",
+            f"weights fetched {weights / encoded:g} times",
         )
     ]
