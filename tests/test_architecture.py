@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 GROUND = [
     ["errors"],
-    ["arguments", "numerics"],
+    ["arguments", "files", "numerics"],
     ["tables"],
     ["dataflow"],
     ["structures", "activations"],
@@ -40,7 +40,7 @@ EAST = [
     ["timeline", "planner"],
     ["cost", "rtl"],
 ]
-ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]
+ROOF = [["report", "sweep", "comparison", "hardware", "importers", "jordan"], ["cli"], ["__main__"]]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
 floors below; the wings do not see each other."""
 

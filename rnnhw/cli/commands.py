@@ -64,16 +64,15 @@ from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.files import check_writable, written_whole
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.simulation import (
     Simulation,
     check_answers,
-    check_writable,
     chosen_samples,
     figure_names,
     simulate,
-    written_whole,
 )
 from rnnhw.tasks import Score
 from rnnhw.verification import Check, Verification, check_names, judge, verify
