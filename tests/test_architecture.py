@@ -38,9 +38,13 @@ EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy", "wordlengths"],
     ["timeline", "planner"],
-    ["cost", "rtl"],
+    ["cost"],
 ]
-ROOF = [["report", "sweep", "comparison", "hardware", "importers", "jordan"], ["cli"], ["__main__"]]
+ROOF = [
+    ["report", "sweep", "comparison", "importers", "jordan", "rtl"],
+    ["cli"],
+    ["__main__"],
+]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
 floors below; the wings do not see each other."""
 
