@@ -94,6 +94,7 @@ __all__ = [
     "UsageError",
     "Window",
     "compare",
+    "emit",
     "estimate",
     "jordan_form",
     "load",
@@ -106,11 +107,13 @@ if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.jordan import jordan_form
+    from rnnhw.rtl.emitter import emit
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
 _LATER = {
     "compare": "comparison",
+    "emit": "rtl.emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 GROUND = [
     ["errors"],
-    ["arguments", "numerics"],
+    ["arguments", "files", "numerics"],
     ["tables"],
     ["dataflow"],
     ["structures", "activations"],

@@ -26,12 +26,17 @@ from rnnhw.cli.compared import (
     comparison_markdown,
     comparison_text,
 )
+from rnnhw.cli.emitted import emitted_data, emitted_text
+from rnnhw.cli.options import (
+    Check as CheckOption,
+)
 from rnnhw.cli.options import (
     ClockMhz,
     CompareFormat,
     Data,
     DesignFile,
     DesignFiles,
+    Folder,
     Format,
     Isa,
     Lanes,
@@ -41,8 +46,11 @@ from rnnhw.cli.options import (
     Profile,
     ReportFormat,
     RunOutput,
+    Sequences,
     Settings,
+    SimulatorName,
     Vary,
+    Waves,
     assignments,
     bounds,
     chosen_format,
@@ -64,16 +72,16 @@ from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.files import check_writable, written_whole
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.rtl.emitter import emit
 from rnnhw.simulation import (
     Simulation,
     check_answers,
-    check_writable,
     chosen_samples,
     figure_names,
     simulate,
-    written_whole,
 )
 from rnnhw.tasks import Score
 from rnnhw.verification import Check, Verification, check_names, judge, verify
@@ -281,6 +289,43 @@ def compare_command(
         for each in result.checks:
             if not each.check.passed:
                 _complain(check_text(each), "")
+    return 0 if result.passed else 1
+
+
+@app.command("emit")
+def emit_command(
+    design: DesignFile,
+    output: Folder,
+    settings: Settings = None,
+    data: Data = None,
+    lanes: Lanes = None,
+    check: CheckOption = False,
+    simulator: SimulatorName = None,
+    waves: Waves = None,
+    sequences: Sequences = None,
+    format: Format = None,
+) -> int:
+    """Write a design as Verilog-2005.
+
+    The folder holds the sources, their memory images, a test bench with the design's real inputs
+    and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
+    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
+    code is 1 where an output or a cycle differs.
+    """
+    shown = chosen_format(format, None, {"text": "", "json": ""})
+    given = chosen_lanes(lanes)
+    loaded = _load(design, settings)
+    result = emit(
+        loaded,
+        output,
+        data=data,
+        lanes=given,
+        sequences=sequences,
+        check=check,
+        simulator=simulator,
+        waves=waves,
+    )
+    _show(emitted_text(result) if shown == "text" else _json(emitted_data(result)))
     return 0 if result.passed else 1
 
 

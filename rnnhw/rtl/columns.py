@@ -61,7 +61,7 @@ class Columns:
         bits, own = address_bits(vector.units), net_width(vector.format)
         what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
-        module.wire(f"{name}_active", 1, signed=False)
+        module.wire(f"{name}_active", 0, signed=False)
         module.wire(f"{name}_index", bits, signed=False)
         module.wire(f"{name}_element", own)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}

@@ -173,7 +173,7 @@ class _Layer:
                 },
             )
         x = self._draft.inputs[0].name
-        self._draft.module.wire("first_step", 1, f"{x}_is_first", signed=False)
+        self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
 
     def _window_arrival(self, node: Input, steps: int) -> None:
         x, each = node.name, node.units // steps
@@ -218,7 +218,7 @@ class _Layer:
             self._pass_alone(width)
             return
         issued = [column.active for column in columns]
-        module.wire("issue", 1, " | ".join(issued), signed=False)
+        module.wire("issue", 0, " | ".join(issued), signed=False)
         operand = self._columns.operand_width
         for active in issued:
             module.declarations.append(f"reg {active}_read;")
@@ -293,10 +293,10 @@ class _Layer:
             f"{self._draft.gate_bits}'d{max(phase.gates, 1) - 1}" for phase in self._draft.phases
         ]
         module.declare("row_shifts")
-        module.wire("row_valid", 1, signed=False)
+        module.wire("row_valid", 0, signed=False)
         module.wire("row_gate_", self._draft.gate_bits, signed=False)
         module.wire("row_sum", width)
-        module.wire("row_has_bias", 1, self._draft.by_phase(counted), signed=False)
+        module.wire("row_has_bias", 0, self._draft.by_phase(counted), signed=False)
         module.instance(
             "rnnhw_drain",
             "drain",
@@ -434,7 +434,7 @@ class _Layer:
             if cycle not in counters:
                 index = f"{prefix}result{cycle}"
                 module.wire(f"{index}_index", address_bits(units), signed=False)
-                module.wire(f"{index}_done", 1, signed=False)
+                module.wire(f"{index}_done", 0, signed=False)
                 module.instance(
                     "rnnhw_result",
                     index,

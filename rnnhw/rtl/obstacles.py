@@ -55,8 +55,6 @@ def _obstacles(
         accumulates = any(product.accumulator is not None for product in row.products)
         if row.snapshot and accumulates:
             yield "a sum used in parts, in an accumulator of its own word", layer
-        if len(row.constants) + len(row.early_constants) > 2:
-            yield "more than two biases of a row", layer
     for state, new in plan.graph.updates:
         late = [
             plan.phase(reader.node)

@@ -79,7 +79,7 @@ class _Read:
 class PostProcessor:
     """Writes the operations of one phase into a module.
 
-    ``by_unit(node, value, advance)`` instantiates a memory that is read unit by unit, moved on by
+    ``by_unit(value, units, advance)`` instantiates a memory that is read unit by unit, moved on by
     the net ``advance``, and gives its output net; ``constants`` are the values known at build time.
     """
 
@@ -91,7 +91,7 @@ class PostProcessor:
         phase: int,
         sums: Accumulators,
         constants: Mapping[Node, list[int]],
-        by_unit: Callable[[Node | Rows, Value, str], str],
+        by_unit: Callable[[Value, int, str], str],
     ) -> None:
         self._module = module
         self._plan = plan
@@ -253,7 +253,8 @@ class PostProcessor:
                 "rnnhw report still gives its modelled cycles",
             )
         advance = self._reads[value].advance(self._gates)
-        name = self._by_unit(node, value, self.token(advance))
+        units = self._plan.widths[self._phase]
+        name = self._by_unit(value, units, self.token(advance))
         return _Net(name, net_width(format), advance + 1 - self._gates)
 
     # --- accumulators ----------------------------------------------------------------------------
@@ -306,23 +307,24 @@ class PostProcessor:
 
     def _difference(self, value: Value) -> _Net:
         """The late columns alone: the whole row minus its snapshot, in the row's word."""
-        assert isinstance(value.node, Rows)
-        whole, early = (self._net(operand) for operand in self._plan.operands(value))
-        width = net_width(_row_format(value))
+        operands = self._plan.operands(value)
+        whole, early = (self._net(operand) for operand in operands)
+        fractions = [_row_fraction(operand) for operand in operands]
+        width, own = net_width(_row_format(value)), _row_fraction(value)
+        finest = max(own, *fractions)
         cycle = self._start(value)
-        name = self._module.wire(self._row_name(value), width)
-        shifts = [
-            _row_fraction(value) - _row_fraction(operand) for operand in self._plan.operands(value)
-        ]
+        # Bits below the row's own scale cancel: both hold what the early columns put there.
+        full = width + finest - own
+        name = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > own)}", full)
         self._instance(
             "rnnhw_add",
             name,
             {
                 "A_WIDTH": whole.width,
-                "A_SHIFT": shifts[0],
+                "A_SHIFT": finest - fractions[0],
                 "B_WIDTH": early.width,
-                "B_SHIFT": shifts[1],
-                "WIDTH": width,
+                "B_SHIFT": finest - fractions[1],
+                "WIDTH": full,
                 "SUBTRACT": 1,
             },
             {
@@ -331,6 +333,9 @@ class PostProcessor:
                 "b": self._copy(early, cycle),
             },
         )
+        if finest > own:
+            bits = f"$signed({name}[{full - 1}:{finest - own}])"
+            name = self._module.wire(self._row_name(value), width, bits)
         return _Net(name, width, cycle + 1)
 
     def _row_name(self, value: Value) -> str:
@@ -447,8 +452,15 @@ class PostProcessor:
 
     def _two(self, value: Value) -> tuple[list[_Net], list[str], int]:
         """The operands' nets, as they are read, and the cycle."""
-        cycle = self._start(value)
-        nets = [self._net(operand) for operand in self._plan.operands(value)]
+        cycle, operands = self._start(value), self._plan.operands(value)
+        assert isinstance(value.node, Node)
+        if len(operands) != len(value.node.operands):
+            raise DesignError(
+                f"{self._plan.graph.signal(value.node)}: a part of a longer result of an earlier "
+                "phase cannot be emitted as Verilog",
+                "rnnhw report still gives its modelled cycles",
+            )
+        nets = [self._net(operand) for operand in operands]
         return nets, [self._copy(net, cycle) for net in nets], cycle
 
     def _shifts(self, value: Value, *operands: Node) -> list[int]:

@@ -71,8 +71,8 @@ class Module:
         self.names.add(found)
         return found
 
-    def port(self, direction: str, name: str, width: int = 1, *, signed: bool = False) -> None:
-        """Declare a port; ``width`` 1 and unsigned is a single wire."""
+    def port(self, direction: str, name: str, width: int = 0, *, signed: bool = False) -> None:
+        """Declare a port; ``width`` 0 is a single bit."""
         self.names.add(name)
         self.ports.append(f"{direction} wire {_kind(width, signed)}{name}")
 
@@ -84,8 +84,9 @@ class Module:
         """Write lines as they are."""
         self.lines += lines
 
-    def declare(self, name: str, width: int = 1, *, signed: bool = False) -> str:
-        """Declare a wire in front of all lines, for what is read before it is written."""
+    def declare(self, name: str, width: int = 0, *, signed: bool = False) -> str:
+        """Declare a wire in front of all lines, for what is read before it is written; ``width``
+        0 is a single bit."""
         name = self.fresh(name)
         self.declarations.append(f"wire {_kind(width, signed)}{name};")
         return name
@@ -126,6 +127,5 @@ class Module:
 
 
 def _kind(width: int, signed: bool) -> str:
-    """The type of a net: a single wire where it is 1 bit wide and unsigned."""
-    bits = f"[{width - 1}:0] " if width > 1 or signed else ""
-    return f"{'signed ' * signed}{bits}"
+    """The type of a net; ``width`` 0 is a single bit."""
+    return f"{'signed ' * signed}{f'[{width - 1}:0] ' if width else ''}"

@@ -65,11 +65,11 @@ class UnitMemories:
         found.update(node for node in sinks if isinstance(node, State))
         return found
 
-    def read(self, node: Node | Rows, value: Value, advance: str) -> str:
+    def read(self, value: Value, units: int, advance: str) -> str:
         """The net with the current unit's word of a memory that ``advance`` moves on."""
-        module = self._draft.module
+        module, node = self._draft.module, value.node
         if isinstance(node, Node) and self._draft.plan.is_constant(node):
-            return self._unit_rom(node, value.gate, advance)
+            return self._unit_rom(node, value.gate, units, advance)
         if isinstance(node, Input):
             return self._unit_input(node, advance)
         if isinstance(node, State):
@@ -142,11 +142,10 @@ class UnitMemories:
         )
         return q
 
-    def _unit_rom(self, node: Node, gate: int, advance: str) -> str:
-        width = self._draft.plan.widths[0]
+    def _unit_rom(self, node: Node, gate: int, units: int, advance: str) -> str:
         numbers = self._draft.numbers.constants[node]
-        if len(numbers) > width:
-            numbers = numbers[gate * width : (gate + 1) * width]
+        if len(numbers) > units:
+            numbers = numbers[gate * units : (gate + 1) * units]
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
 
     def _unit_initial(self, state: State, advance: str) -> str:
