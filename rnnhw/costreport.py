@@ -221,8 +221,8 @@ class EnergyReport(_Base, frozen=True, kw_only=True):
 class LayerReport(_Base, frozen=True, kw_only=True):
     """One layer. ``counts`` are algorithmic, ``traffic`` is at the memories' ports, of one step.
 
-    ``cycles_basis`` is ``measured`` where the cycle formula equalled a Verilog prototype of this
-    kind of layer, else ``modelled``, and ``assumptions`` say what was not measured.
+    ``cycles_basis`` is ``realised`` where the layer can be emitted as Verilog whose cycles these
+    are, else ``modelled``, and ``assumptions`` say what is not emitted.
     """
 
     name: str
@@ -230,7 +230,7 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     lanes: Figure
     cycles_per_step: Figure
     instructions_per_step: Figure
-    cycles_basis: Literal["measured", "modelled", "not known"]
+    cycles_basis: Literal["realised", "modelled", "not known"]
     macs_per_step: int
     utilisation: Figure
     bound_by: Figure

@@ -210,7 +210,7 @@ def _total(node: Total) -> LayerMachine:
             vector_writes=node.units,
             vector_write_bits=bits,
         ),
-        basis=Basis.MODELLED,
+        basis=Basis.REALISED,
         assumptions=(),
     )
 
