@@ -19,6 +19,7 @@ import typer
 from rich.console import RenderableType
 
 import rnnhw
+from rnnhw.checks import Check, check_names, judge
 from rnnhw.cli.compared import (
     check_text,
     comparison_csv,
@@ -60,12 +61,12 @@ from rnnhw.cli.show import (
 )
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
-from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
 from rnnhw.simulation import (
     Simulation,
     check_answers,
@@ -76,7 +77,7 @@ from rnnhw.simulation import (
     written_whole,
 )
 from rnnhw.tasks import Score
-from rnnhw.verification import Check, Verification, check_names, judge, verify
+from rnnhw.verification import Verification, verify
 
 __all__ = ["main"]
 
@@ -195,16 +196,14 @@ def report_command(
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
     target_lanes = loaded.target.lanes if loaded.target else None
-    automatic = (target_lanes if given is None else given) == "auto"
     report = estimate(
         loaded,
         profile,
         clock_mhz=clock_mhz,
         lanes=given,
-        steps_per_second=floors.get("steps_per_second") if automatic else None,
+        steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
     )
-    _all_known(report, (*floors, *ceilings))
-    checks = judge(report_fields(report), floors, ceilings)
+    checks = judge_report(report, floors, ceilings)
     match shown:
         case "text":
             _deliver(to_text(report), output)
@@ -219,20 +218,10 @@ def report_command(
     for check in checks:
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
-    unmet = report.plan is not None and not report.plan.met
-    if report.plan is not None and unmet:
-        _complain("lanes auto: " + "; ".join(report.plan.missing), "")
-    return 1 if unmet else _exit_code(checks)
-
-
-def _all_known(report: Report, names: Iterable[str]) -> None:
-    """Refuse to judge a figure that the report has no value for."""
-    unknown = unknown_fields(report)
-    for name in names:
-        if name in unknown:
-            figure = unknown[name]
-            hint = figure.note or "judge another figure, or report on another profile"
-            raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
+    missing = unmet_plan(report)
+    if missing:
+        _complain("lanes auto: " + "; ".join(missing), "")
+    return 1 if missing else _exit_code(checks)
 
 
 @app.command("compare")
