@@ -18,7 +18,14 @@ _MARKS: dict[Status, tuple[str, str]] = {
 
 
 def marked(cell: Cell) -> Markup:
-    """The text, with a letter where the number came from elsewhere and the source as its title."""
+    """The text, with a letter where the number came from elsewhere and the source as its title,
+    and what stands beside it."""
+    if not cell.beside:
+        return _marked(cell)
+    return joined(_marked(cell), " ", tag("span", cell.beside, class_="beside"))
+
+
+def _marked(cell: Cell) -> Markup:
     if cell.status is None:
         return joined(cell.text)
     if cell.text == cell.status:
