@@ -33,6 +33,7 @@ from rnnhw.costreport import (
     derived,
     not_known,
     not_used,
+    report_fields,
     unknown_fields,
 )
 from rnnhw.errors import UsageError, unknown_name
@@ -199,11 +200,8 @@ def compare_candidates(
         raise UsageError("nothing to compare", "name at least one design or saved report")
     names = _names(candidates)
     base = 0 if baseline is None else _index(names, baseline)
-    checks = [
-        _column_check(name, check)
-        for name, candidate in zip(names, candidates, strict=True)
-        for check in _judged(name, candidate, minimum or _NO_BOUNDS, maximum or _NO_BOUNDS)
-    ]
+    judged = _judged(names, candidates, minimum or _NO_BOUNDS, maximum or _NO_BOUNDS)
+    checks = [_column_check(name, check) for name, check in judged]
     columns = tuple(map(_column, names, candidates))
     return CostComparison(
         schema=COMPARISON_SCHEMA_ID,
@@ -297,18 +295,35 @@ def _assumptions(report: Report) -> Iterator[str]:
 
 # --- demands -----------------------------------------------------------------------------------
 def _judged(
-    name: str, candidate: Candidate, minimum: Mapping[str, float], maximum: Mapping[str, float]
-) -> list[Check]:
-    scores = {}
-    for score, figure in candidate.scored.items():
-        if isinstance(figure.value, int | float):
-            scores[score] = figure.value
-        elif score in minimum or score in maximum:
-            raise UsageError(f"{name}: {score} is {figure.status}", figure.note)
-    try:
-        return judge_report(candidate.report, minimum, maximum, scores)
-    except UsageError as error:
-        raise error.at(name) from None
+    names: Sequence[str],
+    candidates: Sequence[Candidate],
+    minimum: Mapping[str, float],
+    maximum: Mapping[str, float],
+) -> Iterator[tuple[str, Check]]:
+    """Every demand on every column, with the column's name."""
+    known = [
+        {**report_fields(c.report), **unknown_fields(c.report), **c.scored} for c in candidates
+    ]
+    for name, candidate, own in zip(names, candidates, known, strict=True):
+        for figure in (*minimum, *maximum):
+            if figure not in own and any(figure in others for others in known):
+                scored = any(figure in each.scored for each in candidates)
+                why = "is not known: it was not simulated" if scored else "does not apply"
+                raise UsageError(
+                    f"{name}: {figure} {why}",
+                    "compare without this column, or judge a figure that all columns have",
+                )
+        scores = {}
+        for score, found in candidate.scored.items():
+            if isinstance(found.value, int | float):
+                scores[score] = found.value
+            elif score in minimum or score in maximum:
+                raise UsageError(f"{name}: {score} is {found.status}", found.note)
+        try:
+            checks = judge_report(candidate.report, minimum, maximum, scores)
+        except UsageError as error:
+            raise error.at(name) from None
+        yield from ((name, check) for check in checks)
 
 
 def _column_check(column: str, check: Check) -> ColumnCheck:

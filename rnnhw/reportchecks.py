@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from rnnhw.checks import Check, judge
 from rnnhw.costreport import Report, report_fields, unknown_fields
-from rnnhw.errors import UsageError
+from rnnhw.errors import UsageError, unknown_name
 
 __all__ = ["judge_report", "planned_deadline", "unmet_plan"]
 
@@ -32,7 +32,13 @@ def judge_report(
             figure = unknown[name]
             hint = figure.note or "judge another figure, or report on another profile"
             raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
-    return judge({**report_fields(report), **others}, minimum, maximum)
+    figures = {**report_fields(report), **others}
+    for name in (*minimum, *maximum):
+        if name not in figures:
+            # Hundreds of counts of layers would hide what is meant.
+            listed = [each for each in figures if "." in name or "." not in each]
+            raise UsageError(*unknown_name("figure", name, listed))
+    return judge(figures, minimum, maximum)
 
 
 def planned_deadline(lanes: object, minimum: Mapping[str, float]) -> float | None:

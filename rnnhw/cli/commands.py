@@ -28,11 +28,11 @@ from rnnhw.cli.compared import (
     comparison_text,
 )
 from rnnhw.cli.options import (
+    Baseline,
     ClockMhz,
-    CompareFormat,
+    CompareItems,
     Data,
     DesignFile,
-    DesignFiles,
     Format,
     Isa,
     Lanes,
@@ -40,6 +40,7 @@ from rnnhw.cli.options import (
     Minimum,
     Output,
     Profile,
+    Profiles,
     ReportFormat,
     RunOutput,
     Settings,
@@ -65,8 +66,10 @@ from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.profiles import load_profile, profile_names
+from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
+from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
     check_answers,
@@ -226,33 +229,96 @@ def report_command(
 
 @app.command("compare")
 def compare_command(
-    designs: DesignFiles,
-    vary: Vary = None,
+    items: CompareItems,
+    profile: Profiles = None,
     settings: Settings = None,
+    vary: Vary = None,
+    clock_mhz: ClockMhz = None,
+    lanes: Lanes = None,
+    baseline: Baseline = None,
     simulated: Annotated[
         bool, typer.Option("--simulate", help="Also run each: scores in float and fixed point.")
     ] = False,
-    format: CompareFormat = None,
+    format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
-    """Designs side by side in one table.
+    """Designs, profiles and saved reports side by side.
 
-    A row for each design and combination of varied values: weights, multiplies and adds a step,
-    reach and storage; with --simulate the task's scores before them. --min and --max judge every
-    row and take the names of CSV's columns.
+    A column for each design, combination of varied values and profile, and for each saved report;
+    ratios to the first or to --baseline. No kernel runs and no weights are read for a cost.
+
+    With --simulate and neither profile, clock, lanes nor report, a row each instead: the task's
+    scores in float and fixed point, weights, operations, reach and storage. With them, the scores
+    stand above the costs.
+
+    --min and --max judge every column by the figures that report names.
     """
-    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json"}
+    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
     shown = chosen_format(format, output, suffixes)
     floors, ceilings = _bounds(output, minimum, maximum)
+    given = chosen_lanes(lanes)
+    costed = profile or given is not None or clock_mhz is not None or baseline is not None
+    if simulated and not costed and not any(map(is_saved, items)):
+        return _compare_scores(items, settings, vary, shown, output, floors, ceilings)
     # What design files print goes to stderr, because stdout is data.
+    with shown_progress("designs") as progress, contextlib.redirect_stdout(sys.stderr):
+        result = compare_costs(
+            items,
+            assignments("--set", settings),
+            listed("--vary", vary),
+            profiles=profile or (),
+            clock_mhz=clock_mhz,
+            lanes=given,
+            baseline=baseline,
+            simulate=simulated,
+            minimum=floors,
+            maximum=ceilings,
+            progress=progress,
+        )
+    match shown:
+        case "text":
+            _deliver(side_by_side.to_text(result), output)
+        case "json":
+            _deliver(side_by_side.to_json(result).decode(), output)
+        case "csv":
+            _deliver(side_by_side.to_csv(result), output)
+        case "markdown":
+            _deliver(side_by_side.to_markdown(result), output)
+        case _:
+            _deliver(side_by_side.to_html(result), output)
+    for each in result.checks:
+        if not each.passed:
+            _complain(
+                f"{each.column}: {each.name} is {each.value:g}, --{each.kind} {each.bound:g}", ""
+            )
+    for column in result.columns:
+        if column.missing:
+            _complain(f"{column.name}: lanes auto: {'; '.join(column.missing)}", "")
+    return 0 if result.passed else 1
+
+
+def _compare_scores(
+    designs: Sequence[Path],
+    settings: list[str] | None,
+    vary: list[str] | None,
+    shown: str,
+    output: Path | None,
+    floors: Mapping[str, float],
+    ceilings: Mapping[str, float],
+) -> int:
+    """The table of scores and of what a design costs without hardware."""
+    if shown == "html":
+        raise UsageError(
+            "--format html is for costs on hardware", "name a --profile, or choose another format"
+        )
     with shown_progress("rows") as progress, contextlib.redirect_stdout(sys.stderr):
         result = compare(
             designs,
             assignments("--set", settings),
             listed("--vary", vary),
-            simulate=simulated,
+            simulate=True,
             minimum=floors,
             maximum=ceilings,
             progress=progress,

@@ -60,9 +60,9 @@ def percent(figure: Figure) -> Cell:
 
 
 def ratio(value: float) -> str:
-    """How many times as much, in three digits that count; only what is equal is ``1x``."""
-    if value == 1:
-        return "1x"
+    """How many times as much, in three digits that count; only what is exact has fewer."""
+    if value in (0, 1):
+        return f"{value:g}x"
     if value >= 1000:
         return f"{value:,.0f}x"
     return f"{value:.2f}x" if 0.1 <= value < 10 else f"{value:#.3g}x".replace(".x", "x")

@@ -74,17 +74,16 @@ def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> T
         table = Table(title, ("", Cell(heads[0].text)))
     above: CostRow | None = None
     for row in rows:
-        # The share of a device's resource is in the ratio of the amounts, where they have one.
-        told = (
-            row.group == "resources"
-            and row.name.endswith(_PERCENT)
-            and above is not None
-            and any(entry.ratio is not None for entry in above.entries)
-        )
         cells = [
-            _cell(row, entry, ratios=not told and column.name != comparison.baseline)
+            _cell(row, entry, beside=column.name != comparison.baseline)
             for entry, column in zip(row.entries, comparison.columns, strict=True)
         ]
+        if above is not None and row.group == "resources" and row.name.endswith(_PERCENT):
+            # On the same device the amounts, which stand above, have the same ratio.
+            cells = [
+                replace(cell, beside="") if amount.ratio is not None else cell
+                for cell, amount in zip(cells, above.entries, strict=True)
+            ]
         table.add(_title(row), *cells)
         above = row
     return table
@@ -101,14 +100,14 @@ def _title(row: CostRow) -> str:
     return row.title if plain else f"{row.title} ({units[0]})"
 
 
-def _cell(row: CostRow, entry: Entry, *, ratios: bool) -> Cell:
+def _cell(row: CostRow, entry: Entry, *, beside: bool) -> Cell:
     figure = entry.figure
     if figure.status == "not used":
         return Cell("-", note=figure.note)
     cell = percent(figure) if row.name == "utilisation" else shown(figure)
     if len(_units(row)) > 1 and figure.value is not None:
         cell = replace(cell, text=f"{cell.text} {entry.unit}")
-    if ratios and entry.ratio is not None:
+    if beside and entry.ratio is not None:
         cell = replace(cell, beside=ratio(entry.ratio))
     return cell
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from rich import box
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -21,9 +21,16 @@ __all__ = ["print_comparison", "to_text"]
 WIDTH = 100
 """Columns of text that is not written to a terminal."""
 
-_DIGITS = 16
+_DIGITS, _FEWER_DIGITS = 16, 12
+"""Of a digest; fewer where more than ``_MOST_DIGESTS`` stand in a row."""
+
+_MOST_DIGESTS = 4
+
 _HEAD = 16
 """Columns of a name or of words, unless a part of them is longer."""
+
+_NAME = 20
+"""Columns of a name beside digests, likewise."""
 
 _GAP = 2
 
@@ -59,7 +66,10 @@ def print_comparison(comparison: CostComparison, console: Console) -> None:
         passed = comparison.passed
         console.print(Text("PASS", "bold green") if passed else Text("FAIL", "bold red"))
     console.print()
-    console.print(_files(tables.files_table(comparison, _DIGITS)))
+    files = tables.files_table(comparison, _DIGITS)
+    if len(files.columns) > _MOST_DIGESTS + 2:
+        files = tables.files_table(comparison, _FEWER_DIGITS)
+    console.print(_files(files))
 
 
 # --- columns that fit --------------------------------------------------------------------------
@@ -83,7 +93,7 @@ def _part(table: Table, indices: list[int]) -> RichTable:
     for index in indices:
         wide = _width(table, index)
         head = "\n".join(_broken(table.heads[index].marked, wide))
-        rich.add_column(Text(head), justify="right", width=wide, vertical="bottom")
+        rich.add_column(Text(head, justify="right"), width=wide, no_wrap=True, vertical="bottom")
     for row in table.rows:
         rich.add_row(Text(row[0].text), *(_cell(table, row[index], index) for index in indices))
     return rich
@@ -112,10 +122,11 @@ def _width(table: Table, index: int) -> int:
 
 def _cell(table: Table, cell: Cell, index: int) -> Text:
     """Values below values and ratios below ratios; words may take several lines."""
-    beside = _beside(table, index)
+    beside, wide = _beside(table, index), _width(table, index)
     if not _is_number(cell):
-        return Text("\n".join(_broken(cell.starred, _width(table, index))))
-    return Text.assemble(cell.starred, (cell.beside.rjust(beside), "dim"))
+        return Text("\n".join(line.rjust(wide) for line in _broken(cell.starred, wide)))
+    value = cell.starred.rjust(wide - beside)
+    return Text.assemble(value, (cell.beside.rjust(beside) if cell.beside else "", "dim"))
 
 
 def _broken(text: str, width: int) -> list[str]:
@@ -129,14 +140,11 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _files(table: Table) -> RichTable:
-    rich = RichTable(
-        title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
-        show_edge=False,
-    )  # fmt: skip
-    rich.title_style = "bold"
+    rich = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    rich.title, rich.title_justify, rich.title_style = table.title, "left", "bold"
     for head in table.heads:
-        justify: JustifyMethod = "left"
-        rich.add_column(Text(head.text), justify=justify, overflow="fold")
+        rich.add_column(Text(head.text), overflow="fold")
     for row in table.rows:
-        rich.add_row(*(Text(cell.text) for cell in row))
+        name = Text("\n".join(_broken(row[0].text, _NAME)))
+        rich.add_row(name, *(Text(cell.text) for cell in row[1:]))
     return rich
