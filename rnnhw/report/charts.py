@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from rnnhw.costreport import LayerReport, Report, Resource, SignalReport
 from rnnhw.report.marks import marked
-from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
 from rnnhw.report.tables import layer_name, resource_name
 from rnnhw.report.values import number, shown
@@ -284,13 +284,15 @@ def _ranges(numbers: Sequence[int]) -> str:
 @dataclass(frozen=True)
 class Stack:
     """One bar: its name, its parts, and the text behind it. ``whole`` is what a full bar stands
-    for, the longest bar of all where there is none; ``over`` is whether more than that is used."""
+    for, the longest bar of all where there is none; ``over`` is whether more than that is used, and
+    ``known`` whether there is anything to draw."""
 
     name: str
     parts: Mapping[str, int]
     count: str = ""
     whole: int | None = None
     over: bool = False
+    known: bool = True
 
 
 def stacks(bars: Sequence[Stack], unit: str) -> Markup:
@@ -306,8 +308,10 @@ def stacks(bars: Sequence[Stack], unit: str) -> Markup:
         total = sum(bar.parts.values())
         scale = max(total, most if bar.whole is None else bar.whole, 1)
         count = tag("span", bar.count or number(total), class_="count bad" if bar.over else "count")
-        track = tag("span", *_segments(bar.parts, kinds, colour, scale, unit), class_="track")
-        found.append(tag("div", tag("span", bar.name, class_="what"), track, count, class_="bar"))
+        where = "track" if bar.known else "track unknown"
+        track = tag("span", *_segments(bar.parts, kinds, colour, scale, unit), class_=where)
+        name = tag("span", breakable(bar.name), class_="what")
+        found.append(tag("div", name, track, count, class_="bar"))
     shown = [tag("ul", *legend, class_="legend")] if kinds != [""] else []
     return joined(*shown, tag("div", *found, class_="bars"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnhw.costreport import Status
-from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.values import Cell
 
 __all__ = ["marked", "statuses"]
@@ -27,7 +27,7 @@ def marked(cell: Cell) -> Markup:
 
 def _marked(cell: Cell) -> Markup:
     if cell.status is None:
-        return joined(cell.text)
+        return breakable(cell.text)
     if cell.text == cell.status:
         note = {"title": cell.note} if cell.note else {}
         return tag("span", cell.text, class_="faint", **note)

@@ -16,8 +16,10 @@ _LONG = 30
 """Characters of a cell that may be broken anywhere if it has more."""
 
 
-def page(title: str, header: Markup, sections: Sequence[tuple[str, Markup]]) -> str:
-    """The whole page, with links to the named ``sections``.
+def page(
+    title: str, header: Markup, sections: Sequence[tuple[str, Markup]], *, wide: bool = False
+) -> str:
+    """The whole page, with links to the named ``sections``; a ``wide`` one has broad tables.
 
     It is ASCII, so that it looks the same in whatever encoding it is written.
     """
@@ -31,9 +33,9 @@ def page(title: str, header: Markup, sections: Sequence[tuple[str, Markup]]) -> 
         tag("title", title),
         tag("style", Markup(style)),
     )
-    body = tag(
-        "body", header, tag("nav", *links), tag("main", *(content for _, content in sections))
-    )
+    main = tag("main", *(content for _, content in sections))
+    kind = {"class_": "wide"} if wide else {}
+    body = tag("body", header, tag("nav", *links), main, **kind)
     whole = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
     return whole.encode("ascii", "xmlcharrefreplace").decode()
 

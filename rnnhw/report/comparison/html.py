@@ -10,7 +10,7 @@ from rnnhw.report.comparison import tables
 from rnnhw.report.marks import statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import page, remark, section, table_html
-from rnnhw.report.values import number
+from rnnhw.report.values import number, shown
 
 __all__ = ["to_html"]
 
@@ -23,14 +23,13 @@ def to_html(comparison: CostComparison) -> str:
 
     It is ASCII, so that it looks the same in whatever encoding it is written.
     """
-    return page(tables.heading(comparison), _header(comparison), list(_sections(comparison)))
+    sections = list(_sections(comparison))
+    return page(tables.heading(comparison), _header(comparison), sections, wide=True)
 
 
 def _header(comparison: CostComparison) -> Markup:
     parts = [tag("h1", tables.heading(comparison))]
     parts += [tag("p", target) for target in tables.targets(comparison)]
-    if len(comparison.columns) > 1:
-        parts.append(tag("p", f"ratios (x) are to {comparison.baseline}", class_="muted"))
     if comparison.checks:
         kind, word = ("good", "PASS") if comparison.passed else ("bad", "FAIL")
         parts.append(tag("p", word, class_=f"verdict {kind}"))
@@ -78,11 +77,11 @@ def _cycles(comparison: CostComparison) -> Iterator[Markup]:
             continue
         bars = []
         for column, entry in zip(comparison.columns, row.entries, strict=True):
-            value = entry.figure.value
-            known = value if isinstance(value, int) else 0
-            absent = "-" if entry.figure.status == "not used" else entry.figure.status
-            count = number(value) if value is not None else absent
-            bars.append(Stack(column.name, {"": known}, count))
+            figure = entry.figure
+            if isinstance(figure.value, int):
+                bars.append(Stack(column.name, {"": figure.value}, shown(figure).text))
+            elif figure.status != "not used":
+                bars.append(Stack(column.name, {}, figure.status, known=False))
         drawing = stacks(bars, title.lower())
         if drawing:
             yield tag("h3", title)
