@@ -10,6 +10,7 @@ another unit (the block RAMs of two families), and none to zero. No file is read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,11 +112,11 @@ class StorageUse(_Base, frozen=True, kw_only=True):
 
 
 class ColumnCheck(_Base, frozen=True, kw_only=True):
-    """One demand on one column; ``value`` is null where it is no finite number."""
+    """One demand on one column; ``bound`` is null where it is infinite."""
 
     column: str
     name: str
-    value: float | None
+    value: int | float
     bound: float | None
     kind: Literal["min", "max"]
     passed: bool
@@ -330,8 +331,8 @@ def _column_check(column: str, check: Check) -> ColumnCheck:
     return ColumnCheck(
         column=column,
         name=check.name,
-        value=check.value,
-        bound=check.bound,
+        value=int(check.value) if isinstance(check.value, bool) else check.value,
+        bound=check.bound if math.isfinite(check.bound) else None,
         kind="min" if check.kind == "min" else "max",
         passed=check.passed,
     )

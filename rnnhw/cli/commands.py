@@ -290,9 +290,7 @@ def compare_command(
             _deliver(side_by_side.to_html(result), output)
     for each in result.checks:
         if not each.passed:
-            _complain(
-                f"{each.column}: {each.name} is {each.value:g}, --{each.kind} {each.bound:g}", ""
-            )
+            _complain(side_by_side.check_text(each), "")
     for column in result.columns:
         if column.missing:
             _complain(f"{column.name}: lanes auto: {'; '.join(column.missing)}", "")

@@ -116,10 +116,8 @@ def _cell(row: CostRow, entry: Entry, *, beside: bool) -> Cell:
 def check_text(check: ColumnCheck) -> str:
     """One demand: whose, what it is and what it should be."""
     bound = "at least" if check.kind == "min" else "at most"
-    value, limit = (
-        "not finite" if each is None else f"{each:g}" for each in (check.value, check.bound)
-    )
-    return f"{check.column}: {check.name} {value}, {bound} {limit}"
+    limit = "infinity" if check.bound is None else f"{check.bound:g}"
+    return f"{check.column}: {check.name} {check.value:g}, {bound} {limit}"
 
 
 def notes(comparison: CostComparison, *, starred: bool = True) -> Iterator[str]:
