@@ -359,7 +359,10 @@ _ORDER: tuple[tuple[Group, tuple[tuple[str, str], ...]], ...] = (
             ("cycles_basis", "cycles are"),
         ),
     ),
-    ("work", (("macs_per_step", "MACs a step"), ("macs_after_last_step", "MACs after the last"))),
+    (
+        "work",
+        (("macs_per_step", "MACs a step"), ("macs_after_last_step", "MACs after the last step")),
+    ),
     ("storage", (("weight_bits", "weights, bits"), ("state_bits", "state, bits"))),
     (
         "resources",
