@@ -116,8 +116,13 @@ def _cell(row: CostRow, entry: Entry, *, beside: bool) -> Cell:
 def check_text(check: ColumnCheck) -> str:
     """One demand: whose, what it is and what it should be."""
     bound = "at least" if check.kind == "min" else "at most"
-    limit = "infinity" if check.bound is None else f"{check.bound:g}"
-    return f"{check.column}: {check.name} {check.value:g}, {bound} {limit}"
+    limit = "infinity" if check.bound is None else _whole(check.bound)
+    return f"{check.column}: {check.name} {_whole(check.value)}, {bound} {limit}"
+
+
+def _whole(value: float) -> str:
+    """Whole numbers in all their digits, others in six."""
+    return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
 def notes(comparison: CostComparison, *, starred: bool = True) -> Iterator[str]:
