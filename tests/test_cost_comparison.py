@@ -369,6 +369,9 @@ def test_lanes_that_cannot_be_chosen_fail_their_column() -> None:
     assert [bool(column.missing) for column in found.columns] == [False, True]
     assert [check.passed for check in found.checks] == [True, False]
     assert "speaker_lstm: lanes auto: " in rendering.to_text(found)
+    design = elman(16, steps_per_second=1e7)
+    unmet = compare_reports([estimate(design, "ecp5-25", clock_mhz=50, lanes="auto")])
+    assert unmet.checks == () and not unmet.passed
 
 
 # --- scores ------------------------------------------------------------------------------------
