@@ -38,10 +38,10 @@ EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy", "wordlengths", "reportchecks", "savedreports"],
     ["timeline", "planner", "costcomparison"],
-    ["cost", "rtl"],
+    ["cost"],
 ]
 ROOF = [
-    ["report", "sweep", "comparison", "importers", "jordan"],
+    ["report", "sweep", "comparison", "importers", "jordan", "rtl"],
     ["sidebyside"],
     ["cli"],
     ["__main__"],

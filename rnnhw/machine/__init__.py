@@ -16,6 +16,7 @@ from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
 from rnnhw.machine.memory import Memory, MemoryKind
 from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.stream import output_cycles
 from rnnhw.machine.traffic import Traffic
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "accelerator",
     "layer_choices",
     "legal_lanes",
+    "output_cycles",
 ]

@@ -37,7 +37,7 @@ from rnnhw.network import (
 
 __all__ = ["Accelerator", "LayerChoices", "Span", "accelerator", "layer_choices"]
 
-_TOTAL_CYCLES = 3  # read the sum, add, write it back
+_TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _total(node: Total) -> LayerMachine:
         units=node.units,
         inputs=node.units,
         once=_once(node),
-        cycles=node.units + _TOTAL_CYCLES,
+        cycles=_TOTAL_CYCLES,
         macs=0,
         accumulator_bits=0,
         phases=(),
@@ -211,7 +211,7 @@ def _total(node: Total) -> LayerMachine:
             vector_write_bits=bits,
         ),
         basis=Basis.MODELLED,
-        assumptions=("a serial adder for the total over time, not overlapped with its source",),
+        assumptions=(),
     )
 
 

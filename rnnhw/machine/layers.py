@@ -162,6 +162,13 @@ def _macs(plan: Plan) -> int:
     return sum(p.structure.multiplies(p.units, p.vector.units) for p in products)
 
 
+def _accumulator_bits(plan: Plan) -> int:
+    words = [plan.accumulator(phase) for phase in range(plan.last_phase + 1)]
+    words = [word for phase, word in enumerate(words) if plan.phase_rows(phase)]
+    words += [product.format for product in _weighted(plan)]
+    return max((word.width for word in words), default=0)
+
+
 def layer_machine(
     name: str, graph: StepGraph, lanes: int, *, exact: bool, once: bool
 ) -> LayerMachine:
@@ -208,9 +215,7 @@ class LayerVariants:
             once=self.once,
             cycles=sum(phase.cycles for phase in phases),
             macs=_macs(plan),
-            accumulator_bits=max(
-                (product.format.width for product in (*plan.products, *_weighted(plan))), default=0
-            ),
+            accumulator_bits=_accumulator_bits(plan),
             phases=phases,
             memories=memories,
             multipliers=tuple(_multipliers(plan, schedule, phases, lanes)),
