@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 __all__ = [
+    "LOWER_BOUND",
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
@@ -42,6 +43,9 @@ __all__ = [
 
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
+
+LOWER_BOUND = "a lower bound"
+"""What the note of a figure that is a lower bound begins with."""
 
 Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"]
 """How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
