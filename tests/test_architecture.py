@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 
 GROUND = [
     ["errors"],
-    ["arguments", "checks", "numerics"],
+    ["arguments", "checks", "files", "numerics"],
     ["tables"],
     ["dataflow"],
     ["structures", "activations"],

@@ -65,6 +65,7 @@ from rnnhw.cost import estimate
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.files import check_writable, written_whole
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
@@ -73,11 +74,9 @@ from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
     check_answers,
-    check_writable,
     chosen_samples,
     figure_names,
     simulate,
-    written_whole,
 )
 from rnnhw.tasks import Score
 from rnnhw.verification import Verification, verify
