@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 GROUND = [
     ["errors"],
     ["arguments", "numerics"],
-    ["tables"],
+    ["tables", "arrangement"],
     ["dataflow"],
     ["structures", "activations"],
     ["network"],

@@ -5,13 +5,9 @@ read while the next ones are written. Nothing here knows a cell: phases, rows, c
 depth of the post-processor follow from the step graph.
 """
 
-from rnnhw.machine.accelerator import (
-    Accelerator,
-    LayerChoices,
-    Span,
-    accelerator,
-    layer_choices,
-)
+from rnnhw.machine.accelerator import LayerChoices, accelerator, layer_choices, stack_of
+from rnnhw.machine.arranging import Bandwidth, can_stream
+from rnnhw.machine.built import Accelerator, Span
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
 from rnnhw.machine.memory import Memory, MemoryKind
@@ -20,6 +16,7 @@ from rnnhw.machine.traffic import Traffic
 
 __all__ = [
     "Accelerator",
+    "Bandwidth",
     "Basis",
     "Feed",
     "LayerChoices",
@@ -33,6 +30,8 @@ __all__ = [
     "Traffic",
     "Transform",
     "accelerator",
+    "can_stream",
     "layer_choices",
     "legal_lanes",
+    "stack_of",
 ]

@@ -12,7 +12,7 @@ from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Overflow, Q, Rounding
 from rnnhw.structures import Dense
 
-__all__ = ["assumptions_of"]
+__all__ = ["assumptions_of", "reads_inputs_by_unit"]
 
 
 def assumptions_of(
@@ -89,8 +89,7 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[str]:
     wired = [node for node in schedule.gathered if not plan.is_stored(node)]
     if wired:
         yield "a permutation of results of the same step, taken as wiring"
-    read = _read_by_unit(schedule)
-    if any(isinstance(node, Input) for node in nodes if node in read):
+    if reads_inputs_by_unit(schedule):
         yield "inputs read by the post-processor"
     trained = [n for n in nodes if plan.is_constant(n)]
     if any(not isinstance(n, Constant) or len(set(n.values)) != 1 for n in trained):
@@ -98,6 +97,11 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[str]:
     casts = [node.format for node in nodes if isinstance(node, Cast)]
     if any((f.rounding, f.overflow) != (Rounding.RND, Overflow.SAT) for f in casts):
         yield "casts other than half up with saturation"
+
+
+def reads_inputs_by_unit(schedule: Schedule) -> bool:
+    """Whether the post-processor reads elements of an input."""
+    return any(isinstance(node, Input) for node in _read_by_unit(schedule))
 
 
 def _wraps(format: Q) -> bool:

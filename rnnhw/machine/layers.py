@@ -13,7 +13,7 @@ from rnnhw.dataflow import (
     StepGraph,
 )
 from rnnhw.errors import DesignError
-from rnnhw.machine.assumptions import assumptions_of
+from rnnhw.machine.assumptions import assumptions_of, reads_inputs_by_unit
 from rnnhw.machine.feeds import lanes_fit
 from rnnhw.machine.memories import memories_of
 from rnnhw.machine.memory import Memory
@@ -61,7 +61,8 @@ class LayerMachine:
     ``inputs`` elements arrive each step; ``once`` tells a layer that runs once a sequence, behind
     the last step or a total, from one that runs at every step. ``macs`` are useful
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
-    ``accumulator_bits`` is the widest accumulator.
+    ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
+    post-processor reads elements of the input.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LayerMachine:
     traffic: Traffic
     basis: Basis
     assumptions: tuple[str, ...]
+    reads_inputs_by_unit: bool = False
 
     @property
     def utilisation(self) -> float | None:
@@ -217,6 +219,7 @@ class LayerVariants:
             traffic=traffic_of(plan, schedule, phases, memories),
             basis=Basis.MODELLED if assumptions else Basis.MEASURED,
             assumptions=tuple(assumptions),
+            reads_inputs_by_unit=reads_inputs_by_unit(schedule),
         )
 
     def _phases(self, lanes: int) -> tuple[Phase, ...]:
