@@ -18,7 +18,7 @@ from rnnhw.machine.layers import LayerMachine, Multiplier
 from rnnhw.machine.memory import Memory
 from rnnhw.machine.pace import Pace
 from rnnhw.machine.sharing import SharedStep, in_turn
-from rnnhw.machine.wavefront import Place, longest_wait, wavefront
+from rnnhw.machine.wavefront import Place, longest_wait, settled_interval, wavefront
 
 __all__ = ["Accelerator", "Engine", "Span"]
 
@@ -102,6 +102,10 @@ class Accelerator:
             waited = _whole(Fraction(longest_wait(places), self.sequences))
             if waited > found[0]:
                 found = waited, "a branch: its vectors wait until they are read together"
+            if self.sequences > 1 and len(stage) > 1 and any(self.streamed[k] for k in stage):
+                settled = _whole(settled_interval(places, self.sequences))
+                if settled > found[0]:
+                    found = settled, "the buffers between layers: they wait for all sequences"
             ports = [place.inputs for place in places if not place.sources]
             if position == 0 and max(ports, default=0) > found[0]:
                 found = max(ports), "the input: its elements arrive one a cycle"

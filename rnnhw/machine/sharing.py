@@ -52,11 +52,14 @@ class SharedStep:
             if not stint.groups:
                 waiting += stint.cycles
                 continue
+            waiting += stint.lead
             if found:
                 found[-1] = replace(found[-1], interval=found[-1].interval + waiting)
             else:
                 lead = waiting
-            found += stint.groups
+            # By itself a layer's last group leads to its own next step.
+            last = stint.groups[-1]
+            found += [*stint.groups[:-1], replace(last, interval=last.interval - stint.lead)]
             waiting = 0
         if found:
             last = found[-1]

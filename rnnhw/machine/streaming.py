@@ -249,6 +249,5 @@ class _Streamed(Course):
             start = self._buffer.start(start + before.interval)
         self._next = start + pace.groups[-1].interval
         return [
-            Run(take + k * pace.turn, start + k * pace.turn + self._tail)
-            for k in range(len(ready))
+            Run(take + k * pace.turn, start + k * pace.turn + self._tail) for k in range(len(ready))
         ]

@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from rnnhw.machine.pace import Pace, Run
 
-__all__ = ["Place", "longest_wait", "wavefront"]
+__all__ = ["Place", "longest_wait", "settled_interval", "wavefront"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,33 @@ def longest_wait(places: Sequence[Place]) -> int:
         for index in range(start + 1, len(places)):
             known = [ends[source] for source in places[index].sources if source in ends]
             if known:
-                if start in places[index].sources:
+                if start in places[index].sources and len(known) > 1:
                     longest = max(longest, *known)
                 ends[index] = max(known) + places[index].pace.cycles
     return longest
+
+
+def settled_interval(places: Sequence[Place], sequences: int) -> Fraction:
+    """Cycles of one step, of any sequence, to which a stage settles, by its recursion.
+
+    For layers whose buffers wait for all sequences, where no sum of cycles says what sets the
+    pace. The first steps are left out, until all layers have repeated themselves.
+    """
+    block = 1 if sequences > 1 else math.lcm(*(place.pace.block for place in places))
+    rounds = _SETTLED * len(places)
+    while True:
+        runs = wavefront(places, rounds * block, sequences, from_input=True)
+        taken = [[own[k].take for own in runs] for k in range(0, len(runs[0]), block * sequences)]
+        for period in range(1, rounds // 4):
+            gains = {
+                after - before
+                for k in range(rounds // 2, rounds)
+                for before, after in zip(taken[k - period], taken[k], strict=True)
+            }
+            if len(gains) == 1:
+                return Fraction(gains.pop(), period * block * sequences)
+        rounds *= 2
+
+
+_SETTLED = 16
+"""Rounds a layer after which a stage is first looked at."""
