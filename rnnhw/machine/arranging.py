@@ -139,7 +139,8 @@ class _Layer:
             turn = layer.phases[0].group_interval if self.sequences > 1 else 0
             block = max(self.sequences, self.steps)
             slots = slots_for(groups)
-            return Streamed(layer.cycles, groups, slots, lead_cycles(layer), block, turn)
+            bits, lead = streamed_bits(layer), lead_cycles(layer)
+            return Streamed(layer.cycles, groups, slots, lead, block, turn, bits)
         if self.sequences > 1:
             return interleaved(layer, self.sequences)
         if self.steps > 1:

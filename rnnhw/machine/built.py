@@ -20,7 +20,7 @@ from rnnhw.machine.pace import Pace
 from rnnhw.machine.sharing import SharedStep, in_turn
 from rnnhw.machine.wavefront import Place, longest_wait, settled_interval, wavefront
 
-__all__ = ["Accelerator", "Engine", "Span"]
+__all__ = ["Accelerator", "Engine", "Span", "first_result_cycles", "whole"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Engine:
     memories: tuple[Memory, ...]
     multipliers: tuple[Multiplier, ...]
     stages: tuple[SharedStep, ...]
+
+    @property
+    def loading(self) -> int:
+        """Cycles of a step in which all wait for weights."""
+        return sum(step.interval - step.compute_cycles for step in self.stages)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Accelerator:
     def interval_of(self, index: int) -> int | Fraction:
         """Cycles of one step, of any sequence, that a layer alone allows."""
         pace = self.paces[index]
-        return _whole(Fraction(pace.round_cycles, pace.steps))
+        return whole(Fraction(pace.round_cycles, pace.steps))
 
     @cached_property
     def step_interval(self) -> int | Fraction:
@@ -94,16 +99,16 @@ class Accelerator:
         if self.engine is not None:
             return self._shared_interval(self.engine)
         index = self.slowest_index
-        found = self.interval_of(index), self._layer_bound(index)
+        found = self.interval_of(index), f"{self.layers[index].name}: {self.layer_bound(index)}"
         for position, stage in enumerate(self.stages):
             if any(self.layers[k].once for k in stage):
                 continue
             places = self._places(stage)
-            waited = _whole(Fraction(longest_wait(places), self.sequences))
+            waited = whole(Fraction(longest_wait(places), self.sequences))
             if waited > found[0]:
                 found = waited, "a branch: its vectors wait until they are read together"
             if self.sequences > 1 and len(stage) > 1 and any(self.streamed[k] for k in stage):
-                settled = _whole(settled_interval(places, self.sequences))
+                settled = whole(settled_interval(places, self.sequences))
                 if settled > found[0]:
                     found = settled, "the buffers between layers: they wait for all sequences"
             ports = [place.inputs for place in places if not place.sources]
@@ -123,13 +128,14 @@ class Accelerator:
         slowest = self.layers[self.slowest_index]
         return interval, f"all layers in turn, most {slowest.name}: {slowest.bound_by}"
 
-    def _layer_bound(self, index: int) -> str:
+    def layer_bound(self, index: int) -> str:
+        """What most of a layer's own cycles wait for."""
         layer, pace = self.layers[index], self.paces[index]
-        if pace.round_cycles > pace.compute_cycles:
-            return f"{layer.name}: external memory {self.external_memory}"
+        if not layer.once and pace.round_cycles > pace.compute_cycles:
+            return "external memory"
         if isinstance(pace, Interleaved) and pace.sequences * pace.busy < pace.cycles:
-            return f"{layer.name}: recurrence latency"
-        return f"{layer.name}: {layer.bound_by}"
+            return "recurrence latency"
+        return layer.bound_by
 
     @property
     def slowest_index(self) -> int:
@@ -217,7 +223,7 @@ class Accelerator:
             once = self.tail
             return steps * (self.step_interval if each_step else 0) + once
         if len(each_step) > 1:
-            return _whole(Fraction(self.sequence_cycles(steps), self.sequences))
+            return whole(Fraction(self.sequence_cycles(steps), self.sequences))
         longest = Fraction(0)
         for index, layer in enumerate(self.layers):
             pace = self.paces[index]
@@ -230,7 +236,7 @@ class Accelerator:
             longest = max(longest, cycles)
         if each_step and self.sequences == 1 and max(self.steps) == 1:
             longest = max(longest, steps * Fraction(self.step_interval))
-        return _whole(longest)
+        return whole(longest)
 
     def spans(self, steps: int) -> tuple[Span, ...]:
         """Every layer's work on every step; cycle 0 brings the first input element."""
@@ -284,5 +290,6 @@ def first_result_cycles(layer: LayerMachine) -> int:
     return before + last.row_cycles + last.latency_cycles - skipped
 
 
-def _whole(value: Fraction) -> int | Fraction:
+def whole(value: Fraction) -> int | Fraction:
+    """An integer where it is one."""
     return int(value) if value.denominator == 1 else value

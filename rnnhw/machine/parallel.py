@@ -26,7 +26,10 @@ def together(layer: LayerMachine, steps: int) -> Together:
 
 
 def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
-    """The layer with the lanes, post-processors and banks for so many steps; weights once."""
+    """The layer with the lanes, post-processors and banks for so many steps; weights once.
+
+    Its traffic is still that of one step: its share of the common reads, rounded up.
+    """
     kept = (MemoryKind.WEIGHTS, MemoryKind.BIASES)
     memories = []
     for memory in layer.memories:
@@ -36,9 +39,12 @@ def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
             # The tables are copies of one another, the vectors are others.
             stored = memory.stored_bits * (1 if memory.kind is MemoryKind.TABLES else steps)
             memories.append(replace(memory, copies=steps, stored_bits=stored))
+    traffic = layer.traffic
+    shared = ("weight_reads", "weight_read_bits", "bias_reads", "bias_read_bits")
     return replace(
         layer,
         lanes=layer.lanes * steps,
+        traffic=replace(traffic, **{name: -(-getattr(traffic, name) // steps) for name in shared}),
         memories=tuple(memories),
         multipliers=tuple(
             Multiplier(each.count * steps, each.a, each.b) for each in layer.multipliers

@@ -97,8 +97,8 @@ def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]
                 at += stint.lead
                 for position, group in enumerate(stint.groups):
                     started = buffer.start(at)
-                    if not position:
-                        take = started - stint.lead
+                    if not position and not stint.lead:
+                        take = started
                     at = started + group.interval
                 # The last group's interval leads to the first group of the layer's next step.
                 at -= stint.lead

@@ -200,13 +200,14 @@ class Buffer:
 class Streamed(Pace):
     """``groups`` of rows with their loads, ``slots`` of which the buffer holds; ``lead`` cycles go
     before the first group. ``sequences`` are interleaved, ``turn`` cycles apart, or as many steps
-    taken together, 0 apart."""
+    taken together, 0 apart. ``bits`` come for all of them."""
 
     groups: tuple[Group, ...]
     slots: int
     lead: int
     sequences: int = 1
     turn: int = 0
+    bits: int = 0
 
     @property
     def block(self) -> int:

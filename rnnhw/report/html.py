@@ -60,7 +60,8 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
         _tiles(report),
         tag("div", *_tables(tables.speed_table(report), tables.work_table(report)), class_="pair"),
     )
-    yield _section("Layers", _table(tables.layers_table(report), titled=False), *_phases(report))
+    layers = _table(tables.layers_table(report), titled=False)
+    yield _section("Layers", layers, *_tables(tables.lanes_table(report)), *_phases(report))
     yield _section("Timeline", *_timeline(report))
     yield _section("Roofline", *_roofline(report))
     yield _section("Operations and traffic", *_work(report))
