@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 GROUND = [
     ["errors"],
     ["arguments", "checks", "files", "numerics"],
-    ["tables"],
+    ["tables", "arrangement"],
     ["dataflow"],
     ["structures", "activations"],
     ["network"],

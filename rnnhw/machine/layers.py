@@ -61,7 +61,8 @@ class LayerMachine:
     ``inputs`` elements arrive each step; ``once`` tells a layer that runs once a sequence, behind
     the last step or a total, from one that runs at every step. ``macs`` are useful
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
-    ``accumulator_bits`` is the widest accumulator.
+    ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
+    post-processor reads elements of the input.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LayerMachine:
     traffic: Traffic
     basis: Basis
     assumptions: tuple[str, ...]
+    reads_inputs_by_unit: bool = False
 
     @property
     def utilisation(self) -> float | None:
@@ -222,6 +224,7 @@ class LayerVariants:
             traffic=traffic_of(plan, schedule, phases, memories),
             basis=Basis.MODELLED if modelled else Basis.REALISED,
             assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
+            reads_inputs_by_unit=schedule.reads_inputs_by_unit,
         )
 
     def _phases(self, lanes: int) -> tuple[Phase, ...]:

@@ -35,7 +35,8 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
             class_="pair",
         ),
     )
-    yield section("Layers", table_html(tables.layers_table(report), titled=False), *_phases(report))
+    layers = table_html(tables.layers_table(report), titled=False)
+    yield section("Layers", layers, *tables_html(tables.lanes_table(report)), *_phases(report))
     yield section("Timeline", *_timeline(report))
     yield section("Roofline", *_roofline(report))
     yield section("Operations and traffic", *_work(report))

@@ -18,6 +18,7 @@ def to_markdown(report: Report) -> str:
         tables.speed_table(report),
         tables.work_table(report),
         tables.layers_table(report),
+        tables.lanes_table(report),
         tables.phases_table(report),
         tables.roofline_table(report),
         tables.operations_table(report),
