@@ -96,6 +96,7 @@ __all__ = [
     "compare",
     "compare_costs",
     "compare_reports",
+    "emit",
     "estimate",
     "jordan_form",
     "load",
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from rnnhw.cost import estimate
     from rnnhw.costcomparison import compare_reports
     from rnnhw.jordan import jordan_form
+    from rnnhw.rtl.emitter import emit
     from rnnhw.sidebyside import compare_costs
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
@@ -117,6 +119,7 @@ _LATER = {
     "compare": "comparison",
     "compare_costs": "sidebyside",
     "compare_reports": "costcomparison",
+    "emit": "rtl.emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

@@ -27,12 +27,14 @@ from rnnhw.cli.compared import (
     comparison_markdown,
     comparison_text,
 )
+from rnnhw.cli.emitted import emitted_data, emitted_text
 from rnnhw.cli.options import (
     Baseline,
     ClockMhz,
     CompareItems,
     Data,
     DesignFile,
+    Folder,
     Format,
     Isa,
     Lanes,
@@ -43,13 +45,19 @@ from rnnhw.cli.options import (
     Profiles,
     ReportFormat,
     RunOutput,
+    Sequences,
     Settings,
+    SimulatorName,
     Vary,
+    Waves,
     assignments,
     bounds,
     chosen_format,
     chosen_lanes,
     listed,
+)
+from rnnhw.cli.options import (
+    Check as CheckOption,
 )
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import (
@@ -70,6 +78,7 @@ from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
+from rnnhw.rtl.emitter import emit
 from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
@@ -333,6 +342,43 @@ def _compare_scores(
         for each in result.checks:
             if not each.check.passed:
                 _complain(check_text(each), "")
+    return 0 if result.passed else 1
+
+
+@app.command("emit")
+def emit_command(
+    design: DesignFile,
+    output: Folder,
+    settings: Settings = None,
+    data: Data = None,
+    lanes: Lanes = None,
+    check: CheckOption = False,
+    simulator: SimulatorName = None,
+    waves: Waves = None,
+    sequences: Sequences = None,
+    format: Format = None,
+) -> int:
+    """Write a design as Verilog-2005.
+
+    The folder holds the sources, their memory images, a test bench with the design's real inputs
+    and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
+    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
+    code is 1 where an output or a cycle differs.
+    """
+    shown = chosen_format(format, None, {"text": "", "json": ""})
+    given = chosen_lanes(lanes)
+    loaded = _load(design, settings)
+    result = emit(
+        loaded,
+        output,
+        data=data,
+        lanes=given,
+        sequences=sequences,
+        check=check,
+        simulator=simulator,
+        waves=waves,
+    )
+    _show(emitted_text(result) if shown == "text" else _json(emitted_data(result)))
     return 0 if result.passed else 1
 
 

@@ -13,10 +13,12 @@ from rnnhw.errors import UsageError
 
 __all__ = [
     "Baseline",
+    "Check",
     "ClockMhz",
     "CompareItems",
     "Data",
     "DesignFile",
+    "Folder",
     "Format",
     "Isa",
     "Lanes",
@@ -27,8 +29,11 @@ __all__ = [
     "Profiles",
     "ReportFormat",
     "RunOutput",
+    "Sequences",
     "Settings",
+    "SimulatorName",
     "Vary",
+    "Waves",
     "assignments",
     "bounds",
     "chosen_format",
@@ -117,6 +122,31 @@ Lanes = Annotated[
         "--lanes",
         metavar="N|auto",
         help="Multiply-accumulate lanes a layer; auto: the fewest that meet the deadline.",
+    ),
+]
+Folder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Run the test bench: every output and every cycle.")
+]
+SimulatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--simulator", metavar="NAME", help="iverilog, verilator or all; default: iverilog."
+    ),
+]
+Waves = Annotated[
+    Path | None,
+    typer.Option("--waves", metavar="FILE", help="Record the signals, as .vcd or .fst."),
+]
+Sequences = Annotated[
+    int | None,
+    typer.Option(
+        "--sequences",
+        metavar="N",
+        help="Sequences in the test bench; default: the first that fit 100,000 cycles.",
     ),
 ]
 

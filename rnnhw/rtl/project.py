@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rnnhw.numerics import Q
 from rnnhw.rtl.bench import Stimulus, bench_files, bench_name
 from rnnhw.rtl.emission import Emission
 
-__all__ = ["project_files", "sources", "static_module", "write_project"]
+__all__ = ["project_files", "sources", "static_module", "static_modules", "write_project"]
 
 _LICENCE = "SPDX-License-Identifier: MIT"
 _ORIGIN = f"Written by rnnhw {__version__}."
@@ -23,10 +24,26 @@ def static_module(name: str) -> str:
     return (files("rnnhw.rtl") / "verilog" / f"{name}.v").read_text()
 
 
+def static_modules(emission: Emission) -> tuple[str, ...]:
+    """The static modules of a network, with those that they instantiate in turn."""
+    found: set[str] = set()
+    pending = list(emission.modules)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += _INSTANCE.findall(static_module(name))
+    return tuple(sorted(found))
+
+
+_INSTANCE = re.compile(r"^\s*(rnnhw_\w+) (?:#|\w+ ?\()", re.MULTILINE)
+"""A static module at the start of a line; its own declaration stands behind ``module``."""
+
+
 def sources(emission: Emission) -> list[str]:
     """The Verilog files of a network without its test bench."""
     generated = [name for name in emission.files if name.endswith(".v")]
-    return [*generated, *(f"{name}.v" for name in emission.modules)]
+    return [*generated, *(f"{name}.v" for name in static_modules(emission))]
 
 
 def project_files(emission: Emission, stimulus: Stimulus | None = None) -> dict[str, str]:
@@ -36,7 +53,7 @@ def project_files(emission: Emission, stimulus: Stimulus | None = None) -> dict[
     if stimulus is not None:
         generated |= bench_files(emission, stimulus)
     texts = {file: _marked(text, "//") for file, text in generated.items()}
-    texts |= {f"{module}.v": static_module(module) for module in emission.modules}
+    texts |= {f"{module}.v": static_module(module) for module in static_modules(emission)}
     texts[f"{name}.f"] = _marked("".join(f"{file}\n" for file in sources(emission)), "//")
     texts[f"{name}.core"] = _core(emission, generated, stimulus is not None)
     texts[f"{name}.h"] = _marked(_header(emission), "//")
