@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnhw.errors import DesignError
-from rnnhw.machine import Accelerator
+from rnnhw.machine import Accelerator, Basis
 from rnnhw.machine.memory import address_bits
 from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
 from rnnhw.rtl.emission import Emission
@@ -30,8 +30,15 @@ def emit_network(
     """The Verilog of ``network`` on ``machine``.
 
     Raises:
-        DesignError: something in the network cannot be emitted; the message says what.
+        DesignError: something in the network or its schedule cannot be emitted; the message says
+            what.
     """
+    for layer in machine.layers:
+        if layer.basis is not Basis.REALISED:
+            raise DesignError(
+                f"{layer.name}: {layer.assumptions[0]} cannot be emitted as Verilog",
+                "rnnhw report still gives its modelled cycles and storage",
+            )
     return _Top(identifier(name), network, machine, parameters).emission()
 
 

@@ -29,7 +29,6 @@ from rnnhw.dataflow import (
     Subtract,
     operation_table,
 )
-from rnnhw.errors import DesignError
 from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.numerics import Q
@@ -246,12 +245,6 @@ class PostProcessor:
                 width = max(net_width(node.format), 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)
-        if value.gate and isinstance(node, Input | State):
-            raise DesignError(
-                f"{self._plan.graph.signal(node)}: {node.units} units among vectors of "
-                f"{self._plan.widths[self._phase]} cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
         advance = self._reads[value].advance(self._gates)
         units = self._plan.widths[self._phase]
         name = self._by_unit(value, units, self.token(advance))
@@ -453,13 +446,6 @@ class PostProcessor:
     def _two(self, value: Value) -> tuple[list[_Net], list[str], int]:
         """The operands' nets, as they are read, and the cycle."""
         cycle, operands = self._start(value), self._plan.operands(value)
-        assert isinstance(value.node, Node)
-        if len(operands) != len(value.node.operands):
-            raise DesignError(
-                f"{self._plan.graph.signal(value.node)}: a part of a longer result of an earlier "
-                "phase cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
         nets = [self._net(operand) for operand in operands]
         return nets, [self._copy(net, cycle) for net in nets], cycle
 
@@ -604,12 +590,7 @@ class PostProcessor:
 
     def refuse(self, value: Value) -> _Net:
         """An operation that has no place in a post-processor."""
-        assert isinstance(value.node, Node)
-        what = "a permutation within a step" if isinstance(value.node, Gather) else "this operation"
-        raise DesignError(
-            f"{self._plan.graph.signal(value.node)}: {what} is not emitted",
-            "rnnhw report still gives its modelled cycles",
-        )
+        raise AssertionError(f"{value.node} is no operation of a post-processor")
 
     def _shift_register(self, name: str, head: str, last: int) -> None:
         module = self._module
