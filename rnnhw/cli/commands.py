@@ -78,7 +78,7 @@ from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
-from rnnhw.rtl.emitter import emit
+from rnnhw.emitter import emit
 from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
