@@ -235,7 +235,7 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     """A function's table with its bits."""
     table = node.table
     key = table.function.name, table.address, table.format
-    return key, (1 << table.address.width) * table.format.width
+    return key, (1 << table.address.width) * table.word_bits(table.unsigned)
 
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
@@ -252,11 +252,14 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
             name = f"{node.name} table{suffix}"
-            memory = Memory(name, MemoryKind.TABLES, depth, node.format.width)
+            width = node.table.word_bits(node.table.unsigned)
+            memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, width), tables in shared.items():
+    for (address, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
         name = "gate tables " + "+".join(functions)
+        unsigned = all(node.table.unsigned for node in tables.values())
+        width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
         yield Held(memory, tuple(map(_table, tables.values())))
 

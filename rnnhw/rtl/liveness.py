@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from rnnhw.rtl.text import Instance, Module
 
 __all__ = ["lowest_bits"]
 
 _RESULTS = ("y", "q", "value")
+_ALIAS = re.compile(r"^wire (?:signed )?(?:\[\d+:0\] )?(\w+) = (.*);$")
+_INSTANCE = re.compile(r"^rnnhw_|^  \w+ \(\.|^//")
 _NET = re.compile(r"^(?:\$signed\()?([A-Za-z_]\w*)(?:\[(\d+):(\d+)\])?\)?$")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What reads a net from bit ``low`` on: the bit that it ``need``s for those of its ``result``
+    from one on; all bits without a rule."""
+
+    need: Callable[[int], int] | None
+    result: str
+    low: int
 
 
 def lowest_bits(module: Module) -> dict[str, int]:
@@ -20,45 +34,41 @@ def lowest_bits(module: Module) -> dict[str, int]:
     What drops fraction bits leaves those bits unread of its operand: a cast all that it drops, but
     for the one that it rounds by.
     """
-    drivers = {
-        port: instance
-        for instance in module.instances
-        for name, port in instance.ports.items()
-        if name in _RESULTS
-    }
+    readers: dict[str, list[_Reader]] = {}
+    for instance in module.instances:
+        results = [text for port, text in instance.ports.items() if port in _RESULTS]
+        rule = _NEEDS.get(instance.module) if results else None
+        for port, text in instance.ports.items():
+            if port in _RESULTS:
+                continue
+            for net, low in _nets(text):
+                need = None if rule is None else partial(rule, instance, port)
+                readers.setdefault(net, []).append(_Reader(need, results[0] if rule else "", low))
+    for line in module.lines:
+        alias = _ALIAS.match(line)
+        if alias and (source := _NET.match(alias[2])):
+            reader = _Reader(lambda result: result, alias[1], int(source[3] or 0))
+            readers.setdefault(source[1], []).append(reader)
+        elif not _INSTANCE.match(line):
+            for net in re.findall(r"[A-Za-z_]\w*", line.partition("=")[2]):
+                readers.setdefault(net, []).append(_Reader(None, "", 0))
     lowest: dict[str, int] = {}
-    for net in drivers:
-        lowest[net] = -1  # not known yet
-    operands = {
-        net: [
-            (instance, port, low)
-            for instance in module.instances
-            for port, text in instance.ports.items()
-            if port not in _RESULTS
-            for found, low in _nets(text)
-            if found == net
-        ]
-        for net in drivers
-    }
-    elsewhere = _read_elsewhere(module, drivers)
 
     def find(net: str) -> int:
-        if lowest[net] >= 0:
-            return lowest[net]
-        lowest[net] = 0  # against a circle, which post-processors do not have
-        if net in elsewhere or not operands[net]:
-            return 0
-        needs = []
-        for instance, port, low in operands[net]:
-            rule = _NEEDS.get(instance.module)
-            if rule is None:
-                return 0
-            results = [name for port_, name in instance.ports.items() if port_ in _RESULTS]
-            needs.append(low + rule(instance, port, find(results[0])))
-        lowest[net] = min(needs)
+        if net not in lowest:
+            lowest[net] = 0  # against a circle, which post-processors do not have
+            found = [
+                0 if reader.need is None else reader.low + reader.need(find(reader.result))
+                for reader in readers.get(net, [])
+            ]
+            lowest[net] = min(found, default=0)
         return lowest[net]
 
-    return {net: find(net) for net in drivers}
+    for instance in module.instances:
+        for port, text in instance.ports.items():
+            if port in _RESULTS:
+                find(text)
+    return lowest
 
 
 def _nets(text: str) -> Iterator[tuple[str, int]]:
@@ -69,21 +79,6 @@ def _nets(text: str) -> Iterator[tuple[str, int]]:
     else:
         for name in re.findall(r"[A-Za-z_]\w*", text):
             yield name, 0
-
-
-def _read_elsewhere(module: Module, drivers: Mapping[str, Instance]) -> set[str]:
-    words = {
-        word for line in module.lines if "assign" in line or "<=" in line or "=" in line
-        for word in re.findall(r"[A-Za-z_]\w*", _assigned(line))
-    }  # fmt: skip
-    return words & set(drivers)
-
-
-def _assigned(line: str) -> str:
-    """What a line assigns; nothing for instances, whose ports are told apart."""
-    if line.lstrip().startswith(("rnnhw_", "//")) or re.match(r"\s+\w+ \(\.", line):
-        return ""
-    return line.partition("=")[2]
 
 
 def _add(instance: Instance, port: str, result: int) -> int:
