@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from rnnhw.costreport import Chosen, Figure, PlanReport, Status, derived, not_known, not_used
 from rnnhw.errors import UsageError
 from rnnhw.machine import LayerChoices, LayerMachine, layer_choices
 from rnnhw.network import Network
-from rnnhw.placement import layer_fit, logic, multiplier_blocks, place
-from rnnhw.profiles import Fpga, ResourceFit
+from rnnhw.placement import logic, multiplier_blocks, place
+from rnnhw.profiles import Fpga
 
 __all__ = ["plan_lanes"]
 
@@ -216,8 +216,7 @@ class _Layer:
         self._outlines: dict[int, tuple[int, int]] = {}
         self._costs: dict[int, _Cost] = {}
         first = choices.machine(choices.lanes[0])
-        self._lut = layer_fit(first, profile, "lut")
-        self._ff = layer_fit(first, profile, "ff")
+        self._known = (_logic(first, profile, "lut"), _logic(first, profile, "ff"))
 
     @property
     def lanes(self) -> Sequence[int]:
@@ -227,7 +226,8 @@ class _Layer:
     @property
     def fits_known(self) -> tuple[bool, bool]:
         """Whether LUT and FF are known."""
-        return self._lut is not None, self._ff is not None
+        lut, ff = self._known
+        return lut is not None, ff is not None
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on that many lanes."""
@@ -257,8 +257,8 @@ class _Layer:
                 self.multipliers(lanes),
                 sum(place(memory, self._profile).blocks for memory in machine.memories),
                 lanes,
-                _logic(machine, self._lut),
-                _logic(machine, self._ff),
+                _logic(machine, self._profile, "lut") or 0,
+                _logic(machine, self._profile, "ff") or 0,
             )
         return self._costs[lanes]
 
@@ -275,8 +275,11 @@ class _Layer:
         return min((n for n in found if self.multipliers(n) == fewest), key=self.cost)
 
 
-def _logic(machine: LayerMachine, fit: ResourceFit | None) -> int:
-    return 0 if fit is None else logic(machine, fit)
+def _logic(
+    machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]
+) -> int | None:
+    found = logic(machine, profile, resource)
+    return None if found is None else found[0]
 
 
 # --- search ------------------------------------------------------------------------------------
