@@ -121,7 +121,8 @@ def main() -> None:
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     options = parser.parse_args()
     tool = required("yosys")
-    made = {point: emission(point) for point in [*drawn(options.points, SEED), *GRID]}
+    small = drawn(options.points // 8, SEED, small=True)
+    made = {point: emission(point) for point in [*drawn(options.points, SEED), *small, *GRID]}
     toml = ["# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"]
     results: list[dict[str, object]] = []
     for family in FAMILIES:

@@ -109,8 +109,8 @@ if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.costcomparison import compare_reports
-    from rnnhw.jordan import jordan_form
     from rnnhw.emitter import emit
+    from rnnhw.jordan import jordan_form
     from rnnhw.sidebyside import compare_costs
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
@@ -119,7 +119,7 @@ _LATER = {
     "compare": "comparison",
     "compare_costs": "sidebyside",
     "compare_reports": "costcomparison",
-    "emit": "rtl.emitter",
+    "emit": "emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

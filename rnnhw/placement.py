@@ -29,7 +29,7 @@ _LUT_RAM_BITS = 1024
 class Placement:
     """Where one memory lies: ``blocks`` block RAMs, 0 if it is made of registers or LUTs."""
 
-    where: Literal["block RAM", "LUT RAM", "registers"]
+    where: Literal["block RAM", "LUT RAM", "registers", "constants"]
     blocks: int
 
 
@@ -54,7 +54,8 @@ def place(memory: Memory, profile: Fpga) -> Placement:
         each = profile.memory_blocks(memory.depth, memory.width)
     blocks = memory.copies * each
     if memory.kind.rom:
-        return Placement("block RAM", blocks)
+        # One word never changes: it is wired.
+        return Placement("block RAM", blocks) if memory.depth > 1 else Placement("constants", 0)
     if mapping is not None:
         where = mapping.place(memory.depth, memory.width, each, rewritten=memory.rewritten)
         return Placement(where, blocks if where == "block RAM" else 0)

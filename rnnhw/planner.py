@@ -275,9 +275,7 @@ class _Layer:
         return min((n for n in found if self.multipliers(n) == fewest), key=self.cost)
 
 
-def _logic(
-    machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]
-) -> int | None:
+def _logic(machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]) -> int | None:
     found = logic(machine, profile, resource)
     return None if found is None else found[0]
 

@@ -42,8 +42,8 @@ EAST = [
 ]
 HALL = [["rtl"]]
 ROOF = [
-    ["report", "sweep", "comparison", "importers", "jordan", "emitter", "synthesis"],
-    ["sidebyside"],
+    ["report", "sweep", "comparison", "importers", "jordan", "emitter"],
+    ["sidebyside", "synthesis"],
     ["cli"],
     ["__main__"],
 ]

@@ -68,9 +68,11 @@ from rnnhw.cli.show import (
     system_info,
     verification_text,
 )
+from rnnhw.cli.synthesised import synthesis_data, synthesis_text
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
 from rnnhw.design import Design, load
+from rnnhw.emitter import emit
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.files import check_writable, written_whole
@@ -78,7 +80,6 @@ from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
-from rnnhw.emitter import emit
 from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
@@ -87,6 +88,7 @@ from rnnhw.simulation import (
     figure_names,
     simulate,
 )
+from rnnhw.synthesis import synthesise_design
 from rnnhw.tasks import Score
 from rnnhw.verification import Verification, verify
 
@@ -380,6 +382,40 @@ def emit_command(
     )
     _show(emitted_text(result) if shown == "text" else _json(emitted_data(result)))
     return 0 if result.passed else 1
+
+
+@app.command("synth")
+def synth_command(
+    design: DesignFile,
+    profile: Profile = None,
+    settings: Settings = None,
+    lanes: Lanes = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", help="Place and route with so many seeds.")
+    ] = 1,
+    no_place: Annotated[
+        bool, typer.Option("--no-place", help="Synthesise alone: no clock.")
+    ] = False,
+    format: Format = None,
+    output: Output = None,
+) -> int:
+    """Synthesise a design's Verilog and show the estimate beside it.
+
+    With yosys, and nextpnr for iCE40 and ECP5. LUTs, flip-flops, multiplier blocks and block RAM
+    before placement; the highest clock of each seed.
+    """
+    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    if output is not None:
+        check_writable(output)
+    result = synthesise_design(
+        _load(design, settings),
+        profile,
+        lanes=chosen_lanes(lanes),
+        seeds=seeds,
+        placed=not no_place,
+    )
+    _deliver(synthesis_text(result) if shown == "text" else _json(synthesis_data(result)), output)
+    return 0
 
 
 @app.command("profiles")

@@ -1,4 +1,5 @@
-"""Widths of what the lanes multiply: operands moved to meet the accumulators, weights at one scale."""
+"""Widths of what the lanes multiply: operands moved to meet the accumulators, weights of one
+scale."""
 
 from __future__ import annotations
 
@@ -26,9 +27,7 @@ def weight_fraction(products: Sequence[Matvec]) -> int:
     return max(0 if p.weights is None else p.weights.format.fraction for p in products)
 
 
-def segment_shift(
-    plan: Plan, phases: Sequence[Phase], lanes: int, phase: int, segment: int
-) -> int:
+def segment_shift(plan: Plan, phases: Sequence[Phase], lanes: int, phase: int, segment: int) -> int:
     """By how many bits the operands of a segment move to meet the accumulators."""
     products = products_of(plan, phase, lanes)[segment]
     vector = phases[phase].segments[segment].vector

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
-from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
+from rnnhw.dataflow import Constant, Input, Node, State, unwired
 from rnnhw.machine.memory import (
     Held,
     Memory,

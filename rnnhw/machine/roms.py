@@ -30,7 +30,16 @@ from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
-__all__ = ["bias_word", "operand_format", "permuted_by_unit", "roms_of", "shifted", "uniform", "unit_reads", "weight_format"]
+__all__ = [
+    "bias_word",
+    "operand_format",
+    "permuted_by_unit",
+    "roms_of",
+    "shifted",
+    "uniform",
+    "unit_reads",
+    "weight_format",
+]
 
 
 def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
@@ -120,9 +129,7 @@ def _weight_bits(transform: Transform) -> int:
     return transform.node.weights.format.width
 
 
-def _bias_interval(
-    plan: Plan, rows: Rows, constants: Sequence[Node], half: int
-) -> tuple[int, int]:
+def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
     """The bounds of what rows start from, at the scale of their phase's accumulators."""
     scale = plan.accumulator(rows.phase).fraction
     own = rows.word(Part.WHOLE)[0].fraction

@@ -215,9 +215,7 @@ class Numbers:
 class Shape(Numbers):
     """The same layout without trained numbers: all are zero."""
 
-    def __init__(
-        self, plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int
-    ) -> None:
+    def __init__(self, plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int) -> None:
         constants = {
             node.tensor.key: np.zeros(node.tensor.shape, np.int64)
             for node in plan.graph.nodes

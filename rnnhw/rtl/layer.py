@@ -48,9 +48,7 @@ def emit_layer(
     return draft.module
 
 
-def outline_layer(
-    graph: StepGraph, lanes: int, windows: Mapping[int, int] | None = None
-) -> Module:
+def outline_layer(graph: StepGraph, lanes: int, windows: Mapping[int, int] | None = None) -> Module:
     """The module of :func:`emit_layer` without the trained numbers: its instances with their
     parameters, which no number changes.
 

@@ -116,7 +116,10 @@ def _window(i: Instance, context: Context) -> Amounts:
     yield "comparison", i["COLUMN_BITS"] * 2
     step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
     bits = i["POSITION_BITS"] - ((step & -step).bit_length() - 1) / 2
-    yield ("cyclic position" if i["CYCLIC"] else "position"), bits
+    if i["CYCLIC"] and i["UNITS"] == 1 << i["INDEX_BITS"]:
+        yield "position", i["INDEX_BITS"]
+    else:
+        yield ("cyclic position" if i["CYCLIC"] else "position"), bits
     if not i["CYCLIC"]:
         yield "outside", i["WIDTH"]
 
@@ -132,8 +135,7 @@ def _lanes(i: Instance, context: Context) -> Amounts:
     left = mapping.in_logic(operand, weight)
     inner = mapping.packed and not left and width <= mapping.packed_accumulator
     yield ("accumulator" if inner else "outer accumulator"), lanes * width
-    for amounts in _partial(operand, weight, context, lanes):
-        yield amounts
+    yield from _partial(operand, weight, context, lanes)
 
 
 def _partial(a: int, b: int, context: Context, count: int) -> Amounts:

@@ -29,8 +29,9 @@ class Context:
 
     ``gates`` are the rows of a unit, ``operands`` the different ones among those of all lanes;
     ``mixed`` tells that bits of an operand are zero in the columns of some feeds alone. ``lowest``
-    are the lowest bits that are read of nets, ``unsigned`` those whose sign is zero; ``layout(depth, width)`` says how many block RAMs a
-    memory fills, and how many of them one behind the other.
+    are the lowest bits that are read of nets, ``unsigned`` the nets whose sign is zero;
+    ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
+    depth is cut.
     """
 
     mapping: Mapping
@@ -126,7 +127,9 @@ def _block(i: Instance, context: Context) -> int:
 
 def _window(i: Instance, context: Context) -> int:
     step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
-    positions = 2 * i["POSITION_BITS"] - _even(step)
+    # Modulo a power of two only the index is left of a position.
+    wraps = i["CYCLIC"] and i["UNITS"] == 1 << i["INDEX_BITS"]
+    positions = 2 * i["INDEX_BITS" if wraps else "POSITION_BITS"] - _even(step)
     width = i["WIDTH"] - (i.ports["element"] in context.unsigned)
     return positions + (not i["CYCLIC"]) + (i["SPAN"] - 1) * width
 

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from rnnhw.errors import RnnhwError, UsageError
 
-__all__ = ["FAMILIES", "Cells", "Family", "Placed", "Tool", "find_tool", "place", "required", "synthesise"]
+__all__ = [
+    "FAMILIES",
+    "Cells",
+    "Family",
+    "Placed",
+    "Tool",
+    "find_tool",
+    "place",
+    "required",
+    "synthesise",
+]
 
 _SECONDS = 3600.0
 
