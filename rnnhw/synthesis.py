@@ -112,7 +112,9 @@ def synthesise_design(
             clocks = [
                 place(place_, top, family, options, seed, router) for seed in range(1, seeds + 1)
             ]
-    tools = [f"{yosys.version}, {family.command}"] + [router.version] * (router is not None)
+    tools = [f"{yosys.version}, {family.command}"]
+    if router is not None:
+        tools.append(router.version)
     note = "" if routed or not placed else f"nextpnr has no {device.title}: not placed"
     return Synthesis(
         design,
