@@ -133,8 +133,10 @@ def main() -> None:
                 counted[point] = cells
         estimates = {point: estimated(made[point][1], family) for point in counted}
         training = [point for point in counted if point not in GRID]
+        amounts_of_all = np.array([estimates[point][0] for point in training])
+        present = amounts_of_all.any(axis=0)
         each = fitted(
-            np.array([estimates[point][0] for point in training]),
+            amounts_of_all,
             np.array([counted[point].lut for point in training], float),
         )
         errors: dict[str, list[float]] = {"lut": [], "ff": []}
@@ -154,6 +156,7 @@ def main() -> None:
             f'date = "{options.date}"\npoints = {len(training)}\nheld_out = {len(GRID)}\n',
             *(f"{name}_error = {max(found):.1f}\n" for name, found in errors.items()),
             *(f"{name}_mean_error = {np.mean(found):.1f}\n" for name, found in errors.items()),
+            f"unseen = {json.dumps([k for k, seen in zip(KINDS, present, strict=True) if not seen])}\n",
             f"\n[{family}.luts]\n",
             *(f'"{kind}" = {value:.2f}\n' for kind, value in zip(KINDS, each, strict=True)),
         ]

@@ -242,7 +242,7 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     """A function's table with its bits."""
     table = node.table
     key = table.function.name, table.address, table.format
-    return key, (1 << table.address.width) * table.word_bits(table.unsigned)
+    return key, (1 << table.address.width) * table.format.width
 
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:

@@ -32,7 +32,8 @@ class Calibration:
 
     ``luts`` by the kinds of :data:`rnnhw.rtl.luts.KINDS`, fitted to ``points`` syntheses with
     ``tool`` on ``date``. ``lut_error`` and ``ff_error`` are the largest errors, in percent, of
-    ``held_out`` other syntheses, beside their means.
+    ``held_out`` other syntheses, beside their means; ``unseen`` are the kinds that no fitted
+    design had.
     """
 
     tool: str
@@ -43,6 +44,7 @@ class Calibration:
     ff_error: float
     lut_mean_error: float
     ff_mean_error: float
+    unseen: list[str]
     luts: dict[str, float]
 
 
@@ -70,7 +72,8 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
     calibration."""
     mapping = mapping_of(profile.family)
     known = calibration(mapping.name) if mapping is not None else None
-    if mapping is None or known is None:
+    # Without multiplier blocks products are made of LUTs, which were not calibrated.
+    if mapping is None or known is None or profile.dsp is None:
         return None
     found = amounts_of(layer, profile, mapping)
     if found is None:
@@ -78,11 +81,13 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
     amounts, registers = found
     lut = sum(amount * known.luts.get(kind, 0) for kind, amount in amounts.items())
     basis = f"{known.held_out} syntheses ({known.tool})"
+    beyond = [kind for kind in known.unseen if amounts.get(kind)]
+    far = f"; extrapolated, no such design was synthesised: {', '.join(beyond)}" if beyond else ""
     return Logic(
         round(lut),
         registers,
-        f"estimated from the Verilog's structure, within {known.lut_error:g} % on {basis}",
-        f"counted from the Verilog's structure, within {known.ff_error:g} % on {basis}",
+        f"estimated from the Verilog's structure, within {known.lut_error:g} % on {basis}{far}",
+        f"counted from the Verilog's structure, within {known.ff_error:g} % on {basis}{far}",
     )
 
 

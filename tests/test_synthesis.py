@@ -1,0 +1,188 @@
+"""Estimates against synthesis: the machine's memories are those emitted, cells as yosys counts."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rnnhw.design import load
+from rnnhw.machine import Basis, accelerator
+from rnnhw.network import Scan, Window
+from rnnhw.placement import dsp_blocks, place
+from rnnhw.profiles import load_profile
+from rnnhw.rtl.layer import emit_layer, outline_layer
+from rnnhw.rtl.mapping import MAPPINGS
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.parts import memories, multipliers
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.resources import layer_logic
+from rnnhw.rtl.synthesis import FAMILIES, find_tool, synthesise
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from resource_points import GRID, PROFILES, parameters  # noqa: E402
+
+DESIGNS = sorted((ROOT / "designs").glob("*.py"))
+YOSYS = find_tool("yosys")
+needs_yosys = pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
+
+
+def realised(network, lanes):
+    """Every layer that is emitted: its node, its machine, the windows that it reads."""
+    machines = {layer.name: layer for layer in accelerator(network, lanes).layers}
+    for node in network.nodes:
+        if isinstance(node, Scan) and machines[node.name].basis is Basis.REALISED:
+            windows = {n: s.width for n, s in enumerate(node.sources) if isinstance(s, Window)}
+            yield node, machines[node.name], windows
+
+
+def networks():
+    for path in DESIGNS:
+        design = load(path)
+        lanes = design.target.lanes if design.target else 1
+        yield design.network, 1 if lanes == "auto" else lanes
+    for point in GRID:
+        yield point.design().network, point.lanes
+
+
+def test_memories_and_multipliers_are_those_of_the_verilog():
+    layers = 0
+    for network, lanes in networks():
+        for node, machine, windows in realised(network, lanes):
+            module = outline_layer(node.graph, machine.lanes, windows)
+            own = Counter()
+            for memory in machine.memories:
+                own[memory.depth, memory.width, memory.kind.rom] += memory.copies
+            assert Counter(memories(module)) == own, node.name
+            products = Counter()
+            for each in machine.multipliers:
+                products[tuple(sorted((each.a.width, each.b.width)))] += each.count
+            assert Counter(tuple(sorted(p)) for p in multipliers(module)) == products, node.name
+            layers += 1
+    assert layers > 50
+
+
+def test_the_outline_of_a_layer_is_what_is_emitted_with_numbers():
+    for point in GRID:
+        network = point.design().network
+        for node, machine, windows in realised(network, point.lanes):
+            outline = outline_layer(node.graph, machine.lanes, windows)
+            numbers = parameters(network)
+            layer = emit_layer("layer", node.graph, machine.lanes, numbers, windows)
+            assert outline.instances == layer.instances
+            assert outline.registers == layer.registers
+
+
+def synthesised(point, family, folder):
+    network = point.design().network
+    machine = accelerator(network, point.lanes)
+    emission = emit_network("net", network, machine, parameters(network))
+    write_project(emission, folder)
+    sources = [name for name in (folder / "net.f").read_text().split() if name.endswith(".v")]
+    return machine, emission, synthesise(folder, sources, "net", FAMILIES[family], YOSYS)
+
+
+@needs_yosys
+@pytest.mark.parametrize(
+    ("index", "family"), [(1, "ice40"), (1, "ecp5"), (6, "ice40"), (12, "ecp5"), (16, "ice40")]
+)
+def test_estimates_are_what_yosys_counts(tmp_path, index, family):
+    machine, _, cells = synthesised(GRID[index], family, tmp_path)
+    profile = load_profile(PROFILES[family])
+    assert sum(dsp_blocks(layer, profile) for layer in machine.layers) == cells.dsp
+    blocks = sum(place(memory, profile).blocks for _, memory in machine.memories)
+    assert blocks == cells.block_ram
+    logic = [layer_logic(layer, profile) for layer in machine.layers]
+    assert sum(each.ff for each in logic) == pytest.approx(cells.ff, rel=0.05)
+    if YOSYS.version.startswith("yosys 0.23"):
+        assert sum(each.lut for each in logic) == pytest.approx(cells.lut, rel=0.1)
+
+
+def test_the_committed_grid_is_that_of_the_estimates():
+    data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
+    assert len(data["points"]) == 60
+    exact = sum(
+        all(point["estimated"][name] == point["measured"][name] for name in ("dsp", "block_ram"))
+        for point in data["points"]
+    )
+    assert exact >= 57
+    by_name = {(p["family"], p["design"], p["lanes"]): p for p in data["points"]}
+    for family, profile_name in PROFILES.items():
+        profile = load_profile(profile_name)
+        for point in GRID:
+            saved = by_name[family, point.name, point.lanes]["estimated"]
+            layers = accelerator(point.design().network, point.lanes).layers
+            logic = [layer_logic(layer, profile) for layer in layers]
+            assert sum(each.ff for each in logic) == saved["ff"]
+            assert sum(each.lut for each in logic) == pytest.approx(saved["lut"], abs=3)
+            assert abs(saved["ff"] / by_name[family, point.name, point.lanes]["measured"]["ff"] - 1) < 0.05  # fmt: skip  # noqa: E501
+
+
+def test_rules_of_multipliers():
+    ice40, ecp5 = MAPPINGS["ice40"], MAPPINGS["ecp5"]
+    assert [ice40.blocks(*w) for w in [(5, 5), (5, 6), (8, 17), (8, 20), (18, 18)]] == [0, 1, 1, 2, 3]
+    assert [ecp5.blocks(*w) for w in [(1, 8), (2, 8), (8, 19), (8, 20), (20, 20)]] == [0, 1, 1, 2, 4]
+
+
+def test_a_missing_tool_is_named_with_its_package(tmp_path):
+    path = str(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnhw", "synth", str(ROOT / "designs" / "adder_tridiagonal.py"),
+         "--profile", "ice40up5k"],
+        capture_output=True, text=True, check=False, cwd=ROOT, env={"PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "yosys is not installed" in done.stderr and "apt install yosys" in done.stderr
+
+
+@needs_yosys
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
+def test_a_netlist_of_gates_computes_what_golden_computes(tmp_path):
+    import numpy as np
+
+    from rnnhw import golden
+    from rnnhw.machine import output_cycles
+    from rnnhw.rtl.bench import stimulus_of
+    from rnnhw.rtl.project import sources
+    from rnnhw.run import Batch
+
+    network = GRID[1].design().network
+    machine = accelerator(network, GRID[1].lanes)
+    numbers = parameters(network)
+    emission = emit_network("net", network, machine, numbers)
+    lengths = np.array([3, 1, 2])
+    source = network.source
+    rng = np.random.default_rng(3)
+    shape = (3, 3, source.units)
+    inputs = rng.integers(source.format.lowest, source.format.max + 1, shape)
+    run = golden.run(network, numbers, Batch(inputs=inputs, lengths=lengths, initial={}))
+    cycles = tuple(output_cycles(network, machine, lengths.tolist()))
+    stimulus = stimulus_of(inputs, lengths, run.outputs, run.lengths, cycles)
+    write_project(emission, tmp_path, stimulus)
+    script = (
+        f"read_verilog -defer {' '.join(sources(emission))}; synth_ice40 -dsp -top net; "
+        "write_verilog -noattr gates.v"
+    )
+    YOSYS.run(["-q", "-p", script], tmp_path)
+    cells = YOSYS.run(["-p", "read_verilog -lib -icells +/ice40/cells_sim.v; "
+                       "write_verilog cells.v"], tmp_path)  # fmt: skip
+    assert cells
+    library = Path("/usr/share/yosys/ice40/cells_sim.v")
+    if not library.exists():
+        pytest.skip("the simulation models of yosys are not where Debian has them")
+    built = subprocess.run(
+        ["iverilog", "-g2012", "-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-s", "net_tb", "-o", "gates.vvp",
+         "net_tb.v", "gates.v", str(library)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr[:500]
+    done = subprocess.run(
+        ["vvp", "-n", "gates.vvp"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    print(done.stdout[-500:])
+    assert "vectors" in done.stdout or done.stdout
