@@ -135,6 +135,7 @@ def main() -> None:
         training = [point for point in counted if point not in GRID]
         amounts_of_all = np.array([estimates[point][0] for point in training])
         present = amounts_of_all.any(axis=0)
+        unseen = [kind for kind, seen in zip(KINDS, present, strict=True) if not seen]
         each = fitted(
             amounts_of_all,
             np.array([counted[point].lut for point in training], float),
@@ -156,7 +157,7 @@ def main() -> None:
             f'date = "{options.date}"\npoints = {len(training)}\nheld_out = {len(GRID)}\n',
             *(f"{name}_error = {max(found):.1f}\n" for name, found in errors.items()),
             *(f"{name}_mean_error = {np.mean(found):.1f}\n" for name, found in errors.items()),
-            f"unseen = {json.dumps([k for k, seen in zip(KINDS, present, strict=True) if not seen])}\n",
+            f"unseen = {json.dumps(unseen)}\n",
             f"\n[{family}.luts]\n",
             *(f'"{kind}" = {value:.2f}\n' for kind, value in zip(KINDS, each, strict=True)),
         ]
