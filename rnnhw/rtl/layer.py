@@ -78,6 +78,7 @@ class _Layer:
         self._multiply(self._columns.write())
         self._results()
         self._units.finish()
+        self._draft.module.ignore_unread("row_early_sum")
 
     def _ports(self) -> None:
         module = self._draft.module
@@ -224,7 +225,7 @@ class _Layer:
         issued = [column.active for column in columns]
         module.wire("issue", 0, " | ".join(issued), signed=False)
         operand = self._columns.operand_width
-        for active in issued:
+        for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
             module.add(f"always @(posedge clk) {active}_read <= {active};")
         module.wire("operands", lanes * operand, signed=False)

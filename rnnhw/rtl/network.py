@@ -63,8 +63,7 @@ class _Top:
         for module in modules:
             files |= module.images
         used = {name for module in modules for name in module.used}
-        texts = "\n".join(module.text() for module in modules)
-        files[f"{self._module.name}.v"] = texts
+        files |= {f"{module.name}.v": module.text() for module in modules}
         return Emission(
             name=self._module.name,
             files=files,
@@ -103,6 +102,7 @@ class _Top:
             name = self._streams[node].name
             module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")
         module.add(f"assign x_ready = {self._streams[source].name}_ready;")
+        module.ignore_unread()
 
     # --- nodes -----------------------------------------------------------------------------------
     def _node(self, node: TimeNode) -> _Stream:
