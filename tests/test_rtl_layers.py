@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
 
-from rnnhw import golden
+from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
 from rnnhw.cells import GRU, LSTM, Elman, Linear
 from rnnhw.design import Design, load
@@ -47,18 +47,18 @@ simulated = pytest.mark.skipif(not ICARUS.installed, reason="iverilog is not ins
 linted = pytest.mark.skipif(not VERILATOR.installed, reason="verilator is not installed")
 
 
-def assert_equal_in_verilog(case: Case, folder: Path, simulator=ICARUS) -> None:
+def assert_equal_in_verilog(case: Case, folder: Path, simulator=ICARUS, run=golden.run) -> None:
     machine = accelerator(case.network, case.lanes)
     emission = emit_network("net", case.network, machine, case.parameters)
-    run = golden.run(case.network, case.parameters, case.batch)
+    result = run(case.network, case.parameters, case.batch)
     cycles = output_cycles(case.network, machine, case.batch.lengths.tolist())
     stimulus = stimulus_of(
-        case.batch.inputs, case.batch.lengths, run.outputs, run.lengths, tuple(cycles)
+        case.batch.inputs, case.batch.lengths, result.outputs, result.lengths, tuple(cycles)
     )
     write_project(emission, folder, stimulus)
     for found in check(emission, stimulus, folder, simulator):
         assert found.passed, (found, case.lanes)
-        assert found.outputs == run.lengths.sum() * emission.outputs
+        assert found.outputs == result.lengths.sum() * emission.outputs
 
 
 def drawn(seed: int) -> Case | None:
@@ -193,7 +193,7 @@ def test_emitted_designs_are_lint_clean(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["adder_tridiagonal", "speaker_gru"])
 def test_long_random_runs_in_verilator(name: str, tmp_path: Path) -> None:
     design, r = load(DESIGNS / f"{name}.py"), random.Random(name)
-    batch = draw_batch(r, design.network, steps=600, sequences=40)
+    batch = draw_batch(r, design.network, steps=600, sequences=50)
     assert batch.lengths.sum() >= 10_000
     case = Case(design.network, design.target.lanes, draw_parameters(r, design.network), batch)
-    assert_equal_in_verilog(case, tmp_path, VERILATOR)
+    assert_equal_in_verilog(case, tmp_path, VERILATOR, run=engine.run)
