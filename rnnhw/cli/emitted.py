@@ -41,7 +41,7 @@ def emitted_text(emitted: Emitted) -> RenderableType:
             f"\n{emitted.directory}: {number(len(emitted.files), 'file')}, "
             f"top module {emission.name}, lanes: {lanes}"
         ),
-        aligned(("file", "what it is"), [(names, what) for what, names in files], ()),
+        aligned(("what it is", "files"), files, ()),
         heading("ports beside clk, rst and valid, ready, first and last of each stream"),
         aligned(("port", "elements a vector", "format"), ports, ("elements a vector",)),
     ]

@@ -146,7 +146,7 @@ Sequences = Annotated[
     typer.Option(
         "--sequences",
         metavar="N",
-        help="Sequences in the test bench; default: the first that fit 100,000 cycles.",
+        help="Sequences in the test bench; default: the first that fit 50,000 cycles.",
     ),
 ]
 

@@ -87,6 +87,7 @@ def bench_files(emission: Emission, stimulus: Stimulus) -> dict[str, str]:
         "output_range": _range(emission.output_format),
         "due": len(stimulus.outputs),
         "cycle_bits": _CYCLE_BITS,
+        "pause": 2 * (last_due // max(len(stimulus.inputs), 1)) + 4,
         "limit": 2 * last_due + 10_000,
         "stalled_limit": 20 * last_due + 100_000,
     }
@@ -132,6 +133,7 @@ module ${name}_tb;
   localparam integer DUE = $due;               // output vectors
   localparam integer OUTPUT_UNITS = $output_units;
   localparam integer OUTPUT_WIDTH = $output_width;
+  localparam integer PAUSE = $pause;             // longest pause with +stalls, in cycles
   localparam integer AFTER = 200;             // cycles in which nothing more may come
   localparam integer SHOWN = 10;              // differences that are printed
 
@@ -176,16 +178,19 @@ module ${name}_tb;
   end
 
   // --- the sender: between the sampling edges; no element has meaning while x_valid is low ------
-  integer element = 0;
+  integer element = 0, x_pause = 0;
   reg sending = 0;
   always @(negedge clk) if (!rst) begin
-    if (!sending && element < SENT*INPUT_UNITS && x_ready === 1'b1)
-      sending = !stalls || $$random(seed) % 4 == 0;
+    if (x_pause > 0) x_pause = x_pause - 1;
+    else if (!sending && element < SENT*INPUT_UNITS && x_ready === 1'b1) sending = 1;
     if (sending && (!stalls || $$random(seed) % 3 == 0)) begin
       x_valid = 1;
       {x_last, x_first, x_data} = x[element];
       element = element + 1;
-      if (element % INPUT_UNITS == 0) sending = 0;
+      if (element % INPUT_UNITS == 0) begin
+        sending = 0;
+        x_pause = stalls && $$random(seed) % 2 == 0 ? {$$random(seed)} % PAUSE : 0;
+      end
     end else begin
       x_valid = 0;
       {x_last, x_first, x_data} = {(INPUT_WIDTH+2){1'bx}};
@@ -193,7 +198,7 @@ module ${name}_tb;
   end
 
   // --- the receiver: room for a vector lasts until its last element is there --------------------
-  integer cycle = -1, elapsed = 0, vector = 0, unit = 0, idle = 0, last_cycle = 0;
+  integer cycle = -1, elapsed = 0, vector = 0, unit = 0, idle = 0, last_cycle = 0, y_pause = 0;
   integer differences = 0, late = 0, faults = 0;
   reg granted = 0;
 
@@ -250,9 +255,10 @@ module ${name}_tb;
     end
     // What holds from this edge on.
     #1;
-    if (!stalls) y_ready = 1;
-    else if (!y_ready) y_ready = $$random(seed) % 4 == 0;
-    else if (unit == 0 && !granted) y_ready = $$random(seed) % 2 == 0;
+    if (y_pause > 0) y_pause = y_pause - 1;
+    else if (stalls && y_ready && unit == 0 && !granted)
+      y_pause = $$random(seed) % 2 == 0 ? {$$random(seed)} % PAUSE : 0;
+    y_ready = y_pause == 0;
   end
 endmodule
 `default_nettype wire

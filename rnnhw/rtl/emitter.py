@@ -26,7 +26,7 @@ from rnnhw.tasks import Samples
 
 __all__ = ["DEFAULT_CYCLES", "Emitted", "emit"]
 
-DEFAULT_CYCLES = 100_000
+DEFAULT_CYCLES = 50_000
 """The test bench holds as many of the first sequences as fit these cycles, at least one."""
 
 _MOST_SEQUENCES = 1000  # that are tried for fitting
@@ -98,8 +98,9 @@ def emit(
         check_writable(recorded)
     machine = accelerator(design.network, _lanes(design, lanes))
     name = design.path.stem if design.path else "network"
+    parameters = design.parameters
     try:
-        emission = emit_network(name, design.network, machine, design.parameters)
+        emission = emit_network(name, design.network, machine, parameters)
     except RnnhwError as error:
         raise error.at(design.place) from None
     stimulus = None
