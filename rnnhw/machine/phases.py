@@ -170,7 +170,8 @@ class Phase:
 
     @cached_property
     def settling_cycles(self) -> int:
-        """Cycles that columns wait for words that the last stage is still writing."""
+        """Cycles that columns wait for words that the last stage is still writing, and for the
+        lanes."""
         wait = left = 0
         for transform in reversed(self.transforms):
             # Words of the last stage are there some cycles behind the start of the columns.
@@ -184,6 +185,10 @@ class Phase:
                     )
                     wait = max(wait, *late)
             left += transform.cycles
+        if self.transforms and self.transforms[-1].weighted:
+            # The lanes get the last column of a stage one cycle behind its reading.
+            last = self.transforms[-1]
+            wait = max(wait, 2 * last.words + 1 - last.stage_cycles - min(self.starts, default=0))
         return wait
 
     def _reads(self, start: int, segment: Segment, width: int) -> tuple[int, int]:
