@@ -61,7 +61,7 @@ module rnnhw_pairs #(
   end else begin : whole
     assign aligned = words;
   end endgenerate
-  wire unread = &{1'b0, aligned};
+  wire unused_elements = &{1'b0, aligned};
 
   genvar k;
   generate for (k = 0; k < SPAN; k = k + 1) begin : unit
