@@ -309,8 +309,8 @@ def emit_command(
 
     The folder holds the sources, their memory images, a test bench with the design's real inputs
     and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
-    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
-    code is 1 where an output or a cycle differs.
+    test bench is run, in the cycles of the machine and once more with gaps, stalls and a reset on
+    the way; the exit code is 1 where an output or a cycle differs.
     """
     shown = chosen_format(format, None, {"text": "", "json": ""})
     given = chosen_lanes(lanes)

@@ -59,7 +59,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
     numbers = ("outputs", "steps", "cycles", "wrong outputs", "wrong cycles", "faults")
     rows = [
         (
-            f"{run.simulator}{', with gaps and stalls' if run.stalls else ''}",
+            f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}",
             f"{run.outputs:,}",
             f"{steps:,}",
             f"{run.cycles:,}",
@@ -84,7 +84,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
         Text(""),
     ]
     parts += [
-        Text(f"{run.simulator}{' with stalls' if run.stalls else ''}: {_first(run)}")
+        Text(f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}: {_first(run)}")
         for run in emitted.runs
         if not run.passed
     ]
