@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
+from rnnhw.arrangement import Arrangement
 from rnnhw.costreport import (
     SCHEMA_ID,
     EnergyReport,
@@ -30,6 +32,7 @@ from rnnhw.costreport import (
     PlanReport,
     Report,
     Resource,
+    ScheduleReport,
     Status,
     TargetReport,
     Totals,
@@ -42,17 +45,46 @@ from rnnhw.counts import TIME_COUNTS
 from rnnhw.design import Design
 from rnnhw.energy import EnergyPart, LayerEnergy, energy
 from rnnhw.errors import RnnhwError, UsageError
-from rnnhw.machine import Accelerator, LayerMachine, Memory, MemoryKind, accelerator
+from rnnhw.machine import (
+    Accelerator,
+    Bandwidth,
+    Memory,
+    MemoryKind,
+    Sequential,
+    Streamed,
+    accelerator,
+    first_result_cycles,
+    lane_cycles,
+    saturation,
+)
 from rnnhw.network import Network
-from rnnhw.placement import dsp_blocks, fit_note, layer_fit, logic, place
+from rnnhw.placement import (
+    dsp_blocks,
+    fit_note,
+    layer_fit,
+    logic,
+    multiplier_blocks,
+    place,
+)
 from rnnhw.planner import plan_lanes
 from rnnhw.processor import LayerProcessor, Processor, least_cycles, processor
-from rnnhw.profiles import Asic, Fpga, Microcontroller, Profile, load_profile, profile_sha256
+from rnnhw.profiles import (
+    Asic,
+    ExternalMemory,
+    Fpga,
+    Microcontroller,
+    Profile,
+    load_profile,
+    profile_names,
+    profile_sha256,
+)
 from rnnhw.profiles import Figure as ProfileFigure
 from rnnhw.timeline import processor_spans, wavefront_spans
 from rnnhw.wordlengths import signal_reports
 
 __all__ = ["estimate"]
+
+Cycles: TypeAlias = int | Fraction
 
 _NO_WEIGHTS = "no weights file is needed: every figure follows from the design and the profile"
 
@@ -67,6 +99,9 @@ class _Request:
     notes: tuple[str, ...]
     required: float | None
     """The deadline: steps a second."""
+    arrangement: Arrangement
+    streamer: ExternalMemory | None = None
+    """The external memory with the highest known peak."""
 
 
 def estimate(
@@ -77,6 +112,7 @@ def estimate(
     lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
     steps: int | None = None,
     steps_per_second: float | None = None,
+    arrangement: Arrangement | None = None,
 ) -> Report:
     """The cost of ``design`` on ``profile``.
 
@@ -87,7 +123,9 @@ def estimate(
         lanes: for every layer, or by layer name, or "auto" to have them chosen
             (:mod:`rnnhw.planner`); by default the target's, else 1.
         steps: steps of a sequence; by default the longest that the design allows.
-        steps_per_second: a deadline beside the design's own; the higher one counts.
+        steps_per_second: a deadline beside the design's own; the higher one counts. Of
+            interleaved sequences it is that of all together.
+        arrangement: how layers share lanes, time and memory; by default the target's.
 
     Raises:
         UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
@@ -118,14 +156,27 @@ def estimate(
     target_mhz = target.clock_mhz if own and target is not None else None
     clocks, notes = _clocks(loaded, clock_mhz, target_mhz)
     required = _deadline(design, steps_per_second)
-    request = _Request(design, _steps(design, steps), clocks, tuple(notes), required)
+    if arrangement is None:
+        arrangement = target.arrangement if target else Arrangement()
+    request = _Request(
+        design,
+        _steps(design, steps),
+        clocks,
+        tuple(notes),
+        required,
+        arrangement,
+        _streamer(loaded),
+    )
     files = _files(design, chosen if isinstance(chosen, str) else loaded.name, chosen)
     if isinstance(loaded, Microcontroller):
         return _microcontroller_report(request, loaded, files)
+    if arrangement.streams:
+        _can_stream(request, loaded)
     plan = None
     if isinstance(lanes, str):
         assert isinstance(loaded, Fpga)
-        plan = _planned(request, loaded)
+        plan, chosen_arrangement = _planned(request, loaded)
+        request = replace(request, arrangement=chosen_arrangement)
         lanes = plan.lanes
     if isinstance(loaded, Asic):
         return _asic_report(request, loaded, files, lanes)
@@ -185,6 +236,41 @@ def _deadline(design: Design, steps_per_second: float | None) -> float | None:
     return max(steps_per_second, design.steps_per_second or 0)
 
 
+def _streamer(profile: Profile) -> ExternalMemory | None:
+    """The memory that weights would be streamed from."""
+    if not isinstance(profile, Fpga):
+        return None
+    known = [memory for memory in profile.external_memories if memory.peak is not None]
+    return max(known, key=lambda memory: memory.peak.value if memory.peak else 0, default=None)
+
+
+def _can_stream(request: _Request, profile: Profile) -> None:
+    """Refuse to stream weights from nowhere, or at a rate that is not known."""
+    if request.streamer is None:
+        able = [name for name in profile_names() if _streamer(load_profile(name)) is not None]
+        raise UsageError(
+            f"{request.design.place}: weights are streamed, but {profile.name} has no external "
+            "memory of known bandwidth",
+            f"use weights='on-chip', or a profile that has one: {', '.join(able)}",
+        )
+    if not request.clocks:
+        raise UsageError(
+            f"{request.design.place}: weights are streamed, and how many bits come in a cycle "
+            "depends on a clock that is not known",
+            "give --clock-mhz",
+        )
+
+
+def _bandwidth(request: _Request, clock: Figure | None) -> Bandwidth | None:
+    """What the external memory brings in a cycle of ``clock``."""
+    memory = request.streamer
+    if memory is None or memory.peak is None or clock is None:
+        return None
+    assert isinstance(clock.value, int | float)
+    bits = Fraction(memory.peak.value) * 8 / Fraction(clock.value)
+    return Bandwidth(memory.name, bits)
+
+
 def _file(path: Path) -> File | None:
     try:
         return File(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
@@ -230,37 +316,67 @@ def _computed(value: float, *inputs: Figure) -> Figure:
     return Figure(value, status)
 
 
+@dataclass(frozen=True)
+class _Pace:
+    """Cycles at one clock; None where they are not known. ``sequences`` are interleaved."""
+
+    interval: Cycles | None
+    latency: int | None
+    sequence: int | None
+    between: Cycles | None
+    sequences: int = 1
+
+
 def _operating_points(
-    request: _Request, interval: int | None, latency: int | None, sequence: int | None
+    request: _Request, pace_at: Callable[[Figure], _Pace]
 ) -> tuple[OperatingPoint, ...]:
     points = []
     for clock in request.clocks:
         assert isinstance(clock.value, int | float)
-        mhz = clock.value
-        slack = not_known() if request.required else not_used("the design names no deadline")
-        if request.required and interval is not None:
-            slack = _computed(100 * (1 - interval * request.required / (mhz * 1e6)), clock)
+        mhz, pace = clock.value, pace_at(clock)
+        unused = not_used("the design names no deadline")
+        slack = duty = not_known() if request.required else unused
+        if request.required and pace.interval is not None:
+            share = float(pace.interval) * request.required / (mhz * 1e6)
+            slack = _computed(100 * (1 - share), clock)
+            late = not_used("the clock is too low for the deadline")
+            duty = _computed(100 * share, clock) if share <= 1 else late
 
         def microseconds(cycles: int | None, clock: Figure, mhz: float) -> Figure:
             return not_known() if cycles is None else _computed(cycles / mhz, clock)
 
-        rate = not_known() if interval is None else _computed(mhz * 1e6 / interval, clock)
+        def rate(cycles: Cycles | None, clock: Figure, mhz: float, shared_by: int = 1) -> Figure:
+            if cycles is None:
+                return not_known()
+            return _computed(mhz * 1e6 / (float(cycles) * shared_by), clock)
+
+        alone = not_used("one sequence at a time")
+        if pace.sequences > 1:
+            alone = rate(pace.interval, clock, mhz, pace.sequences)
         points.append(
             OperatingPoint(
                 clock_mhz=clock,
-                steps_per_second=rate,
-                step_latency_us=microseconds(latency, clock, mhz),
-                sequence_time_us=microseconds(sequence, clock, mhz),
+                steps_per_second=rate(pace.interval, clock, mhz),
+                step_latency_us=microseconds(pace.latency, clock, mhz),
+                sequence_time_us=microseconds(pace.sequence, clock, mhz),
                 deadline_slack_percent=slack,
+                steps_per_second_of_one_sequence=alone,
+                sequences_per_second=rate(pace.between, clock, mhz),
+                duty_cycle_percent=duty,
             )
         )
     return tuple(points)
 
 
-def _lowest_clock(request: _Request, interval: int | None) -> Figure:
+def _count(cycles: Cycles) -> int | float:
+    """Cycles as reports have them: whole where they are."""
+    return cycles if isinstance(cycles, int) else float(cycles)
+
+
+def _lowest_clock(request: _Request, interval: Cycles | None) -> Figure:
     if not request.required:
         return not_used("the design names no deadline")
-    return _known(None if interval is None else interval * request.required / 1e6)
+    return _known(None if interval is None else float(interval) * request.required / 1e6)
 
 
 def _required(request: _Request) -> Figure:
@@ -299,9 +415,14 @@ def _counts(network: Network) -> dict[str, dict[str, int]]:
 
 
 # --- the accelerator -----------------------------------------------------------------------------
-def _machine(request: _Request, lanes: int | Mapping[str, int]) -> Accelerator:
+def _machine(
+    request: _Request, lanes: int | Mapping[str, int], clock: Figure | None = None
+) -> Accelerator:
+    """The accelerator at a clock: cycles depend on it where weights are streamed."""
+    clock = clock or (request.clocks[0] if request.clocks else None)
+    bandwidth = _bandwidth(request, clock)
     try:
-        return accelerator(request.design.network, lanes)
+        return accelerator(request.design.network, lanes, request.arrangement, bandwidth)
     except RnnhwError as error:
         raise error.at(request.design.place) from None
 
@@ -310,21 +431,22 @@ def _modelled(layers: Iterable[LayerReport]) -> list[str]:
     if all(layer.cycles_basis != "modelled" for layer in layers):
         return []
     return [
-        "modelled: same rules as the measured formula, for a layer that was not built in "
-        "Verilog; see the layer's assumptions"
+        "modelled: the rules of the layers that are emitted as Verilog, for one with something "
+        "that is not; see the layer's assumptions"
     ]
 
 
 # --- FPGA --------------------------------------------------------------------------------------
-def _planned(request: _Request, profile: Fpga) -> PlanReport:
+def _planned(request: _Request, profile: Fpga) -> tuple[PlanReport, Arrangement]:
     """The plan at the lowest clock, which is what --min judges."""
     try:
-        return plan_lanes(
+        plan = plan_lanes(
             request.design.network,
             profile,
             clock=request.clocks[0] if request.clocks else None,
             steps_per_second=request.required,
         )
+        return plan, request.arrangement
     except RnnhwError as error:
         raise error.at(request.design.place) from None
 
@@ -338,9 +460,22 @@ def _fpga_report(
 ) -> Report:
     machine = _machine(request, lanes)
     counts = _counts(request.design.network)
-    layers = tuple(_fpga_layer(layer, profile, counts[layer.name]) for layer in machine.layers)
+    layers = tuple(
+        _fpga_layer(machine, index, profile, counts[layer.name])
+        for index, layer in enumerate(machine.layers)
+    )
+    common = _shared_memories(machine, _placed_in(profile))
     totals = _machine_totals(request, machine, layers)
+    if machine.engine is not None:
+        dsp = multiplier_blocks(machine.engine.multipliers, profile)
+        totals = revised(
+            totals,
+            block_rams=_sum((totals.block_rams, *(derived(m.block_rams) for m in common))),
+            dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
+        )
     resources = _fpga_resources(profile, totals)
+    if request.streamer is not None and any(machine.streamed):
+        resources += (_outside(request.streamer, machine),)
     needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
     fits, over = _verdict(resources, needed)
     notes = [*request.notes]
@@ -351,7 +486,7 @@ def _fpga_report(
     notes += _modelled(layers)
     target = TargetReport(profile=profile.name, title=profile.title, kind="fpga")
     return revised(
-        _accelerator_report(request, machine, files, target, totals, layers, notes),
+        _accelerator_report(request, machine, lanes, files, target, totals, layers, notes, common),
         fits=fits,
         over_capacity=over,
         resources=resources,
@@ -366,14 +501,29 @@ def _fpga_report(
 def _accelerator_report(
     request: _Request,
     machine: Accelerator,
+    lanes: int | Mapping[str, int],
     files: Files,
     target: TargetReport,
     totals: Totals,
     layers: tuple[LayerReport, ...],
     notes: Sequence[str],
+    common: tuple[MemoryReport, ...],
 ) -> Report:
     """The report of an accelerator in any technology; whether it fits is not asked."""
-    sequence = None if request.steps is None else machine.sequence_cycles(request.steps)
+
+    def pace_at(clock: Figure) -> _Pace:
+        at = machine
+        if any(machine.streamed) and clock is not request.clocks[0]:
+            at = _machine(request, lanes, clock)
+        steps = request.steps
+        return _Pace(
+            at.step_interval,
+            at.step_latency,
+            None if steps is None else at.sequence_cycles(steps),
+            None if steps is None else at.sequence_interval(steps),
+            at.sequences,
+        )
+
     return Report(
         schema=SCHEMA_ID,
         rnnhw_version=_version(),
@@ -384,15 +534,93 @@ def _accelerator_report(
         fits=None,
         over_capacity=(),
         totals=totals,
-        operating_points=_operating_points(
-            request, machine.step_interval, machine.step_latency, sequence
-        ),
+        operating_points=_operating_points(request, pace_at),
         resources=(),
         layers=layers,
         signals=signal_reports(request.design.network),
         timeline=wavefront_spans(machine, request.steps),
-        notes=(*notes, _NO_WEIGHTS),
+        schedule=_schedule(request, machine, common),
+        notes=(*notes, *_schedule_notes(request, machine), _NO_WEIGHTS),
     )
+
+
+def _schedule(
+    request: _Request, machine: Accelerator, common: tuple[MemoryReport, ...]
+) -> ScheduleReport:
+    rate = not_used("no weights are streamed")
+    if any(machine.streamed) and request.streamer is not None:
+        bandwidth = _bandwidth(request, request.clocks[0])
+        peak = _of_profile(request.streamer.peak)
+        assert bandwidth is not None
+        rate = Figure(float(bandwidth.bits_per_cycle), _computed(0, peak).status, peak.note)
+    return ScheduleReport(
+        engines="per-layer" if machine.engine is None else "shared",
+        interleaved_sequences=machine.sequences,
+        external_memory=machine.external_memory or None,
+        external_bits_per_cycle=rate,
+        shared_memories=common,
+    )
+
+
+def _schedule_notes(request: _Request, machine: Accelerator) -> Iterator[str]:
+    """What is not the plain wavefront."""
+
+    def named(chosen: Sequence[bool]) -> str:
+        return ", ".join(
+            layer.name for layer, mine in zip(machine.layers, chosen, strict=True) if mine
+        )
+
+    if machine.engine is not None:
+        yield (
+            f"one engine for all layers, {machine.engine.lanes} lanes: a step is the sum of their "
+            "cycles"
+        )
+    if any(machine.overlapped):
+        yield f"the next step's inputs overlap the drain: {named(machine.overlapped)}"
+    if machine.sequences > 1:
+        most = max(saturation(machine.layers[k]) for k in machine.timed)
+        yield (
+            f"{machine.sequences} independent sequences take turns; steps a second are those of "
+            f"all together, and from {most} sequences on there are no more"
+        )
+    for steps in sorted({count for count in machine.steps if count > 1}):
+        yield f"{steps} steps in one pass: {named([count == steps for count in machine.steps])}"
+    if any(machine.streamed):
+        mhz = request.clocks[0].value
+        yield (
+            f"weights from {machine.external_memory}, at its peak bandwidth, which nothing "
+            f"exceeds: {named(machine.streamed)}; cycles a step are those at {mhz:g} MHz"
+        )
+
+
+def _shared_memories(
+    machine: Accelerator, placed: Callable[[Memory], tuple[str, int]]
+) -> tuple[MemoryReport, ...]:
+    memories = machine.engine.memories if machine.engine else ()
+    return tuple(_memory(memory, placed) for memory in memories)
+
+
+def _memory(memory: Memory, placed: Callable[[Memory], tuple[str, int]]) -> MemoryReport:
+    where, blocks = placed(memory)
+    return MemoryReport(
+        name=memory.name,
+        holds=memory.kind.value,
+        depth_words=memory.depth,
+        width_bits=memory.width,
+        stored_bits=memory.stored_bits,
+        padded_bits=memory.padded_bits,
+        placement=where,
+        block_rams=blocks,
+        copies=memory.copies,
+    )
+
+
+def _placed_in(profile: Fpga) -> Callable[[Memory], tuple[str, int]]:
+    def placed(memory: Memory) -> tuple[str, int]:
+        found = place(memory, profile)
+        return found.where, found.blocks
+
+    return placed
 
 
 def _fpga_resources(profile: Fpga, totals: Totals) -> tuple[Resource, ...]:
@@ -404,6 +632,14 @@ def _fpga_resources(profile: Fpga, totals: Totals) -> tuple[Resource, ...]:
         _resource("dsp", dsp_name, totals.dsp_blocks, dsp_count),
         _resource("lut", profile.lut.unit, totals.luts, _of_profile(profile.lut)),
         _resource("ff", profile.ff.unit, totals.flip_flops, _of_profile(profile.ff)),
+    )
+
+
+def _outside(memory: ExternalMemory, machine: Accelerator) -> Resource:
+    """The words of weights in external memory."""
+    bits = sum(pace.bits for pace in machine.paces if isinstance(pace, Streamed))
+    return _resource(
+        "external_memory", "bytes", derived(-(-bits // 8)), _of_profile(memory.capacity)
     )
 
 
@@ -431,10 +667,13 @@ def _machine_totals(
     request: _Request, machine: Accelerator, layers: Sequence[LayerReport]
 ) -> Totals:
     steps = request.steps
-    slowest = machine.slowest
+    streamed = sum(
+        _streamed_bits(machine, index) for index, mine in enumerate(machine.streamed) if mine
+    )
+    between = None if steps is None else _count(machine.sequence_interval(steps))
     return Totals(
-        lanes=derived(sum(layer.lanes for layer in machine.layers)),
-        cycles_per_step=derived(machine.step_interval),
+        lanes=derived(machine.lanes),
+        cycles_per_step=derived(_count(machine.step_interval)),
         instructions_per_step=not_used("the accelerator has no instructions"),
         step_latency_cycles=derived(machine.step_latency),
         cycles_after_last_step=derived(machine.tail),
@@ -445,7 +684,10 @@ def _machine_totals(
         macs_per_step=derived(machine.macs),
         macs_after_last_step=derived(sum(lay.macs for lay in machine.layers if lay.once)),
         utilisation=_known(machine.utilisation),
-        bound_by=derived(f"{slowest.name}: {slowest.bound_by}"),
+        bound_by=derived(machine.bound_by),
+        first_result_latency_cycles=derived(machine.first_result_latency),
+        cycles_between_sequences=_known(between),
+        streamed_bits_per_step=derived(streamed) if streamed else not_used("all on chip"),
         weight_bits=_stored(machine, MemoryKind.WEIGHTS),
         bias_bits=_stored(machine, MemoryKind.BIASES),
         table_bits=_stored(machine, MemoryKind.TABLES),
@@ -465,37 +707,65 @@ def _machine_totals(
     )
 
 
-def _fpga_layer(layer: LayerMachine, profile: Fpga, counts: dict[str, int]) -> LayerReport:
-    def placed(memory: Memory) -> tuple[str, int]:
-        found = place(memory, profile)
-        return found.where, found.blocks
-
-    report = _machine_layer(layer, counts, placed)
+def _fpga_layer(
+    machine: Accelerator, index: int, profile: Fpga, counts: dict[str, int]
+) -> LayerReport:
+    layer = machine.layers[index]
+    report = _machine_layer(machine, index, counts, _placed_in(profile))
     dsp = dsp_blocks(layer, profile)
+    blocks = not_used("none on the device") if dsp is None else derived(dsp)
+    if machine.engine is not None:
+        blocks = not_used("shared by all layers")
     return revised(
         report,
-        dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
+        dsp_blocks=blocks,
         block_rams=derived(sum(memory.block_rams for memory in report.memories)),
-        luts=_logic(layer, profile, "lut"),
-        flip_flops=_logic(layer, profile, "ff"),
+        luts=_logic(machine, index, profile, "lut"),
+        flip_flops=_logic(machine, index, profile, "ff"),
     )
 
 
+def _streamed_bits(machine: Accelerator, index: int) -> int:
+    """Bits of weights that a layer's step brings, rounded up where several share them."""
+    bits = machine.paces[index]
+    assert isinstance(bits, Streamed)
+    return -(-bits.bits // bits.block)
+
+
 def _machine_layer(
-    layer: LayerMachine, counts: dict[str, int], placed: Callable[[Memory], tuple[str, int]]
+    machine: Accelerator,
+    index: int,
+    counts: dict[str, int],
+    placed: Callable[[Memory], tuple[str, int]],
 ) -> LayerReport:
     """One layer of the accelerator in any technology; ``placed`` gives a memory's place and block
     RAMs."""
+    layer, pace = machine.layers[index], machine.paces[index]
+    interval: Cycles = layer.cycles
+    if not layer.once and machine.engine is None:
+        interval = machine.interval_of(index)
+    utilisation = machine.layer_utilisation(index)
     return LayerReport(
         name=layer.name,
         runs="once a sequence" if layer.once else "every step",
         lanes=derived(layer.lanes) if layer.lanes else not_used("no products"),
-        cycles_per_step=derived(layer.cycles),
+        cycles_per_step=derived(_count(interval)),
         instructions_per_step=not_used(),
         cycles_basis=layer.basis.value,
+        recurrent=machine.recurrent[index],
+        overlapped=machine.overlapped[index],
+        steps_in_parallel=machine.steps[index],
+        weights="streamed" if machine.streamed[index] else "on-chip",
+        step_latency_cycles=derived(layer.cycles),
+        first_result_cycles=derived(first_result_cycles(layer)),
+        saturating_sequences=not_used("once a sequence")
+        if layer.once
+        else derived(saturation(layer)),
+        round_steps=1 if layer.once else pace.steps,
+        lane_cycles={name: _count(n) for name, n in lane_cycles(machine, index).items()},
         macs_per_step=layer.macs,
-        utilisation=_known(layer.utilisation) if layer.lanes else not_used("no products"),
-        bound_by=derived(layer.bound_by),
+        utilisation=_known(utilisation) if layer.lanes else not_used("no products"),
+        bound_by=derived(machine.layer_bound(index)),
         dsp_blocks=not_used(),
         block_rams=not_used(),
         luts=not_used(),
@@ -514,25 +784,16 @@ def _machine_layer(
             )
             for phase in layer.phases
         ),
-        memories=tuple(
-            MemoryReport(
-                name=memory.name,
-                holds=memory.kind.value,
-                depth_words=memory.depth,
-                width_bits=memory.width,
-                stored_bits=memory.stored_bits,
-                padded_bits=memory.padded_bits,
-                placement=placed(memory)[0],
-                block_rams=placed(memory)[1],
-            )
-            for memory in layer.memories
-        ),
+        memories=tuple(_memory(memory, placed) for memory in layer.memories),
         traffic={entry.name: getattr(layer.traffic, entry.name) for entry in fields(layer.traffic)},
         counts=counts,
     )
 
 
-def _logic(layer: LayerMachine, profile: Fpga, resource: str) -> Figure:
+def _logic(machine: Accelerator, index: int, profile: Fpga, resource: str) -> Figure:
+    layer = machine.layers[index]
+    if machine.engine is not None or not isinstance(machine.paces[index], Sequential):
+        return not_known("no fit was made with this schedule")
     fit = layer_fit(layer, profile, "lut" if resource == "lut" else "ff")
     if fit is None:
         return not_known("the profile has no fit for this kind of layer")
@@ -551,11 +812,11 @@ def _asic_report(
     spent = energy(network, machine, profile)
     layers = tuple(
         revised(
-            _machine_layer(layer, counts[layer.name], lambda memory: ("SRAM", 0)),
+            _machine_layer(machine, index, counts[layer.name], _in_sram),
             assumptions=(*layer.assumptions, *each.notes),
             energy=tuple(_energy_part(part) for part in (*each.operations, *each.accesses)),
         )
-        for layer, each in zip(machine.layers, spent, strict=True)
+        for index, (layer, each) in enumerate(zip(machine.layers, spent, strict=True))
     )
     totals = revised(_machine_totals(request, machine, layers), **_energy_totals(profile, spent))
     notes = [*request.notes, *_modelled(layers)]
@@ -565,7 +826,14 @@ def _asic_report(
     sources = dict.fromkeys(each.source for each in (*profile.operations, *profile.accesses))
     notes += [f"energies from: {source}" for source in sources]
     target = TargetReport(profile=profile.name, title=profile.title, kind="asic")
-    return _accelerator_report(request, machine, files, target, totals, layers, notes)
+    common = _shared_memories(machine, _in_sram)
+    return _accelerator_report(
+        request, machine, lanes, files, target, totals, layers, notes, common
+    )
+
+
+def _in_sram(memory: Memory) -> tuple[str, int]:
+    return "SRAM", 0
 
 
 def _energy_part(part: EnergyPart) -> EnergyReport:
@@ -640,7 +908,9 @@ def _microcontroller_report(request: _Request, profile: Microcontroller, files: 
         fits=fits,
         over_capacity=over,
         totals=totals,
-        operating_points=_operating_points(request, interval, interval, sequence),
+        operating_points=_operating_points(
+            request, lambda clock: _Pace(interval, interval, sequence, sequence)
+        ),
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
         signals=signal_reports(network),

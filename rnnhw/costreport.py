@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 __all__ = [
+    "LOWER_BOUND",
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
@@ -27,6 +28,7 @@ __all__ = [
     "PlanReport",
     "Report",
     "Resource",
+    "ScheduleReport",
     "SignalReport",
     "SpanReport",
     "Status",
@@ -42,6 +44,9 @@ __all__ = [
 
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
+
+LOWER_BOUND = "a lower bound"
+"""What the note of a figure that is a lower bound begins with."""
 
 Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"]
 """How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
@@ -114,13 +119,21 @@ class ExternalMemoryReport(_Base, frozen=True, kw_only=True):
 
 
 class OperatingPoint(_Base, frozen=True, kw_only=True):
-    """Speed at one clock."""
+    """Speed at one clock.
+
+    ``steps_per_second`` are those of all interleaved sequences together, ``_of_one_sequence`` of
+    each; ``sequences_per_second`` follow one another without a pause. ``duty_cycle_percent`` is
+    the share of the time in which the accelerator works where it just meets the deadline.
+    """
 
     clock_mhz: Figure
     steps_per_second: Figure
     step_latency_us: Figure
     sequence_time_us: Figure
     deadline_slack_percent: Figure
+    steps_per_second_of_one_sequence: Figure = not_used()
+    sequences_per_second: Figure = not_used()
+    duty_cycle_percent: Figure = not_used()
 
 
 class Resource(_Base, frozen=True, kw_only=True):
@@ -137,12 +150,15 @@ class Resource(_Base, frozen=True, kw_only=True):
 class Totals(_Base, frozen=True, kw_only=True):
     """The whole network.
 
-    ``cycles_per_step`` is the step interval (of the slowest layer), ``step_latency_cycles`` from
-    a step's first input element to its last result, ``cycles_after_last_step`` those of layers
-    that run once a sequence. ``utilisation`` is useful MACs over lanes times cycles.
-    ``weight_bits`` to ``vector_bits`` are what the network stores, the ``_memory_bits`` what the
-    memories that hold it have. Energies are of operations and of memory accesses alone, and used
-    on ASIC nodes only (see :mod:`rnnhw.energy`).
+    ``cycles_per_step`` is the step interval, of any sequence where several are interleaved: that of
+    the slowest layer, or the sum on a shared engine. ``step_latency_cycles`` is from a step's first
+    input element to its last result, ``first_result_latency_cycles`` to its first;
+    ``cycles_after_last_step`` are those of layers that run once a sequence, after which the next
+    sequence follows ``cycles_between_sequences`` behind this one (the average of those that are
+    interleaved). ``streamed_bits_per_step`` are weights from external memory. ``utilisation`` is
+    useful MACs over lanes times cycles. ``weight_bits`` to ``vector_bits`` are what the network
+    stores, the ``_memory_bits`` what the memories that hold it have. Energies are of operations and
+    of memory accesses alone, and used on ASIC nodes only (see :mod:`rnnhw.energy`).
     """
 
     lanes: Figure
@@ -174,6 +190,9 @@ class Totals(_Base, frozen=True, kw_only=True):
     flip_flops: Figure
     flash_bytes: Figure
     ram_bytes: Figure
+    first_result_latency_cycles: Figure = not_used()
+    cycles_between_sequences: Figure = not_used()
+    streamed_bits_per_step: Figure = not_used()
     operation_energy_per_step_pj: Figure = not_used()
     access_energy_per_step_pj: Figure = not_used()
     energy_per_step_pj: Figure = not_used()
@@ -181,7 +200,8 @@ class Totals(_Base, frozen=True, kw_only=True):
 
 
 class MemoryReport(_Base, frozen=True, kw_only=True):
-    """One memory of the accelerator; ``placement`` is block RAM, LUT RAM, registers or SRAM."""
+    """One memory of the accelerator, or ``copies`` of it; ``placement`` is block RAM, LUT RAM,
+    registers or SRAM. Bits and block RAMs are those of all copies."""
 
     name: str
     holds: str
@@ -191,6 +211,7 @@ class MemoryReport(_Base, frozen=True, kw_only=True):
     padded_bits: int
     placement: str
     block_rams: int
+    copies: int = 1
 
 
 class PhaseReport(_Base, frozen=True, kw_only=True):
@@ -221,8 +242,15 @@ class EnergyReport(_Base, frozen=True, kw_only=True):
 class LayerReport(_Base, frozen=True, kw_only=True):
     """One layer. ``counts`` are algorithmic, ``traffic`` is at the memories' ports, of one step.
 
-    ``cycles_basis`` is ``measured`` where the cycle formula equalled a Verilog prototype of this
-    kind of layer, else ``modelled``, and ``assumptions`` say what was not measured.
+    ``cycles_per_step`` is the layer's own step interval, ``step_latency_cycles`` from starting on a
+    vector to its last result (of a layer with a state its loop latency, which is its interval
+    unless sequences are interleaved or steps overlap), ``first_result_cycles`` to its first.
+    ``lane_cycles`` say what the lanes do in ``round_steps`` steps of the whole network: "columns",
+    and bubbles by what they wait for (see :mod:`rnnhw.machine.bubbles`). ``saturating_sequences``
+    is from how many interleaved sequences on more of them bring no more steps a second.
+
+    ``cycles_basis`` is ``realised`` where the layer can be emitted as Verilog whose cycles these
+    are, else ``modelled``, and ``assumptions`` say what is not emitted.
     """
 
     name: str
@@ -230,7 +258,7 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     lanes: Figure
     cycles_per_step: Figure
     instructions_per_step: Figure
-    cycles_basis: Literal["measured", "modelled", "not known"]
+    cycles_basis: Literal["realised", "modelled", "not known"]
     macs_per_step: int
     utilisation: Figure
     bound_by: Figure
@@ -244,6 +272,29 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     traffic: dict[str, int]
     counts: dict[str, int]
     energy: tuple[EnergyReport, ...] = ()
+    recurrent: bool = False
+    overlapped: bool = False
+    steps_in_parallel: int = 1
+    weights: Literal["on-chip", "streamed"] = "on-chip"
+    step_latency_cycles: Figure = not_used()
+    first_result_cycles: Figure = not_used()
+    saturating_sequences: Figure = not_used()
+    round_steps: int = 1
+    lane_cycles: dict[str, int | float] = msgspec.field(default_factory=dict)
+
+
+class ScheduleReport(_Base, frozen=True, kw_only=True):
+    """How the layers share lanes, time and memory (see :mod:`rnnhw.arrangement`).
+
+    ``external_memory`` is what weights are streamed from, at ``external_bits_per_cycle`` of the
+    lowest clock. ``shared_memories`` are the shared engine's.
+    """
+
+    engines: Literal["per-layer", "shared"]
+    interleaved_sequences: int
+    external_memory: str | None
+    external_bits_per_cycle: Figure
+    shared_memories: tuple[MemoryReport, ...] = ()
 
 
 class SignalReport(_Base, frozen=True, kw_only=True):
@@ -272,12 +323,14 @@ class SignalReport(_Base, frozen=True, kw_only=True):
 
 class SpanReport(_Base, frozen=True, kw_only=True):
     """A layer at work on one step, in cycles from the sequence's first input element; ``step``
-    counts from 0, and is null for a layer that runs once a sequence."""
+    counts from 0, and is null for a layer that runs once a sequence; so does ``sequence``, of those
+    that are interleaved."""
 
     layer: str
     step: int | None
     start_cycle: int
     end_cycle: int
+    sequence: int = 0
 
 
 class PlanReport(_Base, frozen=True, kw_only=True):
@@ -312,7 +365,7 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     capacity that matters is not known; ``over_capacity`` names what does not fit. ``plan`` is
     null where the lanes were given. ``timeline`` holds the first steps of a sequence, layers in
     order; it is empty where cycles are not known. ``external_memories`` are those of the profile:
-    nothing here says that they are used.
+    ``schedule``, null on microcontrollers, says which of them is used.
     """
 
     schema: str
@@ -331,6 +384,7 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     timeline: tuple[SpanReport, ...] = ()
     external_memories: tuple[ExternalMemoryReport, ...] = ()
     plan: PlanReport | None = None
+    schedule: ScheduleReport | None = None
     notes: tuple[str, ...]
 
 
@@ -370,7 +424,7 @@ def report_fields(report: Report) -> dict[str, float | int | bool]:
         fields.update(_figures(report.plan, "plan."))
     for layer in report.layers:
         fields.update(_figures(layer, f"{layer.name}."))
-        for group in ("traffic", "counts"):
+        for group in ("traffic", "counts", "lane_cycles"):
             for name, count in getattr(layer, group).items():
                 fields[f"{layer.name}.{group}.{name}"] = count
     return fields

@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Literal
 
 from rnnhw.arguments import WrongArgument, wrong_argument
+from rnnhw.arrangement import Arrangement, Place
 from rnnhw.cells import Bidirectional, Layer, Residual
 from rnnhw.dataflow import Formats
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
@@ -31,14 +32,35 @@ class Target:
     """The hardware that a design is meant for.
 
     ``lanes`` multiply-accumulate lanes for every layer, or by layer name, or "auto" to have
-    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range.
+    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range. The others
+    are the schedules of :class:`rnnhw.arrangement.Arrangement`.
+
+    Raises:
+        DesignError: a value is not possible; the hint lists what is.
     """
 
     profile: str
     lanes: int | Mapping[str, int] | Literal["auto"] = 1
     clock_mhz: float | None = None
+    engines: Literal["per-layer", "shared"] = "per-layer"
+    overlap: bool | Literal["auto"] = False
+    interleave: int | Literal["auto"] = 1
+    weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
+    steps_in_parallel: int | Mapping[str, int] = 1
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """The schedules."""
+        return Arrangement(
+            engines=self.engines,
+            overlap=self.overlap,
+            interleave=self.interleave,
+            weights=self.weights,
+            steps_in_parallel=self.steps_in_parallel,
+        )
 
     def __post_init__(self) -> None:
+        _ = self.arrangement  # refuses what it can not be
         if isinstance(self.lanes, str) and self.lanes != "auto":
             raise DesignError(
                 f"lanes={self.lanes!r} of the target",

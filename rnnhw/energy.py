@@ -10,7 +10,7 @@ are not in it, nor operations that the node has no figure for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import (
@@ -30,7 +30,7 @@ from rnnhw.dataflow import (
     Subtract,
     operation_table,
 )
-from rnnhw.machine import Accelerator, LayerMachine, MemoryKind
+from rnnhw.machine import Accelerator, LayerMachine, Memory, MemoryKind
 from rnnhw.network import Network, Scan, TimeNode, Total
 from rnnhw.profiles import Asic, Energy
 
@@ -188,8 +188,11 @@ def _part(name: str, unit: str, amount: int, price: Energy | None) -> EnergyPart
     return EnergyPart(name, unit, amount, price.pj, price.note)
 
 
-def _accesses(node: Asic, layer: LayerMachine) -> tuple[tuple[EnergyPart, ...], bool]:
+def _accesses(
+    node: Asic, layer: LayerMachine, shared: Sequence[Memory]
+) -> tuple[tuple[EnergyPart, ...], bool]:
     """The parts, and whether every memory is as large as the smallest that has a figure."""
+    memories = (*layer.memories, *shared)
     traffic = layer.traffic
     kept = (MemoryKind.STATE, MemoryKind.VECTORS)
     ports = (
@@ -203,7 +206,7 @@ def _accesses(node: Asic, layer: LayerMachine) -> tuple[tuple[EnergyPart, ...], 
     parts, bounded = [], True
     for name, bits, kinds in ports:
         if bits:
-            capacity = sum(m.padded_bits for m in layer.memories if m.kind in kinds)
+            capacity = sum(m.padded_bits for m in memories if m.kind in kinds)
             parts.append(_part(name, "bits", bits, node.access(1, capacity)))
             bounded &= capacity >= 8 * smallest
     return tuple(parts), bounded
@@ -212,10 +215,11 @@ def _accesses(node: Asic, layer: LayerMachine) -> tuple[tuple[EnergyPart, ...], 
 def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEnergy, ...]:
     """Every layer of ``machine`` on ``node``, in the machine's order."""
     nodes = {each.name: each for each in network.nodes}
+    shared = machine.engine.memories if machine.engine else ()
     found = []
     for layer in machine.layers:
         works = layer_operations(nodes[layer.name])
-        accesses, bounded = _accesses(node, layer)
+        accesses, bounded = _accesses(node, layer, shared)
         found.append(
             LayerEnergy(
                 name=layer.name,

@@ -45,7 +45,7 @@ def place(memory: Memory, profile: Fpga) -> Placement:
     LUT RAM (up to 1024 bits for each block): so it was with yosys 0.70 for 29 shapes on iCE40
     and ECP5 (one of 4 bits became registers on both); other families are assumed to be alike.
     """
-    blocks = profile.memory_blocks(memory.depth, memory.width)
+    blocks = memory.copies * profile.memory_blocks(memory.depth, memory.width)
     if memory.kind.rom:
         return Placement("block RAM", blocks)
     lut_ram = _has_lut_ram(profile)

@@ -30,8 +30,11 @@ def wavefront_spans(machine: Accelerator, steps: int | None) -> tuple[SpanReport
             step=None if machine.layers[span.index].once else span.step,
             start_cycle=span.start,
             end_cycle=span.end,
+            sequence=span.sequence,
         )
-        for span in sorted(machine.spans(shown), key=lambda span: (span.index, span.step))
+        for span in sorted(
+            machine.spans(shown), key=lambda span: (span.index, span.step, span.sequence)
+        )
         if whole or span.index in machine.stages[0]
     )
 

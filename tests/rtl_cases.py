@@ -34,6 +34,7 @@ from rnnhw.structures import (
     Diagonal,
     LowRank,
     Sum,
+    UnitWeights,
 )
 from rnnhw.weights import Parameters
 
@@ -97,6 +98,7 @@ def draw_structure(r, n):
         Banded(1, 1) if n > 1 else Dense(),
         BlockDiagonal(r.choice(divisors)),
         LowRank(r.randint(1, max(n // 2, 1))),
+        UnitWeights(),
     ]
     if n > 2:
         width = r.randint(0, min(n - 1, 5))

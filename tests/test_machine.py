@@ -80,7 +80,7 @@ def test_equals_the_prototype(
     machine = layer(network, lanes)
     assert machine.cycles == cycles
     assert [phase.depth for phase in machine.phases] == [depth]
-    assert machine.basis is Basis.MEASURED, machine.assumptions
+    assert machine.basis is Basis.REALISED, machine.assumptions
     ice40 = fpga("ice40up5k")
     assert dsp_blocks(machine, ice40) == dsp
     for profile, blocks in ((ice40, up5k), (fpga("ecp5-25"), ecp5)):
@@ -93,7 +93,7 @@ def test_the_way_of_writing_does_not_matter(step) -> None:  # type: ignore[no-un
     together, apart = layer(scanned(step(32)), 4), layer(scanned(lstm(32)), 4)
     assert (together.cycles, together.macs) == (apart.cycles, apart.macs)
     assert together.phases[0].gates == 4
-    assert together.basis is Basis.MEASURED
+    assert together.basis is Basis.REALISED
 
 
 def test_a_wider_cell_costs_its_cast() -> None:
@@ -180,7 +180,7 @@ def test_a_product_of_the_same_step_is_a_new_phase() -> None:
     assert machine.cycles == first.cycles + second.cycles
     assert first.cycles == 3 * 24 + 24 + 7 + 3 + first.depth
     assert first.depth == 1 + 2 + 2  # cast, multiply, cast
-    assert machine.basis is Basis.MODELLED
+    assert machine.basis is Basis.REALISED, machine.assumptions
 
 
 # --- edges of lanes ----------------------------------------------------------------------------

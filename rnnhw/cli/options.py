@@ -12,12 +12,12 @@ import typer
 from rnnhw.errors import UsageError
 
 __all__ = [
+    "Baseline",
     "Check",
     "ClockMhz",
-    "CompareFormat",
+    "CompareItems",
     "Data",
     "DesignFile",
-    "DesignFiles",
     "Folder",
     "Format",
     "Isa",
@@ -26,6 +26,7 @@ __all__ = [
     "Minimum",
     "Output",
     "Profile",
+    "Profiles",
     "ReportFormat",
     "RunOutput",
     "Sequences",
@@ -41,8 +42,13 @@ __all__ = [
 ]
 
 DesignFile = Annotated[Path, typer.Argument(help="The design file.", show_default=False)]
-DesignFiles = Annotated[
-    list[Path], typer.Argument(metavar="DESIGN...", help="Design files.", show_default=False)
+CompareItems = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DESIGN|REPORT.json...",
+        help="Design files, and reports saved with --format json.",
+        show_default=False,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -67,9 +73,6 @@ Isa = Annotated[
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
-CompareFormat = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown or json.")
-]
 ReportFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown, json or html.")
 ]
@@ -93,6 +96,20 @@ Profile = Annotated[
     str | None,
     typer.Option(
         "--profile", metavar="NAME", help="Hardware profile, or a .toml file of your own."
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Hardware profile for every design, or a .toml file. Repeatable; default: their own.",
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline", metavar="COLUMN", help="The column that ratios are to; default: the first."
     ),
 ]
 ClockMhz = Annotated[

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnnhw.checks import Check
 from rnnhw.counts import Counts
 from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
 from rnnhw.design import Design
@@ -22,7 +23,7 @@ from rnnhw.numerics import Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.simulation import Simulation
 from rnnhw.tasks import Accuracy, Score, SquaredError
-from rnnhw.verification import Check, Verification
+from rnnhw.verification import Verification
 
 __all__ = [
     "aligned",

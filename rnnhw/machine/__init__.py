@@ -5,22 +5,23 @@ read while the next ones are written. Nothing here knows a cell: phases, rows, c
 depth of the post-processor follow from the step graph.
 """
 
-from rnnhw.machine.accelerator import (
-    Accelerator,
-    LayerChoices,
-    Span,
-    accelerator,
-    layer_choices,
-)
+from rnnhw.machine.accelerator import LayerChoices, accelerator, layer_choices, stack_of
+from rnnhw.machine.arranging import Bandwidth, can_stream
+from rnnhw.machine.bubbles import lane_cycles
+from rnnhw.machine.built import Accelerator, Span, first_result_cycles
 from rnnhw.machine.feeds import Feed, Segment
+from rnnhw.machine.interleaving import saturation
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier, legal_lanes
 from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.pace import Sequential
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.stream import output_cycles
+from rnnhw.machine.streaming import Streamed, streamed_bits
 from rnnhw.machine.traffic import Traffic
 
 __all__ = [
     "Accelerator",
+    "Bandwidth",
     "Basis",
     "Feed",
     "LayerChoices",
@@ -30,11 +31,19 @@ __all__ = [
     "Multiplier",
     "Phase",
     "Segment",
+    "Sequential",
     "Span",
+    "Streamed",
     "Traffic",
     "Transform",
     "accelerator",
+    "can_stream",
+    "first_result_cycles",
+    "lane_cycles",
     "layer_choices",
     "legal_lanes",
     "output_cycles",
+    "saturation",
+    "stack_of",
+    "streamed_bits",
 ]

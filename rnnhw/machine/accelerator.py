@@ -1,19 +1,14 @@
-"""The whole network on its machines: layers as a wavefront over the steps of a sequence.
-
-Every layer has its own machine; layer l works on step t while layer l+1 works on step t-1:
-
-    take_l(t) = max(full_l(t), take_l(t-1) + T_l, take_l+1(t-1))
-    full_l+1(t) = take_l(t) + T_l
-
-where ``full`` is when a whole vector has arrived and ``take`` when the layer starts on it.
-"""
+"""The machines of a network, layer by layer, and how they follow one another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from rnnhw.arrangement import Arrangement
 from rnnhw.errors import DesignError, unknown_name
+from rnnhw.machine.arranging import Arranged, Bandwidth, Stack, arrange
+from rnnhw.machine.built import Accelerator, Engine
 from rnnhw.machine.layers import (
     Basis,
     LayerMachine,
@@ -22,6 +17,14 @@ from rnnhw.machine.layers import (
     layer_machine,
 )
 from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.sharing import (
+    SharedStep,
+    Stint,
+    common_memories,
+    common_multipliers,
+    private,
+)
+from rnnhw.machine.streaming import Streamed, slots_for, streaming_buffer
 from rnnhw.machine.traffic import Traffic
 from rnnhw.network import (
     Last,
@@ -35,113 +38,9 @@ from rnnhw.network import (
     Window,
 )
 
-__all__ = ["Accelerator", "LayerChoices", "Span", "accelerator", "layer_choices"]
+__all__ = ["LayerChoices", "accelerator", "layer_choices", "stack_of"]
 
 _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
-
-
-@dataclass(frozen=True)
-class Span:
-    """The layer at ``index`` on its step ``step``, from cycle ``start`` to before ``end``."""
-
-    index: int
-    step: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Accelerator:
-    """Machines in the order of the network.
-
-    ``stages`` are the machines that run as one wavefront; a stage behind the last step, a total
-    or a reversal waits until the stage before it has finished the sequence.
-    """
-
-    layers: tuple[LayerMachine, ...]
-    stages: tuple[tuple[int, ...], ...]
-    sources: tuple[tuple[int, ...], ...]
-
-    @property
-    def step_interval(self) -> int:
-        """Cycles from one step to the next, once the wavefront is full: the slowest layer's."""
-        per_step = [layer.cycles for layer in self.layers if not layer.once]
-        return max(per_step, default=max(layer.cycles for layer in self.layers))
-
-    @property
-    def slowest(self) -> LayerMachine:
-        """The layer that sets the step interval."""
-        per_step = [layer for layer in self.layers if not layer.once] or list(self.layers)
-        return max(per_step, key=lambda layer: layer.cycles)
-
-    @property
-    def step_latency(self) -> int:
-        """Cycles from the first input element of one step to the last result of its last layer."""
-        first = [index for index in self.stages[0] if not self.sources[index]]
-        done: dict[int, int] = {}
-        for index in self.stages[0]:
-            before = [done[source] for source in self.sources[index] if source in done]
-            done[index] = max(before, default=0) + self.layers[index].cycles
-        return max((self.layers[index].inputs for index in first), default=0) + max(done.values())
-
-    @property
-    def tail(self) -> int:
-        """Cycles of the layers that run once, after the last step."""
-        return sum(layer.cycles for layer in self.layers if layer.once)
-
-    @property
-    def macs(self) -> int:
-        """Useful MACs of one step, without the layers that run once a sequence."""
-        return sum(layer.macs for layer in self.layers if not layer.once)
-
-    @property
-    def utilisation(self) -> float | None:
-        """Useful MACs a step of what all lanes could do in a step interval."""
-        lanes = sum(layer.lanes for layer in self.layers if not layer.once)
-        return self.macs / (lanes * self.step_interval) if lanes else None
-
-    @property
-    def memories(self) -> tuple[tuple[str, Memory], ...]:
-        """Every memory with the name of its layer."""
-        return tuple((layer.name, memory) for layer in self.layers for memory in layer.memories)
-
-    def sequence_cycles(self, steps: int) -> int:
-        """Cycles from the first input element to the last result of a sequence."""
-        return max(span.end for span in self.spans(steps))
-
-    def spans(self, steps: int) -> tuple[Span, ...]:
-        """Every layer's work on every step; cycle 0 brings the first input element."""
-        found: list[Span] = []
-        for position, stage in enumerate(self.stages):
-            once = all(self.layers[index].once for index in stage)
-            begin = max((span.end for span in found), default=0)
-            wave = self._wavefront(stage, 1 if once else steps, from_input=position == 0)
-            found += [Span(index, step, begin + at, begin + end) for index, step, at, end in wave]
-        return tuple(found)
-
-    def _wavefront(
-        self, stage: tuple[int, ...], steps: int, *, from_input: bool
-    ) -> list[tuple[int, int, int, int]]:
-        """Layer, step, start and end of all work in one stage, from the start of the stage."""
-        readers = {
-            index: [other for other in stage if index in self.sources[other]] for index in stage
-        }
-        taken: dict[int, int] = {}
-        found = []
-        for step in range(steps):
-            before, full = dict(taken), dict[int, int]()
-            for index in stage:
-                layer = self.layers[index]
-                mine = [full[source] for source in self.sources[index] if source in full]
-                load = layer.inputs if from_input or step else 0
-                at = max(mine) if mine else before.get(index, 0) + load
-                if step:
-                    at = max(at, before[index] + layer.cycles)
-                    at = max([at, *(before[reader] for reader in readers[index])])
-                taken[index] = at
-                full[index] = at + layer.cycles
-                found.append((index, step, at, full[index]))
-        return found
 
 
 def _through(node: TimeNode) -> list[TimeNode]:
@@ -210,7 +109,7 @@ def _total(node: Total) -> LayerMachine:
             vector_writes=node.units,
             vector_write_bits=bits,
         ),
-        basis=Basis.MODELLED,
+        basis=Basis.REALISED,
         assumptions=(),
     )
 
@@ -230,32 +129,56 @@ def _lanes(network: Network, lanes: int | Mapping[str, int]) -> dict[str, int]:
     return {name: given.get(name, 1) for name in names}
 
 
-def accelerator(network: Network, lanes: int | Mapping[str, int] = 1) -> Accelerator:
+def accelerator(
+    network: Network,
+    lanes: int | Mapping[str, int] = 1,
+    arrangement: Arrangement | None = None,
+    bandwidth: Bandwidth | None = None,
+) -> Accelerator:
     """The machines of a network.
 
     ``lanes`` for every layer (a layer with fewer rows gets as many as it has rows), or by layer
-    name (1 where left out).
+    name (1 where left out). ``bandwidth`` is that of the memory that weights are streamed from.
 
     Raises:
-        DesignError: a layer cannot have its number of lanes; the hint lists those it can have.
+        DesignError: a layer cannot have its number of lanes, or a schedule is not possible; the
+            hint lists what is.
+    """
+    return _arranged(stack_of(network, lanes), arrangement or Arrangement(), bandwidth)
+
+
+def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
+    """The machines of a network before anything is arranged.
+
+    Raises:
+        DesignError: a layer cannot have its number of lanes.
     """
     chosen = _lanes(network, lanes)
     exact = not isinstance(lanes, int)
+
+    def machine(node: Scan | Total) -> LayerMachine:
+        if isinstance(node, Total):
+            return _total(node)
+        given = exact and node.name in lanes  # type: ignore[operator]
+        built = layer_machine(
+            node.name, node.graph, chosen[node.name], exact=given, once=_once(node)
+        )
+        return _window_buffer(node, built)
+
+    return _stacked(network, machine)
+
+
+def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) -> Stack:
     machines: list[LayerMachine] = []
+    recurrent: list[bool] = []
     where: dict[TimeNode, int] = {}
     stages: dict[TimeNode, int] = {}
     sources: list[tuple[int, ...]] = []
     for node in network.nodes:
-        if isinstance(node, Scan):
-            given = exact and node.name in lanes  # type: ignore[operator]
-            machine = layer_machine(
-                node.name, node.graph, chosen[node.name], exact=given, once=_once(node)
-            )
-            machines.append(_window_buffer(node, machine))
-        elif isinstance(node, Total):
-            machines.append(_total(node))
-        else:
+        if not isinstance(node, Scan | Total):
             continue
+        machines.append(machine(node))
+        recurrent.append(isinstance(node, Total) or bool(node.graph.updates))
         where[node] = len(machines) - 1
         stages[node] = _stage(node, stages)
         feeds = dict.fromkeys(where[source] for source in _through(node) if source in where)
@@ -265,7 +188,61 @@ def accelerator(network: Network, lanes: int | Mapping[str, int] = 1) -> Acceler
         tuple(where[node] for node, found in stages.items() if found == stage)
         for stage in range(last + 1)
     )
-    return Accelerator(tuple(machines), tuple(s for s in grouped if s), tuple(sources))
+    return Stack(tuple(machines), tuple(s for s in grouped if s), tuple(sources), tuple(recurrent))
+
+
+def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Accelerator:
+    found = arrange(stack, arrangement, bandwidth)
+    engine, layers = None, found.layers
+    if arrangement.engines == "shared":
+        engine = _engine(stack, found)
+        layers = tuple(map(private, layers))
+    return Accelerator(
+        layers,
+        stack.stages,
+        stack.sources,
+        stack.recurrent,
+        found.paces,
+        found.steps,
+        found.streamed,
+        found.overlapped,
+        sequences=arrangement.interleave if isinstance(arrangement.interleave, int) else 1,
+        engine=engine,
+        external_memory=bandwidth.memory if bandwidth and any(found.streamed) else "",
+    )
+
+
+def _engine(stack: Stack, found: Arranged) -> Engine:
+    steps, slots = [], 0
+    for position, stage in enumerate(stack.stages):
+        stints = []
+        for index in stage:
+            pace = found.paces[index]
+            groups = pace.groups if isinstance(pace, Streamed) else ()
+            lead = pace.lead if isinstance(pace, Streamed) else 0
+            stints.append(Stint(pace.cycles, groups, lead))
+        arriving = [stack.layers[k].inputs for k in stage if not stack.sources[k]]
+        step = SharedStep(tuple(stints), max(arriving, default=0) if position == 0 else 0)
+        if step.groups:
+            step = replace(step, slots=slots_for(step.groups))
+            slots = max(slots, step.slots)
+        steps.append(step)
+    on_chip = [
+        replace(layer, memories=tuple(m for m in layer.memories if m.name != "weights"))
+        if streamed
+        else layer
+        for layer, streamed in zip(found.layers, found.streamed, strict=True)
+    ]
+    outside = [
+        layer for layer, streamed in zip(found.layers, found.streamed, strict=True) if streamed
+    ]
+    buffer = (streaming_buffer(outside, slots),) if outside else ()
+    return Engine(
+        max(layer.lanes for layer in found.layers),
+        (*common_memories(on_chip), *buffer),
+        common_multipliers(found.layers),
+        tuple(steps),
+    )
 
 
 # --- choices -----------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from rnnhw.dataflow import (
     StepGraph,
 )
 from rnnhw.errors import DesignError
-from rnnhw.machine.assumptions import assumptions_of
 from rnnhw.machine.feeds import lanes_fit
 from rnnhw.machine.memories import memories_of
 from rnnhw.machine.memory import Memory
+from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.roms import operand_format, weight_format
@@ -37,11 +37,11 @@ __all__ = [
 class Basis(Enum):
     """Where a layer's cycles come from.
 
-    ``MEASURED``: the formula equals the cycle counts of a Verilog prototype of exactly this
-    family of layers. ``MODELLED``: the same rules, for a layer that was not built.
+    ``REALISED``: the layer can be emitted as Verilog (:mod:`rnnhw.rtl`), whose cycles these are.
+    ``MODELLED``: the same rules, for a layer with something that is not emitted.
     """
 
-    MEASURED = "measured"
+    REALISED = "realised"
     MODELLED = "modelled"
 
 
@@ -61,7 +61,8 @@ class LayerMachine:
     ``inputs`` elements arrive each step; ``once`` tells a layer that runs once a sequence, behind
     the last step or a total, from one that runs at every step. ``macs`` are useful
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
-    ``accumulator_bits`` is the widest accumulator.
+    ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
+    post-processor reads elements of the input.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LayerMachine:
     traffic: Traffic
     basis: Basis
     assumptions: tuple[str, ...]
+    reads_inputs_by_unit: bool = False
 
     @property
     def utilisation(self) -> float | None:
@@ -206,7 +208,7 @@ class LayerVariants:
         """The whole layer."""
         plan, schedule, phases = self._plan, self._schedule, self._phases(lanes)
         memories = memories_of(plan, schedule, phases)
-        assumptions = assumptions_of(plan, schedule, phases, memories)
+        modelled = obstacles(plan, schedule, phases)
         return LayerMachine(
             name=self.name,
             lanes=lanes,
@@ -220,8 +222,9 @@ class LayerVariants:
             memories=memories,
             multipliers=tuple(_multipliers(plan, schedule, phases, lanes)),
             traffic=traffic_of(plan, schedule, phases, memories),
-            basis=Basis.MODELLED if assumptions else Basis.MEASURED,
-            assumptions=tuple(assumptions),
+            basis=Basis.MODELLED if modelled else Basis.REALISED,
+            assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
+            reads_inputs_by_unit=schedule.reads_inputs_by_unit,
         )
 
     def _phases(self, lanes: int) -> tuple[Phase, ...]:

@@ -38,18 +38,19 @@ class MemoryKind(Enum):
 
 @dataclass(frozen=True)
 class Memory:
-    """One ROM or RAM of ``depth`` words of ``width`` bits."""
+    """One ROM or RAM of ``depth`` words of ``width`` bits, or several alike."""
 
     name: str
     kind: MemoryKind
     depth: int
     width: int
     stored_bits: int = 0
+    copies: int = 1
 
     @property
     def padded_bits(self) -> int:
-        """Bits of the memory."""
-        return self.depth * self.width
+        """Bits of the memory, or of all alike."""
+        return self.copies * self.depth * self.width
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,16 @@ class Schedule:
             for reader in self._readers[value]
         )
 
+    @property
+    def reads_inputs_by_unit(self) -> bool:
+        """Whether the post-processor reads elements of an input."""
+        return any(
+            isinstance(operand.node, Input)
+            for reader in self._readers
+            if reader.node not in self.edge
+            for operand in self.plan.operands(reader)
+        )
+
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each."""
         return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rnnhw.errors import DesignError
-from rnnhw.machine.accelerator import Accelerator
+from rnnhw.machine.built import Accelerator
 from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
 
 __all__ = ["output_cycles"]

@@ -12,6 +12,8 @@ __all__ = ["to_csv"]
 _FIGURES = {
     "lanes": "lanes",
     "cycles_per_step": "cycles_per_step",
+    "step_latency_cycles": "step_latency_cycles",
+    "first_result_cycles": "first_result_cycles",
     "instructions_per_step": "instructions_per_step",
     "utilisation": "utilisation_fraction",
     "dsp_blocks": "dsp_blocks",
@@ -61,7 +63,13 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
             memories = [memory for memory in layer.memories if memory.holds == holds]
             row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in memories)
             row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)
-    for group in ("traffic", "counts"):
+    row |= {
+        "weights": layer.weights,
+        "overlapped": str(layer.overlapped).lower(),
+        "steps_in_parallel": layer.steps_in_parallel,
+        "round_steps": layer.round_steps,
+    }
+    for group in ("traffic", "counts", "lane_cycles"):
         for name, count in getattr(layer, group).items():
             row[f"{group}.{name}"] = count
     row["rnnhw_version"] = report.rnnhw_version

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rnnhw.costreport import Figure, LayerReport, Report, Resource
+from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport
 from rnnhw.report.roofline import roofline
 from rnnhw.report.values import Cell, number, percent, shown
 
@@ -15,6 +15,7 @@ __all__ = [
     "energies_table",
     "energy_table",
     "files_table",
+    "lanes_table",
     "layer_name",
     "layers_table",
     "memories_table",
@@ -81,12 +82,17 @@ def speed_table(report: Report) -> Table:
         table.add(name, *(map(shown, figures) if figures else ["not known"]))
 
     row("steps a second", [point.steps_per_second for point in points])
+    alone = [point.steps_per_second_of_one_sequence for point in points]
+    if any(figure.value is not None for figure in alone):
+        row("steps a second of one sequence", alone)
     row("step latency, us", [point.step_latency_us for point in points])
     if steps.value is not None:
         sequences = [point.sequence_time_us for point in points]
         row(f"sequence of {shown(steps).marked} steps, us", sequences)
+        row("sequences a second", [point.sequences_per_second for point in points])
     if deadline:
         row("deadline slack, %", [point.deadline_slack_percent for point in points])
+        row("duty cycle, %", [point.duty_cycle_percent for point in points])
     return table
 
 
@@ -103,8 +109,16 @@ def work_table(report: Report) -> Table:
     table.add("cycles a step", cell)
     if report.target.kind != "microcontroller":
         table.add("step latency, cycles", shown(totals.step_latency_cycles))
+        table.add("first result after, cycles", shown(totals.first_result_latency_cycles))
         if totals.cycles_after_last_step.value:
             table.add("cycles after the last step", shown(totals.cycles_after_last_step))
+        if totals.cycles_between_sequences.value is not None:
+            table.add("sequence to sequence, cycles", shown(totals.cycles_between_sequences))
+    if report.schedule is not None:
+        for name, value in _schedule(report.schedule):
+            table.add(name, value)
+    if totals.streamed_bits_per_step.value is not None:
+        table.add("weight bits streamed a step", shown(totals.streamed_bits_per_step))
     table.add("MACs a step", shown(totals.macs_per_step))
     if totals.macs_after_last_step.value:
         table.add("MACs after the last step", shown(totals.macs_after_last_step))
@@ -117,13 +131,25 @@ def work_table(report: Report) -> Table:
     return table
 
 
+def _schedule(schedule: ScheduleReport) -> Iterator[tuple[str, Cell | str]]:
+    """What differs from an engine a layer, one sequence, weights on chip."""
+    if schedule.engines == "shared":
+        yield "engine", "one for all layers"
+    if schedule.interleaved_sequences > 1:
+        yield "sequences in turn", number(schedule.interleaved_sequences)
+    if schedule.external_memory is not None:
+        yield "weights from", schedule.external_memory
+        yield "bits a cycle from there", shown(schedule.external_bits_per_cycle)
+
+
 # --- layers ------------------------------------------------------------------------------------
 def layers_table(report: Report) -> Table:
     """A row a layer."""
     lanes = report.target.kind != "microcontroller"
     if lanes:
         names = ("", "lanes", "cycles", "basis", "MACs", "utilisation", "bound by")
-        table = Table("Layers", names)
+        scheduled = any(_layer_schedule(layer) for layer in report.layers)
+        table = Table("Layers", (*names, "schedule") if scheduled else names)
     else:
         table = Table("Layers", ("", "instructions", "cycles", "MACs"))
     for layer in report.layers:
@@ -137,9 +163,34 @@ def layers_table(report: Report) -> Table:
                 macs,
                 percent(layer.utilisation),
                 shown(layer.bound_by),
+                *([_layer_schedule(layer)] if scheduled else []),
             )
         else:
             table.add(layer_name(layer), shown(layer.instructions_per_step), cycles, macs)
+    return table
+
+
+def _layer_schedule(layer: LayerReport) -> str:
+    """What is special in how a layer takes its steps."""
+    found = ["overlap"] if layer.overlapped else []
+    if layer.steps_in_parallel > 1:
+        found.append(f"{layer.steps_in_parallel} steps")
+    if layer.weights == "streamed":
+        found.append("streamed")
+    return ", ".join(found)
+
+
+def lanes_table(report: Report) -> Table:
+    """What the lanes of every layer do in a round of steps: columns, and bubbles by cause."""
+    rows = {layer_name(each): each for each in report.layers if each.lane_cycles}
+    names = dict.fromkeys(name for each in rows.values() for name in each.lane_cycles)
+    rounds = any(each.round_steps > 1 for each in rows.values())
+    heads = ("", *(["steps"] if rounds else []), *names, "in all")
+    table = Table("Cycles of the lanes, by what they wait for", heads)
+    for name, layer in rows.items():
+        cycles = [layer.lane_cycles.get(each, 0) for each in names]
+        steps = [number(layer.round_steps)] if rounds else []
+        table.add(name, *steps, *map(number, cycles), number(sum(cycles)))
     return table
 
 
@@ -249,11 +300,15 @@ def storage_table(report: Report) -> Table:
 def memories_table(report: Report) -> Table:
     """Every memory of the accelerator."""
     table = Table("Memories", ("", "words x bits", "in", "block RAM"))
-    for layer in report.layers:
-        for memory in layer.memories:
+    owners = [(layer.name, layer.memories) for layer in report.layers]
+    if report.schedule is not None:
+        owners.append(("all layers", report.schedule.shared_memories))
+    for owner, memories in owners:
+        for memory in memories:
+            times = f"{memory.copies} of " if memory.copies > 1 else ""
             table.add(
-                f"{layer.name}: {memory.name}",
-                f"{memory.depth_words} x {memory.width_bits}",
+                f"{owner}: {memory.name}",
+                f"{times}{memory.depth_words} x {memory.width_bits}",
                 memory.placement,
                 str(memory.block_rams) if memory.block_rams else "-",
             )
@@ -263,6 +318,7 @@ def memories_table(report: Report) -> Table:
 def resource_name(resource: Resource) -> str:
     """The resource in words, with the name that its vendor gives it."""
     words = {"block_ram": "block RAM", "dsp": "DSP", "lut": "LUT", "ff": "FF"}
+    words["external_memory"] = "external memory"
     name = words.get(resource.name, resource.name)
     if resource.unit == "bytes":
         return f"{name}, bytes"

@@ -43,6 +43,7 @@ def print_report(report: Report, console: Console) -> None:
         tables.speed_table(report),
         tables.work_table(report),
         tables.layers_table(report),
+        tables.lanes_table(report),
         tables.storage_table(report),
         tables.memories_table(report),
         tables.resources_table(report),

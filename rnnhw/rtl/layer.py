@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from rnnhw.dataflow import Input, Node, State, StepGraph, unwired
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
+from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.phases import phases_of
 from rnnhw.machine.plan import Plan, Value
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.images import Numbers
-from rnnhw.rtl.obstacles import refuse
 from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, net_width
 from rnnhw.rtl.units import UnitMemories
@@ -42,7 +42,11 @@ def emit_layer(
     plan = Plan(graph)
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
-    refuse(plan, schedule, phases)
+    for where, what in obstacles(plan, schedule, phases):
+        raise DesignError(
+            f"{where}: {what} cannot be emitted as Verilog",
+            "rnnhw report still gives its modelled cycles and storage",
+        )
     numbers = Numbers(plan, schedule, phases, lanes, parameters)
     draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
     _Layer(draft).write()
@@ -74,6 +78,7 @@ class _Layer:
         self._multiply(self._columns.write())
         self._results()
         self._units.finish()
+        self._draft.module.ignore_unread("row_early_sum")
 
     def _ports(self) -> None:
         module = self._draft.module
@@ -220,7 +225,7 @@ class _Layer:
         issued = [column.active for column in columns]
         module.wire("issue", 0, " | ".join(issued), signed=False)
         operand = self._columns.operand_width
-        for active in issued:
+        for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
             module.add(f"always @(posedge clk) {active}_read <= {active};")
         module.wire("operands", lanes * operand, signed=False)
@@ -382,14 +387,8 @@ class _Layer:
 
     def _value(self, node: Node) -> Value:
         """The one value a unit that a sink's node is."""
-        found = list(self._draft.plan.values(node))
-        width = self._draft.plan.widths[self._draft.plan.phase(node)]
-        if len(found) != 1 or node.units != width:
-            raise DesignError(
-                f"{self._draft.plan.graph.signal(node)}: {node.units} results of {width} units",
-                "results of several gates at once are not emitted; rnnhw report gives their cycles",
-            )
-        return found[0]
+        (value,) = self._draft.plan.values(node)
+        return value
 
     def _results(self) -> None:
         done = []

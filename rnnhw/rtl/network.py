@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnhw.errors import DesignError
-from rnnhw.machine import Accelerator
+from rnnhw.machine import Accelerator, Basis
 from rnnhw.machine.memory import address_bits
 from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
 from rnnhw.rtl.emission import Emission
@@ -30,8 +30,15 @@ def emit_network(
     """The Verilog of ``network`` on ``machine``.
 
     Raises:
-        DesignError: something in the network cannot be emitted; the message says what.
+        DesignError: something in the network or its schedule cannot be emitted; the message says
+            what.
     """
+    for layer in machine.layers:
+        if layer.basis is not Basis.REALISED:
+            raise DesignError(
+                f"{layer.name}: {layer.assumptions[0]} cannot be emitted as Verilog",
+                "rnnhw report still gives its modelled cycles and storage",
+            )
     return _Top(identifier(name), network, machine, parameters).emission()
 
 
@@ -56,8 +63,7 @@ class _Top:
         for module in modules:
             files |= module.images
         used = {name for module in modules for name in module.used}
-        texts = "\n".join(module.text() for module in modules)
-        files[f"{self._module.name}.v"] = texts
+        files |= {f"{module.name}.v": module.text() for module in modules}
         return Emission(
             name=self._module.name,
             files=files,
@@ -96,6 +102,7 @@ class _Top:
             name = self._streams[node].name
             module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")
         module.add(f"assign x_ready = {self._streams[source].name}_ready;")
+        module.ignore_unread()
 
     # --- nodes -----------------------------------------------------------------------------------
     def _node(self, node: TimeNode) -> _Stream:

@@ -29,7 +29,6 @@ from rnnhw.dataflow import (
     Subtract,
     operation_table,
 )
-from rnnhw.errors import DesignError
 from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.numerics import Q
@@ -246,12 +245,6 @@ class PostProcessor:
                 width = max(net_width(node.format), 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)
-        if value.gate and isinstance(node, Input | State):
-            raise DesignError(
-                f"{self._plan.graph.signal(node)}: {node.units} units among vectors of "
-                f"{self._plan.widths[self._phase]} cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
         advance = self._reads[value].advance(self._gates)
         units = self._plan.widths[self._phase]
         name = self._by_unit(value, units, self.token(advance))
@@ -420,7 +413,7 @@ class PostProcessor:
             {
                 "en": self._row_at(stage),
                 "select": f"{chosen}{bits}'d0",
-                "a": f"{net}[{address - 1}:0]",
+                "a": _address(net, net_width(node.a.format), address),
             },
         )
         self._tables[key] = name
@@ -453,13 +446,6 @@ class PostProcessor:
     def _two(self, value: Value) -> tuple[list[_Net], list[str], int]:
         """The operands' nets, as they are read, and the cycle."""
         cycle, operands = self._start(value), self._plan.operands(value)
-        assert isinstance(value.node, Node)
-        if len(operands) != len(value.node.operands):
-            raise DesignError(
-                f"{self._plan.graph.signal(value.node)}: a part of a longer result of an earlier "
-                "phase cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
         nets = [self._net(operand) for operand in operands]
         return nets, [self._copy(net, cycle) for net in nets], cycle
 
@@ -582,7 +568,7 @@ class PostProcessor:
         """An entry of a table."""
         node = value.node
         assert isinstance(node, Lookup)
-        _, read, cycle = self._two(value)
+        (a,), read, cycle = self._two(value)
         result = self._new(value, node.format)
         words = [int(entry) for entry in node.table.entries]
         file = self._module.image(f"{result.name}_table", words, node.format.width)
@@ -598,18 +584,17 @@ class PostProcessor:
                 "SELECT_WIDTH": 1,
                 "FILE": f'"{file}"',
             },
-            {"en": self.token(cycle), "select": "1'b0", "a": f"{read[0]}[{address - 1}:0]"},
+            {
+                "en": self.token(cycle),
+                "select": "1'b0",
+                "a": _address(read[0], a.width, address),
+            },
         )
         return result
 
     def refuse(self, value: Value) -> _Net:
         """An operation that has no place in a post-processor."""
-        assert isinstance(value.node, Node)
-        what = "a permutation within a step" if isinstance(value.node, Gather) else "this operation"
-        raise DesignError(
-            f"{self._plan.graph.signal(value.node)}: {what} is not emitted",
-            "rnnhw report still gives its modelled cycles",
-        )
+        raise AssertionError(f"{value.node} is no operation of a post-processor")
 
     def _shift_register(self, name: str, head: str, last: int) -> None:
         module = self._module
@@ -640,6 +625,13 @@ def _format(value: Value) -> Q:
 
 def _fraction(value: Value) -> int:
     return _format(value).fraction
+
+
+def _address(net: str, width: int, bits: int) -> str:
+    """The ``bits`` of a net of ``width`` bits that address a table of its format."""
+    if bits <= width:
+        return f"{net}[{bits - 1}:0]"
+    return f"{{{{{bits - width}{{{net}[{width - 1}]}}}}, {net}}}"
 
 
 def _low(source: str, width: int, full: int) -> str:

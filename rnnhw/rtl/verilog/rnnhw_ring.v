@@ -19,8 +19,10 @@ module rnnhw_ring #(
 );
   reg [WIDTH-1:0] words [0:DEPTH-1];
   reg [WIDTH-1:0] read;
+  /* verilator lint_off UNUSED */
   wire [31:0] sum = {{(32-ADDRESS_BITS){1'b0}}, base} + {{(32-INDEX_BITS){1'b0}}, index};
   wire [31:0] address = sum >= DEPTH ? sum - DEPTH : sum;
+  /* verilator lint_on UNUSED */
   always @(posedge clk) begin
     if (we) words[write_address] <= d[WIDTH-1:0];
     read <= words[address[ADDRESS_BITS-1:0]];

@@ -31,8 +31,10 @@ module rnnhw_window_input #(
   wire [31:0] count = first ? 1 : {{(32-FILL_BITS){1'b0}}, filled} + 1;
   wire complete = count >= STEPS;
   // The window that ends with this vector begins behind the one place that is not its own.
+  /* verilator lint_off UNUSED */
   wire [31:0] behind = {{(32-ADDRESS_BITS){1'b0}}, following} + EACH;
   wire [31:0] start = behind >= DEPTH ? behind - DEPTH : behind;
+  /* verilator lint_on UNUSED */
   wire release_place = pending ? take : idle;
 
   assign ready = ~held | release_place;

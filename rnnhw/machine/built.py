@@ -1,0 +1,295 @@
+"""The whole accelerator over the steps of a sequence: intervals, latencies, and when what works.
+
+The layers run as a wavefront (:mod:`rnnhw.machine.wavefront`) or in turn on one engine
+(:mod:`rnnhw.machine.sharing`); a stage behind the last step, a total or a reversal waits until the
+stage before it has finished the sequence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from rnnhw.machine.interleaving import Interleaved
+from rnnhw.machine.layers import LayerMachine, Multiplier
+from rnnhw.machine.memory import Memory
+from rnnhw.machine.pace import Pace
+from rnnhw.machine.sharing import SharedStep, in_turn
+from rnnhw.machine.wavefront import Place, longest_wait, settled_interval, wavefront
+
+__all__ = ["Accelerator", "Engine", "Span", "first_result_cycles", "whole"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The layer at ``index`` on step ``step`` of sequence ``sequence``, from cycle ``start`` to
+    before ``end``."""
+
+    index: int
+    step: int
+    start: int
+    end: int
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine for all layers: what it has once, and a step of every stage."""
+
+    lanes: int
+    memories: tuple[Memory, ...]
+    multipliers: tuple[Multiplier, ...]
+    stages: tuple[SharedStep, ...]
+
+    @property
+    def loading(self) -> int:
+        """Cycles of a step in which all wait for weights."""
+        return sum(step.interval - step.compute_cycles for step in self.stages)
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """Machines in the order of the network, and how each takes its steps.
+
+    ``stages`` are the machines that run as one wavefront; a stage behind the last step, a total
+    or a reversal waits until the stage before it has finished the sequence. ``recurrent`` tells
+    the layers that keep a state, ``sequences`` how many are interleaved, ``steps`` how many steps
+    a layer takes together, ``engine`` is what all layers share where they share one.
+    """
+
+    layers: tuple[LayerMachine, ...]
+    stages: tuple[tuple[int, ...], ...]
+    sources: tuple[tuple[int, ...], ...]
+    recurrent: tuple[bool, ...]
+    paces: tuple[Pace, ...]
+    steps: tuple[int, ...]
+    streamed: tuple[bool, ...]
+    overlapped: tuple[bool, ...]
+    sequences: int = 1
+    engine: Engine | None = None
+    external_memory: str = ""
+
+    # --- each step -----------------------------------------------------------------------------
+    @property
+    def timed(self) -> tuple[int, ...]:
+        """The layers that set the pace: those that run each step, or all if none does."""
+        timed = [k for k, layer in enumerate(self.layers) if not layer.once]
+        return tuple(timed or range(len(self.layers)))
+
+    def interval_of(self, index: int) -> int | Fraction:
+        """Cycles of one step, of any sequence, that a layer alone allows."""
+        pace = self.paces[index]
+        return whole(Fraction(pace.round_cycles, pace.steps))
+
+    @cached_property
+    def step_interval(self) -> int | Fraction:
+        """Cycles from one step, of any sequence, to the next, once all layers have work."""
+        return self._pace_of_all[0]
+
+    @property
+    def bound_by(self) -> str:
+        """What sets the step interval."""
+        return self._pace_of_all[1]
+
+    @cached_property
+    def _pace_of_all(self) -> tuple[int | Fraction, str]:
+        if self.engine is not None:
+            return self._shared_interval(self.engine)
+        index = self.slowest_index
+        found = self.interval_of(index), f"{self.layers[index].name}: {self.layer_bound(index)}"
+        for position, stage in enumerate(self.stages):
+            if any(self.layers[k].once for k in stage):
+                continue
+            places = self._places(stage)
+            waited = whole(Fraction(longest_wait(places), self.sequences))
+            if waited > found[0]:
+                found = waited, "a branch: its vectors wait until they are read together"
+            if self.sequences > 1 and len(stage) > 1 and any(self.streamed[k] for k in stage):
+                settled = whole(settled_interval(places, self.sequences))
+                if settled > found[0]:
+                    found = settled, "the buffers between layers: they wait for all sequences"
+            ports = [place.inputs for place in places if not place.sources]
+            if position == 0 and max(ports, default=0) > found[0]:
+                found = max(ports), "the input: its elements arrive one a cycle"
+        return found
+
+    def _shared_interval(self, engine: Engine) -> tuple[int, str]:
+        steps = [
+            step
+            for step, stage in zip(engine.stages, self.stages, strict=True)
+            if not all(self.layers[k].once for k in stage)
+        ] or list(engine.stages)
+        interval = sum(step.interval for step in steps)
+        if interval > sum(step.compute_cycles for step in steps):
+            return interval, f"external memory: {self.external_memory}"
+        slowest = self.layers[self.slowest_index]
+        return interval, f"all layers in turn, most {slowest.name}: {slowest.bound_by}"
+
+    def layer_bound(self, index: int) -> str:
+        """What most of a layer's own cycles wait for."""
+        layer, pace = self.layers[index], self.paces[index]
+        if not layer.once and pace.round_cycles > pace.compute_cycles:
+            return "external memory"
+        if isinstance(pace, Interleaved) and pace.sequences * pace.busy < pace.cycles:
+            return "recurrence latency"
+        return layer.bound_by
+
+    @property
+    def slowest_index(self) -> int:
+        """The position of the first layer that takes most cycles a step."""
+        return max(self.timed, key=self.interval_of)
+
+    @property
+    def slowest(self) -> LayerMachine:
+        """The first layer that takes most cycles a step."""
+        return self.layers[self.slowest_index]
+
+    @cached_property
+    def step_latency(self) -> int:
+        """Cycles from the first input element of a step to the last result of its last layer, at
+        rest before; where layers take several steps together, with the arrival of the others."""
+        return max(span.end for span in self._first_step)
+
+    @cached_property
+    def first_result_latency(self) -> int:
+        """Cycles from the first input element of a step to the first result of its last layer."""
+        last = max(self._first_step, key=lambda span: span.end)
+        layer = self.layers[last.index]
+        return last.end - layer.cycles + first_result_cycles(layer)
+
+    @cached_property
+    def _first_step(self) -> list[Span]:
+        steps = math.lcm(*self.steps) if self.sequences == 1 else 1
+        return [s for s in self._stage_spans(0, steps, 0) if s.step == 0 and s.sequence == 0]
+
+    @property
+    def tail(self) -> int:
+        """Cycles of the layers that run once, after the last step, one after the other."""
+        return sum(layer.cycles for layer in self.layers if layer.once)
+
+    @property
+    def macs(self) -> int:
+        """Useful MACs of one step, without the layers that run once a sequence."""
+        return sum(layer.macs for layer in self.layers if not layer.once)
+
+    @property
+    def lanes(self) -> int:
+        """All lanes."""
+        return self.engine.lanes if self.engine else sum(layer.lanes for layer in self.layers)
+
+    @property
+    def utilisation(self) -> float | None:
+        """Useful MACs a step of what all lanes could do in a step interval."""
+        if self.engine is not None:
+            lanes = self.engine.lanes
+        else:
+            lanes = sum(layer.lanes for layer in self.layers if not layer.once)
+        return float(self.macs / (lanes * Fraction(self.step_interval))) if lanes else None
+
+    def layer_utilisation(self, index: int) -> float | None:
+        """Useful MACs of a layer's rounds of what its lanes could do in them alone."""
+        layer, pace = self.layers[index], self.paces[index]
+        if not layer.lanes:
+            return None
+        steps = 1 if layer.once else pace.steps
+        cycles = layer.cycles if layer.once else pace.round_cycles
+        return layer.macs * steps / (layer.lanes * cycles)
+
+    @property
+    def memories(self) -> tuple[tuple[str, Memory], ...]:
+        """Every memory with the name of its layer, or "all layers"."""
+        own = [(layer.name, memory) for layer in self.layers for memory in layer.memories]
+        common = self.engine.memories if self.engine else ()
+        return (*own, *(("all layers", memory) for memory in common))
+
+    # --- a sequence ------------------------------------------------------------------------------
+    def sequence_cycles(self, steps: int) -> int:
+        """Cycles from the first input element to the last result of a sequence, of all that are
+        interleaved."""
+        return max(span.end for span in self.spans(steps))
+
+    def sequence_interval(self, steps: int) -> int | Fraction:
+        """Cycles from one sequence to the next, back to back, on the average of those that are
+        interleaved.
+
+        Without reversals the next sequence's steps follow those of the last, while what runs once
+        a sequence works beside them on its own lanes.
+        """
+        each_step = [stage for stage in self.stages if not all(self.layers[k].once for k in stage)]
+        if self.engine is not None:
+            once = self.tail
+            return steps * (self.step_interval if each_step else 0) + once
+        if len(each_step) > 1:
+            return whole(Fraction(self.sequence_cycles(steps), self.sequences))
+        longest = Fraction(0)
+        for index, layer in enumerate(self.layers):
+            pace = self.paces[index]
+            if layer.once:
+                cycles = Fraction(layer.cycles)
+            elif pace.block > 1 and self.sequences == 1:
+                cycles = Fraction(-(-steps // pace.block) * pace.round_cycles)
+            else:
+                cycles = steps * Fraction(self.interval_of(index))
+            longest = max(longest, cycles)
+        if each_step and self.sequences == 1 and max(self.steps) == 1:
+            longest = max(longest, steps * Fraction(self.step_interval))
+        return whole(longest)
+
+    def spans(self, steps: int) -> tuple[Span, ...]:
+        """Every layer's work on every step; cycle 0 brings the first input element."""
+        found: list[Span] = []
+        for position in range(len(self.stages)):
+            begin = max((span.end for span in found), default=0)
+            found += self._stage_spans(position, steps, begin)
+        return tuple(found)
+
+    def _stage_spans(self, position: int, steps: int, begin: int) -> list[Span]:
+        stage = self.stages[position]
+        count = 1 if all(self.layers[index].once for index in stage) else steps
+        if self.engine is not None:
+            runs = in_turn(self.engine.stages[position], count, from_input=position == 0)
+        else:
+            places = self._places(stage)
+            runs = wavefront(places, count, self.sequences, from_input=position == 0)
+        return [
+            Span(
+                index,
+                vector // self.sequences,
+                begin + run.take,
+                begin + run.end,
+                vector % self.sequences,
+            )
+            for index, own in zip(stage, runs, strict=True)
+            for vector, run in enumerate(own)
+        ]
+
+    def _places(self, stage: Sequence[int]) -> list[Place]:
+        return [
+            Place(
+                self.paces[index],
+                tuple(stage.index(source) for source in self.sources[index] if source in stage),
+                self.layers[index].inputs,
+            )
+            for index in stage
+        ]
+
+
+def first_result_cycles(layer: LayerMachine) -> int:
+    """Cycles from taking a vector to the first unit's result, where no weight is waited for."""
+    if not layer.phases:
+        return layer.cycles - layer.units + 1
+    last = layer.phases[-1]
+    before = sum(phase.cycles for phase in layer.phases[:-1]) + last.transform_cycles
+    groups, position = divmod(max(last.gates, 1) - 1, max(last.lanes, 1))
+    if position > last.last_rows - 1 and groups == last.groups - 1:
+        position = last.last_rows - 1
+    skipped = (last.groups - 1 - groups) * last.group_interval + last.last_rows - 1 - position
+    return before + last.row_cycles + last.latency_cycles - skipped
+
+
+def whole(value: Fraction) -> int | Fraction:
+    """An integer where it is one."""
+    return int(value) if value.denominator == 1 else value

@@ -1,0 +1,88 @@
+"""How a layer takes vectors: when it starts on one, and when the results are there.
+
+The simplest way is one vector after the other, each ``cycles`` after the last. What overlaps,
+interleaves, streams or takes several steps together is a pace of its own, in a module of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["Course", "Pace", "Run", "Sequential"]
+
+
+class Run(NamedTuple):
+    """One vector on a layer: the cycle in which the layer starts on it, and the first one after
+    its last result."""
+
+    take: int
+    end: int
+
+
+class Course(ABC):
+    """A layer while it works on a sequence: it is asked for its vectors in order."""
+
+    @abstractmethod
+    def run(self, ready: Sequence[int], free: int) -> list[Run]:
+        """The next vectors, ``Pace.block`` of them or what is left of the sequence.
+
+        ``ready`` is when each has arrived, ``free`` when the readers' buffers have room.
+        """
+
+
+@dataclass(frozen=True)
+class Pace(ABC):
+    """How a layer takes vectors. ``cycles`` is from starting on one to the end of its results,
+    where nothing else delays it."""
+
+    cycles: int
+
+    @property
+    def block(self) -> int:
+        """Vectors that the layer starts on together."""
+        return 1
+
+    @property
+    def steps(self) -> int:
+        """Vectors of a round: how many the layer takes in ``round_cycles``."""
+        return self.block
+
+    @property
+    @abstractmethod
+    def round_cycles(self) -> int:
+        """Cycles from a round to the next, where no other layer is in the way."""
+
+    @property
+    def compute_cycles(self) -> int:
+        """``round_cycles`` without the time in which weights are waited for."""
+        return self.round_cycles
+
+    @abstractmethod
+    def course(self) -> Course:
+        """The layer at the start of a sequence."""
+
+
+@dataclass(frozen=True)
+class Sequential(Pace):
+    """One vector after the other."""
+
+    @property
+    def round_cycles(self) -> int:
+        return self.cycles
+
+    def course(self) -> Course:
+        return _Sequential(self.cycles)
+
+
+class _Sequential(Course):
+    def __init__(self, cycles: int) -> None:
+        self._cycles = cycles
+        self._next = 0
+
+    def run(self, ready: Sequence[int], free: int) -> list[Run]:
+        take = max(self._next, free, *ready)
+        self._next = take + self._cycles
+        return [Run(take, self._next)]
