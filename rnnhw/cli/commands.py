@@ -19,6 +19,7 @@ import typer
 from rich.console import RenderableType
 
 import rnnhw
+from rnnhw.arrangement import Arrangement
 from rnnhw.cli.compared import (
     check_text,
     comparison_csv,
@@ -32,19 +33,25 @@ from rnnhw.cli.options import (
     Data,
     DesignFile,
     DesignFiles,
+    Engines,
     Format,
+    Interleave,
     Isa,
     Lanes,
     Maximum,
     Minimum,
     Output,
+    Overlap,
     Profile,
     ReportFormat,
     RunOutput,
     Settings,
+    StepsInParallel,
     Vary,
+    Weights,
     assignments,
     bounds,
+    chosen_arrangement,
     chosen_format,
     chosen_lanes,
     listed,
@@ -175,6 +182,11 @@ def report_command(
     profile: Profile = None,
     clock_mhz: ClockMhz = None,
     lanes: Lanes = None,
+    engines: Engines = None,
+    overlap: Overlap = None,
+    interleave: Interleave = None,
+    weights: Weights = None,
+    steps_in_parallel: StepsInParallel = None,
     format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
@@ -196,12 +208,21 @@ def report_command(
     loaded = _load(design, settings)
     target_lanes = loaded.target.lanes if loaded.target else None
     automatic = (target_lanes if given is None else given) == "auto"
+    arrangement = chosen_arrangement(
+        loaded.target.arrangement if loaded.target else Arrangement(),
+        engines=engines,
+        overlap=overlap,
+        interleave=interleave,
+        weights=weights,
+        steps_in_parallel=steps_in_parallel,
+    )
     report = estimate(
         loaded,
         profile,
         clock_mhz=clock_mhz,
         lanes=given,
         steps_per_second=floors.get("steps_per_second") if automatic else None,
+        arrangement=arrangement,
     )
     _all_known(report, (*floors, *ceilings))
     checks = judge(report_fields(report), floors, ceilings)

@@ -284,7 +284,8 @@ def _overlapped(
         found[index] = not reason and (gains or arrangement.overlap is True)
     if arrangement.overlap is True:
         for index, reason in reasons.items():
-            if reason:
+            # A layer without lanes has nothing that could overlap, nor does it stand in the way.
+            if reason and (stack.layers[index].lanes or not any(found)):
                 legal = [k for k, why in reasons.items() if not why]
                 raise DesignError(
                     f"overlap=True: layer {stack.layers[index].name} can not: {reason}",
