@@ -38,6 +38,7 @@ EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy", "wordlengths"],
     ["timeline", "planner"],
+    ["chooser"],
     ["cost", "rtl"],
 ]
 ROOF = [["report", "sweep", "comparison", "importers", "jordan"], ["cli"], ["__main__"]]

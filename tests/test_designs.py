@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import Classification, DesignError, estimate, golden, load
+from rnnhw import Arrangement, Classification, DesignError, estimate, golden, load
 from rnnhw.engine import available_isas, execute
 from rnnhw.engine import run as run_engine
 from rnnhw.numerics import quantise
