@@ -113,6 +113,9 @@ def _streamed(task: _Task, arrangement: Arrangement, on_chip: Choice) -> Choice:
             f"weights do not have to stay on chip, but {task.profile.name} has no external memory "
             "of known bandwidth at a known clock",
         )
+    short = " ".join(on_chip.plan.missing)
+    if "block_ram" not in short and "at once" not in short:
+        return _with(on_chip, "weights: streamed ones would not help, block RAM is not short")
     able.sort(key=lambda k: -streamed_bits(task.stack.layers[k]))
     for count in range(1, len(able) + 1):
         chosen = {task.names[k]: "streamed" for k in able[:count]}
@@ -307,7 +310,12 @@ class _SharedLanes:
         """The fewest lanes that meet the deadline, or the best throughput that fits."""
         task = self._task
         most = max(each.lanes[-1] for each in self._choices)
-        counts = [n for n in range(1, most + 1) if self._legal(n)]
+        dsp = task.profile.dsp.count.value if task.profile.dsp else most
+        counts = [n for n in range(1, int(min(most, dsp)) + 1) if self._legal(n)] or [
+            next(n for n in range(1, most + 1) if self._legal(n))
+        ]
+        if self._never_fits(counts[0]):
+            counts = counts[:1]
         limit = None
         if task.rate is not None:
             if task.clock is None or not isinstance(task.clock.value, int | float):
@@ -327,6 +335,17 @@ class _SharedLanes:
             if not list(_over(task.profile, machine)):
                 return self._report(machine, limit, met=limit is None)
         return self._report(self._built(counts[0]), limit, met=False)
+
+    def _never_fits(self, lanes: int) -> bool:
+        """Whether the numbers alone that ROMs hold are more bits than all block RAM."""
+        ram = self._task.profile.block_ram
+        machine = self._built(lanes)
+        bits = sum(
+            memory.stored_bits
+            for _, memory in machine.memories
+            if memory.kind.rom and memory.name != "weight buffer"
+        )
+        return bits > ram.count.value * ram.capacity.value
 
     def _used(self, lanes: int) -> list[int]:
         return [min(lanes, each.lanes[-1]) for each in self._choices]
