@@ -96,6 +96,9 @@ __all__ = [
     "UsageError",
     "Window",
     "compare",
+    "compare_costs",
+    "compare_reports",
+    "emit",
     "estimate",
     "jordan_form",
     "load",
@@ -107,12 +110,18 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
+    from rnnhw.costcomparison import compare_reports
     from rnnhw.jordan import jordan_form
+    from rnnhw.rtl.emitter import emit
+    from rnnhw.sidebyside import compare_costs
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
 
 _LATER = {
     "compare": "comparison",
+    "compare_costs": "sidebyside",
+    "compare_reports": "costcomparison",
+    "emit": "rtl.emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

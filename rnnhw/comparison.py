@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.checks import Check, judge
 from rnnhw.counts import TIME_COUNTS, Counts
 from rnnhw.design import Design, load
 from rnnhw.engine import execute
@@ -28,7 +29,6 @@ from rnnhw.run import make_batch
 from rnnhw.simulation import chosen_samples
 from rnnhw.storage import stored_bits, stored_words
 from rnnhw.tasks import HarderTask, Samples, Score, Task
-from rnnhw.verification import Check, judge
 
 __all__ = ["COSTS", "Comparison", "Row", "RowCheck", "compare"]
 

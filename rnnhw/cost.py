@@ -431,8 +431,8 @@ def _modelled(layers: Iterable[LayerReport]) -> list[str]:
     if all(layer.cycles_basis != "modelled" for layer in layers):
         return []
     return [
-        "modelled: same rules as the measured formula, for a layer that was not built in "
-        "Verilog; see the layer's assumptions"
+        "modelled: the rules of the layers that are emitted as Verilog, for one with something "
+        "that is not; see the layer's assumptions"
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 __all__ = [
+    "LOWER_BOUND",
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
@@ -43,6 +44,9 @@ __all__ = [
 
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
+
+LOWER_BOUND = "a lower bound"
+"""What the note of a figure that is a lower bound begins with."""
 
 Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"]
 """How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
@@ -245,8 +249,8 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     and bubbles by what they wait for (see :mod:`rnnhw.machine.bubbles`). ``saturating_sequences``
     is from how many interleaved sequences on more of them bring no more steps a second.
 
-    ``cycles_basis`` is ``measured`` where the cycle formula equalled a Verilog prototype of this
-    kind of layer, else ``modelled``, and ``assumptions`` say what was not measured.
+    ``cycles_basis`` is ``realised`` where the layer can be emitted as Verilog whose cycles these
+    are, else ``modelled``, and ``assumptions`` say what is not emitted.
     """
 
     name: str
@@ -254,7 +258,7 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     lanes: Figure
     cycles_per_step: Figure
     instructions_per_step: Figure
-    cycles_basis: Literal["measured", "modelled", "not known"]
+    cycles_basis: Literal["realised", "modelled", "not known"]
     macs_per_step: int
     utilisation: Figure
     bound_by: Figure

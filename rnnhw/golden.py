@@ -47,7 +47,7 @@ from rnnhw.run import Batch, Run, event_signals
 from rnnhw.structures import Row
 from rnnhw.weights import Parameters
 
-__all__ = ["run"]
+__all__ = ["constant_values", "run"]
 
 Vector = list[int]
 
@@ -213,6 +213,20 @@ STEP_OPERATIONS: Mapping[type, Callable[..., Vector]] = operation_table(
         Lookup: _lookup,
     }
 )
+
+
+def constant_values(graph: StepGraph, tensors: Mapping[str, Vector]) -> dict[Node, Vector]:
+    """The raw integers of every node that neither an input nor a state reaches.
+
+    ``tensors`` are flat, by key.
+    """
+    events = {graph.signal(node): Events() for node in graph.nodes}
+    step = _Step(_Machine(tensors, events=events), graph, ())
+    for node in graph.nodes:
+        changing = isinstance(node, Input | State | Matvec)
+        if not changing and all(operand in step.values for operand in node.operands):
+            step.values[node] = STEP_OPERATIONS[type(node)](step, node)
+    return step.values
 
 
 # --- the time operations -----------------------------------------------------------------------

@@ -7,18 +7,19 @@ requires.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.checks import Check, check_names, judge
 from rnnhw.dataflow import Cast, Lookup, Matvec, Node
 from rnnhw.design import Design
 from rnnhw.engine import Progress
 from rnnhw.engine import run as run_engine
-from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.network import Network
 from rnnhw.numerics import Events, real_values
 from rnnhw.reference import SOURCES, run_reference
@@ -27,13 +28,10 @@ from rnnhw.simulation import check_answers, chosen_samples
 from rnnhw.tasks import Samples, Score, score_names
 
 __all__ = [
-    "Check",
     "SignalError",
     "SourceError",
     "Verification",
-    "check_names",
     "compared_signals",
-    "judge",
     "verify",
 ]
 
@@ -108,22 +106,6 @@ class SourceError:
     source: str
     output: SignalError
     score: Score | None
-
-
-@dataclass(frozen=True)
-class Check:
-    """One demand: a named figure against a bound."""
-
-    name: str
-    value: float
-    bound: float
-    kind: str
-    """``min`` or ``max``."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the figure keeps the bound; NaN never does."""
-        return self.value >= self.bound if self.kind == "min" else self.value <= self.bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,33 +197,6 @@ def _figure_names(design: Design, samples: Samples) -> list[str]:
         *_EVENT_FIGURES,
         *(score_names(scored.score_type) if scored else ()),
         *(f"{signal}.{name}" for signal in signals for name in _ERROR_FIGURES),
-    ]
-
-
-def check_names(known: Collection[str], *bounds: Mapping[str, float]) -> None:
-    """Refuse bounds on figures that there are not.
-
-    Raises:
-        UsageError: with the names that there are.
-    """
-    for name in (name for each in bounds for name in each):
-        if name not in known:
-            raise UsageError(*unknown_name("figure", name, known))
-
-
-def judge(
-    figures: Mapping[str, float], minimum: Mapping[str, float], maximum: Mapping[str, float]
-) -> list[Check]:
-    """The demands on named figures, each checked.
-
-    Raises:
-        UsageError: a figure has no such name.
-    """
-    check_names(figures, minimum, maximum)
-    return [
-        Check(name, figures[name], bound, kind)
-        for kind, bounds in (("min", minimum), ("max", maximum))
-        for name, bound in bounds.items()
     ]
 
 

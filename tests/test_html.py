@@ -5,16 +5,12 @@ Chromium lays the page out; a script that is added for the test measures it. Not
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
+from browser import BROWSER, laid_out, luminance, overlap
 from machines import FORMATS
 
 from rnnhw import Design, Elman, Linear, load
@@ -22,14 +18,6 @@ from rnnhw.cost import estimate
 from rnnhw.report import to_html
 
 FOLDER = Path(__file__).parents[1] / "designs"
-BROWSER = next(
-    (
-        found
-        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-        if (found := shutil.which(name))
-    ),
-    None,
-)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 
 REPORTS = {
@@ -39,37 +27,6 @@ REPORTS = {
     "microcontroller": ("adder_tridiagonal", "cortex-m4", 1),
 }
 WIDTHS = [1280, 390]
-
-MEASURE = """
-<script>
-const box = element => {
-  const r = element.getBoundingClientRect();
-  return {text: element.textContent, left: r.left, right: r.right, top: r.top, bottom: r.bottom,
-          size: parseFloat(getComputedStyle(element).fontSize)};
-};
-const colour = (element, name) => getComputedStyle(element)[name];
-const root = document.documentElement;
-const result = {
-  overflow: root.scrollWidth - root.clientWidth,
-  width: root.clientWidth,
-  page: colour(document.body, "backgroundColor"),
-  ink: colour(document.body, "color"),
-  drawings: [...document.querySelectorAll("svg")].map(
-    svg => ({frame: box(svg), texts: [...svg.querySelectorAll("text")].map(box)})),
-  words: [...document.querySelectorAll("h1, h2, h3, p, li, dt, dd, th, td")].length,
-  outside: [...document.querySelectorAll("body *")].filter(
-    e => !e.closest(".scroll, .unseen, svg") && e.getBoundingClientRect().right > root.clientWidth
-  ).map(e => e.outerHTML.slice(0, 80)),
-  cells: [...document.querySelectorAll("td, th")].filter(
-    e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent),
-};
-const out = parent.document.createElement("pre");
-out.id = "measured";
-out.textContent = JSON.stringify(result);
-parent.document.body.append(out);
-</script>
-"""
-
 
 LONG = "a_name_that_is_longer_than_any_that_we_would_give_to_a_layer" * 2
 
@@ -86,36 +43,7 @@ def page(name: str) -> str:
 
 def measured(name: str, width: int, *, dark: bool, folder: Path) -> dict:
     """The page as the browser lays it out."""
-    file = folder / "report.html"
-    inner = html.escape(page(name).replace("</body>", f"{MEASURE}</body>"))
-    # In a frame, because a window has a least width.
-    file.write_text(f'<!DOCTYPE html><iframe srcdoc="{inner}" style="border: 0; width: {width}px">')
-    command = [
-        str(BROWSER),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={folder / 'browser'}",
-        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-        "--window-size=1400,1000",
-        "--dump-dom",
-        file.as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr
-    result = json.loads(html.unescape(found[1]))
-    assert result["width"] == width
-    return result
-
-
-def overlap(a: dict, b: dict) -> bool:
-    """Whether two boxes share more than their rims."""
-    across = min(a["right"], b["right"]) - max(a["left"], b["left"])
-    down = min(a["bottom"], b["bottom"]) - max(a["top"], b["top"])
-    return across > 1 and down > 3  # the boxes of two lines of text share some of their leading
+    return laid_out(page(name), width, dark=dark, folder=folder)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -136,13 +64,6 @@ def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, tmp_
             assert text["bottom"] <= drawing["frame"]["bottom"] + 1, text
             for other in texts[index + 1 :]:
                 assert not overlap(text, other), (text, other)
-
-
-def luminance(colour: str) -> float:
-    """WCAG 2's relative luminance of ``rgb(r, g, b)``."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -100,7 +100,7 @@ def test_text_keeps_to_its_width(report: Report, width: int) -> None:
 
 def test_text_says_what_matters() -> None:
     text = to_text(REPORTS["adder"])
-    for wanted in ("600,000", "utilisation", "fits: yes", "measured", "modelled", "20 x 32"):
+    for wanted in ("600,000", "utilisation", "fits: yes", "realised", "20 x 32"):
         assert wanted in text
     core = to_text(REPORTS["microcontroller"])
     for wanted in ("not used", "not known", "instructions", "flash"):

@@ -13,9 +13,10 @@ import pytest
 from rnnhw import DesignError, Regression, UsageError, golden
 from rnnhw.counts import Counts
 from rnnhw.engine import available_isas
+from rnnhw.files import written_whole
 from rnnhw.numerics import Events
 from rnnhw.run import make_batch
-from rnnhw.simulation import figure_names, simulate, written_whole
+from rnnhw.simulation import figure_names, simulate
 from rnnhw.tasks import Samples
 
 SAMPLES = Samples(elman.samples(), elman.LENGTHS)

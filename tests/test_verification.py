@@ -18,15 +18,14 @@ from rnnhw import (
     Regression,
     UsageError,
 )
+from rnnhw.checks import Check, judge
 from rnnhw.reference import SOURCES
 from rnnhw.simulation import simulate
 from rnnhw.tasks import Samples
 from rnnhw.verification import (
-    Check,
     SignalError,
     _figure_names,
     compared_signals,
-    judge,
     verify,
 )
 

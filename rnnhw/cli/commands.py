@@ -20,6 +20,7 @@ from rich.console import RenderableType
 
 import rnnhw
 from rnnhw.arrangement import Arrangement
+from rnnhw.checks import Check, check_names, judge
 from rnnhw.cli.compared import (
     check_text,
     comparison_csv,
@@ -27,13 +28,15 @@ from rnnhw.cli.compared import (
     comparison_markdown,
     comparison_text,
 )
+from rnnhw.cli.emitted import emitted_data, emitted_text
 from rnnhw.cli.options import (
+    Baseline,
     ClockMhz,
-    CompareFormat,
+    CompareItems,
     Data,
     DesignFile,
-    DesignFiles,
     Engines,
+    Folder,
     Format,
     Interleave,
     Isa,
@@ -43,11 +46,15 @@ from rnnhw.cli.options import (
     Output,
     Overlap,
     Profile,
+    Profiles,
     ReportFormat,
     RunOutput,
+    Sequences,
     Settings,
+    SimulatorName,
     StepsInParallel,
     Vary,
+    Waves,
     Weights,
     assignments,
     bounds,
@@ -55,6 +62,9 @@ from rnnhw.cli.options import (
     chosen_format,
     chosen_lanes,
     listed,
+)
+from rnnhw.cli.options import (
+    Check as CheckOption,
 )
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import (
@@ -67,23 +77,25 @@ from rnnhw.cli.show import (
 )
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
-from rnnhw.costreport import Report, report_fields, unknown_fields
 from rnnhw.design import Design, load
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.files import check_writable, written_whole
 from rnnhw.profiles import load_profile, profile_names
+from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
+from rnnhw.rtl.emitter import emit
+from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
     check_answers,
-    check_writable,
     chosen_samples,
     figure_names,
     simulate,
-    written_whole,
 )
 from rnnhw.tasks import Score
-from rnnhw.verification import Check, Verification, check_names, judge, verify
+from rnnhw.verification import Verification, verify
 
 __all__ = ["main"]
 
@@ -207,7 +219,6 @@ def report_command(
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
     target_lanes = loaded.target.lanes if loaded.target else None
-    automatic = (target_lanes if given is None else given) == "auto"
     arrangement = chosen_arrangement(
         loaded.target.arrangement if loaded.target else Arrangement(),
         engines=engines,
@@ -221,11 +232,10 @@ def report_command(
         profile,
         clock_mhz=clock_mhz,
         lanes=given,
-        steps_per_second=floors.get("steps_per_second") if automatic else None,
+        steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
         arrangement=arrangement,
     )
-    _all_known(report, (*floors, *ceilings))
-    checks = judge(report_fields(report), floors, ceilings)
+    checks = judge_report(report, floors, ceilings)
     match shown:
         case "text":
             _deliver(to_text(report), output)
@@ -240,51 +250,102 @@ def report_command(
     for check in checks:
         if not check.passed:
             _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
-    unmet = report.plan is not None and not report.plan.met
-    if report.plan is not None and unmet:
-        _complain("lanes auto: " + "; ".join(report.plan.missing), "")
-    return 1 if unmet else _exit_code(checks)
-
-
-def _all_known(report: Report, names: Iterable[str]) -> None:
-    """Refuse to judge a figure that the report has no value for."""
-    unknown = unknown_fields(report)
-    for name in names:
-        if name in unknown:
-            figure = unknown[name]
-            hint = figure.note or "judge another figure, or report on another profile"
-            raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
+    missing = unmet_plan(report)
+    if missing:
+        _complain("lanes auto: " + "; ".join(missing), "")
+    return 1 if missing else _exit_code(checks)
 
 
 @app.command("compare")
 def compare_command(
-    designs: DesignFiles,
-    vary: Vary = None,
+    items: CompareItems,
+    profile: Profiles = None,
     settings: Settings = None,
+    vary: Vary = None,
+    clock_mhz: ClockMhz = None,
+    lanes: Lanes = None,
+    baseline: Baseline = None,
     simulated: Annotated[
         bool, typer.Option("--simulate", help="Also run each: scores in float and fixed point.")
     ] = False,
-    format: CompareFormat = None,
+    format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
 ) -> int:
-    """Designs side by side in one table.
+    """Designs, profiles and saved reports side by side.
 
-    A row for each design and combination of varied values: weights, multiplies and adds a step,
-    reach and storage; with --simulate the task's scores before them. --min and --max judge every
-    row and take the names of CSV's columns.
+    A column for each design, combination of varied values and profile, and for each saved report;
+    ratios to the first or to --baseline. No kernel runs and no weights are read for a cost.
+
+    With --simulate and neither profile, clock, lanes nor report, a row each instead: the task's
+    scores in float and fixed point, weights, operations, reach and storage. With them, the scores
+    stand above the costs.
+
+    --min and --max judge every column by the figures that report names.
     """
-    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json"}
+    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
     shown = chosen_format(format, output, suffixes)
     floors, ceilings = _bounds(output, minimum, maximum)
+    given = chosen_lanes(lanes)
+    costed = profile or given is not None or clock_mhz is not None or baseline is not None
+    if simulated and not costed and not any(map(is_saved, items)):
+        return _compare_scores(items, settings, vary, shown, output, floors, ceilings)
     # What design files print goes to stderr, because stdout is data.
+    with shown_progress("designs") as progress, contextlib.redirect_stdout(sys.stderr):
+        result = compare_costs(
+            items,
+            assignments("--set", settings),
+            listed("--vary", vary),
+            profiles=profile or (),
+            clock_mhz=clock_mhz,
+            lanes=given,
+            baseline=baseline,
+            simulate=simulated,
+            minimum=floors,
+            maximum=ceilings,
+            progress=progress,
+        )
+    match shown:
+        case "text":
+            _deliver(side_by_side.to_text(result), output)
+        case "json":
+            _deliver(side_by_side.to_json(result).decode(), output)
+        case "csv":
+            _deliver(side_by_side.to_csv(result), output)
+        case "markdown":
+            _deliver(side_by_side.to_markdown(result), output)
+        case _:
+            _deliver(side_by_side.to_html(result), output)
+    for each in result.checks:
+        if not each.passed:
+            _complain(side_by_side.check_text(each), "")
+    for column in result.columns:
+        if column.missing:
+            _complain(f"{column.name}: lanes auto: {'; '.join(column.missing)}", "")
+    return 0 if result.passed else 1
+
+
+def _compare_scores(
+    designs: Sequence[Path],
+    settings: list[str] | None,
+    vary: list[str] | None,
+    shown: str,
+    output: Path | None,
+    floors: Mapping[str, float],
+    ceilings: Mapping[str, float],
+) -> int:
+    """The table of scores and of what a design costs without hardware."""
+    if shown == "html":
+        raise UsageError(
+            "--format html is for costs on hardware", "name a --profile, or choose another format"
+        )
     with shown_progress("rows") as progress, contextlib.redirect_stdout(sys.stderr):
         result = compare(
             designs,
             assignments("--set", settings),
             listed("--vary", vary),
-            simulate=simulated,
+            simulate=True,
             minimum=floors,
             maximum=ceilings,
             progress=progress,
@@ -302,6 +363,43 @@ def compare_command(
         for each in result.checks:
             if not each.check.passed:
                 _complain(check_text(each), "")
+    return 0 if result.passed else 1
+
+
+@app.command("emit")
+def emit_command(
+    design: DesignFile,
+    output: Folder,
+    settings: Settings = None,
+    data: Data = None,
+    lanes: Lanes = None,
+    check: CheckOption = False,
+    simulator: SimulatorName = None,
+    waves: Waves = None,
+    sequences: Sequences = None,
+    format: Format = None,
+) -> int:
+    """Write a design as Verilog-2005.
+
+    The folder holds the sources, their memory images, a test bench with the design's real inputs
+    and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
+    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
+    code is 1 where an output or a cycle differs.
+    """
+    shown = chosen_format(format, None, {"text": "", "json": ""})
+    given = chosen_lanes(lanes)
+    loaded = _load(design, settings)
+    result = emit(
+        loaded,
+        output,
+        data=data,
+        lanes=given,
+        sequences=sequences,
+        check=check,
+        simulator=simulator,
+        waves=waves,
+    )
+    _show(emitted_text(result) if shown == "text" else _json(emitted_data(result)))
     return 0 if result.passed else 1
 
 

@@ -14,12 +14,14 @@ from rnnhw.arrangement import ENGINES, PLACES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [
+    "Baseline",
+    "Check",
     "ClockMhz",
-    "CompareFormat",
+    "CompareItems",
     "Data",
     "DesignFile",
-    "DesignFiles",
     "Engines",
+    "Folder",
     "Format",
     "Interleave",
     "Isa",
@@ -29,11 +31,15 @@ __all__ = [
     "Output",
     "Overlap",
     "Profile",
+    "Profiles",
     "ReportFormat",
     "RunOutput",
+    "Sequences",
     "Settings",
+    "SimulatorName",
     "StepsInParallel",
     "Vary",
+    "Waves",
     "Weights",
     "assignments",
     "bounds",
@@ -44,8 +50,13 @@ __all__ = [
 ]
 
 DesignFile = Annotated[Path, typer.Argument(help="The design file.", show_default=False)]
-DesignFiles = Annotated[
-    list[Path], typer.Argument(metavar="DESIGN...", help="Design files.", show_default=False)
+CompareItems = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DESIGN|REPORT.json...",
+        help="Design files, and reports saved with --format json.",
+        show_default=False,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -70,9 +81,6 @@ Isa = Annotated[
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
-CompareFormat = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown or json.")
-]
 ReportFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown, json or html.")
 ]
@@ -98,6 +106,20 @@ Profile = Annotated[
         "--profile", metavar="NAME", help="Hardware profile, or a .toml file of your own."
     ),
 ]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Hardware profile for every design, or a .toml file. Repeatable; default: their own.",
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline", metavar="COLUMN", help="The column that ratios are to; default: the first."
+    ),
+]
 ClockMhz = Annotated[
     float | None,
     typer.Option("--clock-mhz", metavar="MHZ", help="Clock; default: both ends of the range."),
@@ -108,6 +130,31 @@ Lanes = Annotated[
         "--lanes",
         metavar="N|auto",
         help="Multiply-accumulate lanes a layer; auto: the fewest that meet the deadline.",
+    ),
+]
+Folder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Run the test bench: every output and every cycle.")
+]
+SimulatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--simulator", metavar="NAME", help="iverilog, verilator or all; default: iverilog."
+    ),
+]
+Waves = Annotated[
+    Path | None,
+    typer.Option("--waves", metavar="FILE", help="Record the signals, as .vcd or .fst."),
+]
+Sequences = Annotated[
+    int | None,
+    typer.Option(
+        "--sequences",
+        metavar="N",
+        help="Sequences in the test bench; default: the first that fit 50,000 cycles.",
     ),
 ]
 

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnnhw.checks import Check
 from rnnhw.counts import Counts
 from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
 from rnnhw.design import Design
@@ -22,14 +23,19 @@ from rnnhw.numerics import Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.simulation import Simulation
 from rnnhw.tasks import Accuracy, Score, SquaredError
-from rnnhw.verification import Check, Verification
+from rnnhw.verification import Verification
 
 __all__ = [
+    "aligned",
     "design_info",
+    "heading",
+    "number",
     "profile_info",
     "rendered",
     "simulation_text",
     "system_info",
+    "title",
+    "verdict",
     "verification_text",
 ]
 
@@ -47,7 +53,7 @@ def rendered(content: RenderableType, stream: IO[str]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str]) -> Table:
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str]) -> Table:
     """A table whose columns ``right`` hold numbers."""
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -68,11 +74,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterabl
     return table
 
 
-def _heading(text: str) -> Text:
+def heading(text: str) -> Text:
+    """A heading with an empty line above it."""
     return Text(f"\n{text}", style="bold")
 
 
-def _title(design: Design) -> Text:
+def title(design: Design) -> Text:
+    """The design's title, its file and its settings."""
     settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
     place = f"\n{design.place}" + (f" ({settings})" if settings else "")
     return Text.assemble((design.title, "bold"), (place, "dim"))
@@ -90,7 +98,7 @@ def _score(score: Score) -> str:
             counted = f"{score.correct:,} of {score.total:,}"
             rest = f"{counted}; 95 % interval {low:.4f} to {high:.4f}"
         case SquaredError():
-            rest = f"r2 {score.r2:.4f}; {_number(score.values, 'value')}"
+            rest = f"r2 {score.r2:.4f}; {number(score.values, 'value')}"
         case _:
             others = list(score.figures().items())[1:]
             rest = ", ".join(f"{name} {value:.4f}" for name, value in others)
@@ -103,7 +111,7 @@ def _events_table(events: Mapping[str, Events]) -> RenderableType:
         return Text("none: nothing clipped or wrapped")
     numbers = ("clipped high", "clipped low", "wrapped")
     texts = [(name, *(f"{count:,}" for count in each)) for name, each in rows]
-    return _table(("signal", *numbers), texts, numbers)
+    return aligned(("signal", *numbers), texts, numbers)
 
 
 def _counts_table(layers: Mapping[str, Counts], total: Counts) -> RenderableType:
@@ -112,7 +120,7 @@ def _counts_table(layers: Mapping[str, Counts], total: Counts) -> RenderableType
         layers = {}
     columns = [dict(counts.flat()) for counts in (*layers.values(), total)]
     rows = [(_count_name(name), *(f"{column[name]:,}" for column in columns)) for name in names]
-    return _table(("count", *layers, "total"), rows, (*layers, "total"))
+    return aligned(("count", *layers, "total"), rows, (*layers, "total"))
 
 
 def _count_name(name: str) -> str:
@@ -128,7 +136,7 @@ def _checks(checks: Sequence[Check]) -> list[RenderableType]:
     for check in checks:
         bound = "at least" if check.kind == "min" else "at most"
         figure = f"  {check.name} {_figure(check.value)}, {bound} {_figure(check.bound)}"
-        lines.append(Text.assemble(_verdict(check.passed), figure))
+        lines.append(Text.assemble(verdict(check.passed), figure))
     return lines
 
 
@@ -143,11 +151,11 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     valid = np.arange(outputs.shape[1]) < run.lengths[:, None]
     steps = int(simulation.batch.lengths.sum())
     parts: list[RenderableType] = [
-        _title(simulation.design),
+        title(simulation.design),
         Text(
-            f"\n{_number(simulation.batch.sequences, 'sequence')}, {_number(steps, 'step')}, "
+            f"\n{number(simulation.batch.sequences, 'sequence')}, {number(steps, 'step')}, "
             f"kernels: {run.isa}"
-            f"\n{valid.sum():,} outputs of {_number(network.output.units, 'unit')}, "
+            f"\n{valid.sum():,} outputs of {number(network.output.units, 'unit')}, "
             f"{network.output.format}"
         ),
         _outputs_table(outputs, valid),
@@ -155,8 +163,8 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     if simulation.score is not None:
         name = simulation.score.names[0]
         parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
-    parts += [_heading("events"), _events_table(simulation.events)]
-    parts += [_heading("counts"), _counts_table(run.counts, simulation.counts)]
+    parts += [heading("events"), _events_table(simulation.events)]
+    parts += [heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
         parts += [Text(""), *_checks(checks)]
     return Group(*parts)
@@ -173,13 +181,14 @@ def _outputs_table(outputs: NDArray[np.float64], valid: NDArray[np.bool_]) -> Re
         values = outputs[:, :, unit][valid]
         figures = (values.min(), values.mean(), values.max())
         rows.append((str(unit), *(f"{figure:.6g}" for figure in figures)))
-    table = _table(("unit", *columns), rows, columns)
+    table = aligned(("unit", *columns), rows, columns)
     if units == len(rows):
         return table
     return Group(table, Text(f"and {units - len(rows):,} more; --output RUN.npz holds all"))
 
 
-def _number(count: int, noun: str) -> str:
+def number(count: int, noun: str) -> str:
+    """A count with its noun."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -213,13 +222,13 @@ def verification_text(result: Verification) -> RenderableType:
         for each in result.sources
     ]
     parts: list[RenderableType] = [
-        _title(result.design),
-        _heading(f"error against the float reference, {_number(result.sequences, 'sequence')}"),
-        _table(("signal", "format", *numbers), errors, numbers),
+        title(result.design),
+        heading(f"error against the float reference, {number(result.sequences, 'sequence')}"),
+        aligned(("signal", "format", *numbers), errors, numbers),
         Text("in least significant bits of the format and as values; at sequence,step,unit", "dim"),
-        _heading("error of the outputs with one source of error alone"),
-        _table(("source", *columns), sources, columns),
-        _heading("events"),
+        heading("error of the outputs with one source of error alone"),
+        aligned(("source", *columns), sources, columns),
+        heading("events"),
         _events_table(result.events),
     ]
     if result.score is not None and result.float_score is not None:
@@ -227,10 +236,11 @@ def verification_text(result: Verification) -> RenderableType:
             Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
             Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
-    return Group(*parts, Text(""), *_checks(result.checks), Text(""), _verdict(result.passed))
+    return Group(*parts, Text(""), *_checks(result.checks), Text(""), verdict(result.passed))
 
 
-def _verdict(passed: bool) -> Text:
+def verdict(passed: bool) -> Text:
+    """PASS or FAIL."""
     return Text.assemble(("PASS", "bold green") if passed else ("FAIL", "bold red"))
 
 
@@ -292,14 +302,14 @@ def design_info(design: Design) -> RenderableType:
         (tensor.key, " x ".join(map(str, tensor.shape)), tensor.role, str(tensor.format))
         for tensor in network.tensors
     ]
-    parts: list[RenderableType] = [_title(design)]
+    parts: list[RenderableType] = [title(design)]
     if design.notes:
         parts.append(Text(f"\n{design.notes}"))
     graph = ("operation", "reads", "units", "format")
-    parts += [_heading("layers"), _table(("layer", *graph), layers, ["units"])]
-    parts += [_heading("signals"), _table(("signal", *graph), signals, ["units"])]
-    parts += [_heading("tensors of the weights file")]
-    parts += [_table(("tensor", "shape", "role", "format"), tensors, ["shape"])]
+    parts += [heading("layers"), aligned(("layer", *graph), layers, ["units"])]
+    parts += [heading("signals"), aligned(("signal", *graph), signals, ["units"])]
+    parts += [heading("tensors of the weights file")]
+    parts += [aligned(("tensor", "shape", "role", "format"), tensors, ["shape"])]
     return Group(*parts)
 
 
@@ -311,7 +321,7 @@ def system_info(
         (name, "runs them" if runs else "lacks them", "default" * (name == chosen))
         for name, runs in isas.items()
     ]
-    table = _table(("kernels", "this processor", ""), rows, ())
+    table = aligned(("kernels", "this processor", ""), rows, ())
     return Group(
         Text(", ".join(f"{name} {version}" for name, version in versions.items())),
         Text(""),
@@ -324,7 +334,7 @@ def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableTyp
     """What ``rnnhw profiles`` prints: a line each, or every figure of one with its source."""
     if not sources:
         rows = [(profile.name, kind_of(profile), profile.title) for profile in profiles]
-        return _table(("profile", "kind", "device"), rows, ())
+        return aligned(("profile", "kind", "device"), rows, ())
     parts: list[RenderableType] = []
     for profile in profiles:
         parts.append(Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"))

@@ -16,6 +16,7 @@ from rnnhw.machine.memory import Memory, MemoryKind
 from rnnhw.machine.overlapping import overlapped_phase
 from rnnhw.machine.pace import Sequential
 from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.stream import output_cycles
 from rnnhw.machine.streaming import Streamed, streamed_bits
 from rnnhw.machine.traffic import Traffic
 
@@ -46,6 +47,7 @@ __all__ = [
     "lane_cycles",
     "layer_choices",
     "legal_lanes",
+    "output_cycles",
     "overlapped_phase",
     "saturation",
     "stack_of",

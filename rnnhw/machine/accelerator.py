@@ -41,7 +41,7 @@ from rnnhw.network import (
 
 __all__ = ["LayerChoices", "accelerator", "layer_choices", "stack_of"]
 
-_TOTAL_CYCLES = 3  # read the sum, add, write it back
+_TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
 
 def _through(node: TimeNode) -> list[TimeNode]:
@@ -98,7 +98,7 @@ def _total(node: Total) -> LayerMachine:
         units=node.units,
         inputs=node.units,
         once=_once(node),
-        cycles=node.units + _TOTAL_CYCLES,
+        cycles=_TOTAL_CYCLES,
         macs=0,
         accumulator_bits=0,
         phases=(),
@@ -110,8 +110,8 @@ def _total(node: Total) -> LayerMachine:
             vector_writes=node.units,
             vector_write_bits=bits,
         ),
-        basis=Basis.MODELLED,
-        assumptions=("a serial adder for the total over time, not overlapped with its source",),
+        basis=Basis.REALISED,
+        assumptions=(),
     )
 
 

@@ -37,7 +37,7 @@ from rnnhw.structures import (
     Toeplitz,
 )
 
-__all__ = ["Feed", "Segment", "by_block", "lanes_fit", "segments_of", "word_width"]
+__all__ = ["Feed", "Segment", "by_block", "lanes_fit", "products_of", "segments_of", "word_width"]
 
 
 class Feed(Enum):
@@ -133,7 +133,7 @@ def lanes_fit(plan: Plan, phase: int, most: int) -> list[bool]:
     """Whether a phase can run on 1, 2 ... ``most`` lanes (entries 0, 1 ...)."""
     rows = sum(rows.units for rows in plan.phase_rows(phase))
     gates = plan.phase_gates(phase)
-    segments = _segments(plan, phase, 1, aligned=True)
+    segments = [segment for segment, _ in _segments(plan, phase, 1, aligned=True)]
     whole = any(segment.feed.whole_units for segment in segments)
     blocks = {segment.columns for segment in segments if segment.feed is Feed.BLOCK}
     found = []
@@ -190,8 +190,10 @@ def _segment(plan: Plan, phase: int, product: Matvec, lanes: int, aligned: bool)
     )
 
 
-def _segments(plan: Plan, phase: int, lanes: int, aligned: bool) -> tuple[Segment, ...]:
-    found: dict[tuple[object, ...], Segment] = {}
+def _segments(
+    plan: Plan, phase: int, lanes: int, aligned: bool
+) -> list[tuple[Segment, tuple[Matvec, ...]]]:
+    found: dict[tuple[object, ...], tuple[Segment, tuple[Matvec, ...]]] = {}
     for rows in plan.phase_rows(phase):
         times: dict[tuple[object, ...], int] = {}
         for product in rows.products:
@@ -201,9 +203,12 @@ def _segments(plan: Plan, phase: int, lanes: int, aligned: bool) -> tuple[Segmen
             kind = new.vector, new.feed, size
             times[kind] = times.get(kind, 0) + 1
             key = *kind, times[kind]
-            before = found.get(key)
-            found[key] = new if before is None else _joined(before, new)
-    return tuple(sorted(found.values(), key=lambda segment: not segment.early))
+            if key in found:
+                segment, products = found[key]
+                found[key] = _joined(segment, new), (*products, product)
+            else:
+                found[key] = new, (product,)
+    return sorted(found.values(), key=lambda pair: not pair[0].early)
 
 
 def _joined(a: Segment, b: Segment) -> Segment:
@@ -224,4 +229,9 @@ def segments_of(plan: Plan, phase: int, lanes: int) -> tuple[Segment, ...]:
     Raises:
         DesignError: a structure has no feed.
     """
-    return _segments(plan, phase, lanes, aligned=False)
+    return tuple(segment for segment, _ in _segments(plan, phase, lanes, aligned=False))
+
+
+def products_of(plan: Plan, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
+    """The products whose terms each of :func:`segments_of` holds."""
+    return tuple(products for _, products in _segments(plan, phase, lanes, aligned=False))

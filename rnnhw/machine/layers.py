@@ -13,10 +13,10 @@ from rnnhw.dataflow import (
     StepGraph,
 )
 from rnnhw.errors import DesignError
-from rnnhw.machine.assumptions import assumptions_of, reads_inputs_by_unit
 from rnnhw.machine.feeds import lanes_fit
 from rnnhw.machine.memories import memories_of
 from rnnhw.machine.memory import Memory
+from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.roms import operand_format, weight_format
@@ -37,11 +37,11 @@ __all__ = [
 class Basis(Enum):
     """Where a layer's cycles come from.
 
-    ``MEASURED``: the formula equals the cycle counts of a Verilog prototype of exactly this
-    family of layers. ``MODELLED``: the same rules, for a layer that was not built.
+    ``REALISED``: the layer can be emitted as Verilog (:mod:`rnnhw.rtl`), whose cycles these are.
+    ``MODELLED``: the same rules, for a layer with something that is not emitted.
     """
 
-    MEASURED = "measured"
+    REALISED = "realised"
     MODELLED = "modelled"
 
 
@@ -164,6 +164,13 @@ def _macs(plan: Plan) -> int:
     return sum(p.structure.multiplies(p.units, p.vector.units) for p in products)
 
 
+def _accumulator_bits(plan: Plan) -> int:
+    words = [plan.accumulator(phase) for phase in range(plan.last_phase + 1)]
+    words = [word for phase, word in enumerate(words) if plan.phase_rows(phase)]
+    words += [product.format for product in _weighted(plan)]
+    return max((word.width for word in words), default=0)
+
+
 def layer_machine(
     name: str, graph: StepGraph, lanes: int, *, exact: bool, once: bool
 ) -> LayerMachine:
@@ -205,7 +212,7 @@ class LayerVariants:
         """The whole layer."""
         plan, schedule, phases = self._plan, self._schedule, self.phases(lanes)
         memories = memories_of(plan, schedule, phases)
-        assumptions = assumptions_of(plan, schedule, phases, memories)
+        modelled = obstacles(plan, schedule, phases)
         return LayerMachine(
             name=self.name,
             lanes=lanes,
@@ -214,14 +221,12 @@ class LayerVariants:
             once=self.once,
             cycles=sum(phase.cycles for phase in phases),
             macs=_macs(plan),
-            accumulator_bits=max(
-                (product.format.width for product in (*plan.products, *_weighted(plan))), default=0
-            ),
+            accumulator_bits=_accumulator_bits(plan),
             phases=phases,
             memories=memories,
             multipliers=tuple(_multipliers(plan, schedule, phases, lanes)),
             traffic=traffic_of(plan, schedule, phases, memories),
-            basis=Basis.MODELLED if assumptions else Basis.MEASURED,
-            assumptions=tuple(assumptions),
-            reads_inputs_by_unit=reads_inputs_by_unit(schedule),
+            basis=Basis.MODELLED if modelled else Basis.REALISED,
+            assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
+            reads_inputs_by_unit=schedule.reads_inputs_by_unit,
         )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnnhw.dataflow import Matvec, unwired
 from rnnhw.machine.feeds import Feed, Segment, by_block, segments_of, word_width
@@ -97,29 +98,42 @@ class Phase:
         return sum(segment.weight_words for segment in self.segments)
 
     @property
+    def starts(self) -> tuple[int, ...]:
+        """The first column of each segment, in order."""
+        return self._laid_out[0]
+
+    @property
+    def early_columns(self) -> int:
+        """Columns until the snapshot, with the idle ones that it waits for."""
+        return self._laid_out[1]
+
+    @property
     def columns(self) -> int:
         """C: cycles a group of rows, with the idle ones that fill a window, a register or a
-        snapshot."""
-        cursor, filled = 0, self.window_units
-        early = [segment for segment in self.segments if segment.early]
-        late = [segment for segment in self.segments if not segment.early]
-        for segments in (early, late):
-            for segment in segments:
-                if segment.window is not None:
-                    cursor = max(cursor, filled)
-                    filled = cursor + self.window_units
-                elif segment.feed is Feed.DIAGONALS:
-                    # Every such matrix fills its own register from the start of the group.
+        snapshot; at least one, in which a phase without products adds nothing."""
+        return max(self._laid_out[2], 1)
+
+    @cached_property
+    def _laid_out(self) -> tuple[tuple[int, ...], int, int]:
+        """The first column of each segment, where the early ones end, and where all end."""
+        starts: list[int] = []
+        cursor = early_end = 0
+        for early in (True, False):
+            for segment in (each for each in self.segments if each.early is early):
+                if segment.window is not None or segment.feed is Feed.DIAGONALS:
+                    # Each fills a register of its own from the start of the group.
                     cursor = max(cursor, self.window_units)
+                starts.append(cursor)
                 cursor += segment.columns
-            if segments is early and self.snapshot:
-                cursor = max(cursor, self.lanes)
-        return cursor
+            if early:
+                # The rows of the snapshot before this one have to leave first.
+                cursor = early_end = max(cursor, self.lanes) if self.snapshot else cursor
+        return tuple(starts), early_end, cursor
 
     @property
     def group_interval(self) -> int:
         """PER: cycles from one group of rows to the next."""
-        return max(self.columns, self.lanes, 1)
+        return max(self.columns, self.lanes)
 
     @property
     def transform_cycles(self) -> int:

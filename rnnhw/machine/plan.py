@@ -26,6 +26,7 @@ from rnnhw.dataflow import (
     unwired,
 )
 from rnnhw.machine.regrouping import regrouped
+from rnnhw.numerics import Q, interval_format
 from rnnhw.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["Part", "Plan", "Rows", "Value"]
@@ -59,6 +60,19 @@ class Rows:
     def units(self) -> int:
         """Rows of one product."""
         return self.products[0].units
+
+    def word(self, part: Part) -> tuple[Q, tuple[int, int]]:
+        """The format and the raw interval of a part: of the product that it is, or exact ones."""
+        known = dict(self.values)
+        if part in known:
+            return known[part].format, known[part].interval
+        # The whole that an addition of both parts stands for.
+        fraction = max(product.format.fraction for product in known.values())
+        low, high = (
+            sum(p.interval[end] << (fraction - p.format.fraction) for p in known.values())
+            for end in (0, 1)
+        )
+        return interval_format(low, high, fraction), (low, high)
 
     @property
     def snapshot(self) -> bool:
@@ -326,6 +340,21 @@ class Plan:
         """Rows a unit of one phase."""
         width = self.widths[phase]
         return sum(self.gates(rows, width) for rows in self.phase_rows(phase))
+
+    def accumulator(self, phase: int) -> Q:
+        """The word of the lanes' accumulators: it holds every row of the phase, aligned."""
+        words = [
+            word
+            for rows in self.phase_rows(phase)
+            for part in {Part.WHOLE, *dict(rows.values)}
+            for word in [rows.word(part)[0]]
+        ]
+        fraction = max((word.fraction for word in words), default=0)
+        width = max(
+            (w.width + (not w.signed) + fraction - w.fraction for w in words),
+            default=1,
+        )
+        return Q(width - 1 - fraction, fraction)
 
     def gate_index(self, value: Value) -> int:
         """The position of an accumulator among the rows of its unit."""

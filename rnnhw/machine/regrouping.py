@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnhw.dataflow import Add, Gather, Matvec, Node, StepGraph, Tensor, unwired
 from rnnhw.structures import Dense
 
-__all__ = ["regrouped"]
+__all__ = ["regrouped", "tensor_values"]
 
 
 def regrouped(graph: StepGraph) -> StepGraph:
@@ -93,7 +96,7 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
     assert isinstance(whole, Matvec) and whole.weights is not None
     tensor, rows = whole.weights, piece.indices
     weights = Tensor(
-        f"{tensor.key}[{rows[0]}:{rows[-1] + 1}]",
+        _slice_key(tensor.key, rows[0], rows[-1] + 1),
         (len(rows), *tensor.shape[1:]),
         tensor.role,
         tensor.format,
@@ -115,6 +118,19 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
         whole, name=piece.name, units=len(rows), weights=weights, vector=vector, start=start
     )
     return [*made, own]
+
+
+def _slice_key(key: str, start: int, stop: int) -> str:
+    return f"{key}[{start}:{stop}]"
+
+
+def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArray[np.int64]:
+    """The raw integers of a tensor of the given or of the regrouped graph."""
+    if tensor.key in raw:
+        return raw[tensor.key]
+    key, _, rows = tensor.key.rpartition("[")
+    start, stop = (int(end) for end in rows.removesuffix("]").split(":"))
+    return tensor_values(raw, replace(tensor, key=key))[start:stop]
 
 
 # --- addends -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Cast, Constant, Gather, Lookup, Matvec, Node, unwired
+from rnnhw.dataflow import Constant, Gather, Lookup, Matvec, Node, unwired
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
     Held,
@@ -26,7 +26,7 @@ from rnnhw.machine.memory import (
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan, Rows
 from rnnhw.machine.schedule import Schedule
-from rnnhw.numerics import Q, Rounding
+from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
 __all__ = ["operand_format", "permuted_by_unit", "roms_of", "shifted", "weight_format"]
@@ -129,24 +129,12 @@ def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[in
     return low, high + half
 
 
-def _half(schedule: Schedule, rows: Rows) -> int:
-    """The largest rounding constant that the bias ROM carries."""
-    halves = [0]
-    for cast in schedule.values:
-        node = cast.node
-        if not isinstance(node, Cast) or not schedule.folded(cast):
-            continue
-        drop = node.a.format.fraction - node.format.fraction
-        mine = schedule.plan.operands(cast)[0].node is rows
-        if mine and drop > 0 and node.format.rounding is not Rounding.TRN:
-            halves.append(1 << (drop - 1))
-    return max(halves)
-
-
 def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     widths: dict[str, list[int]] = {"biases": [], "input biases": []}
     for rows in plan.rows:
-        choices = {"biases": (rows.constants, _half(schedule, rows))}
+        gates = range(plan.gates(rows, plan.widths[rows.phase]))
+        half = max(schedule.rounding_constant(rows, gate) for gate in gates)
+        choices = {"biases": (rows.constants, half)}
         if rows.snapshot:
             choices["input biases"] = (rows.early_constants, 0)
         for name, (constants, half) in choices.items():

@@ -43,6 +43,14 @@ def cast_latency(cast: Cast, folded: bool) -> int:
     return 2 if rounds and not folded else 1
 
 
+def _constant(cast: Cast) -> int:
+    """What rounding adds before the bits are dropped."""
+    drop = cast.a.format.fraction - cast.format.fraction
+    if drop <= 0 or cast.format.rounding is Rounding.TRN:
+        return 0
+    return (1 << (drop - 1)) - (cast.format.rounding is Rounding.RND_MIN_INF)
+
+
 def _cast(node: Node) -> int:
     assert isinstance(node, Cast)
     return cast_latency(node, folded=False)
@@ -120,6 +128,16 @@ class Schedule:
             for reader in self._readers[value]
         )
 
+    @property
+    def reads_inputs_by_unit(self) -> bool:
+        """Whether the post-processor reads elements of an input."""
+        return any(
+            isinstance(operand.node, Input)
+            for reader in self._readers
+            if reader.node not in self.edge
+            for operand in self.plan.operands(reader)
+        )
+
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each."""
         return [
@@ -139,10 +157,26 @@ class Schedule:
         return readers[0] if isinstance(readers[0].node, Cast) else None
 
     def folded(self, cast: Value) -> bool:
-        """Whether the bias holds the rounding constant of a cast."""
+        """Whether the bias holds the rounding constant of a cast: of one that alone reads the
+        row, half up (or no rounding at all), where the sum with the constant fits the row's
+        word."""
         if not isinstance(cast.node, Cast) or not cast.node.format.rounding.shift_invariant:
             return False
-        return any(self.only_cast(operand) == cast for operand in self.plan.operands(cast))
+        for operand in self.plan.operands(cast):
+            if self.only_cast(operand) == cast:
+                assert isinstance(operand.node, Rows)
+                word, bounds = operand.node.word(Part.WHOLE)
+                return bounds[1] + _constant(cast.node) <= word.max
+        return False
+
+    def rounding_constant(self, rows: Rows, gate: int) -> int:
+        """What the biases of one gate of ``rows`` hold for the cast that alone reads it, at the
+        row's scale."""
+        cast = self.only_cast(Value(rows, gate, Part.WHOLE))
+        if cast is None or not self.folded(cast):
+            return 0
+        assert isinstance(cast.node, Cast)
+        return _constant(cast.node)
 
     def _serial_cast(self, value: Value) -> bool:
         """Whether ``value`` is a cast that all gates share in front of the gate registers."""

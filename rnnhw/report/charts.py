@@ -13,16 +13,18 @@ from itertools import pairwise
 
 from rnnhw.costreport import LayerReport, Report, Resource, SignalReport
 from rnnhw.report.marks import marked
-from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
 from rnnhw.report.tables import layer_name, resource_name
 from rnnhw.report.values import number, shown
 
 __all__ = [
+    "Stack",
     "memory_bars",
     "resource_meters",
     "roofline_chart",
     "stacked_bars",
+    "stacks",
     "timeline_chart",
     "word_bars",
 ]
@@ -279,28 +281,46 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 # --- bars --------------------------------------------------------------------------------------
-def stacked_bars(
-    report: Report, parts: Callable[[LayerReport], Mapping[str, int]], unit: str
-) -> Markup:
-    """A bar a layer of what ``parts`` gives, all on one scale, with a legend."""
-    rows = [(layer_name(layer), parts(layer)) for layer in report.layers]
-    kinds = list(dict.fromkeys(kind for _, row in rows for kind, count in row.items() if count))
-    most = max((sum(row.values()) for _, row in rows), default=0)
+@dataclass(frozen=True)
+class Stack:
+    """One bar: its name, its parts, and the text behind it. ``whole`` is what a full bar stands
+    for, the longest bar of all where there is none; ``over`` is whether more than that is used, and
+    ``known`` whether there is anything to draw."""
+
+    name: str
+    parts: Mapping[str, int]
+    count: str = ""
+    whole: int | None = None
+    over: bool = False
+    known: bool = True
+
+
+def stacks(bars: Sequence[Stack], unit: str) -> Markup:
+    """Bars with a legend; nothing where they have no parts."""
+    kinds = list(dict.fromkeys(k for bar in bars for k, count in bar.parts.items() if count))
+    most = max((sum(bar.parts.values()) for bar in bars), default=0)
     if not most:
         return Markup()
     colour = {kind: f"c{index % _COLOURS}" for index, kind in enumerate(kinds)}
     legend = (tag("li", tag("i", class_=f"key {colour[kind]}"), kind) for kind in kinds)
-    bars = (
-        tag(
-            "div",
-            tag("span", name, class_="what"),
-            tag("span", *_segments(row, kinds, colour, most, unit), class_="track"),
-            tag("span", number(sum(row.values())), class_="count"),
-            class_="bar",
-        )
-        for name, row in rows
-    )
-    return joined(tag("ul", *legend, class_="legend"), tag("div", *bars, class_="bars"))
+    found = []
+    for bar in bars:
+        total = sum(bar.parts.values())
+        scale = max(total, most if bar.whole is None else bar.whole, 1)
+        count = tag("span", bar.count or number(total), class_="count bad" if bar.over else "count")
+        where = "track" if bar.known else "track unknown"
+        track = tag("span", *_segments(bar.parts, kinds, colour, scale, unit), class_=where)
+        name = tag("span", breakable(bar.name), class_="what")
+        found.append(tag("div", name, track, count, class_="bar"))
+    shown = [tag("ul", *legend, class_="legend")] if kinds != [""] else []
+    return joined(*shown, tag("div", *found, class_="bars"))
+
+
+def stacked_bars(
+    report: Report, parts: Callable[[LayerReport], Mapping[str, int]], unit: str
+) -> Markup:
+    """A bar a layer of what ``parts`` gives, all on one scale, with a legend."""
+    return stacks([Stack(layer_name(layer), parts(layer)) for layer in report.layers], unit)
 
 
 def _segments(
@@ -308,7 +328,7 @@ def _segments(
 ) -> Iterable[Markup]:
     for kind in kinds:
         if count := row.get(kind, 0):
-            title = f"{kind}: {count:,} {unit}"
+            title = f"{kind}: {count:,} {unit}" if kind else f"{count:,} {unit}"
             width = f"width:{_across(count / most)}"
             yield tag("i", class_=colour[kind], style=width, title=title)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from importlib import resources
+from collections.abc import Iterator
 
 from rnnhw.costreport import Report
 from rnnhw.report import charts, tables
 from rnnhw.report.marks import marked, statuses
 from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
-from rnnhw.report.tables import Table
 from rnnhw.report.values import Cell, number, percent, shown
 
 __all__ = ["to_html"]
-
-_LONG = 30
-"""Characters of a cell that may be broken anywhere if it has more."""
 
 
 def to_html(report: Report) -> str:
@@ -25,53 +21,32 @@ def to_html(report: Report) -> str:
     It is ASCII, so that it looks the same in whatever encoding it is written.
     """
     title = report.title or "untitled design"
-    style = resources.files(__package__).joinpath("style.css").read_text("utf-8")
-    sections = list(_sections(report))
-    links = (tag("a", name, href=f"#{_anchor(name)}") for name, _ in sections)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title} - {report.target.title}"),
-        tag("style", Markup(style)),
-    )
-    body = tag(
-        "body",
-        _header(report, title),
-        tag("nav", *links),
-        tag("main", *(content for _, content in sections)),
-    )
-    page = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-    return page.encode("ascii", "xmlcharrefreplace").decode()
-
-
-def _anchor(name: str) -> str:
-    return name.lower().replace(" ", "-")
-
-
-def _section(name: str, *content: str) -> tuple[str, Markup]:
-    return name, tag("section", tag("h2", name), *content, id=_anchor(name))
+    header = _header(report, title)
+    return page(f"{title} - {report.target.title}", header, list(_sections(report)))
 
 
 def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
-    yield _section(
+    yield section(
         "Summary",
         _tiles(report),
-        tag("div", *_tables(tables.speed_table(report), tables.work_table(report)), class_="pair"),
+        tag(
+            "div",
+            *tables_html(tables.speed_table(report), tables.work_table(report)),
+            class_="pair",
+        ),
     )
-    layers = _table(tables.layers_table(report), titled=False)
-    yield _section("Layers", layers, *_tables(tables.lanes_table(report)), *_phases(report))
-    yield _section("Timeline", *_timeline(report))
-    yield _section("Roofline", *_roofline(report))
-    yield _section("Operations and traffic", *_work(report))
-    yield _section("Storage", *_storage(report))
-    energies = _tables(tables.energy_table(report), tables.energies_table(report))
+    layers = table_html(tables.layers_table(report), titled=False)
+    yield section("Layers", layers, *tables_html(tables.lanes_table(report)), *_phases(report))
+    yield section("Timeline", *_timeline(report))
+    yield section("Roofline", *_roofline(report))
+    yield section("Operations and traffic", *_work(report))
+    yield section("Storage", *_storage(report))
+    energies = tables_html(tables.energy_table(report), tables.energies_table(report))
     if energies:
-        yield _section("Energy", *energies)
-    yield _section("Word lengths", *_words(report))
-    yield _section("Assumptions", *_assumptions(report))
-    yield _section("Sources", *_sources(report))
+        yield section("Energy", *energies)
+    yield section("Word lengths", *_words(report))
+    yield section("Assumptions", *_assumptions(report))
+    yield section("Sources", *_sources(report))
 
 
 # --- parts -------------------------------------------------------------------------------------
@@ -85,56 +60,6 @@ def _header(report: Report, title: str) -> Markup:
         joined(target, tag("p", f"with {settings}", class_="muted") if settings else ""),
         tag("p", tables.verdict(report), class_=f"verdict {fits}"),
     )
-
-
-def _table(
-    table: Table, drawings: tuple[str, Sequence[Markup]] | None = None, *, titled: bool = True
-) -> Markup:
-    """A table, behind its first column a named one of ``drawings`` where there are such.
-
-    Where the heading above says it already, the table is not ``titled``.
-    """
-    if not table.rows:
-        return Markup()
-    parts = [tag("caption", table.title, class_="shown" if titled else "unseen")]
-    if table.heads:
-        heads = [
-            tag("th", marked(head), scope="col", class_=_kind(table, index))
-            for index, head in enumerate(table.heads)
-        ]
-        if drawings:
-            heads.insert(1, tag("th", drawings[0], scope="col"))
-        parts.append(tag("thead", tag("tr", *heads)))
-    rows = []
-    for position, row in enumerate(table.rows):
-        cells = [_table_cell(table, index, cell) for index, cell in enumerate(row)]
-        if drawings:
-            cells.insert(1, tag("td", drawings[1][position]))
-        rows.append(tag("tr", *cells))
-    return tag("div", tag("table", *parts, tag("tbody", *rows)), class_="scroll", tabindex="0")
-
-
-def _kind(table: Table, index: int) -> str:
-    return "number" if index >= table.numbers_from else "text"
-
-
-def _table_cell(table: Table, index: int, cell: Cell) -> Markup:
-    long = " long" if len(cell.text) > _LONG else ""
-    if index == 0:
-        return tag("th", marked(cell), scope="row", class_=f"text{long}")
-    return tag("td", marked(cell), class_=f"{_kind(table, index)}{long}")
-
-
-def _tables(*found: Table) -> list[Markup]:
-    return [_table(table) for table in found if table.rows]
-
-
-def _figure(drawing: Markup, caption: str, kind: str = "") -> Markup:
-    return tag("figure", drawing, tag("figcaption", caption), **({"class_": kind} if kind else {}))
-
-
-def _remark(text: str) -> Markup:
-    return tag("p", text, class_="muted")
 
 
 def _tiles(report: Report) -> Markup:
@@ -165,40 +90,40 @@ def _tiles(report: Report) -> Markup:
 def _phases(report: Report) -> Iterator[Markup]:
     table = tables.phases_table(report)
     if table.rows:
-        yield _table(table)
+        yield table_html(table)
         yield tag("p", tables.CYCLE_FORMULA, class_="formula")
 
 
 def _timeline(report: Report) -> Iterator[Markup]:
     drawing = charts.timeline_chart(report)
     if not drawing:
-        yield _remark("not drawn: the cycles of the layers are not known")
+        yield remark("not drawn: the cycles of the layers are not known")
         return
     steps = 1 + max((span.step for span in report.timeline if span.step is not None), default=0)
     caption = f"the first {steps} steps, numbered where there is room" if steps > 1 else "one step"
-    yield _figure(drawing, f"{caption}, over cycles; cycle 0 brings the input's first element")
+    yield figure(drawing, f"{caption}, over cycles; cycle 0 brings the input's first element")
 
 
 def _roofline(report: Report) -> Iterator[Markup]:
     points = roofline(report)
     if not points:
-        yield _remark("not drawn: the target has no lanes, or no layer reads weights")
+        yield remark("not drawn: the target has no lanes, or no layer reads weights")
         return
     caption = (
         "flat: MACs a cycle that the lanes do; sloped: that a layer's weight memory feeds; points: "
         "the layers as numbered in the table"
     )
     axis = tag("p", "MACs a cycle", class_="axis")
-    yield _figure(joined(axis, charts.roofline_chart(report)), caption, "plot")
+    yield figure(joined(axis, charts.roofline_chart(report)), caption, "plot")
     streamed = streamed_bits(report)
     if streamed:
         clock = shown(report.operating_points[0].clock_mhz).text
         listed = "; ".join(f"{name}: {number(bits)}" for name, bits in streamed.items())
-        yield _remark(
+        yield remark(
             f"weight bits a cycle at {clock} MHz, were they streamed (dashed where that limits): "
             f"{listed}"
         )
-    yield _table(tables.roofline_table(report), titled=False)
+    yield table_html(tables.roofline_table(report), titled=False)
 
 
 def _work(report: Report) -> Iterator[Markup]:
@@ -210,7 +135,7 @@ def _work(report: Report) -> Iterator[Markup]:
         if drawing:
             yield tag("h3", table.title)
             yield drawing
-            yield _table(table, titled=False)
+            yield table_html(table, titled=False)
 
 
 def _storage(report: Report) -> Iterator[Markup]:
@@ -221,7 +146,7 @@ def _storage(report: Report) -> Iterator[Markup]:
     if memories:
         yield tag("h3", "By memory")
         yield memories
-    pair = _tables(tables.storage_table(report), tables.resources_table(report))
+    pair = tables_html(tables.storage_table(report), tables.resources_table(report))
     yield tag("div", *pair, class_="pair")
 
 
@@ -233,8 +158,8 @@ def _words(report: Report) -> Iterator[Markup]:
     )
     yield tag("ul", *legend, class_="legend")
     drawings = "bits around the binary point", bars
-    yield _table(tables.words_table(report), drawings, titled=False)
-    yield _remark("lowest and highest: what formats and the number of terms allow, any weights")
+    yield table_html(tables.words_table(report), drawings, titled=False)
+    yield remark("lowest and highest: what formats and the number of terms allow, any weights")
 
 
 def _assumptions(report: Report) -> Iterator[Markup]:
@@ -244,6 +169,6 @@ def _assumptions(report: Report) -> Iterator[Markup]:
 
 
 def _sources(report: Report) -> Iterator[Markup]:
-    yield _table(tables.sources_table(report), titled=False)
-    yield tag("div", _table(tables.files_table(report)), class_="files")
+    yield table_html(tables.sources_table(report), titled=False)
+    yield tag("div", table_html(tables.files_table(report)), class_="files")
     yield statuses()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnhw.costreport import Status
-from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.values import Cell
 
 __all__ = ["marked", "statuses"]
@@ -18,9 +18,16 @@ _MARKS: dict[Status, tuple[str, str]] = {
 
 
 def marked(cell: Cell) -> Markup:
-    """The text, with a letter where the number came from elsewhere and the source as its title."""
+    """The text, with a letter where the number came from elsewhere and the source as its title,
+    and what stands beside it."""
+    if not cell.beside:
+        return _marked(cell)
+    return joined(_marked(cell), " ", tag("span", cell.beside, class_="beside"))
+
+
+def _marked(cell: Cell) -> Markup:
     if cell.status is None:
-        return joined(cell.text)
+        return breakable(cell.text)
     if cell.text == cell.status:
         note = {"title": cell.note} if cell.note else {}
         return tag("span", cell.text, class_="faint", **note)

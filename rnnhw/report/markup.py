@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-__all__ = ["Markup", "joined", "tag"]
+__all__ = ["Markup", "breakable", "joined", "tag"]
 
-_VOID = frozenset({"meta", "circle", "line", "rect", "br"})
+_OPEN = frozenset({"meta", "br", "wbr"})
+_VOID = _OPEN | {"circle", "line", "rect"}
 
 
 class Markup(str):
@@ -20,6 +21,11 @@ def joined(*parts: str) -> Markup:
     return Markup("".join(p if isinstance(p, Markup) else escape(p, quote=False) for p in parts))
 
 
+def breakable(text: str) -> Markup:
+    """A name that may be broken behind its underscores."""
+    return Markup(joined(text).replace("_", f"_{tag('wbr')}"))
+
+
 def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:
     """An element. ``class_`` stands for ``class``, and ``text_anchor`` for ``text-anchor``.
 
@@ -31,7 +37,7 @@ def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:
         for key, value in attributes.items()
     )
     if name in _VOID and not children:
-        return Markup(f"<{name}{written}>" if name in ("meta", "br") else f"<{name}{written}/>")
+        return Markup(f"<{name}{written}>" if name in _OPEN else f"<{name}{written}/>")
     return Markup(f"<{name}{written}>{joined(*children)}</{name}>")
 
 

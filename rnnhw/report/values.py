@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.costreport import Figure, Status
+from rnnhw.costreport import LOWER_BOUND, Figure, Status
 
-__all__ = ["LOWER_BOUND", "Cell", "number", "percent", "shown"]
-
-LOWER_BOUND = "a lower bound"
-"""What the note of a figure that is a lower bound begins with."""
+__all__ = ["Cell", "number", "percent", "ratio", "shown"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +16,19 @@ class Cell:
     text: str
     status: Status | None = None
     note: str = ""
+    beside: str = ""
+    """What stands behind it in smaller type: a ratio."""
 
     @property
-    def marked(self) -> str:
+    def starred(self) -> str:
         """The text, with a star where a third party reports the number."""
         known = self.text != self.status
         return f"{self.text} *" if self.status == "second-hand" and known else self.text
+
+    @property
+    def marked(self) -> str:
+        """The starred text and what stands beside it."""
+        return f"{self.starred} ({self.beside})" if self.beside else self.starred
 
 
 def number(value: float | str) -> str:
@@ -53,3 +57,12 @@ def percent(figure: Figure) -> Cell:
     if isinstance(figure.value, int | float):
         return Cell(f"{100 * figure.value:.1f} %", figure.status, figure.note)
     return Cell(figure.status, figure.status, figure.note)
+
+
+def ratio(value: float) -> str:
+    """How many times as much, in three digits that count; only what is exact has fewer."""
+    if value in (0, 1):
+        return f"{value:g}x"
+    if value >= 1000:
+        return f"{value:,.0f}x"
+    return f"{value:.2f}x" if 0.1 <= value < 10 else f"{value:#.3g}x".replace(".x", "x")

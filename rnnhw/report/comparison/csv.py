@@ -1,0 +1,68 @@
+"""The comparison as CSV: a row a column of the table, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from rnnhw.costcomparison import Column, CostComparison, Entry
+
+__all__ = ["to_csv"]
+
+
+def to_csv(comparison: CostComparison) -> str:
+    """A header and a row for each design on its target.
+
+    Figures have the names that ``--min`` and ``--max`` take, and a ratio to the baseline behind
+    them where there is one. What is not known is so called; what does not apply is empty.
+    """
+    out = io.StringIO()
+    rows = [_row(comparison, index) for index in range(len(comparison.columns))]
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _row(comparison: CostComparison, index: int) -> dict[str, int | float | str]:
+    column = comparison.columns[index]
+    settings = ", ".join(f"{name}={value}" for name, value in column.settings.items())
+    row: dict[str, int | float | str] = {
+        "name": column.name,
+        "profile": column.target.profile,
+        "settings": settings,
+        "baseline": comparison.baseline,
+    }
+    for each in comparison.rows:
+        entry = each.entries[index]
+        row[each.name] = _value(entry)
+        if any(other.ratio is not None for other in each.entries):
+            row[f"{each.name}_ratio"] = "" if entry.ratio is None else entry.ratio
+        if any(other.unit for other in each.entries):
+            row[f"{each.name}_unit"] = entry.unit
+    row["second_hand"] = "; ".join(
+        each.name for each in comparison.rows if each.entries[index].figure.status == "second-hand"
+    )
+    if comparison.checks:
+        row["failed"] = "; ".join(
+            check.name
+            for check in comparison.checks
+            if check.column == column.name and not check.passed
+        )
+    return row | _origin(column)
+
+
+def _origin(column: Column) -> dict[str, str]:
+    origin = {"rnnhw_version": column.rnnhw_version}
+    for kind in column.files.__struct_fields__:
+        file = getattr(column.files, kind)
+        origin[f"{kind}_sha256"] = file.sha256 if file else ""
+    origin["report_sha256"] = column.report.sha256 if column.report else ""
+    return origin
+
+
+def _value(entry: Entry) -> int | float | str:
+    figure = entry.figure
+    if figure.value is None:
+        return "" if figure.status == "not used" else figure.status
+    return figure.value

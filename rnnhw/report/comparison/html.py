@@ -1,0 +1,137 @@
+"""The comparison as one HTML page that needs nothing else: no script, font or image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnhw.costcomparison import CostComparison, StorageUse
+from rnnhw.report.charts import Stack, stacks
+from rnnhw.report.comparison import tables
+from rnnhw.report.marks import statuses
+from rnnhw.report.markup import Markup, joined, tag
+from rnnhw.report.page import page, remark, section, table_html
+from rnnhw.report.values import number, shown
+
+__all__ = ["to_html"]
+
+_BITS = ("weight", "bias", "table", "state", "vector")
+_HOLDS = dict(zip(_BITS, ("weights", "biases", "tables", "state", "vectors"), strict=True))
+
+
+def to_html(comparison: CostComparison) -> str:
+    """The page; every text of the comparison is escaped.
+
+    It is ASCII, so that it looks the same in whatever encoding it is written.
+    """
+    sections = list(_sections(comparison))
+    return page(tables.heading(comparison), _header(comparison), sections, wide=True)
+
+
+def _header(comparison: CostComparison) -> Markup:
+    parts = [tag("h1", tables.heading(comparison))]
+    parts += [tag("p", target) for target in tables.targets(comparison)]
+    if comparison.checks:
+        kind, word = ("good", "PASS") if comparison.passed else ("bad", "FAIL")
+        parts.append(tag("p", word, class_=f"verdict {kind}"))
+    return tag("header", *parts)
+
+
+def _sections(comparison: CostComparison) -> Iterator[tuple[str, Markup]]:
+    yield section(
+        "Costs",
+        table_html(tables.costs_table(comparison), titled=False),
+        *map(remark, tables.notes(comparison, starred=False)),
+    )
+    if comparison.checks:
+        yield section("Demands", _demands(comparison))
+    yield section("Cycles", *_cycles(comparison))
+    yield section("Storage", *_storage(comparison))
+    further = tables.further_table(comparison)
+    if further.rows:
+        yield section("Further figures", table_html(further, titled=False))
+    yield section("Assumptions", *_assumptions(comparison))
+    files = table_html(tables.files_table(comparison), titled=False)
+    yield section("Sources", tag("div", files, class_="files"), statuses())
+
+
+def _demands(comparison: CostComparison) -> Markup:
+    lines = (
+        tag(
+            "li",
+            tag("span", "pass" if each.passed else "FAIL", class_="good" if each.passed else "bad"),
+            f" {tables.check_text(each)}",
+        )
+        for each in comparison.checks
+    )
+    return tag("ul", *lines, class_="notes")
+
+
+def _cycles(comparison: CostComparison) -> Iterator[Markup]:
+    """A bar a column of what a step takes, on one scale."""
+    for name, title in (
+        ("cycles_per_step", "Cycles a step"),
+        ("instructions_per_step", "Instructions a step"),
+    ):
+        row = comparison.row(name)
+        if row is None:
+            continue
+        bars = []
+        for column, entry in zip(comparison.columns, row.entries, strict=True):
+            figure = entry.figure
+            if isinstance(figure.value, int):
+                bars.append(Stack(column.name, {"": figure.value}, shown(figure).text))
+            elif figure.status != "not used":
+                bars.append(Stack(column.name, {}, figure.status, known=False))
+        drawing = stacks(bars, title.lower())
+        if drawing:
+            yield tag("h3", title)
+            yield drawing
+
+
+def _storage(comparison: CostComparison) -> Iterator[Markup]:
+    """What fills the memories: of the device where a capacity is known, and in bits."""
+    for resource, title in (
+        ("block_ram", "Block RAM, of the device's"),
+        ("flash", "Flash, of the device's"),
+        ("ram", "RAM, of the device's"),
+    ):
+        bars = [_of_device(use) for use in comparison.storage if use.resource == resource]
+        drawing = stacks(bars, "blocks" if resource == "block_ram" else "bytes")
+        if drawing:
+            yield tag("h3", title)
+            yield drawing
+    for suffix, title in (("memory_bits", "As memory, bits"), ("bits", "Stored, bits")):
+        rows = {kind: comparison.row(f"{kind}_{suffix}") for kind in _BITS}
+        bars = []
+        for index, column in enumerate(comparison.columns):
+            parts = {}
+            for kind, row in rows.items():
+                value = row.entries[index].figure.value if row else None
+                if isinstance(value, int):
+                    parts[_HOLDS[kind]] = value
+            bars.append(Stack(column.name, parts))
+        yield tag("h3", title)
+        yield stacks(bars, "bits")
+
+
+def _of_device(use: StorageUse) -> Stack:
+    total, whole = sum(use.held.values()), use.capacity.value
+    if not isinstance(whole, int) or not whole:
+        text = f"{number(total)} {use.unit}, capacity {use.capacity.status}"
+        return Stack(use.column, use.held, text)
+    share = f"{100 * total / whole:.1f} %"
+    text = f"{number(total)} of {number(whole)} {use.unit} ({share})"
+    return Stack(use.column, use.held, text, whole, over=total > whole)
+
+
+def _assumptions(comparison: CostComparison) -> Iterator[Markup]:
+    """Those of all columns once, then those of each."""
+    columns = comparison.columns
+    shared = [n for n in columns[0].notes if all(n in column.notes for column in columns)]
+    if shared:
+        yield tag("ul", *(tag("li", note) for note in dict.fromkeys(shared)), class_="notes")
+    for column in columns:
+        own = [note for note in dict.fromkeys(column.notes) if note not in shared]
+        if own:
+            lines = tag("ul", *(tag("li", note) for note in own), class_="notes")
+            yield joined(tag("h3", column.name), lines)

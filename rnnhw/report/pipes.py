@@ -1,0 +1,29 @@
+"""Markdown tables and text, as GitHub shows them."""
+
+from __future__ import annotations
+
+import re
+
+from rnnhw.report.tables import Table
+from rnnhw.report.values import Cell
+
+__all__ = ["escaped", "piped"]
+
+
+def piped(table: Table) -> str:
+    """The table with pipes; no text in it is markup."""
+    rules = [
+        "---:" if index >= table.numbers_from else "---" for index in range(len(table.columns))
+    ]
+    heads = table.heads or [Cell("")] * len(table.columns)
+    lines = [[escaped(head.marked) for head in heads], rules]
+    lines += [[escaped(cell.marked) for cell in row] for row in table.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Text that shows as it is: no emphasis, links, tables, HTML, formulas or mentions."""
+    plain = " ".join(text.split())
+    plain = re.sub(r"([\\`*\[\]|~$])", r"\\\1", plain)
+    plain = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", plain)
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")

@@ -1,0 +1,214 @@
+"""Columns: the feeds that bring elements of vectors to the lanes, with the memories behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnhw.dataflow import Input, Node, State
+from rnnhw.machine.feeds import Feed, Segment
+from rnnhw.machine.memory import address_bits
+from rnnhw.machine.phases import Phase
+from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.text import net_width
+
+__all__ = ["Column", "Columns"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The columns of one segment: the net that is high in them, and each lane's operand, one cycle
+    later."""
+
+    active: str
+    operands: tuple[str, ...]
+
+
+class Columns:
+    """Writes the feeds of a layer.
+
+    ``written`` are the memories of states and results, by vector: names in front of ``_we``,
+    ``_write_index`` and ``_d``, which the post-processors drive.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self.written: dict[Node, list[str]] = {}
+
+    def write(self) -> list[Column]:
+        """The feeds of every phase."""
+        found = []
+        width = self.operand_width
+        for number, phase in enumerate(self._draft.phases):
+            for position, segment in enumerate(phase.segments):
+                found.append(self._feed(number, phase, position, segment, width))
+        return found
+
+    @property
+    def operand_width(self) -> int:
+        """Bits of the widest operand, moved to meet the accumulators."""
+        widths = [
+            net_width(segment.vector.format) + self._draft.numbers.shift(number, position)
+            for number, phase in enumerate(self._draft.phases)
+            for position, segment in enumerate(phase.segments)
+        ]
+        return max(widths, default=1)
+
+    def _feed(
+        self, number: int, phase: Phase, position: int, segment: Segment, width: int
+    ) -> Column:
+        module, vector = self._draft.module, segment.vector
+        name = f"{self._draft.prefix(number)}feed{position}"
+        bits, own = address_bits(vector.units), net_width(vector.format)
+        what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
+        module.comment(f"columns {phase.starts[position]} on: {what}")
+        module.wire(f"{name}_active", 0, signed=False)
+        module.wire(f"{name}_index", bits, signed=False)
+        module.wire(f"{name}_element", own)
+        common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}
+        run = "run" if self._draft.alone else f"run & {self._draft.in_phase(number)}"
+        ports = {"run": run, "column": "column", "active": f"{name}_active"}
+        moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
+        span = phase.window_units
+        match segment.feed:
+            case Feed.BROADCAST:
+                module.instance(
+                    "rnnhw_broadcast",
+                    name,
+                    {"COLUMNS": segment.columns, **common, "INDEX_BITS": bits},
+                    {**ports, "index": f"{name}_index"},
+                )
+            case Feed.BLOCK:
+                groups = segment.columns * phase.gates // phase.lanes
+                module.instance(
+                    "rnnhw_block",
+                    name,
+                    {
+                        "COLUMNS": segment.columns,
+                        **common,
+                        "GROUPS": groups,
+                        "GROUP_BITS": max((groups - 1).bit_length(), 1),
+                        "INDEX_BITS": bits,
+                    },
+                    {**moving, **ports, "index": f"{name}_index"},
+                )
+            case _:
+                assert segment.window is not None
+                reach = vector.units + span * (phase.groups + 1) + sum(segment.window) + 1
+                module.wire(f"{name}_window", span * own, signed=False)
+                module.instance(
+                    "rnnhw_window",
+                    name,
+                    {
+                        "UNITS": vector.units,
+                        "LOWER": segment.window[0],
+                        "COLUMNS": segment.columns,
+                        "SPAN": span,
+                        **common,
+                        "CYCLIC": int(segment.feed is Feed.CYCLIC),
+                        "WIDTH": own,
+                        "INDEX_BITS": bits,
+                        "POSITION_BITS": reach.bit_length() + 1,
+                    },
+                    {
+                        **moving,
+                        **ports,
+                        "element": f"{name}_element",
+                        "index": f"{name}_index",
+                        "window": f"{name}_window",
+                    },
+                )
+        self._vector(name, vector)
+        shift = self._draft.numbers.shift(number, position)
+        if segment.window is None:
+            operand = _aligned(f"{name}_element", own, 0, shift, width)
+            return Column(f"{name}_active", (operand,) * self._draft.lanes)
+        rows = max(phase.gates, 1)
+        units = [_aligned(f"{name}_window", own, unit * own, shift, width) for unit in range(span)]
+        own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._draft.lanes))
+        return Column(f"{name}_active", own_units)
+
+    def _vector(self, feed: str, vector: Node) -> None:
+        """The memory behind a feed."""
+        module, bits = self._draft.module, address_bits(vector.units)
+        parameters: dict[str, int | str] = {
+            "UNITS": vector.units,
+            "WIDTH": vector.format.width,
+            "UNSIGNED": int(not vector.format.signed),
+            "INDEX_BITS": bits,
+            "BANKS": 2,
+        }
+        ports = {"clk": "clk", "first": "1'b0"}
+        if isinstance(vector, Input) and vector.position in self._draft.windows:
+            self._ring(feed, vector, self._draft.windows[vector.position])
+            return
+        if isinstance(vector, Input):
+            x = vector.name
+            written = {
+                "we": f"{x}_valid",
+                "write_bank": f"{x}_write_bank",
+                "write_index": f"{x}_index",
+                "d": f"{x}_data",
+                "read_bank": f"{x}_read_bank",
+            }
+        else:
+            self.written.setdefault(vector, []).append(feed)
+            module.declare(f"{feed}_we")
+            module.declare(f"{feed}_write_index", bits)
+            module.declare(f"{feed}_d", net_width(vector.format), signed=True)
+            written = {
+                "we": f"{feed}_we",
+                "write_bank": "~bank",
+                "write_index": f"{feed}_write_index",
+                "d": f"{feed}_d",
+                "read_bank": "bank",
+            }
+            if isinstance(vector, State):
+                parameters |= self._first_value(vector)
+                ports["first"] = "first_step"
+            else:
+                parameters["BANKS"] = 1
+        module.instance(
+            "rnnhw_vector",
+            f"{feed}_vector",
+            parameters,
+            {**ports, **written, "read_index": f"{feed}_index", "q": f"{feed}_element"},
+        )
+
+    def _ring(self, feed: str, vector: Input, steps: int) -> None:
+        """The memory of the last steps of an input."""
+        x, depth = vector.name, vector.units // steps * (steps + 1)
+        self._draft.module.instance(
+            "rnnhw_ring",
+            f"{feed}_vector",
+            {
+                "DEPTH": depth,
+                "WIDTH": vector.format.width,
+                "UNSIGNED": int(not vector.format.signed),
+                "ADDRESS_BITS": address_bits(depth),
+                "INDEX_BITS": address_bits(vector.units),
+            },
+            {
+                "clk": "clk",
+                "we": f"{x}_valid",
+                "write_address": f"{x}_address",
+                "d": f"{x}_data",
+                "base": f"{x}_base",
+                "index": f"{feed}_index",
+                "q": f"{feed}_element",
+            },
+        )
+
+    def _first_value(self, state: State) -> dict[str, int | str]:
+        if state.initial is None:
+            return {"FIRST_VALUE": 1}
+        return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
+
+
+def _aligned(name: str, width: int, low: int, shift: int, operand: int) -> str:
+    """Bits ``low`` on of a net, ``width`` of them, shifted left and extended to an operand."""
+    whole = low == 0 and not name.endswith("_window")
+    bits = name if whole else f"{name}[{low + width - 1}:{low}]"
+    sign = f"{name}[{low + width - 1}]"
+    extended = operand - width - shift
+    parts = [f"{{{extended}{{{sign}}}}}"] * bool(extended) + [bits] + [f"{shift}'b0"] * bool(shift)
+    return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"

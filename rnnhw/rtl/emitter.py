@@ -1,0 +1,161 @@
+"""A design as Verilog in a folder, and held against the engine and the machine in a simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from rnnhw.cost import estimate
+from rnnhw.design import Design
+from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.files import check_writable
+from rnnhw.machine import Accelerator, accelerator, output_cycles
+from rnnhw.network import Network
+from rnnhw.rtl.bench import Stimulus, stimulus_of
+from rnnhw.rtl.check import BenchRun, check
+from rnnhw.rtl.emission import Emission
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.simulators import simulators
+from rnnhw.simulation import chosen_samples, simulate
+from rnnhw.tasks import Samples
+
+__all__ = ["DEFAULT_CYCLES", "Emitted", "emit"]
+
+DEFAULT_CYCLES = 50_000
+"""The test bench holds as many of the first sequences as fit these cycles, at least one."""
+
+_MOST_SEQUENCES = 1000  # that are tried for fitting
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted:
+    """What :func:`emit` wrote and found.
+
+    ``files`` are the names in ``directory``, ``lanes`` those of every layer; ``stimulus`` is what
+    the test bench sends and expects, None where the design has no inputs of its own. ``runs`` are
+    those of the test bench: two for every simulator, in the cycles of the model and with stalls.
+    """
+
+    design: Design
+    directory: Path
+    emission: Emission
+    files: tuple[str, ...]
+    lanes: Mapping[str, int]
+    stimulus: Stimulus | None
+    runs: tuple[BenchRun, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no run found a difference."""
+        return all(run.passed for run in self.runs)
+
+
+def emit(
+    design: Design,
+    directory: Path | str,
+    *,
+    data: Path | None = None,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
+    sequences: int | None = None,
+    check: bool = False,
+    simulator: str | None = None,
+    waves: Path | str | None = None,
+) -> Emitted:
+    """Write ``design`` as Verilog-2005 into ``directory``, with a test bench on its real inputs.
+
+    Args:
+        design: with weights.
+        data: an ``.npz`` as for :func:`rnnhw.simulate`, instead of the task's samples.
+        lanes: for every layer, or by layer name, or "auto" to have them chosen; by default the
+            target's, else 1.
+        sequences: the test bench holds the first so many; by default as many as fit
+            :data:`DEFAULT_CYCLES` cycles.
+        check: run the test bench.
+        simulator: ``iverilog`` (the default), ``verilator`` or ``all``.
+        waves: record the signals of the first run in this file, ``.fst`` or VCD.
+
+    Raises:
+        UsageError: arguments contradict one another, a simulator is missing, or the folder cannot
+            be written.
+        DesignError: the design cannot be emitted, or it has no inputs to check it on.
+        RnnhwError: a simulator fails.
+    """
+    if not check and (simulator is not None or waves is not None):
+        option = "--simulator" if simulator is not None else "--waves"
+        raise UsageError(f"{option} is for a check", "add --check")
+    if sequences is not None and sequences < 1:
+        raise UsageError(f"{sequences} sequences", "give a whole number, at least 1")
+    chosen = simulators(simulator) if check else []
+    recorded = None if waves is None else Path(waves)
+    if recorded is not None:
+        if len(chosen) > 1:
+            raise UsageError("one file cannot hold the waves of two simulators", "choose one")
+        check_writable(recorded)
+    machine = accelerator(design.network, _lanes(design, lanes))
+    name = design.path.stem if design.path else "network"
+    parameters = design.parameters
+    try:
+        emission = emit_network(name, design.network, machine, parameters)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+    stimulus = None
+    if check or data is not None or design.task is not None:
+        stimulus = _stimulus(design, machine, data, sequences)
+    folder = Path(directory)
+    files = write_project(emission, folder, stimulus)
+    runs: list[BenchRun] = []
+    for each in chosen:
+        assert stimulus is not None
+        runs += _check(emission, stimulus, folder, each, waves=recorded)
+    own = {layer.name: layer.lanes for layer in machine.layers if layer.lanes}
+    return Emitted(design, folder, emission, files, own, stimulus, tuple(runs))
+
+
+_check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
+
+
+def _lanes(
+    design: Design, lanes: int | Mapping[str, int] | Literal["auto"] | None
+) -> int | Mapping[str, int]:
+    if lanes is None:
+        lanes = design.target.lanes if design.target else 1
+    if isinstance(lanes, str):
+        plan = estimate(design, lanes="auto").plan
+        assert plan is not None
+        if not plan.met:
+            raise UsageError(
+                f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+            )
+        return plan.lanes
+    return lanes
+
+
+def _stimulus(
+    design: Design, machine: Accelerator, data: Path | None, sequences: int | None
+) -> Stimulus:
+    samples = chosen_samples(design, data)
+    network = design.network
+    count = sequences or _fitting(network, machine, samples)
+    first = Samples(samples.x[:count], samples.lengths[:count])
+    result = simulate(design, samples=first)
+    cycles = output_cycles(network, machine, first.lengths.tolist())
+    return stimulus_of(
+        result.batch.inputs,
+        result.batch.lengths,
+        result.run.outputs,
+        result.run.lengths,
+        tuple(cycles),
+    )
+
+
+def _fitting(network: Network, machine: Accelerator, samples: Samples) -> int:
+    """How many of the first sequences fit the cycles that a test bench has by default."""
+    lengths: Sequence[int] = samples.lengths[:_MOST_SEQUENCES].tolist()
+    vectors = np.cumsum([max(network.output.steps_for(length), 0) for length in lengths])
+    cycles = np.array([0, *output_cycles(network, machine, lengths)])
+    return max(int((cycles[vectors] < DEFAULT_CYCLES).sum()), 1)

@@ -1,0 +1,229 @@
+"""What the memories hold: weights in the order of use, biases with their rounding constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.dataflow import Matvec, Node, Tensor
+from rnnhw.errors import DesignError
+from rnnhw.golden import constant_values
+from rnnhw.machine.feeds import Feed, Segment, products_of
+from rnnhw.machine.phases import Phase
+from rnnhw.machine.plan import Part, Plan, Rows
+from rnnhw.machine.regrouping import tensor_values
+from rnnhw.machine.schedule import Schedule
+from rnnhw.numerics import cast
+from rnnhw.weights import Parameters
+
+__all__ = ["Numbers", "Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One accumulator of a phase: output ``index`` of the products of ``rows``, for ``unit``."""
+
+    rows: Rows
+    index: int
+    unit: int
+    gate: int  # among those of ``rows``
+
+
+class Numbers:
+    """The trained numbers of one layer, laid out for its memories."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        schedule: Schedule,
+        phases: Sequence[Phase],
+        lanes: int,
+        parameters: Parameters,
+    ) -> None:
+        self._plan = plan
+        self._schedule = schedule
+        self._phases = phases
+        self._lanes = lanes
+        self._parameters = parameters
+        tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
+        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, tensors)
+
+    # --- rows ----------------------------------------------------------------------------------
+    def rows(self, phase: int) -> list[Row]:
+        """The rows of a phase in the order in which they are on the lanes: unit by unit."""
+        width = self._plan.widths[phase]
+        gates = [
+            (rows, gate)
+            for rows in self._plan.phase_rows(phase)
+            for gate in range(self._plan.gates(rows, width))
+        ]
+        return [
+            Row(rows, gate * width + unit, unit, gate)
+            for unit in range(width)
+            for rows, gate in gates
+        ]
+
+    # --- scales --------------------------------------------------------------------------------
+    def fraction(self, phase: int) -> int:
+        """Fraction bits of the accumulators."""
+        return self._plan.accumulator(phase).fraction
+
+    def weight_fraction(self, products: Sequence[Matvec]) -> int:
+        """Fraction bits of the weights of a segment: the most that one of its products has."""
+        return max(0 if p.weights is None else p.weights.format.fraction for p in products)
+
+    def shift(self, phase: int, segment: int) -> int:
+        """By how many bits the operands of a segment move to meet the accumulators."""
+        products = products_of(self._plan, phase, self._lanes)[segment]
+        vector = self._phases[phase].segments[segment].vector
+        own = self.weight_fraction(products) + vector.format.fraction
+        return self.fraction(phase) - own
+
+    # --- weights -------------------------------------------------------------------------------
+    def weight_words(self, width: int) -> list[int]:
+        """A word with a weight of ``width`` bits for every lane, in the order of use."""
+        words: list[int] = []
+        mask = (1 << width) - 1
+        for number, phase in enumerate(self._phases):
+            if not self._plan.phase_rows(number):
+                continue
+            columns = self._columns(number)
+            for group in range(phase.groups):
+                first = group * phase.lanes
+                for column in columns:
+                    word = 0
+                    for lane, weight in enumerate(column[first : first + phase.lanes]):
+                        word |= (weight & mask) << (lane * width)
+                    words.append(word)
+        return words
+
+    def weight_width(self) -> int:
+        """Bits of the widest weight, signed."""
+        widest = 1
+        for number in range(len(self._phases)):
+            for products in products_of(self._plan, number, self._lanes):
+                scale = self.weight_fraction(products)
+                for product in products:
+                    if product.weights is None:
+                        widest = max(widest, 2)
+                        continue
+                    format = product.weights.format
+                    bits = format.width + (not format.signed) + scale - format.fraction
+                    widest = max(widest, bits)
+        return widest
+
+    def _columns(self, number: int) -> list[list[int]]:
+        """For every column that reads a weight, those of all rows."""
+        phase, rows = self._phases[number], self.rows(number)
+        found = []
+        placed = products_of(self._plan, number, self._lanes)
+        for segment, products in zip(phase.segments, placed, strict=True):
+            terms = {product: self._terms(product) for product in products}
+            scale = self.weight_fraction(products)
+            left = [self._row_terms(row, products, terms, scale) for row in rows]
+            for column in range(segment.columns):
+                found.append(
+                    [
+                        own.pop(self._element(phase, segment, number, position, row, column), 0)
+                        for position, (row, own) in enumerate(zip(rows, left, strict=True))
+                    ]
+                )
+            for row, own in zip(rows, left, strict=True):
+                if any(own.values()):
+                    raise DesignError(
+                        f"{self._plan.graph.layer}: output {row.index} of {products[0].name} has "
+                        f"terms that a {segment.feed.value} feed does not reach",
+                        "emit another structure, or report it for the numbers alone",
+                    )
+        return found
+
+    def _terms(self, product: Matvec) -> list[dict[int, int]]:
+        """The weights of every row by column."""
+        weights: list[int] = []
+        if product.weights is not None:
+            weights = tensor_values(self._parameters.raw, product.weights).ravel().tolist()
+        found = []
+        listed = product.structure.stored_rows(
+            np.array(weights), product.units, product.vector.units
+        )
+        for row in listed:
+            own: dict[int, int] = {}
+            factors = [weights[k] for k in row.parameters] if weights else row.parameters
+            for column, factor in zip(row.columns, factors, strict=True):
+                if own.get(column):
+                    raise DesignError(
+                        f"{self._plan.graph.layer}: {product.name} reads column {column} twice",
+                        "the accelerator has one weight for a column",
+                    )
+                own[column] = factor
+            found.append(own)
+        return found
+
+    def _row_terms(
+        self,
+        row: Row,
+        products: Sequence[Matvec],
+        terms: Mapping[Matvec, list[dict[int, int]]],
+        scale: int,
+    ) -> dict[int, int]:
+        for product in row.rows.products:
+            if product in products:
+                own = 0 if product.weights is None else product.weights.format.fraction
+                shift = scale - own
+                return {c: weight << shift for c, weight in terms[product][row.index].items()}
+        return {}
+
+    def _element(
+        self, phase: Phase, segment: Segment, number: int, position: int, row: Row, column: int
+    ) -> int:
+        """The element of the vector that the feed gives to a row in a column."""
+        match segment.feed:
+            case Feed.BROADCAST:
+                return column
+            case Feed.WINDOW:
+                assert segment.window is not None
+                return row.unit - segment.window[0] + column
+            case Feed.CYCLIC:
+                assert segment.window is not None
+                return (row.unit - segment.window[0] + column) % segment.vector.units
+            case Feed.BLOCK:
+                first = position // phase.lanes * phase.lanes // phase.gates
+                return first // segment.columns * segment.columns + column
+        raise DesignError(
+            f"{self._plan.graph.layer}: a feed by {segment.feed.value} is not emitted",
+            "use a dense, banded, cyclic or block-diagonal matrix, or report it for the numbers",
+        )
+
+    # --- biases --------------------------------------------------------------------------------
+    def biases(self, *, early: bool) -> list[int]:
+        """What every row starts from, in the order of the rows; ``early`` for the snapshot.
+
+        With the rounding constant of the cast that alone reads a row (never in the snapshot).
+        """
+        found = []
+        for number in range(len(self._phases)):
+            scale = self.fraction(number)
+            for row in self.rows(number):
+                constants = row.rows.early_constants if early else row.rows.constants
+                total = sum(self._start(row, node, scale) for node in constants)
+                if not early:
+                    own = row.rows.word(Part.WHOLE)[0].fraction
+                    total += self._schedule.rounding_constant(row.rows, row.gate) << (scale - own)
+                found.append(total)
+        return found
+
+    def _start(self, row: Row, node: Node, scale: int) -> int:
+        value, fraction = self.constants[node][row.index], node.format.fraction
+        (product,) = (p for p in row.rows.products if p.start is not None and p.start is node)
+        if product.accumulator is not None:
+            value, _ = cast(value, fraction, product.accumulator)
+            fraction = product.accumulator.fraction
+        return value << (scale - fraction)
+
+    # --- other numbers ---------------------------------------------------------------------------
+    def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
+        """The raw integers of one tensor."""
+        return tensor_values(self._parameters.raw, tensor)

@@ -1,0 +1,474 @@
+"""One layer as a Verilog module: control, feeds, lanes, drain and post-processors wired together.
+
+What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothing here knows a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rnnhw.dataflow import Input, Node, State, StepGraph, unwired
+from rnnhw.errors import DesignError
+from rnnhw.machine.memory import address_bits
+from rnnhw.machine.obstacles import obstacles
+from rnnhw.machine.phases import phases_of
+from rnnhw.machine.plan import Plan, Value
+from rnnhw.machine.schedule import Schedule
+from rnnhw.rtl.columns import Column, Columns
+from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.images import Numbers
+from rnnhw.rtl.post import Accumulators, PostProcessor
+from rnnhw.rtl.text import Module, net_width
+from rnnhw.rtl.units import UnitMemories
+from rnnhw.weights import Parameters
+
+__all__ = ["emit_layer"]
+
+
+def emit_layer(
+    name: str,
+    graph: StepGraph,
+    lanes: int,
+    parameters: Parameters,
+    windows: Mapping[int, int] | None = None,
+) -> Module:
+    """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.machine.layer_machine`
+    builds it. ``windows`` says how many steps an input joins, by its position.
+
+    Raises:
+        DesignError: the layer has something that cannot be emitted; the message says what.
+    """
+    plan = Plan(graph)
+    schedule = Schedule(plan)
+    phases = phases_of(plan, schedule, lanes)
+    for where, what in obstacles(plan, schedule, phases):
+        raise DesignError(
+            f"{where}: {what} cannot be emitted as Verilog",
+            "rnnhw report still gives its modelled cycles and storage",
+        )
+    numbers = Numbers(plan, schedule, phases, lanes, parameters)
+    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
+    _Layer(draft).write()
+    return draft.module
+
+
+@dataclass(frozen=True)
+class _Sink:
+    """Where results of one phase go: a state's next value, a vector of a later phase, or the
+    layer's output."""
+
+    node: Node
+    state: State | None = None
+    output: bool = False
+
+
+class _Layer:
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._columns = Columns(draft)
+        self._units = UnitMemories(draft)
+
+    # --- the whole -------------------------------------------------------------------------------
+    def write(self) -> None:
+        """Write everything, from the ports to the results."""
+        self._ports()
+        self._control()
+        self._arrivals()
+        self._multiply(self._columns.write())
+        self._results()
+        self._units.finish()
+        self._draft.module.ignore_unread("row_early_sum")
+
+    def _ports(self) -> None:
+        module = self._draft.module
+        module.port("input", "clk")
+        module.port("input", "rst")
+        for node in self._draft.inputs:
+            x = node.name
+            for flag in ("valid", "first", "last"):
+                module.port("input", f"{x}_{flag}")
+            module.port("input", f"{x}_data", net_width(node.format), signed=True)
+            module.port("output", f"{x}_ready")
+        for flag in ("valid", "first", "last"):
+            module.port("output", f"y_{flag}")
+        module.port(
+            "output", "y_data", net_width(self._draft.plan.graph.output.format), signed=True
+        )
+        module.port("input", "y_ready")
+
+    # --- control ---------------------------------------------------------------------------------
+    def _table(self, values: Sequence[int]) -> str:
+        """A field of 32 bits for each phase, the first one lowest."""
+        return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
+
+    def _control(self) -> None:
+        module, phases = self._draft.module, self._draft.phases
+        module.comment("what is at work")
+        flags = "take begins finish bank run idle last_column group_ends done"
+        for flag in flags.split():
+            module.declare(flag)
+        module.declare("phase", self._draft.phase_bits)
+        module.declare("column", self._draft.column_bits)
+        module.declare("group_rows", self._draft.row_bits)
+        module.instance(
+            "rnnhw_control",
+            "control",
+            {
+                "PHASES": len(phases),
+                "PHASE_BITS": self._draft.phase_bits,
+                "COLUMN_BITS": self._draft.column_bits,
+                "GROUP_BITS": max(p.groups for p in phases).bit_length(),
+                "ROW_BITS": self._draft.row_bits,
+                "TRANSFORM_BITS": max(max(p.transform_cycles for p in phases).bit_length(), 1),
+                "COLUMNS": self._table([p.columns for p in phases]),
+                "PERIOD": self._table([p.group_interval for p in phases]),
+                "GROUPS": self._table([p.groups for p in phases]),
+                "ROWS": self._table([max(p.lanes, 1) for p in phases]),
+                "LAST_ROWS": self._table([p.last_rows for p in phases]),
+                "TRANSFORM": self._table([p.transform_cycles for p in phases]),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "go": " & ".join([*(f"{x.name}_pending" for x in self._draft.inputs), "y_ready"]),
+                "done": "done",
+                "take": "take",
+                "begins": "begins",
+                "finish": "finish",
+                "bank": "bank",
+                "run": "run",
+                "phase": "phase",
+                "column": "column",
+                "idle": "idle",
+                "last_column": "last_column",
+                "group_ends": "group_ends",
+                "rows": "group_rows",
+            },
+        )
+
+    def _arrivals(self) -> None:
+        for node in self._draft.inputs:
+            x, bits = node.name, address_bits(node.units)
+            self._draft.module.comment(f"arrival of {x}: {node.units} of {node.format}")
+            if node.position in self._draft.windows:
+                self._window_arrival(node, self._draft.windows[node.position])
+                continue
+            for flag in ("pending", "write_bank", "read_bank", "is_first", "is_last"):
+                self._draft.module.declare(f"{x}_{flag}")
+            self._draft.module.wire(f"{x}_index", bits, signed=False)
+            self._draft.module.instance(
+                "rnnhw_input",
+                f"{x}_input",
+                {"UNITS": node.units, "INDEX_BITS": bits},
+                {
+                    "clk": "clk",
+                    "rst": "rst",
+                    "valid": f"{x}_valid",
+                    "first": f"{x}_first",
+                    "last": f"{x}_last",
+                    "take": "take",
+                    "ready": f"{x}_ready",
+                    "pending": f"{x}_pending",
+                    "write_bank": f"{x}_write_bank",
+                    "read_bank": f"{x}_read_bank",
+                    "index": f"{x}_index",
+                    "is_first": f"{x}_is_first",
+                    "is_last": f"{x}_is_last",
+                },
+            )
+        x = self._draft.inputs[0].name
+        self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
+
+    def _window_arrival(self, node: Input, steps: int) -> None:
+        x, each = node.name, node.units // steps
+        bits = address_bits(each * (steps + 1))
+        for flag in ("pending", "is_first", "is_last"):
+            self._draft.module.declare(f"{x}_{flag}")
+        for address in ("address", "base"):
+            self._draft.module.wire(f"{x}_{address}", bits, signed=False)
+        self._draft.module.instance(
+            "rnnhw_window_input",
+            f"{x}_input",
+            {
+                "EACH": each,
+                "STEPS": steps,
+                "FILL_BITS": steps.bit_length(),
+                "ADDRESS_BITS": bits,
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "valid": f"{x}_valid",
+                "first": f"{x}_first",
+                "last": f"{x}_last",
+                "take": "take",
+                "idle": "idle",
+                "ready": f"{x}_ready",
+                "pending": f"{x}_pending",
+                "write_address": f"{x}_address",
+                "base": f"{x}_base",
+                "is_first": f"{x}_is_first",
+                "is_last": f"{x}_is_last",
+            },
+        )
+
+    # --- lanes -----------------------------------------------------------------------------------
+    def _multiply(self, columns: Sequence[Column]) -> None:
+        module, lanes, width = self._draft.module, self._draft.lanes, self._draft.accumulator_width
+        module.comment("lanes")
+        module.declare("sums", max(lanes, 1) * width)
+        module.declare("sums_valid")
+        if not columns:
+            self._pass_alone(width)
+            return
+        issued = [column.active for column in columns]
+        module.wire("issue", 0, " | ".join(issued), signed=False)
+        operand = self._columns.operand_width
+        for active in issued[:-1]:
+            module.declarations.append(f"reg {active}_read;")
+            module.add(f"always @(posedge clk) {active}_read <= {active};")
+        module.wire("operands", lanes * operand, signed=False)
+        for lane in range(lanes):
+            *others, final = columns
+            chain = "".join(f"{other.active}_read ? {other.operands[lane]} : " for other in others)
+            module.add(
+                f"assign operands[{(lane + 1) * operand - 1}:{lane * operand}] = "
+                f"{chain}{final.operands[lane]};"
+            )
+        weight = self._draft.numbers.weight_width()
+        words = self._draft.numbers.weight_words(weight)
+        file = module.image("weights", words, lanes * weight)
+        module.wire("weights", lanes * weight, signed=False)
+        module.instance(
+            "rnnhw_weights",
+            "weight_memory",
+            {
+                "WIDTH": lanes * weight,
+                "DEPTH": len(words),
+                "ADDRESS_BITS": address_bits(len(words)),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rewind": "take", "next": "issue", "q": "weights"},
+        )
+        starts = self._draft.column_marks(
+            [min(phase.starts, default=None) for phase in self._draft.phases]
+        )
+        ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
+        module.declare("snapshot_valid")
+        module.instance(
+            "rnnhw_lanes",
+            "lanes",
+            {"LANES": lanes, "OPERAND_WIDTH": operand, "WEIGHT_WIDTH": weight, "WIDTH": width},
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "valid": "issue",
+                "first": starts,
+                "last": "last_column",
+                "snapshot": self._draft.column_marks(ends),
+                "operands": "operands",
+                "weights": "weights",
+                "sums": "sums",
+                "sums_valid": "sums_valid",
+                "snapshot_valid": "snapshot_valid",
+            },
+        )
+        self._drain(width)
+
+    def _pass_alone(self, width: int) -> None:
+        """No products: units pass one a cycle, as if lanes had summed nothing."""
+        module = self._draft.module
+        module.add("reg [4:1] passing;")
+        module.add("always @(posedge clk) passing <= rst ? 4'b0 : {passing[3:1], last_column};")
+        module.add("assign sums_valid = passing[4];", f"assign sums = {width}'b0;")
+        self._drain(width)
+
+    def _drain(self, width: int) -> None:
+        module = self._draft.module
+        module.comment("rows leave one a cycle")
+        rows = sum(
+            len(self._draft.numbers.rows(number)) for number in range(len(self._draft.phases))
+        )
+        counted = [
+            f"1'b{int(bool(self._draft.plan.phase_rows(n)))}"
+            for n in range(len(self._draft.phases))
+        ]
+        gates = [
+            f"{self._draft.gate_bits}'d{max(phase.gates, 1) - 1}" for phase in self._draft.phases
+        ]
+        module.declare("row_shifts")
+        module.wire("row_valid", 0, signed=False)
+        module.wire("row_gate_", self._draft.gate_bits, signed=False)
+        module.wire("row_sum", width)
+        module.wire("row_has_bias", 0, self._draft.by_phase(counted), signed=False)
+        module.instance(
+            "rnnhw_drain",
+            "drain",
+            {
+                "LANES": max(self._draft.lanes, 1),
+                "WIDTH": width,
+                "ROW_BITS": self._draft.row_bits,
+                "GATE_BITS": self._draft.gate_bits,
+                **self._bias("biases", early=False, rows=rows, width=width),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "load": "sums_valid",
+                "count": "group_rows_out",
+                "last_gate": self._draft.by_phase(gates),
+                "counted": "row_has_bias",
+                "sums": "sums",
+                "shift": "row_shifts",
+                "valid": "row_valid",
+                "gate": "row_gate_",
+                "value": "row_sum",
+            },
+        )
+        # The group's number of rows travels with its last column.
+        module.declarations.append(f"reg [{self._draft.row_bits * 4 - 1}:0] group_rows_behind;")
+        module.declare("group_rows_out", self._draft.row_bits)
+        low = self._draft.row_bits * 3
+        module.add(
+            "always @(posedge clk) group_rows_behind <= "
+            f"{{group_rows_behind[{low - 1}:0], group_rows}};",
+            f"assign group_rows_out = group_rows_behind[{self._draft.row_bits * 4 - 1}:{low}];",
+        )
+        if any(phase.snapshot for phase in self._draft.phases):
+            module.wire("row_early_sum", width)
+            module.instance(
+                "rnnhw_snapshot",
+                "snapshot",
+                {
+                    "LANES": self._draft.lanes,
+                    "WIDTH": width,
+                    **self._bias("input_biases", early=True, rows=rows, width=width),
+                },
+                {
+                    "clk": "clk",
+                    "rst": "rst",
+                    "load": "snapshot_valid",
+                    "sums": "sums",
+                    "shift": "row_shifts",
+                    "counted": "row_has_bias",
+                    "value": "row_early_sum",
+                },
+            )
+
+    def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
+        words = self._draft.numbers.biases(early=early)
+        if not any(words):
+            return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
+        # Sums are exact modulo the accumulator's word: so may the biases be.
+        needed = 1 + max(max(word.bit_length(), (~word).bit_length()) for word in words)
+        bits = min(max(needed, 1), width)
+        file = self._draft.module.image(name, words, bits)
+        return {
+            "BIAS": 1,
+            "BIAS_WIDTH": bits,
+            "DEPTH": rows,
+            "ADDRESS_BITS": address_bits(rows),
+            "FILE": f'"{file}"',
+        }
+
+    # --- results ---------------------------------------------------------------------------------
+    def _sinks(self, number: int) -> Iterator[_Sink]:
+        plan = self._draft.plan
+        for state, new in plan.graph.updates:
+            if plan.phase(new) == number:
+                yield _Sink(new, state=state)
+        formed = [unwired(p.vector) for p in plan.products if plan.needs_pass(p.vector)]
+        for vector in dict.fromkeys(formed):
+            if plan.phase(vector) == number:
+                yield _Sink(vector)
+        if plan.phase(plan.graph.output) == number:
+            yield _Sink(plan.graph.output, output=True)
+
+    def _value(self, node: Node) -> Value:
+        """The one value a unit that a sink's node is."""
+        (value,) = self._draft.plan.values(node)
+        return value
+
+    def _results(self) -> None:
+        done = []
+        for number in range(len(self._draft.phases)):
+            done.append(self._result(number))
+        self._draft.module.add(f"assign done = {' | '.join(done)};")
+
+    def _result(self, number: int) -> str:
+        """The post-processor of one phase with all that takes its results."""
+        module, plan = self._draft.module, self._draft.plan
+        alone, prefix = self._draft.alone, self._draft.prefix(number)
+        module.comment("post-processor" if alone else f"post-processor of phase {number}")
+        valid = "row_valid" if alone else f"(row_valid & {self._draft.in_phase(number)})"
+        word = plan.accumulator(number)
+        sums = Accumulators(
+            valid=valid,
+            gate="row_gate_",
+            value="row_sum",
+            early="row_early_sum",
+            gate_bits=self._draft.gate_bits,
+            width=self._draft.accumulator_width,
+            fraction=word.fraction,
+        )
+        post = PostProcessor(
+            module,
+            plan,
+            self._draft.schedule,
+            number,
+            sums,
+            self._draft.numbers.constants,
+            self._units.read,
+        )
+        sinks = [(sink, self._value(sink.node)) for sink in self._sinks(number)]
+        crossing = self._units.crossing(number)
+        for value in [*(value for _, value in sinks), *crossing]:
+            post.note(value)
+        counters: dict[int, str] = {}
+        units = plan.widths[number]
+
+        def counter(cycle: int) -> str:
+            """Counts the units at a cycle of theirs; gives the index net."""
+            if cycle not in counters:
+                index = f"{prefix}result{cycle}"
+                module.wire(f"{index}_index", address_bits(units), signed=False)
+                module.wire(f"{index}_done", 0, signed=False)
+                module.instance(
+                    "rnnhw_result",
+                    index,
+                    {"UNITS": units, "INDEX_BITS": address_bits(units)},
+                    {
+                        "clk": "clk",
+                        "rst": "rst",
+                        "valid": post.token(cycle),
+                        "index": f"{index}_index",
+                        "done": f"{index}_done",
+                    },
+                )
+                counters[cycle] = index
+            return counters[cycle]
+
+        for sink, value in sinks:
+            if sink.output:
+                module.add(
+                    f"assign y_valid = {post.token(post.depth)};",
+                    f"assign y_data = {post.read(value, post.depth)};",
+                    "assign y_first = first_step;",
+                    f"assign y_last = {self._draft.inputs[0].name}_is_last;",
+                )
+                continue
+            cycle = post.written_at(value)
+            target = sink.state or sink.node
+            for feed in self._columns.written.get(target, []):
+                module.add(
+                    f"assign {feed}_we = {post.token(cycle)};",
+                    f"assign {feed}_write_index = {counter(cycle)}_index;",
+                    f"assign {feed}_d = {post.read(value, cycle)};",
+                )
+            self._units.write(target, post, value, cycle)
+        for value in crossing:
+            self._units.write(value, post, value, post.written_at(value))
+        done = f"{counter(post.depth)}_done"
+        post.finish()
+        return done

@@ -1,0 +1,246 @@
+"""A network as a Verilog top module: layers and time operations wired as streams of vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnhw.errors import DesignError
+from rnnhw.machine import Accelerator, Basis
+from rnnhw.machine.memory import address_bits
+from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
+from rnnhw.rtl.emission import Emission
+from rnnhw.rtl.layer import emit_layer
+from rnnhw.rtl.text import Module, identifier, net_width
+from rnnhw.weights import Parameters
+
+__all__ = ["emit_network"]
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """The nets of one stream: prefix of valid, first, last, data and ready."""
+
+    name: str
+    width: int
+
+
+def emit_network(
+    name: str, network: Network, machine: Accelerator, parameters: Parameters
+) -> Emission:
+    """The Verilog of ``network`` on ``machine``.
+
+    Raises:
+        DesignError: something in the network or its schedule cannot be emitted; the message says
+            what.
+    """
+    for layer in machine.layers:
+        if layer.basis is not Basis.REALISED:
+            raise DesignError(
+                f"{layer.name}: {layer.assumptions[0]} cannot be emitted as Verilog",
+                "rnnhw report still gives its modelled cycles and storage",
+            )
+    return _Top(identifier(name), network, machine, parameters).emission()
+
+
+class _Top:
+    def __init__(
+        self, name: str, network: Network, machine: Accelerator, parameters: Parameters
+    ) -> None:
+        self._network = network
+        self._lanes = {layer.name: layer.lanes for layer in machine.layers}
+        self._parameters = parameters
+        self._module = Module(name)
+        self._layers: list[Module] = []
+        self._streams: dict[TimeNode, _Stream] = {}
+        self._ready: dict[TimeNode, list[str]] = {}
+        self._write()
+
+    def emission(self) -> Emission:
+        """The texts of all modules."""
+        modules = [*self._layers, self._module]
+        source, output = self._network.source, self._network.output
+        files: dict[str, str] = {}
+        for module in modules:
+            files |= module.images
+        used = {name for module in modules for name in module.used}
+        files |= {f"{module.name}.v": module.text() for module in modules}
+        return Emission(
+            name=self._module.name,
+            files=files,
+            modules=tuple(sorted(used - {layer.name for layer in self._layers})),
+            inputs=source.units,
+            input_format=source.format,
+            outputs=output.units,
+            output_format=output.format,
+        )
+
+    def _write(self) -> None:
+        module, source, output = self._module, self._network.source, self._network.output
+        module.port("input", "clk")
+        module.port("input", "rst")
+        for flag in ("valid", "first", "last"):
+            module.port("input", f"x_{flag}")
+        module.port("input", "x_data", source.format.width, signed=source.format.signed)
+        module.port("output", "x_ready")
+        for flag in ("valid", "first", "last"):
+            module.port("output", f"y_{flag}")
+        module.port("output", "y_data", output.format.width, signed=output.format.signed)
+        module.port("input", "y_ready")
+        for node in self._network.nodes:
+            self._ready[node] = []
+            self._streams[node] = self._node(node)
+        final = self._streams[output]
+        self._ready[output].append("y_ready")
+        module.comment("output")
+        module.add(
+            *(f"assign y_{flag} = {final.name}_{flag};" for flag in ("valid", "first", "last")),
+            f"assign y_data = {final.name}_data[{output.format.width - 1}:0];",
+        )
+        for node, ready in self._ready.items():
+            if isinstance(node, Window):
+                continue
+            name = self._streams[node].name
+            module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")
+        module.add(f"assign x_ready = {self._streams[source].name}_ready;")
+        module.ignore_unread()
+
+    # --- nodes -----------------------------------------------------------------------------------
+    def _node(self, node: TimeNode) -> _Stream:
+        match node:
+            case Source():
+                return self._source(node)
+            case Scan():
+                return self._scan(node)
+            case Last():
+                return self._last(node)
+            case Total():
+                return self._total(node)
+            case Steps():
+                return self._steps(node)
+            case Window():  # the memory of the layer that reads it
+                return self._streams[node.sources[0]]
+        raise DesignError(
+            f"{node.name}: {type(node).__name__} over time cannot be emitted as Verilog",
+            "rnnhw report still gives its modelled cycles",
+        )
+
+    def _stream(self, node: TimeNode) -> _Stream:
+        """Declare the nets of what ``node`` gives."""
+        name = self._module.fresh(node.name)
+        width = net_width(node.format)
+        self._module.comment(f"{node.name}: {node.units} of {node.format}")
+        for flag in ("valid", "first", "last", "ready"):
+            self._module.declare(f"{name}_{flag}")
+        self._module.declare(f"{name}_data", width, signed=True)
+        return _Stream(name, width)
+
+    def _source(self, node: Source) -> _Stream:
+        stream = self._stream(node)
+        data = "x_data" if node.format.signed else "{1'b0, x_data}"
+        self._module.add(
+            *(f"assign {stream.name}_{flag} = x_{flag};" for flag in ("valid", "first", "last")),
+            f"assign {stream.name}_data = {data};",
+        )
+        return stream
+
+    def _scan(self, node: Scan) -> _Stream:
+        windows = {
+            position: source.width
+            for position, source in enumerate(node.sources)
+            if isinstance(source, Window)
+        }
+        layer = emit_layer(
+            f"{self._module.name}_{identifier(node.name)}",
+            node.graph,
+            self._lanes[node.name],
+            self._parameters,
+            windows,
+        )
+        self._layers.append(layer)
+        stream = self._stream(node)
+        ports = {"clk": "clk", "rst": "rst"}
+        for position, source in enumerate(node.sources):
+            x = "x" if position == 0 else f"x{position}"
+            before = self._streams[source].name
+            for part in ("valid", "first", "last", "data"):
+                ports[f"{x}_{part}"] = f"{before}_{part}"
+            ready = f"{stream.name}_{x}_ready"
+            self._module.declare(ready)
+            ports[f"{x}_ready"] = ready
+            behind = source.sources[0] if isinstance(source, Window) else source
+            self._ready[behind].append(ready)
+        for part in ("valid", "first", "last", "data", "ready"):
+            ports[f"y_{part}"] = f"{stream.name}_{part}"
+        self._module.instance(layer.name, f"{stream.name}_layer", {}, ports)
+        return stream
+
+    def _last(self, node: Last) -> _Stream:
+        (source,) = node.sources
+        before, stream = self._streams[source].name, self._stream(node)
+        self._module.instance(
+            "rnnhw_last",
+            f"{stream.name}_filter",
+            {},
+            {
+                "x_valid": f"{before}_valid",
+                "x_last": f"{before}_last",
+                "y_valid": f"{stream.name}_valid",
+            },
+        )
+        self._module.add(f"assign {stream.name}_data = {before}_data;")
+        return self._single(source, stream)
+
+    def _total(self, node: Total) -> _Stream:
+        (source,) = node.sources
+        before, stream = self._streams[source], self._stream(node)
+        self._module.instance(
+            "rnnhw_total",
+            f"{stream.name}_sum",
+            {
+                "UNITS": node.units,
+                "INPUT_WIDTH": before.width,
+                "WIDTH": stream.width,
+                "INDEX_BITS": address_bits(node.units),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "x_valid": f"{before.name}_valid",
+                "x_first": f"{before.name}_first",
+                "x_last": f"{before.name}_last",
+                "x_data": f"{before.name}_data",
+                "y_valid": f"{stream.name}_valid",
+                "y_data": f"{stream.name}_data",
+            },
+        )
+        return self._single(source, stream)
+
+    def _steps(self, node: Steps) -> _Stream:
+        (source,) = node.sources
+        before, stream = self._streams[source], self._stream(node)
+        self._module.instance(
+            "rnnhw_steps",
+            f"{stream.name}_count",
+            {
+                "UNITS": source.units,
+                "WIDTH": stream.width,
+                "INDEX_BITS": address_bits(source.units),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "x_valid": f"{before.name}_valid",
+                "x_first": f"{before.name}_first",
+                "x_last": f"{before.name}_last",
+                "y_valid": f"{stream.name}_valid",
+                "y_data": f"{stream.name}_data",
+            },
+        )
+        return self._single(source, stream)
+
+    def _single(self, source: TimeNode, stream: _Stream) -> _Stream:
+        """A stream of one vector a sequence; its reader's room is its source's."""
+        for flag in ("first", "last"):
+            self._module.add(f"assign {stream.name}_{flag} = 1'b1;")
+        self._ready[source].append(f"{stream.name}_ready")
+        return stream

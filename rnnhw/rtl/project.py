@@ -1,0 +1,177 @@
+"""The folder of an emitted network: Verilog, images, test bench, and what other tools read."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from rnnhw import __version__
+from rnnhw.errors import UsageError
+from rnnhw.files import written_whole
+from rnnhw.numerics import Q
+from rnnhw.rtl.bench import Stimulus, bench_files, bench_name
+from rnnhw.rtl.emission import Emission
+
+__all__ = ["project_files", "sources", "static_module", "static_modules", "write_project"]
+
+_LICENCE = "SPDX-License-Identifier: MIT"
+_ORIGIN = f"Written by rnnhw {__version__}."
+
+
+def static_module(name: str) -> str:
+    """The text of a static module."""
+    return (files("rnnhw.rtl") / "verilog" / f"{name}.v").read_text()
+
+
+def static_modules(emission: Emission) -> tuple[str, ...]:
+    """The static modules of a network, with those that they instantiate in turn."""
+    found: set[str] = set()
+    pending = list(emission.modules)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += _INSTANCE.findall(static_module(name))
+    return tuple(sorted(found))
+
+
+_INSTANCE = re.compile(r"^\s*(rnnhw_\w+) (?:#|\w+ ?\()", re.MULTILINE)
+"""A static module at the start of a line; its own declaration stands behind ``module``."""
+
+
+def sources(emission: Emission) -> list[str]:
+    """The Verilog files of a network without its test bench."""
+    generated = [name for name in emission.files if name.endswith(".v")]
+    return [*generated, *(f"{name}.v" for name in static_modules(emission))]
+
+
+def project_files(emission: Emission, stimulus: Stimulus | None = None) -> dict[str, str]:
+    """Every file of the folder by name; the test bench where there is a stimulus."""
+    name = emission.name
+    generated = dict(emission.files)
+    if stimulus is not None:
+        generated |= bench_files(emission, stimulus)
+    texts = {file: _marked(text, "//") for file, text in generated.items()}
+    texts |= {f"{module}.v": static_module(module) for module in static_modules(emission)}
+    texts[f"{name}.f"] = _marked("".join(f"{file}\n" for file in sources(emission)), "//")
+    texts[f"{name}.core"] = _core(emission, generated, stimulus is not None)
+    texts[f"{name}.h"] = _marked(_header(emission), "//")
+    return texts
+
+
+def write_project(
+    emission: Emission, directory: Path, stimulus: Stimulus | None = None
+) -> tuple[str, ...]:
+    """Write the folder and give the names of its files, sorted.
+
+    Files that rnnhw wrote before are replaced, each when the new one is whole; others in the
+    folder are left alone.
+
+    Raises:
+        UsageError: the folder cannot be written, or a file that rnnhw did not write is in the way;
+            nothing is written then.
+    """
+    texts = project_files(emission, stimulus)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(
+            f"cannot write into {directory}: {str(reason).lower()}",
+            "choose another folder with --output",
+        ) from None
+    for file in texts:
+        if not _ours(directory / file):
+            raise UsageError(
+                f"{directory / file} is there and was not written by rnnhw",
+                "move it away, or choose another folder with --output",
+            )
+    for file, text in texts.items():
+        with written_whole(directory / file) as stream:
+            stream.write(text.encode())
+    return tuple(sorted(texts))
+
+
+def _ours(path: Path) -> bool:
+    """Whether ``path`` may be replaced: nothing is there, or a file with rnnhw's first lines."""
+    if not path.exists():
+        return True
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+    head = "".join(text.splitlines(keepends=True)[:3])
+    static = path.name.startswith("rnnhw_") and f"module {path.stem}" in text
+    return _LICENCE in head and ("Written by rnnhw" in head or static)
+
+
+def _marked(text: str, comment: str) -> str:
+    """``text`` behind its licence and its origin."""
+    lines = text.splitlines(keepends=True)
+    if lines and _LICENCE in lines[0]:
+        text = "".join(lines[1:])
+    return f"{comment} {_LICENCE}\n{comment} {_ORIGIN}\n{text}"
+
+
+# --- what other tools read -----------------------------------------------------------------------
+def _header(emission: Emission) -> str:
+    """A C header with the formats of the streams."""
+    prefix = emission.name.upper()
+    guard = f"RNNHW_{prefix}_H"
+    lines = [
+        "// One vector of a stream is UNITS elements; the value of an element is its number times",
+        "// 2^-FRACTION.",
+        f"#ifndef {guard}",
+        f"#define {guard}",
+    ]
+    for side, units, format in (
+        ("INPUT", emission.inputs, emission.input_format),
+        ("OUTPUT", emission.outputs, emission.output_format),
+    ):
+        lines.append("")
+        lines += [
+            f"#define {prefix}_{side}_{key} {_number(value)}"
+            for key, value in {"UNITS": units, **_format(format)}.items()
+        ]
+    return "\n".join([*lines, "", f"#endif // {guard}", ""])
+
+
+def _format(format: Q) -> dict[str, int]:
+    return {"WIDTH": format.width, "FRACTION": format.fraction, "SIGNED": int(format.signed)}
+
+
+def _number(value: int) -> str:
+    return f"({value})" if value < 0 else str(value)
+
+
+def _core(emission: Emission, generated: dict[str, str], bench: bool) -> str:
+    """A FuseSoC core (CAPI2)."""
+    name = emission.name
+    top = bench_name(emission)
+    images = [f for f in generated if f.endswith(".hex") and not f.startswith(f"{top}_")]
+    bench_images = [f for f in generated if f.endswith(".hex") and f.startswith(f"{top}_")]
+    # CAPI=2 must be the first line.
+    lines = ["CAPI=2:", f"# {_LICENCE}", f"# {_ORIGIN}", f"name: ::{name}:{__version__}"]
+    lines += [f"description: {name}, a recurrent network emitted by rnnhw", "filesets:"]
+    lines += _fileset("rtl", sources(emission), images)
+    if bench:
+        lines += _fileset("bench", [f"{top}.v"], bench_images)
+    lines += ["targets:", "  default:", "    filesets: [rtl]", f"    toplevel: {name}"]
+    if bench:
+        lines += [
+            "  sim:", "    default_tool: icarus", "    filesets: [rtl, bench]",
+            f"    toplevel: {top}",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _fileset(name: str, verilog: list[str], images: list[str]) -> list[str]:
+    """A set of Verilog files, and memory images beside the place where tools run."""
+    return [
+        f"  {name}:",
+        "    file_type: verilogSource-2005",
+        "    files:",
+        *(f"      - {file}" for file in verilog),
+        *(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in images),
+    ]

@@ -1,0 +1,156 @@
+"""Verilog text: identifiers, numbers, instances, and a module that is written line by line."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rnnhw.numerics import Q
+
+__all__ = ["Module", "hex_words", "identifier", "literal", "net_width"]
+
+_KEYWORDS = """
+always and assign begin buf case default defparam disable edge else end endcase endfunction
+endmodule endtask event for force forever fork function if initial inout input integer join
+localparam module nand negedge nor not or output parameter posedge real reg release repeat scalared
+signed specify specparam strength table task time tri unsigned vectored wait wand while wire wor
+xnor xor before bind bit break byte chandle class clocking const constraint context continue cover
+do enum expect export extends extern final global iff import inside int interface intersect let
+local logic longint matches modport new null package packed priority private program property
+protected pure rand ref restrict return sequence shortint solve static string strong struct super
+tagged this throughout timeprecision timeunit type typedef union unique until untyped use var
+virtual void weak with within automatic cell config design endconfig endgenerate generate genvar
+ifnone incdir include instance liblist library noshowcancelled pulsestyle_ondetect
+pulsestyle_onevent showcancelled use
+"""
+
+
+def identifier(name: str) -> str:
+    """``name`` as a Verilog identifier: other characters become underscores, and what is a
+    keyword of Verilog or SystemVerilog gets one behind it."""
+    found = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not found or found[0].isdigit():
+        found = f"n{found}"
+    return f"{found}_" if found in _KEYWORDS.split() else found
+
+
+def net_width(format: Q) -> int:
+    """Bits of a net that holds ``format`` as a signed number."""
+    return format.width + (not format.signed)
+
+
+def literal(value: int, width: int) -> str:
+    """A sized signed constant; the most negative number has no literal but its bits."""
+    return f"$signed({width}'h{value & ((1 << width) - 1):x})"
+
+
+def hex_words(values: Iterable[int], width: int) -> str:
+    """An image for ``$readmemh``: one word of ``width`` bits a line, two's complement."""
+    mask, digits = (1 << width) - 1, (width + 3) // 4
+    return "".join(f"{value & mask:0{digits}x}\n" for value in values)
+
+
+@dataclass
+class Module:
+    """A module under construction, with the images and the static modules that it needs."""
+
+    name: str
+    ports: list[str] = field(default_factory=list)
+    declarations: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+    def fresh(self, name: str) -> str:
+        """An identifier like ``name`` that nothing else in the module has."""
+        found = identifier(name)
+        while found in self.names:
+            found += "_"
+        self.names.add(found)
+        return found
+
+    def port(self, direction: str, name: str, width: int = 0, *, signed: bool = False) -> None:
+        """Declare a port; ``width`` 0 is a single bit."""
+        self.names.add(name)
+        self.ports.append(f"{direction} wire {_kind(width, signed)}{name}")
+
+    def comment(self, text: str) -> None:
+        """A comment, after an empty line."""
+        self.lines += ["", f"// {text}"]
+
+    def add(self, *lines: str) -> None:
+        """Write lines as they are."""
+        self.lines += lines
+
+    def declare(self, name: str, width: int = 0, *, signed: bool = False) -> str:
+        """Declare a wire in front of all lines, for what is read before it is written; ``width``
+        0 is a single bit."""
+        name = self.fresh(name)
+        self.declarations.append(f"wire {_kind(width, signed)}{name};")
+        return name
+
+    def wire(self, name: str, width: int, value: str = "", *, signed: bool = True) -> str:
+        """Declare a wire and give its name, which may differ where it is taken."""
+        name = self.fresh(name)
+        self.add(f"wire {_kind(width, signed)}{name}{f' = {value}' if value else ''};")
+        return name
+
+    def image(self, name: str, values: Iterable[int], width: int) -> str:
+        """A memory image; gives the file's name."""
+        file = f"{self.name}_{identifier(name)}.hex"
+        self.images[file] = hex_words(values, width)
+        return file
+
+    def instance(
+        self,
+        module: str,
+        name: str,
+        parameters: Mapping[str, int | str],
+        ports: Mapping[str, str],
+    ) -> None:
+        """Instantiate a static module."""
+        self.used.add(module)
+        name = self.fresh(name)
+        given = _wrapped([f".{key}({value})" for key, value in parameters.items()])
+        wired = _wrapped([f".{key}({value})" for key, value in ports.items()])
+        if given:
+            self.add(f"{module} #(", *given, f") {name} (", *wired, ");")
+        else:
+            self.add(f"{module} {name} (", *wired, ");")
+
+    def ignore_unread(self, *partly: str) -> None:
+        """Say that some nets have no reader, or not for all of their bits, so that a linter that
+        asks for one is content: those that appear twice alone, declared and driven."""
+        text = "\n".join([*self.declarations, *self.lines])
+        times = Counter(re.findall(r"\b[A-Za-z_]\w*\b", re.sub(r"\.\w+\(", "(", text)))
+        declared = re.findall(r"^(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", text, re.MULTILINE)
+        unread = [name for name in declared if times[name] <= 2 or name in partly]
+        if unread:
+            self.add("", f"wire unused = &{{1'b0, {', '.join(unread)}}};")
+
+    def text(self) -> str:
+        """The Verilog text."""
+        ports = ",\n".join(f"  {port}" for port in self.ports)
+        lines = [*self.declarations, *self.lines]
+        body = "\n".join(f"  {line}" if line else "" for line in lines)
+        return f"module {self.name} (\n{ports}\n);\n{body}\nendmodule\n"
+
+
+def _wrapped(parts: Sequence[str]) -> list[str]:
+    """A comma-separated list in indented lines of at most a hundred characters where it can be."""
+    text = ", ".join(part.replace(" ", _SPACE) for part in parts)
+    lines = textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
+    return [f"  {line.replace(_SPACE, ' ')}" for line in lines]
+
+
+_SPACE = "\0"
+"""Stands for a space at which a line does not break."""
+
+
+def _kind(width: int, signed: bool) -> str:
+    """The type of a net; ``width`` 0 is a single bit."""
+    return f"{'signed ' * signed}{f'[{width - 1}:0] ' if width else ''}"

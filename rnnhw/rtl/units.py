@@ -1,0 +1,187 @@
+"""Memories that a post-processor reads unit by unit: states, inputs, results of earlier phases,
+constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnhw.dataflow import Input, Node, State, unwired
+from rnnhw.errors import DesignError
+from rnnhw.machine.memory import address_bits
+from rnnhw.machine.plan import Part, Rows, Value
+from rnnhw.numerics import Q
+from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.post import PostProcessor
+from rnnhw.rtl.text import net_width
+
+__all__ = ["UnitMemories"]
+
+
+class UnitMemories:
+    """Writes those memories of a layer."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._rams: dict[Value | Node, str] = {}
+        self._advances: dict[str, list[str]] = {}
+
+    def finish(self) -> None:
+        """Let every memory move on whenever one of its readers does."""
+        for ram, advances in self._advances.items():
+            self._draft.module.add(f"assign {ram}_next = {' | '.join(advances)};")
+
+    def crossing(self, number: int) -> list[Value]:
+        """Results of phase ``number`` that a later phase reads unit by unit."""
+        plan, found = self._draft.plan, dict[Value, None]()
+        for reader in self._draft.schedule.values:
+            later = reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
+            for value in plan.operands(reader):
+                own = value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node)
+                formed = isinstance(value.node, Rows) or plan.formed(value.node)
+                if formed and own == number < later:
+                    found[value] = None
+        return list(found)
+
+    def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
+        """Write ``value`` where it is read unit by unit, now or in a later phase."""
+        if key not in self._wanted:
+            return
+        ram = self.ram(key)
+        self._draft.module.add(
+            f"assign {ram}_we = {post.token(at)};", f"assign {ram}_d = {post.read(value, at)};"
+        )
+
+    @property
+    def _wanted(self) -> set[Value | Node]:
+        """States and results of earlier phases that a post-processor reads."""
+        found: set[Value | Node] = set()
+        for number in range(len(self._draft.phases)):
+            found.update(self.crossing(number))
+        sinks = {unwired(node) for node in self._draft.plan.results}
+        for reader in self._draft.schedule.values:
+            for value in self._draft.plan.operands(reader):
+                if isinstance(value.node, State):
+                    found.add(value.node)
+        found.update(node for node in sinks if isinstance(node, State))
+        return found
+
+    def read(self, value: Value, units: int, advance: str) -> str:
+        """The net with the current unit's word of a memory that ``advance`` moves on."""
+        module, node = self._draft.module, value.node
+        if isinstance(node, Node) and self._draft.plan.is_constant(node):
+            return self._unit_rom(node, value.gate, units, advance)
+        if isinstance(node, Input):
+            return self._unit_input(node, advance)
+        if isinstance(node, State):
+            ram = self.ram(node)
+            self._advances[ram].append(advance)
+            width = net_width(node.format)
+            blank = f"{width}'b0"
+            if node.initial is not None:
+                blank = self._unit_initial(node, advance)
+            chosen = f"first_step ? {blank} : {ram}_q"
+            return module.wire(f"{ram}_now", width, chosen)
+        ram = self.ram(value)
+        self._advances[ram].append(advance)
+        return f"{ram}_q"
+
+    def ram(self, key: Value | Node) -> str:
+        """The memory of a state or of a result for a later phase; declared on first use."""
+        if key in self._rams:
+            return self._rams[key]
+        module = self._draft.module
+        if isinstance(key, Value):
+            format: Q = (
+                key.node.word(key.part or Part.WHOLE)[0]
+                if isinstance(key.node, Rows)
+                else key.node.format
+            )
+            named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
+            units = self._draft.plan.widths[self._draft.plan.phase(named)]
+            name = f"{named.name}{key.gate or ''}_by_unit"
+        else:
+            format, units = key.format, key.units
+            name = f"{key.name.removesuffix('.previous')}_by_unit"
+        ram = module.fresh(name)
+        self._rams[key] = ram
+        self._advances[ram] = []
+        width = net_width(format)
+        module.declare(f"{ram}_next")
+        module.declare(f"{ram}_we")
+        module.declare(f"{ram}_d", width, signed=True)
+        module.declare(f"{ram}_q", width, signed=True)
+        module.instance(
+            "rnnhw_unit_ram",
+            f"{ram}_memory",
+            {"UNITS": units, "WIDTH": format.width, "UNSIGNED": int(not format.signed)},
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "next": f"{ram}_next",
+                "q": f"{ram}_q",
+                "we": f"{ram}_we",
+                "d": f"{ram}_d",
+            },
+        )
+        return ram
+
+    def _rom(self, name: str, format: Q, values: Sequence[int], advance: str) -> str:
+        module = self._draft.module
+        q = module.wire(name, net_width(format))
+        file = module.image(name, values, format.width)
+        module.instance(
+            "rnnhw_unit_rom",
+            f"{q}_memory",
+            {
+                "UNITS": len(values),
+                "WIDTH": format.width,
+                "UNSIGNED": int(not format.signed),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rst": "rst", "next": advance, "q": q},
+        )
+        return q
+
+    def _unit_rom(self, node: Node, gate: int, units: int, advance: str) -> str:
+        numbers = self._draft.numbers.constants[node]
+        if len(numbers) > units:
+            numbers = numbers[gate * units : (gate + 1) * units]
+        return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
+
+    def _unit_initial(self, state: State, advance: str) -> str:
+        assert state.initial is not None
+        values = self._draft.numbers.tensor(state.initial).ravel().tolist()
+        name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
+        return self._rom(name, state.format, values, advance)
+
+    def _unit_input(self, node: Input, advance: str) -> str:
+        if node.position in self._draft.windows:
+            raise DesignError(
+                f"{self._draft.plan.graph.layer}: a window over time that is read by unit "
+                "cannot be emitted as Verilog",
+                "rnnhw report still gives its modelled cycles",
+            )
+        module, x = self._draft.module, node.name
+        q = module.wire(f"{x}_by_unit", net_width(node.format))
+        module.instance(
+            "rnnhw_unit_input",
+            f"{q}_memory",
+            {
+                "UNITS": node.units,
+                "WIDTH": node.format.width,
+                "UNSIGNED": int(not node.format.signed),
+                "INDEX_BITS": address_bits(node.units),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "we": f"{x}_valid",
+                "write_bank": f"{x}_write_bank",
+                "write_index": f"{x}_index",
+                "d": f"{x}_data",
+                "read_bank": f"{x}_read_bank",
+                "next": advance,
+                "q": q,
+            },
+        )
+        return q

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// The biases in the order of the rows: `bias` is that of the row which leaves next; `next` moves
+// on, and from the last row to the first. BIAS 0: all are zero, there is no memory.
+`default_nettype none
+module rnnhw_bias #(
+  parameter integer WIDTH = 24,
+  parameter integer BIAS = 1,
+  parameter integer BIAS_WIDTH = 8,
+  parameter integer DEPTH = 16,
+  parameter integer ADDRESS_BITS = 4,
+  parameter FILE = "biases.hex"
+)(
+  input  wire                    clk, rst,
+  input  wire                    next,
+  output wire signed [WIDTH-1:0] bias
+);
+  generate if (BIAS != 0) begin : stored
+    // The memory is read one row ahead, so that its output register holds the next bias.
+    reg [ADDRESS_BITS-1:0] index;
+    wire wraps = {{(32-ADDRESS_BITS){1'b0}}, index} == DEPTH - 1;
+    wire [ADDRESS_BITS-1:0] following =
+      rst ? {ADDRESS_BITS{1'b0}} : ~next ? index : wraps ? {ADDRESS_BITS{1'b0}} : index + 1'b1;
+    wire signed [BIAS_WIDTH-1:0] word;
+    always @(posedge clk) index <= following;
+    rnnhw_rom #(.WIDTH(BIAS_WIDTH), .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
+      rom (.clk(clk), .address(following), .q(word));
+    assign bias = {{(WIDTH-BIAS_WIDTH){word[BIAS_WIDTH-1]}}, word};
+  end else begin : none
+    wire unused = &{1'b0, clk, rst, next};
+    assign bias = {WIDTH{1'b0}};
+  end endgenerate
+endmodule
+`default_nettype wire

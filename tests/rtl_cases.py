@@ -1,0 +1,245 @@
+"""Random layers and stacks for the Verilog emitter, with edge-first weights and inputs.
+
+Everything is drawn from one ``random.Random``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
+from rnnhw.cells import (
+    GRU,
+    LSTM,
+    Elman,
+    JordanNetwork,
+    Last,
+    LeakyElman,
+    Linear,
+    Mean,
+    MinGRU,
+    Residual,
+    Window,
+)
+from rnnhw.dataflow import Formats
+from rnnhw.design import Design
+from rnnhw.machine import layer_choices
+from rnnhw.numerics import Overflow, Q, Rounding
+from rnnhw.run import Batch
+from rnnhw.structures import (
+    Banded,
+    BlockDiagonal,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    LowRank,
+    Sum,
+    UnitWeights,
+)
+from rnnhw.weights import Parameters
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network on the accelerator with numbers and input."""
+
+    network: object
+    lanes: dict
+    parameters: Parameters
+    batch: Batch
+
+
+def draw_format(r, low=2, high=10, *, signed=None, plain=False):
+    """A format of ``low`` to ``high`` bits; ``plain`` rounds half up and saturates."""
+    width = r.randint(low, high)
+    fraction = r.randint(0, width)
+    is_signed = r.random() < 0.8 if signed is None else signed
+    rounding = Rounding.RND if plain or r.random() < 0.5 else r.choice(list(Rounding))
+    overflow = Overflow.SAT if plain or r.random() < 0.5 else r.choice(list(Overflow))
+    if overflow is Overflow.WRAP_SM and not is_signed:
+        overflow = Overflow.WRAP
+    return Q(width - fraction - is_signed, fraction, is_signed, rounding, overflow)
+
+
+def draw_accumulator(r):
+    """A word that wraps, with all fraction bits that a product can have."""
+    fraction = r.choice([18, 20])
+    return Q(r.randint(4, 24) - fraction, fraction, True, Rounding.TRN, Overflow.WRAP)
+
+
+def draw_formats(r):
+    """A format for every role."""
+    table = draw_format(r, 2, 8)
+    widest = 18 if r.random() < 0.1 else 9
+    return Formats(
+        input=draw_format(r, 1, widest, plain=True),
+        weight=draw_format(r, 2, widest, signed=r.random() < 0.9, plain=True),
+        recurrent_weight=draw_format(r, 2, widest, signed=True, plain=True),
+        bias=draw_format(r, 2, 12, signed=True, plain=True),
+        sum=table,
+        recurrent_sum=draw_format(r, 4, 14, signed=True) if r.random() < 0.5 else None,
+        gate=draw_format(r, 2, 8),
+        cell=draw_format(r, 4, 12, signed=True),
+        state=draw_format(r, 2, 9),
+        stage=draw_format(r, 4, 12, signed=True) if r.random() < 0.5 else None,
+        output=draw_format(r, 2, 12) if r.random() < 0.7 else None,
+        accumulator=draw_accumulator(r) if r.random() < 0.15 else None,
+    )
+
+
+def draw_structure(r, n):
+    """A recurrent matrix that can be emitted, of n units."""
+    divisors = [k for k in range(1, n + 1) if n % k == 0]
+    choices = [
+        Dense(),
+        Dense(),
+        Diagonal(),
+        Banded(r.randint(0, min(n - 1, 4)), r.randint(0, min(n - 1, 4))),
+        Banded(1, 1) if n > 1 else Dense(),
+        BlockDiagonal(r.choice(divisors)),
+        LowRank(r.randint(1, max(n // 2, 1))),
+        UnitWeights(),
+    ]
+    if n > 2:
+        width = r.randint(0, min(n - 1, 5))
+        lower = r.randint(0, width)
+        choices.append(CyclicBand(lower, width - lower))
+    if r.random() < 0.2:
+        return Sum(r.choice(choices), r.choice(choices[:5]))
+    return r.choice(choices)
+
+
+def draw_activation(r):
+    """An activation."""
+    return r.choice([Tanh(), Sigmoid(), HardTanh(), ReLU(), Identity()])
+
+
+def draw_layer(r, units, name, formats):
+    """A layer."""
+    structure = draw_structure(r, units)
+    bias, initial = r.random() < 0.8, r.random() < 0.3
+    common = {"formats": formats, "name": name, "bias": bias}
+    gates = {"activation": draw_activation(r), "gate_activation": draw_activation(r)}
+    kind = r.choice(["elman", "elman", "lstm", "gru", "leaky", "mingru", "jordan", "linear"])
+    match kind:
+        case "elman":
+            return Elman(
+                units, recurrent=structure, activation=draw_activation(r), initial=initial, **common
+            )
+        case "leaky":
+            return LeakyElman(
+                units,
+                leak=r.choice([None, 0.5]),
+                recurrent=structure,
+                activation=draw_activation(r),
+                initial=initial,
+                **common,
+            )
+        case "lstm":
+            return LSTM(
+                units,
+                recurrent=structure,
+                peephole=r.random() < 0.3,
+                recurrent_bias=r.random() < 0.3,
+                projection=r.choice([None, None, r.randint(1, units)]),
+                initial=initial,
+                **gates,
+                **common,
+            )
+        case "gru":
+            return GRU(
+                units,
+                recurrent=structure,
+                reset=r.choice(["after", "before"]),
+                recurrent_bias=r.random() < 0.5,
+                initial=initial,
+                **gates,
+                **common,
+            )
+        case "mingru":
+            return MinGRU(
+                units, gate_activation=gates["gate_activation"], initial=initial, **common
+            )
+        case "jordan":
+            return JordanNetwork(
+                units,
+                r.randint(1, units),
+                activation=draw_activation(r),
+                output_activation=draw_activation(r),
+                initial=initial,
+                **common,
+            )
+    return Linear(units, activation=r.choice([None, draw_activation(r)]), **common)
+
+
+def draw_raw(r, tensor):
+    """Raw integers of a tensor: edges first, then anything."""
+    low, high = tensor.format.lowest, tensor.format.max
+    edges = [low, high, low + 1, -1, 0, 1]
+    edges = [e for e in edges if low <= e <= high]
+    size = int(np.prod(tensor.shape))
+    style = r.random()
+    if style < 0.15:
+        values = [r.choice([low, high]) for _ in range(size)]
+    else:
+        values = [
+            r.choice(edges) if r.random() < 0.3 else r.randint(low, high) for _ in range(size)
+        ]
+    return np.array(values, np.int64).reshape(tensor.shape)
+
+
+def draw_parameters(r, network):
+    """Numbers for every tensor of a network."""
+    raw = {tensor.key: draw_raw(r, tensor) for tensor in network.tensors}
+    return Parameters({key: value.astype(float) for key, value in raw.items()}, raw, {})
+
+
+def draw_batch(r, network, steps=6, sequences=3):
+    """Sequences that start at the edges of the input format."""
+    format = network.source.format
+    low, high = format.lowest, format.max
+    lengths = [r.randint(1, steps) for _ in range(sequences)]
+    needed = 1 + sum(node.width - 1 for node in network.nodes if type(node).__name__ == "Window")
+    lengths = [max(length, needed) for length in lengths]
+    shape = sequences, max(lengths), network.source.units
+    values = np.array([r.randint(low, high) for _ in range(int(np.prod(shape)))]).reshape(shape)
+    values[0, 0] = low
+    values[-1, 0] = high
+    return Batch(values.astype(np.int64), np.array(lengths, np.int64), {})
+
+
+def draw_lanes(r, network):
+    """A legal number of lanes for each layer."""
+    found = {}
+    for choice in layer_choices(network):
+        legal = [lanes for lanes in choice.lanes if 0 < lanes <= 24]
+        if legal:
+            found[choice.name] = r.choice([legal[0], legal[-1], r.choice(legal)])
+    return found
+
+
+def draw_case(r, widest=12):
+    """A stack of one to three layers."""
+    formats = draw_formats(r)
+    if r.random() < 0.05:
+        widest = 70
+    layers = []
+    for index in range(r.choice([1, 1, 1, 2, 3])):
+        layer = draw_layer(r, r.randint(1, widest), f"layer{index}", draw_formats(r))
+        layers.append(layer)
+        if r.random() < 0.1:
+            layers[-1] = Residual([layer], name=f"skip{index}", formats=formats)
+    if r.random() < 0.2:
+        layers.insert(0, Window(r.randint(1, 3)))
+    end = r.random()
+    if end < 0.2:
+        layers.append(Last())
+    elif end < 0.4:
+        layers.append(Mean(divide=r.random() < 0.3, formats=formats))
+    if end < 0.4 or r.random() < 0.2:
+        layers.append(Linear(r.randint(1, widest), name="head", formats=formats))
+    network = Design(
+        layers=layers, formats=formats, inputs=r.randint(1, widest), max_steps=30
+    ).network
+    parameters = draw_parameters(r, network)
+    return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
