@@ -340,7 +340,9 @@ class PlanReport(_Base, frozen=True, kw_only=True):
     meet the deadline if there is one; ``missing`` says what is in the way if not. The clock is the
     lowest operating point's; ``most_cycles_per_step`` is what the deadline leaves at that clock,
     ``lowest_clock_mhz`` the clock at which these lanes just meet it, ``duty_cycle_percent`` the
-    share of the time in which the slowest layer works. ``reasons`` are sentences for people.
+    share of the time in which the slowest layer works. ``interleaved_sequences``, the layers that
+    are ``overlapped`` and those whose weights are ``streamed`` were chosen where they were left
+    open. ``reasons`` are sentences for people.
     """
 
     goal: Literal["deadline", "throughput"]
@@ -354,6 +356,9 @@ class PlanReport(_Base, frozen=True, kw_only=True):
     bound_by: Figure
     lowest_clock_mhz: Figure
     duty_cycle_percent: Figure
+    interleaved_sequences: int = 1
+    overlapped: tuple[str, ...] = ()
+    streamed: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     missing: tuple[str, ...]
 

@@ -17,6 +17,7 @@ from rnnhw.machine.layers import (
     layer_machine,
 )
 from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
     Stint,
@@ -269,6 +270,10 @@ class LayerChoices:
             return self._variants.outline(lanes)
         machine = self.machine(lanes)
         return machine.cycles, machine.multipliers
+
+    def phases(self, lanes: int) -> tuple[Phase, ...]:
+        """The phases of :meth:`machine`, without the rest; none where nothing is multiplied."""
+        return self._variants.phases(lanes) if self._variants is not None else ()
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on ``lanes`` lanes."""
