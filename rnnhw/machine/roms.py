@@ -178,7 +178,9 @@ def _constants(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             name = f"{state.name.removesuffix('.previous')}.initial"
             width = state.format.width
             memory = Memory(name, MemoryKind.WEIGHTS, state.units, width)
-            yield Held(memory, ((state.initial.key, state.units * width),))
+            behind = [(each.initial, each) for each in plan.stands_for(state)]
+            holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
+            yield Held(memory, tuple(holds))
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -217,10 +219,7 @@ def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
     return [
         node
         for node in schedule.gathered
-        if node not in schedule.edge
-        and plan.is_stored(node)
-        and not plan.is_constant(node)
-        and not is_ordered(node)
+        if plan.is_stored(node) and not plan.is_constant(node) and not is_ordered(node)
     ]
 
 
