@@ -10,9 +10,9 @@ from rich.text import Text
 
 import rnnhw
 from rnnhw.cli.show import aligned, heading, number, title, verdict
+from rnnhw.emitter import Emitted
 from rnnhw.numerics import Q
 from rnnhw.rtl.check import BenchRun
-from rnnhw.rtl.emitter import Emitted
 from rnnhw.rtl.project import static_modules
 
 __all__ = ["emitted_data", "emitted_text"]

@@ -8,7 +8,6 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
