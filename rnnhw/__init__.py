@@ -121,7 +121,7 @@ _LATER = {
     "compare": "comparison",
     "compare_costs": "sidebyside",
     "compare_reports": "costcomparison",
-    "emit": "rtl.emitter",
+    "emit": "emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",
