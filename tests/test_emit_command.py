@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import emit, load
+from rnnhw import emit, emitter, load
 from rnnhw.cli import main
-from rnnhw.rtl import emitter
 from rnnhw.simulation import simulate
 
 DESIGNS = Path(__file__).parents[1] / "designs"
