@@ -31,9 +31,9 @@ module rnnhw_block #(
   assign active = run & (START == ZERO | column >= START) & (column < END);
   /* verilator lint_on UNSIGNED */
   /* verilator lint_off WIDTH */
-  wire [INDEX_BITS-1:0] inside = offset;
+  wire [INDEX_BITS-1:0] ahead = offset;
   /* verilator lint_on WIDTH */
-  assign index = base + inside;
+  assign index = base + ahead;
   always @(posedge clk)
     if (begins) begin
       base <= 0; group <= 0;
