@@ -50,12 +50,15 @@ class Bandwidth:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers before anything is arranged: ``recurrent`` tells those that keep a state."""
+    """Layers before anything is arranged: ``recurrent`` tells those that keep a state, ``lost`` how
+    many steps of a sequence fill no window in front of a layer."""
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
     sources: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
+    lost: tuple[int, ...]
+    elements: int
 
     @property
     def timed(self) -> tuple[int, ...]:
