@@ -150,6 +150,11 @@ class _Layer:
 
     def _told(self) -> list[str]:
         told = []
+        if self.overlap:
+            told.append(
+                "the next step's input columns in the drain, equal to a Verilog prototype's cycles "
+                "but not emitted"
+            )
         if self.sequences > 1:
             told.append(
                 f"{self.sequences} sequences take turns on the lanes without a gap, a bank of "
