@@ -33,6 +33,7 @@ from rnnhw import (
     Residual,
     Target,
     UsageError,
+    Window,
 )
 from rnnhw.cli import main
 from rnnhw.cost import estimate
@@ -40,11 +41,13 @@ from rnnhw.costreport import report_fields
 from rnnhw.machine import (
     Accelerator,
     Bandwidth,
+    Basis,
     LayerMachine,
     MemoryKind,
     accelerator,
     lane_cycles,
     layer_choices,
+    output_cycles,
     saturation,
 )
 from rnnhw.machine.streaming import Group, Streamed, slots_for
@@ -285,7 +288,9 @@ def test_overlap_by_hand(network: Any, lanes: int, wait: int, interval: int) -> 
     machine = accelerator(network, lanes, Arrangement(overlap=True))
     (pace,) = machine.paces
     assert (pace.wait, machine.step_interval) == (wait, interval)  # type: ignore[attr-defined]
-    assert machine.layers == accelerator(network, lanes).layers  # no other hardware is counted
+    (layer,), (plain,) = machine.layers, accelerator(network, lanes).layers
+    assert layer.basis is Basis.MODELLED and layer.assumptions
+    assert replace(layer, basis=plain.basis, assumptions=plain.assumptions) == plain
 
 
 def test_interleaving_by_hand() -> None:
@@ -665,3 +670,30 @@ def test_the_command_line_refuses_them_too(
 def test_options_win_over_the_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(DESIGNS / "adder_dense.py"), "--overlap", "on"]) == 0
     assert "overlap" in capsys.readouterr().out
+
+
+# --- sequence after sequence ---------------------------------------------------------------------
+BACK_TO_BACK: list[list[Any]] = [
+    [Elman(6, name="a"), Linear(9, name="b")],
+    [Elman(6, name="a"), Last(), Linear(40, name="b")],
+    [Elman(6, name="a"), Mean(name="m"), Linear(3, name="b")],
+    [Last(), Linear(9, name="a")],
+    [Window(3), Last(), Linear(9, name="a")],
+    [Window(4), Linear(2, name="a")],
+    [Window(3), Elman(6, name="a")],
+    [Elman(4, name="a"), Window(3), Elman(6, name="b")],
+    [Elman(14, name="a"), Window(3), Linear(2, name="b")],
+    [Elman(8, name="a"), Residual([Elman(8, name="b")]), Linear(3, name="o")],
+]
+
+
+@pytest.mark.parametrize("layers", BACK_TO_BACK, ids=str)
+@pytest.mark.parametrize("steps", [6, 11, 40])
+def test_sequences_follow_as_they_stream(layers: list[Any], steps: int) -> None:
+    """The interval of sequences against the recurrence of a stream of them."""
+    design = Design(layers=layers, formats=FORMATS, inputs=3, max_steps=40)
+    machine = accelerator(design.network, 2)
+    cycles = output_cycles(design.network, machine, [steps] * 10)
+    each = len(cycles) // 10
+    gains = {cycles[k * each - 1] - cycles[(k - 1) * each - 1] for k in range(4, 11)}
+    assert gains == {machine.sequence_interval(steps)}

@@ -50,12 +50,15 @@ class Bandwidth:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers before anything is arranged: ``recurrent`` tells those that keep a state."""
+    """Layers before anything is arranged: ``recurrent`` tells those that keep a state, ``lost`` how
+    many steps of a sequence fill no window in front of a layer."""
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
     sources: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
+    lost: tuple[int, ...]
+    elements: int
 
     @property
     def timed(self) -> tuple[int, ...]:
@@ -147,6 +150,11 @@ class _Layer:
 
     def _told(self) -> list[str]:
         told = []
+        if self.overlap:
+            told.append(
+                "the next step's input columns in the drain, equal to a Verilog prototype's cycles "
+                "but not emitted"
+            )
         if self.sequences > 1:
             told.append(
                 f"{self.sequences} sequences take turns on the lanes without a gap, a bank of "
