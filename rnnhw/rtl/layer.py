@@ -17,7 +17,7 @@ from rnnhw.machine.plan import Plan, Value
 from rnnhw.machine.roms import bias_bits
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
-from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.draft import Draft, InputWindow
 from rnnhw.rtl.images import Numbers
 from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, net_width
@@ -32,10 +32,10 @@ def emit_layer(
     graph: StepGraph,
     lanes: int,
     parameters: Parameters,
-    windows: Mapping[int, int] | None = None,
+    windows: Mapping[int, InputWindow] | None = None,
 ) -> Module:
     """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.machine.layer_machine`
-    builds it. ``windows`` says how many steps an input joins, by its position.
+    builds it. ``windows`` are the inputs that join steps, by position.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
@@ -181,8 +181,9 @@ class _Layer:
         x = self._draft.inputs[0].name
         self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
 
-    def _window_arrival(self, node: Input, steps: int) -> None:
-        x, each = node.name, node.units // steps
+    def _window_arrival(self, node: Input, window: InputWindow) -> None:
+        x, steps = node.name, window.steps
+        each = node.units // steps
         bits = address_bits(each * (steps + 1))
         for flag in ("pending", "is_first", "is_last"):
             self._draft.module.declare(f"{x}_{flag}")
@@ -194,6 +195,7 @@ class _Layer:
             {
                 "EACH": each,
                 "STEPS": steps,
+                "LAST": int(window.last),
                 "FILL_BITS": steps.bit_length(),
                 "ADDRESS_BITS": bits,
             },
