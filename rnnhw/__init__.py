@@ -111,8 +111,8 @@ if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.costcomparison import compare_reports
+    from rnnhw.emitter import emit
     from rnnhw.jordan import jordan_form
-    from rnnhw.rtl.emitter import emit
     from rnnhw.sidebyside import compare_costs
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
@@ -121,7 +121,7 @@ _LATER = {
     "compare": "comparison",
     "compare_costs": "sidebyside",
     "compare_reports": "costcomparison",
-    "emit": "rtl.emitter",
+    "emit": "emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

@@ -43,7 +43,7 @@ EAST = [
 ]
 ROOF = [
     ["report", "sweep", "comparison", "importers", "jordan", "rtl"],
-    ["sidebyside"],
+    ["sidebyside", "emitter"],
     ["cli"],
     ["__main__"],
 ]

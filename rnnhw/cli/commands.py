@@ -78,6 +78,7 @@ from rnnhw.cli.show import (
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
 from rnnhw.design import Design, load
+from rnnhw.emitter import emit
 from rnnhw.engine import available_isas, select_isa
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.files import check_writable, written_whole
@@ -85,7 +86,6 @@ from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
-from rnnhw.rtl.emitter import emit
 from rnnhw.sidebyside import compare_costs, is_saved
 from rnnhw.simulation import (
     Simulation,
@@ -383,8 +383,8 @@ def emit_command(
 
     The folder holds the sources, their memory images, a test bench with the design's real inputs
     and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
-    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
-    code is 1 where an output or a cycle differs.
+    test bench is run, in the cycles of the machine and once more with gaps, stalls and a reset on
+    the way; the exit code is 1 where an output or a cycle differs.
     """
     shown = chosen_format(format, None, {"text": "", "json": ""})
     given = chosen_lanes(lanes)

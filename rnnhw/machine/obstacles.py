@@ -31,8 +31,6 @@ def _of_columns(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    if schedule.write_back() or schedule.on_arrival():
-        yield layer, "an operation between a vector and the product that reads it"
     for phase in phases:
         for segment in phase.segments:
             stored = isinstance(segment.vector, Input | State) or plan.needs_pass(segment.vector)

@@ -14,7 +14,6 @@ from rnnhw.machine.memory import (
     Memory,
     MemoryKind,
     address_bits,
-    ancestors,
     stored_vectors,
 )
 from rnnhw.machine.phases import Phase, Transform
@@ -32,9 +31,12 @@ def _buffer(name: str, kind: MemoryKind, node: Node, *, copies: int = 2, word: i
     return Memory(name, kind, depth, word * node.format.width)
 
 
-def _bits(*nodes: Node) -> tuple[tuple[Hashable, int], ...]:
-    """Inputs and states with their bits."""
-    return tuple((node, node.units * node.format.width) for node in nodes)
+def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
+    """What the network stores of an input or a state; nothing of what a step hands on."""
+    if not isinstance(node, Input | State):
+        return ()
+    held = plan.stands_for(node) if isinstance(node, State) else (node,)
+    return tuple((each, each.units * each.format.width) for each in held)
 
 
 def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
@@ -53,21 +55,18 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             name = node.name.removesuffix(".previous")
             kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                yield Held(_buffer(name, kind, node, word=words.get(node, 1)), _bits(node))
+                yield Held(_buffer(name, kind, node, word=words.get(node, 1)), _bits(plan, node))
             if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
                 copies = 2 if node in shuffled else 1
-                yield Held(_buffer(f"{name} by unit", kind, node, copies=copies), _bits(node))
+                yield Held(_buffer(f"{name} by unit", kind, node, copies=copies), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input) and node.units > 1:
-            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(node))
+            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
-            holds, kind = _replaced_states(plan, schedule, vector)
-            copies = 1 if plan.formed(vector) else 2
             word = words.get(vector, 1)
-            memory = _buffer(vector.name, kind, vector, copies=copies, word=word)
-            yield Held(memory, _bits(*holds))
+            yield Held(_buffer(vector.name, MemoryKind.VECTORS, vector, copies=1, word=word))
     yield from _crossing(plan, schedule)
     yield from _transform_buffers(plan, schedule, transforms)
 
@@ -82,25 +81,11 @@ def _words(phases: Sequence[Phase]) -> dict[Node, int]:
     return words
 
 
-def _replaced_states(
-    plan: Plan, schedule: Schedule, vector: Node
-) -> tuple[tuple[Node, ...], MemoryKind]:
-    """A vector formed at write-back stands in memory for the states that it is made from."""
-    states = [n for n in ancestors(vector) if isinstance(n, State)]
-    if plan.formed(vector) or not states:
-        return (), MemoryKind.VECTORS
-    swept = [p.vector for p in (*plan.products, *plan.transforms)]
-    direct = {found for each in swept for found in stored_vectors(each)}
-    direct |= set(_unit_reads(schedule))
-    return tuple(state for state in states if state not in direct), MemoryKind.STATE
-
-
 def _unit_reads(schedule: Schedule) -> list[Node]:
     """Nodes that an operation of the post-processor reads unit by unit."""
     return [
         value.node
         for reader in schedule.values
-        if reader.node not in schedule.edge
         if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
@@ -147,14 +132,11 @@ def _transform_buffers(
         origins[group] = origin
     for group, chain in chains.items():
         origin, first = origins[group], chain[0]
-        holds: tuple[Node, ...] = (origin,)
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
-        if not isinstance(origin, Input | State):
-            holds, kind = _replaced_states(plan, schedule, origin)
         width = max(origin.format.width, *(handed_bits(plan, schedule, each) for each in chain))
         name = f"{group.name.removesuffix('.previous')} transform"
         memory = Memory(name, kind, 2 * first.words, first.width * width)
-        yield Held(memory, _bits(*holds))
+        yield Held(memory, _bits(plan, origin))
 
 
 def handed_bits(plan: Plan, schedule: Schedule, transform: Transform) -> int:

@@ -24,12 +24,20 @@ from rnnhw.machine.memory import (
     tensors_behind,
 )
 from rnnhw.machine.phases import Phase, Transform
-from rnnhw.machine.plan import Plan, Rows
+from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
-__all__ = ["operand_format", "permuted_by_unit", "roms_of", "shifted", "weight_format"]
+__all__ = [
+    "bias_bits",
+    "operand_format",
+    "permuted_by_unit",
+    "roms_of",
+    "shifted",
+    "uniform",
+    "weight_format",
+]
 
 
 def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
@@ -118,35 +126,43 @@ def _weight_bits(transform: Transform) -> int:
     return transform.node.weights.format.width
 
 
-def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
-    fraction = max(product.format.fraction for _, product in rows.values)
+def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
+    """The bounds of what rows start from, at the scale of their phase's accumulators."""
+    scale = plan.accumulator(rows.phase).fraction
+    own = rows.word(Part.WHOLE)[0].fraction
     low = high = 0
     for constant in constants:
-        shift = fraction - constant.format.fraction
+        shift = scale - constant.format.fraction
         # A narrower accumulator rounds its start; the word is then the accumulator's scale.
         bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
         low, high = low + bounds[0], high + bounds[1]
-    return low, high + half
+    return low, high + (half << (scale - own))
 
 
-def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    widths: dict[str, list[int]] = {"biases": [], "input biases": []}
+def bias_bits(plan: Plan, schedule: Schedule, *, early: bool) -> int:
+    """Bits of the biases' words, of the snapshot's if ``early``; 0 where all are zero.
+
+    Signed, and no wider than the accumulators, in which sums are exact modulo their word.
+    """
+    found = [0]
     for rows in plan.rows:
         gates = range(plan.gates(rows, plan.widths[rows.phase]))
         half = max(schedule.rounding_constant(rows, gate) for gate in gates)
-        choices = {"biases": (rows.constants, half)}
-        if rows.snapshot:
-            choices["input biases"] = (rows.early_constants, 0)
-        for name, (constants, half) in choices.items():
-            low, high = _bias_interval(rows, constants, half)
-            if (low, high) != (0, 0):
-                # Signed, and no more than a bit wider than the accumulator that it starts.
-                widths[name].append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+        constants = rows.early_constants if early else rows.constants
+        low, high = _bias_interval(plan, rows, constants, 0 if early else half)
+        if (low, high) != (0, 0):
+            found.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+    accumulators = [plan.accumulator(rows.phase).width for rows in plan.rows]
+    return min(max(found), max(accumulators, default=0))
+
+
+def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     depth = sum(rows.units for rows in plan.rows)
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
-    for name, found in widths.items():
-        if found:
-            yield Held(Memory(name, MemoryKind.BIASES, depth, max(found)), tuple(holds))
+    for name, early in (("biases", False), ("input biases", True)):
+        bits = bias_bits(plan, schedule, early=early)
+        if bits:
+            yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
 
 
 def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
@@ -159,8 +175,10 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
         yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
 
 
-def _uniform(node: Node) -> bool:
-    """Whether a constant is one literal number, which needs no memory."""
+def uniform(node: Node) -> bool:
+    """Whether a constant is one number for all units, which needs no memory."""
+    if node.units == 1:
+        return True
     sources = [each for each in ancestors(node) if isinstance(each, Constant)]
     return all(len(set(each.values)) == 1 for each in sources)
 
@@ -169,7 +187,7 @@ def _constants(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """Trained vectors that the post-processor reads, and trained first states."""
     read = [v.node for v in schedule.values if isinstance(v.node, Node)]
     for node in dict.fromkeys(read):
-        if plan.is_constant(node) and not _uniform(node):
+        if plan.is_constant(node) and not uniform(node):
             kind = MemoryKind.WEIGHTS
             memory = Memory(node.name, kind, node.units, node.format.width)
             yield Held(memory, tensors_behind(node))
@@ -178,7 +196,9 @@ def _constants(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             name = f"{state.name.removesuffix('.previous')}.initial"
             width = state.format.width
             memory = Memory(name, MemoryKind.WEIGHTS, state.units, width)
-            yield Held(memory, ((state.initial.key, state.units * width),))
+            behind = [(each.initial, each) for each in plan.stands_for(state)]
+            holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
+            yield Held(memory, tuple(holds))
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -217,10 +237,7 @@ def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
     return [
         node
         for node in schedule.gathered
-        if node not in schedule.edge
-        and plan.is_stored(node)
-        and not plan.is_constant(node)
-        and not is_ordered(node)
+        if plan.is_stored(node) and not plan.is_constant(node) and not is_ordered(node)
     ]
 
 

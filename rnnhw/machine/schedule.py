@@ -8,7 +8,6 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
@@ -134,7 +133,6 @@ class Schedule:
         return any(
             isinstance(operand.node, Input)
             for reader in self._readers
-            if reader.node not in self.edge
             for operand in self.plan.operands(reader)
         )
 
@@ -248,7 +246,7 @@ class Schedule:
 
     def _depth(self, phase: int) -> int:
         plan, deepest = self.plan, 0
-        results = {unwired(node) for node in plan.results}
+        results = {unwired(node) for node in (*plan.results, *plan.passed)}
         for value in self._readers:
             node = value.node
             if isinstance(node, Rows):
@@ -258,53 +256,9 @@ class Schedule:
                 here = plan.phase(node) == phase and (handled or node in results)
             if here:
                 deepest = max(deepest, self.time(value, phase))
-        for vector in self.write_back():
-            deepest = max(deepest, self._written_back(vector, phase))
         return deepest
 
-    # --- vectors formed outside the post-processor's own pass -----------------------------------
-    def write_back(self) -> list[Node]:
-        """Vectors made of states and constants alone: formed when the states are written."""
-        return [v for v in self._early_vectors() if State in self.plan.leaves(v)]
-
-    def on_arrival(self) -> list[Node]:
-        """Vectors made of inputs and constants alone: formed when the inputs arrive."""
-        return [v for v in self._early_vectors() if State not in self.plan.leaves(v)]
-
-    @cached_property
-    def edge(self) -> frozenset[Node | Rows]:
-        """The operations that form those vectors: they read what is written, not a memory."""
-        found: set[Node | Rows] = set()
-        pending = self._early_vectors()
-        while pending:
-            node = pending.pop()
-            if node not in found and node.operands:
-                found.add(node)
-                pending.extend(unwired(operand) for operand in node.operands)
-        return frozenset(found)
-
-    def _early_vectors(self) -> list[Node]:
-        plan, found = self.plan, []
-        for product in (*plan.products, *plan.transforms):
-            vector = unwired(product.vector)
-            stored = plan.is_stored(vector) or plan.needs_pass(vector)
-            if not stored and not plan.in_feed(vector):
-                found.append(vector)
-        return list(dict.fromkeys(found))
-
-    def _written_back(self, node: Node, phase: int) -> int:
-        """When ``node`` of the states' next values is there, for states written in ``phase``."""
-        node = unwired(node)
-        if isinstance(node, State):
-            new = next(value for state, value in self.plan.graph.updates if state is node)
-            if self.plan.phase(new) != phase:
-                return _WAITING
-            return max(self.time(value, phase) for value in self.plan.values(new))
-        ready = max(
-            (self._written_back(operand, phase) for operand in node.operands), default=_WAITING
-        )
-        return ready if ready == _WAITING else ready + LATENCY[type(node)](node)
-
+    # --- transforms ----------------------------------------------------------------------------
     def transform_depth(self, vector: Node) -> dict[Matvec, int]:
         """The transforms whose feed makes ``vector``, each with the cycles from it to there."""
         vector = unwired(vector)

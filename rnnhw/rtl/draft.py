@@ -103,8 +103,7 @@ class Draft:
 
     # --- images ----------------------------------------------------------------------------------
     def first_values(self, state: State) -> str:
-        """The image of a state's trained first value."""
-        assert state.initial is not None
-        values = self.numbers.tensor(state.initial).ravel().tolist()
+        """The image of a state's first value other than zero."""
+        values = self.numbers.first_values(state)
         name = f"{state.name.removesuffix('.previous')}_initial"
         return self.module.image(name, values, state.format.width)

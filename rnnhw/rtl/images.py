@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.dataflow import Matvec, Node, Tensor
+from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Part, Plan, Rows
-from rnnhw.machine.regrouping import tensor_values
+from rnnhw.machine.regrouping import rebuilt, tensor_values
 from rnnhw.machine.schedule import Schedule
+from rnnhw.machine.writeback import behind
 from rnnhw.numerics import cast
 from rnnhw.weights import Parameters
 
@@ -48,8 +49,8 @@ class Numbers:
         self._phases = phases
         self._lanes = lanes
         self._parameters = parameters
-        tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
-        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, tensors)
+        self._tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
+        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, self._tensors)
 
     # --- rows ----------------------------------------------------------------------------------
     def rows(self, phase: int) -> list[Row]:
@@ -227,3 +228,29 @@ class Numbers:
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
         """The raw integers of one tensor."""
         return tensor_values(self._parameters.raw, tensor)
+
+    def first_values(self, state: State) -> list[int]:
+        """The raw integers of a state's first value: trained, or what follows from those of the
+        states that it is made from."""
+        assert state.initial is not None
+        if state not in self._plan.kept:
+            return list(self.tensor(state.initial).ravel().tolist())
+        vector = self._plan.kept[state].vector
+        first: dict[Node, Node] = {}
+        for node in behind(vector):
+            first[node] = _first(node) if isinstance(node, State) else rebuilt(node, first)
+        graph = StepGraph(self._plan.graph.layer, tuple(first.values()), (), first[vector])
+        return constant_values(graph, self._tensors)[first[vector]]
+
+
+def _first(state: State) -> Constant:
+    """A state's first value."""
+    zeros = () if state.initial else (0,) * state.units
+    return Constant(
+        name=state.name,
+        units=state.units,
+        format=state.format,
+        interval=state.interval,
+        tensor=state.initial,
+        values=zeros,
+    )

@@ -14,6 +14,7 @@ from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.phases import phases_of
 from rnnhw.machine.plan import Plan, Value
+from rnnhw.machine.roms import bias_bits
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft
@@ -357,13 +358,10 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        words = self._draft.numbers.biases(early=early)
-        if not any(words):
+        bits = min(bias_bits(self._draft.plan, self._draft.schedule, early=early), width)
+        if not bits:
             return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
-        # Sums are exact modulo the accumulator's word: so may the biases be.
-        needed = 1 + max(max(word.bit_length(), (~word).bit_length()) for word in words)
-        bits = min(max(needed, 1), width)
-        file = self._draft.module.image(name, words, bits)
+        file = self._draft.module.image(name, self._draft.numbers.biases(early=early), bits)
         return {
             "BIAS": 1,
             "BIAS_WIDTH": bits,

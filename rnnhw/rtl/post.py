@@ -30,6 +30,7 @@ from rnnhw.dataflow import (
     operation_table,
 )
 from rnnhw.machine.plan import Part, Plan, Rows, Value
+from rnnhw.machine.roms import uniform
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.numerics import Q
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
@@ -241,7 +242,7 @@ class PostProcessor:
         node = value.node
         if isinstance(node, Node) and self._plan.is_constant(node):
             numbers = self._constants[node]
-            if len(set(numbers)) == 1:
+            if uniform(node):
                 width = max(net_width(node.format), 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)

@@ -149,8 +149,7 @@ class UnitMemories:
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
 
     def _unit_initial(self, state: State, advance: str) -> str:
-        assert state.initial is not None
-        values = self._draft.numbers.tensor(state.initial).ravel().tolist()
+        values = self._draft.numbers.first_values(state)
         name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 

@@ -28,12 +28,14 @@ module rnnhw_window_input #(
   wire full = valid & ({{(32-ADDRESS_BITS){1'b0}}, offset} == EACH - 1);
   wire wraps = {{(32-ADDRESS_BITS){1'b0}}, write_address} == DEPTH - 1;
   wire [ADDRESS_BITS-1:0] following = wraps ? {ADDRESS_BITS{1'b0}} : write_address + 1'b1;
-  wire [31:0] count = first ? 1 : {{(32-FILL_BITS){1'b0}}, filled} + 1;
-  wire complete = count >= STEPS;
+  localparam [FILL_BITS:0] ALL = STEPS[FILL_BITS:0];
+  wire [FILL_BITS:0] count = (first ? {(FILL_BITS+1){1'b0}} : {1'b0, filled}) + 1'b1;
+  wire complete = count >= ALL;
   // The window that ends with this vector begins behind the one place that is not its own.
+  localparam [ADDRESS_BITS:0] SIZE = DEPTH[ADDRESS_BITS:0];
+  wire [ADDRESS_BITS:0] behind = {1'b0, following} + EACH[ADDRESS_BITS:0];
   /* verilator lint_off UNUSED */
-  wire [31:0] behind = {{(32-ADDRESS_BITS){1'b0}}, following} + EACH;
-  wire [31:0] start = behind >= DEPTH ? behind - DEPTH : behind;
+  wire [ADDRESS_BITS:0] start = behind >= SIZE ? behind - SIZE : behind;
   /* verilator lint_on UNUSED */
   wire release_place = pending ? take : idle;
 
@@ -53,7 +55,7 @@ module rnnhw_window_input #(
     end
     if (full) begin
       oldest <= start[ADDRESS_BITS-1:0];
-      arrived_first <= count == STEPS;
+      arrived_first <= count == ALL;
       arrived_last <= last;
     end
     if (take) begin base <= oldest; is_first <= arrived_first; is_last <= arrived_last; end
