@@ -4,12 +4,12 @@ The task of speaker_dense (Japanese Vowels, see data/README.md); the mean of the
 the frames feeds the read-out. The inner layers of the head are half as wide again as a recurrent
 one, so that with w = 3 n / 2 the six multiply as often as six recurrent layers, n w + 4 w w + w n
 = 6 (n n + n n): 17,792 multiplications a step, the same as deep_stack_recurrent. The time is
-another: on two lanes a layer `rnnhw report` gives both a step latency of 9,033 cycles, but 1,162
-cycles from step to step here, at the pace of the widest layer, and 1,034 there, so 41,739 and
-38,155 cycles for 29 steps. Only three layers keep a state: 1,184 bits, there 2,720. The head may
+another: on two lanes a layer `rnnhw report` gives both a step latency of 8,999 cycles, but 1,162
+cycles from step to step here, at the pace of the widest layer, and 1,034 there, so 41,705 and
+38,121 cycles for 29 steps. Only three layers keep a state: 1,184 bits, there 2,720. The head may
 take steps together, which no recurrent layer can. With parallel=2 and head_lanes=1 it has as many
 lanes and takes no longer (1,156.5 cycles), but reads every weight once for two steps, in all 93,184
-bits a step instead of 142,336; the price is the wait for the second step, 16,205 cycles of latency.
+bits a step instead of 142,336; the price is the wait for the second step, 16,203 cycles of latency.
 With parallel=4 the recurrent layers alone set the pace of 1,034, on 57 DSP blocks (a Zynq-7020 has
 them). Right of the 370 official test utterances: 363 in float, 364 at 8 bits.
 """

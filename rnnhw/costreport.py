@@ -35,6 +35,7 @@ __all__ = [
     "TargetReport",
     "Totals",
     "derived",
+    "memories_of",
     "not_known",
     "not_used",
     "report_fields",
@@ -391,6 +392,14 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     plan: PlanReport | None = None
     schedule: ScheduleReport | None = None
     notes: tuple[str, ...]
+
+
+def memories_of(report: Report) -> Iterator[tuple[str, MemoryReport]]:
+    """Every memory with the name of its layer; those of a shared engine are of "all layers"."""
+    for layer in report.layers:
+        yield from ((layer.name, memory) for memory in layer.memories)
+    if report.schedule is not None:
+        yield from (("all layers", memory) for memory in report.schedule.shared_memories)
 
 
 _Part = TypeVar("_Part", bound=msgspec.Struct)

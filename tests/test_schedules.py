@@ -396,6 +396,17 @@ def test_steps_in_parallel_by_hand() -> None:
     assert names["weights"] == names["biases"] == 1 and names["x"] == 4
 
 
+def test_a_sum_takes_the_steps_of_a_pass_one_by_one() -> None:
+    layers = [Linear(12, name="a"), Mean(name="m"), Linear(2, name="b")]
+    design = Design(layers=layers, formats=FORMATS, inputs=4, max_steps=8)
+    plain, four = (
+        accelerator(design.network, 12, Arrangement(steps_in_parallel=r)) for r in (1, 4)
+    )
+    assert four.layers[1].cycles == plain.layers[1].cycles + 12
+    assert four.step_interval == plain.layers[1].cycles + 12  # T / 4 would be less
+    assert four.bound_by.startswith("m:")
+
+
 def test_the_input_port_bounds_many_steps_in_parallel() -> None:
     machine = accelerator(head(32, 10).network, 10, Arrangement(steps_in_parallel=8))
     assert machine.step_interval == 32

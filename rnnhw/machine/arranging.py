@@ -102,7 +102,7 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
     layers, paces = [], []
     for index, layer in enumerate(stack.layers):
         built, pace = _Layer(
-            layer,
+            _one_by_one(layer) if _after_a_pass(stack, steps, index) else layer,
             sequences,
             steps[index],
             shares.get(index),
@@ -112,6 +112,22 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
         layers.append(built)
         paces.append(pace)
     return Arranged(tuple(layers), tuple(paces), steps, streamed, chosen, able)
+
+
+def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
+    """Whether a sum over time gets the vectors of several steps at once."""
+    return not stack.layers[index].phases and any(steps[s] > 1 for s in stack.sources[index])
+
+
+def _one_by_one(layer: LayerMachine) -> LayerMachine:
+    """A sum that reads its vectors from a buffer, an element a cycle: they no longer come so."""
+    told = "vectors of one pass added one by one, from a buffer"
+    return replace(
+        layer,
+        cycles=layer.cycles + layer.units,
+        basis=Basis.MODELLED,
+        assumptions=(*layer.assumptions, told),
+    )
 
 
 # --- one layer ---------------------------------------------------------------------------------

@@ -158,8 +158,10 @@ class Accelerator:
 
     @cached_property
     def first_result_latency(self) -> int:
-        """Cycles from the first input element of a step to the first result of its last layer."""
-        last = max(self._first_step, key=lambda span: span.end)
+        """Cycles from the first input element of a step to the first result of its last layer; of
+        the one in front of a total, which has a result after the last step alone."""
+        computed = [span for span in self._first_step if self.layers[span.index].phases]
+        last = max(computed or self._first_step, key=lambda span: span.end)
         layer = self.layers[last.index]
         return last.end - layer.cycles + first_result_cycles(layer)
 
@@ -294,7 +296,7 @@ class Accelerator:
 def first_result_cycles(layer: LayerMachine) -> int:
     """Cycles from taking a vector to the first unit's result, where no weight is waited for."""
     if not layer.phases:
-        return layer.cycles - layer.units + 1
+        return min(layer.cycles, 1)
     last = layer.phases[-1]
     before = sum(phase.cycles for phase in layer.phases[:-1]) + last.transform_cycles
     groups, position = divmod(max(last.gates, 1) - 1, max(last.lanes, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport
+from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport, memories_of
 from rnnhw.report.roofline import roofline
 from rnnhw.report.values import Cell, number, percent, shown
 
@@ -316,18 +316,14 @@ def storage_table(report: Report) -> Table:
 def memories_table(report: Report) -> Table:
     """Every memory of the accelerator."""
     table = Table("Memories", ("", "words x bits", "in", "block RAM"))
-    owners = [(layer.name, layer.memories) for layer in report.layers]
-    if report.schedule is not None:
-        owners.append(("all layers", report.schedule.shared_memories))
-    for owner, memories in owners:
-        for memory in memories:
-            times = f"{memory.copies} of " if memory.copies > 1 else ""
-            table.add(
-                f"{owner}: {memory.name}",
-                f"{times}{memory.depth_words} x {memory.width_bits}",
-                memory.placement,
-                str(memory.block_rams) if memory.block_rams else "-",
-            )
+    for owner, memory in memories_of(report):
+        times = f"{memory.copies} of " if memory.copies > 1 else ""
+        table.add(
+            f"{owner}: {memory.name}",
+            f"{times}{memory.depth_words} x {memory.width_bits}",
+            memory.placement,
+            str(memory.block_rams) if memory.block_rams else "-",
+        )
     return table
 
 
