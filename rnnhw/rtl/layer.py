@@ -12,19 +12,19 @@ from rnnhw.dataflow import Input, Node, State, StepGraph, unwired
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
-from rnnhw.machine.phases import phases_of
+from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
-from rnnhw.machine.roms import bias_bits
+from rnnhw.machine.roms import bias_word
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft, InputWindow
-from rnnhw.rtl.images import Numbers
+from rnnhw.rtl.images import Numbers, Shape
 from rnnhw.rtl.post import Accumulators, PostProcessor
-from rnnhw.rtl.text import Module, net_width
+from rnnhw.rtl.text import Module, Outline, net_width
 from rnnhw.rtl.units import UnitMemories
 from rnnhw.weights import Parameters
 
-__all__ = ["emit_layer"]
+__all__ = ["emit_layer", "outline_layer"]
 
 
 def emit_layer(
@@ -41,6 +41,31 @@ def emit_layer(
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
+    schedule, phases = _emittable(plan, lanes)
+    numbers = Numbers(plan, schedule, phases, lanes, parameters)
+    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
+    _Layer(draft).write()
+    return draft.module
+
+
+def outline_layer(
+    graph: StepGraph, lanes: int, windows: Mapping[int, InputWindow] | None = None
+) -> Module:
+    """The module of :func:`emit_layer` without the trained numbers: its instances with their
+    parameters, which no number changes.
+
+    Raises:
+        DesignError: the layer has something that cannot be emitted; the message says what.
+    """
+    plan = Plan(graph)
+    schedule, phases = _emittable(plan, lanes)
+    numbers = Shape(plan, schedule, phases, lanes)
+    draft = Draft(Outline("layer"), plan, schedule, phases, numbers, windows or {})
+    _Layer(draft).write()
+    return draft.module
+
+
+def _emittable(plan: Plan, lanes: int) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
     for where, what in obstacles(plan, schedule, phases):
@@ -48,10 +73,7 @@ def emit_layer(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
         )
-    numbers = Numbers(plan, schedule, phases, lanes, parameters)
-    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
-    _Layer(draft).write()
-    return draft.module
+    return schedule, phases
 
 
 @dataclass(frozen=True)
@@ -360,13 +382,15 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        bits = min(bias_bits(self._draft.plan, self._draft.schedule, early=early), width)
+        bits, shift = bias_word(self._draft.plan, self._draft.schedule, early=early)
         if not bits:
             return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
-        file = self._draft.module.image(name, self._draft.numbers.biases(early=early), bits)
+        words = [word >> shift for word in self._draft.numbers.biases(early=early)]
+        file = self._draft.module.image(name, words, bits)
         return {
             "BIAS": 1,
             "BIAS_WIDTH": bits,
+            "BIAS_SHIFT": shift,
             "DEPTH": rows,
             "ADDRESS_BITS": address_bits(rows),
             "FILE": f'"{file}"',
