@@ -34,10 +34,12 @@ from rnnhw import (
     Target,
     UsageError,
     Window,
+    load,
 )
 from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.costreport import report_fields
+from rnnhw.emitter import emit
 from rnnhw.machine import (
     Accelerator,
     Bandwidth,
@@ -708,3 +710,14 @@ def test_sequences_follow_as_they_stream(layers: list[Any], steps: int) -> None:
     each = len(cycles) // 10
     gains = {cycles[k * each - 1] - cycles[(k - 1) * each - 1] for k in range(4, 11)}
     assert gains == {machine.sequence_interval(steps)}
+
+
+# --- Verilog -------------------------------------------------------------------------------------
+def test_a_schedule_that_is_not_emitted_is_refused(tmp_path: Path) -> None:
+    deep = DESIGNS / "deep_stack_head.py"
+    with pytest.raises(DesignError) as refused:
+        emit(load(deep, {"parallel": 2}), tmp_path)
+    assert "steps_in_parallel cannot be emitted yet" in refused.value.message
+    assert not load(deep).target.arrangement.special  # type: ignore[union-attr]
+    options = {"engines": "shared", "overlap": "auto", "interleave": 2, "weights": "streamed"}
+    assert Arrangement(**options).special == tuple(options)  # type: ignore[arg-type]
