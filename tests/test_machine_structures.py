@@ -35,7 +35,7 @@ from rnnhw import (
 )
 from rnnhw.cells import Layer
 from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
-from rnnhw.machine.phases import BUTTERFLY_CYCLES
+from rnnhw.machine.phases import NEURON_CYCLES
 from rnnhw.machine.regrouping import regrouped
 from rnnhw.network import Network, Scan
 from rnnhw.numerics import Events
@@ -325,7 +325,7 @@ def test_linear_butterfly_stages_run_in_the_feed(n: int, p: int) -> None:
     width = 1 << (max(min(p, n // 2), 1).bit_length() - 1)
     words, stages = n // width, n.bit_length() - 1
     # All stages but the last; each is followed by a cast of two cycles.
-    each = max(2 * words, words + BUTTERFLY_CYCLES + 2)
+    each = max(2 * words, words + NEURON_CYCLES + 2)
     assert phase.transform_cycles == (stages - 1) * each
     assert machine.cycles == phase.transform_cycles + step_cycles(n, p, 2)
     assert machine.macs == n * 8 + 2 * n * stages

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from rnnhw.dataflow import Constant, Input, Node, State, unwired
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import (
     Held,
     Memory,
@@ -16,12 +17,12 @@ from rnnhw.machine.memory import (
     address_bits,
     stored_vectors,
 )
-from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.roms import permuted_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
-__all__ = ["handed_bits", "rams_of"]
+__all__ = ["rams_of"]
 
 
 def _buffer(
@@ -74,7 +75,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             kind = MemoryKind.VECTORS
             yield Held(_buffer(vector.name, kind, vector, banks=1, word=word, copies=copies))
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, schedule, transforms)
+    yield from _transform_buffers(plan, phases)
 
 
 def _words(phases: Sequence[Phase]) -> dict[Node, int]:
@@ -108,39 +109,13 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     yield from found.values()
 
 
-def _transform_buffers(
-    plan: Plan, schedule: Schedule, transforms: Sequence[Transform]
-) -> Iterator[Held]:
-    """Two buffers of words of F elements, as wide as the last stage; stages in a row share.
-
-    Stages with weights that start from one vector have two buffers each: it is written to all.
-    """
-    chains: dict[Node, list[Transform]] = {}
-    origins: dict[Node, Node] = {}
-    for transform in transforms:
-        head, origin = transform.node, unwired(transform.node.vector)
-        while depths := schedule.transform_depth(origin):
-            head = next(iter(depths))
-            origin = unwired(head.vector)
-        group = origin if head.weights is None else head
-        chains.setdefault(group, []).append(transform)
-        origins[group] = origin
-    for group, chain in chains.items():
-        origin, first = origins[group], chain[0]
+def _transform_buffers(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Two buffers of words of F elements for each chain, as wide as its widest vector."""
+    shapes = {each.node: each for phase in phases for each in phase.transforms}
+    for chain in chains_of(plan):
+        origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
-        width = max(origin.format.width, *(handed_bits(plan, schedule, each) for each in chain))
+        group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
-        memory = Memory(name, kind, 2 * first.words, first.width * width)
+        memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
         yield Held(memory, _bits(plan, origin))
-
-
-def handed_bits(plan: Plan, schedule: Schedule, transform: Transform) -> int:
-    """Bits of what a transform writes: with weights, behind the casts that follow."""
-    if not transform.weight_words:
-        return transform.node.format.width
-    vectors = [product.vector for product in (*plan.products, *plan.transforms)]
-    return max(
-        vector.format.width
-        for vector in vectors
-        if transform.node in schedule.transform_depth(vector)
-    )

@@ -184,7 +184,12 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
     started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
     if started:
         depth = sum(each.words for each, _ in started)
-        width = max(each.width * start.format.width for each, start in started)
+        # At the scale of the sums, so that they are added as they are.
+        width = max(
+            each.width
+            * (start.format.width + max(each.node.format.fraction - start.format.fraction, 0))
+            for each, start in started
+        )
         holds = [held for _, start in started for held in tensors_behind(start)]
         yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
 
@@ -243,7 +248,7 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     """A function's table with its bits."""
     table = node.table
     key = table.function.name, table.address, table.format
-    return key, (1 << table.address.width) * table.word_bits(table.unsigned)
+    return key, (1 << table.address.width) * table.format.width
 
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:

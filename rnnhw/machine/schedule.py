@@ -8,6 +8,7 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
@@ -126,6 +127,23 @@ class Schedule:
             reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
             for reader in self._readers[value]
         )
+
+    @cached_property
+    def transformed_by_unit(self) -> frozenset[Matvec]:
+        """The transforms whose results the post-processor reads unit by unit."""
+        found: set[Matvec] = set()
+        seen: set[Value] = set()
+        roots = (*self.plan.results, *self.plan.passed)
+        pending = [value for root in roots for value in self.plan.values(root)]
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            pending += self.plan.operands(value)
+            if isinstance(value.node, Matvec) and self.plan.is_transform(value.node):
+                found.add(value.node)
+        return frozenset(found)
 
     @property
     def reads_inputs_by_unit(self) -> bool:
@@ -257,18 +275,3 @@ class Schedule:
             if here:
                 deepest = max(deepest, self.time(value, phase))
         return deepest
-
-    # --- transforms ----------------------------------------------------------------------------
-    def transform_depth(self, vector: Node) -> dict[Matvec, int]:
-        """The transforms whose feed makes ``vector``, each with the cycles from it to there."""
-        vector = unwired(vector)
-        if not self.plan.in_feed(vector):
-            return {}
-        if isinstance(vector, Matvec):
-            return {vector: 0}
-        found: dict[Matvec, int] = {}
-        for operand in vector.operands:
-            for transform, depth in self.transform_depth(operand).items():
-                new = depth + LATENCY[type(vector)](vector)
-                found[transform] = max(found.get(transform, 0), new)
-        return found

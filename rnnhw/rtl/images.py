@@ -12,8 +12,8 @@ from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
-from rnnhw.machine.operands import segment_shift, weight_bits, weight_fraction
-from rnnhw.machine.phases import Phase
+from rnnhw.machine.operands import segment_shift, signed_bits, weight_bits, weight_fraction
+from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.regrouping import rebuilt, tensor_values
 from rnnhw.machine.schedule import Schedule
@@ -97,7 +97,40 @@ class Numbers:
 
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""
-        return max(weight_bits(self._plan, self._phases, self._lanes), 1)
+        stages = [each.node.weights for phase in self._phases for each in phase.transforms]
+        widths = [signed_bits(weights.format) for weights in stages if weights is not None]
+        return max(weight_bits(self._plan, self._phases, self._lanes), *widths, 1)
+
+    # --- stages in the feed --------------------------------------------------------------------
+    def stage_weights(self, transform: Transform, width: int) -> list[int]:
+        """A word with a weight of ``width`` bits for every element that is computed at once, in
+        the order of use: lower and upper outputs by turns, two columns each."""
+        node, mask = transform.node, (1 << width) - 1
+        assert node.weights is not None
+        weights = tensor_values(self._parameters.raw, node.weights).reshape(-1, 2, 2).tolist()
+        return [
+            sum(
+                (weights[first + k][output][column] & mask) << (k * width)
+                for k in range(transform.width)
+            )
+            for first in range(0, len(weights), transform.width)
+            for output in range(2)
+            for column in range(2)
+        ]
+
+    def stage_biases(self, transform: Transform) -> list[list[int]]:
+        """What the outputs of a stage start from at the scale of its sums, word by word in the
+        order in which they are written."""
+        node = transform.node
+        assert node.start is not None
+        half = node.units // 2
+        starts = [self._start_of(node, index) for index in range(node.units)]
+        scale = node.format.fraction
+        return [
+            [value << (scale - fraction) for value, fraction in starts[at : at + transform.width]]
+            for first in range(0, half, transform.width)
+            for at in (first, half + first)
+        ]
 
     def _columns(self, number: int) -> list[list[int]]:
         """For every column that reads a weight, those of all rows."""
@@ -173,6 +206,8 @@ class Numbers:
             case Feed.CYCLIC:
                 assert segment.window is not None
                 return (row.unit - segment.window[0] + column) % segment.vector.units
+            case Feed.PAIRS:
+                return 2 * row.unit % segment.vector.units + column
             case Feed.BLOCK:
                 first = position // phase.lanes * phase.lanes // phase.gates
                 return first // segment.columns * segment.columns + column
@@ -200,12 +235,18 @@ class Numbers:
         return found
 
     def _start(self, row: Row, node: Node, scale: int) -> int:
-        value, fraction = self.constants[node][row.index], node.format.fraction
         (product,) = (p for p in row.rows.products if p.start is not None and p.start is node)
+        value, fraction = self._start_of(product, row.index)
+        return value << (scale - fraction)
+
+    def _start_of(self, product: Matvec, index: int) -> tuple[int, int]:
+        """What an output of a product starts from, and its fraction bits."""
+        assert product.start is not None
+        value, fraction = self.constants[product.start][index], product.start.format.fraction
         if product.accumulator is not None:
             value, _ = cast(value, fraction, product.accumulator)
             fraction = product.accumulator.fraction
-        return value << (scale - fraction)
+        return value, fraction
 
     # --- other numbers ---------------------------------------------------------------------------
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:

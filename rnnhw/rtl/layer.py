@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Input, Node, State, StepGraph, unwired
+from rnnhw.dataflow import Input, Node, State, StepGraph
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
@@ -21,6 +21,7 @@ from rnnhw.rtl.draft import Draft, InputWindow
 from rnnhw.rtl.images import Numbers, Shape
 from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, Outline, net_width
+from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
 from rnnhw.weights import Parameters
 
@@ -90,7 +91,8 @@ class _Layer:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._columns = Columns(draft)
-        self._units = UnitMemories(draft)
+        self._transforms = Transforms(draft, self._columns)
+        self._units = UnitMemories(draft, self._transforms.by_unit)
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -98,7 +100,9 @@ class _Layer:
         self._ports()
         self._control()
         self._arrivals()
-        self._multiply(self._columns.write())
+        stages = self._transforms.write()
+        self._multiply([*stages, *self._columns.write(self._transforms)])
+        self._transforms.finish()
         self._results()
         self._units.finish()
         self._draft.module.ignore_unread("row_early_sum")
@@ -248,7 +252,9 @@ class _Layer:
             self._pass_alone(width)
             return
         issued = [column.active for column in columns]
-        module.wire("issue", 0, " | ".join(issued), signed=False)
+        stages = self._transforms.neurons
+        own = issued[len(stages) :]
+        module.wire("column_issue", 0, " | ".join(own), signed=False)
         operand = self._columns.operand_width
         for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
@@ -264,7 +270,7 @@ class _Layer:
         weight = self._draft.numbers.weight_width()
         words = self._draft.numbers.weight_words(weight)
         file = module.image("weights", words, lanes * weight)
-        module.wire("weights", lanes * weight, signed=False)
+        module.wire("column_weights", lanes * weight, signed=False)
         module.instance(
             "rnnhw_weights",
             "weight_memory",
@@ -274,11 +280,16 @@ class _Layer:
                 "ADDRESS_BITS": address_bits(len(words)),
                 "FILE": f'"{file}"',
             },
-            {"clk": "clk", "rewind": "take", "next": "issue", "q": "weights"},
+            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": "column_weights"},
         )
         starts = self._draft.column_marks(
             [min(phase.starts, default=None) for phase in self._draft.phases]
         )
+        issue, weights = "column_issue", "column_weights"
+        if stages:
+            weights = self._stage_weights(weight)
+            issue = f"{issue} | stage_issue"
+            starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
         module.declare("snapshot_valid")
         module.instance(
@@ -288,18 +299,29 @@ class _Layer:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "valid": "issue",
+                "valid": issue,
                 "first": starts,
                 "last": "last_column",
                 "snapshot": self._draft.column_marks(ends),
                 "operands": "operands",
-                "weights": "weights",
+                "weights": weights,
                 "sums": "sums",
                 "sums_valid": "sums_valid",
                 "snapshot_valid": "snapshot_valid",
             },
         )
         self._drain(width)
+
+    def _stage_weights(self, weight: int) -> str:
+        """The weights of the column at the lanes: of a stage, or of rows."""
+        module, width = self._draft.module, self._draft.lanes * weight
+        stages = self._transforms.weights(weight)
+        idle = width - self._transforms.elements * weight
+        words = f"{{{idle}'b0, {stages}}}" if idle else stages
+        module.declarations.append("reg stage_read;")
+        module.add("always @(posedge clk) stage_read <= stage_issue;")
+        chosen = f"stage_read ? {words} : column_weights"
+        return module.wire("weights", width, chosen, signed=False)
 
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
@@ -402,8 +424,7 @@ class _Layer:
         for state, new in plan.graph.updates:
             if plan.phase(new) == number:
                 yield _Sink(new, state=state)
-        formed = [unwired(p.vector) for p in plan.products if plan.needs_pass(p.vector)]
-        for vector in dict.fromkeys(formed):
+        for vector in plan.passed:
             if plan.phase(vector) == number:
                 yield _Sink(vector)
         if plan.phase(plan.graph.output) == number:
