@@ -7,6 +7,7 @@ counters, verifies it against a float reference, and reports throughput and stor
 from typing import TYPE_CHECKING, Any
 
 from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
+from rnnhw.arrangement import Arrangement
 from rnnhw.cells import (
     GRU,
     LSTM,
@@ -48,6 +49,7 @@ from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regress
 __all__ = [
     "GRU",
     "LSTM",
+    "Arrangement",
     "Banded",
     "Bidirectional",
     "BinaryAddition",
@@ -109,8 +111,8 @@ if TYPE_CHECKING:
     from rnnhw.comparison import compare
     from rnnhw.cost import estimate
     from rnnhw.costcomparison import compare_reports
+    from rnnhw.emitter import emit
     from rnnhw.jordan import jordan_form
-    from rnnhw.rtl.emitter import emit
     from rnnhw.sidebyside import compare_costs
     from rnnhw.simulation import simulate
     from rnnhw.verification import verify
@@ -119,7 +121,7 @@ _LATER = {
     "compare": "comparison",
     "compare_costs": "sidebyside",
     "compare_reports": "costcomparison",
-    "emit": "rtl.emitter",
+    "emit": "emitter",
     "estimate": "cost",
     "jordan_form": "jordan",
     "simulate": "simulation",

@@ -72,6 +72,15 @@ class Table:
     format: Q
     entries: NDArray[np.int64]
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether no entry needs a sign."""
+        return not self.format.signed or int(self.entries.min()) >= 0
+
+    def word_bits(self, unsigned: bool) -> int:
+        """Bits of a word in memory: a sign that is always zero is not stored."""
+        return self.format.width - (unsigned and self.format.signed)
+
     @classmethod
     def sample(cls, function: RealFunction, address: Q, format: Q) -> Table:
         """The function at every value of ``address``, rounded into ``format``.

@@ -230,7 +230,7 @@ def draw_case(r, widest=12):
         if r.random() < 0.1:
             layers[-1] = Residual([layer], name=f"skip{index}", formats=formats)
     if r.random() < 0.2:
-        layers.insert(0, Window(r.randint(1, 3)))
+        layers[:0] = [Window(r.randint(1, 3)), Last()][: r.choice([1, 1, 2])]
     end = r.random()
     if end < 0.2:
         layers.append(Last())

@@ -38,11 +38,12 @@ EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy", "wordlengths", "reportchecks", "savedreports"],
     ["timeline", "planner", "costcomparison"],
+    ["chooser"],
     ["cost"],
 ]
 ROOF = [
     ["report", "sweep", "comparison", "importers", "jordan", "rtl"],
-    ["sidebyside"],
+    ["sidebyside", "emitter"],
     ["cli"],
     ["__main__"],
 ]

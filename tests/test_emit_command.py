@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import emit, load
+from rnnhw import emit, emitter, load
 from rnnhw.cli import main
-from rnnhw.rtl import emitter
 from rnnhw.simulation import simulate
 
 DESIGNS = Path(__file__).parents[1] / "designs"
@@ -151,7 +150,7 @@ def test_a_check_counts_what_it_compared(said, tmp_path):
     assert "check: 64 sequences, 256 steps, 256 outputs" in out
     assert re.search(r"^iverilog [\d.]+ +256 +256 +[\d,]+ +0 +0 +0$", out, re.M)
     assert re.search(
-        r"^iverilog [\d.]+, with gaps and stalls +256 +256 +[\d,]+ +0 +- +0$", out, re.M
+        r"^iverilog [\d.]+, with stalls and a reset +256 +256 +[\d,]+ +0 +- +0$", out, re.M
     )
     assert out.endswith("PASS\n")
 
@@ -272,3 +271,12 @@ def test_what_cannot_be_emitted_is_a_design_error(refused, plain, tmp_path):
 def test_a_check_needs_inputs(refused, plain, tmp_path):
     assert "the design has no task" in refused(3, plain, "-o", tmp_path / "out", "--check")
     assert not (tmp_path / "out").exists()
+
+
+# --- the datasheet -------------------------------------------------------------------------------
+def test_the_timing_of_the_datasheet_is_that_of_the_machine(tmp_path):
+    text = (DESIGNS.parent / "docs" / "stream-interface.md").read_text()
+    cycles = emit(load(ADDER), tmp_path, sequences=1).stimulus.cycles
+    assert f"an output every {cycles[1] - cycles[0]} cycles" in text
+    (axis,) = re.findall(r"^cycle +(.*)$", text, re.M)
+    assert {str(cycle) for cycle in cycles[:2]} <= set(axis.split())

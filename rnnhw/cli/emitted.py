@@ -10,9 +10,9 @@ from rich.text import Text
 
 import rnnhw
 from rnnhw.cli.show import aligned, heading, number, title, verdict
+from rnnhw.emitter import Emitted
 from rnnhw.numerics import Q
 from rnnhw.rtl.check import BenchRun
-from rnnhw.rtl.emitter import Emitted
 from rnnhw.rtl.project import static_modules
 
 __all__ = ["emitted_data", "emitted_text"]
@@ -59,7 +59,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
     numbers = ("outputs", "steps", "cycles", "wrong outputs", "wrong cycles", "faults")
     rows = [
         (
-            f"{run.simulator}{', with gaps and stalls' if run.stalls else ''}",
+            f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}",
             f"{run.outputs:,}",
             f"{steps:,}",
             f"{run.cycles:,}",
@@ -84,7 +84,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
         Text(""),
     ]
     parts += [
-        Text(f"{run.simulator}{' with stalls' if run.stalls else ''}: {_first(run)}")
+        Text(f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}: {_first(run)}")
         for run in emitted.runs
         if not run.passed
     ]

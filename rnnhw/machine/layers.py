@@ -17,6 +17,7 @@ from rnnhw.machine.feeds import lanes_fit
 from rnnhw.machine.memories import memories_of
 from rnnhw.machine.memory import Memory
 from rnnhw.machine.obstacles import obstacles
+from rnnhw.machine.operands import operand_bits, signed_bits, weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.roms import operand_format, weight_format
@@ -47,7 +48,7 @@ class Basis(Enum):
 
 @dataclass(frozen=True)
 class Multiplier:
-    """``count`` multipliers of operands of the formats ``a`` and ``b``."""
+    """``count`` multipliers of operands of the words ``a`` and ``b``, signed as the hardware's."""
 
     count: int
     a: Q
@@ -150,12 +151,20 @@ def _multipliers(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int
 ) -> list[Multiplier]:
     found = []
-    weight, operand = weight_format(plan), operand_format(phases)
-    if lanes and weight is not None and operand is not None:
-        found.append(Multiplier(lanes, weight, operand))
+    if lanes:
+        weights, operands = (
+            max(bits(plan, phases, lanes), 0 if format is None else signed_bits(format))
+            for bits, format in (
+                (weight_bits, weight_format(plan)),
+                (operand_bits, operand_format(phases)),
+            )
+        )
+        if weights and operands:
+            found.append(Multiplier(lanes, Q(weights - 1, 0), Q(operands - 1, 0)))
     for node in schedule.multiplications():
         assert isinstance(node, Multiply)
-        found.append(Multiplier(1, node.a.format, node.b.format))
+        a, b = (Q(signed_bits(operand.format) - 1, 0) for operand in (node.a, node.b))
+        found.append(Multiplier(1, a, b))
     return found
 
 
@@ -200,13 +209,17 @@ class LayerVariants:
 
     def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
         """The layer's cycles and multipliers, without the work of building the rest."""
-        phases = self._phases(lanes)
+        phases = self.phases(lanes)
         multipliers = _multipliers(self._plan, self._schedule, phases, lanes)
         return sum(phase.cycles for phase in phases), tuple(multipliers)
 
+    def phases(self, lanes: int) -> tuple[Phase, ...]:
+        """The layer's phases alone."""
+        return phases_of(self._plan, self._schedule, lanes)
+
     def machine(self, lanes: int) -> LayerMachine:
         """The whole layer."""
-        plan, schedule, phases = self._plan, self._schedule, self._phases(lanes)
+        plan, schedule, phases = self._plan, self._schedule, self.phases(lanes)
         memories = memories_of(plan, schedule, phases)
         modelled = obstacles(plan, schedule, phases)
         return LayerMachine(
@@ -226,6 +239,3 @@ class LayerVariants:
             assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
             reads_inputs_by_unit=schedule.reads_inputs_by_unit,
         )
-
-    def _phases(self, lanes: int) -> tuple[Phase, ...]:
-        return phases_of(self._plan, self._schedule, lanes)

@@ -38,7 +38,7 @@ def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
         else:
             # The tables are copies of one another, the vectors are others.
             stored = memory.stored_bits * (1 if memory.kind is MemoryKind.TABLES else steps)
-            memories.append(replace(memory, copies=steps, stored_bits=stored))
+            memories.append(replace(memory, copies=memory.copies * steps, stored_bits=stored))
     traffic = layer.traffic
     shared = ("weight_reads", "weight_read_bits", "bias_reads", "bias_read_bits")
     return replace(

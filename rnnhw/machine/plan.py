@@ -417,13 +417,15 @@ class Plan:
             return []
         if isinstance(node, Gather):
             return [found for part in node.parts for found in self.values(part)]
-        phase = self.phase(node)
+        phase, gate = self.phase(node), value.gate
         found: list[Value] = []
         for operand in node.operands:
-            if self.formed(operand) and self.phase(operand) < phase:
+            value = self.value(operand, gate, self.widths[phase])
+            own = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
+            if self.formed(operand) and own < phase and self.widths[own] != self.widths[phase]:
                 found.extend(self.values(operand))
             else:
-                found.append(self.value(operand, value.gate, self.widths[phase]))
+                found.append(value)
         return found
 
 

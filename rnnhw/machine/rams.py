@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
+from rnnhw.dataflow import Constant, Input, Node, State, unwired
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import (
     Held,
@@ -19,17 +19,18 @@ from rnnhw.machine.memory import (
 )
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Part, Plan, Rows
-from rnnhw.machine.roms import permuted_by_unit
+from rnnhw.machine.roms import permuted_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
 __all__ = ["rams_of"]
 
 
-def _buffer(name: str, kind: MemoryKind, node: Node, *, copies: int = 2, word: int = 1) -> Memory:
-    """``copies`` of a vector in words of ``word`` elements; the depth of each is a power of
-    two."""
-    depth = copies << address_bits(-(-node.units // word))
-    return Memory(name, kind, depth, word * node.format.width)
+def _buffer(
+    name: str, kind: MemoryKind, node: Node, *, banks: int = 2, word: int = 1, copies: int = 1
+) -> Memory:
+    """``banks`` of a vector in words of ``word`` elements; the depth of each is a power of two."""
+    depth = banks << address_bits(-(-node.units // word))
+    return Memory(name, kind, depth, word * node.format.width, copies=copies)
 
 
 def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
@@ -49,25 +50,30 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
     words = _words(phases)
-    by_unit = _unit_reads(schedule)
+    # A feed has a memory of its own.
+    feeds = [s for phase in phases for each in phase.segments for s in stored_vectors(each.vector)]
+    by_unit = unit_reads(schedule)
     shuffled = {v for each in permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
     for node in plan.graph.nodes:
         if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
             kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                yield Held(_buffer(name, kind, node, word=words.get(node, 1)), _bits(plan, node))
+                word, copies = words.get(node, 1), max(feeds.count(node), 1)
+                memory = _buffer(name, kind, node, word=word, copies=copies)
+                yield Held(memory, _bits(plan, node))
             if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
-                copies = 2 if node in shuffled else 1
-                yield Held(_buffer(f"{name} by unit", kind, node, copies=copies), _bits(plan, node))
+                banks = 2 if node in shuffled else 1
+                yield Held(_buffer(f"{name} by unit", kind, node, banks=banks), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
-        if isinstance(node, Input) and node.units > 1:
+        if isinstance(node, Input):
             yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
-            word = words.get(vector, 1)
-            yield Held(_buffer(vector.name, MemoryKind.VECTORS, vector, copies=1, word=word))
+            word, copies = words.get(vector, 1), max(feeds.count(vector), 1)
+            kind = MemoryKind.VECTORS
+            yield Held(_buffer(vector.name, kind, vector, banks=1, word=word, copies=copies))
     yield from _crossing(plan, schedule)
     yield from _transform_buffers(plan, phases)
 
@@ -80,17 +86,6 @@ def _words(phases: Sequence[Phase]) -> dict[Node, int]:
             for source in stored_vectors(segment.vector):
                 words[source] = max(words.get(source, 1), segment.word)
     return words
-
-
-def _unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit."""
-    return [
-        value.node
-        for reader in schedule.values
-        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
-        for value in schedule.plan.operands(reader)
-        if isinstance(value.node, Node)
-    ]
 
 
 def _phase(plan: Plan, node: Node | Rows) -> int:
@@ -110,7 +105,7 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
                 node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
             if plan.formed(node):
                 name = f"{node.name} by unit"
-                found[name] = Held(_buffer(name, MemoryKind.VECTORS, node, copies=1))
+                found[name] = Held(_buffer(name, MemoryKind.VECTORS, node, banks=1))
     yield from found.values()
 
 

@@ -23,13 +23,23 @@ from rnnhw.machine.memory import (
     stored_vectors,
     tensors_behind,
 )
+from rnnhw.machine.operands import weight_bits
 from rnnhw.machine.phases import Phase, Transform
-from rnnhw.machine.plan import Plan, Rows
+from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
-__all__ = ["operand_format", "permuted_by_unit", "roms_of", "shifted", "weight_format"]
+__all__ = [
+    "bias_word",
+    "operand_format",
+    "permuted_by_unit",
+    "roms_of",
+    "shifted",
+    "uniform",
+    "unit_reads",
+    "weight_format",
+]
 
 
 def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
@@ -37,7 +47,7 @@ def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     yield from _weights(plan, phases)
     yield from _biases(plan, schedule)
     yield from _stage_biases(phases)
-    yield from _constants(plan, schedule)
+    yield from _constants(plan, schedule, phases)
     yield from _tables(plan, schedule)
     yield from _addresses(plan, schedule, phases)
 
@@ -100,13 +110,14 @@ def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
         memory = Memory("stage weights", MemoryKind.WEIGHTS, depth, width)
         yield Held(memory, tuple(_bits(each.node) for each in passes))
     depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
-    fields = [
-        product.structure.word_bits(product.weights.format.width)
+    lanes = max((phase.lanes for phase in phases), default=0)
+    indices = [
+        product.structure.word_bits(product.weights.format.width) - product.weights.format.width
         for product in plan.products
         if product.weights is not None and product not in apart
     ]
-    if depth and fields:
-        width = max(phase.lanes for phase in phases) * max(fields)
+    if depth:
+        width = lanes * (weight_bits(plan, phases, lanes) + max(indices, default=0))
         # The tensors as the network has them: slices of one are parts of it.
         given = [node for node in plan.given.nodes if isinstance(node, Matvec) and node.weights]
         memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
@@ -118,35 +129,54 @@ def _weight_bits(transform: Transform) -> int:
     return transform.node.weights.format.width
 
 
-def _bias_interval(rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
-    fraction = max(product.format.fraction for _, product in rows.values)
+def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
+    """The bounds of what rows start from, at the scale of their phase's accumulators."""
+    scale = plan.accumulator(rows.phase).fraction
+    own = rows.word(Part.WHOLE)[0].fraction
     low = high = 0
     for constant in constants:
-        shift = fraction - constant.format.fraction
+        shift = scale - constant.format.fraction
         # A narrower accumulator rounds its start; the word is then the accumulator's scale.
         bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
         low, high = low + bounds[0], high + bounds[1]
-    return low, high + half
+    return low, high + (half << (scale - own))
+
+
+def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]:
+    """Bits of the biases' words, of the snapshot's if ``early``, and the zeros below them; no bits
+    where all are zero.
+
+    Signed, and no wider than the accumulators, in which sums are exact modulo their word.
+    """
+    found, shifts = [0], []
+    for rows in plan.rows:
+        gates = range(plan.gates(rows, plan.widths[rows.phase]))
+        halves = {0 if early else schedule.rounding_constant(rows, gate) for gate in gates}
+        constants = rows.early_constants if early else rows.constants
+        low, high = _bias_interval(plan, rows, constants, max(halves))
+        if (low, high) == (0, 0):
+            continue
+        found.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+        scale, own = plan.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
+        shifts += [max(scale - constant.format.fraction, 0) for constant in constants]
+        shifts += [_zeros(half) + scale - own for half in halves if half]
+    accumulators = [plan.accumulator(rows.phase).width for rows in plan.rows]
+    shift = min(shifts, default=0)
+    return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
+
+
+def _zeros(number: int) -> int:
+    """The zero bits below the lowest one."""
+    return (number & -number).bit_length() - 1
 
 
 def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    widths: dict[str, list[int]] = {"biases": [], "input biases": []}
-    for rows in plan.rows:
-        gates = range(plan.gates(rows, plan.widths[rows.phase]))
-        half = max(schedule.rounding_constant(rows, gate) for gate in gates)
-        choices = {"biases": (rows.constants, half)}
-        if rows.snapshot:
-            choices["input biases"] = (rows.early_constants, 0)
-        for name, (constants, half) in choices.items():
-            low, high = _bias_interval(rows, constants, half)
-            if (low, high) != (0, 0):
-                # Signed, and no more than a bit wider than the accumulator that it starts.
-                widths[name].append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
     depth = sum(rows.units for rows in plan.rows)
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
-    for name, found in widths.items():
-        if found:
-            yield Held(Memory(name, MemoryKind.BIASES, depth, max(found)), tuple(holds))
+    for name, early in (("biases", False), ("input biases", True)):
+        bits, _ = bias_word(plan, schedule, early=early)
+        if bits:
+            yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
 
 
 def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
@@ -164,31 +194,56 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
         yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
 
 
-def _uniform(node: Node) -> bool:
-    """Whether a constant is one literal number, which needs no memory."""
+def uniform(node: Node) -> bool:
+    """Whether a constant is one number for all units, which needs no memory."""
+    if node.units == 1:
+        return True
     sources = [each for each in ancestors(node) if isinstance(each, Constant)]
     return all(len(set(each.values)) == 1 for each in sources)
 
 
-def _constants(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
     """Trained vectors that the post-processor reads, and trained first states."""
-    read = [v.node for v in schedule.values if isinstance(v.node, Node)]
-    for node in dict.fromkeys(read):
-        if plan.is_constant(node) and not _uniform(node):
-            kind = MemoryKind.WEIGHTS
-            memory = Memory(node.name, kind, node.units, node.format.width)
+    read: dict[Node, set[int]] = {}
+    for value in schedule.values:
+        if isinstance(value.node, Node) and plan.is_constant(value.node):
+            read.setdefault(value.node, set()).add(value.gate)
+    for node, gates in read.items():
+        if not uniform(node):
+            # What all gates of a unit read lies in a memory for each of them.
+            memory = Memory(
+                node.name,
+                MemoryKind.WEIGHTS,
+                node.units // len(gates),
+                node.format.width,
+                copies=len(gates),
+            )
             yield Held(memory, tensors_behind(node))
     for state, _ in plan.graph.updates:
         if state.initial is not None:
             name = f"{state.name.removesuffix('.previous')}.initial"
             width = state.format.width
-            memory = Memory(name, MemoryKind.WEIGHTS, state.units, width)
+            # One beside every memory of the state.
+            copies = sum(s.vector is state for phase in phases for s in phase.segments)
+            copies += state in unit_reads(schedule)
+            memory = Memory(name, MemoryKind.WEIGHTS, state.units, width, copies=max(copies, 1))
             behind = [(each.initial, each) for each in plan.stands_for(state)]
             holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
             yield Held(memory, tuple(holds))
 
 
 # --- tables ------------------------------------------------------------------------------------
+def unit_reads(schedule: Schedule) -> list[Node]:
+    """Nodes that an operation of the post-processor reads unit by unit."""
+    return [
+        value.node
+        for reader in schedule.values
+        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
+        for value in schedule.plan.operands(reader)
+        if isinstance(value.node, Node)
+    ]
+
+
 def _table(node: Lookup) -> tuple[Hashable, int]:
     """A function's table with its bits."""
     table = node.table
@@ -210,11 +265,14 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
             name = f"{node.name} table{suffix}"
-            memory = Memory(name, MemoryKind.TABLES, depth, node.format.width)
+            width = node.table.word_bits(node.table.unsigned)
+            memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, width), tables in shared.items():
+    for (address, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
         name = "gate tables " + "+".join(functions)
+        unsigned = all(node.table.unsigned for node in tables.values())
+        width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
         yield Held(memory, tuple(map(_table, tables.values())))
 

@@ -122,6 +122,7 @@ _BENCH = Template("""\
 // and the cycle of every output vector's last element with the cycle model. Cycle 0 brings the
 // first input element.
 //   +stalls=SEED    gaps between elements and an output that is not always ready: values only
+//   +reset=CYCLE    a reset in that cycle, behind which everything starts again
 //   +waves=FILE     record all signals
 // Prints one line for each of the first differences, then PASS or FAIL.
 `timescale 1ns/1ps
@@ -165,7 +166,7 @@ module ${name}_tb;
 
   reg [8*1024-1:0] waves;
   reg stalls;
-  integer seed, limit;
+  integer seed, limit, reset_cycle;
   initial begin
     if ($$value$$plusargs("waves=%s", waves)) begin
       $$dumpfile(waves);
@@ -173,14 +174,24 @@ module ${name}_tb;
     end
     stalls = $$value$$plusargs("stalls=%d", seed);
     limit = stalls ? $stalled_limit : $limit;
-    repeat (4) @(negedge clk);
-    rst = 0;
+    repeat (4) @(posedge clk);
+    #1 rst = 0;
+    if ($$value$$plusargs("reset=%d", reset_cycle)) begin
+      limit = limit + reset_cycle;
+      while (cycle < reset_cycle) @(posedge clk);
+      #1 rst = 1;
+      repeat (2) @(posedge clk);
+      #1 rst = 0;
+    end
   end
 
   // --- the sender: between the sampling edges; no element has meaning while x_valid is low ------
   integer element = 0, x_pause = 0;
   reg sending = 0;
-  always @(negedge clk) if (!rst) begin
+  always @(negedge clk) if (rst) begin
+    x_valid = 0;
+    element = 0; x_pause = 0; sending = 0;
+  end else begin
     if (x_pause > 0) x_pause = x_pause - 1;
     else if (!sending && element < SENT*INPUT_UNITS && x_ready === 1'b1) sending = 1;
     if (sending && (!stalls || $$random(seed) % 3 == 0)) begin
@@ -203,6 +214,7 @@ module ${name}_tb;
   reg granted = 0;
 
   always @(posedge clk) if (rst) begin
+    cycle = -1; vector = 0; unit = 0; idle = 0; y_pause = 0; granted = 0;
     #1 y_ready = 1;
   end else begin
     // What was there before this edge.

@@ -265,7 +265,7 @@ class Columns:
         }
         ports = {"clk": "clk", "first": "1'b0"}
         if isinstance(vector, Input) and vector.position in self._draft.windows:
-            self._ring(feed, vector, self._draft.windows[vector.position])
+            self._ring(feed, vector, self._draft.windows[vector.position].steps)
             return
         if isinstance(vector, Input):
             x = vector.name

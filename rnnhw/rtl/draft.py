@@ -13,19 +13,28 @@ from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.images import Numbers
 from rnnhw.rtl.text import Module, net_width
 
-__all__ = ["Draft"]
+__all__ = ["Draft", "InputWindow"]
+
+
+@dataclass(frozen=True)
+class InputWindow:
+    """An input that joins the last ``steps`` vectors; ``last`` where only those at the end of a
+    sequence are wanted."""
+
+    steps: int
+    last: bool
 
 
 @dataclass(frozen=True)
 class Draft:
-    """``windows`` says how many steps an input joins, by its position."""
+    """``windows`` are the inputs that join steps, by position."""
 
     module: Module
     plan: Plan
     schedule: Schedule
     phases: tuple[Phase, ...]
     numbers: Numbers
-    windows: Mapping[int, int]
+    windows: Mapping[int, InputWindow]
 
     @cached_property
     def inputs(self) -> list[Input]:

@@ -12,6 +12,7 @@ from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
+from rnnhw.machine.operands import segment_shift, signed_bits, weight_bits, weight_fraction
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.regrouping import rebuilt, tensor_values
@@ -20,7 +21,7 @@ from rnnhw.machine.writeback import behind
 from rnnhw.numerics import cast
 from rnnhw.weights import Parameters
 
-__all__ = ["Numbers", "Row"]
+__all__ = ["Numbers", "Row", "Shape"]
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,12 @@ class Numbers:
         """Fraction bits of the accumulators."""
         return self._plan.accumulator(phase).fraction
 
-    def weight_fraction(self, products: Sequence[Matvec]) -> int:
-        """Fraction bits of the weights of a segment: the most that one of its products has."""
-        return max(0 if p.weights is None else p.weights.format.fraction for p in products)
-
     def shift(self, phase: int, segment: int) -> int:
         """By how many bits the operands of a segment move to meet the accumulators."""
-        products = products_of(self._plan, phase, self._lanes)[segment]
-        vector = self._phases[phase].segments[segment].vector
-        own = self.weight_fraction(products) + vector.format.fraction
-        return self.fraction(phase) - own
+        return segment_shift(self._plan, self._phases, self._lanes, phase, segment)
 
     # --- weights -------------------------------------------------------------------------------
-    def weight_words(self, width: int) -> list[int]:
+    def weight_words(self, width: int) -> Sequence[int]:
         """A word with a weight of ``width`` bits for every lane, in the order of use."""
         words: list[int] = []
         mask = (1 << width) - 1
@@ -103,22 +97,9 @@ class Numbers:
 
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""
-        widest = 1
-        for number in range(len(self._phases)):
-            for products in products_of(self._plan, number, self._lanes):
-                scale = self.weight_fraction(products)
-                for product in products:
-                    if product.weights is None:
-                        widest = max(widest, 2)
-                        continue
-                    format = product.weights.format
-                    bits = format.width + (not format.signed) + scale - format.fraction
-                    widest = max(widest, bits)
-        for transform in (each for phase in self._phases for each in phase.transforms):
-            if transform.node.weights is not None:
-                format = transform.node.weights.format
-                widest = max(widest, format.width + (not format.signed))
-        return widest
+        stages = [each.node.weights for phase in self._phases for each in phase.transforms]
+        widths = [signed_bits(weights.format) for weights in stages if weights is not None]
+        return max(weight_bits(self._plan, self._phases, self._lanes), *widths, 1)
 
     # --- stages in the feed --------------------------------------------------------------------
     def stage_weights(self, transform: Transform, width: int) -> list[int]:
@@ -158,7 +139,7 @@ class Numbers:
         placed = products_of(self._plan, number, self._lanes)
         for segment, products in zip(phase.segments, placed, strict=True):
             terms = {product: self._terms(product) for product in products}
-            scale = self.weight_fraction(products)
+            scale = weight_fraction(products)
             left = [self._row_terms(row, products, terms, scale) for row in rows]
             for column in range(segment.columns):
                 found.append(
@@ -284,6 +265,27 @@ class Numbers:
             first[node] = _first(node) if isinstance(node, State) else rebuilt(node, first)
         graph = StepGraph(self._plan.graph.layer, tuple(first.values()), (), first[vector])
         return constant_values(graph, self._tensors)[first[vector]]
+
+
+class Shape(Numbers):
+    """The same layout without trained numbers: all are zero."""
+
+    def __init__(self, plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int) -> None:
+        constants = {
+            node.tensor.key: np.zeros(node.tensor.shape, np.int64)
+            for node in plan.graph.nodes
+            if isinstance(node, Constant) and node.tensor is not None
+        }
+        super().__init__(plan, schedule, phases, lanes, Parameters({}, constants, {}))
+
+    def weight_words(self, width: int) -> Sequence[int]:
+        """As many words as there are."""
+        used = [phase for n, phase in enumerate(self._phases) if self._plan.phase_rows(n)]
+        return range(sum(phase.groups * phase.weight_columns for phase in used))
+
+    def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
+        """Zeros."""
+        return np.zeros(tensor.shape, np.int64)
 
 
 def _first(state: State) -> Constant:

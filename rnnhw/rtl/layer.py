@@ -12,19 +12,20 @@ from rnnhw.dataflow import Input, Node, State, StepGraph
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
-from rnnhw.machine.phases import phases_of
+from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
+from rnnhw.machine.roms import bias_word
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
-from rnnhw.rtl.draft import Draft
-from rnnhw.rtl.images import Numbers
+from rnnhw.rtl.draft import Draft, InputWindow
+from rnnhw.rtl.images import Numbers, Shape
 from rnnhw.rtl.post import Accumulators, PostProcessor
-from rnnhw.rtl.text import Module, net_width
+from rnnhw.rtl.text import Module, Outline, net_width
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
 from rnnhw.weights import Parameters
 
-__all__ = ["emit_layer"]
+__all__ = ["emit_layer", "outline_layer"]
 
 
 def emit_layer(
@@ -32,15 +33,40 @@ def emit_layer(
     graph: StepGraph,
     lanes: int,
     parameters: Parameters,
-    windows: Mapping[int, int] | None = None,
+    windows: Mapping[int, InputWindow] | None = None,
 ) -> Module:
     """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.machine.layer_machine`
-    builds it. ``windows`` says how many steps an input joins, by its position.
+    builds it. ``windows`` are the inputs that join steps, by position.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
+    schedule, phases = _emittable(plan, lanes)
+    numbers = Numbers(plan, schedule, phases, lanes, parameters)
+    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
+    _Layer(draft).write()
+    return draft.module
+
+
+def outline_layer(
+    graph: StepGraph, lanes: int, windows: Mapping[int, InputWindow] | None = None
+) -> Module:
+    """The module of :func:`emit_layer` without the trained numbers: its instances with their
+    parameters, which no number changes.
+
+    Raises:
+        DesignError: the layer has something that cannot be emitted; the message says what.
+    """
+    plan = Plan(graph)
+    schedule, phases = _emittable(plan, lanes)
+    numbers = Shape(plan, schedule, phases, lanes)
+    draft = Draft(Outline("layer"), plan, schedule, phases, numbers, windows or {})
+    _Layer(draft).write()
+    return draft.module
+
+
+def _emittable(plan: Plan, lanes: int) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
     for where, what in obstacles(plan, schedule, phases):
@@ -48,10 +74,7 @@ def emit_layer(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
         )
-    numbers = Numbers(plan, schedule, phases, lanes, parameters)
-    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
-    _Layer(draft).write()
-    return draft.module
+    return schedule, phases
 
 
 @dataclass(frozen=True)
@@ -184,8 +207,9 @@ class _Layer:
         x = self._draft.inputs[0].name
         self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
 
-    def _window_arrival(self, node: Input, steps: int) -> None:
-        x, each = node.name, node.units // steps
+    def _window_arrival(self, node: Input, window: InputWindow) -> None:
+        x, steps = node.name, window.steps
+        each = node.units // steps
         bits = address_bits(each * (steps + 1))
         for flag in ("pending", "is_first", "is_last"):
             self._draft.module.declare(f"{x}_{flag}")
@@ -197,6 +221,7 @@ class _Layer:
             {
                 "EACH": each,
                 "STEPS": steps,
+                "LAST": int(window.last),
                 "FILL_BITS": steps.bit_length(),
                 "ADDRESS_BITS": bits,
             },
@@ -379,16 +404,15 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        words = self._draft.numbers.biases(early=early)
-        if not any(words):
+        bits, shift = bias_word(self._draft.plan, self._draft.schedule, early=early)
+        if not bits:
             return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
-        # Sums are exact modulo the accumulator's word: so may the biases be.
-        needed = 1 + max(max(word.bit_length(), (~word).bit_length()) for word in words)
-        bits = min(max(needed, 1), width)
+        words = [word >> shift for word in self._draft.numbers.biases(early=early)]
         file = self._draft.module.image(name, words, bits)
         return {
             "BIAS": 1,
             "BIAS_WIDTH": bits,
+            "BIAS_SHIFT": shift,
             "DEPTH": rows,
             "ADDRESS_BITS": address_bits(rows),
             "FILE": f'"{file}"',

@@ -30,6 +30,7 @@ from rnnhw.dataflow import (
     operation_table,
 )
 from rnnhw.machine.plan import Part, Plan, Rows, Value
+from rnnhw.machine.roms import uniform
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.numerics import Q
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
@@ -241,7 +242,7 @@ class PostProcessor:
         node = value.node
         if isinstance(node, Node) and self._plan.is_constant(node):
             numbers = self._constants[node]
-            if len(set(numbers)) == 1:
+            if uniform(node):
                 width = max(net_width(node.format), 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)
@@ -388,10 +389,12 @@ class PostProcessor:
         numbers = {table.function.name: number for number, table in enumerate(tables)}
         bits = max((len(tables) - 1).bit_length(), 1)
         words = [int(entry) for table in tables for entry in table.entries]
+        unsigned = all(table.unsigned for table in tables)
         name = self._module.wire(
             f"{self._prefix}row_table{len(self._tables)}", net_width(node.format)
         )
-        file = self._module.image(name, words, node.format.width)
+        width = node.table.word_bits(unsigned)
+        file = self._module.image(name, words, width)
         chosen = "".join(
             f"{self._row_gate}{stage} == {self._gate(gate)} ? {bits}'d{number} : "
             for gate, n in gates.items()
@@ -404,8 +407,8 @@ class PostProcessor:
             name,
             {
                 "ADDRESS_WIDTH": address,
-                "WIDTH": node.format.width,
-                "UNSIGNED": int(not node.format.signed),
+                "WIDTH": width,
+                "UNSIGNED": int(unsigned),
                 "TABLES": len(tables),
                 "SELECT_WIDTH": bits,
                 "FILE": f'"{file}"',
@@ -571,15 +574,17 @@ class PostProcessor:
         (a,), read, cycle = self._two(value)
         result = self._new(value, node.format)
         words = [int(entry) for entry in node.table.entries]
-        file = self._module.image(f"{result.name}_table", words, node.format.width)
+        unsigned = node.table.unsigned
+        width = node.table.word_bits(unsigned)
+        file = self._module.image(f"{result.name}_table", words, width)
         address = node.table.address.width
         self._instance(
             "rnnhw_lookup",
             result.name,
             {
                 "ADDRESS_WIDTH": address,
-                "WIDTH": node.format.width,
-                "UNSIGNED": int(not node.format.signed),
+                "WIDTH": width,
+                "UNSIGNED": int(unsigned),
                 "TABLES": 1,
                 "SELECT_WIDTH": 1,
                 "FILE": f'"{file}"',

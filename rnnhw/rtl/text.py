@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rnnhw.numerics import Q
 
-__all__ = ["Module", "hex_words", "identifier", "literal", "net_width"]
+__all__ = ["Instance", "Module", "Outline", "hex_words", "identifier", "literal", "net_width"]
 
 _KEYWORDS = """
 always and assign begin buf case default defparam disable edge else end endcase endfunction
@@ -53,6 +53,19 @@ def hex_words(values: Iterable[int], width: int) -> str:
     return "".join(f"{value & mask:0{digits}x}\n" for value in values)
 
 
+@dataclass(frozen=True)
+class Instance:
+    """A static module with its parameters, and what its ports are wired to."""
+
+    module: str
+    parameters: Mapping[str, int | str]
+    ports: Mapping[str, str]
+
+    def __getitem__(self, parameter: str) -> int:
+        """A parameter that is a whole number."""
+        return int(self.parameters[parameter])
+
+
 @dataclass
 class Module:
     """A module under construction, with the images and the static modules that it needs."""
@@ -62,7 +75,7 @@ class Module:
     declarations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
+    instances: list[Instance] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
     def fresh(self, name: str) -> str:
@@ -113,7 +126,7 @@ class Module:
         ports: Mapping[str, str],
     ) -> None:
         """Instantiate a static module."""
-        self.used.add(module)
+        self.instances.append(Instance(module, dict(parameters), dict(ports)))
         name = self.fresh(name)
         given = _wrapped([f".{key}({value})" for key, value in parameters.items()])
         wired = _wrapped([f".{key}({value})" for key, value in ports.items()])
@@ -132,12 +145,34 @@ class Module:
         if unread:
             self.add("", f"wire unused = &{{1'b0, {', '.join(unread)}}};")
 
+    @property
+    def used(self) -> set[str]:
+        """The modules that are instantiated."""
+        return {instance.module for instance in self.instances}
+
+    @property
+    def registers(self) -> int:
+        """Bits of the registers that the module has beside those of its instances."""
+        found = _REGISTERS.findall("\n".join([*self.declarations, *self.lines]))
+        return sum(int(high) - int(low) + 1 if high else 1 for high, low in found)
+
     def text(self) -> str:
         """The Verilog text."""
         ports = ",\n".join(f"  {port}" for port in self.ports)
         lines = [*self.declarations, *self.lines]
         body = "\n".join(f"  {line}" if line else "" for line in lines)
         return f"module {self.name} (\n{ports}\n);\n{body}\nendmodule\n"
+
+
+_REGISTERS = re.compile(r"^reg (?:signed )?(?:\[(\d+):(\d+)\] )?\w+;", re.MULTILINE)
+
+
+class Outline(Module):
+    """A module that holds no images: what there is without the numbers."""
+
+    def image(self, name: str, values: Iterable[int], width: int) -> str:
+        """The file's name alone."""
+        return f"{self.name}_{identifier(name)}.hex"
 
 
 def _wrapped(parts: Sequence[str]) -> list[str]:

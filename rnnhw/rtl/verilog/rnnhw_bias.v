@@ -5,7 +5,8 @@
 module rnnhw_bias #(
   parameter integer WIDTH = 24,
   parameter integer BIAS = 1,
-  parameter integer BIAS_WIDTH = 8,
+  parameter integer BIAS_WIDTH = 8,              // of a word in memory
+  parameter integer BIAS_SHIFT = 0,              // zeros below it
   parameter integer DEPTH = 16,
   parameter integer ADDRESS_BITS = 4,
   parameter FILE = "biases.hex"
@@ -24,7 +25,10 @@ module rnnhw_bias #(
     always @(posedge clk) index <= following;
     rnnhw_rom #(.WIDTH(BIAS_WIDTH), .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
       rom (.clk(clk), .address(following), .q(word));
-    assign bias = {{(WIDTH-BIAS_WIDTH){word[BIAS_WIDTH-1]}}, word};
+    /* verilator lint_off WIDTH */
+    wire signed [WIDTH-1:0] extended = word;
+    /* verilator lint_on WIDTH */
+    assign bias = extended <<< BIAS_SHIFT;
   end else begin : none
     wire unused = &{1'b0, clk, rst, next};
     assign bias = {WIDTH{1'b0}};

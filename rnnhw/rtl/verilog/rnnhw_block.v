@@ -20,9 +20,20 @@ module rnnhw_block #(
   reg [INDEX_BITS-1:0] base;
   reg [GROUP_BITS-1:0] group;
   wire block_ends = {{(32-GROUP_BITS){1'b0}}, group} == GROUPS - 1;
-  wire [31:0] offset = {{(32-COLUMN_BITS){1'b0}}, column} - FIRST;
-  assign active = run & (offset < COLUMNS);
-  assign index = base + offset[INDEX_BITS-1:0];
+  localparam [COLUMN_BITS-1:0] START = FIRST[COLUMN_BITS-1:0];
+  localparam integer BEHIND = FIRST + COLUMNS;
+  localparam [COLUMN_BITS-1:0] END = BEHIND[COLUMN_BITS-1:0];
+  localparam [COLUMN_BITS-1:0] ZERO = 0;
+  /* verilator lint_off UNUSED */
+  wire [COLUMN_BITS-1:0] offset = column - START;
+  /* verilator lint_on UNUSED */
+  /* verilator lint_off UNSIGNED */
+  assign active = run & (START == ZERO | column >= START) & (column < END);
+  /* verilator lint_on UNSIGNED */
+  /* verilator lint_off WIDTH */
+  wire [INDEX_BITS-1:0] ahead = offset;
+  /* verilator lint_on WIDTH */
+  assign index = base + ahead;
   always @(posedge clk)
     if (begins) begin
       base <= 0; group <= 0;

@@ -12,8 +12,19 @@ module rnnhw_broadcast #(
   output wire                   active,           // this column is one of the segment's
   output wire [INDEX_BITS-1:0]  index             // of the element to read
 );
-  wire [31:0] offset = {{(32-COLUMN_BITS){1'b0}}, column} - FIRST;
-  assign active = run & (offset < COLUMNS);
-  assign index = offset[INDEX_BITS-1:0];
+  // Columns from one group to the next fit COLUMN_BITS: so does where the segment ends.
+  localparam [COLUMN_BITS-1:0] START = FIRST[COLUMN_BITS-1:0];
+  localparam integer BEHIND = FIRST + COLUMNS;
+  localparam [COLUMN_BITS-1:0] END = BEHIND[COLUMN_BITS-1:0];
+  localparam [COLUMN_BITS-1:0] ZERO = 0;
+  /* verilator lint_off UNUSED */
+  wire [COLUMN_BITS-1:0] offset = column - START;
+  /* verilator lint_on UNUSED */
+  /* verilator lint_off UNSIGNED */
+  assign active = run & (START == ZERO | column >= START) & (column < END);
+  /* verilator lint_on UNSIGNED */
+  /* verilator lint_off WIDTH */
+  assign index = offset;
+  /* verilator lint_on WIDTH */
 endmodule
 `default_nettype wire

@@ -42,23 +42,33 @@ module rnnhw_control #(
   reg [GROUP_BITS-1:0]     group;
   reg [TRANSFORM_BITS-1:0] waiting;
 
-  wire [31:0] columns   = COLUMNS[phase*32 +: 32];
-  wire [31:0] period    = PERIOD[phase*32 +: 32];
-  wire [31:0] groups    = GROUPS[phase*32 +: 32];
-  wire        last_group = {{(32-GROUP_BITS){1'b0}}, group} == groups - 1;
-  /* verilator lint_off UNUSED */
-  wire [31:0] row_count = last_group ? LAST_ROWS[phase*32 +: 32] : ROWS[phase*32 +: 32];
-  wire [31:0] transform = TRANSFORM[phase*32 +: 32];
-  wire [31:0] ordinal   = {{(32-COLUMN_BITS){1'b0}}, column};
-  wire        last_phase = {{(32-PHASE_BITS){1'b0}}, phase} == PHASES - 1;
+  // A counter ends at its count less one. The tables are taken in as many bits as the counters
+  // have; with one phase they are constants.
+  function [PHASES*32-1:0] less_one(input [PHASES*32-1:0] fields);
+    integer field;
+    for (field = 0; field < PHASES; field = field + 1)
+      less_one[field*32 +: 32] = fields[field*32 +: 32] - 1;
+  endfunction
+  localparam [PHASES*32-1:0] LAST_COLUMN = less_one(COLUMNS);
+  localparam [PHASES*32-1:0] LAST_CYCLE = less_one(PERIOD);
+  localparam [PHASES*32-1:0] LAST_GROUP = less_one(GROUPS);
+  localparam integer FINAL = PHASES - 1;
+
+  wire [PHASE_BITS-1:0] at = PHASES > 1 ? phase : {PHASE_BITS{1'b0}};
+  wire [COLUMN_BITS-1:0] end_of_columns = LAST_COLUMN[at*32 +: COLUMN_BITS];
+  wire [COLUMN_BITS-1:0] end_of_period  = LAST_CYCLE[at*32 +: COLUMN_BITS];
+  wire last_group = group == LAST_GROUP[at*32 +: GROUP_BITS];
+  wire last_phase = PHASES == 1 | phase == FINAL[PHASE_BITS-1:0];
+  wire [TRANSFORM_BITS-1:0] transform = TRANSFORM[at*32 +: TRANSFORM_BITS];
+  wire transforms = TRANSFORM != 0 & waiting != 0;
 
   assign take        = ~busy & go;
   assign idle        = ~busy;
   assign begins      = take | next;
   assign finish      = done & last_phase;
-  assign last_column = run & (ordinal == columns - 1);
-  assign group_ends  = run & (ordinal == (last_group ? columns : period) - 1);
-  assign rows        = row_count[ROW_BITS-1:0];
+  assign last_column = run & (column == end_of_columns);
+  assign group_ends  = run & (column == (last_group ? end_of_columns : end_of_period));
+  assign rows        = last_group ? LAST_ROWS[at*32 +: ROW_BITS] : ROWS[at*32 +: ROW_BITS];
 
   always @(posedge clk)
     if (rst) begin
@@ -73,8 +83,8 @@ module rnnhw_control #(
       if (begins) begin
         column <= 0; group <= 0;
         run <= transform == 0;
-        waiting <= transform[TRANSFORM_BITS-1:0];
-      end else if (waiting != 0) begin
+        waiting <= transform;
+      end else if (transforms) begin
         waiting <= waiting - 1'b1;
         run <= waiting == 1;
       end else if (group_ends) begin

@@ -12,6 +12,7 @@ module rnnhw_drain #(
   parameter integer GATE_BITS = 1,
   parameter integer BIAS = 1,
   parameter integer BIAS_WIDTH = 8,
+  parameter integer BIAS_SHIFT = 0,
   parameter integer DEPTH = 16,                     // rows of a step
   parameter integer ADDRESS_BITS = 4,
   parameter FILE = "biases.hex"
@@ -49,8 +50,8 @@ module rnnhw_drain #(
     end
   end
 
-  rnnhw_bias #(.WIDTH(WIDTH), .BIAS(BIAS), .BIAS_WIDTH(BIAS_WIDTH), .DEPTH(DEPTH),
-               .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
+  rnnhw_bias #(.WIDTH(WIDTH), .BIAS(BIAS), .BIAS_WIDTH(BIAS_WIDTH), .BIAS_SHIFT(BIAS_SHIFT),
+               .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
     biases (.clk(clk), .rst(rst), .next(shift & counted), .bias(bias));
 endmodule
 `default_nettype wire

@@ -11,7 +11,7 @@ module rnnhw_result #(
 );
   assign done = valid & ({{(32-INDEX_BITS){1'b0}}, index} == UNITS - 1);
   always @(posedge clk)
-    if (rst) index <= 0;
-    else if (valid) index <= done ? {INDEX_BITS{1'b0}} : index + 1'b1;
+    if (rst | done) index <= 0;
+    else if (valid) index <= index + 1'b1;
 endmodule
 `default_nettype wire

@@ -17,11 +17,13 @@ module rnnhw_ring #(
   input  wire [INDEX_BITS-1:0]            index,
   output wire signed [WIDTH+UNSIGNED-1:0] q
 );
-  reg [WIDTH-1:0] words [0:DEPTH-1];
+  // No element is read for use in the cycle in which it is written (`no_rw_check`).
+  (* no_rw_check *) reg [WIDTH-1:0] words [0:DEPTH-1];
   reg [WIDTH-1:0] read;
+  localparam [ADDRESS_BITS:0] SIZE = DEPTH[ADDRESS_BITS:0];
+  wire [ADDRESS_BITS:0] sum = {1'b0, base} + {{(ADDRESS_BITS+1-INDEX_BITS){1'b0}}, index};
   /* verilator lint_off UNUSED */
-  wire [31:0] sum = {{(32-ADDRESS_BITS){1'b0}}, base} + {{(32-INDEX_BITS){1'b0}}, index};
-  wire [31:0] address = sum >= DEPTH ? sum - DEPTH : sum;
+  wire [ADDRESS_BITS:0] address = sum >= SIZE ? sum - SIZE : sum;
   /* verilator lint_on UNUSED */
   always @(posedge clk) begin
     if (we) words[write_address] <= d[WIDTH-1:0];

@@ -7,6 +7,7 @@ module rnnhw_snapshot #(
   parameter integer WIDTH = 24,
   parameter integer BIAS = 1,
   parameter integer BIAS_WIDTH = 8,
+  parameter integer BIAS_SHIFT = 0,
   parameter integer DEPTH = 16,                     // rows of a step
   parameter integer ADDRESS_BITS = 4,
   parameter FILE = "input_biases.hex"
@@ -28,8 +29,8 @@ module rnnhw_snapshot #(
     if (shift) value <= head + bias;
   end
 
-  rnnhw_bias #(.WIDTH(WIDTH), .BIAS(BIAS), .BIAS_WIDTH(BIAS_WIDTH), .DEPTH(DEPTH),
-               .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
+  rnnhw_bias #(.WIDTH(WIDTH), .BIAS(BIAS), .BIAS_WIDTH(BIAS_WIDTH), .BIAS_SHIFT(BIAS_SHIFT),
+               .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS), .FILE(FILE))
     biases (.clk(clk), .rst(rst), .next(shift & counted), .bias(bias));
 endmodule
 `default_nettype wire

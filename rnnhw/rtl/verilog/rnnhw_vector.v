@@ -23,7 +23,8 @@ module rnnhw_vector #(
   input  wire [INDEX_BITS-1:0]            read_index,
   output wire signed [WIDTH+UNSIGNED-1:0] q
 );
-  reg [WIDTH-1:0] words [0:(BANKS << INDEX_BITS)-1];
+  // No element is read for use in the cycle in which it is written (`no_rw_check`).
+  (* no_rw_check *) reg [WIDTH-1:0] words [0:(BANKS << INDEX_BITS)-1];
   reg [WIDTH-1:0] read;
   wire [WIDTH-1:0] word;
 

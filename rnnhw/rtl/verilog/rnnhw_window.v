@@ -27,8 +27,10 @@ module rnnhw_window #(
   output wire [SPAN*WIDTH-1:0]   window           // one cycle behind `column`: unit 0 lowest
 );
   reg signed [POSITION_BITS-1:0] start, position;
-  wire [31:0] offset = {{(32-COLUMN_BITS){1'b0}}, column} - FIRST;
-  assign active = run & (offset < COLUMNS);
+  localparam [COLUMN_BITS-1:0] START = FIRST[COLUMN_BITS-1:0];
+  localparam integer BEHIND = FIRST + COLUMNS;
+  localparam [COLUMN_BITS-1:0] END = BEHIND[COLUMN_BITS-1:0];
+  assign active = run & (column >= START) & (column < END);
   assign index = position[INDEX_BITS-1:0];
 
   // Where reading starts in this group: LOWER before its first unit, modulo UNITS if cyclic.

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnhw.cost import estimate
 from rnnhw.design import Design
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.files import check_writable
 from rnnhw.machine import Accelerator, accelerator, output_cycles
 from rnnhw.network import Network
@@ -96,6 +96,7 @@ def emit(
         if len(chosen) > 1:
             raise UsageError("one file cannot hold the waves of two simulators", "choose one")
         check_writable(recorded)
+    _only_plain(design)
     machine = accelerator(design.network, _lanes(design, lanes))
     name = design.path.stem if design.path else "network"
     parameters = design.parameters
@@ -119,6 +120,17 @@ def emit(
 _check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
 
 
+def _only_plain(design: Design) -> None:
+    """Refuse a target with a schedule that is reported but not emitted."""
+    special = design.target.arrangement.special if design.target else ()
+    if special:
+        raise DesignError(
+            f"{design.place}: a target with {', '.join(special)} cannot be emitted yet: only an "
+            "engine for every layer, one step of one sequence at a time, weights on chip",
+            "leave them out of the design's Target; `rnnhw report` takes them as options",
+        )
+
+
 def _lanes(
     design: Design, lanes: int | Mapping[str, int] | Literal["auto"] | None
 ) -> int | Mapping[str, int]:
@@ -130,6 +142,12 @@ def _lanes(
         if not plan.met:
             raise UsageError(
                 f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+            )
+        if plan.streamed:
+            raise UsageError(
+                f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
+                "be emitted yet",
+                "name a larger device in the design's Target, or give --lanes a number",
             )
         return plan.lanes
     return lanes

@@ -1,0 +1,62 @@
+"""Widths of what the lanes multiply: operands that meet the accumulators, weights at one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnhw.dataflow import Matvec
+from rnnhw.machine.feeds import products_of
+from rnnhw.machine.phases import Phase
+from rnnhw.machine.plan import Plan
+from rnnhw.numerics import Q
+
+__all__ = ["operand_bits", "segment_shift", "signed_bits", "weight_bits", "weight_fraction"]
+
+_UNIT_WEIGHT = 2
+"""Bits of a weight that is -1, 0 or 1."""
+
+
+def signed_bits(format: Q) -> int:
+    """Bits of a number as a signed one."""
+    return format.width + (not format.signed)
+
+
+def weight_fraction(products: Sequence[Matvec]) -> int:
+    """Fraction bits of the weights of a segment: the most that one of its products has."""
+    return max(0 if p.weights is None else p.weights.format.fraction for p in products)
+
+
+def segment_shift(plan: Plan, phases: Sequence[Phase], lanes: int, phase: int, segment: int) -> int:
+    """By how many bits the operands of a segment move to meet the accumulators."""
+    products = products_of(plan, phase, lanes)[segment]
+    vector = phases[phase].segments[segment].vector
+    own = weight_fraction(products) + vector.format.fraction
+    return plan.accumulator(phase).fraction - own
+
+
+def operand_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
+    """Bits of the widest operand of the columns; 0 without columns."""
+    return max(
+        (
+            signed_bits(segment.vector.format)
+            + max(segment_shift(plan, phases, lanes, number, position), 0)
+            for number, phase in enumerate(phases)
+            for position, segment in enumerate(phase.segments)
+        ),
+        default=0,
+    )
+
+
+def weight_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
+    """Bits of the widest weight of the columns, signed; 0 without columns."""
+    widest = 0
+    for number in range(len(phases)):
+        for products in products_of(plan, number, lanes):
+            scale = weight_fraction(products)
+            for product in products:
+                if product.weights is None:
+                    widest = max(widest, _UNIT_WEIGHT)
+                    continue
+                format = product.weights.format
+                widest = max(widest, signed_bits(format) + scale - format.fraction)
+    return widest
