@@ -131,5 +131,5 @@ class Draft:
             sum((value & mask) << (k * width) for k, value in enumerate(values[at : at + elements]))
             for at in range(0, len(values), elements)
         ]
-        name = f"{state.name.removesuffix('.previous')}_initial_by{elements}"
+        name = f"{state.name.removesuffix('.previous')}_initial_by{elements}x{width}"
         return {"FIRST_VALUE": 2, "FILE": f'"{self.module.image(name, words, elements * width)}"'}
