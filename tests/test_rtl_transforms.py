@@ -115,14 +115,14 @@ def _fields(formats: Formats) -> dict[str, Q | None]:
     return {name: getattr(formats, name) for name in formats.__dataclass_fields__}
 
 
-SIZES = [(2, 1), (4, 1), (4, 3), (8, 1), (8, 5), (16, 4), (16, 16), (32, 4), (64, 2)]
+SIZES = [(2, 1), (4, 3), (8, 1), (8, 5), (16, 16), (32, 4)]
 WORDS = [NARROW, BYTES, WIDE]
 
 
 def cases_of(structure: Structure):
     """Sizes, lanes, words, casts and cells in turn."""
     for index, (n, lanes) in enumerate(SIZES):
-        for cell in ("elman", ("lstm", "after", "before")[index % 3])[: 1 if n > 16 else 2]:
+        for cell in ("elman", ("lstm", "after", "before")[index % 3])[: 1 if n > 8 else 2]:
             stage = list(STAGES)[(index + len(cell)) % len(STAGES)]
             yield cell, n, lanes, WORDS[index % 3], stage
 
@@ -143,16 +143,15 @@ def test_transforms_are_equal_in_every_value_and_cycle(
         if machine.basis is Basis.REALISED:
             assert_equal_in_verilog(case, tmp_path / str(number))
             ran += 1
-    assert ran >= (4 if isinstance(structure, Product) else 9)
+    assert ran >= 6
 
 
 @simulated
-@pytest.mark.parametrize(("n", "lanes"), [(256, 24), (128, 1)])
-def test_the_longest_transforms(n: int, lanes: int, tmp_path: Path) -> None:
-    for structure in (Hadamard(), Butterfly()):
-        case = drawn(structure, "elman", n, lanes, BYTES, "half up")
-        assert case is not None
-        assert_equal_in_verilog(case, tmp_path / type(structure).__name__)
+@pytest.mark.parametrize("structure", [Hadamard(), Butterfly()], ids=repr)
+def test_the_longest_transforms(structure: Structure, tmp_path: Path) -> None:
+    case = drawn(structure, "elman", 256, 24, BYTES, "half up")
+    assert case is not None
+    assert_equal_in_verilog(case, tmp_path)
 
 
 def test_gates_read_one_transform_in_one_segment() -> None:
