@@ -199,6 +199,8 @@ class Phase:
                 return start, width
             case Feed.WINDOW:
                 return start - self.window_units + 1, width
+            case Feed.CYCLIC:
+                return start - self.window_units + 1, 0
             case Feed.PAIRS:
                 return start - segment.pair_words(self.window_units) + 1, 1
             case _:

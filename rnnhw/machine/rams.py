@@ -6,6 +6,7 @@ what feeds pairs or a selection lies in words of several elements.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
 from rnnhw.dataflow import Constant, Input, Node, State, unwired
@@ -49,9 +50,6 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
-    words = _words(phases)
-    # A feed has a memory of its own.
-    feeds = [s for phase in phases for each in phase.segments for s in stored_vectors(each.vector)]
     by_unit = unit_reads(schedule)
     shuffled = {v for each in permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
     for node in plan.graph.nodes:
@@ -59,9 +57,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             name = node.name.removesuffix(".previous")
             kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                word, copies = words.get(node, 1), max(feeds.count(node), 1)
-                memory = _buffer(name, kind, node, word=word, copies=copies)
-                yield Held(memory, _bits(plan, node))
+                yield from _fed(phases, name, kind, node, _bits(plan, node))
             if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
                 banks = 2 if node in shuffled else 1
@@ -71,21 +67,32 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
-            word, copies = words.get(vector, 1), max(feeds.count(vector), 1)
-            kind = MemoryKind.VECTORS
-            yield Held(_buffer(vector.name, kind, vector, banks=1, word=word, copies=copies))
+            yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
     yield from _crossing(plan, schedule)
     yield from _transform_buffers(plan, phases)
 
 
-def _words(phases: Sequence[Phase]) -> dict[Node, int]:
-    """The elements that a memory has to give at once, for every vector behind columns."""
-    words: dict[Node, int] = {}
-    for phase in phases:
-        for segment in phase.segments:
-            for source in stored_vectors(segment.vector):
-                words[source] = max(words.get(source, 1), segment.word)
-    return words
+def _fed(
+    phases: Sequence[Phase],
+    name: str,
+    kind: MemoryKind,
+    vector: Node,
+    bits: tuple[tuple[Hashable, int], ...],
+    *,
+    banks: int = 2,
+) -> Iterator[Held]:
+    """The memories of a vector behind columns: a feed has one of its own, with the elements that
+    it reads at once in a word."""
+    words = Counter(
+        segment.word
+        for phase in phases
+        for segment in phase.segments
+        for source in stored_vectors(segment.vector)
+        if source is vector
+    ) or {1: 1}
+    for number, (word, copies) in enumerate(words.items()):
+        own = name + f" {number}" * bool(number)
+        yield Held(_buffer(own, kind, vector, banks=banks, word=word, copies=copies), bits)
 
 
 def _phase(plan: Plan, node: Node | Rows) -> int:

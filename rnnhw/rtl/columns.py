@@ -143,7 +143,11 @@ class Columns:
             operand = aligned(f"{name}_element", own, 0, shift, width)
             return Column(f"{name}_active", (operand,) * self._draft.lanes)
         rows = max(phase.gates, 1)
-        units = [aligned(f"{name}_window", own, unit * own, shift, width) for unit in range(span)]
+        bits = self._window_width(segment)
+        units = [
+            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < own)
+            for unit in range(span)
+        ]
         own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._draft.lanes))
         return Column(f"{name}_active", own_units)
 
@@ -157,7 +161,7 @@ class Columns:
     ) -> None:
         """The feed of a butterfly stage, with the memory of words behind it."""
         module, vector, span = self._draft.module, segment.vector, phase.window_units
-        own, elements = net_width(vector.format), segment.word
+        own, elements = self._window_width(segment), segment.word
         counted = {
             "WORD_BITS": (vector.units // elements - 1).bit_length(),
             "ELEMENTS": elements,
@@ -195,7 +199,7 @@ class Columns:
 
     def _words(self, feed: str, vector: Node, counted: dict[str, int]) -> str:
         """The memory of words behind a feed; gives the net of what is read."""
-        module, width = self._draft.module, net_width(vector.format)
+        module, width = self._draft.module, vector.format.width
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
         banks = 1
         if isinstance(vector, Input):
@@ -211,19 +215,19 @@ class Columns:
                 "we": f"{x}_valid",
                 "write_bank": f"{x}_write_bank",
                 "write_index": f"{x}_index",
-                "d": f"{x}_data",
+                "d": self._stored(f"{x}_data", vector),
                 "read_bank": f"{x}_read_bank",
             }
         else:
             self.written.setdefault(vector, []).append(feed)
             module.declare(f"{feed}_we")
             module.declare(f"{feed}_write_index", address_bits(vector.units))
-            module.declare(f"{feed}_d", width, signed=True)
+            module.declare(f"{feed}_d", net_width(vector.format), signed=True)
             written = {
                 "we": f"{feed}_we",
                 "write_bank": "~bank",
                 "write_index": f"{feed}_write_index",
-                "d": f"{feed}_d",
+                "d": self._stored(f"{feed}_d", vector),
                 "read_bank": "bank",
             }
             if isinstance(vector, State):
@@ -249,6 +253,16 @@ class Columns:
             },
         )
         return name
+
+    def _window_width(self, segment: Segment) -> int:
+        """Bits of an element in the window of a segment: those of the memory."""
+        format = segment.vector.format
+        plain = segment.feed is Feed.PAIRS and not self._draft.plan.in_feed(segment.vector)
+        return format.width if plain else net_width(format)
+
+    def _stored(self, net: str, vector: Node) -> str:
+        """The bits of an element that a memory of words holds."""
+        return net if vector.format.signed else f"{net}[{vector.format.width - 1}:0]"
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
@@ -330,11 +344,13 @@ class Columns:
         return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
 
 
-def aligned(name: str, width: int, low: int, shift: int, operand: int) -> str:
+def aligned(
+    name: str, width: int, low: int, shift: int, operand: int, *, unsigned: bool = False
+) -> str:
     """Bits ``low`` on of a net, ``width`` of them, shifted left and extended to an operand."""
     whole = low == 0 and not name.endswith("_window")
     bits = name if whole else f"{name}[{low + width - 1}:{low}]"
-    sign = f"{name}[{low + width - 1}]"
+    sign = "1'b0" if unsigned else f"{name}[{low + width - 1}]"
     extended = operand - width - shift
     parts = [f"{{{extended}{{{sign}}}}}"] * bool(extended) + [bits] + [f"{shift}'b0"] * bool(shift)
     return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"

@@ -12,7 +12,7 @@ from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
-from rnnhw.machine.operands import segment_shift, signed_bits, weight_bits, weight_fraction
+from rnnhw.machine.operands import segment_shift, weight_bits, weight_fraction
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.regrouping import rebuilt, tensor_values
@@ -97,9 +97,7 @@ class Numbers:
 
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""
-        stages = [each.node.weights for phase in self._phases for each in phase.transforms]
-        widths = [signed_bits(weights.format) for weights in stages if weights is not None]
-        return max(weight_bits(self._plan, self._phases, self._lanes), *widths, 1)
+        return max(weight_bits(self._plan, self._phases, self._lanes), 1)
 
     # --- stages in the feed --------------------------------------------------------------------
     def stage_weights(self, transform: Transform, width: int) -> list[int]:
@@ -107,7 +105,7 @@ class Numbers:
         the order of use: lower and upper outputs by turns, two columns each."""
         node, mask = transform.node, (1 << width) - 1
         assert node.weights is not None
-        weights = tensor_values(self._parameters.raw, node.weights).reshape(-1, 2, 2).tolist()
+        weights = self.tensor(node.weights).reshape(-1, 2, 2).tolist()
         return [
             sum(
                 (weights[first + k][output][column] & mask) << (k * width)
@@ -286,6 +284,10 @@ class Shape(Numbers):
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
         """Zeros."""
         return np.zeros(tensor.shape, np.int64)
+
+    def first_values(self, state: State) -> list[int]:
+        """Zeros."""
+        return [0] * state.units
 
 
 def _first(state: State) -> Constant:

@@ -12,6 +12,7 @@ from rnnhw.dataflow import Input, Node, State, StepGraph
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
+from rnnhw.machine.operands import stage_weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
 from rnnhw.machine.roms import bias_word
@@ -287,7 +288,8 @@ class _Layer:
         )
         issue, weights = "column_issue", "column_weights"
         if stages:
-            weights = self._stage_weights(weight)
+            column_weight, weight = weight, max(weight, stage_weight_bits(self._draft.neurons))
+            weights = self._stage_weights(column_weight, weight)
             issue = f"{issue} | stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
@@ -312,15 +314,18 @@ class _Layer:
         )
         self._drain(width)
 
-    def _stage_weights(self, weight: int) -> str:
-        """The weights of the column at the lanes: of a stage, or of rows."""
+    def _stage_weights(self, own: int, weight: int) -> str:
+        """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
+        of rows."""
         module, width = self._draft.module, self._draft.lanes * weight
+        column = ("column_weights", self._draft.lanes, own, weight)
+        rows = self._transforms.resized("weights_of_rows", *column)
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
         words = f"{{{idle}'b0, {stages}}}" if idle else stages
         module.declarations.append("reg stage_read;")
         module.add("always @(posedge clk) stage_read <= stage_issue;")
-        chosen = f"stage_read ? {words} : column_weights"
+        chosen = f"stage_read ? {words} : {rows}"
         return module.wire("weights", width, chosen, signed=False)
 
     def _pass_alone(self, width: int) -> None:

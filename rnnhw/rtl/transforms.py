@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rnnhw.dataflow import Cast, Matvec, Node, State, unwired
 from rnnhw.machine.chains import Chain, chains_of
 from rnnhw.machine.memory import address_bits
+from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits
 from rnnhw.machine.phases import NEURON_CYCLES, Transform
 from rnnhw.machine.schedule import cast_latency
 from rnnhw.numerics import Q
@@ -353,31 +354,36 @@ class Transforms:
         idle = [f"{operand}'b0"] * (self._draft.lanes - shape.width)
         return Column(f"{name}_issue", (*lanes, *idle))
 
-    def weights(self, weight: int) -> str:
-        """The net with a word of the weights of stages, ``weight`` bits each."""
+    def weights(self, width: int) -> str:
+        """The net with a word of the weights of stages, of ``width`` bits each."""
         module, numbers = self._draft.module, self._draft.numbers
+        weight = stage_weight_bits(self._draft.neurons)
         words = [
             word
             for each in self._passes
             if each.transform.weighted
             for word in numbers.stage_weights(each.transform, weight)
         ]
-        width = self.elements * weight
-        file = module.image("stage_weights", words, width)
-        module.wire("stage_weights", width, signed=False)
+        bits = self.elements * weight
+        file = module.image("stage_weights", words, bits)
+        module.wire("stage_weights", bits, signed=False)
         module.wire("stage_issue", 0, " | ".join(f"{n}_issue" for n in self.neurons), signed=False)
         module.instance(
             "rnnhw_weights",
             "stage_weight_memory",
             {
-                "WIDTH": width,
+                "WIDTH": bits,
                 "DEPTH": len(words),
                 "ADDRESS_BITS": address_bits(len(words)),
                 "FILE": f'"{file}"',
             },
             {"clk": "clk", "rewind": "take", "next": "stage_issue", "q": "stage_weights"},
         )
-        return "stage_weights"
+        return self.resized("weights_of_stage", "stage_weights", self.elements, weight, width)
+
+    def resized(self, name: str, net: str, elements: int, width: int, to: int) -> str:
+        """The net with a word's elements of ``width`` bits extended ``to`` others."""
+        return self._resized(name, _Word(net, elements, width), to).net
 
     def _stage_sums(self) -> None:
         module, elements = self._draft.module, self.elements
@@ -416,13 +422,7 @@ class Transforms:
             shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
         choices = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
         rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
-        bits = max(
-            1 + max(value.bit_length(), (~value).bit_length())
-            for row in rows
-            for word in row
-            for value in word
-        )
-        bits = min(max(bits, 2), found.width)
+        bits = max(stage_bias_bits(self._draft.neurons), 2)
         mask = (1 << bits) - 1
         words = [
             sum((value & mask) << (place * bits) for place, value in enumerate(word))
