@@ -502,7 +502,7 @@ def _basis(report: Report) -> Figure:
     found = {layer.cycles_basis for layer in report.layers}
     if report.totals.cycles_per_step.value is None or "not known" in found:
         return not_known()
-    return derived("modelled" if "modelled" in found else "measured")
+    return derived("modelled" if "modelled" in found else "realised")
 
 
 def _with_ratio(entry: Entry, base: Entry) -> Entry:

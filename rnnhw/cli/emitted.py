@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +28,8 @@ def emitted_text(emitted: Emitted) -> RenderableType:
     bench = [f"{emission.name}_tb.v"] if emitted.stimulus else []
     images = sum(name.endswith(".hex") for name in emitted.files)
     files = [
-        ("generated", ", ".join([*generated, *bench])),
-        ("static modules", ", ".join(static_modules(emission))),
+        ("generated", _listed([*generated, *bench])),
+        ("static modules", _listed(static_modules(emission))),
         ("memory images", f"{images}, *.hex"),
         ("for tools", ", ".join(f"{emission.name}.{end}" for end in ("f", "core", "h"))),
     ]
@@ -50,6 +52,11 @@ def emitted_text(emitted: Emitted) -> RenderableType:
     if emitted.runs:
         parts += _check(emitted)
     return Group(*parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in lines that fit a terminal beside what they are."""
+    return "\n".join(textwrap.wrap(", ".join(names), 76, break_on_hyphens=False))
 
 
 def _check(emitted: Emitted) -> list[RenderableType]:
