@@ -215,7 +215,7 @@ class Columns:
                 "we": f"{x}_valid",
                 "write_bank": f"{x}_write_bank",
                 "write_index": f"{x}_index",
-                "d": self._stored(f"{x}_data", vector),
+                "d": f"{x}_data",
                 "read_bank": f"{x}_read_bank",
             }
         else:
@@ -227,7 +227,7 @@ class Columns:
                 "we": f"{feed}_we",
                 "write_bank": "~bank",
                 "write_index": f"{feed}_write_index",
-                "d": self._stored(f"{feed}_d", vector),
+                "d": f"{feed}_d",
                 "read_bank": "bank",
             }
             if isinstance(vector, State):
@@ -241,6 +241,7 @@ class Columns:
                 "WORDS": vector.units // counted["ELEMENTS"],
                 **counted,
                 "WIDTH": width,
+                "UNSIGNED": int(not vector.format.signed),
                 "BANKS": banks,
                 **first,
             },
@@ -259,10 +260,6 @@ class Columns:
         format = segment.vector.format
         plain = segment.feed is Feed.PAIRS and not self._draft.plan.in_feed(segment.vector)
         return format.width if plain else net_width(format)
-
-    def _stored(self, net: str, vector: Node) -> str:
-        """The bits of an element that a memory of words holds."""
-        return net if vector.format.signed else f"{net}[{vector.format.width - 1}:0]"
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""

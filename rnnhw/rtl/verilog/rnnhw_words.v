@@ -10,6 +10,7 @@ module rnnhw_words #(
   parameter integer ELEMENTS = 2,                   // a power of two
   parameter integer ELEMENT_BITS = 1,               // of the number of an element, 0 for one
   parameter integer WIDTH = 8,
+  parameter integer UNSIGNED = 0,                   // `d` has a zero above the element
   parameter integer BANKS = 2,
   parameter integer FIRST_VALUE = 0,
   parameter FILE = "first.hex"
@@ -18,7 +19,7 @@ module rnnhw_words #(
   input  wire                               first,
   input  wire                               we, write_bank,
   input  wire [WORD_BITS+ELEMENT_BITS-1:0]  write_index,
-  input  wire [WIDTH-1:0]                   d,
+  input  wire [WIDTH+UNSIGNED-1:0]          d,
   input  wire                               read_bank,
   input  wire [WORD_BITS-1:0]               word,
   output wire [ELEMENTS*WIDTH-1:0]          q
@@ -28,8 +29,10 @@ module rnnhw_words #(
   wire full;
   wire [WORD_BITS-1:0] write_word = write_index[WORD_BITS+ELEMENT_BITS-1:ELEMENT_BITS];
   rnnhw_gather #(.ELEMENTS(ELEMENTS), .ELEMENT_BITS(NUMBER_BITS), .WIDTH(WIDTH))
-    gather (.clk(clk), .we(we), .element(write_index[NUMBER_BITS-1:0]), .d(d), .full(full),
+    gather (.clk(clk), .we(we), .element(write_index[NUMBER_BITS-1:0]), .d(d[WIDTH-1:0]), .full(full),
             .q(gathered));
+
+  wire unused_sign = &{1'b0, d};
 
   reg [ELEMENTS*WIDTH-1:0] words [0:(BANKS << WORD_BITS)-1];
   reg [ELEMENTS*WIDTH-1:0] read;
