@@ -141,8 +141,9 @@ GRID = (
 """30 designs, each on both families."""
 
 
-def drawn(count: int, seed: int) -> list[Point]:
-    """Other designs at random from the same range, each one that can have its lanes."""
+def drawn(count: int, seed: int, *, small: bool = False) -> list[Point]:
+    """Other designs at random from the same range, each one that can have its lanes; ``small``:
+    of few units, lanes and bits."""
     r = random.Random(seed)
     found: list[Point] = []
     while len(found) < count:
@@ -150,10 +151,10 @@ def drawn(count: int, seed: int) -> list[Point]:
         point = Point(
             cell,
             "dense" if cell == "head" or r.random() < 0.25 else r.choice(list(STRUCTURES)),
-            r.choice([4, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64]),
-            r.randint(1, 16),
-            r.choice([4, 5, 6, 7, 8, 8, 8, 9, 10, 12, 14, 16]),
-            inputs=r.choice([2, 4, 8, 8, 12, 16, 32]),
+            r.choice([4, 5, 6, 8] if small else [4, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64]),
+            r.randint(1, 2 if small else 16),
+            r.choice([4, 5, 6] if small else [4, 5, 6, 7, 8, 8, 8, 9, 10, 12, 14, 16]),
+            inputs=r.choice([2, 3, 4] if small else [2, 4, 8, 8, 12, 16, 32]),
             hard=cell in ("elman", "stack") and r.random() < 0.25,
             unsigned=cell in ("elman", "stack") and r.random() < 0.25,
         )

@@ -61,8 +61,6 @@ from rnnhw.machine import (
 from rnnhw.network import Network
 from rnnhw.placement import (
     dsp_blocks,
-    fit_note,
-    layer_fit,
     logic,
     multiplier_blocks,
     place,
@@ -797,10 +795,10 @@ def _logic(machine: Accelerator, index: int, profile: Fpga, resource: str) -> Fi
     layer = machine.layers[index]
     if machine.engine is not None or not isinstance(machine.paces[index], Sequential):
         return not_known("no fit was made with this schedule")
-    fit = layer_fit(layer, profile, "lut" if resource == "lut" else "ff")
-    if fit is None:
+    found = logic(layer, profile, "lut" if resource == "lut" else "ff")
+    if found is None:
         return not_known("the profile has no fit for this kind of layer")
-    return derived(logic(layer, fit), fit_note(layer, fit))
+    return derived(*found)
 
 
 # --- ASIC --------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rnnhw.rtl.simulators import simulators
 from rnnhw.simulation import chosen_samples, simulate
 from rnnhw.tasks import Samples
 
-__all__ = ["DEFAULT_CYCLES", "Emitted", "emit"]
+__all__ = ["DEFAULT_CYCLES", "Emitted", "emit", "lanes_of"]
 
 DEFAULT_CYCLES = 50_000
 """The test bench holds as many of the first sequences as fit these cycles, at least one."""
@@ -97,7 +97,7 @@ def emit(
             raise UsageError("one file cannot hold the waves of two simulators", "choose one")
         check_writable(recorded)
     _only_plain(design)
-    machine = accelerator(design.network, _lanes(design, lanes))
+    machine = accelerator(design.network, lanes_of(design, lanes))
     name = design.path.stem if design.path else "network"
     parameters = design.parameters
     try:
@@ -131,9 +131,14 @@ def _only_plain(design: Design) -> None:
         )
 
 
-def _lanes(
+def lanes_of(
     design: Design, lanes: int | Mapping[str, int] | Literal["auto"] | None
 ) -> int | Mapping[str, int]:
+    """The lanes that are meant: the target's by default, else 1; "auto" has them chosen.
+
+    Raises:
+        UsageError: no choice meets the deadline.
+    """
     if lanes is None:
         lanes = design.target.lanes if design.target else 1
     if isinstance(lanes, str):

@@ -8,6 +8,8 @@ from typing import Literal
 
 from rnnhw.machine import Feed, LayerMachine, Memory, Multiplier
 from rnnhw.profiles import Fpga, ResourceFit
+from rnnhw.rtl.mapping import mapping_of
+from rnnhw.rtl.resources import layer_logic
 
 __all__ = [
     "Placement",
@@ -27,7 +29,7 @@ _LUT_RAM_BITS = 1024
 class Placement:
     """Where one memory lies: ``blocks`` block RAMs, 0 if it is made of registers or LUTs."""
 
-    where: Literal["block RAM", "LUT RAM", "registers"]
+    where: Literal["block RAM", "LUT RAM", "registers", "constants"]
     blocks: int
 
 
@@ -39,15 +41,24 @@ def _has_lut_ram(profile: Fpga) -> bool:
 def place(memory: Memory, profile: Fpga) -> Placement:
     """ROMs (weights, biases, tables) are block RAM by attribute; vectors go where they are small.
 
-    The blocks are the fewest over the modes of ceil(depth/D) ceil(width/W); equal to yosys 0.23
-    in 54 of 58 syntheses, one too high in the others. Without an attribute yosys makes a memory
-    of registers (up to 64 bits for each block it would fill) where there is no LUT RAM, else of
-    LUT RAM (up to 1024 bits for each block): so it was with yosys 0.70 for 29 shapes on iCE40
-    and ECP5 (one of 4 bits became registers on both); other families are assumed to be alike.
+    The blocks are the fewest over the modes of ceil(depth/D) ceil(width/W), or by
+    :class:`rnnhw.rtl.mapping.Mapping` in the families that were measured. Without an attribute
+    yosys makes a small memory of registers, or of LUT RAM where the family has it: by
+    :mod:`rnnhw.rtl.mapping` in the families that were measured; the others are assumed to have
+    LUT RAM of up to 1024 bits for each block that it would fill.
     """
-    blocks = memory.copies * profile.memory_blocks(memory.depth, memory.width)
+    mapping = mapping_of(profile.family)
+    if mapping is not None:
+        each, _ = mapping.layout(profile, memory.depth, memory.width)
+    else:
+        each = profile.memory_blocks(memory.depth, memory.width)
+    blocks = memory.copies * each
     if memory.kind.rom:
-        return Placement("block RAM", blocks)
+        # One word never changes: it is wired.
+        return Placement("block RAM", blocks) if memory.depth > 1 else Placement("constants", 0)
+    if mapping is not None:
+        where = mapping.place(memory.depth, memory.width, each, rewritten=memory.rewritten)
+        return Placement(where, blocks if where == "block RAM" else 0)
     lut_ram = _has_lut_ram(profile)
     if memory.padded_bits > blocks * (_LUT_RAM_BITS if lut_ram else _REGISTER_BITS):
         return Placement("block RAM", blocks)
@@ -57,7 +68,7 @@ def place(memory: Memory, profile: Fpga) -> Placement:
 def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
     """One multiplier a lane and one a multiply operation; None without DSP blocks.
 
-    Equal to yosys 0.23 in 55 of 58 syntheses; it puts products as small as 4 x 4 into LUTs.
+    In the families of :mod:`rnnhw.rtl.mapping`, products that yosys puts into LUTs take none.
     """
     return multiplier_blocks(layer.multipliers, profile)
 
@@ -66,6 +77,9 @@ def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int |
     """The DSP blocks of a layer's multipliers; None without DSP blocks."""
     if profile.dsp is None:
         return None
+    mapping = mapping_of(profile.family)
+    if mapping is not None:
+        return sum(each.count * mapping.blocks(each.a.width, each.b.width) for each in multipliers)
     return sum(
         multiplier.count
         * profile.dsp_blocks_per_multiply(
@@ -106,9 +120,21 @@ def layer_fit(
     return None
 
 
-def logic(layer: LayerMachine, fit: ResourceFit) -> int:
-    """LUTs or flip-flops of the layer by a fit; :func:`fit_note` says how far to believe it."""
-    return fit.estimate(lanes=layer.lanes, units=layer.units)
+def logic(
+    layer: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]
+) -> tuple[int, str] | None:
+    """LUTs or flip-flops of a layer and how far to believe them; None: not known.
+
+    From the layer's Verilog where it can be emitted and the family was measured, else by a fit
+    that was made on layers of its kind.
+    """
+    found = layer_logic(layer, profile)
+    if found is not None:
+        return (found.lut, found.lut_note) if resource == "lut" else (found.ff, found.ff_note)
+    fit = layer_fit(layer, profile, resource)
+    if fit is None:
+        return None
+    return fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit)
 
 
 def _windows(layer: LayerMachine) -> list[tuple[int, int]]:

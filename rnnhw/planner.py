@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from rnnhw.costreport import Chosen, Figure, PlanReport, Status, derived, not_known, not_used
 from rnnhw.errors import UsageError
@@ -33,8 +33,8 @@ from rnnhw.machine import (
     overlapped_phase,
 )
 from rnnhw.network import Network
-from rnnhw.placement import layer_fit, logic, multiplier_blocks, place
-from rnnhw.profiles import Fpga, ResourceFit
+from rnnhw.placement import logic, multiplier_blocks, place
+from rnnhw.profiles import Fpga
 
 __all__ = ["Mode", "plan_lanes"]
 
@@ -258,19 +258,18 @@ class _Layer:
         self._outlines: dict[int, tuple[int | Fraction, int]] = {}
         self._costs: dict[int, _Cost] = {}
         first = choices.machine(choices.lanes[0])
-        # The fits were made without further schedules.
-        self._lut = layer_fit(first, profile, "lut") if mode == _PLAIN else None
-        self._ff = layer_fit(first, profile, "ff") if mode == _PLAIN else None
+        # The logic is known without further schedules.
+        plain = mode == _PLAIN
+        self.fits_known = (
+            plain and _logic(first, profile, "lut") is not None,
+            plain and _logic(first, profile, "ff") is not None,
+        )
+        """Whether LUT and FF are known."""
 
     @property
     def lanes(self) -> Sequence[int]:
         """Every legal number of lanes."""
         return self._choices.lanes
-
-    @property
-    def fits_known(self) -> tuple[bool, bool]:
-        """Whether LUT and FF are known."""
-        return self._lut is not None, self._ff is not None
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on that many lanes a step."""
@@ -304,8 +303,8 @@ class _Layer:
                 self.multipliers(lanes),
                 sum(place(memory, self._profile).blocks for memory in machine.memories),
                 lanes,
-                _logic(machine, self._lut),
-                _logic(machine, self._ff),
+                (self.fits_known[0] and _logic(machine, self._profile, "lut")) or 0,
+                (self.fits_known[1] and _logic(machine, self._profile, "ff")) or 0,
             )
         return self._costs[lanes]
 
@@ -322,8 +321,9 @@ class _Layer:
         return min((n for n in found if self.multipliers(n) == fewest), key=self.cost)
 
 
-def _logic(machine: LayerMachine, fit: ResourceFit | None) -> int:
-    return 0 if fit is None else logic(machine, fit)
+def _logic(machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]) -> int | None:
+    found = logic(machine, profile, resource)
+    return None if found is None else found[0]
 
 
 # --- search ------------------------------------------------------------------------------------

@@ -41,16 +41,18 @@ EAST = [
     ["chooser"],
     ["cost"],
 ]
+HALL = [["rtl"]]
 ROOF = [
-    ["report", "sweep", "comparison", "importers", "jordan", "rtl"],
-    ["sidebyside", "emitter"],
+    ["report", "sweep", "comparison", "importers", "jordan", "emitter"],
+    ["sidebyside", "synthesis"],
     ["cli"],
     ["__main__"],
 ]
 """Rooms by floor; those that do not exist yet have their place already. A room imports from the
-floors below; the wings do not see each other."""
+floors below; the wings do not see each other. The hall joins them: hardware that computes what
+golden defines (west), whose resources a cost counts (east)."""
 
-FLOORS = [*GROUND, *WEST, *EAST, *ROOF]
+FLOORS = [*GROUND, *WEST, EAST[0], *HALL, *EAST[1:], *ROOF]
 OUTSIDE = {"numpy", "msgspec", "typer", "rich", "scipy"}
 HEAVY = {
     "msgspec": ["costreport", "costcomparison", "savedreports", "profiles", "report", "importers"],

@@ -75,6 +75,7 @@ from rnnhw.cli.show import (
     system_info,
     verification_text,
 )
+from rnnhw.cli.synthesised import synthesis_data, synthesis_text
 from rnnhw.comparison import compare
 from rnnhw.cost import estimate
 from rnnhw.design import Design, load
@@ -94,6 +95,7 @@ from rnnhw.simulation import (
     figure_names,
     simulate,
 )
+from rnnhw.synthesis import synthesise_design
 from rnnhw.tasks import Score
 from rnnhw.verification import Verification, verify
 
@@ -401,6 +403,40 @@ def emit_command(
     )
     _show(emitted_text(result) if shown == "text" else _json(emitted_data(result)))
     return 0 if result.passed else 1
+
+
+@app.command("synth")
+def synth_command(
+    design: DesignFile,
+    profile: Profile = None,
+    settings: Settings = None,
+    lanes: Lanes = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", help="Place and route with so many seeds.")
+    ] = 1,
+    no_place: Annotated[
+        bool, typer.Option("--no-place", help="Synthesise alone: no clock.")
+    ] = False,
+    format: Format = None,
+    output: Output = None,
+) -> int:
+    """Synthesise a design's Verilog and show the estimate beside it.
+
+    With yosys, and nextpnr for iCE40 and ECP5. LUTs, flip-flops, multiplier blocks and block RAM
+    before placement; the highest clock of each seed.
+    """
+    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    if output is not None:
+        check_writable(output)
+    result = synthesise_design(
+        _load(design, settings),
+        profile,
+        lanes=chosen_lanes(lanes),
+        seeds=seeds,
+        placed=not no_place,
+    )
+    _deliver(synthesis_text(result) if shown == "text" else _json(synthesis_data(result)), output)
+    return 0
 
 
 @app.command("profiles")

@@ -16,7 +16,8 @@ from rnnhw.machine.layers import (
     Multiplier,
     layer_machine,
 )
-from rnnhw.machine.memory import Memory, MemoryKind
+from rnnhw.machine.memory import Memory, MemoryKind, address_bits
+from rnnhw.machine.operands import signed_bits
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
@@ -82,6 +83,11 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
     """The input memory behind a window: a shift buffer of its steps and one that arrives."""
     memories = list(machine.memories)
     inputs = machine.inputs
+    windows = {
+        position: source.width
+        for position, source in enumerate(node.sources)
+        if isinstance(source, Window)
+    }
     for position, source in enumerate(node.sources):
         if not isinstance(source, Window):
             continue
@@ -92,12 +98,12 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
             if memory.name == name:
                 depth = (source.width + 1) * each
                 memories[index] = replace(memory, depth=depth)
-    return replace(machine, memories=tuple(memories), inputs=inputs)
+    return replace(machine, memories=tuple(memories), inputs=inputs, windows=windows)
 
 
 def _total(node: Total) -> LayerMachine:
+    width = signed_bits(node.format)
     bits = node.units * node.format.width
-    depth = 1 << max((node.units - 1).bit_length(), 1)
     return LayerMachine(
         name=node.name,
         lanes=0,
@@ -108,7 +114,7 @@ def _total(node: Total) -> LayerMachine:
         macs=0,
         accumulator_bits=0,
         phases=(),
-        memories=(Memory("total", MemoryKind.STATE, depth, node.format.width, bits),),
+        memories=(Memory("total", MemoryKind.STATE, 1 << address_bits(node.units), width, bits),),
         multipliers=(),
         traffic=Traffic(
             vector_reads=2 * node.units,

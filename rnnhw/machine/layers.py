@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from rnnhw.dataflow import (
@@ -63,7 +63,8 @@ class LayerMachine:
     the last step or a total, from one that runs at every step. ``macs`` are useful
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
     ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
-    post-processor reads elements of the input.
+    post-processor reads elements of the input. ``graph`` is the step, None for a sum over time;
+    ``windows`` are the steps that an input joins, by its position.
     """
 
     name: str
@@ -81,6 +82,8 @@ class LayerMachine:
     basis: Basis
     assumptions: tuple[str, ...]
     reads_inputs_by_unit: bool = False
+    graph: StepGraph | None = field(default=None, repr=False, compare=False)
+    windows: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @property
     def utilisation(self) -> float | None:
@@ -238,4 +241,5 @@ class LayerVariants:
             basis=Basis.MODELLED if modelled else Basis.REALISED,
             assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
             reads_inputs_by_unit=schedule.reads_inputs_by_unit,
+            graph=self._graph,
         )

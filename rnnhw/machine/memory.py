@@ -38,7 +38,11 @@ class MemoryKind(Enum):
 
 @dataclass(frozen=True)
 class Memory:
-    """One ROM or RAM of ``depth`` words of ``width`` bits, or several alike."""
+    """One ROM or RAM of ``depth`` words of ``width`` bits, or several alike.
+
+    ``rewritten``: a word may be read in the cycle in which it is written, and what it held before
+    is wanted then.
+    """
 
     name: str
     kind: MemoryKind
@@ -46,6 +50,7 @@ class Memory:
     width: int
     stored_bits: int = 0
     copies: int = 1
+    rewritten: bool = False
 
     @property
     def padded_bits(self) -> int:

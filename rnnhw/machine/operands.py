@@ -1,4 +1,5 @@
-"""Widths of what the lanes multiply: operands that meet the accumulators, weights at one scale."""
+"""Widths of what the lanes multiply: operands moved to meet the accumulators, weights of one
+scale."""
 
 from __future__ import annotations
 

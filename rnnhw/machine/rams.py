@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from rnnhw.dataflow import Constant, Input, Node, State, unwired
 from rnnhw.machine.chains import chains_of
@@ -61,7 +62,8 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
                 banks = 2 if node in shuffled else 1
-                yield Held(_buffer(f"{name} by unit", kind, node, banks=banks), _bits(plan, node))
+                memory = _buffer(f"{name} by unit", kind, node, banks=banks)
+                yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
             yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
@@ -112,7 +114,8 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
                 node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
             if plan.formed(node):
                 name = f"{node.name} by unit"
-                found[name] = Held(_buffer(name, MemoryKind.VECTORS, node, banks=1))
+                memory = _buffer(name, MemoryKind.VECTORS, node, banks=1)
+                found[name] = Held(replace(memory, rewritten=True))
     yield from found.values()
 
 

@@ -9,54 +9,68 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rnnhw.rtl.liveness import lowest_bits
+from rnnhw.rtl.mapping import Mapping
+from rnnhw.rtl.parts import memories
 from rnnhw.rtl.text import Instance, Module
 
-__all__ = ["Traits", "flip_flops"]
+__all__ = ["Context", "Layout", "context_of", "flip_flops", "table"]
+
+
+Layout = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Traits:
-    """What a family makes of multipliers and memories.
+class Context:
+    """What an instance's parameters do not say.
 
-    ``pieces(a, b)`` are the widths of the products that a multiplier is cut into and that are no
-    block; ``packed`` tells whether blocks take the registers around them, with accumulators of up
-    to ``packed_accumulator`` bits. ``place(depth, width)`` is where a memory without an attribute
-    lies; ``collision_registers`` tells that block RAM needs registers to read what it held before
-    a write of the same cycle.
+    ``gates`` are the rows of a unit, ``operands`` the different ones among those of all lanes;
+    ``mixed`` tells that bits of an operand are zero in the columns of some feeds alone. ``lowest``
+    are the lowest bits that are read of nets, ``unsigned`` the nets whose sign is zero;
+    ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
+    depth is cut.
     """
 
-    pieces: Callable[[int, int], list[tuple[int, int]]]
-    packed: bool
-    packed_accumulator: int
-    place: Callable[[int, int], str]
-    collision_registers: bool
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What an instance's parameters do not say."""
-
-    traits: Traits
+    mapping: Mapping
+    layout: Layout
     gates: int
-    operands: int  # different ones among those of all lanes
-    lowest: Mapping[str, int]
+    operands: int
+    mixed: bool
+    lowest: dict[str, int]
+    unsigned: frozenset[str]
+
+    def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
+        """Where a memory without an attribute lies."""
+        blocks, _ = self.layout(depth, width)
+        return self.mapping.place(depth, width, blocks, rewritten=rewritten)
 
 
-def flip_flops(module: Module, traits: Traits, gates: int) -> int | None:
-    """Flip-flops of a layer with ``gates`` rows a unit; None if it has a module that is not known
-    here."""
-    chosen = {re.sub(r"^.*?= ", "", line) for line in module.lines if "assign operands[" in line}
-    context = _Context(traits, gates, max(len(chosen), 1), lowest_bits(module))
+def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> Context:
+    """The context of a layer's instances; ``gates`` rows a unit."""
+    chosen = {line.partition("= ")[2] for line in module.lines if "assign operands[" in line}
+    feeds = [i for i in module.instances if i.module in ("rnnhw_vector", "rnnhw_ring")]
+    signs = {i["UNSIGNED"] for i in feeds}
+    mixed = any("?" in text and "'b0" in text for text in chosen) or len(signs) > 1
+    unsigned = frozenset(i.ports["q"] for i in feeds if i["UNSIGNED"])
+    lowest = lowest_bits(module)
+    return Context(mapping, layout, gates, max(len(chosen), 1), mixed, lowest, unsigned)
+
+
+def flip_flops(module: Module, context: Context) -> int | None:
+    """Flip-flops of a layer; None if it has a module that is not known here."""
     total = _own(module)
     for instance in module.instances:
         count = _COUNTS.get(instance.module)
         if count is None:
             return None
         total += count(instance, context)
+    # Which of several block RAMs was read is kept beside them.
+    for depth, width, rom in memories(module):
+        if rom or context.where(depth, width) == "block RAM":
+            total += (context.layout(depth, width)[1] - 1).bit_length()
     return total
 
 
@@ -69,11 +83,11 @@ def _own(module: Module) -> int:
     control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
     if control is None:
         return declared
-    rows = _table(control, "ROWS")
+    rows = table(control, "ROWS")
     if len(rows) == 1:
         # The rows of a group are all or the last ones: a bit is constant, or tells which.
-        last = _table(control, "LAST_ROWS")[0] if control["GROUP_BITS"] else rows[0]
-        only = _table(control, "GROUPS")[0] == 1
+        last = table(control, "LAST_ROWS")[0] if control["GROUP_BITS"] else rows[0]
+        only = table(control, "GROUPS")[0] == 1
         up = any(last >> bit & 1 and not rows[0] >> bit & 1 for bit in range(control["ROW_BITS"]))
         down = any(rows[0] >> bit & 1 and not last >> bit & 1 for bit in range(control["ROW_BITS"]))
         kept = 0 if only else up + down
@@ -81,40 +95,43 @@ def _own(module: Module) -> int:
     return declared
 
 
-def _table(control: Instance, name: str) -> list[int]:
+def table(control: Instance, name: str) -> list[int]:
     """A table of the control, in the order of the phases."""
     fields = re.findall(r"32'd(\d+)", str(control.parameters[name]))
     return [int(field) for field in reversed(fields)]
 
 
-def _low(instance: Instance, context: _Context, port: str) -> int:
+def _low(instance: Instance, context: Context, port: str) -> int:
     return context.lowest.get(instance.ports.get(port, ""), 0)
 
 
 # --- control and feeds ---------------------------------------------------------------------------
-def _control(i: Instance, context: _Context) -> int:
+def _control(i: Instance, context: Context) -> int:
     counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
     more = 1 + i["PHASE_BITS"] if i["PHASES"] > 1 else 0
-    waits = i["TRANSFORM_BITS"] if any(_table(i, "TRANSFORM")) else 0
+    waits = i["TRANSFORM_BITS"] if any(table(i, "TRANSFORM")) else 0
     return 3 + counters + more + waits
 
 
-def _input(i: Instance, context: _Context) -> int:
+def _input(i: Instance, context: Context) -> int:
     return 7 + i["INDEX_BITS"]
 
 
-def _window_input(i: Instance, context: _Context) -> int:
+def _window_input(i: Instance, context: Context) -> int:
     return 6 + 4 * i["ADDRESS_BITS"] + i["FILL_BITS"]
 
 
-def _block(i: Instance, context: _Context) -> int:
+def _block(i: Instance, context: Context) -> int:
     return max(i["INDEX_BITS"] - _even(i["COLUMNS"]), 0) + i["GROUP_BITS"]
 
 
-def _window(i: Instance, context: _Context) -> int:
+def _window(i: Instance, context: Context) -> int:
     step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
-    positions = 2 * i["POSITION_BITS"] - _even(step)
-    return positions + (not i["CYCLIC"]) + (i["SPAN"] - 1) * i["WIDTH"]
+    # Modulo a power of two only the index is left of a position.
+    wraps = i["CYCLIC"] and i["UNITS"] == 1 << i["INDEX_BITS"]
+    positions = 2 * i["INDEX_BITS" if wraps else "POSITION_BITS"] - _even(step)
+    width = i["WIDTH"] - (i.ports["element"] in context.unsigned)
+    return positions + (not i["CYCLIC"]) + (i["SPAN"] - 1) * width
 
 
 def _even(number: int) -> int:
@@ -123,44 +140,52 @@ def _even(number: int) -> int:
 
 
 # --- lanes and drain -----------------------------------------------------------------------------
-def _lanes(i: Instance, context: _Context) -> int:
+def _lanes(i: Instance, context: Context) -> int:
     marks = 10 if i.ports["snapshot"] == "1'b0" else 14
     operand, weight, width = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"], i["WIDTH"]
-    traits = context.traits
-    if not traits.packed:
+    mapping = context.mapping
+    if not mapping.packed:
         each = weight + min(operand + weight, width) + width
-        return marks + i["LANES"] * each + context.operands * operand
-    left = traits.pieces(operand, weight)
-    each = width if left or width > traits.packed_accumulator else 0
-    shared = 0
+        return marks + i["LANES"] * each + _shared(operand, context)
+    left = mapping.in_logic(operand, weight)
+    each = width if left or width > mapping.packed_accumulator else 0
+    # A register whose bits are cleared in different columns stays outside the blocks.
+    shared = _shared(operand, context) if context.mixed and not left else 0
     for a, b in left:
         beyond = 0 if a + b == operand + weight else 16
         each += b + min(operand + weight, width) - beyond
-        shared += a
-    return marks + i["LANES"] * each + context.operands * shared
+        shared += context.operands * a
+    return marks + i["LANES"] * each + shared
 
 
-def _drain(i: Instance, context: _Context) -> int:
+def _shared(operand: int, context: Context) -> int:
+    """Operand registers of all lanes: one for those that get the same, and one for a sign that
+    only some feeds have."""
+    apart = bool(context.unsigned) and context.mixed
+    return context.operands * (operand - apart) + apart
+
+
+def _drain(i: Instance, context: Context) -> int:
     low = _low(i, context, "value")
     gates = 2 * i["GATE_BITS"] if context.gates > 1 else 0
     row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
     return i["LANES"] * row + i["ROW_BITS"] + gates + 1 + i["WIDTH"] - low + _bias(i, context)
 
 
-def _snapshot(i: Instance, context: _Context) -> int:
+def _snapshot(i: Instance, context: Context) -> int:
     low = _low(i, context, "value")
     row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
     return i["LANES"] * row + i["WIDTH"] - low + _bias(i, context)
 
 
-def _bias(i: Instance, context: _Context) -> int:
+def _bias(i: Instance, context: Context) -> int:
     return i["ADDRESS_BITS"] if i["BIAS"] else 0
 
 
 # --- memories ------------------------------------------------------------------------------------
-def _held(depth: int, width: int, context: _Context) -> int:
-    """Registers of a memory whose reads never meet its writes."""
-    match context.traits.place(depth, width):
+def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) -> int:
+    """Registers of a memory with one port to read."""
+    match context.where(depth, width, rewritten=rewritten):
         case "registers":
             return depth * width + width
         case "LUT RAM":
@@ -168,27 +193,27 @@ def _held(depth: int, width: int, context: _Context) -> int:
     return 0
 
 
-def _vector(i: Instance, context: _Context) -> int:
+def _vector(i: Instance, context: Context) -> int:
     return _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
 
 
-def _ring(i: Instance, context: _Context) -> int:
+def _ring(i: Instance, context: Context) -> int:
     return _held(i["DEPTH"], i["WIDTH"], context)
 
 
-def _unit_ram(i: Instance, context: _Context) -> int:
+def _unit_ram(i: Instance, context: Context) -> int:
     bits = _index_bits(i["UNITS"])
-    held = _held(1 << bits, i["WIDTH"], context)
-    if not held and context.traits.collision_registers:
+    held = _held(1 << bits, i["WIDTH"], context, rewritten=True)
+    if not held and context.mapping.collision_registers:
         held = 2 * i["WIDTH"] + bits + 2
     return 2 * bits + held
 
 
-def _unit_rom(i: Instance, context: _Context) -> int:
+def _unit_rom(i: Instance, context: Context) -> int:
     return _index_bits(i["UNITS"])
 
 
-def _unit_input(i: Instance, context: _Context) -> int:
+def _unit_input(i: Instance, context: Context) -> int:
     return i["INDEX_BITS"] + _held(2 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
@@ -196,17 +221,17 @@ def _index_bits(units: int) -> int:
     return max((units - 1).bit_length(), 1)
 
 
-def _total(i: Instance, context: _Context) -> int:
+def _total(i: Instance, context: Context) -> int:
     held = _held(1 << i["INDEX_BITS"], i["WIDTH"], context) if i["UNITS"] > 1 else 0
     return i["INDEX_BITS"] + i["WIDTH"] + 1 + held
 
 
 # --- operations ----------------------------------------------------------------------------------
-def _result(i: Instance, context: _Context, width: int) -> int:
+def _result(i: Instance, context: Context, width: int) -> int:
     return max(width - _low(i, context, "y"), 0)
 
 
-def _cast(i: Instance, context: _Context) -> int:
+def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i["FOLDED"])
     whole = max(i["A_WIDTH"], right + 1) + rounds - right
@@ -216,20 +241,21 @@ def _cast(i: Instance, context: _Context) -> int:
     return held + result
 
 
-def _multiply(i: Instance, context: _Context) -> int:
+def _multiply(i: Instance, context: Context) -> int:
     a, b, width = i["A_WIDTH"], i["B_WIDTH"], i["WIDTH"]
     result = max(min(a + b, width) - _low(i, context, "y"), 0)
-    if not context.traits.packed:
+    if not context.mapping.packed:
         return a + b + result
-    left = context.traits.pieces(a, b)
+    left = context.mapping.in_logic(a, b)
     if not left:
-        return 0
+        # So does one that is cleared in the first step.
+        return sum(w for port, w in (("a", a), ("b", b)) if i.ports[port].endswith("_now"))
     ((x, y),) = left
     beyond = 0 if (x, y) == (min(a, b), max(a, b)) else 16
     return x + y + max(min(a + b, width) - max(beyond, _low(i, context, "y")), 0)
 
 
-_COUNTS: Mapping[str, Callable[[Instance, _Context], int]] = {
+_COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_control": _control,
     "rnnhw_input": _input,
     "rnnhw_window_input": _window_input,

@@ -1,0 +1,171 @@
+"""Calibrate the estimate of LUTs against synthesis, and hold all estimates against a grid.
+
+    python benchmarks/calibrate.py [--points 80] [--cache DIR] [--date YYYY-MM-DD]
+
+Synthesises random designs and the grid of ``resource_points.py`` on both families, fits what one
+of each kind of logic takes to the random designs, and writes ``rnnhw/rtl/calibration.toml`` (the
+fit) and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and
+measured). With ``--cache`` results of the same Verilog and tool are taken from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, parameters
+from scipy.optimize import nnls
+
+from rnnhw.errors import RnnhwError
+from rnnhw.machine import Accelerator, accelerator
+from rnnhw.placement import dsp_blocks, place
+from rnnhw.profiles import load_profile
+from rnnhw.rtl.emission import Emission
+from rnnhw.rtl.luts import KINDS
+from rnnhw.rtl.mapping import MAPPINGS
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import sources, static_module, static_modules
+from rnnhw.rtl.resources import amounts_of
+from rnnhw.rtl.synthesis import FAMILIES as SYNTHESIS
+from rnnhw.rtl.synthesis import Cells, Tool, required, synthesise
+
+HERE = Path(__file__).parent
+SEED = 7
+PRIOR = {
+    "layer": 15, "phases": 30, "counter": 1.5, "long counter": 0.5, "address": 2,
+    "long address": 0.5, "position": 3, "cyclic position": 3, "base": 2, "outer accumulator": 2.5,
+    "head": 0.5, "register memory": 0.7, "LUT RAM": 4, "rounding": 1.3, "subtraction": 1.5,
+    "excess": 0.7, "unsigned excess": 0.5, "comparator": 4, "product": 1.5, "joint": 1.5,
+    "ring": 3, "total": 3,
+}  # fmt: skip
+"""LUTs of one of a kind as synthesis of single modules suggests; 1 for the others. Where the
+designs say little of a kind, the fit stays near."""
+
+STIFFNESS = 4e-4
+"""How much one relative deviation from the prior weighs against one of a design's LUTs, squared."""
+
+
+def emission(point: Point) -> tuple[Emission, Accelerator]:
+    """The Verilog of a point, and its machine."""
+    network = point.design().network
+    machine = accelerator(network, point.lanes)
+    return emit_network("net", network, machine, parameters(network)), machine
+
+
+def measured(made: Emission, family: str, tool: Tool, cache: Path | None) -> Cells | None:
+    """What synthesis makes of it; None where the tool fails."""
+    files = dict(made.files) | {f"{m}.v": static_module(m) for m in static_modules(made)}
+    text = family + tool.version + json.dumps(files, sort_keys=True)
+    kept = cache / f"{hashlib.sha1(text.encode()).hexdigest()}.json" if cache else None
+    if kept is not None and kept.exists():
+        found = json.loads(kept.read_text())
+        return Cells(**found) if found else None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in files.items():
+            (folder / file).write_text(content)
+        try:
+            cells = synthesise(folder, sources(made), made.name, SYNTHESIS[family], tool)
+        except RnnhwError as error:
+            print(f"{family}: {error.message}")
+            cells = None
+    if kept is not None:
+        kept.write_text(json.dumps(cells and asdict(cells)))
+    return cells
+
+
+def estimated(machine: Accelerator, family: str) -> tuple[np.ndarray, dict[str, int]]:
+    """Amounts of logic by the order of KINDS, and the figures that are not fitted."""
+    profile = load_profile(PROFILES[family])
+    amounts, figures = np.zeros(len(KINDS)), {"ff": 0, "dsp": 0, "block_ram": 0}
+    for layer in machine.layers:
+        found = amounts_of(layer, profile, MAPPINGS[family])
+        assert found is not None
+        amounts += [found[0].get(kind, 0) for kind in KINDS]
+        figures["ff"] += found[1]
+        figures["dsp"] += dsp_blocks(layer, profile) or 0
+        figures["block_ram"] += sum(place(memory, profile).blocks for memory in layer.memories)
+    return amounts, figures
+
+
+def fitted(amounts: np.ndarray, luts: np.ndarray) -> np.ndarray:
+    """LUTs of one of each kind, none negative: least squares of the relative errors, with more
+    weight where they are large, and near the prior."""
+    prior = np.array([PRIOR.get(kind, 1.0) for kind in KINDS])
+    pull = np.sqrt(STIFFNESS) / np.maximum(prior, 0.5)
+    weights = np.ones(len(luts))
+    for _ in range(4):
+        rows = np.vstack([amounts / luts[:, None] * weights[:, None], np.diag(pull)])
+        found, _ = nnls(rows, np.concatenate([weights, pull * prior]))
+        errors = np.abs(amounts @ found / luts - 1)
+        weights = np.sqrt(0.5 + np.minimum(errors / errors.mean(), 4))
+    return found
+
+
+def percent(estimate: float, count: int) -> float:
+    """The error of an estimate."""
+    return 100 * (estimate / count - 1)
+
+
+def main() -> None:
+    """Synthesise, fit, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=80)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--date", default=datetime.date.today().isoformat())
+    options = parser.parse_args()
+    tool = required("yosys")
+    small = drawn(options.points // 8, SEED, small=True)
+    made = {point: emission(point) for point in [*drawn(options.points, SEED), *small, *GRID]}
+    toml = ["# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"]
+    results: list[dict[str, object]] = []
+    for family in FAMILIES:
+        counted: dict[Point, Cells] = {}
+        for point, (verilog, _) in made.items():
+            cells = measured(verilog, family, tool, options.cache)
+            if cells is not None:
+                counted[point] = cells
+        estimates = {point: estimated(made[point][1], family) for point in counted}
+        training = [point for point in counted if point not in GRID]
+        each = fitted(
+            np.array([estimates[point][0] for point in training]),
+            np.array([counted[point].lut for point in training], float),
+        )
+        errors: dict[str, list[float]] = {"lut": [], "ff": []}
+        for point in GRID:
+            amounts, figures = estimates[point]
+            estimate = {"lut": round(float(amounts @ each)), **figures}
+            actual = asdict(counted[point])
+            for resource, found in errors.items():
+                found.append(abs(percent(estimate[resource], actual[resource])))
+            results.append(
+                {"family": family, "design": point.name, **asdict(point)}
+                | {"estimated": estimate, "measured": actual}
+            )
+        toml += [
+            f"\n[{family}]\n",
+            f'tool = "{tool.version}, {SYNTHESIS[family].command}"\n',
+            f'date = "{options.date}"\npoints = {len(training)}\nheld_out = {len(GRID)}\n',
+            *(f"{name}_error = {max(found):.1f}\n" for name, found in errors.items()),
+            *(f"{name}_mean_error = {np.mean(found):.1f}\n" for name, found in errors.items()),
+            f"\n[{family}.luts]\n",
+            *(f'"{kind}" = {value:.2f}\n' for kind, value in zip(KINDS, each, strict=True)),
+        ]
+        summary = ", ".join(
+            f"{name} max {max(found):.1f} mean {np.mean(found):.1f} %"
+            for name, found in errors.items()
+        )
+        print(f"{family}: {len(training)} points fitted; held out: {summary}")
+    (HERE.parent / "rnnhw" / "rtl" / "calibration.toml").write_text("".join(toml))
+    data = {"tool": tool.version, "date": options.date, "points": results}
+    (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
