@@ -7,6 +7,7 @@ counters, verifies it against a float reference, and reports throughput and stor
 from typing import TYPE_CHECKING, Any
 
 from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
+from rnnhw.arrangement import Arrangement
 from rnnhw.cells import (
     GRU,
     LSTM,
@@ -48,6 +49,7 @@ from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regress
 __all__ = [
     "GRU",
     "LSTM",
+    "Arrangement",
     "Banded",
     "Bidirectional",
     "BinaryAddition",

@@ -72,6 +72,20 @@ class Arrangement:
             _whole("steps_in_parallel", self.steps_in_parallel, ", or a number by layer name")
 
     @property
+    def special(self) -> tuple[str, ...]:
+        """The names of what is not as by default."""
+        steps = self.steps_in_parallel
+        most = max(steps.values(), default=1) if isinstance(steps, Mapping) else steps
+        chosen = {
+            "engines": self.engines != "per-layer",
+            "overlap": self.overlap is not False,
+            "interleave": self.interleave != 1,
+            "weights": self.streams,
+            "steps_in_parallel": most > 1,
+        }
+        return tuple(name for name, is_chosen in chosen.items() if is_chosen)
+
+    @property
     def streams(self) -> bool:
         """Whether any weights are asked to be streamed."""
         if isinstance(self.weights, Mapping):

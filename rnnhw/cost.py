@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rnnhw.arrangement import Arrangement
+from rnnhw.chooser import choose
 from rnnhw.costreport import (
     SCHEMA_ID,
     EnergyReport,
@@ -64,7 +65,6 @@ from rnnhw.placement import (
     multiplier_blocks,
     place,
 )
-from rnnhw.planner import plan_lanes
 from rnnhw.processor import LayerProcessor, Processor, least_cycles, processor
 from rnnhw.profiles import (
     Asic,
@@ -438,13 +438,16 @@ def _modelled(layers: Iterable[LayerReport]) -> list[str]:
 def _planned(request: _Request, profile: Fpga) -> tuple[PlanReport, Arrangement]:
     """The plan at the lowest clock, which is what --min judges."""
     try:
-        plan = plan_lanes(
+        clock = request.clocks[0] if request.clocks else None
+        found = choose(
             request.design.network,
             profile,
-            clock=request.clocks[0] if request.clocks else None,
+            request.arrangement,
+            clock=clock,
             steps_per_second=request.required,
+            bandwidth=_bandwidth(request, clock),
         )
-        return plan, request.arrangement
+        return found.plan, found.arrangement
     except RnnhwError as error:
         raise error.at(request.design.place) from None
 

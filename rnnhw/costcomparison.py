@@ -32,6 +32,7 @@ from rnnhw.costreport import (
     TargetReport,
     Totals,
     derived,
+    memories_of,
     not_known,
     not_used,
     report_fields,
@@ -501,7 +502,7 @@ def _basis(report: Report) -> Figure:
     found = {layer.cycles_basis for layer in report.layers}
     if report.totals.cycles_per_step.value is None or "not known" in found:
         return not_known()
-    return derived("modelled" if "modelled" in found else "measured")
+    return derived("modelled" if "modelled" in found else "realised")
 
 
 def _with_ratio(entry: Entry, base: Entry) -> Entry:
@@ -553,9 +554,8 @@ def _storage(name: str, report: Report) -> Iterator[StorageUse]:
 
 def _blocks(report: Report) -> dict[str, int]:
     held = dict.fromkeys(_HELD, 0)
-    for layer in report.layers:
-        for memory in layer.memories:
-            held[memory.holds] = held.get(memory.holds, 0) + memory.block_rams
+    for _, memory in memories_of(report):
+        held[memory.holds] = held.get(memory.holds, 0) + memory.block_rams
     return held
 
 

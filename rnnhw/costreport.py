@@ -35,6 +35,7 @@ __all__ = [
     "TargetReport",
     "Totals",
     "derived",
+    "memories_of",
     "not_known",
     "not_used",
     "report_fields",
@@ -340,7 +341,9 @@ class PlanReport(_Base, frozen=True, kw_only=True):
     meet the deadline if there is one; ``missing`` says what is in the way if not. The clock is the
     lowest operating point's; ``most_cycles_per_step`` is what the deadline leaves at that clock,
     ``lowest_clock_mhz`` the clock at which these lanes just meet it, ``duty_cycle_percent`` the
-    share of the time in which the slowest layer works. ``reasons`` are sentences for people.
+    share of the time in which the slowest layer works. ``interleaved_sequences``, the layers that
+    are ``overlapped`` and those whose weights are ``streamed`` were chosen where they were left
+    open. ``reasons`` are sentences for people.
     """
 
     goal: Literal["deadline", "throughput"]
@@ -354,6 +357,9 @@ class PlanReport(_Base, frozen=True, kw_only=True):
     bound_by: Figure
     lowest_clock_mhz: Figure
     duty_cycle_percent: Figure
+    interleaved_sequences: int = 1
+    overlapped: tuple[str, ...] = ()
+    streamed: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     missing: tuple[str, ...]
 
@@ -386,6 +392,14 @@ class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     plan: PlanReport | None = None
     schedule: ScheduleReport | None = None
     notes: tuple[str, ...]
+
+
+def memories_of(report: Report) -> Iterator[tuple[str, MemoryReport]]:
+    """Every memory with the name of its layer; those of a shared engine are of "all layers"."""
+    for layer in report.layers:
+        yield from ((layer.name, memory) for memory in layer.memories)
+    if report.schedule is not None:
+        yield from (("all layers", memory) for memory in report.schedule.shared_memories)
 
 
 _Part = TypeVar("_Part", bound=msgspec.Struct)

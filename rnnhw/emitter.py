@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnhw.cost import estimate
 from rnnhw.design import Design
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.files import check_writable
 from rnnhw.machine import Accelerator, accelerator, output_cycles
 from rnnhw.network import Network
@@ -26,7 +26,7 @@ from rnnhw.tasks import Samples
 
 __all__ = ["DEFAULT_CYCLES", "Emitted", "emit", "lanes_of"]
 
-DEFAULT_CYCLES = 100_000
+DEFAULT_CYCLES = 50_000
 """The test bench holds as many of the first sequences as fit these cycles, at least one."""
 
 _MOST_SEQUENCES = 1000  # that are tried for fitting
@@ -96,10 +96,12 @@ def emit(
         if len(chosen) > 1:
             raise UsageError("one file cannot hold the waves of two simulators", "choose one")
         check_writable(recorded)
+    _only_plain(design)
     machine = accelerator(design.network, lanes_of(design, lanes))
     name = design.path.stem if design.path else "network"
+    parameters = design.parameters
     try:
-        emission = emit_network(name, design.network, machine, design.parameters)
+        emission = emit_network(name, design.network, machine, parameters)
     except RnnhwError as error:
         raise error.at(design.place) from None
     stimulus = None
@@ -118,6 +120,17 @@ def emit(
 _check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
 
 
+def _only_plain(design: Design) -> None:
+    """Refuse a target with a schedule that is reported but not emitted."""
+    special = design.target.arrangement.special if design.target else ()
+    if special:
+        raise DesignError(
+            f"{design.place}: a target with {', '.join(special)} cannot be emitted yet: only an "
+            "engine for every layer, one step of one sequence at a time, weights on chip",
+            "leave them out of the design's Target; `rnnhw report` takes them as options",
+        )
+
+
 def lanes_of(
     design: Design, lanes: int | Mapping[str, int] | Literal["auto"] | None
 ) -> int | Mapping[str, int]:
@@ -134,6 +147,12 @@ def lanes_of(
         if not plan.met:
             raise UsageError(
                 f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+            )
+        if plan.streamed:
+            raise UsageError(
+                f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
+                "be emitted yet",
+                "name a larger device in the design's Target, or give --lanes a number",
             )
         return plan.lanes
     return lanes

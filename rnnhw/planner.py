@@ -16,17 +16,50 @@ over a capacity are the layers combined, keeping what no other combination beats
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from rnnhw.costreport import Chosen, Figure, PlanReport, Status, derived, not_known, not_used
 from rnnhw.errors import UsageError
-from rnnhw.machine import LayerChoices, LayerMachine, layer_choices
+from rnnhw.machine import (
+    LayerChoices,
+    LayerMachine,
+    Phase,
+    busy_of,
+    equipped,
+    layer_choices,
+    overlapped_phase,
+)
 from rnnhw.network import Network
 from rnnhw.placement import logic, multiplier_blocks, place
 from rnnhw.profiles import Fpga
 
-__all__ = ["plan_lanes"]
+__all__ = ["Mode", "plan_lanes"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a layer takes its steps: whether they overlap, how many sequences are interleaved, how
+    many steps it takes together, and whether its weights are streamed (into two groups of rows)."""
+
+    overlap: bool = False
+    sequences: int = 1
+    steps: int = 1
+    streamed: bool = False
+
+    def interval(self, phases: Sequence[Phase], cycles: int) -> int | Fraction:
+        """Cycles of a step of a layer of these phases, where no weight is waited for."""
+        if self.sequences > 1 and len(phases) < 2:
+            busy = busy_of(phases, cycles)
+            return Fraction(max(self.sequences * busy, cycles), self.sequences)
+        if self.steps > 1:
+            return Fraction(cycles, self.steps)
+        return min(cycles, overlapped_phase(phases[0]).round_cycles) if self.overlap else cycles
+
+
+_PLAIN = Mode()
 
 _Cost: TypeAlias = tuple[int, int, int, int, int]
 """DSP blocks (or multipliers), block RAM, lanes, LUT and FF: the first three are minimised in this
@@ -44,8 +77,11 @@ def plan_lanes(
     *,
     clock: Figure | None = None,
     steps_per_second: float | None = None,
+    modes: Mapping[str, Mode] | None = None,
 ) -> PlanReport:
     """The lanes of every layer of ``network`` on ``profile``.
+
+    ``modes`` are the schedules of layers by name, plain where left out.
 
     ``clock`` in MHz is needed for a deadline of ``steps_per_second``. Where the deadline cannot
     be met, or nothing fits, the plan is the nearest there is (the best throughput that fits, else
@@ -56,7 +92,7 @@ def plan_lanes(
             lanes.
         DesignError: a structure has no feed.
     """
-    search = _Search(network, profile)
+    search = _Search(network, profile, modes or {})
     if steps_per_second is None:
         if profile.dsp is None:
             raise UsageError(
@@ -92,7 +128,7 @@ def _throughput_plan(search: _Search, clock: Figure | None) -> PlanReport:
             reasons=("nothing fits; shown are the fewest multipliers, then block RAM, then lanes",),
             missing=tuple(search.missing(None)),
         )
-    faster = next(search.missing(search.interval(best) - 1))
+    faster = next(search.missing(search.next_faster(best)))
     return _report(
         search,
         best,
@@ -162,17 +198,18 @@ def _report(
     on = f" on {_count(slowest.lanes, 'lane')}" if slowest.lanes else ""
     told = [
         *reasons,
-        f"{slowest.name} bounds the step interval: {interval:,} cycles{on}, {slowest.bound_by}",
+        f"{slowest.name} bounds the step interval: {_told(interval)} cycles{on}, "
+        f"{slowest.bound_by}",
     ]
     most = required = lowest = duty = not_used("no deadline")
     if rate is not None and clock is not None and isinstance(clock.value, int | float):
         status: Status = "second-hand" if clock.status == "second-hand" else "derived"
         mhz = float(clock.value)
-        limit, least_mhz = _most_cycles(mhz, rate), interval * rate / 1e6
+        limit, least_mhz = _most_cycles(mhz, rate), float(interval) * rate / 1e6
         most, required, lowest = Figure(limit, status), derived(rate), derived(least_mhz)
         told.append(f"on these lanes the lowest clock that meets it is {least_mhz:.4g} MHz")
         if interval <= limit:
-            duty = Figure(100 * interval * rate / (mhz * 1e6), status)
+            duty = Figure(100 * float(interval) * rate / (mhz * 1e6), status)
             told[-1] += f"; at {mhz:g} MHz the duty cycle is {duty.value:.3g} %"
         else:
             duty = not_used("the clock is too low for the deadline")
@@ -191,13 +228,17 @@ def _report(
         clock_mhz=clock or not_known("the profile knows no clock"),
         required_steps_per_second=required,
         most_cycles_per_step=most,
-        cycles_per_step=derived(interval),
+        cycles_per_step=derived(interval if isinstance(interval, int) else float(interval)),
         bound_by=derived(f"{slowest.name}: {slowest.bound_by}"),
         lowest_clock_mhz=lowest,
         duty_cycle_percent=duty,
         reasons=tuple(told),
         missing=missing,
     )
+
+
+def _told(cycles: int | Fraction) -> str:
+    return f"{cycles:,}" if isinstance(cycles, int) else f"{float(cycles):,.1f}"
 
 
 def _count(number: int, what: str) -> str:
@@ -208,32 +249,34 @@ def _count(number: int, what: str) -> str:
 class _Layer:
     """The choices of one layer; what each takes is found when it is asked for, and kept."""
 
-    def __init__(self, choices: LayerChoices, profile: Fpga) -> None:
+    def __init__(self, choices: LayerChoices, profile: Fpga, mode: Mode) -> None:
         self.name = choices.name
         self.timed = True
+        self._mode = mode
         self._choices = choices
         self._profile = profile
-        self._outlines: dict[int, tuple[int, int]] = {}
+        self._outlines: dict[int, tuple[int | Fraction, int]] = {}
         self._costs: dict[int, _Cost] = {}
         first = choices.machine(choices.lanes[0])
-        self._known = (_logic(first, profile, "lut"), _logic(first, profile, "ff"))
+        # The logic is known without further schedules.
+        plain = mode == _PLAIN
+        self.fits_known = (
+            plain and _logic(first, profile, "lut") is not None,
+            plain and _logic(first, profile, "ff") is not None,
+        )
+        """Whether LUT and FF are known."""
 
     @property
     def lanes(self) -> Sequence[int]:
         """Every legal number of lanes."""
         return self._choices.lanes
 
-    @property
-    def fits_known(self) -> tuple[bool, bool]:
-        """Whether LUT and FF are known."""
-        lut, ff = self._known
-        return lut is not None, ff is not None
-
     def machine(self, lanes: int) -> LayerMachine:
-        """The layer on that many lanes."""
-        return self._choices.machine(lanes)
+        """The layer on that many lanes a step."""
+        mode, slots = self._mode, 2 if self._mode.streamed else 0
+        return equipped(self._choices.machine(lanes), mode.sequences, mode.steps, slots)
 
-    def cycles(self, lanes: int) -> int:
+    def cycles(self, lanes: int) -> int | Fraction:
         """Cycles a step, 0 where the layer does not run each step."""
         return self._outline(lanes)[0] if self.timed else 0
 
@@ -241,12 +284,15 @@ class _Layer:
         """DSP blocks; multipliers where the device has none."""
         return self._outline(lanes)[1]
 
-    def _outline(self, lanes: int) -> tuple[int, int]:
+    def _outline(self, lanes: int) -> tuple[int | Fraction, int]:
         if lanes not in self._outlines:
             cycles, found = self._choices.outline(lanes)
             blocks = multiplier_blocks(found, self._profile)
             count = sum(each.count for each in found) if blocks is None else blocks
-            self._outlines[lanes] = cycles, count
+            interval: int | Fraction = cycles
+            if self._mode != _PLAIN:
+                interval = self._mode.interval(self._choices.phases(lanes), cycles)
+            self._outlines[lanes] = interval, count * self._mode.steps
         return self._outlines[lanes]
 
     def cost(self, lanes: int) -> _Cost:
@@ -257,16 +303,16 @@ class _Layer:
                 self.multipliers(lanes),
                 sum(place(memory, self._profile).blocks for memory in machine.memories),
                 lanes,
-                _logic(machine, self._profile, "lut") or 0,
-                _logic(machine, self._profile, "ff") or 0,
+                (self.fits_known[0] and _logic(machine, self._profile, "lut")) or 0,
+                (self.fits_known[1] and _logic(machine, self._profile, "ff")) or 0,
             )
         return self._costs[lanes]
 
-    def within(self, limit: int | None) -> list[int]:
+    def within(self, limit: int | Fraction | None) -> list[int]:
         """The lanes on which the layer takes at most ``limit`` cycles a step."""
         return [lanes for lanes in self.lanes if limit is None or self.cycles(lanes) <= limit]
 
-    def least(self, limit: int | None) -> int | None:
+    def least(self, limit: int | Fraction | None) -> int | None:
         """The lanes of those with the least cost."""
         found = self.within(limit)
         if not found:
@@ -284,10 +330,10 @@ def _logic(machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"])
 class _Search:
     """The lanes of all layers together."""
 
-    def __init__(self, network: Network, profile: Fpga) -> None:
+    def __init__(self, network: Network, profile: Fpga, modes: Mapping[str, Mode]) -> None:
         self.profile = profile
         choices = layer_choices(network)
-        self.layers = [_Layer(each, profile) for each in choices]
+        self.layers = [_Layer(each, profile, modes.get(each.name, _PLAIN)) for each in choices]
         if any(not each.once for each in choices):
             for layer, each in zip(self.layers, choices, strict=True):
                 layer.timed = not each.once
@@ -301,9 +347,17 @@ class _Search:
         )
 
     # --- what a choice gives ---------------------------------------------------------------------
-    def interval(self, lanes: Sequence[int]) -> int:
+    def interval(self, lanes: Sequence[int]) -> int | Fraction:
         """Cycles from one step to the next."""
         return max(layer.cycles(n) for layer, n in zip(self.layers, lanes, strict=True))
+
+    def next_faster(self, lanes: Sequence[int]) -> int | Fraction:
+        """The longest interval below that of ``lanes``, of any layer on any lanes."""
+        interval = self.interval(lanes)
+        if isinstance(interval, int):
+            return interval - 1
+        shorter = {x.cycles(n) for x in self.layers for n in x.lanes}
+        return max((each for each in shorter if each < interval), default=Fraction(0))
 
     def slowest(self, lanes: Sequence[int]) -> LayerMachine:
         """The first layer that takes the whole interval."""
@@ -319,13 +373,13 @@ class _Search:
         return [k for k, limit in enumerate(self._capacity) if cost[k] > limit]
 
     # --- the best choice -------------------------------------------------------------------------
-    def least(self, limit: int | None) -> tuple[int, ...]:
+    def least(self, limit: int | Fraction | None) -> tuple[int, ...]:
         """The least cost within ``limit`` cycles, whether it fits or not; empty if there is
         none."""
         found = [layer.least(limit) for layer in self.layers]
         return () if None in found else tuple(n for n in found if n is not None)
 
-    def fewest(self, limit: int | None) -> tuple[int, ...] | None:
+    def fewest(self, limit: int | Fraction | None) -> tuple[int, ...] | None:
         """The least cost that fits within ``limit`` cycles."""
         least = self.least(limit)
         if not least:
@@ -353,12 +407,12 @@ class _Search:
                 high, best = middle, found
         return best
 
-    def _affordable(self, layer: _Layer, limit: int | None = None) -> list[int]:
+    def _affordable(self, layer: _Layer, limit: int | Fraction | None = None) -> list[int]:
         """The lanes within ``limit`` whose multipliers alone fit."""
         dsp = self._capacity[_DSP]
         return [lanes for lanes in layer.within(limit) if layer.multipliers(lanes) <= dsp]
 
-    def _combined(self, limit: int | None) -> tuple[int, ...] | None:
+    def _combined(self, limit: int | Fraction | None) -> tuple[int, ...] | None:
         """The least fitting sum of one choice of every layer."""
         front: list[_Combination] = [((0, 0, 0, 0, 0), ())]
         for layer in self.layers:
@@ -386,7 +440,7 @@ class _Search:
         return kept
 
     # --- what is missing -------------------------------------------------------------------------
-    def missing(self, limit: int | None) -> Iterator[str]:
+    def missing(self, limit: int | Fraction | None) -> Iterator[str]:
         """Why no lanes fit within ``limit`` cycles."""
         slow = False
         for layer in self.layers:
@@ -396,8 +450,8 @@ class _Search:
                 on = f" (on {_count(best, 'lane')})" if best else ""
                 cycles = layer.cycles(best)
                 yield (
-                    f"{layer.name} needs {cycles:,} cycles at its best{on}, "
-                    f"{cycles - limit:,} more than {limit:,}"
+                    f"{layer.name} needs {_told(cycles)} cycles at its best{on}, "
+                    f"{_told(cycles - limit)} more than {_told(limit)}"
                 )
         resources = list(self._shortfalls(None if slow else limit))
         yield from resources
@@ -405,7 +459,7 @@ class _Search:
             over = "; ".join(self._amounts(self._total(self.least(limit))))
             yield f"no lanes hold all resources at once, the fewest multipliers take {over}"
 
-    def _shortfalls(self, limit: int | None) -> Iterator[str]:
+    def _shortfalls(self, limit: int | Fraction | None) -> Iterator[str]:
         """The resources of which even the choice that takes least of it takes too much."""
         found = [self._affordable(each, limit) or each.within(limit) for each in self.layers]
         for k in (_DSP, _BLOCK_RAM, _LUT, _FF):
@@ -431,7 +485,7 @@ class _Search:
             for k in self._over(cost)
         ]
 
-    def compromise(self, lanes: Sequence[int], limit: int) -> Iterator[str]:
+    def compromise(self, lanes: Sequence[int], limit: int | Fraction) -> Iterator[str]:
         """What keeps the plan from the fewest multipliers."""
         least = self.least(limit)
         if least != tuple(lanes):

@@ -29,9 +29,11 @@ from rnnhw.run import Batch
 from rnnhw.structures import (
     Banded,
     BlockDiagonal,
+    Butterfly,
     CyclicBand,
     Dense,
     Diagonal,
+    Hadamard,
     LowRank,
     Sum,
     UnitWeights,
@@ -100,6 +102,12 @@ def draw_structure(r, n):
         LowRank(r.randint(1, max(n // 2, 1))),
         UnitWeights(),
     ]
+    if n > 1 and n & (n - 1) == 0:
+        neurons = r.choice([None, None, draw_activation(r)])
+        choices += [
+            Hadamard(before=r.random() < 0.5, after=r.random() < 0.8),
+            Butterfly(activation=neurons, bias=r.random() < 0.5),
+        ]
     if n > 2:
         width = r.randint(0, min(n - 1, 5))
         lower = r.randint(0, width)
@@ -225,12 +233,13 @@ def draw_case(r, widest=12):
         widest = 70
     layers = []
     for index in range(r.choice([1, 1, 1, 2, 3])):
-        layer = draw_layer(r, r.randint(1, widest), f"layer{index}", draw_formats(r))
+        units = r.choice([r.randint(1, widest), 1 << r.randint(1, widest.bit_length() - 1)])
+        layer = draw_layer(r, units, f"layer{index}", draw_formats(r))
         layers.append(layer)
         if r.random() < 0.1:
             layers[-1] = Residual([layer], name=f"skip{index}", formats=formats)
     if r.random() < 0.2:
-        layers.insert(0, Window(r.randint(1, 3)))
+        layers[:0] = [Window(r.randint(1, 3)), Last()][: r.choice([1, 1, 2])]
     end = r.random()
     if end < 0.2:
         layers.append(Last())

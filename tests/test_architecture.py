@@ -38,6 +38,7 @@ EAST = [
     ["profiles", "machine", "costreport"],
     ["placement", "processor", "energy", "wordlengths", "reportchecks", "savedreports"],
     ["timeline", "planner", "costcomparison"],
+    ["chooser"],
     ["cost"],
 ]
 HALL = [["rtl"]]

@@ -25,7 +25,7 @@ SPEAKER = str(DESIGNS / "speaker_hadamard.py")
 SERIES = str(DESIGNS / "narma10.py")
 WINDOW = str(DESIGNS / "recall_window.py")
 SMALL = ("--set", "operand_bits=4")
-COMMANDS = ["simulate", "verify", "report", "compare", "profiles", "info"]
+COMMANDS = ["simulate", "verify", "report", "compare", "emit", "profiles", "info"]
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_streaming_is_bits_a_cycle() -> None:
 UNITS = re.compile(
     r"(^|_|\.)(lanes|cycles|instructions|macs|bits|reads|writes|multiplies|adds|shifts|lookups"
     r"|comparisons|requantisations|fraction|blocks|rams|luts|flops)(_per_step)?$"
-    r"|_(read|write)_bits$"
+    r"|_(read|write)_bits$|^lane_cycles\.|steps"
 )
 
 

@@ -126,6 +126,13 @@ FAULTS = {
         wrong("if (rst) begin second <= 0; full <= 0; out <= 0; end\n    else", ""),
         "faults", "x_ready is x",
     ),
+    "a reset that does not clear what was used": (
+        wrong("second <= 0; full", "second <= used; full").replace(
+            "reg second,",
+            "reg used = 0; always @(posedge clk) if (x_valid) used <= 1;\n  reg second,",
+        ),
+        "differences", None,
+    ),
     "an output that does not wait": (
         wrong("full & y_ready & ~out", "full & ~out"),
         "faults", "came while y_ready had been low",
@@ -159,13 +166,19 @@ def test_a_wrong_network_fails(tmp_path, fault):
 
 
 @needed["iverilog"]
+def test_a_reset_on_the_way_belongs_to_the_second_run(tmp_path):
+    plain, stalled = checked(tmp_path, FAULTS["a reset that does not clear what was used"][0])
+    assert plain.passed and not stalled.passed
+
+
+@needed["iverilog"]
 def test_the_first_difference_names_sequence_step_unit_and_values(tmp_path):
     text = wrong("y_data = out ? total : sum", "y_data = out ? total + 12'sd1 : sum")
     plain, stalled = checked(tmp_path, text)
     value = int(stimulus().outputs[0, 1])
     expected = f"sequence 0, step 0, unit 1: expected {value}, got {value + 1}"
     assert plain.first == stalled.first == expected
-    assert plain.differences == stalled.differences == 10 and plain.late == 0
+    assert plain.differences == 10 and stalled.differences == 13 and plain.late == 0
 
 
 @needed["iverilog"]

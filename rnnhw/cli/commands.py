@@ -19,6 +19,7 @@ import typer
 from rich.console import RenderableType
 
 import rnnhw
+from rnnhw.arrangement import Arrangement
 from rnnhw.checks import Check, check_names, judge
 from rnnhw.cli.compared import (
     check_text,
@@ -34,13 +35,16 @@ from rnnhw.cli.options import (
     CompareItems,
     Data,
     DesignFile,
+    Engines,
     Folder,
     Format,
+    Interleave,
     Isa,
     Lanes,
     Maximum,
     Minimum,
     Output,
+    Overlap,
     Profile,
     Profiles,
     ReportFormat,
@@ -48,10 +52,13 @@ from rnnhw.cli.options import (
     Sequences,
     Settings,
     SimulatorName,
+    StepsInParallel,
     Vary,
     Waves,
+    Weights,
     assignments,
     bounds,
+    chosen_arrangement,
     chosen_format,
     chosen_lanes,
     listed,
@@ -189,6 +196,11 @@ def report_command(
     profile: Profile = None,
     clock_mhz: ClockMhz = None,
     lanes: Lanes = None,
+    engines: Engines = None,
+    overlap: Overlap = None,
+    interleave: Interleave = None,
+    weights: Weights = None,
+    steps_in_parallel: StepsInParallel = None,
     format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
@@ -209,12 +221,21 @@ def report_command(
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
     target_lanes = loaded.target.lanes if loaded.target else None
+    arrangement = chosen_arrangement(
+        loaded.target.arrangement if loaded.target else Arrangement(),
+        engines=engines,
+        overlap=overlap,
+        interleave=interleave,
+        weights=weights,
+        steps_in_parallel=steps_in_parallel,
+    )
     report = estimate(
         loaded,
         profile,
         clock_mhz=clock_mhz,
         lanes=given,
         steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
+        arrangement=arrangement,
     )
     checks = judge_report(report, floors, ceilings)
     match shown:
@@ -364,8 +385,8 @@ def emit_command(
 
     The folder holds the sources, their memory images, a test bench with the design's real inputs
     and the outputs of the engine, a file list, a FuseSoC core and a C header. With --check the
-    test bench is run, in the cycles of the machine and once more with gaps and stalls; the exit
-    code is 1 where an output or a cycle differs.
+    test bench is run, in the cycles of the machine and once more with gaps, stalls and a reset on
+    the way; the exit code is 1 where an output or a cycle differs.
     """
     shown = chosen_format(format, None, {"text": "", "json": ""})
     given = chosen_lanes(lanes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +28,8 @@ def emitted_text(emitted: Emitted) -> RenderableType:
     bench = [f"{emission.name}_tb.v"] if emitted.stimulus else []
     images = sum(name.endswith(".hex") for name in emitted.files)
     files = [
-        ("generated", ", ".join([*generated, *bench])),
-        ("static modules", ", ".join(static_modules(emission))),
+        ("generated", _listed([*generated, *bench])),
+        ("static modules", _listed(static_modules(emission))),
         ("memory images", f"{images}, *.hex"),
         ("for tools", ", ".join(f"{emission.name}.{end}" for end in ("f", "core", "h"))),
     ]
@@ -41,7 +43,7 @@ def emitted_text(emitted: Emitted) -> RenderableType:
             f"\n{emitted.directory}: {number(len(emitted.files), 'file')}, "
             f"top module {emission.name}, lanes: {lanes}"
         ),
-        aligned(("file", "what it is"), [(names, what) for what, names in files], ()),
+        aligned(("what it is", "files"), files, ()),
         heading("ports beside clk, rst and valid, ready, first and last of each stream"),
         aligned(("port", "elements a vector", "format"), ports, ("elements a vector",)),
     ]
@@ -52,6 +54,11 @@ def emitted_text(emitted: Emitted) -> RenderableType:
     return Group(*parts)
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Names in lines that fit a terminal beside what they are."""
+    return "\n".join(textwrap.wrap(", ".join(names), 76, break_on_hyphens=False))
+
+
 def _check(emitted: Emitted) -> list[RenderableType]:
     assert emitted.stimulus is not None
     stimulus = emitted.stimulus
@@ -59,7 +66,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
     numbers = ("outputs", "steps", "cycles", "wrong outputs", "wrong cycles", "faults")
     rows = [
         (
-            f"{run.simulator}{', with gaps and stalls' if run.stalls else ''}",
+            f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}",
             f"{run.outputs:,}",
             f"{steps:,}",
             f"{run.cycles:,}",
@@ -84,7 +91,7 @@ def _check(emitted: Emitted) -> list[RenderableType]:
         Text(""),
     ]
     parts += [
-        Text(f"{run.simulator}{' with stalls' if run.stalls else ''}: {_first(run)}")
+        Text(f"{run.simulator}{', with stalls and a reset' if run.stalls else ''}: {_first(run)}")
         for run in emitted.runs
         if not run.passed
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from rnnhw.arrangement import ENGINES, PLACES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [
@@ -18,13 +20,16 @@ __all__ = [
     "CompareItems",
     "Data",
     "DesignFile",
+    "Engines",
     "Folder",
     "Format",
+    "Interleave",
     "Isa",
     "Lanes",
     "Maximum",
     "Minimum",
     "Output",
+    "Overlap",
     "Profile",
     "Profiles",
     "ReportFormat",
@@ -32,10 +37,13 @@ __all__ = [
     "Sequences",
     "Settings",
     "SimulatorName",
+    "StepsInParallel",
     "Vary",
     "Waves",
+    "Weights",
     "assignments",
     "bounds",
+    "chosen_arrangement",
     "chosen_format",
     "chosen_lanes",
     "listed",
@@ -146,9 +154,89 @@ Sequences = Annotated[
     typer.Option(
         "--sequences",
         metavar="N",
-        help="Sequences in the test bench; default: the first that fit 100,000 cycles.",
+        help="Sequences in the test bench; default: the first that fit 50,000 cycles.",
     ),
 ]
+
+
+Engines = Annotated[
+    str | None,
+    typer.Option(
+        "--engines", metavar="KIND", help="per-layer lanes (a wavefront), or one shared engine."
+    ),
+]
+Overlap = Annotated[
+    str | None,
+    typer.Option(
+        "--overlap", metavar="on|off|auto", help="Run the next step's inputs while one drains."
+    ),
+]
+Interleave = Annotated[
+    str | None,
+    typer.Option(
+        "--interleave", metavar="K|auto", help="Independent sequences that take turns on the lanes."
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="PLACE",
+        help="on-chip, streamed (from external memory at every step) or auto.",
+    ),
+]
+StepsInParallel = Annotated[
+    str | None,
+    typer.Option(
+        "--steps-in-parallel", metavar="R", help="Steps that layers without state take together."
+    ),
+]
+
+
+def chosen_arrangement(
+    given: Arrangement,
+    *,
+    engines: str | None,
+    overlap: str | None,
+    interleave: str | None,
+    weights: str | None,
+    steps_in_parallel: str | None,
+) -> Arrangement:
+    """The design's arrangement with what the options say instead.
+
+    Raises:
+        UsageError: an option has no such value.
+    """
+    overlaps: dict[str, bool | Literal["auto"]] = {"on": True, "off": False, "auto": "auto"}
+    changes: dict[str, Any] = {}
+    if engines is not None:
+        changes["engines"] = _one_of("--engines", engines, ENGINES)
+    if overlap is not None:
+        changes["overlap"] = overlaps[_one_of("--overlap", overlap, overlaps)]
+    if interleave is not None:
+        automatic = interleave == "auto"
+        changes["interleave"] = (
+            "auto" if automatic else _whole("--interleave", interleave, ", or auto")
+        )
+    if weights is not None:
+        changes["weights"] = _one_of("--weights", weights, (*PLACES, "auto"))
+    if steps_in_parallel is not None:
+        changes["steps_in_parallel"] = _whole("--steps-in-parallel", steps_in_parallel)
+    return replace(given, **changes)
+
+
+def _one_of(option: str, text: str, known: Iterable[str]) -> str:
+    if text not in known:
+        raise UsageError(f"Invalid value for '{option}': {text!r}", f"known: {', '.join(known)}")
+    return text
+
+
+def _whole(option: str, text: str, more: str = "") -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(
+            f"Invalid value for '{option}': {text!r}", f"give a whole number, at least 1{more}"
+        )
+    return int(text)
 
 
 def chosen_lanes(text: str | None) -> int | Literal["auto"] | None:

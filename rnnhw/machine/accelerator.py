@@ -18,6 +18,7 @@ from rnnhw.machine.layers import (
 )
 from rnnhw.machine.memory import Memory, MemoryKind, address_bits
 from rnnhw.machine.operands import signed_bits
+from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
     Stint,
@@ -70,6 +71,12 @@ def _stage(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
 
 def _once(node: TimeNode) -> bool:
     return any(isinstance(s, Last | Total | Steps) or _once(s) for s in node.sources)
+
+
+def _lost(node: TimeNode) -> int:
+    """How many steps of a sequence are no whole window in front of ``node``."""
+    own = node.width - 1 if isinstance(node, Window) else 0
+    return own + max(map(_lost, node.sources), default=0)
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
@@ -177,6 +184,7 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
 def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) -> Stack:
     machines: list[LayerMachine] = []
     recurrent: list[bool] = []
+    lost: list[int] = []
     where: dict[TimeNode, int] = {}
     stages: dict[TimeNode, int] = {}
     sources: list[tuple[int, ...]] = []
@@ -185,6 +193,7 @@ def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) 
             continue
         machines.append(machine(node))
         recurrent.append(isinstance(node, Total) or bool(node.graph.updates))
+        lost.append(_lost(node))
         where[node] = len(machines) - 1
         stages[node] = _stage(node, stages)
         feeds = dict.fromkeys(where[source] for source in _through(node) if source in where)
@@ -194,7 +203,14 @@ def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) 
         tuple(where[node] for node, found in stages.items() if found == stage)
         for stage in range(last + 1)
     )
-    return Stack(tuple(machines), tuple(s for s in grouped if s), tuple(sources), tuple(recurrent))
+    return Stack(
+        tuple(machines),
+        tuple(s for s in grouped if s),
+        tuple(sources),
+        tuple(recurrent),
+        tuple(lost),
+        network.source.units,
+    )
 
 
 def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Accelerator:
@@ -208,6 +224,8 @@ def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | Non
         stack.stages,
         stack.sources,
         stack.recurrent,
+        stack.lost,
+        stack.elements,
         found.paces,
         found.steps,
         found.streamed,
@@ -275,6 +293,10 @@ class LayerChoices:
             return self._variants.outline(lanes)
         machine = self.machine(lanes)
         return machine.cycles, machine.multipliers
+
+    def phases(self, lanes: int) -> tuple[Phase, ...]:
+        """The phases of :meth:`machine`, without the rest; none where nothing is multiplied."""
+        return self._variants.phases(lanes) if self._variants is not None else ()
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on ``lanes`` lanes."""

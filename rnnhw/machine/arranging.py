@@ -37,7 +37,7 @@ from rnnhw.machine.streaming import (
     streamed_bits,
 )
 
-__all__ = ["Arranged", "Bandwidth", "Stack", "arrange", "can_stream", "streamed_layers"]
+__all__ = ["Arranged", "Bandwidth", "Stack", "arrange", "can_stream", "equipped", "streamed_layers"]
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,15 @@ class Bandwidth:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers before anything is arranged: ``recurrent`` tells those that keep a state."""
+    """Layers before anything is arranged: ``recurrent`` tells those that keep a state, ``lost`` how
+    many steps of a sequence fill no window in front of a layer."""
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
     sources: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
+    lost: tuple[int, ...]
+    elements: int
 
     @property
     def timed(self) -> tuple[int, ...]:
@@ -70,13 +73,15 @@ class Stack:
 
 @dataclass(frozen=True)
 class Arranged:
-    """The layers as they are built, and the pace of each."""
+    """The layers as they are built, and the pace of each. Which ``can_overlap`` does not depend on
+    the lanes; those that are ``overlapped`` also gain something, or were asked to."""
 
     layers: tuple[LayerMachine, ...]
     paces: tuple[Pace, ...]
     steps: tuple[int, ...]
     streamed: tuple[bool, ...]
     overlapped: tuple[bool, ...]
+    can_overlap: tuple[bool, ...]
 
 
 def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Arranged:
@@ -89,7 +94,7 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
     sequences = _sequences(stack, arrangement)
     steps = _steps(stack, arrangement)
     streamed = streamed_layers(stack, arrangement)
-    chosen = _overlapped(stack, arrangement, sequences, steps, streamed)
+    chosen, able = _overlapped(stack, arrangement, sequences, steps, streamed)
     shared = arrangement.engines == "shared"
     if shared:
         _only_shared(arrangement, sequences, steps)
@@ -97,7 +102,7 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
     layers, paces = [], []
     for index, layer in enumerate(stack.layers):
         built, pace = _Layer(
-            layer,
+            _one_by_one(layer) if _after_a_pass(stack, steps, index) else layer,
             sequences,
             steps[index],
             shares.get(index),
@@ -106,7 +111,23 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
         ).arranged()
         layers.append(built)
         paces.append(pace)
-    return Arranged(tuple(layers), tuple(paces), steps, streamed, chosen)
+    return Arranged(tuple(layers), tuple(paces), steps, streamed, chosen, able)
+
+
+def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
+    """Whether a sum over time gets the vectors of several steps at once."""
+    return not stack.layers[index].phases and any(steps[s] > 1 for s in stack.sources[index])
+
+
+def _one_by_one(layer: LayerMachine) -> LayerMachine:
+    """A sum that reads its vectors from a buffer, an element a cycle: they no longer come so."""
+    told = "vectors of one pass added one by one, from a buffer"
+    return replace(
+        layer,
+        cycles=layer.cycles + layer.units,
+        basis=Basis.MODELLED,
+        assumptions=(*layer.assumptions, told),
+    )
 
 
 # --- one layer ---------------------------------------------------------------------------------
@@ -121,12 +142,8 @@ class _Layer:
 
     def arranged(self) -> tuple[LayerMachine, Pace]:
         layer, pace, told = self.machine, self._pace(), self._told()
-        if self.steps > 1:
-            layer = multiplied(layer, self.steps)
-        if isinstance(pace, Streamed) and not self.shared:
-            layer = buffered(layer, pace.slots)
-        if self.sequences > 1:
-            layer = _banked(layer, self.sequences)
+        slots = pace.slots if isinstance(pace, Streamed) and not self.shared else 0
+        layer = equipped(layer, self.sequences, self.steps, slots)
         if told:
             layer = replace(layer, basis=Basis.MODELLED, assumptions=(*layer.assumptions, *told))
         return layer, pace
@@ -149,6 +166,11 @@ class _Layer:
 
     def _told(self) -> list[str]:
         told = []
+        if self.overlap:
+            told.append(
+                "the next step's input columns in the drain, equal to a Verilog prototype's cycles "
+                "but not emitted"
+            )
         if self.sequences > 1:
             told.append(
                 f"{self.sequences} sequences take turns on the lanes without a gap, a bank of "
@@ -164,6 +186,16 @@ class _Layer:
         if self.share is not None:
             told.append("weights from an external memory at its peak, without pauses")
         return told
+
+
+def equipped(layer: LayerMachine, sequences: int, steps: int, slots: int) -> LayerMachine:
+    """The layer with all that so many sequences, or steps in one pass, need, and a buffer of so
+    many groups of rows in place of its weight memory, if any."""
+    if steps > 1:
+        layer = multiplied(layer, steps)
+    if slots:
+        layer = buffered(layer, slots)
+    return _banked(layer, sequences) if sequences > 1 else layer
 
 
 def _banked(layer: LayerMachine, sequences: int) -> LayerMachine:
@@ -263,10 +295,11 @@ def _overlapped(
     sequences: int,
     steps: Sequence[int],
     streamed: Sequence[bool],
-) -> tuple[bool, ...]:
-    found = [False] * len(stack.layers)
+) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """The layers that overlap, and those that could."""
+    found, able = [False] * len(stack.layers), [False] * len(stack.layers)
     if not arrangement.overlap or arrangement.engines == "shared":
-        return tuple(found)
+        return tuple(found), tuple(able)
     reasons: dict[int, str] = {}
     for index in stack.timed:
         layer = stack.layers[index]
@@ -281,16 +314,18 @@ def _overlapped(
             reason = reason or "it stands beside a branch that is joined again"
         reasons[index] = reason
         gains = not reason and overlapped(layer).round_cycles < layer.cycles
+        able[index] = not reason
         found[index] = not reason and (gains or arrangement.overlap is True)
     if arrangement.overlap is True:
         for index, reason in reasons.items():
-            if reason:
+            # A layer without lanes has nothing that could overlap, nor does it stand in the way.
+            if reason and (stack.layers[index].lanes or not any(found)):
                 legal = [k for k, why in reasons.items() if not why]
                 raise DesignError(
                     f"overlap=True: layer {stack.layers[index].name} can not: {reason}",
                     f"use overlap='auto'; layers that can: {_names(stack, legal)}",
                 )
-    return tuple(found)
+    return tuple(found), tuple(able)
 
 
 # --- external memory ---------------------------------------------------------------------------

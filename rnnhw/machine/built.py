@@ -56,7 +56,8 @@ class Accelerator:
 
     ``stages`` are the machines that run as one wavefront; a stage behind the last step, a total
     or a reversal waits until the stage before it has finished the sequence. ``recurrent`` tells
-    the layers that keep a state, ``sequences`` how many are interleaved, ``steps`` how many steps
+    the layers that keep a state, ``lost`` how many steps fill no window in front of a layer,
+    ``elements`` are those of an input vector. ``sequences`` are interleaved, ``steps`` are how many
     a layer takes together, ``engine`` is what all layers share where they share one.
     """
 
@@ -64,6 +65,8 @@ class Accelerator:
     stages: tuple[tuple[int, ...], ...]
     sources: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
+    lost: tuple[int, ...]
+    elements: int
     paces: tuple[Pace, ...]
     steps: tuple[int, ...]
     streamed: tuple[bool, ...]
@@ -155,8 +158,10 @@ class Accelerator:
 
     @cached_property
     def first_result_latency(self) -> int:
-        """Cycles from the first input element of a step to the first result of its last layer."""
-        last = max(self._first_step, key=lambda span: span.end)
+        """Cycles from the first input element of a step to the first result of its last layer; of
+        the one in front of a total, which has a result after the last step alone."""
+        computed = [span for span in self._first_step if self.layers[span.index].phases]
+        last = max(computed or self._first_step, key=lambda span: span.end)
         layer = self.layers[last.index]
         return last.end - layer.cycles + first_result_cycles(layer)
 
@@ -224,19 +229,30 @@ class Accelerator:
             return steps * (self.step_interval if each_step else 0) + once
         if len(each_step) > 1:
             return whole(Fraction(self.sequence_cycles(steps), self.sequences))
-        longest = Fraction(0)
+        longest = Fraction(steps * self.elements)
         for index, layer in enumerate(self.layers):
-            pace = self.paces[index]
+            pace, runs = self.paces[index], max(steps - self.lost[index], 0)
             if layer.once:
                 cycles = Fraction(layer.cycles)
             elif pace.block > 1 and self.sequences == 1:
-                cycles = Fraction(-(-steps // pace.block) * pace.round_cycles)
+                cycles = Fraction(-(-runs // pace.block) * pace.round_cycles)
             else:
-                cycles = steps * Fraction(self.interval_of(index))
-            longest = max(longest, cycles)
-        if each_step and self.sequences == 1 and max(self.steps) == 1:
+                cycles = runs * Fraction(self.interval_of(index))
+            longest = max(longest, cycles + self._refill(index, steps))
+        slowest = self.interval_of(self.slowest_index)
+        if each_step and self.step_interval > slowest and max(self.steps) == 1:
             longest = max(longest, steps * Fraction(self.step_interval))
         return whole(longest)
+
+    def _refill(self, index: int, steps: int) -> int | Fraction:
+        """Cycles in which a window fills anew, with nothing for its reader to do."""
+        sources = self.sources[index]
+        lost = self.lost[index] - max((self.lost[k] for k in sources), default=0)
+        if not lost:
+            return 0
+        if self.layers[index].once:
+            return 0 if sources else (steps - 1) * self.elements
+        return lost * max((self.interval_of(k) for k in sources), default=self.elements)
 
     def spans(self, steps: int) -> tuple[Span, ...]:
         """Every layer's work on every step; cycle 0 brings the first input element."""
@@ -280,7 +296,7 @@ class Accelerator:
 def first_result_cycles(layer: LayerMachine) -> int:
     """Cycles from taking a vector to the first unit's result, where no weight is waited for."""
     if not layer.phases:
-        return layer.cycles - layer.units + 1
+        return min(layer.cycles, 1)
     last = layer.phases[-1]
     before = sum(phase.cycles for phase in layer.phases[:-1]) + last.transform_cycles
     groups, position = divmod(max(last.gates, 1) - 1, max(last.lanes, 1))

@@ -18,10 +18,11 @@ follow its rules and say what they add.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
-from rnnhw.dataflow import Matvec, Node, unwired
+from rnnhw.dataflow import Cast, Matvec, Node, Reinterpret, unwired
 from rnnhw.errors import DesignError
 from rnnhw.machine.plan import Plan
 from rnnhw.structures import (
@@ -88,11 +89,23 @@ class Segment:
             case Feed.WINDOW | Feed.CYCLIC:
                 return self.columns + units - 1
             case Feed.PAIRS:
-                return -(-2 * units // self.word)
+                return self.pair_words(units)
             case Feed.SELECTION:
                 return self.vector.units // self.word
             case _:
                 return self.columns
+
+    def pair_words(self, units: int) -> int:
+        """The most words that hold the pairs of ``units`` units in order."""
+        offset = self.word - math.gcd(2 * units, self.word)
+        return -(-(offset + 2 * units) // self.word)
+
+    def made_by(self, transform: Matvec) -> bool:
+        """Whether ``transform`` makes the vector, perhaps with casts behind it."""
+        node = self.vector
+        while isinstance(node, Cast | Reinterpret):
+            node = node.a
+        return node is transform
 
 
 def word_width(lanes: int, units: int) -> int:

@@ -18,16 +18,20 @@ from dataclasses import dataclass
 
 from rnnhw.machine.layers import LayerMachine
 from rnnhw.machine.pace import Course, Pace, Run
+from rnnhw.machine.phases import Phase
 
-__all__ = ["Interleaved", "busy_cycles", "interleaved", "no_interleave", "saturation"]
+__all__ = ["Interleaved", "busy_cycles", "busy_of", "interleaved", "no_interleave", "saturation"]
 
 
 def busy_cycles(layer: LayerMachine) -> int:
     """Cycles of a step in which the lanes are not free for another sequence."""
-    if not layer.phases:
-        return layer.cycles
-    busy = sum(p.transform_cycles + p.groups * p.group_interval for p in layer.phases)
-    return min(busy, layer.cycles)
+    return busy_of(layer.phases, layer.cycles)
+
+
+def busy_of(phases: Sequence[Phase], cycles: int) -> int:
+    """The same of phases that take so many cycles in all."""
+    busy = sum(p.transform_cycles + p.groups * p.group_interval for p in phases)
+    return min(busy, cycles) if phases else cycles
 
 
 def no_interleave(layer: LayerMachine) -> str:

@@ -212,13 +212,17 @@ class LayerVariants:
 
     def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
         """The layer's cycles and multipliers, without the work of building the rest."""
-        phases = self._phases(lanes)
+        phases = self.phases(lanes)
         multipliers = _multipliers(self._plan, self._schedule, phases, lanes)
         return sum(phase.cycles for phase in phases), tuple(multipliers)
 
+    def phases(self, lanes: int) -> tuple[Phase, ...]:
+        """The layer's phases alone."""
+        return phases_of(self._plan, self._schedule, lanes)
+
     def machine(self, lanes: int) -> LayerMachine:
         """The whole layer."""
-        plan, schedule, phases = self._plan, self._schedule, self._phases(lanes)
+        plan, schedule, phases = self._plan, self._schedule, self.phases(lanes)
         memories = memories_of(plan, schedule, phases)
         modelled = obstacles(plan, schedule, phases)
         return LayerMachine(
@@ -239,6 +243,3 @@ class LayerVariants:
             reads_inputs_by_unit=schedule.reads_inputs_by_unit,
             graph=self._graph,
         )
-
-    def _phases(self, lanes: int) -> tuple[Phase, ...]:
-        return phases_of(self._plan, self._schedule, lanes)

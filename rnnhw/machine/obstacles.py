@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rnnhw.dataflow import Input, Matvec, Node, State, unwired
+from rnnhw.dataflow import Input, Matvec, Node, State
+from rnnhw.machine.chains import obstacles_of_chains
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan, Rows
@@ -18,7 +20,8 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
     what)."""
     found = [
-        *_of_columns(plan, schedule, phases),
+        *_of_columns(plan, phases),
+        *obstacles_of_chains(plan, schedule.transformed_by_unit),
         *_of_rows(plan, phases),
         *_of_states(plan, schedule),
         *_of_operations(plan, schedule),
@@ -27,23 +30,22 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
     return list(dict.fromkeys(found))
 
 
-def _of_columns(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase]
-) -> Iterator[tuple[str, str]]:
+def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    if schedule.write_back() or schedule.on_arrival():
-        yield layer, "an operation between a vector and the product that reads it"
+    read = Counter(s.vector for phase in phases for s in phase.segments)
+    for vector, times in read.items():
+        if times > 1 and plan.in_feed(vector):
+            yield plan.graph.signal(vector), "a transform that is read in several ways"
     for phase in phases:
         for segment in phase.segments:
             stored = isinstance(segment.vector, Input | State) or plan.needs_pass(segment.vector)
-            if segment.feed not in (Feed.BROADCAST, Feed.WINDOW, Feed.CYCLIC, Feed.BLOCK):
+            stored = stored or plan.in_feed(segment.vector)
+            if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
                 yield layer, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
             elif segment.feed is Feed.BROADCAST and segment.note:
                 yield layer, segment.note
             if not stored:
                 yield layer, f"the permuted or joined vector {segment.vector.name!r}"
-        if phase.transforms:
-            yield layer, "a transform in front of the columns"
         if phase.by_block:
             yield layer, "rows block by block, each result with an address of its own"
 
@@ -53,7 +55,7 @@ def _of_rows(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     for number, phase in enumerate(phases):
         if plan.phase_rows(number) and phase.rows != plan.widths[number] * phase.gates:
             yield layer, "rows of unequal length in one phase"
-    for product in plan.products:
+    for product in (*plan.products, *plan.transforms):
         yield from _of_product(plan, product)
     for row in plan.rows:
         accumulates = any(product.accumulator is not None for product in row.products)
@@ -99,7 +101,7 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
-            if value.gate and isinstance(value.node, Input | State):
+            if value.gate and isinstance(value.node, Input | State | Matvec):
                 yield _name(plan, value.node), "a vector longer than those that it is used with"
 
 
@@ -108,7 +110,6 @@ def _name(plan: Plan, node: Node | Rows) -> str:
 
 
 def _of_results(plan: Plan) -> Iterator[tuple[str, str]]:
-    formed = [unwired(p.vector) for p in plan.products if plan.needs_pass(p.vector)]
-    for node in (*plan.results, *formed):
+    for node in (*plan.results, *plan.passed):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
             yield plan.graph.signal(node), "results of several gates at once"

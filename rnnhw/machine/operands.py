@@ -7,11 +7,19 @@ from collections.abc import Sequence
 
 from rnnhw.dataflow import Matvec
 from rnnhw.machine.feeds import products_of
-from rnnhw.machine.phases import Phase
+from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan
 from rnnhw.numerics import Q
 
-__all__ = ["operand_bits", "segment_shift", "signed_bits", "weight_bits", "weight_fraction"]
+__all__ = [
+    "operand_bits",
+    "segment_shift",
+    "signed_bits",
+    "stage_bias_bits",
+    "stage_weight_bits",
+    "weight_bits",
+    "weight_fraction",
+]
 
 _UNIT_WEIGHT = 2
 """Bits of a weight that is -1, 0 or 1."""
@@ -60,4 +68,26 @@ def weight_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
                     continue
                 format = product.weights.format
                 widest = max(widest, signed_bits(format) + scale - format.fraction)
+    return widest
+
+
+def stage_weight_bits(transforms: Sequence[Transform]) -> int:
+    """Bits of the widest weight of stages in the feed, signed; 0 without such stages."""
+    weights = [each.node.weights for each in transforms]
+    return max((signed_bits(tensor.format) for tensor in weights if tensor is not None), default=0)
+
+
+def stage_bias_bits(transforms: Sequence[Transform]) -> int:
+    """Bits of the widest number that a stage in the feed starts from, signed, at the scale of its
+    sums; 0 where all start from zero."""
+    widest = 0
+    for node in (each.node for each in transforms):
+        if node.start is None:
+            continue
+        low, high = node.start.interval
+        format = node.start.format
+        if node.accumulator is not None:
+            low, high, format = node.accumulator.lowest, node.accumulator.max, node.accumulator
+        bits = 1 + max(high.bit_length(), (~low).bit_length())
+        widest = max(widest, bits + node.format.fraction - format.fraction)
     return widest

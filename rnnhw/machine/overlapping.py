@@ -22,7 +22,7 @@ from rnnhw.machine.layers import LayerMachine
 from rnnhw.machine.pace import Course, Pace, Run
 from rnnhw.machine.phases import Phase
 
-__all__ = ["Overlapped", "no_overlap", "overlapped", "state_column"]
+__all__ = ["Overlapped", "no_overlap", "overlapped", "overlapped_phase", "state_column"]
 
 
 def state_column(phase: Phase) -> int:
@@ -62,7 +62,12 @@ def no_overlap(layer: LayerMachine) -> str:
 def overlapped(layer: LayerMachine) -> Overlapped:
     """The pace of a layer that can overlap."""
     (phase,) = layer.phases
-    return Overlapped(layer.cycles, phase.groups * phase.group_interval, state_column(phase))
+    return overlapped_phase(phase)
+
+
+def overlapped_phase(phase: Phase) -> Overlapped:
+    """The pace of a layer of one phase."""
+    return Overlapped(phase.cycles, phase.groups * phase.group_interval, state_column(phase))
 
 
 @dataclass(frozen=True)

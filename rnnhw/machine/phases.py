@@ -9,7 +9,7 @@ P lanes add P rows column by column (output stationary); the P accumulators then
 cycle through the post-processor of depth D while the next group runs. Equal to the cycle to a
 Verilog prototype in all of 646 random configurations (dense, banded and no recurrence; 1, 3 and 4
 gates) and in sweeps of lanes, bands and word lengths. Several phases, transforms and further
-feeds (:mod:`rnnhw.machine.feeds`) follow the same rules and are modelled.
+feeds (:mod:`rnnhw.machine.feeds`) follow the same rules.
 """
 
 from __future__ import annotations
@@ -18,30 +18,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnhw.dataflow import Matvec, unwired
+from rnnhw.dataflow import Matvec
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed, Segment, by_block, segments_of, word_width
 from rnnhw.machine.plan import Plan
-from rnnhw.machine.schedule import Schedule
+from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.structures import FastWalshHadamard
 
-__all__ = ["BUTTERFLY_CYCLES", "PIPELINE_CYCLES", "Phase", "Transform", "phases_of"]
+__all__ = ["NEURON_CYCLES", "PIPELINE_CYCLES", "SUM_CYCLES", "Phase", "Transform", "phases_of"]
 
 PIPELINE_CYCLES = 7
 """From the last column's read to the first biased accumulator, and the start of a step."""
 
-BUTTERFLY_CYCLES = PIPELINE_CYCLES
-"""LB: from reading a pair to writing what a butterfly stage makes of it. Assumed to be the lanes'
-own way from a column to an accumulator; it was not measured."""
+NEURON_CYCLES = 6
+"""LB: from reading a pair to writing what a butterfly stage makes of it, without a bias."""
+
+SUM_CYCLES = 3
+"""From reading a pair to writing its sum; its difference follows a cycle later."""
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A pass of the lanes' feed over a vector before the columns.
+    """Passes of the lanes' feed over a vector before the columns.
 
-    ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes; ``tail`` is the depth
-    of casts between stages. Sums and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage;
-    2-input neurons with weights, two MAC cycles an output on the lanes' own multipliers,
-    max(2 Gf, Gf + LB + tail).
+    ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes; ``tail`` is the depth of
+    what follows a sum in the transform's chain: the casts between stages, a cycle for biases. Sums
+    and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage; 2-input neurons with weights, two
+    MAC cycles an output on the lanes' own multipliers, max(2 Gf, Gf + 6 + tail).
     """
 
     node: Matvec
@@ -51,16 +54,38 @@ class Transform:
     tail: int
 
     @property
+    def weighted(self) -> bool:
+        """Whether the stages have weights."""
+        return self.node.weights is not None
+
+    @property
+    def latency(self) -> int:
+        """Cycles from reading a pair to writing the first word made of it."""
+        return (NEURON_CYCLES if self.weighted else SUM_CYCLES) + self.tail
+
+    @property
+    def stage_cycles(self) -> int:
+        """Cycles of a stage: until the next one, which reads in order, finds every word."""
+        if self.weighted:
+            return max(2 * self.words, self.words + self.latency)
+        return max(self.words, self.words // 2 + self.latency)
+
+    @property
     def cycles(self) -> int:
         """Cycles of all stages."""
-        if self.weight_words:
-            return max(self.weight_words, self.words + BUTTERFLY_CYCLES + self.tail)
-        return self.stages * max(self.words, self.words // 2 + 3 + self.tail)
+        return self.stages * self.stage_cycles
 
     @property
     def weight_words(self) -> int:
         """Words of F weights that a pass reads."""
-        return 0 if self.node.weights is None else 2 * self.words
+        return 2 * self.words if self.weighted else 0
+
+    def readable(self, word: int) -> int:
+        """The cycle of the last stage from which a ``word`` of its result can be read."""
+        half = self.words // 2
+        pair, second = word % half, word >= half
+        apart, behind = (4, 2) if self.weighted else (2, 1)
+        return apart * pair + self.latency + second * behind + 1
 
 
 @dataclass(frozen=True)
@@ -123,6 +148,9 @@ class Phase:
                 if segment.window is not None or segment.feed is Feed.DIAGONALS:
                     # Each fills a register of its own from the start of the group.
                     cursor = max(cursor, self.window_units)
+                elif segment.feed is Feed.PAIRS:
+                    # The words of a group's pairs are read one a cycle, the last in its column.
+                    cursor = max(cursor, segment.pair_words(self.window_units) - 1)
                 starts.append(cursor)
                 cursor += segment.columns
             if early:
@@ -138,7 +166,45 @@ class Phase:
     @property
     def transform_cycles(self) -> int:
         """Cycles of the feed before the first column."""
-        return sum(transform.cycles for transform in self.transforms)
+        return sum(transform.cycles for transform in self.transforms) + self.settling_cycles
+
+    @cached_property
+    def settling_cycles(self) -> int:
+        """Cycles that columns wait for words that the last stage is still writing, and for the
+        lanes."""
+        wait = left = 0
+        for transform in reversed(self.transforms):
+            # Words of the last stage are there some cycles behind the start of the columns.
+            behind = left + transform.stage_cycles
+            for start, segment in zip(self.starts, self.segments, strict=True):
+                if segment.made_by(transform.node):
+                    first, each = self._reads(start, segment, transform.width)
+                    late = (
+                        transform.readable(word) - behind - first - int(word * each)
+                        for word in range(transform.words)
+                    )
+                    wait = max(wait, *late)
+            left += transform.cycles
+        if self.transforms and self.transforms[-1].weighted:
+            # The lanes get the last column of a stage one cycle behind its reading.
+            last = self.transforms[-1]
+            wait = max(wait, 2 * last.words + 1 - last.stage_cycles - min(self.starts, default=0))
+        return wait
+
+    def _reads(self, start: int, segment: Segment, width: int) -> tuple[int, int]:
+        """The column in which a segment first reads, and columns from word to word of ``width``
+        elements; 0 where it reads in another order than that of the words."""
+        match segment.feed:
+            case Feed.BROADCAST | Feed.BLOCK:
+                return start, width
+            case Feed.WINDOW:
+                return start - self.window_units + 1, width
+            case Feed.CYCLIC:
+                return start - self.window_units + 1, 0
+            case Feed.PAIRS:
+                return start - segment.pair_words(self.window_units) + 1, 1
+            case _:
+                return 0, 0
 
     @property
     def row_cycles(self) -> int:
@@ -167,22 +233,19 @@ class Phase:
         }
 
 
-def _transforms(plan: Plan, schedule: Schedule, phase: int, lanes: int) -> tuple[Transform, ...]:
-    tails: dict[Matvec, int] = {}
-    for product in (*plan.products, *plan.transforms):
-        for node, depth in schedule.transform_depth(product.vector).items():
-            tails[node] = max(tails.get(node, 0), depth)
-    found: dict[object, Transform] = {}
-    for node in plan.transforms:
-        if plan.vector_phase(node.vector) != phase:
+def _transforms(plan: Plan, phase: int, lanes: int) -> tuple[Transform, ...]:
+    found = []
+    for chain in chains_of(plan):
+        if plan.vector_phase(chain.transforms[0].vector) != phase:
             continue
-        n = node.vector.units
-        width = word_width(lanes, n)
-        stages = n.bit_length() - 1 if isinstance(node.structure, FastWalshHadamard) else 1
-        transform = Transform(node, width, n // width, stages, tails.get(node, 0))
-        same = (node.structure, unwired(node.vector)) if node.weights is None else node
-        found.setdefault(same, transform)
-    return tuple(found.values())
+        casts = max(sum(cast_latency(c, folded=False) for c in own) for own in chain.casts)
+        tail = casts + chain.started
+        for node in chain.transforms:
+            n = node.vector.units
+            width = word_width(lanes, n)
+            stages = n.bit_length() - 1 if isinstance(node.structure, FastWalshHadamard) else 1
+            found.append(Transform(node, width, n // width, stages, tail))
+    return tuple(found)
 
 
 def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
@@ -197,7 +260,7 @@ def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
                 gates=plan.phase_gates(phase),
                 lanes=min(lanes, rows),
                 segments=segments_of(plan, phase, lanes),
-                transforms=_transforms(plan, schedule, phase, lanes),
+                transforms=_transforms(plan, phase, lanes),
                 snapshot=any(rows.snapshot for rows in plan.phase_rows(phase)),
                 by_block=by_block(plan, phase),
                 depth=schedule.depth(phase),

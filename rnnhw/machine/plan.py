@@ -8,7 +8,7 @@ over a result of the same step starts a new *phase*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -26,6 +26,7 @@ from rnnhw.dataflow import (
     unwired,
 )
 from rnnhw.machine.regrouping import regrouped
+from rnnhw.machine.writeback import Kept, written_back
 from rnnhw.numerics import Q, interval_format
 from rnnhw.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
@@ -97,8 +98,8 @@ class Plan:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph = graph = regrouped(graph)
-        self._nodes = [node for node in graph.nodes if unwired(node) is node]
+        self.graph, self.kept = written_back(regrouped(graph))
+        self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
         for node in self._nodes:
@@ -108,6 +109,9 @@ class Plan:
         self._transforms: dict[Node, bool] = {}
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
+
+    kept: Mapping[State, Kept]
+    """The states that stand for vectors made of states."""
 
     # --- the graph ---------------------------------------------------------------------------
     @property
@@ -196,12 +200,21 @@ class Plan:
         """Whether the product reads inputs only, so that its columns can come first."""
         return State not in self.leaves(product.vector) and not self.formed(product.vector)
 
+    def stands_for(self, state: State) -> tuple[State, ...]:
+        """The states of the network that ``state`` holds: itself, or those that it is made of."""
+        return self.kept[state].states if state in self.kept else (state,)
+
     def needs_pass(self, vector: Node) -> bool:
         """Whether ``vector`` is formed element by element within the step, before it is read."""
-        if self.in_feed(vector):
+        if self.in_feed(vector) or self.is_stored(vector):
             return False
-        mixed = {Input, State} <= self.leaves(vector)
-        return self.formed(vector) or (mixed and not self.is_stored(vector))
+        return self.formed(vector) or not self.is_constant(vector)
+
+    @cached_property
+    def passed(self) -> list[Node]:
+        """The vectors that are formed within the step, before products read them."""
+        vectors = (unwired(node.vector) for node in (*self.products, *self.transforms))
+        return [vector for vector in dict.fromkeys(vectors) if self.needs_pass(vector)]
 
     # --- phases ------------------------------------------------------------------------------
     def phase(self, node: Node) -> int:
@@ -324,7 +337,8 @@ class Plan:
             kept = [n.units for n in here if not self._only_swept(n)]
             handled = kept or [n.units for n in here]
             rows = [rows.units for rows in self.rows if rows.phase == phase]
-            vectors = [n.units for n in self._nodes if self.phase(n) == phase]
+            passed = [n.units for n in self.passed if self.phase(n) == phase]
+            vectors = passed or [n.units for n in self._nodes if self.phase(n) == phase]
             found.append(min(handled, default=max(rows, default=max(vectors, default=1))))
         return tuple(found)
 
@@ -403,13 +417,15 @@ class Plan:
             return []
         if isinstance(node, Gather):
             return [found for part in node.parts for found in self.values(part)]
-        phase = self.phase(node)
+        phase, gate = self.phase(node), value.gate
         found: list[Value] = []
         for operand in node.operands:
-            if self.formed(operand) and self.phase(operand) < phase:
+            value = self.value(operand, gate, self.widths[phase])
+            own = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
+            if self.formed(operand) and own < phase and self.widths[own] != self.widths[phase]:
                 found.extend(self.values(operand))
             else:
-                found.append(self.value(operand, value.gate, self.widths[phase]))
+                found.append(value)
         return found
 
 

@@ -6,24 +6,25 @@ what feeds pairs or a selection lies in words of several elements.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from rnnhw.dataflow import Constant, Input, Node, State, unwired
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import (
     Held,
     Memory,
     MemoryKind,
     address_bits,
-    ancestors,
     stored_vectors,
 )
-from rnnhw.machine.phases import Phase, Transform
+from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.roms import permuted_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
-__all__ = ["handed_bits", "rams_of"]
+__all__ = ["rams_of"]
 
 
 def _buffer(
@@ -34,9 +35,12 @@ def _buffer(
     return Memory(name, kind, depth, word * node.format.width, copies=copies)
 
 
-def _bits(*nodes: Node) -> tuple[tuple[Hashable, int], ...]:
-    """Inputs and states with their bits."""
-    return tuple((node, node.units * node.format.width) for node in nodes)
+def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
+    """What the network stores of an input or a state; nothing of what a step hands on."""
+    if not isinstance(node, Input | State):
+        return ()
+    held = plan.stands_for(node) if isinstance(node, State) else (node,)
+    return tuple((each, each.units * each.format.width) for each in held)
 
 
 def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
@@ -47,9 +51,6 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
-    words = _words(phases)
-    # A feed has a memory of its own.
-    feeds = [s for phase in phases for each in phase.segments for s in stored_vectors(each.vector)]
     by_unit = unit_reads(schedule)
     shuffled = {v for each in permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
     for node in plan.graph.nodes:
@@ -57,48 +58,43 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             name = node.name.removesuffix(".previous")
             kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                word, copies = words.get(node, 1), max(feeds.count(node), 1)
-                yield Held(_buffer(name, kind, node, word=word, copies=copies), _bits(node))
+                yield from _fed(phases, name, kind, node, _bits(plan, node))
             if node in by_unit and isinstance(node, State):
                 # Read in its own order it is written behind the reading, in any other beside it.
                 banks = 2 if node in shuffled else 1
                 memory = _buffer(f"{name} by unit", kind, node, banks=banks)
-                yield Held(replace(memory, rewritten=banks == 1), _bits(node))
+                yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
-            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(node))
+            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
-            holds, kind = _replaced_states(plan, schedule, vector)
-            banks = 1 if plan.formed(vector) else 2
-            word, copies = words.get(vector, 1), max(feeds.count(vector), 1)
-            memory = _buffer(vector.name, kind, vector, banks=banks, word=word, copies=copies)
-            yield Held(memory, _bits(*holds))
+            yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, schedule, transforms)
+    yield from _transform_buffers(plan, phases)
 
 
-def _words(phases: Sequence[Phase]) -> dict[Node, int]:
-    """The elements that a memory has to give at once, for every vector behind columns."""
-    words: dict[Node, int] = {}
-    for phase in phases:
-        for segment in phase.segments:
-            for source in stored_vectors(segment.vector):
-                words[source] = max(words.get(source, 1), segment.word)
-    return words
-
-
-def _replaced_states(
-    plan: Plan, schedule: Schedule, vector: Node
-) -> tuple[tuple[Node, ...], MemoryKind]:
-    """A vector formed at write-back stands in memory for the states that it is made from."""
-    states = [n for n in ancestors(vector) if isinstance(n, State)]
-    if plan.formed(vector) or not states:
-        return (), MemoryKind.VECTORS
-    swept = [p.vector for p in (*plan.products, *plan.transforms)]
-    direct = {found for each in swept for found in stored_vectors(each)}
-    direct |= set(unit_reads(schedule))
-    return tuple(state for state in states if state not in direct), MemoryKind.STATE
+def _fed(
+    phases: Sequence[Phase],
+    name: str,
+    kind: MemoryKind,
+    vector: Node,
+    bits: tuple[tuple[Hashable, int], ...],
+    *,
+    banks: int = 2,
+) -> Iterator[Held]:
+    """The memories of a vector behind columns: a feed has one of its own, with the elements that
+    it reads at once in a word."""
+    words = Counter(
+        segment.word
+        for phase in phases
+        for segment in phase.segments
+        for source in stored_vectors(segment.vector)
+        if source is vector
+    ) or {1: 1}
+    for number, (word, copies) in enumerate(words.items()):
+        own = name + f" {number}" * bool(number)
+        yield Held(_buffer(own, kind, vector, banks=banks, word=word, copies=copies), bits)
 
 
 def _phase(plan: Plan, node: Node | Rows) -> int:
@@ -123,42 +119,13 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     yield from found.values()
 
 
-def _transform_buffers(
-    plan: Plan, schedule: Schedule, transforms: Sequence[Transform]
-) -> Iterator[Held]:
-    """Two buffers of words of F elements, as wide as the last stage; stages in a row share.
-
-    Stages with weights that start from one vector have two buffers each: it is written to all.
-    """
-    chains: dict[Node, list[Transform]] = {}
-    origins: dict[Node, Node] = {}
-    for transform in transforms:
-        head, origin = transform.node, unwired(transform.node.vector)
-        while depths := schedule.transform_depth(origin):
-            head = next(iter(depths))
-            origin = unwired(head.vector)
-        group = origin if head.weights is None else head
-        chains.setdefault(group, []).append(transform)
-        origins[group] = origin
-    for group, chain in chains.items():
-        origin, first = origins[group], chain[0]
-        holds: tuple[Node, ...] = (origin,)
+def _transform_buffers(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Two buffers of words of F elements for each chain, as wide as its widest vector."""
+    shapes = {each.node: each for phase in phases for each in phase.transforms}
+    for chain in chains_of(plan):
+        origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
-        if not isinstance(origin, Input | State):
-            holds, kind = _replaced_states(plan, schedule, origin)
-        width = max(origin.format.width, *(handed_bits(plan, schedule, each) for each in chain))
+        group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
-        memory = Memory(name, kind, 2 * first.words, first.width * width)
-        yield Held(memory, _bits(*holds))
-
-
-def handed_bits(plan: Plan, schedule: Schedule, transform: Transform) -> int:
-    """Bits of what a transform writes: with weights, behind the casts that follow."""
-    if not transform.weight_words:
-        return transform.node.format.width
-    vectors = [product.vector for product in (*plan.products, *plan.transforms)]
-    return max(
-        vector.format.width
-        for vector in vectors
-        if transform.node in schedule.transform_depth(vector)
-    )
+        memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
+        yield Held(memory, _bits(plan, origin))

@@ -5,6 +5,8 @@ own recurrent product adds onto them. Rows do not care how the matrices were sta
 slice becomes the product of its rows, and what continues it shares them.
 
 *Addends.* What is added to an exact sum between two products of a row is added behind both.
+
+*Transforms.* Gates that each transform one vector read one transform, with the casts behind it.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.dataflow import Add, Gather, Matvec, Node, StepGraph, Tensor, unwired
-from rnnhw.structures import Dense
+from rnnhw.dataflow import Add, Cast, Gather, Matvec, Node, StepGraph, Tensor, unwired
+from rnnhw.structures import Dense, FastWalshHadamard, WalshHadamardStage
 
-__all__ = ["regrouped", "tensor_values"]
+__all__ = ["rebuilt", "regrouped", "tensor_values"]
 
 
 def regrouped(graph: StepGraph) -> StepGraph:
     """``graph`` with dense products split that are read in slices which products continue, and
-    addends between exact products of one row behind the last of them."""
+    addends between exact products of one row behind the last of them, and equal transforms one."""
+    graph = _merged(graph)
     while slices := _sliced(graph):
         graph = _split(graph, slices)
     while product := _interrupted(graph):
@@ -179,6 +182,39 @@ def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
     return _rewritten(graph, write)
 
 
+# --- transforms --------------------------------------------------------------------------------
+def _merged(graph: StepGraph) -> StepGraph:
+    """Transforms without weights of one vector become one, with equal casts behind them."""
+    nodes: list[Node] = []
+    new: dict[Node, Node] = {}
+    known: dict[tuple[object, ...], Node] = {}
+    fed: set[Node] = set()
+    for node in graph.nodes:
+        made = rebuilt(node, new)
+        key = _kind(made, fed)
+        if key is None or key not in known:
+            nodes.append(made)
+        if key is not None:
+            made = known.setdefault(key, made)
+            fed.add(made)
+        new[node] = made
+    if len(nodes) == len(graph.nodes):
+        return graph
+    updates = tuple((state, new[value]) for state, value in graph.updates)
+    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
+
+
+def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
+    """What is equal in two transforms, or casts behind transforms, that give the same."""
+    if isinstance(node, Matvec) and isinstance(
+        node.structure, FastWalshHadamard | WalshHadamardStage
+    ):
+        return node.structure, unwired(node.vector), node.start, node.format
+    if isinstance(node, Cast) and node.a in fed:
+        return node.a, node.format
+    return None
+
+
 # --- rewriting ---------------------------------------------------------------------------------
 def _rewritten(
     graph: StepGraph, write: Callable[[Node, Mapping[Node, Node]], list[Node]]
@@ -189,7 +225,7 @@ def _rewritten(
     for node in graph.nodes:
         made = write(node, new)
         if made == [node]:
-            made = [_rebuilt(node, new)]
+            made = [rebuilt(node, new)]
         nodes.extend(made)
         if made:
             new[node] = made[-1]
@@ -198,7 +234,7 @@ def _rewritten(
     return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
 
 
-def _rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
+def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
     """``node`` on the new operands; itself where none changed."""
     changed: dict[str, Node | tuple[Node, ...]] = {}
     for entry in fields(node):

@@ -9,9 +9,11 @@ stores nothing there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Constant, Gather, Lookup, Matvec, Node, unwired
+from rnnhw.dataflow import Constant, Gather, Lookup, Matvec, Node, State, unwired
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
     Held,
@@ -23,7 +25,7 @@ from rnnhw.machine.memory import (
     stored_vectors,
     tensors_behind,
 )
-from rnnhw.machine.operands import weight_bits
+from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits, weight_bits
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
@@ -106,7 +108,7 @@ def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
         yield Held(memory, (_bits(product),))
     if passes:
         depth = sum(each.weight_words for each in passes)
-        width = max(each.width * _weight_bits(each) for each in passes)
+        width = max(each.width for each in passes) * stage_weight_bits(passes)
         memory = Memory("stage weights", MemoryKind.WEIGHTS, depth, width)
         yield Held(memory, tuple(_bits(each.node) for each in passes))
     depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
@@ -122,11 +124,6 @@ def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
         given = [node for node in plan.given.nodes if isinstance(node, Matvec) and node.weights]
         memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
         yield Held(memory, tuple(map(_bits, given)))
-
-
-def _weight_bits(transform: Transform) -> int:
-    assert transform.node.weights is not None
-    return transform.node.weights.format.width
 
 
 def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
@@ -184,7 +181,7 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
     started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
     if started:
         depth = sum(each.words for each, _ in started)
-        width = max(each.width * start.format.width for each, start in started)
+        width = max(each.width for each in staged(phases)) * stage_bias_bits(staged(phases))
         holds = [held for _, start in started for held in tensors_behind(start)]
         yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
 
@@ -217,12 +214,35 @@ def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
     for state, _ in plan.graph.updates:
         if state.initial is not None:
             name = f"{state.name.removesuffix('.previous')}.initial"
-            width = state.format.width
+            behind = [(each.initial, each) for each in plan.stands_for(state)]
+            holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
             # One beside every memory of the state.
-            copies = sum(s.vector is state for phase in phases for s in phase.segments)
-            copies += state in unit_reads(schedule)
-            memory = Memory(name, MemoryKind.WEIGHTS, state.units, width, copies=max(copies, 1))
-            yield Held(memory, ((state.initial.key, state.units * width),))
+            shapes = Counter(_shapes(plan, schedule, phases, state))
+            for number, ((depth, width), copies) in enumerate(shapes.items()):
+                own = name + f" {number}" * bool(number)
+                memory = Memory(own, MemoryKind.WEIGHTS, depth, width, copies=copies)
+                yield Held(memory, tuple(holds))
+
+
+def _shapes(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], state: State
+) -> list[tuple[int, int]]:
+    """Words and their bits of every memory of a state, less those for its next value."""
+    width = state.format.width
+    found = [
+        (state.units // segment.word, width * segment.word)
+        for phase in phases
+        for segment in phase.segments
+        if segment.vector is state
+    ]
+    if state in unit_reads(schedule):
+        found.append((state.units, width))
+    words = {each.node: each for phase in phases for each in phase.transforms}
+    for chain in chains_of(plan):
+        if chain.origin is state:
+            shape = words[chain.transforms[0]]
+            found.append((shape.words, shape.width * chain.element_bits))
+    return found or [(state.units, width)]
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -231,7 +251,6 @@ def unit_reads(schedule: Schedule) -> list[Node]:
     return [
         value.node
         for reader in schedule.values
-        if reader.node not in schedule.edge
         if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
@@ -276,10 +295,7 @@ def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
     return [
         node
         for node in schedule.gathered
-        if node not in schedule.edge
-        and plan.is_stored(node)
-        and not plan.is_constant(node)
-        and not is_ordered(node)
+        if plan.is_stored(node) and not plan.is_constant(node) and not is_ordered(node)
     ]
 
 

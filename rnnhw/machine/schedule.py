@@ -128,13 +128,29 @@ class Schedule:
             for reader in self._readers[value]
         )
 
+    @cached_property
+    def transformed_by_unit(self) -> frozenset[Matvec]:
+        """The transforms whose results the post-processor reads unit by unit."""
+        found: set[Matvec] = set()
+        seen: set[Value] = set()
+        roots = (*self.plan.results, *self.plan.passed)
+        pending = [value for root in roots for value in self.plan.values(root)]
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            pending += self.plan.operands(value)
+            if isinstance(value.node, Matvec) and self.plan.is_transform(value.node):
+                found.add(value.node)
+        return frozenset(found)
+
     @property
     def reads_inputs_by_unit(self) -> bool:
         """Whether the post-processor reads elements of an input."""
         return any(
             isinstance(operand.node, Input)
             for reader in self._readers
-            if reader.node not in self.edge
             for operand in self.plan.operands(reader)
         )
 
@@ -248,7 +264,7 @@ class Schedule:
 
     def _depth(self, phase: int) -> int:
         plan, deepest = self.plan, 0
-        results = {unwired(node) for node in plan.results}
+        results = {unwired(node) for node in (*plan.results, *plan.passed)}
         for value in self._readers:
             node = value.node
             if isinstance(node, Rows):
@@ -258,63 +274,4 @@ class Schedule:
                 here = plan.phase(node) == phase and (handled or node in results)
             if here:
                 deepest = max(deepest, self.time(value, phase))
-        for vector in self.write_back():
-            deepest = max(deepest, self._written_back(vector, phase))
         return deepest
-
-    # --- vectors formed outside the post-processor's own pass -----------------------------------
-    def write_back(self) -> list[Node]:
-        """Vectors made of states and constants alone: formed when the states are written."""
-        return [v for v in self._early_vectors() if State in self.plan.leaves(v)]
-
-    def on_arrival(self) -> list[Node]:
-        """Vectors made of inputs and constants alone: formed when the inputs arrive."""
-        return [v for v in self._early_vectors() if State not in self.plan.leaves(v)]
-
-    @cached_property
-    def edge(self) -> frozenset[Node | Rows]:
-        """The operations that form those vectors: they read what is written, not a memory."""
-        found: set[Node | Rows] = set()
-        pending = self._early_vectors()
-        while pending:
-            node = pending.pop()
-            if node not in found and node.operands:
-                found.add(node)
-                pending.extend(unwired(operand) for operand in node.operands)
-        return frozenset(found)
-
-    def _early_vectors(self) -> list[Node]:
-        plan, found = self.plan, []
-        for product in (*plan.products, *plan.transforms):
-            vector = unwired(product.vector)
-            stored = plan.is_stored(vector) or plan.needs_pass(vector)
-            if not stored and not plan.in_feed(vector):
-                found.append(vector)
-        return list(dict.fromkeys(found))
-
-    def _written_back(self, node: Node, phase: int) -> int:
-        """When ``node`` of the states' next values is there, for states written in ``phase``."""
-        node = unwired(node)
-        if isinstance(node, State):
-            new = next(value for state, value in self.plan.graph.updates if state is node)
-            if self.plan.phase(new) != phase:
-                return _WAITING
-            return max(self.time(value, phase) for value in self.plan.values(new))
-        ready = max(
-            (self._written_back(operand, phase) for operand in node.operands), default=_WAITING
-        )
-        return ready if ready == _WAITING else ready + LATENCY[type(node)](node)
-
-    def transform_depth(self, vector: Node) -> dict[Matvec, int]:
-        """The transforms whose feed makes ``vector``, each with the cycles from it to there."""
-        vector = unwired(vector)
-        if not self.plan.in_feed(vector):
-            return {}
-        if isinstance(vector, Matvec):
-            return {vector: 0}
-        found: dict[Matvec, int] = {}
-        for operand in vector.operands:
-            for transform, depth in self.transform_depth(operand).items():
-                new = depth + LATENCY[type(vector)](vector)
-                found[transform] = max(found.get(transform, 0), new)
-        return found

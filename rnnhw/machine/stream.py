@@ -95,12 +95,11 @@ class _Stream:
                     if self._seen[node] >= node.width:
                         full[node] = there
                     else:
-                        # The vector has its place once no step reads the ring.
-                        for edge in self._readers[node]:
-                            taken = max(there, self._free.get(edge[1], 0))
-                            self._waits[edge] = there, taken
+                        self._held(node, there)
                     if last:
                         self._seen[node] = 0
+                case Last(sources=(Window() as window,)):
+                    self._held(window, there)
                 case Last() | Total() | Steps():
                     pass
                 case _:
@@ -109,6 +108,11 @@ class _Stream:
                         "rnnhw report gives the cycles of one sequence",
                     )
         return full.get(self._network.output)
+
+    def _held(self, window: TimeNode, there: int) -> None:
+        """A vector that starts no step has its place in the ring once no step reads it."""
+        for edge in self._readers[window]:
+            self._waits[edge] = there, max(there, self._free.get(edge[1], 0))
 
     def _take(self, reader: TimeNode, full: Mapping[TimeNode, int], at: int) -> None:
         for source in reader.sources:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Lookup, Node, unwired
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import Memory, stored_vectors
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan
-from rnnhw.machine.rams import handed_bits
 from rnnhw.machine.roms import shifted
 from rnnhw.machine.schedule import Schedule
 
@@ -54,6 +54,7 @@ def traffic_of(
     """The accesses of one step."""
     widths = {memory.name: memory.width for memory in memories}
     weights, biases, reads, writes, tables = (_Port() for _ in range(5))
+    elements = {node: chain.element_bits for chain in chains_of(plan) for node in chain.transforms}
     for phase in phases:
         if phase.lanes:
             weights.add(phase.groups * phase.weight_columns, widths.get("weights", 0))
@@ -62,10 +63,9 @@ def traffic_of(
             reads.add(words, segment.word * segment.vector.format.width)
         for transform in phase.transforms:
             words = transform.stages * transform.words
-            written = transform.width * handed_bits(plan, schedule, transform)
-            given = transform.width * transform.node.vector.format.width
-            reads.add(words, given if transform.weight_words else written)
-            writes.add(words, written)
+            bits = transform.width * elements[transform.node]
+            reads.add(words, bits)
+            writes.add(words, bits)
             weights.add(transform.weight_words, widths.get("stage weights", 0))
             if transform.weight_words and transform.node.start is not None:
                 biases.add(transform.words, widths["stage biases"])

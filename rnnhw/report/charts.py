@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rnnhw.costreport import LayerReport, Report, Resource, SignalReport
+from rnnhw.costreport import (
+    LayerReport,
+    Report,
+    Resource,
+    SignalReport,
+    SpanReport,
+    memories_of,
+)
 from rnnhw.report.marks import marked
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
@@ -64,6 +71,19 @@ def timeline_chart(report: Report) -> Markup:
     return _svg(bottom + 26, "Cycles in which each layer works on each step", *parts)
 
 
+def _together(spans: Sequence[SpanReport]) -> list[list[SpanReport]]:
+    """The steps that a layer takes in one pass; else each by itself."""
+    found: list[list[SpanReport]] = []
+    for span in spans:
+        before = found[-1][-1] if found else None
+        cycles = span.start_cycle, span.end_cycle
+        if before is not None and (before.start_cycle, before.end_cycle) == cycles:
+            found[-1].append(span)
+        else:
+            found.append([span])
+    return found
+
+
 def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> list[Markup]:
     title = tag("title", layer.name)
     parts = [tag("text", title, _short(layer.name), x=0, y=top + 14, class_="name")]
@@ -72,9 +92,15 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
     if not spans:
         later = "after the last step" if layer.runs == "once a sequence" else "later"
         parts.append(tag("text", later, x=0, y=y + 13, class_="faint"))
-    for span in spans:
+    for together in _together(spans):
+        span, last = together[0], together[-1]
         width = (span.end_cycle - span.start_cycle) / end
-        step = "once" if span.step is None else f"step {span.step + 1}"
+        steps = "" if span.step is None or last.step is None else str(span.step + 1)
+        if steps and span is not last:
+            steps += f"-{(last.step or 0) + 1}"
+        step = f"step{'s' * ('-' in steps)} {steps}" if steps else "once"
+        if any(each.sequence for each in report.timeline):
+            step += f" of sequence {span.sequence + 1}"
         cycles = f"cycles {span.start_cycle:,} to {span.end_cycle:,}"
         colour = "once" if span.step is None else f"t{span.step % 3}"
         if width * _PHONE < 2:
@@ -90,7 +116,7 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
                 class_=f"span {colour}",
             )
         )
-        text = "" if span.step is None else str(span.step + 1)
+        text = steps
         if text and width * _PHONE > _DIGIT * len(text) + 1:
             middle = (span.start_cycle + span.end_cycle) / 2 / end
             label = tag("text", text, x=_across(middle), y=y + 13, class_=f"in {colour}")
@@ -359,19 +385,19 @@ def _meter(resource: Resource) -> Markup:
 
 def memory_bars(report: Report) -> Markup:
     """Every memory's bits: what the network stores, and what the memory has beside it."""
-    memories = [(layer, memory) for layer in report.layers for memory in layer.memories]
+    memories = list(memories_of(report))
     most = max((memory.padded_bits for _, memory in memories), default=0)
     if not most:
         return Markup()
     bars = []
-    for layer, memory in memories:
+    for owner, memory in memories:
         stored = min(memory.stored_bits, memory.padded_bits)
         title = f"{memory.stored_bits:,} of {memory.padded_bits:,} bits stored"
         where = f"{memory.block_rams} block RAM" if memory.block_rams else memory.placement
         bars.append(
             tag(
                 "div",
-                tag("span", f"{layer.name}: {memory.name}", class_="what"),
+                tag("span", f"{owner}: {memory.name}", class_="what"),
                 tag(
                     "span",
                     tag("i", class_="c0", style=f"width:{_across(stored / most)}"),
@@ -385,6 +411,7 @@ def memory_bars(report: Report) -> Markup:
                 ),
                 tag(
                     "span",
+                    f"{f'{memory.copies} of ' if memory.copies > 1 else ''}"
                     f"{memory.depth_words} x {memory.width_bits} = {memory.padded_bits:,} bits, "
                     f"{where}",
                     class_="count",

@@ -65,7 +65,7 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
             row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)
     row |= {
         "weights": layer.weights,
-        "overlapped": str(layer.overlapped).lower(),
+        "overlapped": str(layer.overlapped),
         "steps_in_parallel": layer.steps_in_parallel,
         "round_steps": layer.round_steps,
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport
+from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport, memories_of
 from rnnhw.report.roofline import roofline
 from rnnhw.report.values import Cell, number, percent, shown
 
 __all__ = [
     "CYCLE_FORMULA",
+    "LANE_CYCLES",
     "Table",
     "energies_table",
     "energy_table",
@@ -38,6 +39,20 @@ __all__ = [
 
 CYCLE_FORMULA = "cycles = X + (G - 1) PER + C + 7 + (REM - 1) + D, with REM = rows - (G - 1) P"
 """How a phase's cycles follow from its row (see :mod:`rnnhw.machine.phases`)."""
+
+
+LANE_CYCLES = (
+    "columns",
+    "window fill",
+    "post-processor",
+    "transform",
+    "recurrence latency",
+    "drain",
+    "external memory",
+    "slower neighbour",
+    "other layers",
+)
+"""What lanes do, or wait for, in the order of the columns (see :mod:`rnnhw.machine.bubbles`)."""
 
 
 @dataclass
@@ -183,7 +198,8 @@ def _layer_schedule(layer: LayerReport) -> str:
 def lanes_table(report: Report) -> Table:
     """What the lanes of every layer do in a round of steps: columns, and bubbles by cause."""
     rows = {layer_name(each): each for each in report.layers if each.lane_cycles}
-    names = dict.fromkeys(name for each in rows.values() for name in each.lane_cycles)
+    there = {name for each in rows.values() for name in each.lane_cycles}
+    names = [name for name in LANE_CYCLES if name in there]
     rounds = any(each.round_steps > 1 for each in rows.values())
     heads = ("", *(["steps"] if rounds else []), *names, "in all")
     table = Table("Cycles of the lanes, by what they wait for", heads)
@@ -300,18 +316,14 @@ def storage_table(report: Report) -> Table:
 def memories_table(report: Report) -> Table:
     """Every memory of the accelerator."""
     table = Table("Memories", ("", "words x bits", "in", "block RAM"))
-    owners = [(layer.name, layer.memories) for layer in report.layers]
-    if report.schedule is not None:
-        owners.append(("all layers", report.schedule.shared_memories))
-    for owner, memories in owners:
-        for memory in memories:
-            times = f"{memory.copies} of " if memory.copies > 1 else ""
-            table.add(
-                f"{owner}: {memory.name}",
-                f"{times}{memory.depth_words} x {memory.width_bits}",
-                memory.placement,
-                str(memory.block_rams) if memory.block_rams else "-",
-            )
+    for owner, memory in memories_of(report):
+        times = f"{memory.copies} of " if memory.copies > 1 else ""
+        table.add(
+            f"{owner}: {memory.name}",
+            f"{times}{memory.depth_words} x {memory.width_bits}",
+            memory.placement,
+            str(memory.block_rams) if memory.block_rams else "-",
+        )
     return table
 
 

@@ -87,6 +87,7 @@ def bench_files(emission: Emission, stimulus: Stimulus) -> dict[str, str]:
         "output_range": _range(emission.output_format),
         "due": len(stimulus.outputs),
         "cycle_bits": _CYCLE_BITS,
+        "pause": 2 * (last_due // max(len(stimulus.inputs), 1)) + 4,
         "limit": 2 * last_due + 10_000,
         "stalled_limit": 20 * last_due + 100_000,
     }
@@ -121,6 +122,7 @@ _BENCH = Template("""\
 // and the cycle of every output vector's last element with the cycle model. Cycle 0 brings the
 // first input element.
 //   +stalls=SEED    gaps between elements and an output that is not always ready: values only
+//   +reset=CYCLE    a reset in that cycle, behind which everything starts again
 //   +waves=FILE     record all signals
 // Prints one line for each of the first differences, then PASS or FAIL.
 `timescale 1ns/1ps
@@ -132,6 +134,7 @@ module ${name}_tb;
   localparam integer DUE = $due;               // output vectors
   localparam integer OUTPUT_UNITS = $output_units;
   localparam integer OUTPUT_WIDTH = $output_width;
+  localparam integer PAUSE = $pause;             // longest pause with +stalls, in cycles
   localparam integer AFTER = 200;             // cycles in which nothing more may come
   localparam integer SHOWN = 10;              // differences that are printed
 
@@ -163,7 +166,7 @@ module ${name}_tb;
 
   reg [8*1024-1:0] waves;
   reg stalls;
-  integer seed, limit;
+  integer seed, limit, reset_cycle;
   initial begin
     if ($$value$$plusargs("waves=%s", waves)) begin
       $$dumpfile(waves);
@@ -171,21 +174,34 @@ module ${name}_tb;
     end
     stalls = $$value$$plusargs("stalls=%d", seed);
     limit = stalls ? $stalled_limit : $limit;
-    repeat (4) @(negedge clk);
-    rst = 0;
+    repeat (4) @(posedge clk);
+    #1 rst = 0;
+    if ($$value$$plusargs("reset=%d", reset_cycle)) begin
+      limit = limit + reset_cycle;
+      while (cycle < reset_cycle) @(posedge clk);
+      #1 rst = 1;
+      repeat (2) @(posedge clk);
+      #1 rst = 0;
+    end
   end
 
   // --- the sender: between the sampling edges; no element has meaning while x_valid is low ------
-  integer element = 0;
+  integer element = 0, x_pause = 0;
   reg sending = 0;
-  always @(negedge clk) if (!rst) begin
-    if (!sending && element < SENT*INPUT_UNITS && x_ready === 1'b1)
-      sending = !stalls || $$random(seed) % 4 == 0;
+  always @(negedge clk) if (rst) begin
+    x_valid = 0;
+    element = 0; x_pause = 0; sending = 0;
+  end else begin
+    if (x_pause > 0) x_pause = x_pause - 1;
+    else if (!sending && element < SENT*INPUT_UNITS && x_ready === 1'b1) sending = 1;
     if (sending && (!stalls || $$random(seed) % 3 == 0)) begin
       x_valid = 1;
       {x_last, x_first, x_data} = x[element];
       element = element + 1;
-      if (element % INPUT_UNITS == 0) sending = 0;
+      if (element % INPUT_UNITS == 0) begin
+        sending = 0;
+        x_pause = stalls && $$random(seed) % 2 == 0 ? {$$random(seed)} % PAUSE : 0;
+      end
     end else begin
       x_valid = 0;
       {x_last, x_first, x_data} = {(INPUT_WIDTH+2){1'bx}};
@@ -193,11 +209,12 @@ module ${name}_tb;
   end
 
   // --- the receiver: room for a vector lasts until its last element is there --------------------
-  integer cycle = -1, elapsed = 0, vector = 0, unit = 0, idle = 0, last_cycle = 0;
+  integer cycle = -1, elapsed = 0, vector = 0, unit = 0, idle = 0, last_cycle = 0, y_pause = 0;
   integer differences = 0, late = 0, faults = 0;
   reg granted = 0;
 
   always @(posedge clk) if (rst) begin
+    cycle = -1; vector = 0; unit = 0; idle = 0; y_pause = 0; granted = 0;
     #1 y_ready = 1;
   end else begin
     // What was there before this edge.
@@ -250,9 +267,10 @@ module ${name}_tb;
     end
     // What holds from this edge on.
     #1;
-    if (!stalls) y_ready = 1;
-    else if (!y_ready) y_ready = $$random(seed) % 4 == 0;
-    else if (unit == 0 && !granted) y_ready = $$random(seed) % 2 == 0;
+    if (y_pause > 0) y_pause = y_pause - 1;
+    else if (stalls && y_ready && unit == 0 && !granted)
+      y_pause = $$random(seed) % 2 == 0 ? {$$random(seed)} % PAUSE : 0;
+    y_ready = y_pause == 0;
   end
 endmodule
 `default_nettype wire

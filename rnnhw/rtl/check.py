@@ -24,16 +24,18 @@ STALLS_SEED = 1
 """The seed of the random gaps and stalls."""
 
 _SECONDS = 600.0
+_RESET_VECTOR, _RESET_CYCLES = 5, 7
 
 
 @dataclass(frozen=True)
 class BenchRun:
     """What one run of the test bench found.
 
-    ``simulator`` names the tool and its version; with ``stalls`` elements came with gaps and
-    outputs had to wait, so that cycles were not compared. ``differences`` elements differed,
-    ``late`` vectors came in another cycle, and there were ``faults`` of the protocol: an X, a
-    vector without room for it, one too many, or none in time. ``first`` tells the first of all.
+    ``simulator`` names the tool and its version; with ``stalls`` elements came with gaps, outputs
+    had to wait and there was a reset on the way, and cycles were not compared. ``differences``
+    elements differed, ``late`` vectors came in another cycle, and there were ``faults`` of the
+    protocol: an X, a vector without room for it, one too many, or none in time. ``first`` tells
+    the first of all.
     """
 
     simulator: str
@@ -61,7 +63,8 @@ def check(
     waves: Path | None = None,
     seconds: float = _SECONDS,
 ) -> list[BenchRun]:
-    """Run the test bench of a written project: in the cycles of the model, then with stalls.
+    """Run the test bench of a written project: in the cycles of the model, then with stalls and
+    with a reset while it works.
 
     Args:
         directory: where :func:`rnnhw.rtl.project.write_project` wrote the same stimulus.
@@ -82,12 +85,17 @@ def check(
         version = simulator.version()
         runs = []
         for stalls in (False, True):
-            options = [f"+stalls={STALLS_SEED}"] if stalls else []
-            if recorded is not None and not stalls:
-                options = [f"+waves={recorded}"]
+            options = [f"+waves={recorded}"] if recorded is not None else []
+            if stalls:
+                options = [f"+stalls={STALLS_SEED}", f"+reset={_reset_cycle(stimulus)}"]
             said = simulator.run([*command, *options], folder, seconds)
             runs.append(_run(version, stalls, said, emission, stimulus))
     return runs
+
+
+def _reset_cycle(stimulus: Stimulus) -> int:
+    """A cycle in which work is under way: soon behind one of the first outputs."""
+    return stimulus.cycles[min(len(stimulus.cycles), _RESET_VECTOR) - 1] + _RESET_CYCLES
 
 
 _RESULT = re.compile(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from rnnhw.dataflow import Input, Node, State
+from rnnhw.errors import DesignError
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.phases import Phase
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.text import net_width
 
-__all__ = ["Column", "Columns"]
+__all__ = ["Chained", "Column", "Columns", "aligned"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,16 @@ class Column:
     operands: tuple[str, ...]
 
 
+class Chained(Protocol):
+    """Gives vectors that chains of transforms make, one cycle behind what is asked for."""
+
+    def words(self, vector: Node, word: str) -> tuple[str, int]:
+        """The net with a word, and the bits of an element."""
+
+    def element(self, vector: Node, index: str, element: str) -> None:
+        """Drive the net ``element``."""
+
+
 class Columns:
     """Writes the feeds of a layer.
 
@@ -32,10 +45,12 @@ class Columns:
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
+        self._chains: Chained
         self.written: dict[Node, list[str]] = {}
 
-    def write(self) -> list[Column]:
-        """The feeds of every phase."""
+    def write(self, chains: Chained) -> list[Column]:
+        """The feeds of every phase; ``chains`` give the vectors that are transformed."""
+        self._chains = chains
         found = []
         width = self.operand_width
         for number, phase in enumerate(self._draft.phases):
@@ -51,6 +66,7 @@ class Columns:
             for number, phase in enumerate(self._draft.phases)
             for position, segment in enumerate(phase.segments)
         ]
+        widths += [chain.element_bits for chain in chains_of(self._draft.plan) if chain.weighted]
         return max(widths, default=1)
 
     def _feed(
@@ -62,14 +78,17 @@ class Columns:
         what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
         module.wire(f"{name}_active", 0, signed=False)
-        module.wire(f"{name}_index", bits, signed=False)
-        module.wire(f"{name}_element", own)
+        if segment.feed is not Feed.PAIRS:
+            module.wire(f"{name}_index", bits, signed=False)
+            module.wire(f"{name}_element", own)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}
         run = "run" if self._draft.alone else f"run & {self._draft.in_phase(number)}"
         ports = {"run": run, "column": "column", "active": f"{name}_active"}
         moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
         span = phase.window_units
         match segment.feed:
+            case Feed.PAIRS:
+                self._pairs(name, phase, segment, {**moving, **ports}, common)
             case Feed.BROADCAST:
                 module.instance(
                     "rnnhw_broadcast",
@@ -117,19 +136,137 @@ class Columns:
                         "window": f"{name}_window",
                     },
                 )
-        self._vector(name, vector)
+        if segment.feed is not Feed.PAIRS:
+            self._vector(name, vector)
         shift = self._draft.numbers.shift(number, position)
-        if segment.window is None:
-            operand = _aligned(f"{name}_element", own, 0, shift, width)
+        if segment.window is None and segment.feed is not Feed.PAIRS:
+            operand = aligned(f"{name}_element", own, 0, shift, width)
             return Column(f"{name}_active", (operand,) * self._draft.lanes)
         rows = max(phase.gates, 1)
-        units = [_aligned(f"{name}_window", own, unit * own, shift, width) for unit in range(span)]
+        bits = self._window_width(segment)
+        units = [
+            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < own)
+            for unit in range(span)
+        ]
         own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._draft.lanes))
         return Column(f"{name}_active", own_units)
+
+    def _pairs(
+        self,
+        name: str,
+        phase: Phase,
+        segment: Segment,
+        ports: dict[str, str],
+        common: dict[str, int],
+    ) -> None:
+        """The feed of a butterfly stage, with the memory of words behind it."""
+        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        own, elements = self._window_width(segment), segment.word
+        counted = {
+            "WORD_BITS": (vector.units // elements - 1).bit_length(),
+            "ELEMENTS": elements,
+            "ELEMENT_BITS": (elements - 1).bit_length(),
+        }
+        word = module.wire(f"{name}_word", counted["WORD_BITS"], signed=False)
+        if self._draft.plan.in_feed(vector):
+            words, width = self._chains.words(vector, word)
+        else:
+            words, width = self._words(name, vector, counted), own
+        window = f"{name}_window" if width == own else f"{name}_wide"
+        module.wire(window, span * width, signed=False)
+        module.instance(
+            "rnnhw_pairs",
+            name,
+            {
+                "SPAN": span,
+                "FIRST": common["FIRST"],
+                "HELD": segment.pair_words(span),
+                **counted,
+                "OFFSETS": int(2 * span % elements != 0),
+                "WIDTH": width,
+                "COLUMN_BITS": common["COLUMN_BITS"],
+            },
+            {**ports, "q": words, "word": word, "window": window},
+        )
+        if width != own:
+            module.wire(f"{name}_window", span * own, signed=False)
+            module.instance(
+                "rnnhw_resize_word",
+                f"{name}_resize",
+                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "WIDTH": own},
+                {"a": window, "y": f"{name}_window"},
+            )
+
+    def _words(self, feed: str, vector: Node, counted: dict[str, int]) -> str:
+        """The memory of words behind a feed; gives the net of what is read."""
+        module, width = self._draft.module, vector.format.width
+        first: dict[str, int | str] = {"FIRST_VALUE": 0}
+        banks = 1
+        if isinstance(vector, Input):
+            x = vector.name
+            if vector.position in self._draft.windows:
+                raise DesignError(
+                    f"{self._draft.plan.graph.layer}: a butterfly stage of a window over time "
+                    "cannot be emitted as Verilog",
+                    "rnnhw report still gives its modelled cycles",
+                )
+            banks = 2
+            written = {
+                "we": f"{x}_valid",
+                "write_bank": f"{x}_write_bank",
+                "write_index": f"{x}_index",
+                "d": f"{x}_data",
+                "read_bank": f"{x}_read_bank",
+            }
+        else:
+            self.written.setdefault(vector, []).append(feed)
+            module.declare(f"{feed}_we")
+            module.declare(f"{feed}_write_index", address_bits(vector.units))
+            module.declare(f"{feed}_d", net_width(vector.format), signed=True)
+            written = {
+                "we": f"{feed}_we",
+                "write_bank": "~bank",
+                "write_index": f"{feed}_write_index",
+                "d": f"{feed}_d",
+                "read_bank": "bank",
+            }
+            if isinstance(vector, State):
+                banks = 2
+                first = self._draft.first_words(vector, counted["ELEMENTS"], width)
+        name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
+        module.instance(
+            "rnnhw_words",
+            f"{feed}_vector",
+            {
+                "WORDS": vector.units // counted["ELEMENTS"],
+                **counted,
+                "WIDTH": width,
+                "UNSIGNED": int(not vector.format.signed),
+                "BANKS": banks,
+                **first,
+            },
+            {
+                "clk": "clk",
+                "first": "first_step" if isinstance(vector, State) else "1'b0",
+                **written,
+                "word": f"{feed}_word",
+                "q": name,
+            },
+        )
+        return name
+
+    def _window_width(self, segment: Segment) -> int:
+        """Bits of an element in the window of a segment: those of the memory."""
+        format = segment.vector.format
+        plain = segment.feed is Feed.PAIRS and not self._draft.plan.in_feed(segment.vector)
+        return format.width if plain else net_width(format)
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
         module, bits = self._draft.module, address_bits(vector.units)
+        if self._draft.plan.in_feed(vector):
+            self._chains.element(vector, f"{feed}_index", f"{feed}_element")
+            return
         parameters: dict[str, int | str] = {
             "UNITS": vector.units,
             "WIDTH": vector.format.width,
@@ -139,7 +276,7 @@ class Columns:
         }
         ports = {"clk": "clk", "first": "1'b0"}
         if isinstance(vector, Input) and vector.position in self._draft.windows:
-            self._ring(feed, vector, self._draft.windows[vector.position])
+            self._ring(feed, vector, self._draft.windows[vector.position].steps)
             return
         if isinstance(vector, Input):
             x = vector.name
@@ -204,11 +341,13 @@ class Columns:
         return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
 
 
-def _aligned(name: str, width: int, low: int, shift: int, operand: int) -> str:
+def aligned(
+    name: str, width: int, low: int, shift: int, operand: int, *, unsigned: bool = False
+) -> str:
     """Bits ``low`` on of a net, ``width`` of them, shifted left and extended to an operand."""
     whole = low == 0 and not name.endswith("_window")
     bits = name if whole else f"{name}[{low + width - 1}:{low}]"
-    sign = f"{name}[{low + width - 1}]"
+    sign = "1'b0" if unsigned else f"{name}[{low + width - 1}]"
     extended = operand - width - shift
     parts = [f"{{{extended}{{{sign}}}}}"] * bool(extended) + [bits] + [f"{shift}'b0"] * bool(shift)
     return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"

@@ -7,25 +7,34 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rnnhw.dataflow import Input, State
-from rnnhw.machine.phases import Phase
+from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.images import Numbers
-from rnnhw.rtl.text import Module
+from rnnhw.rtl.text import Module, net_width
 
-__all__ = ["Draft"]
+__all__ = ["Draft", "InputWindow"]
+
+
+@dataclass(frozen=True)
+class InputWindow:
+    """An input that joins the last ``steps`` vectors; ``last`` where only those at the end of a
+    sequence are wanted."""
+
+    steps: int
+    last: bool
 
 
 @dataclass(frozen=True)
 class Draft:
-    """``windows`` says how many steps an input joins, by its position."""
+    """``windows`` are the inputs that join steps, by position."""
 
     module: Module
     plan: Plan
     schedule: Schedule
     phases: tuple[Phase, ...]
     numbers: Numbers
-    windows: Mapping[int, int]
+    windows: Mapping[int, InputWindow]
 
     @cached_property
     def inputs(self) -> list[Input]:
@@ -35,19 +44,23 @@ class Draft:
     @cached_property
     def lanes(self) -> int:
         """The most lanes that a phase uses; 0 without products."""
-        return max(phase.lanes for phase in self.phases)
+        most = max(phase.lanes for phase in self.phases)
+        return max(most, *(t.width for t in self.neurons)) if self.neurons else most
+
+    @cached_property
+    def neurons(self) -> list[Transform]:
+        """The passes in front of columns that the lanes' multipliers do."""
+        return [each for phase in self.phases for each in phase.transforms if each.weighted]
 
     @cached_property
     def accumulator_width(self) -> int:
         """Bits of the accumulators of all phases."""
-        return max(
-            (
-                self.plan.accumulator(number).width
-                for number in range(len(self.phases))
-                if self.plan.phase_rows(number)
-            ),
-            default=1,
-        )
+        widths = [
+            self.plan.accumulator(number).width
+            for number in range(len(self.phases))
+            if self.plan.phase_rows(number)
+        ]
+        return max([1, *widths, *(net_width(each.node.format) for each in self.neurons)])
 
     # --- phases ----------------------------------------------------------------------------------
     @property
@@ -103,8 +116,20 @@ class Draft:
 
     # --- images ----------------------------------------------------------------------------------
     def first_values(self, state: State) -> str:
-        """The image of a state's trained first value."""
-        assert state.initial is not None
-        values = self.numbers.tensor(state.initial).ravel().tolist()
+        """The image of a state's first value other than zero."""
+        values = self.numbers.first_values(state)
         name = f"{state.name.removesuffix('.previous')}_initial"
         return self.module.image(name, values, state.format.width)
+
+    def first_words(self, state: State, elements: int, width: int) -> dict[str, int | str]:
+        """The parameters of a memory of words of ``elements`` elements for a state's first
+        value."""
+        if state.initial is None:
+            return {"FIRST_VALUE": 1}
+        values, mask = self.numbers.first_values(state), (1 << width) - 1
+        words = [
+            sum((value & mask) << (k * width) for k, value in enumerate(values[at : at + elements]))
+            for at in range(0, len(values), elements)
+        ]
+        name = f"{state.name.removesuffix('.previous')}_initial_by{elements}x{width}"
+        return {"FIRST_VALUE": 2, "FILE": f'"{self.module.image(name, words, elements * width)}"'}

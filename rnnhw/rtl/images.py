@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.dataflow import Constant, Matvec, Node, Tensor
+from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
 from rnnhw.machine.operands import segment_shift, weight_bits, weight_fraction
-from rnnhw.machine.phases import Phase
+from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
-from rnnhw.machine.regrouping import tensor_values
+from rnnhw.machine.regrouping import rebuilt, tensor_values
 from rnnhw.machine.schedule import Schedule
+from rnnhw.machine.writeback import behind
 from rnnhw.numerics import cast
 from rnnhw.weights import Parameters
 
@@ -49,8 +50,8 @@ class Numbers:
         self._phases = phases
         self._lanes = lanes
         self._parameters = parameters
-        tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
-        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, tensors)
+        self._tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
+        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, self._tensors)
 
     # --- rows ----------------------------------------------------------------------------------
     def rows(self, phase: int) -> list[Row]:
@@ -97,6 +98,37 @@ class Numbers:
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""
         return max(weight_bits(self._plan, self._phases, self._lanes), 1)
+
+    # --- stages in the feed --------------------------------------------------------------------
+    def stage_weights(self, transform: Transform, width: int) -> list[int]:
+        """A word with a weight of ``width`` bits for every element that is computed at once, in
+        the order of use: lower and upper outputs by turns, two columns each."""
+        node, mask = transform.node, (1 << width) - 1
+        assert node.weights is not None
+        weights = self.tensor(node.weights).reshape(-1, 2, 2).tolist()
+        return [
+            sum(
+                (weights[first + k][output][column] & mask) << (k * width)
+                for k in range(transform.width)
+            )
+            for first in range(0, len(weights), transform.width)
+            for output in range(2)
+            for column in range(2)
+        ]
+
+    def stage_biases(self, transform: Transform) -> list[list[int]]:
+        """What the outputs of a stage start from at the scale of its sums, word by word in the
+        order in which they are written."""
+        node = transform.node
+        assert node.start is not None
+        half = node.units // 2
+        starts = [self._start_of(node, index) for index in range(node.units)]
+        scale = node.format.fraction
+        return [
+            [value << (scale - fraction) for value, fraction in starts[at : at + transform.width]]
+            for first in range(0, half, transform.width)
+            for at in (first, half + first)
+        ]
 
     def _columns(self, number: int) -> list[list[int]]:
         """For every column that reads a weight, those of all rows."""
@@ -172,6 +204,8 @@ class Numbers:
             case Feed.CYCLIC:
                 assert segment.window is not None
                 return (row.unit - segment.window[0] + column) % segment.vector.units
+            case Feed.PAIRS:
+                return 2 * row.unit % segment.vector.units + column
             case Feed.BLOCK:
                 first = position // phase.lanes * phase.lanes // phase.gates
                 return first // segment.columns * segment.columns + column
@@ -199,17 +233,36 @@ class Numbers:
         return found
 
     def _start(self, row: Row, node: Node, scale: int) -> int:
-        value, fraction = self.constants[node][row.index], node.format.fraction
         (product,) = (p for p in row.rows.products if p.start is not None and p.start is node)
+        value, fraction = self._start_of(product, row.index)
+        return value << (scale - fraction)
+
+    def _start_of(self, product: Matvec, index: int) -> tuple[int, int]:
+        """What an output of a product starts from, and its fraction bits."""
+        assert product.start is not None
+        value, fraction = self.constants[product.start][index], product.start.format.fraction
         if product.accumulator is not None:
             value, _ = cast(value, fraction, product.accumulator)
             fraction = product.accumulator.fraction
-        return value << (scale - fraction)
+        return value, fraction
 
     # --- other numbers ---------------------------------------------------------------------------
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
         """The raw integers of one tensor."""
         return tensor_values(self._parameters.raw, tensor)
+
+    def first_values(self, state: State) -> list[int]:
+        """The raw integers of a state's first value: trained, or what follows from those of the
+        states that it is made from."""
+        assert state.initial is not None
+        if state not in self._plan.kept:
+            return list(self.tensor(state.initial).ravel().tolist())
+        vector = self._plan.kept[state].vector
+        first: dict[Node, Node] = {}
+        for node in behind(vector):
+            first[node] = _first(node) if isinstance(node, State) else rebuilt(node, first)
+        graph = StepGraph(self._plan.graph.layer, tuple(first.values()), (), first[vector])
+        return constant_values(graph, self._tensors)[first[vector]]
 
 
 class Shape(Numbers):
@@ -231,3 +284,20 @@ class Shape(Numbers):
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
         """Zeros."""
         return np.zeros(tensor.shape, np.int64)
+
+    def first_values(self, state: State) -> list[int]:
+        """Zeros."""
+        return [0] * state.units
+
+
+def _first(state: State) -> Constant:
+    """A state's first value."""
+    zeros = () if state.initial else (0,) * state.units
+    return Constant(
+        name=state.name,
+        units=state.units,
+        format=state.format,
+        interval=state.interval,
+        tensor=state.initial,
+        values=zeros,
+    )

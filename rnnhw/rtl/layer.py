@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Input, Node, State, StepGraph, unwired
+from rnnhw.dataflow import Input, Node, State, StepGraph
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.obstacles import obstacles
+from rnnhw.machine.operands import stage_weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
 from rnnhw.machine.roms import bias_word
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
-from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.draft import Draft, InputWindow
 from rnnhw.rtl.images import Numbers, Shape
 from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, Outline, net_width
+from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
 from rnnhw.weights import Parameters
 
@@ -32,10 +34,10 @@ def emit_layer(
     graph: StepGraph,
     lanes: int,
     parameters: Parameters,
-    windows: Mapping[int, int] | None = None,
+    windows: Mapping[int, InputWindow] | None = None,
 ) -> Module:
     """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.machine.layer_machine`
-    builds it. ``windows`` says how many steps an input joins, by its position.
+    builds it. ``windows`` are the inputs that join steps, by position.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
@@ -48,7 +50,9 @@ def emit_layer(
     return draft.module
 
 
-def outline_layer(graph: StepGraph, lanes: int, windows: Mapping[int, int] | None = None) -> Module:
+def outline_layer(
+    graph: StepGraph, lanes: int, windows: Mapping[int, InputWindow] | None = None
+) -> Module:
     """The module of :func:`emit_layer` without the trained numbers: its instances with their
     parameters, which no number changes.
 
@@ -88,7 +92,8 @@ class _Layer:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._columns = Columns(draft)
-        self._units = UnitMemories(draft)
+        self._transforms = Transforms(draft, self._columns)
+        self._units = UnitMemories(draft, self._transforms.by_unit)
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -96,9 +101,12 @@ class _Layer:
         self._ports()
         self._control()
         self._arrivals()
-        self._multiply(self._columns.write())
+        stages = self._transforms.write()
+        self._multiply([*stages, *self._columns.write(self._transforms)])
+        self._transforms.finish()
         self._results()
         self._units.finish()
+        self._draft.module.ignore_unread("row_early_sum")
 
     def _ports(self) -> None:
         module = self._draft.module
@@ -200,8 +208,9 @@ class _Layer:
         x = self._draft.inputs[0].name
         self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
 
-    def _window_arrival(self, node: Input, steps: int) -> None:
-        x, each = node.name, node.units // steps
+    def _window_arrival(self, node: Input, window: InputWindow) -> None:
+        x, steps = node.name, window.steps
+        each = node.units // steps
         bits = address_bits(each * (steps + 1))
         for flag in ("pending", "is_first", "is_last"):
             self._draft.module.declare(f"{x}_{flag}")
@@ -213,6 +222,7 @@ class _Layer:
             {
                 "EACH": each,
                 "STEPS": steps,
+                "LAST": int(window.last),
                 "FILL_BITS": steps.bit_length(),
                 "ADDRESS_BITS": bits,
             },
@@ -243,9 +253,11 @@ class _Layer:
             self._pass_alone(width)
             return
         issued = [column.active for column in columns]
-        module.wire("issue", 0, " | ".join(issued), signed=False)
+        stages = self._transforms.neurons
+        own = issued[len(stages) :]
+        module.wire("column_issue", 0, " | ".join(own), signed=False)
         operand = self._columns.operand_width
-        for active in issued:
+        for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
             module.add(f"always @(posedge clk) {active}_read <= {active};")
         module.wire("operands", lanes * operand, signed=False)
@@ -259,7 +271,7 @@ class _Layer:
         weight = self._draft.numbers.weight_width()
         words = self._draft.numbers.weight_words(weight)
         file = module.image("weights", words, lanes * weight)
-        module.wire("weights", lanes * weight, signed=False)
+        module.wire("column_weights", lanes * weight, signed=False)
         module.instance(
             "rnnhw_weights",
             "weight_memory",
@@ -269,11 +281,17 @@ class _Layer:
                 "ADDRESS_BITS": address_bits(len(words)),
                 "FILE": f'"{file}"',
             },
-            {"clk": "clk", "rewind": "take", "next": "issue", "q": "weights"},
+            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": "column_weights"},
         )
         starts = self._draft.column_marks(
             [min(phase.starts, default=None) for phase in self._draft.phases]
         )
+        issue, weights = "column_issue", "column_weights"
+        if stages:
+            column_weight, weight = weight, max(weight, stage_weight_bits(self._draft.neurons))
+            weights = self._stage_weights(column_weight, weight)
+            issue = f"{issue} | stage_issue"
+            starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
         module.declare("snapshot_valid")
         module.instance(
@@ -283,18 +301,32 @@ class _Layer:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "valid": "issue",
+                "valid": issue,
                 "first": starts,
                 "last": "last_column",
                 "snapshot": self._draft.column_marks(ends),
                 "operands": "operands",
-                "weights": "weights",
+                "weights": weights,
                 "sums": "sums",
                 "sums_valid": "sums_valid",
                 "snapshot_valid": "snapshot_valid",
             },
         )
         self._drain(width)
+
+    def _stage_weights(self, own: int, weight: int) -> str:
+        """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
+        of rows."""
+        module, width = self._draft.module, self._draft.lanes * weight
+        column = ("column_weights", self._draft.lanes, own, weight)
+        rows = self._transforms.resized("weights_of_rows", *column)
+        stages = self._transforms.weights(weight)
+        idle = width - self._transforms.elements * weight
+        words = f"{{{idle}'b0, {stages}}}" if idle else stages
+        module.declarations.append("reg stage_read;")
+        module.add("always @(posedge clk) stage_read <= stage_issue;")
+        chosen = f"stage_read ? {words} : {rows}"
+        return module.wire("weights", width, chosen, signed=False)
 
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
@@ -397,8 +429,7 @@ class _Layer:
         for state, new in plan.graph.updates:
             if plan.phase(new) == number:
                 yield _Sink(new, state=state)
-        formed = [unwired(p.vector) for p in plan.products if plan.needs_pass(p.vector)]
-        for vector in dict.fromkeys(formed):
+        for vector in plan.passed:
             if plan.phase(vector) == number:
                 yield _Sink(vector)
         if plan.phase(plan.graph.output) == number:

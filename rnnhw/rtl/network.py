@@ -8,6 +8,7 @@ from rnnhw.errors import DesignError
 from rnnhw.machine import Accelerator, Basis
 from rnnhw.machine.memory import address_bits
 from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
+from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.layer import emit_layer
 from rnnhw.rtl.text import Module, identifier, net_width
@@ -63,8 +64,7 @@ class _Top:
         for module in modules:
             files |= module.images
         used = {name for module in modules for name in module.used}
-        texts = "\n".join(module.text() for module in modules)
-        files[f"{self._module.name}.v"] = texts
+        files |= {f"{module.name}.v": module.text() for module in modules}
         return Emission(
             name=self._module.name,
             files=files,
@@ -88,8 +88,11 @@ class _Top:
         module.port("output", "y_data", output.format.width, signed=output.format.signed)
         module.port("input", "y_ready")
         for node in self._network.nodes:
-            self._ready[node] = []
-            self._streams[node] = self._node(node)
+            if _window(node) is None:
+                self._ready[node] = []
+                self._streams[node] = self._node(node)
+        if output not in self._streams:
+            raise _unread(output)
         final = self._streams[output]
         self._ready[output].append("y_ready")
         module.comment("output")
@@ -98,14 +101,15 @@ class _Top:
             f"assign y_data = {final.name}_data[{output.format.width - 1}:0];",
         )
         for node, ready in self._ready.items():
-            if isinstance(node, Window):
-                continue
             name = self._streams[node].name
             module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")
         module.add(f"assign x_ready = {self._streams[source].name}_ready;")
+        module.ignore_unread()
 
     # --- nodes -----------------------------------------------------------------------------------
     def _node(self, node: TimeNode) -> _Stream:
+        if not isinstance(node, Scan) and not all(each in self._streams for each in node.sources):
+            raise _unread(node)
         match node:
             case Source():
                 return self._source(node)
@@ -117,8 +121,6 @@ class _Top:
                 return self._total(node)
             case Steps():
                 return self._steps(node)
-            case Window():  # the memory of the layer that reads it
-                return self._streams[node.sources[0]]
         raise DesignError(
             f"{node.name}: {type(node).__name__} over time cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles",
@@ -144,10 +146,9 @@ class _Top:
         return stream
 
     def _scan(self, node: Scan) -> _Stream:
+        read = [_window(source) or (source, None) for source in node.sources]
         windows = {
-            position: source.width
-            for position, source in enumerate(node.sources)
-            if isinstance(source, Window)
+            position: window for position, (_, window) in enumerate(read) if window is not None
         }
         layer = emit_layer(
             f"{self._module.name}_{identifier(node.name)}",
@@ -159,7 +160,9 @@ class _Top:
         self._layers.append(layer)
         stream = self._stream(node)
         ports = {"clk": "clk", "rst": "rst"}
-        for position, source in enumerate(node.sources):
+        for position, (source, _) in enumerate(read):
+            if source not in self._streams:
+                raise _unread(node)
             x = "x" if position == 0 else f"x{position}"
             before = self._streams[source].name
             for part in ("valid", "first", "last", "data"):
@@ -167,8 +170,7 @@ class _Top:
             ready = f"{stream.name}_{x}_ready"
             self._module.declare(ready)
             ports[f"{x}_ready"] = ready
-            behind = source.sources[0] if isinstance(source, Window) else source
-            self._ready[behind].append(ready)
+            self._ready[source].append(ready)
         for part in ("valid", "first", "last", "data", "ready"):
             ports[f"y_{part}"] = f"{stream.name}_{part}"
         self._module.instance(layer.name, f"{stream.name}_layer", {}, ports)
@@ -244,3 +246,20 @@ class _Top:
             self._module.add(f"assign {stream.name}_{flag} = 1'b1;")
         self._ready[source].append(f"{stream.name}_ready")
         return stream
+
+
+def _window(node: TimeNode) -> tuple[TimeNode, InputWindow] | None:
+    """The stream behind a window over time, perhaps of its last place alone, and what of it is
+    read: the memory of the layer that reads it, not a stream of its own."""
+    if isinstance(node, Last) and isinstance(node.sources[0], Window):
+        return node.sources[0].sources[0], InputWindow(node.sources[0].width, last=True)
+    if isinstance(node, Window):
+        return node.sources[0], InputWindow(node.width, last=False)
+    return None
+
+
+def _unread(node: TimeNode) -> DesignError:
+    return DesignError(
+        f"{node.name}: a window over time that no layer reads cannot be emitted as Verilog",
+        "put a layer behind the window",
+    )

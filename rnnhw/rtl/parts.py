@@ -29,6 +29,16 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
             yield i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["UNITS"], i["WIDTH"], True
+        case "rnnhw_words":
+            yield i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
+            if i.parameters.get("FIRST_VALUE") == 2:
+                yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
+        case "rnnhw_transform":
+            yield 2 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
+            if i.parameters.get("FIRST_VALUE") == 2:
+                yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
+        case "rnnhw_bias_word":
+            yield i["DEPTH"], i["ELEMENTS"] * i["BIAS_WIDTH"], True
         case "rnnhw_unit_input":
             yield 2 << i["INDEX_BITS"], i["WIDTH"], False
         case "rnnhw_unit_ram":

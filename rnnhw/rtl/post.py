@@ -194,7 +194,7 @@ class PostProcessor:
         node, plan = value.node, self._plan
         if isinstance(node, Rows):
             return node.phase < self._phase
-        if plan.is_constant(node) or isinstance(node, Input | State | Constant):
+        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Matvec):
             return True
         return plan.formed(node) and plan.phase(node) < self._phase
 
@@ -416,7 +416,7 @@ class PostProcessor:
             {
                 "en": self._row_at(stage),
                 "select": f"{chosen}{bits}'d0",
-                "a": f"{net}[{address - 1}:0]",
+                "a": _address(net, net_width(node.a.format), address),
             },
         )
         self._tables[key] = name
@@ -571,7 +571,7 @@ class PostProcessor:
         """An entry of a table."""
         node = value.node
         assert isinstance(node, Lookup)
-        _, read, cycle = self._two(value)
+        (a,), read, cycle = self._two(value)
         result = self._new(value, node.format)
         words = [int(entry) for entry in node.table.entries]
         unsigned = node.table.unsigned
@@ -589,7 +589,11 @@ class PostProcessor:
                 "SELECT_WIDTH": 1,
                 "FILE": f'"{file}"',
             },
-            {"en": self.token(cycle), "select": "1'b0", "a": f"{read[0]}[{address - 1}:0]"},
+            {
+                "en": self.token(cycle),
+                "select": "1'b0",
+                "a": _address(read[0], a.width, address),
+            },
         )
         return result
 
@@ -626,6 +630,13 @@ def _format(value: Value) -> Q:
 
 def _fraction(value: Value) -> int:
     return _format(value).fraction
+
+
+def _address(net: str, width: int, bits: int) -> str:
+    """The ``bits`` of a net of ``width`` bits that address a table of its format."""
+    if bits <= width:
+        return f"{net}[{bits - 1}:0]"
+    return f"{{{{{bits - width}{{{net}[{width - 1}]}}}}, {net}}}"
 
 
 def _low(source: str, width: int, full: int) -> str:

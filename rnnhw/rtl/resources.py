@@ -17,6 +17,7 @@ from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, LayerMachine
 from rnnhw.machine.memory import MemoryKind, address_bits
 from rnnhw.profiles import Fpga
+from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.layer import outline_layer
 from rnnhw.rtl.luts import lut_amounts
 from rnnhw.rtl.mapping import Mapping, mapping_of
@@ -115,7 +116,8 @@ def _outline(layer: LayerMachine) -> Module | None:
     if layer.graph is None:
         return _total(layer)
     try:
-        return outline_layer(layer.graph, layer.lanes, layer.windows)
+        windows = {at: InputWindow(steps, last=False) for at, steps in layer.windows.items()}
+        return outline_layer(layer.graph, layer.lanes, windows)
     except DesignError:
         return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rnnhw.numerics import Q
@@ -126,10 +128,22 @@ class Module:
         """Instantiate a static module."""
         self.instances.append(Instance(module, dict(parameters), dict(ports)))
         name = self.fresh(name)
-        given = ", ".join(f".{key}({value})" for key, value in parameters.items())
-        wired = ", ".join(f".{key}({value})" for key, value in ports.items())
-        head = f"{module} #({given})" if given else module
-        self.add(f"{head}", f"  {name} ({wired});")
+        given = _wrapped([f".{key}({value})" for key, value in parameters.items()])
+        wired = _wrapped([f".{key}({value})" for key, value in ports.items()])
+        if given:
+            self.add(f"{module} #(", *given, f") {name} (", *wired, ");")
+        else:
+            self.add(f"{module} {name} (", *wired, ");")
+
+    def ignore_unread(self, *partly: str) -> None:
+        """Say that some nets have no reader, or not for all of their bits, so that a linter that
+        asks for one is content: those that appear twice alone, declared and driven."""
+        text = "\n".join([*self.declarations, *self.lines])
+        times = Counter(re.findall(r"\b[A-Za-z_]\w*\b", re.sub(r"\.\w+\(", "(", text)))
+        declared = re.findall(r"^(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", text, re.MULTILINE)
+        unread = [name for name in declared if times[name] <= 2 or name in partly]
+        if unread:
+            self.add("", f"wire unused = &{{1'b0, {', '.join(unread)}}};")
 
     @property
     def used(self) -> set[str]:
@@ -159,6 +173,17 @@ class Outline(Module):
     def image(self, name: str, values: Iterable[int], width: int) -> str:
         """The file's name alone."""
         return f"{self.name}_{identifier(name)}.hex"
+
+
+def _wrapped(parts: Sequence[str]) -> list[str]:
+    """A comma-separated list in indented lines of at most a hundred characters where it can be."""
+    text = ", ".join(part.replace(" ", _SPACE) for part in parts)
+    lines = textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
+    return [f"  {line.replace(_SPACE, ' ')}" for line in lines]
+
+
+_SPACE = "\0"
+"""Stands for a space at which a line does not break."""
 
 
 def _kind(width: int, signed: bool) -> str:

@@ -3,9 +3,9 @@ constants."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from rnnhw.dataflow import Input, Node, State, unwired
+from rnnhw.dataflow import Input, Matvec, Node, State, unwired
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.plan import Part, Rows, Value
@@ -18,10 +18,12 @@ __all__ = ["UnitMemories"]
 
 
 class UnitMemories:
-    """Writes those memories of a layer."""
+    """Writes those memories of a layer. ``transformed(node, advance)`` gives the net with the
+    current unit's element of a transform that ``advance`` moves on."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, transformed: Callable[[Matvec, str], str]) -> None:
         self._draft = draft
+        self._transformed = transformed
         self._rams: dict[Value | Node, str] = {}
         self._advances: dict[str, list[str]] = {}
 
@@ -72,6 +74,8 @@ class UnitMemories:
             return self._unit_rom(node, value.gate, units, advance)
         if isinstance(node, Input):
             return self._unit_input(node, advance)
+        if isinstance(node, Matvec):
+            return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
             self._advances[ram].append(advance)
@@ -149,8 +153,7 @@ class UnitMemories:
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
 
     def _unit_initial(self, state: State, advance: str) -> str:
-        assert state.initial is not None
-        values = self._draft.numbers.tensor(state.initial).ravel().tolist()
+        values = self._draft.numbers.first_values(state)
         name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 

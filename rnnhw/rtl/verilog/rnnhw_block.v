@@ -24,14 +24,16 @@ module rnnhw_block #(
   localparam integer BEHIND = FIRST + COLUMNS;
   localparam [COLUMN_BITS-1:0] END = BEHIND[COLUMN_BITS-1:0];
   localparam [COLUMN_BITS-1:0] ZERO = 0;
+  /* verilator lint_off UNUSED */
   wire [COLUMN_BITS-1:0] offset = column - START;
+  /* verilator lint_on UNUSED */
   /* verilator lint_off UNSIGNED */
   assign active = run & (START == ZERO | column >= START) & (column < END);
   /* verilator lint_on UNSIGNED */
   /* verilator lint_off WIDTH */
-  wire [INDEX_BITS-1:0] within = offset;
+  wire [INDEX_BITS-1:0] ahead = offset;
   /* verilator lint_on WIDTH */
-  assign index = base + within;
+  assign index = base + ahead;
   always @(posedge clk)
     if (begins) begin
       base <= 0; group <= 0;

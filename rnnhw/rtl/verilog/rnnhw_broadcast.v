@@ -17,7 +17,9 @@ module rnnhw_broadcast #(
   localparam integer BEHIND = FIRST + COLUMNS;
   localparam [COLUMN_BITS-1:0] END = BEHIND[COLUMN_BITS-1:0];
   localparam [COLUMN_BITS-1:0] ZERO = 0;
+  /* verilator lint_off UNUSED */
   wire [COLUMN_BITS-1:0] offset = column - START;
+  /* verilator lint_on UNUSED */
   /* verilator lint_off UNSIGNED */
   assign active = run & (START == ZERO | column >= START) & (column < END);
   /* verilator lint_on UNSIGNED */

@@ -22,7 +22,7 @@ module rnnhw_unit_input #(
     rst ? {INDEX_BITS{1'b0}} : ~next ? index : wraps ? {INDEX_BITS{1'b0}} : index + 1'b1;
   always @(posedge clk) index <= following;
   rnnhw_vector #(.UNITS(UNITS), .WIDTH(WIDTH), .UNSIGNED(UNSIGNED), .INDEX_BITS(INDEX_BITS))
-    words (.clk(clk), .first(1'b0), .we(we), .write_bank(write_bank), .write_index(write_index),
+    memory (.clk(clk), .first(1'b0), .we(we), .write_bank(write_bank), .write_index(write_index),
            .d(d), .read_bank(read_bank), .read_index(following), .q(q));
 endmodule
 `default_nettype wire

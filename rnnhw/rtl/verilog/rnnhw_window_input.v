@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Arrival of vectors of EACH elements of which the last STEPS together are the input of a layer.
 // They lie in a ring of STEPS + 1 places: one vector arrives while a step reads the others. The
-// first STEPS - 1 vectors of a sequence start no step.
+// first STEPS - 1 vectors of a sequence start no step; with LAST 1 only its last vector does.
 `default_nettype none
 module rnnhw_window_input #(
   parameter integer EACH = 4,
   parameter integer STEPS = 3,
+  parameter integer LAST = 0,
   parameter integer FILL_BITS = 2,              // of 0 .. STEPS
   parameter integer ADDRESS_BITS = 4            // of EACH * (STEPS + 1) elements
 )(
@@ -31,6 +32,7 @@ module rnnhw_window_input #(
   localparam [FILL_BITS:0] ALL = STEPS[FILL_BITS:0];
   wire [FILL_BITS:0] count = (first ? {(FILL_BITS+1){1'b0}} : {1'b0, filled}) + 1'b1;
   wire complete = count >= ALL;
+  wire starts = complete & (LAST == 0 | last);
   // The window that ends with this vector begins behind the one place that is not its own.
   localparam [ADDRESS_BITS:0] SIZE = DEPTH[ADDRESS_BITS:0];
   wire [ADDRESS_BITS:0] behind = {1'b0, following} + EACH[ADDRESS_BITS:0];
@@ -50,12 +52,12 @@ module rnnhw_window_input #(
         offset <= full ? {ADDRESS_BITS{1'b0}} : offset + 1'b1;
       end
       if (full) filled <= complete ? STEPS[FILL_BITS-1:0] : count[FILL_BITS-1:0];
-      pending <= (full & complete) | (pending & ~take);
+      pending <= (full & starts) | (pending & ~take);
       held <= full | (held & ~release_place);
     end
     if (full) begin
       oldest <= start[ADDRESS_BITS-1:0];
-      arrived_first <= count == ALL;
+      arrived_first <= LAST != 0 | count == ALL;
       arrived_last <= last;
     end
     if (take) begin base <= oldest; is_first <= arrived_first; is_last <= arrived_last; end

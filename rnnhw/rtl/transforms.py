@@ -1,0 +1,516 @@
+"""Passes over vectors in front of the columns: Walsh-Hadamard transforms and butterfly stages.
+
+A chain of transforms (:mod:`rnnhw.machine.chains`) has two buffers of words and what is between
+reading a pair of words and writing what is made of it: adders of its own, or, for stages with
+weights, the lanes, the biases, and the casts. One sequencer runs through the passes of all chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rnnhw.dataflow import Cast, Matvec, Node, State, unwired
+from rnnhw.machine.chains import Chain, chains_of
+from rnnhw.machine.memory import address_bits
+from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits
+from rnnhw.machine.phases import NEURON_CYCLES, Transform
+from rnnhw.machine.schedule import cast_latency
+from rnnhw.numerics import Q
+from rnnhw.rtl.columns import Column, Columns, aligned
+from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.modes import OVERFLOW, ROUNDING
+from rnnhw.rtl.text import net_width
+
+__all__ = ["Transforms"]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One stage: ``final`` where it is the last of its transform, which casts follow."""
+
+    chain: int
+    transform: Transform
+    final: bool
+    position: int  # of the transform in its chain
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A net with ``elements`` elements of ``width`` bits."""
+
+    net: str
+    elements: int
+    width: int
+
+
+class Transforms:
+    """Writes the chains of a layer, and gives their results to who reads them."""
+
+    def __init__(self, draft: Draft, columns: Columns) -> None:
+        self._draft = draft
+        self._columns = columns
+        self._chains = chains_of(draft.plan)
+        self._shapes = {t.node: t for phase in draft.phases for t in phase.transforms}
+        self._delayed = 0
+        self._passes: list[_Pass] = []
+        self._periods: list[int] = []
+        self._lasts: list[int] = []
+        for phase in draft.phases:
+            for transform in phase.transforms:
+                number = next(
+                    k for k, c in enumerate(self._chains) if transform.node in c.transforms
+                )
+                position = self._chains[number].transforms.index(transform.node)
+                for stage in range(transform.stages):
+                    final = stage == transform.stages - 1
+                    self._passes.append(_Pass(number, transform, final, position))
+                    self._periods.append(transform.stage_cycles)
+                    self._lasts.append(0)
+            if phase.transforms:
+                self._periods[-1] += phase.settling_cycles
+                self._lasts[-1] = 1
+
+    @property
+    def _weighted(self) -> list[int]:
+        return [k for k, chain in enumerate(self._chains) if chain.weighted]
+
+    # --- the whole -------------------------------------------------------------------------------
+    def write(self) -> list[Column]:
+        """Everything but the lanes; the columns of stages that these multiply."""
+        if not self._chains:
+            return []
+        self._sequencer()
+        for number in range(len(self._chains)):
+            self._buffers(number)
+        for number, chain in enumerate(self._chains):
+            if not chain.weighted:
+                self._adders(number)
+        return [self._neurons(number) for number in self._weighted]
+
+    @property
+    def neurons(self) -> list[str]:
+        """What the nets of each chain on the lanes start with."""
+        return [f"transform{number}" for number in self._weighted]
+
+    def finish(self) -> None:
+        """What becomes of the lanes' sums, and the passes of before."""
+        if not self._chains:
+            return
+        module = self._draft.module
+        if self._weighted:
+            self._stage_sums()
+        for k in range(1, self._delayed + 1):
+            before = f"pass_{k - 1}" if k > 1 else "pass"
+            module.declarations.append(f"reg [{self._pass_bits - 1}:0] pass_{k};")
+            module.add(f"always @(posedge clk) pass_{k} <= {before};")
+
+    # --- passes ----------------------------------------------------------------------------------
+    @property
+    def _pass_bits(self) -> int:
+        return max((len(self._passes) - 1).bit_length(), 1)
+
+    @property
+    def _cycle_bits(self) -> int:
+        return max(max(self._periods).bit_length(), 3)
+
+    def _sequencer(self) -> None:
+        module, draft = self._draft.module, self._draft
+        module.comment("passes in front of the columns")
+        module.declare("passing")
+        module.declare("pass", self._pass_bits)
+        module.declare("pass_cycle", self._cycle_bits)
+        begins = " | ".join(
+            draft.in_phase(number) for number, p in enumerate(draft.phases) if p.transforms
+        )
+        lasts = "".join(str(last) for last in reversed(self._lasts))
+        fields = ", ".join(f"32'd{period}" for period in reversed(self._periods))
+        module.instance(
+            "rnnhw_passes",
+            "passes",
+            {
+                "PASSES": len(self._passes),
+                "PASS_BITS": self._pass_bits,
+                "CYCLE_BITS": self._cycle_bits,
+                "PERIOD": f"{{{fields}}}",
+                "LAST": f"{len(lasts)}'b{lasts}",
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "begins": "begins" if draft.alone else f"begins & ({begins})",
+                "run": "passing",
+                "pass": "pass",
+                "cycle": "pass_cycle",
+            },
+        )
+
+    def _in_pass(self, which: Sequence[int], ago: int = 0) -> str:
+        """A condition that one of some passes is, or was ``ago`` cycles before, at work."""
+        if len(which) == len(self._passes):
+            return "1'b1"
+        self._delayed = max(self._delayed, ago)
+        net = f"pass_{ago}" if ago else "pass"
+        return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in which) + ")"
+
+    def _by_pass(self, choices: Sequence[tuple[list[int], str]], ago: int) -> str:
+        """What was meant by the pass of ``ago`` cycles before."""
+        *others, (_, last) = choices
+        return "".join(f"{self._in_pass(k, ago)} ? {net} : " for k, net in others) + last
+
+    def _own(self, number: int) -> list[int]:
+        return [k for k, each in enumerate(self._passes) if each.chain == number]
+
+    # --- buffers ---------------------------------------------------------------------------------
+    def _shape(self, number: int) -> Transform:
+        return self._shapes[self._chains[number].transforms[0]]
+
+    def _bits(self, number: int) -> dict[str, int]:
+        """How words and elements are counted."""
+        shape = self._shape(number)
+        return {
+            "WORD_BITS": (shape.words - 1).bit_length(),
+            "ELEMENTS": shape.width,
+            "ELEMENT_BITS": (shape.width - 1).bit_length(),
+        }
+
+    def _buffers(self, number: int) -> None:
+        module, chain, shape = self._draft.module, self._chains[number], self._shape(number)
+        own, name, width = self._own(number), f"transform{number}", chain.element_bits
+        vector = chain.origin
+        module.comment(f"transforms of {vector.name.removesuffix('.previous')}")
+        active = f"passing & {self._in_pass(own)}"
+        module.wire(f"{name}_active", 0, active, signed=False)
+        turns = f"{name}_active & ~{self._in_pass(own[:1])} & (pass_cycle == 0)"
+        module.wire(f"{name}_turns", 0, turns, signed=False)
+        first = f"{name}_active & first_step & {self._in_pass(own[:1])}"
+        module.wire(f"{name}_first", 0, first, signed=False)
+        bits, given = address_bits(vector.units), net_width(vector.format)
+        module.declare(f"{name}_we")
+        module.declare(f"{name}_write_index", bits)
+        module.declare(f"{name}_d", given, signed=True)
+        module.declare(f"{name}_word", self._bits(number)["WORD_BITS"])
+        module.declare(f"{name}_q", shape.width * width)
+        module.declare(f"{name}_result", shape.width * width)
+        self._columns.written.setdefault(vector, []).append(name)
+        module.instance(
+            "rnnhw_transform",
+            f"{name}_buffers",
+            {
+                "WORDS": shape.words,
+                **self._bits(number),
+                "WIDTH": width,
+                "CYCLE_BITS": self._cycle_bits,
+                "SPACING": 4 if chain.weighted else 2,
+                "LATENCY": shape.latency,
+                "SECOND": 2 if chain.weighted else 1,
+                **self._first_value(vector, shape.width, width),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "active": f"{name}_active",
+                "turns": f"{name}_turns",
+                "first": f"{name}_first",
+                "cycle": "pass_cycle",
+                "result": f"{name}_result",
+                "we": f"{name}_we",
+                "write_index": f"{name}_write_index",
+                "d": aligned(f"{name}_d", given, 0, 0, width),
+                "word": f"{name}_word",
+                "q": f"{name}_q",
+            },
+        )
+
+    def _first_value(self, vector: Node, elements: int, width: int) -> dict[str, int | str]:
+        if not isinstance(vector, State):
+            return {"FIRST_VALUE": 0}
+        return self._draft.first_words(vector, elements, width)
+
+    def _adders(self, number: int) -> None:
+        chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
+        module, width = self._draft.module, chain.element_bits
+        module.wire(f"{name}_sums", shape.width * (width + 1), signed=False)
+        module.instance(
+            "rnnhw_sums",
+            f"{name}_adders",
+            {"ELEMENTS": shape.width, "WIDTH": width},
+            {"clk": "clk", "second": "pass_cycle[0]", "q": f"{name}_q", "y": f"{name}_sums"},
+        )
+        sums = _Word(f"{name}_sums", shape.width, width + 1)
+        self._results(number, lambda _: sums)
+
+    # --- from sums to what is written ------------------------------------------------------------
+    def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
+        """Cast the sums of every pass of a chain, and choose among them as they are written."""
+        chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
+        tail = shape.tail - (chain.started and chain.weighted)
+        paths: dict[tuple[object, ...], tuple[list[int], str]] = {}
+        for k in self._own(number):
+            each = self._passes[k]
+            node = each.transform.node
+            casts = chain.casts[each.position] if each.final else ()
+            format = node.format if casts or chain.weighted else None
+            key = sums(node), format, *(cast.format for cast in casts)
+            if key not in paths:
+                net = self._path(f"{name}_path{len(paths)}", sums(node), node.format, casts, chain)
+                left = tail - sum(cast_latency(cast, folded=False) for cast in casts)
+                paths[key] = [], self._later(net, shape.width * chain.element_bits, left)
+            paths[key][0].append(k)
+        chosen = self._by_pass(list(paths.values()), shape.latency)
+        self._draft.module.add(f"assign {name}_result = {chosen};")
+
+    def _path(self, name: str, sums: _Word, format: Q, casts: Sequence[Cast], chain: Chain) -> str:
+        word = sums
+        if casts or chain.weighted:
+            word = self._resized(f"{name}_sums", word, net_width(format))
+        for index, cast in enumerate(casts):
+            word = self._cast(f"{name}_cast{index}", word, cast)
+        return self._resized(name, word, chain.element_bits).net
+
+    def _resized(self, name: str, word: _Word, width: int, shift: int = 0) -> _Word:
+        if word.width == width and not shift:
+            return word
+        module = self._draft.module
+        module.wire(name, word.elements * width, signed=False)
+        module.instance(
+            "rnnhw_resize_word",
+            f"{name}_resize",
+            {"ELEMENTS": word.elements, "A_WIDTH": word.width, "SHIFT": shift, "WIDTH": width},
+            {"a": word.net, "y": name},
+        )
+        return _Word(name, word.elements, width)
+
+    def _cast(self, name: str, word: _Word, cast: Cast) -> _Word:
+        module, width = self._draft.module, net_width(cast.format)
+        module.wire(name, word.elements * width, signed=False)
+        module.instance(
+            "rnnhw_cast_word",
+            f"{name}_unit",
+            {
+                "ELEMENTS": word.elements,
+                "A_WIDTH": word.width,
+                "DROP": cast.a.format.fraction - cast.format.fraction,
+                "ROUNDING": ROUNDING[cast.format.rounding],
+                "OVERFLOW": OVERFLOW[cast.format.overflow],
+                "WIDTH": cast.format.width,
+                "UNSIGNED": int(not cast.format.signed),
+                "LATENCY": cast_latency(cast, folded=False),
+            },
+            {"clk": "clk", "a": word.net, "y": name},
+        )
+        return _Word(name, word.elements, width)
+
+    def _later(self, net: str, width: int, cycles: int) -> str:
+        if not cycles:
+            return net
+        module = self._draft.module
+        name = module.wire(f"{net}_later", width, signed=False)
+        module.instance(
+            "rnnhw_delay_word",
+            f"{name}_delay",
+            {"WIDTH": width, "CYCLES": cycles},
+            {"clk": "clk", "a": net, "y": name},
+        )
+        return name
+
+    # --- stages with weights ---------------------------------------------------------------------
+    @property
+    def elements(self) -> int:
+        """Elements of the widest words on the lanes."""
+        return max(self._shape(number).width for number in self._weighted)
+
+    def _neurons(self, number: int) -> Column:
+        chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
+        module, width = self._draft.module, chain.element_bits
+        for flag in ("issue", "starts", "ends"):
+            module.wire(f"{name}_{flag}", 0, signed=False)
+        module.wire(f"{name}_window", shape.width * width, signed=False)
+        module.instance(
+            "rnnhw_neurons",
+            f"{name}_neurons",
+            {
+                "WORDS": shape.words,
+                "ELEMENTS": shape.width,
+                "WIDTH": width,
+                "CYCLE_BITS": self._cycle_bits,
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "active": f"{name}_active",
+                "cycle": "pass_cycle",
+                "q": f"{name}_q",
+                "issue": f"{name}_issue",
+                "starts": f"{name}_starts",
+                "ends": f"{name}_ends",
+                "operands": f"{name}_window",
+            },
+        )
+        operand = self._columns.operand_width
+        lanes = [
+            aligned(f"{name}_window", width, k * width, 0, operand) for k in range(shape.width)
+        ]
+        idle = [f"{operand}'b0"] * (self._draft.lanes - shape.width)
+        return Column(f"{name}_issue", (*lanes, *idle))
+
+    def weights(self, width: int) -> str:
+        """The net with a word of the weights of stages, of ``width`` bits each."""
+        module, numbers = self._draft.module, self._draft.numbers
+        weight = stage_weight_bits(self._draft.neurons)
+        words = [
+            word
+            for each in self._passes
+            if each.transform.weighted
+            for word in numbers.stage_weights(each.transform, weight)
+        ]
+        bits = self.elements * weight
+        file = module.image("stage_weights", words, bits)
+        module.wire("stage_weights", bits, signed=False)
+        module.wire("stage_issue", 0, " | ".join(f"{n}_issue" for n in self.neurons), signed=False)
+        module.instance(
+            "rnnhw_weights",
+            "stage_weight_memory",
+            {
+                "WIDTH": bits,
+                "DEPTH": len(words),
+                "ADDRESS_BITS": address_bits(len(words)),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rewind": "take", "next": "stage_issue", "q": "stage_weights"},
+        )
+        return self.resized("weights_of_stage", "stage_weights", self.elements, weight, width)
+
+    def resized(self, name: str, net: str, elements: int, width: int, to: int) -> str:
+        """The net with a word's elements of ``width`` bits extended ``to`` others."""
+        return self._resized(name, _Word(net, elements, width), to).net
+
+    def _stage_sums(self) -> None:
+        module, elements = self._draft.module, self.elements
+        width = self._draft.accumulator_width
+        module.comment("what stages make of the lanes' sums")
+        found = _Word("stage_sums", elements, width)
+        module.wire(found.net, elements * width, f"sums[{elements * width - 1}:0]", signed=False)
+        biased = found
+        if any(self._chains[number].started for number in self._weighted):
+            biased = self._biased(found)
+        for number in self._weighted:
+            own, width_here = self._chains[number].started, self._shape(number).width
+
+            def sums(node: Matvec, own: bool = own, here: int = width_here) -> _Word:
+                if own:
+                    return _low(biased, here)
+                shift = node.format.fraction - node.product_format[0]
+                return self._shifted(_low(found, here), shift)
+
+            self._results(number, sums)
+
+    def _shifted(self, word: _Word, shift: int) -> _Word:
+        name = f"stage_sums_by{shift}_of{word.elements}"
+        if not shift or name in self._draft.module.names:
+            return _Word(name, word.elements, word.width) if shift else word
+        return self._resized(name, word, word.width, shift)
+
+    def _biased(self, found: _Word) -> _Word:
+        """The sums with the biases of the stages that have some, a cycle later."""
+        module, numbers = self._draft.module, self._draft.numbers
+        weighted = [k for k, each in enumerate(self._passes) if each.transform.weighted]
+        started = [k for k in weighted if self._passes[k].transform.node.start is not None]
+        shifts: dict[int, list[int]] = {}
+        for k in weighted:
+            node = self._passes[k].transform.node
+            shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
+        choices = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
+        rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
+        bits = max(stage_bias_bits(self._draft.neurons), 2)
+        mask = (1 << bits) - 1
+        words = [
+            sum((value & mask) << (place * bits) for place, value in enumerate(word))
+            for row in rows
+            for word in row
+        ]
+        file = module.image("stage_biases", words, found.elements * bits)
+        module.declarations.append("reg [3:1] stage_ends_behind;")
+        ends = " | ".join(f"{name}_ends" for name in self.neurons)
+        module.add(
+            f"always @(posedge clk) stage_ends_behind <= {{stage_ends_behind[2:1], {ends}}};"
+        )
+        module.wire("stage_biased", found.elements * found.width, signed=False)
+        module.instance(
+            "rnnhw_bias_word",
+            "stage_bias_memory",
+            {
+                "ELEMENTS": found.elements,
+                "WIDTH": found.width,
+                "BIAS_WIDTH": bits,
+                "DEPTH": len(words),
+                "ADDRESS_BITS": address_bits(len(words)),
+                "FILE": f'"{file}"',
+            },
+            {
+                "clk": "clk",
+                "rewind": "take",
+                "next": f"stage_ends_behind[3] & {self._in_pass(started, NEURON_CYCLES - 1)}",
+                "biased": self._in_pass(started, NEURON_CYCLES),
+                "a": self._by_pass(choices, NEURON_CYCLES),
+                "y": "stage_biased",
+            },
+        )
+        return _Word("stage_biased", found.elements, found.width)
+
+    # --- results ---------------------------------------------------------------------------------
+    def _chain_of(self, node: Matvec) -> int:
+        return next(k for k, chain in enumerate(self._chains) if node in chain.transforms)
+
+    def _of_vector(self, vector: Node) -> int:
+        return next(k for k, chain in enumerate(self._chains) if chain.vectors[-1] is vector)
+
+    def words(self, vector: Node, word: str) -> tuple[str, int]:
+        """The net with the ``word`` of what a chain makes, one cycle later, and the bits of an
+        element."""
+        number = self._of_vector(unwired(vector))
+        self._draft.module.add(f"assign transform{number}_word = {word};")
+        return f"transform{number}_q", self._chains[number].element_bits
+
+    def element(self, vector: Node, index: str, element: str) -> None:
+        """Let ``element`` be the one at ``index`` of what a chain makes, one cycle later."""
+        self._element(self._of_vector(unwired(vector)), vector.format, index, element)
+
+    def by_unit(self, node: Matvec, advance: str) -> str:
+        """The net with the current unit's element of a transform, which ``advance`` moves on."""
+        module, bits = self._draft.module, address_bits(node.units)
+        name = module.wire(f"{node.name}_by_unit", net_width(node.format))
+        index = module.wire(f"{name}_index", bits, signed=False)
+        module.instance(
+            "rnnhw_unit_index",
+            f"{name}_unit",
+            {"UNITS": node.units, "INDEX_BITS": bits},
+            {"clk": "clk", "rst": "rst", "next": advance, "index": index},
+        )
+        self._element(self._chain_of(node), node.format, index, name)
+        return name
+
+    def _element(self, number: int, format: Q, index: str, element: str) -> None:
+        self._draft.module.instance(
+            "rnnhw_element",
+            f"{element}_choice",
+            {
+                **self._bits(number),
+                "A_WIDTH": self._chains[number].element_bits,
+                "WIDTH": net_width(format),
+            },
+            {
+                "clk": "clk",
+                "index": index,
+                "word": f"transform{number}_word",
+                "words": f"transform{number}_q",
+                "q": element,
+            },
+        )
+
+
+def _low(word: _Word, elements: int) -> _Word:
+    """The first elements of a word."""
+    if elements == word.elements:
+        return word
+    return _Word(f"{word.net}[{elements * word.width - 1}:0]", elements, word.width)

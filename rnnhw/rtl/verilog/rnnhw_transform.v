@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// The two buffers of a vector that passes of constant geometry transform: WORDS words of ELEMENTS
+// elements in each. A pass reads words 2r and 2r+1 of one buffer and writes what is made of them as
+// words r and WORDS/2 + r of the other one. The vector of the next step is written element by
+// element beside the last result; `q` follows the reading by one cycle.
+//
+//   cycle  SPACING*r    word 2r is read, word 2r+1 a cycle later
+//          + LATENCY    `result` is written as word r, SECOND cycles later as WORDS/2 + r
+//
+// FIRST_VALUE says what a pass reads instead while `first`: 1 zero, 2 the words of FILE.
+`default_nettype none
+module rnnhw_transform #(
+  parameter integer WORDS = 4,                      // a power of two, at least 2
+  parameter integer WORD_BITS = 2,
+  parameter integer ELEMENTS = 2,                   // a power of two
+  parameter integer ELEMENT_BITS = 1,               // of the number of an element, 0 for one
+  parameter integer WIDTH = 8,
+  parameter integer CYCLE_BITS = 4,
+  parameter integer SPACING = 2,                    // 2 or 4
+  parameter integer LATENCY = 3,
+  parameter integer SECOND = 1,
+  parameter integer FIRST_VALUE = 0,
+  parameter FILE = "first.hex"
+)(
+  input  wire                               clk, rst,
+  input  wire                               active,  // a pass over this vector is at work
+  input  wire                               turns,   // its first cycle, behind another such pass
+  input  wire                               first,
+  input  wire [CYCLE_BITS-1:0]              cycle,
+  input  wire [ELEMENTS*WIDTH-1:0]          result,
+  input  wire                               we,
+  input  wire [WORD_BITS+ELEMENT_BITS-1:0]  write_index,
+  input  wire [WIDTH-1:0]                   d,
+  input  wire [WORD_BITS-1:0]               word,    // to read while no pass is at work
+  output wire [ELEMENTS*WIDTH-1:0]          q
+);
+  localparam integer DELAY = LATENCY + SECOND;
+  localparam integer PAIR_BITS = WORD_BITS > 1 ? WORD_BITS - 1 : 1;
+
+  // --- reading ---------------------------------------------------------------------------------
+  reg side;
+  wire reading = side ^ turns;
+  wire [31:0] ordinal = {{(32-CYCLE_BITS){1'b0}}, cycle};
+  wire [WORD_BITS-1:0] next;
+  wire pair;
+  generate if (SPACING == 4) begin : neurons
+    wire [31:0] both = {ordinal[31:2], 2'b00} >> 1 | {31'b0, |ordinal[1:0]};
+    wire unused = &{1'b0, both};
+    assign next = both[WORD_BITS-1:0];
+    assign pair = active & (ordinal < 2*WORDS) & (ordinal[1:0] == 0);
+  end else begin : sums
+    assign next = ordinal[WORD_BITS-1:0];
+    assign pair = active & (ordinal < WORDS) & ~ordinal[0];
+  end endgenerate
+  wire [WORD_BITS:0] read_address = active ? {reading, next} : {~side, word};
+
+  // --- writing ---------------------------------------------------------------------------------
+  reg [DELAY:1] pairs, sides;
+  reg [PAIR_BITS-1:0] lower, upper;
+  wire writes_lower = pairs[LATENCY], writes_upper = pairs[DELAY];
+  wire [31:0] position = writes_lower ? {{(32-PAIR_BITS){1'b0}}, lower}
+                                      : {{(32-PAIR_BITS){1'b0}}, upper} + WORDS/2;
+  wire into = ~(writes_lower ? sides[LATENCY] : sides[DELAY]);
+  wire unused = &{1'b0, position};
+  always @(posedge clk) begin
+    side <= ~rst & reading;
+    pairs <= rst ? {DELAY{1'b0}} : {pairs[DELAY-1:1], pair};
+    sides <= {sides[DELAY-1:1], reading};
+    if (rst) begin
+      lower <= 0; upper <= 0;
+    end else begin
+      if (writes_lower) lower <= {{(32-PAIR_BITS){1'b0}}, lower} == WORDS/2 - 1 ? {PAIR_BITS{1'b0}} : lower + 1'b1;
+      if (writes_upper) upper <= {{(32-PAIR_BITS){1'b0}}, upper} == WORDS/2 - 1 ? {PAIR_BITS{1'b0}} : upper + 1'b1;
+    end
+  end
+
+  // --- elements gather into a word -------------------------------------------------------------
+  wire [ELEMENTS*WIDTH-1:0] gathered;
+  wire full;
+  wire [WORD_BITS-1:0] write_word = write_index[WORD_BITS+ELEMENT_BITS-1:ELEMENT_BITS];
+  rnnhw_gather #(.ELEMENTS(ELEMENTS), .ELEMENT_BITS(ELEMENT_BITS > 0 ? ELEMENT_BITS : 1), .WIDTH(WIDTH))
+    gather (.clk(clk), .we(we), .element(write_index[(ELEMENT_BITS > 0 ? ELEMENT_BITS : 1)-1:0]), .d(d),
+            .full(full), .q(gathered));
+
+  // --- memory ----------------------------------------------------------------------------------
+  wire passes = writes_lower | writes_upper;
+  wire [WORD_BITS:0] write_address = passes ? {into, position[WORD_BITS-1:0]} : {side, write_word};
+  wire [ELEMENTS*WIDTH-1:0] data = passes ? result : gathered;
+  reg [ELEMENTS*WIDTH-1:0] words [0:(2 << WORD_BITS)-1];
+  reg [ELEMENTS*WIDTH-1:0] read;
+  always @(posedge clk) begin
+    if (passes | full) words[write_address] <= data;
+    read <= words[read_address];
+  end
+
+  generate if (FIRST_VALUE == 0) begin : plain
+    wire unused_first = &{1'b0, first};
+    assign q = read;
+  end else begin : chosen
+    reg starting;
+    wire [ELEMENTS*WIDTH-1:0] value;
+    always @(posedge clk) starting <= first;
+    assign q = starting ? value : read;
+    if (FIRST_VALUE == 2) begin : trained
+      rnnhw_rom #(.WIDTH(ELEMENTS*WIDTH), .DEPTH(WORDS), .ADDRESS_BITS(WORD_BITS), .FILE(FILE))
+        rom (.clk(clk), .address(next), .q(value));
+    end else begin : zero
+      assign value = {(ELEMENTS*WIDTH){1'b0}};
+    end
+  end endgenerate
+endmodule
+`default_nettype wire

@@ -1,0 +1,199 @@
+"""Emitted layers and stacks in a Verilog simulator: every output and every cycle.
+
+Outputs equal the golden definition (the bench compares every bit; an X is a failure), cycles equal
+:func:`rnnhw.machine.output_cycles`. Cases are drawn with edge-first weights and inputs; formats
+saturate and wrap in every mode.
+"""
+
+import random
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
+
+from rnnhw import engine, golden
+from rnnhw.activations import HardTanh, Sigmoid, Tanh
+from rnnhw.cells import GRU, LSTM, Elman, Linear
+from rnnhw.design import Design, load
+from rnnhw.errors import DesignError
+from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
+from rnnhw.rtl.bench import stimulus_of
+from rnnhw.rtl.check import check
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.simulators import SIMULATORS
+from rnnhw.structures import Banded, BlockDiagonal, CyclicBand, Dense, Diagonal
+
+ICARUS, VERILATOR = (SIMULATORS[name] for name in ("iverilog", "verilator"))
+DESIGNS = Path(__file__).parent.parent / "designs"
+
+
+def on_target(design):
+    """The design's machine on its own lanes."""
+    lanes = design.target.lanes if design.target else 1
+    return accelerator(design.network, 1 if lanes == "auto" else lanes)
+
+
+EMITTED = [
+    path.stem
+    for path in sorted(DESIGNS.glob("*.py"))
+    if all(layer.basis is Basis.REALISED for layer in on_target(load(path)).layers)
+]
+
+simulated = pytest.mark.skipif(not ICARUS.installed, reason="iverilog is not installed")
+linted = pytest.mark.skipif(not VERILATOR.installed, reason="verilator is not installed")
+
+
+def assert_equal_in_verilog(case: Case, folder: Path, simulator=ICARUS, run=golden.run) -> None:
+    machine = accelerator(case.network, case.lanes)
+    emission = emit_network("net", case.network, machine, case.parameters)
+    result = run(case.network, case.parameters, case.batch)
+    cycles = output_cycles(case.network, machine, case.batch.lengths.tolist())
+    stimulus = stimulus_of(
+        case.batch.inputs, case.batch.lengths, result.outputs, result.lengths, tuple(cycles)
+    )
+    write_project(emission, folder, stimulus)
+    for found in check(emission, stimulus, folder, simulator):
+        assert found.passed, (found, case.lanes)
+        assert found.outputs == result.lengths.sum() * emission.outputs
+
+
+def drawn(seed: int) -> Case | None:
+    """A random case; None where the formats do not make a network."""
+    try:
+        return draw_case(random.Random(seed))
+    except DesignError:
+        return None
+
+
+@simulated
+@pytest.mark.parametrize("block", range(10))
+def test_random_stacks_are_equal_in_every_value_and_cycle(block: int, tmp_path: Path) -> None:
+    for seed in range(100 * block, 100 * block + 8):
+        case = drawn(seed)
+        if case is None:
+            continue
+        machine = accelerator(case.network, case.lanes)
+        if all(layer.basis is Basis.REALISED for layer in machine.layers):
+            assert_equal_in_verilog(case, tmp_path / str(seed))
+
+
+def test_random_stacks_are_mostly_emitted() -> None:
+    bases = Counter(
+        all(layer.basis is Basis.REALISED for layer in accelerator(c.network, c.lanes).layers)
+        for c in map(drawn, range(200))
+        if c is not None
+    )
+    assert bases[True] > 5 * bases[False] > 0
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_is_modelled_is_not_emitted_and_all_else_is(seed: int) -> None:
+    case = drawn(seed)
+    if case is None:
+        pytest.skip("no network")
+    machine = accelerator(case.network, case.lanes)
+    modelled = [layer for layer in machine.layers if layer.basis is not Basis.REALISED]
+    if modelled:
+        with pytest.raises(DesignError, match="cannot be emitted as Verilog"):
+            emit_network("net", case.network, machine, case.parameters)
+    else:
+        emission = emit_network("net", case.network, machine, case.parameters)
+        assert emission.outputs == case.network.output.units
+
+
+# --- a matrix of structures, cells, sizes and lanes ----------------------------------------------
+MATRIX = [
+    (structure, cell, n, lanes)
+    for structure in (Dense(), Banded(1, 1), Banded(3, 0), Diagonal(), CyclicBand(2, 1), None)
+    for cell in ("elman", "lstm", "gru", "before")
+    for n, lanes in ((1, 1), (5, 1), (7, 3), (12, 4), (16, 24), (33, 12))
+]
+
+
+def one_layer(structure, cell, n: int, lanes: int, r: random.Random) -> Case | None:
+    if structure is None:
+        structure = BlockDiagonal(next(k for k in (3, 4, 7, 11, 1) if n % k == 0))
+    if isinstance(structure, Banded | CyclicBand) and n <= structure.lower + structure.upper:
+        structure = Dense()
+    formats = draw_formats(r)
+    activation = r.choice([Tanh(), Sigmoid(), HardTanh()])
+    match cell:
+        case "elman":
+            layer = Elman(n, recurrent=structure, activation=activation, name="layer")
+        case "lstm":
+            layer = LSTM(n, recurrent=structure, name="layer")
+        case "gru":
+            layer = GRU(n, recurrent=structure, name="layer")
+        case _:
+            layer = GRU(n, recurrent=structure, reset="before", name="layer")
+    try:
+        network = Design(layers=[layer], formats=formats, inputs=r.randint(1, 9)).network
+    except DesignError:
+        return None
+    legal = [k for k in legal_lanes(network.scans[0].graph) if k <= lanes]
+    chosen = {"layer": legal[-1] if legal else legal_lanes(network.scans[0].graph)[0]}
+    return Case(network, chosen, draw_parameters(r, network), draw_batch(r, network))
+
+
+@simulated
+@pytest.mark.parametrize(("structure", "cell"), sorted({m[:2] for m in MATRIX}, key=repr))
+def test_every_structure_in_every_cell(structure, cell: str, tmp_path: Path) -> None:
+    ran = 0
+    for index, (_, _, n, lanes) in enumerate(m for m in MATRIX if m[:2] == (structure, cell)):
+        for attempt in range(20):
+            case = one_layer(structure, cell, n, lanes, random.Random(1000 * index + attempt))
+            machine = case and accelerator(case.network, case.lanes)
+            if case is not None and machine.layers[0].basis is Basis.REALISED:
+                assert_equal_in_verilog(case, tmp_path / str(index))
+                ran += 1
+                break
+    assert ran >= 5
+
+
+@simulated
+def test_the_widest_layer_and_the_most_lanes(tmp_path: Path) -> None:
+    r = random.Random(1)
+    for name, layer in (("wide", Elman(256, name="rnn")), ("band", Elman(256, Banded(1, 1)))):
+        network = Design(layers=[layer, Linear(3)], formats=draw_formats(r), inputs=4).network
+        parameters = draw_parameters(r, network)
+        case = Case(network, 24, parameters, draw_batch(r, network, steps=2, sequences=2))
+        assert_equal_in_verilog(case, tmp_path / name)
+
+
+# --- the designs ---------------------------------------------------------------------------------
+@linted
+@pytest.mark.parametrize("name", EMITTED)
+def test_emitted_designs_are_lint_clean(name: str, tmp_path: Path) -> None:
+    design = load(DESIGNS / f"{name}.py")
+    emission = emit_network(name, design.network, on_target(design), design.parameters)
+    write_project(emission, tmp_path)
+    done = subprocess.run(
+        [
+            shutil.which("verilator"),
+            "--lint-only",
+            "-Wall",
+            "--top-module",
+            name,
+            "-f",
+            f"{name}.f",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@linted
+@pytest.mark.parametrize("name", ["adder_tridiagonal", "speaker_gru"])
+def test_long_random_runs_in_verilator(name: str, tmp_path: Path) -> None:
+    design, r = load(DESIGNS / f"{name}.py"), random.Random(name)
+    batch = draw_batch(r, design.network, steps=600, sequences=50)
+    assert batch.lengths.sum() >= 10_000
+    case = Case(design.network, design.target.lanes, draw_parameters(r, design.network), batch)
+    assert_equal_in_verilog(case, tmp_path, VERILATOR, run=engine.run)
