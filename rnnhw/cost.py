@@ -713,6 +713,7 @@ def _fpga_layer(
 ) -> LayerReport:
     layer = machine.layers[index]
     report = _machine_layer(machine, index, counts, _placed_in(profile))
+    luts, flip_flops = _logic(machine, index, profile)
     dsp = dsp_blocks(layer, profile)
     blocks = not_used("none on the device") if dsp is None else derived(dsp)
     if machine.engine is not None:
@@ -721,8 +722,8 @@ def _fpga_layer(
         report,
         dsp_blocks=blocks,
         block_rams=derived(sum(memory.block_rams for memory in report.memories)),
-        luts=_logic(machine, index, profile, "lut"),
-        flip_flops=_logic(machine, index, profile, "ff"),
+        luts=luts,
+        flip_flops=flip_flops,
     )
 
 
@@ -791,14 +792,18 @@ def _machine_layer(
     )
 
 
-def _logic(machine: Accelerator, index: int, profile: Fpga, resource: str) -> Figure:
-    layer = machine.layers[index]
+def _logic(machine: Accelerator, index: int, profile: Fpga) -> tuple[Figure, Figure]:
+    """LUTs and flip-flops of a layer."""
     if machine.engine is not None or not isinstance(machine.paces[index], Sequential):
-        return not_known("no fit was made with this schedule")
-    found = logic(layer, profile, "lut" if resource == "lut" else "ff")
-    if found is None:
-        return not_known("the profile has no fit for this kind of layer")
-    return derived(*found)
+        unknown = not_known("no fit was made with this schedule")
+        return unknown, unknown
+    lut, ff = (
+        not_known("the profile has no fit for this kind of layer")
+        if found is None
+        else derived(found.count, found.note)
+        for found in logic(machine.layers[index], profile)
+    )
+    return lut, ff
 
 
 # --- ASIC --------------------------------------------------------------------------------------

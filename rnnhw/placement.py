@@ -12,6 +12,7 @@ from rnnhw.rtl.mapping import mapping_of
 from rnnhw.rtl.resources import layer_logic
 
 __all__ = [
+    "Known",
     "Placement",
     "dsp_blocks",
     "fit_note",
@@ -120,21 +121,31 @@ def layer_fit(
     return None
 
 
-def logic(
-    layer: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]
-) -> tuple[int, str] | None:
-    """LUTs or flip-flops of a layer and how far to believe them; None: not known.
+@dataclass(frozen=True)
+class Known:
+    """A count, and how far to believe it."""
+
+    count: int
+    note: str
+
+
+def logic(layer: LayerMachine, profile: Fpga) -> tuple[Known | None, Known | None]:
+    """LUTs and flip-flops of a layer; None: not known.
 
     From the layer's Verilog where it can be emitted and the family was measured, else by a fit
     that was made on layers of its kind.
     """
     found = layer_logic(layer, profile)
     if found is not None:
-        return (found.lut, found.lut_note) if resource == "lut" else (found.ff, found.ff_note)
-    fit = layer_fit(layer, profile, resource)
+        return Known(found.lut, found.lut_note), Known(found.ff, found.ff_note)
+    lut, ff = layer_fit(layer, profile, "lut"), layer_fit(layer, profile, "ff")
+    return _fitted(layer, lut), _fitted(layer, ff)
+
+
+def _fitted(layer: LayerMachine, fit: ResourceFit | None) -> Known | None:
     if fit is None:
         return None
-    return fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit)
+    return Known(fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit))
 
 
 def _windows(layer: LayerMachine) -> list[tuple[int, int]]:

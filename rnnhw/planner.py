@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from rnnhw.costreport import Chosen, Figure, PlanReport, Status, derived, not_known, not_used
 from rnnhw.errors import UsageError
@@ -260,9 +260,10 @@ class _Layer:
         first = choices.machine(choices.lanes[0])
         # The logic is known without further schedules.
         plain = mode == _PLAIN
+        lut, ff = logic(first, profile)
         self.fits_known = (
-            plain and _logic(first, profile, "lut") is not None,
-            plain and _logic(first, profile, "ff") is not None,
+            plain and lut is not None,
+            plain and ff is not None,
         )
         """Whether LUT and FF are known."""
 
@@ -299,12 +300,13 @@ class _Layer:
         """Everything that the layer takes."""
         if lanes not in self._costs:
             machine = self.machine(lanes)
+            lut, ff = logic(machine, self._profile) if any(self.fits_known) else (None, None)
             self._costs[lanes] = (
                 self.multipliers(lanes),
                 sum(place(memory, self._profile).blocks for memory in machine.memories),
                 lanes,
-                (self.fits_known[0] and _logic(machine, self._profile, "lut")) or 0,
-                (self.fits_known[1] and _logic(machine, self._profile, "ff")) or 0,
+                lut.count if lut is not None and self.fits_known[0] else 0,
+                ff.count if ff is not None and self.fits_known[1] else 0,
             )
         return self._costs[lanes]
 
@@ -319,11 +321,6 @@ class _Layer:
             return None
         fewest = min(map(self.multipliers, found))
         return min((n for n in found if self.multipliers(n) == fewest), key=self.cost)
-
-
-def _logic(machine: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]) -> int | None:
-    found = logic(machine, profile, resource)
-    return None if found is None else found[0]
 
 
 # --- search ------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.costreport import PlanReport, derived, report_fields
 from rnnhw.machine import LayerChoices, accelerator, layer_choices
-from rnnhw.placement import dsp_blocks, layer_fit, logic, place
+from rnnhw.placement import dsp_blocks, logic, place
 from rnnhw.planner import plan_lanes
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.profiles.fpga import MemoryMode
@@ -158,10 +158,10 @@ def rows(name: str) -> tuple[Row, ...]:
         machine = accelerator(network, dict(zip(names, lanes, strict=True)))
 
         def fitted(resource: Any, machine: Any = machine) -> int | None:
-            fits = [(layer, layer_fit(layer, ICE, resource)) for layer in machine.layers]
-            if any(fit is None for _, fit in fits):
+            counts = [logic(layer, ICE)[resource == "ff"] for layer in machine.layers]
+            if any(found is None for found in counts):
                 return None
-            return sum(logic(layer, fit) for layer, fit in fits if fit is not None)
+            return sum(found.count for found in counts if found is not None)
 
         found.append(
             Row(
