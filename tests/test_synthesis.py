@@ -11,9 +11,10 @@ import pytest
 
 from rnnhw.design import load
 from rnnhw.machine import Basis, accelerator
-from rnnhw.network import Scan, Window
+from rnnhw.network import Scan
 from rnnhw.placement import dsp_blocks, place
 from rnnhw.profiles import load_profile
+from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.layer import emit_layer, outline_layer
 from rnnhw.rtl.mapping import MAPPINGS
 from rnnhw.rtl.network import emit_network
@@ -37,7 +38,8 @@ def realised(network, lanes):
     machines = {layer.name: layer for layer in accelerator(network, lanes).layers}
     for node in network.nodes:
         if isinstance(node, Scan) and machines[node.name].basis is Basis.REALISED:
-            windows = {n: s.width for n, s in enumerate(node.sources) if isinstance(s, Window)}
+            steps = machines[node.name].windows
+            windows = {at: InputWindow(steps[at], last=False) for at in steps}
             yield node, machines[node.name], windows
 
 

@@ -13,7 +13,6 @@ __all__ = ["lowest_bits"]
 
 _RESULTS = ("y", "q", "value")
 _ALIAS = re.compile(r"^wire (?:signed )?(?:\[\d+:0\] )?(\w+) = (.*);$")
-_INSTANCE = re.compile(r"^rnnhw_|^  \w+ \(\.|^//")
 _NET = re.compile(r"^(?:\$signed\()?([A-Za-z_]\w*)(?:\[(\d+):(\d+)\])?\)?$")
 
 
@@ -49,7 +48,7 @@ def lowest_bits(module: Module) -> dict[str, int]:
         if alias and (source := _NET.match(alias[2])):
             reader = _Reader(lambda result: result, alias[1], int(source[3] or 0))
             readers.setdefault(source[1], []).append(reader)
-        elif not _INSTANCE.match(line):
+        elif line.startswith(("assign ", "always ", "wire ")) and "wire unused" not in line:
             for net in re.findall(r"[A-Za-z_]\w*", line.partition("=")[2]):
                 readers.setdefault(net, []).append(_Reader(None, "", 0))
     lowest: dict[str, int] = {}

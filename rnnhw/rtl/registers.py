@@ -77,9 +77,6 @@ def flip_flops(module: Module, context: Context) -> int | None:
 def _own(module: Module) -> int:
     """Registers of the layer's own text."""
     declared = module.registers
-    reads = [line for line in module.declarations if line.endswith("_read;")]
-    if reads:
-        declared -= 1  # that of the last feed selects nothing
     control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
     if control is None:
         return declared
