@@ -310,17 +310,12 @@ def test_block_ram_can_ask_for_more_lanes(name: str) -> None:
 
 
 def test_every_combination_is_found_where_just_it_fits() -> None:
-    """Layers of unlike LUT a lane: the fewest multipliers and block RAM can take more LUT."""
-    more = 0
+    """Layers of unlike LUT a lane, in devices that have just the block RAM and LUT of a choice."""
     for row in rows("three fits"):
         assert row.lut is not None
         profile = _sized(ROOMY, block_ram=row.block_ram, lut=row.lut)
         check_against_all("three fits", profile, row.interval)
-        rest = [r for r in rows("three fits") if r.interval <= row.interval]
-        held = min((r for r in rest if r.block_ram <= row.block_ram), key=lambda r: r.cost)
-        more += held.lut is not None and held.lut > row.lut
     assert len(rows("three fits")) > 200
-    assert more > 0
 
 
 def test_what_is_chosen_is_what_the_report_is_of() -> None:
@@ -465,10 +460,10 @@ def test_the_block_ram_that_is_lacking_at_any_speed() -> None:
 
 
 def test_resources_that_suffice_one_by_one_alone() -> None:
-    every = rows("one fit")
+    every = rows("two fits")
     few = min(every, key=lambda row: row.dsp)
     least = min(row.block_ram for row in every)
-    found = plan("one fit", _sized(ICE, dsp=few.dsp, block_ram=few.block_ram - 1), None)
+    found = plan("two fits", _sized(ICE, dsp=few.dsp, block_ram=few.block_ram - 1), None)
     assert least < few.block_ram
     assert not found.met
     assert "block_ram: " in found.missing[0]
