@@ -170,9 +170,10 @@ def required(name: str) -> Tool:
     """
     tool = find_tool(name)
     if tool is None:
+        without = ", or leave placement out with --no-place" * name.startswith("nextpnr")
         raise UsageError(
             f"{name} is not installed",
-            f"apt install {_DEBIAN[name]} (Debian, Ubuntu), or pip install 'rnnhw[synth]'",
+            f"apt install {_DEBIAN[name]} (Debian, Ubuntu), or pip install 'rnnhw[synth]'{without}",
         )
     return tool
 
