@@ -168,8 +168,8 @@ class _Layer:
         told = []
         if self.overlap:
             told.append(
-                "the next step's input columns in the drain, equal to a Verilog prototype's cycles "
-                "but not emitted"
+                "the next step's input columns in the drain, as measured on Verilog that is not "
+                "emitted"
             )
         if self.sequences > 1:
             told.append(

@@ -12,8 +12,8 @@
 | N:M sparse | every lane selects from a word of M elements | n N/M |
 | butterfly stage | words of neighbouring pairs | 2 |
 
-Dense columns, windows and no recurrence at all are those of the Verilog prototype; the others
-follow its rules and say what they add.
+What :mod:`rnnhw.machine.obstacles` names among them is not emitted as Verilog: it follows the rules
+of the others and says what it adds.
 """
 
 from __future__ import annotations

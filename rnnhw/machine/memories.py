@@ -1,6 +1,6 @@
 """The memories of a layer: depth x width of each, the bits that the network stores in it.
 
-Depths and widths are those of the Verilog prototype. ``stored_bits`` are the network's own bits,
+Depths and widths are those of the emitted Verilog. ``stored_bits`` are the network's own bits,
 ``padded_bits`` those of the memory: a wide word has a field for every lane, a group of rows that
 is not full still has its words, rows of unequal columns are filled up with zeros, and a vector
 that is read while the next one is written is there twice. (Two biases of one row are one word, and

@@ -5,8 +5,8 @@
     T_ov = max(G PER + 1, T - 1 - SC)
 
 The lanes start on a vector one cycle after the last column of the one before; they stop in front of
-column SC until the last step's results are written. Equal, as are stacks of such layers step by
-step, to the cycle to the Verilog prototype of the family that :mod:`rnnhw.machine.phases` names.
+column SC until the last step's results are written. Equal to the cycle, as were stacks of such
+layers step by step, to a Verilog prototype of one-phase layers; it is not emitted.
 Only a layer of one phase without transforms can overlap: a transform needs the whole vector, a
 second phase the lanes. Nor can one whose post-processor reads its input again, since the buffer is
 given back when the columns have passed.

@@ -6,10 +6,9 @@
     T = (G-1) PER + C + 7 + (REM-1) + D
 
 P lanes add P rows column by column (output stationary); the P accumulators then leave one a
-cycle through the post-processor of depth D while the next group runs. Equal to the cycle to a
-Verilog prototype in all of 646 random configurations (dense, banded and no recurrence; 1, 3 and 4
-gates) and in sweeps of lanes, bands and word lengths. Several phases, transforms and further
-feeds (:mod:`rnnhw.machine.feeds`) follow the same rules.
+cycle through the post-processor of depth D while the next group runs; a transform in front of the
+columns adds its own cycles, and phases follow one another. Equal to the cycle to the Verilog that
+:mod:`rnnhw.rtl` emits, in every layer that it emits.
 """
 
 from __future__ import annotations

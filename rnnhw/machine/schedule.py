@@ -77,7 +77,7 @@ LATENCY = operation_table(
         Lookup: _cycles(1),
     }
 )
-"""Cycles of each operation, those of the Verilog prototype; a selection's is modelled."""
+"""Cycles of each operation, those of its Verilog module."""
 
 
 class Schedule:
