@@ -283,12 +283,17 @@ class _Reported:
         place = f"{self._file}: line {line}" if line else str(self._file)
         if isinstance(error, RnnhwError):
             raise error.at(place) from None
-        if isinstance(error, SyntaxError):
-            raise DesignError(
-                f"{place}: {error.msg}", "a design file is Python text in UTF-8"
-            ) from None
         reason = str(error) or "no message"
+        # Python before 3.11.4 has a ValueError for bytes that are no source.
+        if isinstance(error, SyntaxError) or reason == _NULL_BYTES:
+            message = error.msg if isinstance(error, SyntaxError) else reason
+            raise DesignError(
+                f"{place}: {message}", "a design file is Python text in UTF-8"
+            ) from None
         raise DesignError(f"{place}: {type(error).__name__}: {reason}") from error
+
+
+_NULL_BYTES = "source code string cannot contain null bytes"
 
 
 def _shown(value: object) -> str:

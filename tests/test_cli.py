@@ -241,7 +241,7 @@ def test_a_bound_on_what_is_not_known_says_why(capsys):
         ("asic-45nm", "flash_bytes"): "error: flash_bytes is not used on asic-45nm",
         ("asic-7nm", "energy_per_step_pj"): "hint: the node has no figure for a part of it",
         ("zu7ev", "lut_percent"): "hint: a layer has no fit",
-        ("ecp5-85", "head.luts"): "hint: the profile has no fit for this kind of layer",
+        ("zynq-7020", "head.luts"): "hint: the profile has no fit for this kind of layer",
     }
     for (profile, name), message in cases.items():
         assert main(["report", SPEAKER, "--profile", profile, "--min", f"{name}=1"]) == 2

@@ -59,7 +59,8 @@ def test_designs_profiles_and_saved_reports_stand_side_by_side(run, tmp_path):
         ("before", "ecp5-25"),
     ]  # fmt: skip
     assert [row["lanes"] for row in rows] == ["8", "", "2"]
-    assert [row["luts"] for row in rows] == ["not known", "", "not known"]
+    luts = [row["luts"] for row in rows]
+    assert luts[1] == "" and int(luts[0]) > int(luts[2]) > 0
     saved_alone = run(saved, "--format", "json")
     assert json.loads(saved_alone)["columns"][0]["report"]["name"] == "before.json"
 
@@ -104,13 +105,14 @@ def test_a_broken_demand_names_its_column_and_exits_1(run, format):
 
 def test_report_and_compare_judge_alike(run):
     for demand, message in (
-        ("lut_percent=1", "lut_percent is not known on ecp5-25\nhint: a layer has no fit"),
-        ("flash_bytes=1", "flash_bytes is not used on ecp5-25"),
+        ("lut_percent=1", "lut_percent is not known on zynq-7020\nhint: a layer has no fit"),
+        ("flash_bytes=1", "flash_bytes is not used on zynq-7020"),
         ("cycles=1", "unknown figure 'cycles'"),
     ):
-        alone = run(LSTM, *ON_ECP5, "--max", demand, command="report", code=2)
+        profile = ("--profile", "zynq-7020")
+        alone = run(LSTM, *profile, "--max", demand, command="report", code=2)
         assert message in alone
-        beside = run(LSTM, *ON_ECP5, "--max", demand, code=2)
+        beside = run(LSTM, *profile, "--max", demand, code=2)
         assert beside == alone.replace("error: ", "error: speaker_lstm: ")
 
 
