@@ -24,7 +24,7 @@ from rnnhw.rtl.simulators import simulators
 from rnnhw.simulation import chosen_samples, simulate
 from rnnhw.tasks import Samples
 
-__all__ = ["DEFAULT_CYCLES", "Emitted", "emit", "lanes_of"]
+__all__ = ["DEFAULT_CYCLES", "Emitted", "emission_of", "emit", "lanes_of"]
 
 DEFAULT_CYCLES = 50_000
 """The test bench holds as many of the first sequences as fit these cycles, at least one."""
@@ -98,12 +98,7 @@ def emit(
         check_writable(recorded)
     _only_plain(design)
     machine = accelerator(design.network, lanes_of(design, lanes))
-    name = design.path.stem if design.path else "network"
-    parameters = design.parameters
-    try:
-        emission = emit_network(name, design.network, machine, parameters)
-    except RnnhwError as error:
-        raise error.at(design.place) from None
+    emission = emission_of(design, machine)
     stimulus = None
     if check or data is not None or design.task is not None:
         stimulus = _stimulus(design, machine, data, sequences)
@@ -129,6 +124,19 @@ def _only_plain(design: Design) -> None:
             "engine for every layer, one step of one sequence at a time, weights on chip",
             "leave them out of the design's Target; `rnnhw report` takes them as options",
         )
+
+
+def emission_of(design: Design, machine: Accelerator) -> Emission:
+    """The Verilog of ``design`` on ``machine``; the top module is named after the design's file.
+
+    Raises:
+        DesignError: something cannot be emitted, or the weights are wrong.
+    """
+    name, parameters = design.path.stem if design.path else "network", design.parameters
+    try:
+        return emit_network(name, design.network, machine, parameters)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
 
 
 def lanes_of(

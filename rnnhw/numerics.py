@@ -168,6 +168,11 @@ class Q:
         return self.integer + self.fraction + self.signed
 
     @property
+    def signed_width(self) -> int:
+        """Bits as a signed number: a zero above the word where it is unsigned."""
+        return self.width + (not self.signed)
+
+    @property
     def min(self) -> int:
         """Least raw integer of the word."""
         return -(1 << (self.width - 1)) if self.signed else 0

@@ -10,12 +10,11 @@ from typing import Literal
 
 from rnnhw.cost import estimate
 from rnnhw.design import Design
-from rnnhw.emitter import lanes_of
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.emitter import emission_of, lanes_of
+from rnnhw.errors import UsageError
 from rnnhw.machine import accelerator
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.rtl.emission import Emission
-from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, write_project
 from rnnhw.rtl.synthesis import FAMILIES, Cells, Family, Placed, place, required, synthesise
 
@@ -94,11 +93,7 @@ def synthesise_design(
     router = required(family.router) if routed and family.router else None
     chosen = lanes_of(design, lanes)
     machine = accelerator(design.network, chosen)
-    name = design.path.stem if design.path else "network"
-    try:
-        emission = emit_network(name, design.network, machine, design.parameters)
-    except RnnhwError as error:
-        raise error.at(design.place) from None
+    emission = emission_of(design, machine)
     clocks: list[Placed] = []
     with tempfile.TemporaryDirectory(prefix="rnnhw-") as folder:
         place_ = Path(folder)

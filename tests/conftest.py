@@ -1,6 +1,10 @@
-"""Hypothesis profiles: the default is deterministic and short; ``--hypothesis-profile=long``."""
+"""Hypothesis profiles: the default is deterministic and short; ``--hypothesis-profile=long``.
+And what the tests of several commands share."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from rnnhw.cli import main
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
@@ -11,3 +15,18 @@ settings.register_profile(
     "long", deadline=None, max_examples=5000, suppress_health_check=_SLOW, print_blob=True
 )
 settings.load_profile("short")
+
+
+@pytest.fixture
+def refused(capsys, request):
+    """Run the module's COMMAND, which must fail cleanly; what it said."""
+
+    def run(code, *arguments):
+        assert main([request.module.COMMAND, *map(str, arguments)]) == code
+        out, err = capsys.readouterr()
+        lines = err.splitlines()
+        assert out == "" and lines[0].startswith("error: ") and "Traceback" not in err
+        assert len(lines) <= 2 and all(line.startswith("hint: ") for line in lines[1:])
+        return err
+
+    return run

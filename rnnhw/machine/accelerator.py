@@ -17,7 +17,6 @@ from rnnhw.machine.layers import (
     layer_machine,
 )
 from rnnhw.machine.memory import Memory, MemoryKind, address_bits
-from rnnhw.machine.operands import signed_bits
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
@@ -102,7 +101,7 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
 
 
 def _total(node: Total) -> LayerMachine:
-    width = signed_bits(node.format)
+    width = node.format.signed_width
     bits = node.units * node.format.width
     return LayerMachine(
         name=node.name,

@@ -35,7 +35,7 @@ class Chain:
     def element_bits(self) -> int:
         """Bits of an element of the buffers, as a signed number of any of the vectors."""
         formats = (vector.format for vector in (self.origin, *self.vectors))
-        return max(format.width + (not format.signed) for format in formats)
+        return max(format.signed_width for format in formats)
 
     @property
     def started(self) -> bool:

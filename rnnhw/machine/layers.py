@@ -17,7 +17,7 @@ from rnnhw.machine.feeds import lanes_fit
 from rnnhw.machine.memories import memories_of
 from rnnhw.machine.memory import Memory
 from rnnhw.machine.obstacles import obstacles
-from rnnhw.machine.operands import operand_bits, signed_bits, weight_bits
+from rnnhw.machine.operands import operand_bits, weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.roms import operand_format, weight_format
@@ -156,7 +156,7 @@ def _multipliers(
     found = []
     if lanes:
         weights, operands = (
-            max(bits(plan, phases, lanes), 0 if format is None else signed_bits(format))
+            max(bits(plan, phases, lanes), 0 if format is None else format.signed_width)
             for bits, format in (
                 (weight_bits, weight_format(plan)),
                 (operand_bits, operand_format(phases)),
@@ -166,7 +166,7 @@ def _multipliers(
             found.append(Multiplier(lanes, Q(weights - 1, 0), Q(operands - 1, 0)))
     for node in schedule.multiplications():
         assert isinstance(node, Multiply)
-        a, b = (Q(signed_bits(operand.format) - 1, 0) for operand in (node.a, node.b))
+        a, b = (Q(operand.format.signed_width - 1, 0) for operand in (node.a, node.b))
         found.append(Multiplier(1, a, b))
     return found
 

@@ -9,12 +9,10 @@ from rnnhw.dataflow import Matvec
 from rnnhw.machine.feeds import products_of
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan
-from rnnhw.numerics import Q
 
 __all__ = [
     "operand_bits",
     "segment_shift",
-    "signed_bits",
     "stage_bias_bits",
     "stage_weight_bits",
     "weight_bits",
@@ -23,11 +21,6 @@ __all__ = [
 
 _UNIT_WEIGHT = 2
 """Bits of a weight that is -1, 0 or 1."""
-
-
-def signed_bits(format: Q) -> int:
-    """Bits of a number as a signed one."""
-    return format.width + (not format.signed)
 
 
 def weight_fraction(products: Sequence[Matvec]) -> int:
@@ -47,7 +40,7 @@ def operand_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
     """Bits of the widest operand of the columns; 0 without columns."""
     return max(
         (
-            signed_bits(segment.vector.format)
+            segment.vector.format.signed_width
             + max(segment_shift(plan, phases, lanes, number, position), 0)
             for number, phase in enumerate(phases)
             for position, segment in enumerate(phase.segments)
@@ -67,14 +60,14 @@ def weight_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
                     widest = max(widest, _UNIT_WEIGHT)
                     continue
                 format = product.weights.format
-                widest = max(widest, signed_bits(format) + scale - format.fraction)
+                widest = max(widest, format.signed_width + scale - format.fraction)
     return widest
 
 
 def stage_weight_bits(transforms: Sequence[Transform]) -> int:
     """Bits of the widest weight of stages in the feed, signed; 0 without such stages."""
     weights = [each.node.weights for each in transforms]
-    return max((signed_bits(tensor.format) for tensor in weights if tensor is not None), default=0)
+    return max((tensor.format.signed_width for tensor in weights if tensor is not None), default=0)
 
 
 def stage_bias_bits(transforms: Sequence[Transform]) -> int:

@@ -365,7 +365,7 @@ class Plan:
         ]
         fraction = max((word.fraction for word in words), default=0)
         width = max(
-            (w.width + (not w.signed) + fraction - w.fraction for w in words),
+            (w.signed_width + fraction - w.fraction for w in words),
             default=1,
         )
         return Q(width - 1 - fraction, fraction)

@@ -64,7 +64,7 @@ def _bits(product: Matvec) -> tuple[Hashable, int]:
 
 
 def _widest(formats: Iterable[Q]) -> Q | None:
-    return max(formats, key=lambda q: q.width + (not q.signed), default=None)
+    return max(formats, key=lambda q: q.signed_width, default=None)
 
 
 def weight_format(plan: Plan) -> Q | None:

@@ -158,7 +158,7 @@ def common_multipliers(layers: Sequence[LayerMachine]) -> tuple[Multiplier, ...]
     found = list(max(others, key=lambda each: sum(m.count for m in each), default=[]))
     if on_lanes:
         lanes = max(each.count for each in on_lanes)
-        a = max((each.a for each in on_lanes), key=lambda q: q.width + (not q.signed))
-        b = max((each.b for each in on_lanes), key=lambda q: q.width + (not q.signed))
+        a = max((each.a for each in on_lanes), key=lambda q: q.signed_width)
+        b = max((each.b for each in on_lanes), key=lambda q: q.signed_width)
         found.insert(0, Multiplier(lanes, a, b))
     return tuple(found)

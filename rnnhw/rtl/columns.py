@@ -12,7 +12,6 @@ from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.phases import Phase
 from rnnhw.rtl.draft import Draft
-from rnnhw.rtl.text import net_width
 
 __all__ = ["Chained", "Column", "Columns", "aligned"]
 
@@ -61,20 +60,16 @@ class Columns:
     @property
     def operand_width(self) -> int:
         """Bits of the widest operand, moved to meet the accumulators."""
-        widths = [
-            net_width(segment.vector.format) + self._draft.numbers.shift(number, position)
-            for number, phase in enumerate(self._draft.phases)
-            for position, segment in enumerate(phase.segments)
-        ]
-        widths += [chain.element_bits for chain in chains_of(self._draft.plan) if chain.weighted]
-        return max(widths, default=1)
+        chains = chains_of(self._draft.plan)
+        fed = [chain.element_bits for chain in chains if chain.weighted]
+        return max(self._draft.numbers.operand_width(), *fed, 1)
 
     def _feed(
         self, number: int, phase: Phase, position: int, segment: Segment, width: int
     ) -> Column:
         module, vector = self._draft.module, segment.vector
         name = f"{self._draft.prefix(number)}feed{position}"
-        bits, own = address_bits(vector.units), net_width(vector.format)
+        bits, own = address_bits(vector.units), vector.format.signed_width
         what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
         module.wire(f"{name}_active", 0, signed=False)
@@ -222,7 +217,7 @@ class Columns:
             self.written.setdefault(vector, []).append(feed)
             module.declare(f"{feed}_we")
             module.declare(f"{feed}_write_index", address_bits(vector.units))
-            module.declare(f"{feed}_d", net_width(vector.format), signed=True)
+            module.declare(f"{feed}_d", vector.format.signed_width, signed=True)
             written = {
                 "we": f"{feed}_we",
                 "write_bank": "~bank",
@@ -259,7 +254,7 @@ class Columns:
         """Bits of an element in the window of a segment: those of the memory."""
         format = segment.vector.format
         plain = segment.feed is Feed.PAIRS and not self._draft.plan.in_feed(segment.vector)
-        return format.width if plain else net_width(format)
+        return format.width if plain else format.signed_width
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
@@ -291,7 +286,7 @@ class Columns:
             self.written.setdefault(vector, []).append(feed)
             module.declare(f"{feed}_we")
             module.declare(f"{feed}_write_index", bits)
-            module.declare(f"{feed}_d", net_width(vector.format), signed=True)
+            module.declare(f"{feed}_d", vector.format.signed_width, signed=True)
             written = {
                 "we": f"{feed}_we",
                 "write_bank": "~bank",

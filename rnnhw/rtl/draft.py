@@ -11,7 +11,7 @@ from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.images import Numbers
-from rnnhw.rtl.text import Module, net_width
+from rnnhw.rtl.text import Module
 
 __all__ = ["Draft", "InputWindow"]
 
@@ -60,7 +60,7 @@ class Draft:
             for number in range(len(self.phases))
             if self.plan.phase_rows(number)
         ]
-        return max([1, *widths, *(net_width(each.node.format) for each in self.neurons)])
+        return max([1, *widths, *(each.node.format.signed_width for each in self.neurons)])
 
     # --- phases ----------------------------------------------------------------------------------
     @property

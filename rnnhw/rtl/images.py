@@ -12,7 +12,7 @@ from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
-from rnnhw.machine.operands import segment_shift, weight_bits, weight_fraction
+from rnnhw.machine.operands import operand_bits, segment_shift, weight_bits, weight_fraction
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.regrouping import rebuilt, tensor_values
@@ -94,6 +94,10 @@ class Numbers:
                         word |= (weight & mask) << (lane * width)
                     words.append(word)
         return words
+
+    def operand_width(self) -> int:
+        """Bits of the widest operand of the columns, moved to meet the accumulators."""
+        return operand_bits(self._plan, self._phases, self._lanes)
 
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""

@@ -21,7 +21,7 @@ from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft, InputWindow
 from rnnhw.rtl.images import Numbers, Shape
 from rnnhw.rtl.post import Accumulators, PostProcessor
-from rnnhw.rtl.text import Module, Outline, net_width
+from rnnhw.rtl.text import Module, Outline
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
 from rnnhw.weights import Parameters
@@ -116,12 +116,12 @@ class _Layer:
             x = node.name
             for flag in ("valid", "first", "last"):
                 module.port("input", f"{x}_{flag}")
-            module.port("input", f"{x}_data", net_width(node.format), signed=True)
+            module.port("input", f"{x}_data", node.format.signed_width, signed=True)
             module.port("output", f"{x}_ready")
         for flag in ("valid", "first", "last"):
             module.port("output", f"y_{flag}")
         module.port(
-            "output", "y_data", net_width(self._draft.plan.graph.output.format), signed=True
+            "output", "y_data", self._draft.plan.graph.output.format.signed_width, signed=True
         )
         module.port("input", "y_ready")
 

@@ -11,7 +11,7 @@ from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, W
 from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.layer import emit_layer
-from rnnhw.rtl.text import Module, identifier, net_width
+from rnnhw.rtl.text import Module, identifier
 from rnnhw.weights import Parameters
 
 __all__ = ["emit_network"]
@@ -129,7 +129,7 @@ class _Top:
     def _stream(self, node: TimeNode) -> _Stream:
         """Declare the nets of what ``node`` gives."""
         name = self._module.fresh(node.name)
-        width = net_width(node.format)
+        width = node.format.signed_width
         self._module.comment(f"{node.name}: {node.units} of {node.format}")
         for flag in ("valid", "first", "last", "ready"):
             self._module.declare(f"{name}_{flag}")

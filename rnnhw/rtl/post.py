@@ -34,7 +34,7 @@ from rnnhw.machine.roms import uniform
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.numerics import Q
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
-from rnnhw.rtl.text import Module, literal, net_width
+from rnnhw.rtl.text import Module, literal
 
 __all__ = ["Accumulators", "PostProcessor"]
 
@@ -234,7 +234,7 @@ class PostProcessor:
         """The net of a result, declared."""
         assert isinstance(value.node, Node)
         suffix = f"_{value.gate}" if value.gate else ""
-        width = net_width(format)
+        width = format.signed_width
         name = self._module.wire(f"{value.node.name}{suffix}", width)
         return _Net(name, width, self._schedule.time(value, self._phase))
 
@@ -243,13 +243,13 @@ class PostProcessor:
         if isinstance(node, Node) and self._plan.is_constant(node):
             numbers = self._constants[node]
             if uniform(node):
-                width = max(net_width(node.format), 1)
+                width = max(node.format.signed_width, 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)
         advance = self._reads[value].advance(self._gates)
         units = self._plan.widths[self._phase]
         name = self._by_unit(value, units, self.token(advance))
-        return _Net(name, net_width(format), advance + 1 - self._gates)
+        return _Net(name, format.signed_width, advance + 1 - self._gates)
 
     # --- accumulators ----------------------------------------------------------------------------
     def _sliced(self, value: Value) -> tuple[str, int]:
@@ -267,7 +267,7 @@ class PostProcessor:
         if value.part is Part.LATE:
             return self._difference(value)
         source, full = self._sliced(value)
-        width = min(full, net_width(_row_format(value)))
+        width = min(full, _row_format(value).signed_width)
         name = self._row_name(value)
         if self._gates == 1:
             net = _Net(self._module.wire(name, width, _low(source, width, full)), width, 0)
@@ -304,7 +304,7 @@ class PostProcessor:
         operands = self._plan.operands(value)
         whole, early = (self._net(operand) for operand in operands)
         fractions = [_row_fraction(operand) for operand in operands]
-        width, own = net_width(_row_format(value)), _row_fraction(value)
+        width, own = _row_format(value).signed_width, _row_fraction(value)
         finest = max(own, *fractions)
         cycle = self._start(value)
         # Bits below the row's own scale cancel: both hold what the early columns put there.
@@ -370,7 +370,7 @@ class PostProcessor:
         key = source, drop, node.format, folded
         if key not in self._casts:
             wire = self._module.wire(
-                f"{self._prefix}row_cast{len(self._casts)}", net_width(node.format)
+                f"{self._prefix}row_cast{len(self._casts)}", node.format.signed_width
             )
             enable = f"{{{self._row_at(latency - 1)}, {self._row_at(0)}}}"
             self._cast_instance(wire, node, folded, source, width, enable)
@@ -391,7 +391,7 @@ class PostProcessor:
         words = [int(entry) for table in tables for entry in table.entries]
         unsigned = all(table.unsigned for table in tables)
         name = self._module.wire(
-            f"{self._prefix}row_table{len(self._tables)}", net_width(node.format)
+            f"{self._prefix}row_table{len(self._tables)}", node.format.signed_width
         )
         width = node.table.word_bits(unsigned)
         file = self._module.image(name, words, width)
@@ -416,7 +416,7 @@ class PostProcessor:
             {
                 "en": self._row_at(stage),
                 "select": f"{chosen}{bits}'d0",
-                "a": _address(net, net_width(node.a.format), address),
+                "a": _address(net, node.a.format.signed_width, address),
             },
         )
         self._tables[key] = name

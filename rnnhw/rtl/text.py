@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rnnhw.numerics import Q
-
-__all__ = ["Instance", "Module", "Outline", "hex_words", "identifier", "literal", "net_width"]
+__all__ = ["Instance", "Module", "Outline", "hex_words", "identifier", "literal"]
 
 _KEYWORDS = """
 always and assign begin buf case default defparam disable edge else end endcase endfunction
@@ -35,11 +33,6 @@ def identifier(name: str) -> str:
     if not found or found[0].isdigit():
         found = f"n{found}"
     return f"{found}_" if found in _KEYWORDS.split() else found
-
-
-def net_width(format: Q) -> int:
-    """Bits of a net that holds ``format`` as a signed number."""
-    return format.width + (not format.signed)
 
 
 def literal(value: int, width: int) -> str:

@@ -20,7 +20,6 @@ from rnnhw.numerics import Q
 from rnnhw.rtl.columns import Column, Columns, aligned
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
-from rnnhw.rtl.text import net_width
 
 __all__ = ["Transforms"]
 
@@ -185,7 +184,7 @@ class Transforms:
         module.wire(f"{name}_turns", 0, turns, signed=False)
         first = f"{name}_active & first_step & {self._in_pass(own[:1])}"
         module.wire(f"{name}_first", 0, first, signed=False)
-        bits, given = address_bits(vector.units), net_width(vector.format)
+        bits, given = address_bits(vector.units), vector.format.signed_width
         module.declare(f"{name}_we")
         module.declare(f"{name}_write_index", bits)
         module.declare(f"{name}_d", given, signed=True)
@@ -263,7 +262,7 @@ class Transforms:
     def _path(self, name: str, sums: _Word, format: Q, casts: Sequence[Cast], chain: Chain) -> str:
         word = sums
         if casts or chain.weighted:
-            word = self._resized(f"{name}_sums", word, net_width(format))
+            word = self._resized(f"{name}_sums", word, format.signed_width)
         for index, cast in enumerate(casts):
             word = self._cast(f"{name}_cast{index}", word, cast)
         return self._resized(name, word, chain.element_bits).net
@@ -282,7 +281,7 @@ class Transforms:
         return _Word(name, word.elements, width)
 
     def _cast(self, name: str, word: _Word, cast: Cast) -> _Word:
-        module, width = self._draft.module, net_width(cast.format)
+        module, width = self._draft.module, cast.format.signed_width
         module.wire(name, word.elements * width, signed=False)
         module.instance(
             "rnnhw_cast_word",
@@ -479,7 +478,7 @@ class Transforms:
     def by_unit(self, node: Matvec, advance: str) -> str:
         """The net with the current unit's element of a transform, which ``advance`` moves on."""
         module, bits = self._draft.module, address_bits(node.units)
-        name = module.wire(f"{node.name}_by_unit", net_width(node.format))
+        name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
         index = module.wire(f"{name}_index", bits, signed=False)
         module.instance(
             "rnnhw_unit_index",
@@ -497,7 +496,7 @@ class Transforms:
             {
                 **self._bits(number),
                 "A_WIDTH": self._chains[number].element_bits,
-                "WIDTH": net_width(format),
+                "WIDTH": format.signed_width,
             },
             {
                 "clk": "clk",

@@ -12,7 +12,6 @@ from rnnhw.machine.plan import Part, Rows, Value
 from rnnhw.numerics import Q
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.post import PostProcessor
-from rnnhw.rtl.text import net_width
 
 __all__ = ["UnitMemories"]
 
@@ -79,7 +78,7 @@ class UnitMemories:
         if isinstance(node, State):
             ram = self.ram(node)
             self._advances[ram].append(advance)
-            width = net_width(node.format)
+            width = node.format.signed_width
             blank = f"{width}'b0"
             if node.initial is not None:
                 blank = self._unit_initial(node, advance)
@@ -109,7 +108,7 @@ class UnitMemories:
         ram = module.fresh(name)
         self._rams[key] = ram
         self._advances[ram] = []
-        width = net_width(format)
+        width = format.signed_width
         module.declare(f"{ram}_next")
         module.declare(f"{ram}_we")
         module.declare(f"{ram}_d", width, signed=True)
@@ -131,7 +130,7 @@ class UnitMemories:
 
     def _rom(self, name: str, format: Q, values: Sequence[int], advance: str) -> str:
         module = self._draft.module
-        q = module.wire(name, net_width(format))
+        q = module.wire(name, format.signed_width)
         file = module.image(name, values, format.width)
         module.instance(
             "rnnhw_unit_rom",
@@ -165,7 +164,7 @@ class UnitMemories:
                 "rnnhw report still gives its modelled cycles",
             )
         module, x = self._draft.module, node.name
-        q = module.wire(f"{x}_by_unit", net_width(node.format))
+        q = module.wire(f"{x}_by_unit", node.format.signed_width)
         module.instance(
             "rnnhw_unit_input",
             f"{q}_memory",
