@@ -73,7 +73,9 @@ def test_the_folder_is_written_and_described(said, tmp_path):
     assert "lanes: rnn 4, head 1" in out
     assert re.search(r"^x_data +2 +Q\(1, 0, signed=False\) 1b$", out, re.M)
     assert re.search(r"^y_data +1 +Q\(8, 12\) 21b$", out, re.M)
-    assert "check" not in out and "PASS" not in out
+    # nothing was simulated; the folders' own names may hold any word
+    told = out.replace(str(ADDER), "").replace(str(tmp_path), "")
+    assert "check" not in told and "PASS" not in told
 
 
 def test_every_static_module_of_the_folder_is_there_with_those_it_uses(said, tmp_path):
