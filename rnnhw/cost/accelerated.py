@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.cost.figures import computed, if_known, of_profile, summed, whole_count
 from rnnhw.cost.layers import Placed, memory_report
@@ -23,7 +23,7 @@ from rnnhw.costreport import (
     not_used,
 )
 from rnnhw.errors import RnnhwError
-from rnnhw.machine import Accelerator, MemoryKind, Streamed, accelerator, saturation
+from rnnhw.machine import Accelerator, Basis, MemoryKind, Streamed, accelerator, saturation
 from rnnhw.timeline import wavefront_spans
 from rnnhw.wordlengths import signal_reports
 
@@ -72,6 +72,7 @@ def accelerator_report(
             None if steps is None else at.sequence_cycles(steps),
             None if steps is None else at.sequence_interval(steps),
             at.sequences,
+            _over_time(machine),
         )
 
     return Report(
@@ -100,6 +101,8 @@ def machine_totals(request: Request, machine: Accelerator, layers: Sequence[Laye
     streamed = sum(
         _streamed_bits(machine, index) for index, mine in enumerate(machine.streamed) if mine
     )
+    note = _over_time(machine)
+    cycles = None if steps is None else machine.sequence_cycles(steps)
     between = None if steps is None else whole_count(machine.sequence_interval(steps))
     return Totals(
         lanes=derived(machine.lanes),
@@ -107,7 +110,7 @@ def machine_totals(request: Request, machine: Accelerator, layers: Sequence[Laye
         instructions_per_step=not_used("the accelerator has no instructions"),
         step_latency_cycles=derived(machine.step_latency),
         cycles_after_last_step=derived(machine.tail),
-        cycles_per_sequence=if_known(None if steps is None else machine.sequence_cycles(steps)),
+        cycles_per_sequence=if_known(cycles, note),
         steps_per_sequence=if_known(steps),
         required_steps_per_second=required_rate(request),
         lowest_clock_mhz=lowest_clock(request, machine.step_interval),
@@ -116,7 +119,7 @@ def machine_totals(request: Request, machine: Accelerator, layers: Sequence[Laye
         utilisation=if_known(machine.utilisation),
         bound_by=derived(machine.bound_by),
         first_result_latency_cycles=derived(machine.first_result_latency),
-        cycles_between_sequences=if_known(between),
+        cycles_between_sequences=if_known(between, note),
         streamed_bits_per_step=derived(streamed) if streamed else not_used("all on chip"),
         weight_bits=_stored(machine, MemoryKind.WEIGHTS),
         bias_bits=_stored(machine, MemoryKind.BIASES),
@@ -143,14 +146,27 @@ def shared_memories(machine: Accelerator, placed: Placed) -> tuple[MemoryReport,
     return tuple(memory_report(memory, placed) for memory in memories)
 
 
-def modelled_notes(layers: Iterable[LayerReport]) -> list[str]:
+def modelled_notes(machine: Accelerator) -> list[str]:
     """What must be said where cycles are not those of emitted Verilog."""
-    if all(layer.cycles_basis != "modelled" for layer in layers):
-        return []
-    return [
-        "modelled: the rules of the layers that are emitted as Verilog, for one with something "
-        "that is not; see the layer's assumptions"
-    ]
+    found = []
+    if any(layer.basis is Basis.MODELLED for layer in machine.layers):
+        found.append(
+            "modelled: the rules of the layers that are emitted as Verilog, for one with something "
+            "that is not; see the layer's assumptions"
+        )
+    if machine.obstacles:
+        found.append(f"cycles of whole sequences are {_over_time(machine)}")
+    return found
+
+
+def _not_emitted(machine: Accelerator) -> tuple[str, ...]:
+    """The operations over time that have no Verilog."""
+    return tuple(f"{where}: {what} is not emitted" for where, what in machine.obstacles)
+
+
+def _over_time(machine: Accelerator) -> str:
+    """What must be said of the cycles of a whole sequence, if anything."""
+    return f"modelled: {'; '.join(_not_emitted(machine))}" if machine.obstacles else ""
 
 
 def _schedule(
@@ -168,6 +184,8 @@ def _schedule(
         external_memory=machine.external_memory or None,
         external_bits_per_cycle=rate,
         shared_memories=common,
+        cycles_basis=machine.basis.value,
+        assumptions=_not_emitted(machine),
     )
 
 

@@ -54,7 +54,7 @@ def asic_report(
         for index, (layer, each) in enumerate(zip(machine.layers, spent, strict=True))
     )
     totals = revised(machine_totals(request, machine, layers), **_energy_totals(profile, spent))
-    notes = [*request.notes, *modelled_notes(layers)]
+    notes = [*request.notes, *modelled_notes(machine)]
     notes.append(f"energy is that of operations and memory accesses, {_ALONE}")
     notes.append("energies at other widths and capacities than the cited are interpolated")
     notes.append("weights, biases and tables are kept in SRAM, each kind of a layer in one")

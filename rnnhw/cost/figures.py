@@ -38,11 +38,11 @@ def of_profile(figure: ProfileFigure | None) -> Figure:
     return Figure(figure.value, figure.status, figure.source)
 
 
-def computed(value: float, *inputs: Figure) -> Figure:
+def computed(value: float, *inputs: Figure, note: str = "") -> Figure:
     """A figure that is as certain as what it is computed from."""
     second_hand = any(figure.status == "second-hand" for figure in inputs)
     status: Status = "second-hand" if second_hand else "derived"
-    return Figure(value, status)
+    return Figure(value, status, note)
 
 
 def summed(figures: Iterable[Figure], note: str = "") -> Figure:

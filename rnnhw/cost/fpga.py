@@ -76,7 +76,7 @@ def fpga_report(
         notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
-    notes += modelled_notes(layers)
+    notes += modelled_notes(machine)
     target = TargetReport(profile=profile.name, title=profile.title, kind="fpga")
     return revised(
         accelerator_report(request, machine, lanes, files, target, totals, layers, notes, common),

@@ -14,13 +14,15 @@ __all__ = ["Timing", "lowest_clock", "operating_points", "required_rate"]
 
 @dataclass(frozen=True)
 class Timing:
-    """Cycles at one clock; None where they are not known. ``sequences`` are interleaved."""
+    """Cycles at one clock; None where they are not known. ``sequences`` are interleaved; ``note``
+    is about whole sequences."""
 
     interval: Cycles | None
     latency: int | None
     sequence: int | None
     between: Cycles | None
     sequences: int = 1
+    note: str = ""
 
 
 def operating_points(
@@ -39,13 +41,15 @@ def operating_points(
             late = not_used("the clock is too low for the deadline")
             duty = computed(100 * share, clock) if share <= 1 else late
 
-        def microseconds(cycles: int | None, clock: Figure, mhz: float) -> Figure:
-            return not_known() if cycles is None else computed(cycles / mhz, clock)
+        def microseconds(cycles: int | None, clock: Figure, mhz: float, note: str = "") -> Figure:
+            return not_known() if cycles is None else computed(cycles / mhz, clock, note=note)
 
-        def rate(cycles: Cycles | None, clock: Figure, mhz: float, shared_by: int = 1) -> Figure:
+        def rate(
+            cycles: Cycles | None, clock: Figure, mhz: float, shared_by: int = 1, note: str = ""
+        ) -> Figure:
             if cycles is None:
                 return not_known()
-            return computed(mhz * 1e6 / (float(cycles) * shared_by), clock)
+            return computed(mhz * 1e6 / (float(cycles) * shared_by), clock, note=note)
 
         alone = not_used("one sequence at a time")
         if timing.sequences > 1:
@@ -55,10 +59,10 @@ def operating_points(
                 clock_mhz=clock,
                 steps_per_second=rate(timing.interval, clock, mhz),
                 step_latency_us=microseconds(timing.latency, clock, mhz),
-                sequence_time_us=microseconds(timing.sequence, clock, mhz),
+                sequence_time_us=microseconds(timing.sequence, clock, mhz, timing.note),
                 deadline_slack_percent=slack,
                 steps_per_second_of_one_sequence=alone,
-                sequences_per_second=rate(timing.between, clock, mhz),
+                sequences_per_second=rate(timing.between, clock, mhz, note=timing.note),
                 duty_cycle_percent=duty,
             )
         )
