@@ -14,15 +14,17 @@ _MORE_STEPS = 3
 _MOST_STEPS = 16
 
 
-def _shown(layers: int, steps: int | None) -> int:
-    """Enough steps to fill a wavefront of ``layers`` layers, of ``steps`` that there are."""
-    wanted = min(layers + _MORE_STEPS, _MOST_STEPS)
+def _shown(layers: int, steps: int | None, first: int = 0) -> int:
+    """Enough steps to fill a wavefront of ``layers`` layers, of ``steps`` that there are;
+    ``first`` is the first one that fills all windows."""
+    wanted = min(layers + _MORE_STEPS, _MOST_STEPS) + first
     return wanted if steps is None else min(wanted, steps)
 
 
 def wavefront_spans(machine: Accelerator, steps: int | None) -> tuple[SpanReport, ...]:
     """Every layer with its own machine; what waits for the end of the sequence, if it is shown."""
-    shown = _shown(len(machine.stages[0]), steps)
+    first = max(reads.first for reads in machine.reads)
+    shown = _shown(len(machine.stages[0]), steps, first)
     whole = shown == steps
     return tuple(
         SpanReport(

@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -435,8 +436,11 @@ def test_what_runs_once_a_sequence_works_beside_the_next_one() -> None:
     machine, shared = (build(design, 4, engines=e) for e in ("per-layer", "shared"))
     out = machine.layers[1].cycles
     assert machine.sequence_interval(10) == 10 * 332
-    assert machine.sequence_interval(0) == out
     assert shared.sequence_interval(10) == 10 * 332 + out
+    layers = [Elman(1, name="rnn"), Last(), Linear(30, name="out")]
+    slow = accelerator(replace(design, layers=layers).network, 1)
+    assert slow.sequence_interval(1) == slow.layers[1].cycles > slow.layers[0].cycles
+    assert slow.sequence_interval(0) == 0
 
 
 def test_sequences_through_a_reversal_do_not_overlap() -> None:
@@ -699,6 +703,10 @@ BACK_TO_BACK: list[list[Any]] = [
     [Elman(4, name="a"), Window(3), Elman(6, name="b")],
     [Elman(14, name="a"), Window(3), Linear(2, name="b")],
     [Elman(8, name="a"), Residual([Elman(8, name="b")]), Linear(3, name="o")],
+    [Residual([Elman(3, name="a")]), Linear(3, name="o")],
+    [Elman(8, name="a"), Window(3), Last(), Linear(9, name="o")],
+    [Window(2), Last(), Residual([Linear(6, name="a")]), Linear(30, name="o")],
+    [Elman(4, name="a"), Mean(divide=True), Linear(30, name="o")],
 ]
 
 
@@ -712,6 +720,62 @@ def test_sequences_follow_as_they_stream(layers: list[Any], steps: int) -> None:
     each = len(cycles) // 10
     gains = {cycles[k * each - 1] - cycles[(k - 1) * each - 1] for k in range(4, 11)}
     assert gains == {machine.sequence_interval(steps)}
+    assert cycles[each - 1] + 1 == machine.sequence_cycles(steps)
+
+
+def test_no_layer_runs_on_steps_that_fill_no_window() -> None:
+    layers = [Elman(4, name="a"), Window(3), Elman(6, name="b"), Last(), Linear(2, name="o")]
+    machine = accelerator(Design(layers=layers, formats=FORMATS, inputs=3).network, 1)
+    a, b, out = (layer.cycles for layer in machine.layers)
+    assert b > a > 3
+    # The input, three steps of a, and ten windows of twelve steps.
+    assert machine.sequence_cycles(12) == 3 + 3 * a + 10 * b + out
+    assert [span.step for span in machine.spans(12) if span.index == 1] == list(range(2, 12))
+    assert machine.sequence_cycles(2) == 3 + 2 * a
+    # At rest before, with a window that was full.
+    assert machine.step_latency == 3 + a + b
+
+
+def test_the_last_window_waits_for_the_last_step_alone() -> None:
+    layers = [Window(5), Last(), Linear(6, name="a"), Linear(2, name="o")]
+    machine = accelerator(Design(layers=layers, formats=FORMATS, inputs=3).network, 1)
+    cycles = sum(layer.cycles for layer in machine.layers)
+    assert machine.sequence_cycles(9) == 9 * 3 + cycles
+    assert machine.step_latency == 3 + cycles
+
+
+def test_an_input_that_is_read_again_waits_for_the_layer_between() -> None:
+    """The next vector has no room beside the one that the sum still waits to add."""
+    design = Design(
+        layers=[Residual([Elman(8, name="a")]), Linear(3, name="o")], formats=FORMATS, inputs=8
+    )
+    machine = accelerator(design.network, 1)
+    a = machine.layers[0].cycles
+    assert machine.step_interval == 8 + a
+    assert "branch" in machine.bound_by
+    cycles = output_cycles(design.network, machine, [40])
+    assert {after - before for before, after in pairwise(cycles[20:])} == {8 + a}
+    with pytest.raises(DesignError, match="stands beside a branch"):
+        build(design, 1, steps_in_parallel={"o": 2})
+
+
+def test_the_sequences_of_a_stream_need_not_be_equally_long() -> None:
+    layers = [Elman(4, name="a"), Mean(divide=False), Linear(30, name="o")]
+    design = Design(layers=layers, formats=FORMATS, inputs=3, max_steps=9)
+    machine = accelerator(design.network, 1)
+    a, total, out = (layer.cycles for layer in machine.layers)
+    assert out > 2 * a
+    # One step, then three while the head works on it; two more wait until it has taken the others.
+    first = 3 + a + total + out
+    second = max(first, 3 + 4 * a + total) + out
+    third = max(second, 3 + 6 * a + total) + out
+    assert output_cycles(design.network, machine, [1, 3, 2]) == [first - 1, second - 1, third - 1]
+
+
+def test_a_network_of_wires_is_refused() -> None:
+    design = Design(layers=[Last()], formats=FORMATS, inputs=3)
+    with pytest.raises(DesignError, match="no layer computes"):
+        accelerator(design.network)
 
 
 # --- Verilog -------------------------------------------------------------------------------------

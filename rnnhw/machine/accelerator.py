@@ -17,7 +17,14 @@ from rnnhw.machine.layers import (
     layer_machine,
 )
 from rnnhw.machine.memory import Memory, MemoryKind, address_bits
-from rnnhw.machine.overtime import joined, obstacles_over_time
+from rnnhw.machine.overtime import (
+    joined,
+    obstacles_over_time,
+    reads_of,
+    reversals,
+    runs_once,
+    stage_of,
+)
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
@@ -28,13 +35,10 @@ from rnnhw.machine.sharing import (
 )
 from rnnhw.machine.streaming import Streamed, slots_for, streaming_buffer
 from rnnhw.machine.traffic import Traffic
+from rnnhw.machine.wavefront import Reads
 from rnnhw.network import (
-    Last,
     Network,
-    Reverse,
     Scan,
-    Source,
-    Steps,
     TimeNode,
     Total,
     Window,
@@ -43,40 +47,6 @@ from rnnhw.network import (
 __all__ = ["LayerChoices", "accelerator", "layer_choices", "stack_of"]
 
 _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
-
-
-def _through(node: TimeNode) -> list[TimeNode]:
-    """The machines (or the input) that feed ``node``, seen through free time operations."""
-    found: list[TimeNode] = []
-    for source in node.sources:
-        if isinstance(source, Window | Reverse | Last | Steps):
-            found.extend(_through(source))
-        else:
-            found.append(source)
-    return found
-
-
-def _stage(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
-    """How many times the sequence had to end before ``node`` can start."""
-    found = 0
-    for source in node.sources:
-        if isinstance(source, Scan | Total | Source):
-            # A layer behind a total waits for the end of the sequence; one behind a scan does not.
-            found = max(found, known.get(source, 0) + isinstance(source, Total))
-        else:
-            barrier = isinstance(source, Last | Reverse | Steps)
-            found = max(found, _stage(source, known) + barrier)
-    return found
-
-
-def _once(node: TimeNode) -> bool:
-    return any(isinstance(s, Last | Total | Steps) or _once(s) for s in node.sources)
-
-
-def _lost(node: TimeNode) -> int:
-    """How many steps of a sequence are no whole window in front of ``node``."""
-    own = node.width - 1 if isinstance(node, Window) else 0
-    return own + max(map(_lost, node.sources), default=0)
 
 
 def _windows(node: Scan) -> list[int]:
@@ -114,7 +84,7 @@ def _total(node: Total) -> LayerMachine:
         lanes=0,
         units=node.units,
         inputs=node.units,
-        once=_once(node),
+        once=runs_once(node),
         cycles=_TOTAL_CYCLES,
         macs=0,
         accumulator_bits=0,
@@ -169,8 +139,12 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
     """The machines of a network before anything is arranged.
 
     Raises:
-        DesignError: a layer cannot have its number of lanes.
+        DesignError: a layer cannot have its number of lanes, or there is no layer.
     """
+    if not any(isinstance(node, Scan | Total) for node in network.nodes):
+        raise DesignError(
+            "no layer computes anything: there is no accelerator", "add one, such as Linear(4)"
+        )
     chosen = _lanes(network, lanes)
     exact = not isinstance(lanes, int)
 
@@ -183,7 +157,7 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
             node.graph,
             chosen[node.name],
             exact=given,
-            once=_once(node),
+            once=runs_once(node),
             windows=_windows(node),
         )
         return _window_buffer(node, built)
@@ -194,33 +168,33 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
 def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) -> Stack:
     machines: list[LayerMachine] = []
     recurrent: list[bool] = []
-    lost: list[int] = []
+    reads: list[Reads] = []
     where: dict[TimeNode, int] = {}
     stages: dict[TimeNode, int] = {}
-    sources: list[tuple[int, ...]] = []
     for node in network.nodes:
         if not isinstance(node, Scan | Total):
             continue
         machines.append(machine(node))
         recurrent.append(isinstance(node, Total) or bool(node.graph.updates))
-        lost.append(_lost(node))
+        reads.append(reads_of(node, where))
         where[node] = len(machines) - 1
-        stages[node] = _stage(node, stages)
-        feeds = dict.fromkeys(where[source] for source in _through(node) if source in where)
-        sources.append(tuple(feeds))
-    last = max(stages.values(), default=0)
-    grouped = tuple(
-        tuple(where[node] for node, found in stages.items() if found == stage)
-        for stage in range(last + 1)
-    )
+        stages[node] = stage_of(node, stages)
     return Stack(
         tuple(machines),
-        tuple(s for s in grouped if s),
-        tuple(sources),
+        _grouped([stages[node] for node in where]),
+        _grouped([reversals(node) for node in where]),
         tuple(recurrent),
-        tuple(lost),
+        tuple(reads),
         network.source.units,
         tuple(obstacles_over_time(network)),
+    )
+
+
+def _grouped(numbers: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """The positions of equal numbers, in the order of the numbers."""
+    return tuple(
+        tuple(at for at, mine in enumerate(numbers) if mine == number)
+        for number in sorted(set(numbers))
     )
 
 
@@ -233,9 +207,9 @@ def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | Non
     return Accelerator(
         layers,
         stack.stages,
-        stack.sources,
+        stack.wavefronts,
         stack.recurrent,
-        stack.lost,
+        stack.reads,
         stack.elements,
         found.paces,
         found.steps,
@@ -291,7 +265,7 @@ class LayerChoices:
 
     def __init__(self, node: Scan | Total) -> None:
         self.name = node.name
-        self.once = _once(node)
+        self.once = runs_once(node)
         self._node = node
         self._variants = (
             LayerVariants(node.name, node.graph, once=self.once, windows=_windows(node))

@@ -8,8 +8,8 @@
 | streamed weights | layers that run each step and have a word of weights a column, in a chain |
 | steps in parallel | layers without state that run each step, in a chain, one sequence at a time |
 
-A chain is a stage in which no layer reads two others: past a branch a buffer of two vectors is all
-that there is, and what then sets the pace has no formula here.
+A chain is a stage in which no layer reads two others, or one and the input: past a branch a buffer
+of two vectors is all that there is, and what then sets the pace has no formula here.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from rnnhw.machine.streaming import (
     slots_for,
     streamed_bits,
 )
+from rnnhw.machine.wavefront import INPUT, Reads, layers_read
 
 __all__ = ["Arranged", "Bandwidth", "Stack", "arrange", "can_stream", "equipped", "streamed_layers"]
 
@@ -50,15 +51,16 @@ class Bandwidth:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers before anything is arranged: ``recurrent`` tells those that keep a state, ``lost`` how
-    many steps of a sequence fill no window in front of a layer, ``obstacles`` which time operations
-    have no Verilog and what they are."""
+    """Layers before anything is arranged, in ``stages`` that wait for the end of a sequence, and in
+    ``wavefronts`` that wait for a reversal alone. ``recurrent`` tells the layers that keep a
+    state, ``reads`` what each reads; ``obstacles`` are the time
+    operations that have no Verilog, and what they are."""
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
-    sources: tuple[tuple[int, ...], ...]
+    wavefronts: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
-    lost: tuple[int, ...]
+    reads: tuple[Reads, ...]
     elements: int
     obstacles: tuple[tuple[str, str], ...] = ()
 
@@ -67,10 +69,16 @@ class Stack:
         """The layers that run at every step."""
         return tuple(k for k, layer in enumerate(self.layers) if not layer.once)
 
+    @property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """The layers that each layer reads."""
+        return tuple(layers_read(reads) for reads in self.reads)
+
     def joins(self, index: int) -> bool:
-        """Whether a layer of the same stage reads two others of it."""
+        """Whether a layer of the same stage reads two others of it, or one and the input."""
         stage = next(stage for stage in self.stages if index in stage)
-        return any(len([s for s in self.sources[k] if s in stage]) > 1 for k in stage)
+        ways = {*stage, INPUT} if stage is self.stages[0] else {*stage}
+        return any(len({e.source for e in self.reads[k].edges} & ways) > 1 for k in stage)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,34 @@
 """The whole accelerator over the steps of a sequence: intervals, latencies, and when what works.
 
 The layers run as a wavefront (:mod:`rnnhw.machine.wavefront`) or in turn on one engine
-(:mod:`rnnhw.machine.sharing`); a stage behind the last step, a total or a reversal waits until the
-stage before it has finished the sequence.
+(:mod:`rnnhw.machine.sharing`). What stands behind a reversal waits until all in front of it have
+finished the sequence; on one engine so does what stands behind the last step or a total.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
 from rnnhw.machine.interleaving import Interleaved
 from rnnhw.machine.layers import Basis, LayerMachine, Multiplier
 from rnnhw.machine.memory import Memory
-from rnnhw.machine.pace import Pace
+from rnnhw.machine.pace import Loaded, Pace, Sequential
 from rnnhw.machine.sharing import SharedStep, in_turn
-from rnnhw.machine.wavefront import Place, longest_wait, settled_interval, wavefront
+from rnnhw.machine.wavefront import (
+    INPUT,
+    Edge,
+    Place,
+    Reads,
+    layers_read,
+    longest_wait,
+    settled_interval,
+    settled_sequence,
+    wavefront,
+)
 
 __all__ = ["Accelerator", "Engine", "Span", "first_result_cycles", "whole"]
 
@@ -54,19 +64,19 @@ class Engine:
 class Accelerator:
     """Machines in the order of the network, and how each takes its steps.
 
-    ``stages`` are the machines that run as one wavefront; a stage behind the last step, a total
-    or a reversal waits until the stage before it has finished the sequence. ``recurrent`` tells
-    the layers that keep a state, ``lost`` how many steps fill no window in front of a layer,
-    ``elements`` are those of an input vector. ``sequences`` are interleaved, ``steps`` are how many
-    a layer takes together, ``engine`` is what all layers share where they share one.
-    ``obstacles`` are the time operations that have no Verilog, and what they are.
+    A stage of ``stages`` stands behind the last step, a total or a reversal of the one before;
+    between two of ``wavefronts`` there is a reversal. ``recurrent`` tells the layers that keep a
+    state, ``reads`` what each reads; ``elements`` are those of an input vector. ``sequences`` are
+    interleaved, ``steps`` are how many a layer takes together, ``engine`` is what all layers share
+    where they share one. ``obstacles`` are the time operations that have no Verilog, and what they
+    are.
     """
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
-    sources: tuple[tuple[int, ...], ...]
+    wavefronts: tuple[tuple[int, ...], ...]
     recurrent: tuple[bool, ...]
-    lost: tuple[int, ...]
+    reads: tuple[Reads, ...]
     elements: int
     paces: tuple[Pace, ...]
     steps: tuple[int, ...]
@@ -83,6 +93,11 @@ class Accelerator:
         operation is."""
         realised = all(layer.basis is Basis.REALISED for layer in self.layers)
         return Basis.REALISED if realised and not self.obstacles else Basis.MODELLED
+
+    @property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """The layers that each layer reads."""
+        return tuple(layers_read(reads) for reads in self.reads)
 
     # --- each step -----------------------------------------------------------------------------
     @property
@@ -112,20 +127,21 @@ class Accelerator:
             return self._shared_interval(self.engine)
         index = self.slowest_index
         found = self.interval_of(index), f"{self.layers[index].name}: {self.layer_bound(index)}"
-        for position, stage in enumerate(self.stages):
-            if any(self.layers[k].once for k in stage):
+        for position, members in enumerate(self.wavefronts):
+            each_step = [k for k in members if not self.layers[k].once]
+            if not each_step:
                 continue
-            places = self._places(stage)
+            places, _ = self._places(position)
             waited = whole(Fraction(longest_wait(places), self.sequences))
             if waited > found[0]:
                 found = waited, "a branch: its vectors wait until they are read together"
-            if self.sequences > 1 and len(stage) > 1 and any(self.streamed[k] for k in stage):
+            shares = self.sequences > 1 and len(each_step) > 1
+            if shares and any(self.streamed[k] for k in each_step):
                 settled = whole(settled_interval(places, self.sequences))
                 if settled > found[0]:
                     found = settled, "the buffers between layers: they wait for all sequences"
-            ports = [place.inputs for place in places if not place.sources]
-            if position == 0 and max(ports, default=0) > found[0]:
-                found = max(ports), "the input: its elements arrive one a cycle"
+            if position == 0 and self.elements > found[0]:
+                found = self.elements, "the input: its elements arrive one a cycle"
         return found
 
     def _shared_interval(self, engine: Engine) -> tuple[int, str]:
@@ -177,7 +193,12 @@ class Accelerator:
     @cached_property
     def _first_step(self) -> list[Span]:
         steps = math.lcm(*self.steps) if self.sequences == 1 else 1
-        return [s for s in self._stage_spans(0, steps, 0) if s.step == 0 and s.sequence == 0]
+        if self.engine is not None:
+            spans = self._shared_spans(self.engine, 0, steps, 0)
+        else:
+            spans = self._wavefront_spans(0, steps, 0, full_windows=True)
+        first = [span for span in spans if span.step == 0 and span.sequence == 0]
+        return [span for span in first if not self.layers[span.index].once] or first
 
     @property
     def tail(self) -> int:
@@ -223,7 +244,7 @@ class Accelerator:
     def sequence_cycles(self, steps: int) -> int:
         """Cycles from the first input element to the last result of a sequence, of all that are
         interleaved."""
-        return max(span.end for span in self.spans(steps))
+        return max((span.end for span in self.spans(steps)), default=steps * self.elements)
 
     def sequence_interval(self, steps: int) -> int | Fraction:
         """Cycles from one sequence to the next, back to back, on the average of those that are
@@ -232,15 +253,16 @@ class Accelerator:
         Without reversals the next sequence's steps follow those of the last, while what runs once
         a sequence works beside them on its own lanes.
         """
-        each_step = [stage for stage in self.stages if not all(self.layers[k].once for k in stage)]
         if self.engine is not None:
-            once = self.tail
-            return steps * (self.step_interval if each_step else 0) + once
-        if len(each_step) > 1:
+            each_step = any(not layer.once for layer in self.layers)
+            return steps * (self.step_interval if each_step else 0) + self.tail
+        if len(self.wavefronts) > 1:
             return whole(Fraction(self.sequence_cycles(steps), self.sequences))
+        if self.plain:
+            return whole(settled_sequence(self._places(0)[0], steps))
         longest = Fraction(steps * self.elements)
         for index, layer in enumerate(self.layers):
-            pace, runs = self.paces[index], max(steps - self.lost[index], 0)
+            pace, runs = self.paces[index], max(steps - self.reads[index].first, 0)
             if layer.once:
                 cycles = Fraction(layer.cycles)
             elif pace.block > 1 and self.sequences == 1:
@@ -249,57 +271,112 @@ class Accelerator:
                 cycles = runs * Fraction(self.interval_of(index))
             longest = max(longest, cycles + self._refill(index, steps))
         slowest = self.interval_of(self.slowest_index)
-        if each_step and self.step_interval > slowest and max(self.steps) == 1:
+        timed = any(not layer.once for layer in self.layers)
+        if timed and self.step_interval > slowest and max(self.steps) == 1:
             longest = max(longest, steps * Fraction(self.step_interval))
         return whole(longest)
 
     def _refill(self, index: int, steps: int) -> int | Fraction:
         """Cycles in which a window fills anew, with nothing for its reader to do."""
         sources = self.sources[index]
-        lost = self.lost[index] - max((self.lost[k] for k in sources), default=0)
+        lost = self.reads[index].first - max((self.reads[k].first for k in sources), default=0)
         if not lost:
             return 0
         if self.layers[index].once:
             return 0 if sources else (steps - 1) * self.elements
         return lost * max((self.interval_of(k) for k in sources), default=self.elements)
 
+    def stream(self, output: Reads, lengths: Sequence[int]) -> list[int]:
+        """The cycles in which the vectors that ``output`` reads are there, for sequences of
+        ``lengths`` steps back to back, of layers without a reversal that take one step after the
+        other."""
+        places, _ = self._places(0)
+        placed = tuple(replace(edge, source=edge.source + 1) for edge in output.edges)
+        sink = Place(Sequential(0), replace(output, edges=placed))
+        return [run.take for run in wavefront([*places, sink], lengths)[-1].values()]
+
     def spans(self, steps: int) -> tuple[Span, ...]:
         """Every layer's work on every step; cycle 0 brings the first input element."""
         found: list[Span] = []
-        for position in range(len(self.stages)):
+        groups = self.wavefronts if self.engine is None else self.stages
+        for position in range(len(groups)):
             begin = max((span.end for span in found), default=0)
-            found += self._stage_spans(position, steps, begin)
+            if self.engine is None:
+                found += self._wavefront_spans(position, steps, begin)
+            else:
+                found += self._shared_spans(self.engine, position, steps, begin)
         return tuple(found)
 
-    def _stage_spans(self, position: int, steps: int, begin: int) -> list[Span]:
+    def _shared_spans(self, engine: Engine, position: int, steps: int, begin: int) -> list[Span]:
         stage = self.stages[position]
         count = 1 if all(self.layers[index].once for index in stage) else steps
-        if self.engine is not None:
-            runs = in_turn(self.engine.stages[position], count, from_input=position == 0)
-        else:
-            places = self._places(stage)
-            runs = wavefront(places, count, self.sequences, from_input=position == 0)
+        runs = in_turn(engine.stages[position], count, from_input=position == 0)
+        return [
+            Span(index, step, begin + run.take, begin + run.end)
+            for index, own in zip(stage, runs, strict=True)
+            for step, run in enumerate(own)
+        ]
+
+    def _wavefront_spans(
+        self, position: int, steps: int, begin: int, *, full_windows: bool = False
+    ) -> list[Span]:
+        """The spans of a wavefront, from cycle ``begin`` on; ``full_windows``: from the first step
+        on, as if others had been before."""
+        places, members = self._places(position)
+        if full_windows:
+            places = [replace(p, reads=replace(p.reads, first=0)) for p in places]
+        runs = wavefront(places, [steps], self.sequences)[-len(members) :]
         return [
             Span(
                 index,
-                vector // self.sequences,
+                0 if self.layers[index].once else vector // self.sequences,
                 begin + run.take,
                 begin + run.end,
                 vector % self.sequences,
             )
-            for index, own in zip(stage, runs, strict=True)
-            for vector, run in enumerate(own)
+            for index, own in zip(members, runs, strict=True)
+            for vector, run in own.items()
         ]
 
-    def _places(self, stage: Sequence[int]) -> list[Place]:
-        return [
-            Place(
-                self.paces[index],
-                tuple(stage.index(source) for source in self.sources[index] if source in stage),
-                self.layers[index].inputs,
-            )
-            for index in stage
-        ]
+    @property
+    def plain(self) -> bool:
+        """Whether every layer takes one step after the other on lanes of its own."""
+        one_by_one = all(isinstance(pace, Sequential) for pace in self.paces)
+        return self.engine is None and self.sequences == 1 and one_by_one
+
+    def _places(self, position: int) -> tuple[list[Place], tuple[int, ...]]:
+        """The places of a wavefront, its layers last, and these layers.
+
+        In front stands the input; for a layer that reads nothing but what the wavefront before has
+        left in memory, what loads that.
+        """
+        members = self.wavefronts[position]
+        places: list[Place] = []
+        front: dict[int, int] = {}
+        if position == 0:
+            front[INPUT] = 0
+            places.append(Place(Sequential(self.elements)))
+        edges = {
+            index: [e for e in self.reads[index].edges if e.source in (*front, *members)]
+            for index in members
+        }
+        loads = {}
+        for index in members:
+            if not edges[index]:
+                loads[index] = [Edge(len(places))]
+                loaded = Loaded(self.layers[index].inputs, self.sequences)
+                places.append(Place(loaded, replace(self.reads[index], edges=())))
+        found = front | {index: len(places) + at for at, index in enumerate(members)}
+        for index in members:
+            placed = [replace(edge, source=found[edge.source]) for edge in edges[index]]
+            reads = replace(self.reads[index], edges=tuple(placed or loads[index]))
+            places.append(Place(self.paces[index], reads, self._is_open(index)))
+        return places, members
+
+    def _is_open(self, index: int) -> bool:
+        """Whether a layer is a sum over time that takes elements as they come."""
+        one_by_one = all(self.steps[source] == 1 for source in self.sources[index])
+        return self.layers[index].graph is None and one_by_one
 
 
 def first_result_cycles(layer: LayerMachine) -> int:

@@ -6,8 +6,10 @@ other operation is a stream of vectors of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rnnhw.machine.wavefront import INPUT, Edge, Reads
 from rnnhw.network import (
     Last,
     Network,
@@ -21,7 +23,18 @@ from rnnhw.network import (
     time_table,
 )
 
-__all__ = ["Joined", "joined", "obstacles_over_time"]
+__all__ = [
+    "Joined",
+    "joined",
+    "obstacles_over_time",
+    "output_reads",
+    "reads_of",
+    "reversals",
+    "runs_once",
+    "stage_of",
+]
+
+_COUNT_CYCLES = 1  # the number of steps leaves one cycle behind the last element
 
 
 _EMITTED = time_table(
@@ -71,3 +84,57 @@ def _streams(node: TimeNode) -> list[TimeNode]:
         return list(node.sources)
     windows = [(source, joined(source)) for source in node.sources]
     return [source if window is None else window.source for source, window in windows]
+
+
+# --- who waits for what --------------------------------------------------------------------------
+def reads_of(node: TimeNode, where: Mapping[TimeNode, int]) -> Reads:
+    """What a layer reads, seen through free time operations; ``where`` are the layers in front."""
+    edges = tuple(_edge(source, where) for source in node.sources)
+    return Reads(edges, _lost(node), runs_once(node))
+
+
+def output_reads(network: Network) -> Reads:
+    """What is read of a network, by the positions of its layers."""
+    layers = [node for node in network.nodes if isinstance(node, Scan | Total)]
+    edge = _edge(network.output, {node: position for position, node in enumerate(layers)})
+    return Reads((edge,), _lost(network.output), edge.last or runs_once(network.output))
+
+
+def runs_once(node: TimeNode) -> bool:
+    """Whether ``node`` has one vector a sequence in front of it."""
+    return any(isinstance(s, Last | Total | Steps) or runs_once(s) for s in node.sources)
+
+
+def stage_of(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
+    """How many times the sequence had to end before ``node`` can start."""
+    found = 0
+    for source in node.sources:
+        if isinstance(source, Scan | Total | Source):
+            # A layer behind a total waits for the end of the sequence; one behind a scan does not.
+            found = max(found, known.get(source, 0) + isinstance(source, Total))
+        else:
+            barrier = isinstance(source, Last | Reverse | Steps)
+            found = max(found, stage_of(source, known) + barrier)
+    return found
+
+
+def reversals(node: TimeNode) -> int:
+    """The most reversals on a way from the input to ``node``."""
+    return isinstance(node, Reverse) + max(map(reversals, node.sources), default=0)
+
+
+def _lost(node: TimeNode) -> int:
+    """How many steps of a sequence are no whole window in front of ``node``, or in it."""
+    own = node.width - 1 if isinstance(node, Window) else 0
+    return own + max(map(_lost, node.sources), default=0)
+
+
+def _edge(source: TimeNode, where: Mapping[TimeNode, int]) -> Edge:
+    last = window = False
+    delay = 0
+    while not isinstance(source, Scan | Total | Source):
+        last |= isinstance(source, Last | Steps)
+        window |= isinstance(source, Window)
+        delay += _COUNT_CYCLES if isinstance(source, Steps) else 0
+        (source,) = source.sources
+    return Edge(where.get(source, INPUT), last or isinstance(source, Total), window, delay)

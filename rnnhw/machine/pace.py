@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Course", "Pace", "Run", "Sequential"]
+__all__ = ["Course", "Loaded", "Pace", "Run", "Sequential"]
 
 
 class Run(NamedTuple):
@@ -85,4 +85,27 @@ class _Sequential(Course):
     def run(self, ready: Sequence[int], free: int) -> list[Run]:
         take = max(self._next, free, *ready)
         self._next = take + self._cycles
+        return [Run(take, self._next)]
+
+
+@dataclass(frozen=True)
+class Loaded(Sequential):
+    """A vector read from memory for each of ``sequences``; the first ones are there already."""
+
+    sequences: int = 1
+
+    def course(self) -> Course:
+        return _Loaded(self.cycles, self.sequences)
+
+
+class _Loaded(Course):
+    def __init__(self, cycles: int, sequences: int) -> None:
+        self._cycles = cycles
+        self._there = sequences
+        self._next = 0
+
+    def run(self, ready: Sequence[int], free: int) -> list[Run]:
+        take = max(self._next, free, *ready)
+        self._next = take + (0 if self._there else self._cycles)
+        self._there = max(self._there - 1, 0)
         return [Run(take, self._next)]

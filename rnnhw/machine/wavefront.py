@@ -1,4 +1,4 @@
-"""Layers with lanes of their own, as a wavefront over the steps of a sequence.
+"""Layers with lanes of their own, as a wavefront over the steps of sequences.
 
 Layer l works on step t while layer l+1 works on step t-1:
 
@@ -8,140 +8,283 @@ where ``full`` is when a whole vector has arrived and ``take`` when the layer st
 of every layer there are two buffers: one that it works on and one that is filled, so that a layer
 may start on a vector once its readers have taken the one before. A buffer holds one vector; of each
 of K interleaved sequences, which are the vectors 0 to K-1 of a step; or as many steps as the slower
-of writer and reader takes together. What a layer itself makes of it is its pace.
+of writer and reader takes together. What a layer itself makes of it is its pace. The input is a
+place like any other: it sends the elements of a vector without a gap.
+
+A window over time lies in its reader's memory: a vector that completes no window has its place
+there once the reader has ended the step that it works on.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from rnnhw.machine.pace import Pace, Run
 
-__all__ = ["Place", "longest_wait", "settled_interval", "wavefront"]
+__all__ = [
+    "INPUT",
+    "Edge",
+    "Place",
+    "Reads",
+    "layers_read",
+    "longest_wait",
+    "settled_interval",
+    "settled_sequence",
+    "wavefront",
+]
+
+INPUT = -1
+"""The source of what reads the network's input."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The results of place ``source`` on their way to a reader: those of the ``last`` step alone,
+    as steps of a ``window``, ``delay`` cycles behind."""
+
+    source: int
+    last: bool = False
+    window: bool = False
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a place reads, and on which steps of a sequence: from ``first`` on, or the ``last``
+    alone."""
+
+    edges: tuple[Edge, ...] = ()
+    first: int = 0
+    last: bool = False
+
+
+def layers_read(reads: Reads) -> tuple[int, ...]:
+    """The sources but for the input, each once."""
+    return tuple(dict.fromkeys(edge.source for edge in reads.edges if edge.source != INPUT))
 
 
 @dataclass(frozen=True)
 class Place:
-    """A layer of a stage: its pace, the positions in the stage of those that it reads, and the
-    elements that arrive at each step where it reads none."""
+    """A layer, or the input, which reads nothing. One that is ``open`` adds what streams past to a
+    sum: it has no buffer, and its reader's room is its source's."""
 
     pace: Pace
-    sources: tuple[int, ...]
-    inputs: int
+    reads: Reads = Reads()
+    open: bool = False
 
 
 def wavefront(
-    places: Sequence[Place], steps: int, sequences: int, *, from_input: bool
-) -> list[list[Run]]:
-    """Every layer's runs, from the start of the stage, step by step and within a step sequence by
-    sequence.
+    places: Sequence[Place], lengths: Sequence[int], sequences: int = 1
+) -> list[dict[int, Run]]:
+    """Every place's runs by vector, for sequences of ``lengths`` steps back to back.
 
-    ``from_input`` tells that the vectors arrive element by element; else they wait in memory, the
-    first ones there already.
+    Vector t K + k is step t, counted over all lengths, of the k-th of K = ``sequences`` that are
+    interleaved. A place that takes several steps together has one sequence.
     """
-    total = steps * sequences
-    readers = [[r for r, p in enumerate(places) if k in p.sources] for k in range(len(places))]
-    courses = [place.pace.course() for place in places]
-    runs: list[list[Run]] = [[] for _ in places]
-    arrived: list[list[int]] = [[] for _ in places]
-
-    def before(index: int, other: int, vector: int) -> int | None:
-        """The vector that ``other`` must have taken before ``index`` may fill its buffer again."""
-        if sequences > 1:
-            return vector - sequences if vector >= sequences else None
-        held = math.lcm(places[index].pace.block, places[other].pace.block)
-        start = (vector // held - 1) * held
-        return start if start >= 0 else None
-
-    def arrival(index: int, vector: int) -> int | None:
-        """When a vector has arrived; None while that is not known."""
-        sources = places[index].sources
-        if sources:
-            if any(len(runs[source]) <= vector for source in sources):
-                return None
-            return max(runs[source][vector].end for source in sources)
-        while len(arrived[index]) <= vector:
-            at = len(arrived[index])
-            room = before(index, index, at)
-            if room is not None and len(runs[index]) <= room:
-                return None
-            start = max(
-                arrived[index][-1] if at else 0, 0 if room is None else runs[index][room].take
-            )
-            loads = from_input or at >= sequences
-            arrived[index].append(start + (places[index].inputs if loads else 0))
-        return arrived[index][vector]
-
-    def advance(index: int) -> bool:
-        """Let a layer start on its next vectors, if all that this needs is known."""
-        first = len(runs[index])
-        if first == total:
-            return False
-        vectors = range(first, min(first + places[index].pace.block, total))
-        ready, free = [], 0
-        for vector in vectors:
-            for reader in readers[index]:
-                taken = before(index, reader, vector)
-                if taken is not None:
-                    if len(runs[reader]) <= taken:
-                        return False
-                    free = max(free, runs[reader][taken].take)
-            at = arrival(index, vector)
-            if at is None:
-                return False
-            ready.append(at)
-        runs[index] += courses[index].run(ready, free)
-        return True
-
+    wave = _Wave(places, lengths, sequences)
     moved = True
     while moved:
         moved = False
         for index in range(len(places)):
-            while advance(index):
+            while wave.advance(index):
                 moved = True
-    assert all(len(found) == total for found in runs), "a wavefront that stands still"
-    return runs
+    assert wave.done, "a wavefront that stands still"
+    return wave.runs
+
+
+class _UnknownError(Exception):
+    """Something that must be known first."""
+
+
+class _Wave:
+    def __init__(self, places: Sequence[Place], lengths: Sequence[int], sequences: int) -> None:
+        self._places = places
+        self._sequences = sequences
+        self._vectors = [self._vectors_of(place.reads, lengths) for place in places]
+        self._courses = [place.pace.course() for place in places]
+        self._ends = [0] * len(places)
+        self.runs: list[dict[int, Run]] = [{} for _ in places]
+        self._readers: list[list[tuple[int, Edge]]] = [[] for _ in places]
+        for index in reversed(range(len(places))):
+            for reader, place in enumerate(places):
+                for edge in place.reads.edges:
+                    if edge.source == index:
+                        passed = self._readers[reader] if place.open else [(reader, edge)]
+                        self._readers[index] += passed
+
+    def _vectors_of(self, reads: Reads, lengths: Sequence[int]) -> list[int]:
+        """The vectors on which a place runs, ascending."""
+        found: list[int] = []
+        begin = 0
+        for length in lengths:
+            first = max(reads.first, length - 1) if reads.last else reads.first
+            found += range((begin + first) * self._sequences, (begin + length) * self._sequences)
+            begin += length
+        return found
+
+    @property
+    def done(self) -> bool:
+        """Whether all runs are known."""
+        return all(
+            len(own) == len(runs) for own, runs in zip(self._vectors, self.runs, strict=True)
+        )
+
+    def advance(self, index: int) -> bool:
+        """Let a place start on its next vectors, if all that this needs is known."""
+        place, runs, own = self._places[index], self.runs[index], self._vectors[index]
+        vectors = own[len(runs) : len(runs) + place.pace.block]
+        if not vectors:
+            return False
+        try:
+            ready = [self._arrival(place, vector) for vector in vectors]
+            slots = [] if place.open else self._slots(index, vectors)
+        except _UnknownError:
+            return False
+        at, free = max(self._ends[index], *ready), 0
+        for came, taken in sorted(slots):
+            # What comes later than this starts is not in its way.
+            if came <= at:
+                at, free = max(at, taken), max(free, taken)
+        for vector, run in zip(vectors, self._courses[index].run(ready, free), strict=True):
+            runs[vector] = run
+            self._ends[index] = run.end
+        return True
+
+    def _run(self, index: int, vector: int) -> Run:
+        run = self.runs[index].get(vector)
+        if run is None:
+            raise _UnknownError
+        return run
+
+    def _full(self, edge: Edge, vector: int) -> int:
+        return self._run(edge.source, vector).end + edge.delay
+
+    def _arrival(self, place: Place, vector: int) -> int:
+        """When all of a vector has arrived."""
+        return max((self._full(edge, vector) for edge in place.reads.edges), default=0)
+
+    def _slots(self, index: int, vectors: Sequence[int]) -> list[tuple[int, int]]:
+        """When the vectors came that lie where these will go, and when they no longer do."""
+        found = []
+        for reader, edge in self._readers[index]:
+            held = 1
+            if self._sequences == 1:
+                held = math.lcm(self._places[index].pace.block, self._places[reader].pace.block)
+            for vector in vectors:
+                if held > 1:
+                    found += self._in_blocks(reader, vector, held)
+                elif edge.window:
+                    found += self._in_ring(index, reader, edge, vector)
+                else:
+                    found += self._in_turn(reader, edge, vector)
+        return found
+
+    def _in_blocks(self, reader: int, vector: int, held: int) -> list[tuple[int, int]]:
+        reads = self._places[reader].reads
+        start = ((vector - reads.first) // held - 1) * held
+        if reads.last or start < 0:
+            return []
+        return [(0, self._run(reader, start + reads.first).take)]
+
+    def _in_turn(self, reader: int, edge: Edge, vector: int) -> list[tuple[int, int]]:
+        own = self._vectors[reader]
+        if self._sequences > 1:
+            before = vector - self._sequences
+            if not own or before < own[0] or self._places[reader].reads.last:
+                return []
+        else:
+            position = bisect_left(own, vector)
+            if not position:
+                return []
+            before = own[position - 1]
+        return [(self._full(edge, before), self._run(reader, before).take)]
+
+    def _in_ring(self, index: int, reader: int, edge: Edge, vector: int) -> list[tuple[int, int]]:
+        written, own = self._vectors[index], self._vectors[reader]
+        position = bisect_left(written, vector) - self._sequences
+        if position < 0:
+            return []
+        before = written[position]
+        came, read = self._full(edge, before), bisect_left(own, before)
+        if read < len(own) and own[read] == before:
+            return [(came, self._run(reader, before).take)]
+        return [(came, self._run(reader, own[read - 1]).end)] if read else []
 
 
 def longest_wait(places: Sequence[Place]) -> int:
-    """The most cycles that a vector is on its way from a layer to a reader of it, past the layers
+    """The most cycles that a vector is on its way from a place to a reader of it, past the places
     between: the reader's buffer has no room for the next one until then."""
     longest = 0
     for start in range(len(places)):
         ends: dict[int, int] = {start: places[start].pace.cycles}
         for index in range(start + 1, len(places)):
-            known = [ends[source] for source in places[index].sources if source in ends]
+            reads = places[index].reads
+            edges = [] if reads.last else [edge.source for edge in reads.edges]
+            known = [ends[source] for source in edges if source in ends]
             if known:
-                if start in places[index].sources and len(known) > 1:
+                if start in edges and len(known) > 1:
                     longest = max(longest, *known)
                 ends[index] = max(known) + places[index].pace.cycles
     return longest
 
 
 def settled_interval(places: Sequence[Place], sequences: int) -> Fraction:
-    """Cycles of one step, of any sequence, to which a stage settles, by its recursion.
+    """Cycles of one step, of any sequence, to which places settle, by their recursion.
 
     For layers whose buffers wait for all sequences, where no sum of cycles says what sets the
     pace. The first steps are left out, until all layers have repeated themselves.
     """
     block = 1 if sequences > 1 else math.lcm(*(place.pace.block for place in places))
+    first = max(place.reads.first for place in places)
     rounds = _SETTLED * len(places)
     while True:
-        runs = wavefront(places, rounds * block, sequences, from_input=True)
-        taken = [[own[k].take for own in runs] for k in range(0, len(runs[0]), block * sequences)]
-        for period in range(1, rounds // 4):
-            gains = {
-                after - before
-                for k in range(rounds // 2, rounds)
-                for before, after in zip(taken[k - period], taken[k], strict=True)
-            }
-            if len(gains) == 1:
-                return Fraction(gains.pop(), period * block * sequences)
+        steps = first + rounds * block
+        runs = wavefront(places, [steps], sequences)
+        found = [own for own, place in zip(runs, places, strict=True) if not place.reads.last]
+        starts = range(first * sequences, steps * sequences, block * sequences)
+        gain = _gain([[own[vector].take for own in found] for vector in starts])
+        if gain is not None:
+            return gain / (block * sequences)
         rounds *= 2
 
 
+def settled_sequence(places: Sequence[Place], steps: int) -> Fraction:
+    """Cycles from one sequence of ``steps`` steps to the next, of many back to back, to which
+    places settle that take one step after the other."""
+    count = _SETTLED if steps else 0
+    while count:
+        runs = wavefront(places, [steps] * count)
+        ends = [[run.end for run in own.values()] for own in runs if own]
+        each = [len(own) // count for own in ends]
+        gain = _gain(
+            [
+                [own[(k + 1) * n - 1] for own, n in zip(ends, each, strict=True)]
+                for k in range(count)
+            ]
+        )
+        if gain is not None:
+            return gain
+        count *= 2
+    return Fraction(0)
+
+
+def _gain(cycles: Sequence[Sequence[int]]) -> Fraction | None:
+    """Cycles from a row to the next where the second half repeats itself in all columns."""
+    count = len(cycles)
+    for period in range(1, count // 4):
+        gains = {
+            after - before
+            for k in range(count // 2, count)
+            for before, after in zip(cycles[k - period], cycles[k], strict=True)
+        }
+        if len(gains) == 1:
+            return Fraction(gains.pop(), period)
+    return None
+
+
 _SETTLED = 16
-"""Rounds a layer after which a stage is first looked at."""
+"""Rounds a place, or sequences, after which they are first looked at."""
