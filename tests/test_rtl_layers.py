@@ -18,7 +18,7 @@ from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
 
 from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
-from rnnhw.cells import GRU, LSTM, Elman, Last, Linear, Window
+from rnnhw.cells import GRU, LSTM, Elman, Last, Linear, Mean, Residual, Window
 from rnnhw.dataflow import Formats, Node, StepBuilder
 from rnnhw.design import Design, load
 from rnnhw.errors import DesignError
@@ -171,6 +171,26 @@ def test_machine_and_emitter_ask_one_function_about_time(name: str) -> None:
     assert told[0].startswith(obstacle)
     with pytest.raises(DesignError, match=f"{re.escape(told[0])} cannot be emitted as Verilog"):
         emit_network("net", network, machine, parameters)
+
+
+SHORT = [
+    [Linear(1, name="a"), Mean(divide=False), Linear(20, name="o")],
+    [Elman(2, name="a"), Mean(divide=True), Linear(20, name="o")],
+    [Linear(1, name="a"), Last(), Linear(20, name="o")],
+    [Mean(divide=False), Linear(9, name="o")],
+    [Residual([Linear(2, name="a")]), Window(2), Last(), Linear(20, name="o")],
+]
+
+
+@simulated
+@pytest.mark.parametrize("layers", SHORT, ids=repr)
+def test_short_sequences_wait_for_what_runs_once(layers, tmp_path: Path) -> None:
+    """A result that is a cycle behind its source needs room that the reader has not told yet."""
+    r = random.Random(3)
+    formats = draw_formats(r)
+    network = Design(layers=layers, formats=formats, inputs=2, max_steps=9).network
+    batch = draw_batch(r, network, steps=2, sequences=9)
+    assert_equal_in_verilog(Case(network, {}, draw_parameters(r, network), batch), tmp_path)
 
 
 # --- a matrix of structures, cells, sizes and lanes ----------------------------------------------

@@ -766,9 +766,10 @@ def test_the_sequences_of_a_stream_need_not_be_equally_long() -> None:
     a, total, out = (layer.cycles for layer in machine.layers)
     assert out > 2 * a
     # One step, then three while the head works on it; two more wait until it has taken the others.
+    # Behind a sequence there is a cycle until it is known whether its sum has room.
     first = 3 + a + total + out
-    second = max(first, 3 + 4 * a + total) + out
-    third = max(second, 3 + 6 * a + total) + out
+    second = max(first, 3 + (a + 1) + 3 * a + total) + out
+    third = max(second, 3 + (a + 1) + (3 * a + 1) + 2 * a + total) + out
     assert output_cycles(design.network, machine, [1, 3, 2]) == [first - 1, second - 1, third - 1]
 
 

@@ -36,7 +36,6 @@ __all__ = [
 
 _COUNT_CYCLES = 1  # the number of steps leaves one cycle behind the last element
 
-
 _EMITTED = time_table(
     {Source: True, Scan: True, Window: True, Last: True, Total: True, Steps: True, Reverse: False}
 )

@@ -106,7 +106,6 @@ class _Wave:
         self._sequences = sequences
         self._vectors = [self._vectors_of(place.reads, lengths) for place in places]
         self._courses = [place.pace.course() for place in places]
-        self._ends = [0] * len(places)
         self.runs: list[dict[int, Run]] = [{} for _ in places]
         self._readers: list[list[tuple[int, Edge]]] = [[] for _ in places]
         for index in reversed(range(len(places))):
@@ -141,17 +140,11 @@ class _Wave:
             return False
         try:
             ready = [self._arrival(place, vector) for vector in vectors]
-            slots = [] if place.open else self._slots(index, vectors)
+            free = 0 if place.open else self._free(index, vectors)
         except _UnknownError:
             return False
-        at, free = max(self._ends[index], *ready), 0
-        for came, taken in sorted(slots):
-            # What comes later than this starts is not in its way.
-            if came <= at:
-                at, free = max(at, taken), max(free, taken)
         for vector, run in zip(vectors, self._courses[index].run(ready, free), strict=True):
             runs[vector] = run
-            self._ends[index] = run.end
         return True
 
     def _run(self, index: int, vector: int) -> Run:
@@ -167,52 +160,51 @@ class _Wave:
         """When all of a vector has arrived."""
         return max((self._full(edge, vector) for edge in place.reads.edges), default=0)
 
-    def _slots(self, index: int, vectors: Sequence[int]) -> list[tuple[int, int]]:
-        """When the vectors came that lie where these will go, and when they no longer do."""
-        found = []
+    def _free(self, index: int, vectors: Sequence[int]) -> int:
+        """When all readers have room for the vectors."""
+        free = 0
         for reader, edge in self._readers[index]:
             held = 1
             if self._sequences == 1:
                 held = math.lcm(self._places[index].pace.block, self._places[reader].pace.block)
             for vector in vectors:
                 if held > 1:
-                    found += self._in_blocks(reader, vector, held)
+                    room = self._in_blocks(reader, vector, held)
                 elif edge.window:
-                    found += self._in_ring(index, reader, edge, vector)
+                    room = self._in_ring(index, reader, vector)
                 else:
-                    found += self._in_turn(reader, edge, vector)
-        return found
+                    room = self._in_turn(reader, vector)
+                free = max(free, room)
+        return free
 
-    def _in_blocks(self, reader: int, vector: int, held: int) -> list[tuple[int, int]]:
+    def _in_blocks(self, reader: int, vector: int, held: int) -> int:
+        """Room in a buffer of so many vectors, once the reader has taken the first of another."""
         reads = self._places[reader].reads
-        start = ((vector - reads.first) // held - 1) * held
-        if reads.last or start < 0:
-            return []
-        return [(0, self._run(reader, start + reads.first).take)]
+        start = (vector // held - 1) * held
+        return 0 if reads.last or start < reads.first else self._run(reader, start).take
 
-    def _in_turn(self, reader: int, edge: Edge, vector: int) -> list[tuple[int, int]]:
+    def _in_turn(self, reader: int, vector: int) -> int:
+        """Room in a buffer of one vector, once the reader has taken the last that was there."""
         own = self._vectors[reader]
         if self._sequences > 1:
             before = vector - self._sequences
-            if not own or before < own[0] or self._places[reader].reads.last:
-                return []
+            there = bool(own) and before >= own[0] and not self._places[reader].reads.last
         else:
-            position = bisect_left(own, vector)
-            if not position:
-                return []
-            before = own[position - 1]
-        return [(self._full(edge, before), self._run(reader, before).take)]
+            position = bisect_left(own, vector) - 1
+            there, before = position >= 0, own[max(position, 0)] if own else 0
+        return self._run(reader, before).take if there else 0
 
-    def _in_ring(self, index: int, reader: int, edge: Edge, vector: int) -> list[tuple[int, int]]:
+    def _in_ring(self, index: int, reader: int, vector: int) -> int:
+        """Room in a window, once the reader has started on it or, where the last vector filled
+        none, ended what it worked on."""
         written, own = self._vectors[index], self._vectors[reader]
         position = bisect_left(written, vector) - self._sequences
         if position < 0:
-            return []
-        before = written[position]
-        came, read = self._full(edge, before), bisect_left(own, before)
-        if read < len(own) and own[read] == before:
-            return [(came, self._run(reader, before).take)]
-        return [(came, self._run(reader, own[read - 1]).end)] if read else []
+            return 0
+        read = bisect_left(own, written[position])
+        if read < len(own) and own[read] == written[position]:
+            return self._run(reader, own[read]).take
+        return self._run(reader, own[read - 1]).end if read else 0
 
 
 def longest_wait(places: Sequence[Place]) -> int:

@@ -213,7 +213,7 @@ class _Top:
                 "y_data": f"{stream.name}_data",
             },
         )
-        return self._single(source, stream)
+        return self._single(source, stream, behind=True)
 
     def _steps(self, node: Steps) -> _Stream:
         (source,) = node.sources
@@ -236,11 +236,13 @@ class _Top:
                 "y_data": f"{stream.name}_data",
             },
         )
-        return self._single(source, stream)
+        return self._single(source, stream, behind=True)
 
-    def _single(self, source: TimeNode, stream: _Stream) -> _Stream:
-        """A stream of one vector a sequence; its reader's room is its source's."""
+    def _single(self, source: TimeNode, stream: _Stream, *, behind: bool = False) -> _Stream:
+        """A stream of one vector a sequence; its reader's room is its source's. Where it is a cycle
+        ``behind`` its source, the reader does not know yet of what is on its way."""
         for flag in ("first", "last"):
             self._module.add(f"assign {stream.name}_{flag} = 1'b1;")
-        self._ready[source].append(f"{stream.name}_ready")
+        room = f"{stream.name}_ready"
+        self._ready[source].append(f"({room} & ~{stream.name}_valid)" if behind else room)
         return stream
