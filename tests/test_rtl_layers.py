@@ -183,7 +183,9 @@ SHORT = [
 
 
 @simulated
-@pytest.mark.parametrize("layers", SHORT, ids=repr)
+@pytest.mark.parametrize(
+    "layers", SHORT, ids=lambda layers: " ".join(type(layer).__name__ for layer in layers)
+)
 def test_short_sequences_wait_for_what_runs_once(layers, tmp_path: Path) -> None:
     """A result that is a cycle behind its source needs room that the reader has not told yet."""
     r = random.Random(3)
