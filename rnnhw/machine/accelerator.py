@@ -143,7 +143,7 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
     """
     if not any(isinstance(node, Scan | Total) for node in network.nodes):
         raise DesignError(
-            "no layer computes anything: there is no accelerator", "add one, such as Linear(4)"
+            "no layer computes anything: there is no accelerator", "add one that does"
         )
     chosen = _lanes(network, lanes)
     exact = not isinstance(lanes, int)
