@@ -15,6 +15,7 @@ __all__ = [
     "address_bits",
     "ancestors",
     "is_ordered",
+    "places",
     "settled",
     "stored_vectors",
     "tensors_behind",
@@ -108,6 +109,15 @@ def stored_vectors(vector: Node) -> list[Node]:
     if isinstance(vector, Gather):
         return [found for part in vector.parts for found in stored_vectors(part)]
     return [vector]
+
+
+def places(vector: Node) -> tuple[tuple[Node, int], ...]:
+    """For each element of ``vector`` the stored vector that holds it, and its index there."""
+    vector = unwired(vector)
+    if isinstance(vector, Gather):
+        joined = [place for part in vector.parts for place in places(part)]
+        return tuple(joined[index] for index in vector.indices)
+    return tuple((vector, index) for index in range(vector.units))
 
 
 def is_ordered(vector: Node) -> bool:

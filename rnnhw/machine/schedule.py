@@ -28,6 +28,7 @@ from rnnhw.dataflow import (
     operation_table,
     unwired,
 )
+from rnnhw.machine.memory import stored_vectors
 from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.numerics import Rounding
 
@@ -95,7 +96,7 @@ class Schedule:
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
         for product in (*self.plan.products, *self.plan.transforms):
-            yield product.vector
+            yield from stored_vectors(product.vector)
 
     def _visit(self, value: Value, reader: Value | None) -> None:
         known = value in self._readers
