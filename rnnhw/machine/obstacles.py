@@ -11,6 +11,7 @@ from rnnhw.machine.feeds import Feed
 from rnnhw.machine.orders import is_repeated, sources_of
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan, Rows
+from rnnhw.machine.roms import joined_by_unit
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Overflow
 
@@ -25,7 +26,7 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
         *obstacles_of_chains(plan, schedule.transformed_by_unit),
         *_of_rows(plan, phases),
         *_of_operations(plan, schedule),
-        *_of_results(plan),
+        *_of_results(plan, schedule),
     ]
     return list(dict.fromkeys(found))
 
@@ -131,7 +132,8 @@ def _name(plan: Plan, node: Node | Rows) -> str:
     return plan.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
 
 
-def _of_results(plan: Plan) -> Iterator[tuple[str, str]]:
-    for node in (*plan.results, *plan.passed):
+def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
+    turned = [source.node for each in joined_by_unit(schedule) for source in sources_of(each)]
+    for node in (*plan.results, *plan.passed, *filter(plan.formed, turned)):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
             yield plan.graph.signal(node), "results of several gates at once"

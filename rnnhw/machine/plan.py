@@ -231,8 +231,27 @@ class Plan:
                 found = max(found, self.phase(node.start) if node.start else 0)
             else:
                 found = max((self.phase(operand) for operand in node.operands), default=0)
+                found += self._turns(node)
             self._phases[node] = found
         return self._phases[node]
+
+    def _turns(self, node: Node) -> bool:
+        """Whether operations read results of the step in another order, or joined: then all of them
+        have to be there."""
+        if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
+            return False
+        alone = len(node.parts) == 1
+        slices = alone and (node.in_order and len(set(node.indices)) == node.units)
+        return not slices and node.parts[0].units > 1 and self._read_by_unit(node)
+
+    def _read_by_unit(self, node: Node) -> bool:
+        """Whether something else than the columns of products reads ``node``."""
+        return node in self._ends or any(
+            self._read_by_unit(reader)
+            if isinstance(reader, Gather)
+            else not isinstance(reader, Matvec) or unwired(reader.vector) is not node
+            for reader in self._readers.get(node, [])
+        )
 
     def vector_phase(self, vector: Node) -> int:
         """The first phase that can read ``vector`` as a whole."""
