@@ -142,9 +142,10 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
                 parts = dict(node.values)
                 node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
             if plan.formed(node):
-                name = f"{node.name} by unit"
-                memory = _buffer(name, MemoryKind.VECTORS, node, banks=1)
-                found[name] = Held(replace(memory, rewritten=True))
+                name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
+                depth = 1 << address_bits(plan.widths[_phase(plan, value.node)])
+                memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
+                found[name] = Held(memory)
     yield from found.values()
 
 
