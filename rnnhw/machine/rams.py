@@ -21,11 +21,11 @@ from rnnhw.machine.memory import (
 )
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.phases import Phase
-from rnnhw.machine.plan import Part, Plan, Rows
+from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.machine.roms import joined_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
-__all__ = ["rams_of", "read_late"]
+__all__ = ["crossing", "phase_of", "rams_of", "read_late"]
 
 
 def _buffer(name: str, kind: MemoryKind, node: Node, *, banks: int = 2) -> Memory:
@@ -79,12 +79,29 @@ def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
     written = {state: plan.phase(new) for state, new in plan.graph.updates}
     return frozenset(
         value.node
-        for reader in schedule.values
-        if not isinstance(reader.node, Gather)
-        for value in plan.operands(reader)
-        if isinstance(value.node, State)
-        and _phase(plan, reader.node) > written.get(value.node, _phase(plan, reader.node))
+        for value, phase in _reads(plan, schedule)
+        if isinstance(value.node, State) and phase > written[value.node]
     )
+
+
+def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
+    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    for reader in schedule.values:
+        if not isinstance(reader.node, Gather):
+            for value in plan.operands(reader):
+                yield value, phase_of(plan, reader.node)
+    for value in plan.values(plan.graph.output):
+        yield value, plan.last_phase
+
+
+def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
+    """Results of one phase that a later phase reads unit by unit, in their own order."""
+    found: dict[Value, None] = {}
+    for value, phase in _reads(plan, schedule):
+        formed = isinstance(value.node, Rows) or plan.formed(value.node)
+        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
+            found[value] = None
+    return list(found)
 
 
 def _joined(plan: Plan, vector: Gather) -> Iterator[Held]:
@@ -124,28 +141,23 @@ def _fed(
         yield Held(memory, bits)
 
 
-def _phase(plan: Plan, node: Node | Rows) -> int:
+def phase_of(plan: Plan, node: Node | Rows) -> int:
+    """The phase in which a node or rows are computed."""
     return node.phase if isinstance(node, Rows) else plan.phase(node)
 
 
 def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    """Results of one phase that a later phase reads unit by unit."""
+    """Memories of results of one phase that a later phase reads unit by unit."""
     found: dict[str, Held] = {}
-    for reader in schedule.values:
-        for value in plan.operands(reader):
-            node = value.node
-            if _phase(plan, reader.node) <= _phase(plan, node):
-                continue
-            if isinstance(node, Gather) or isinstance(reader.node, Gather):
-                continue
-            if isinstance(node, Rows):
-                parts = dict(node.values)
-                node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
-            if plan.formed(node):
-                name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
-                depth = 1 << address_bits(plan.widths[_phase(plan, value.node)])
-                memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
-                found[name] = Held(memory)
+    for value in crossing(plan, schedule):
+        node = value.node
+        if isinstance(node, Rows):
+            parts = dict(node.values)
+            node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
+        name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
+        depth = 1 << address_bits(plan.widths[phase_of(plan, value.node)])
+        memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
+        found[name] = Held(memory)
     yield from found.values()
 
 

@@ -8,7 +8,8 @@ slice becomes the product of its rows, and what continues it shares them.
 
 *Orders.* Dense columns may come in any order: a product of a permuted vector is one of the vector
 with its weights permuted, a product of joined vectors one of each. What keeps all elements of a
-vector in their order is the vector.
+vector in their order is the vector. Words of neighbours can only be made of elements that come in
+order: what reads a permuted or joined vector by words reads a copy.
 
 *Transforms.* Gates that each transform one vector read one transform, with the casts behind it.
 """
@@ -21,9 +22,9 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.dataflow import Add, Cast, Gather, Input, Matvec, Node, StepGraph, Tensor, unwired
+from rnnhw.dataflow import Add, Cast, Clamp, Gather, Input, Matvec, Node, StepGraph, Tensor, unwired
 from rnnhw.machine.memory import places
-from rnnhw.structures import Dense, FastWalshHadamard, WalshHadamardStage
+from rnnhw.structures import ButterflyStage, Dense, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["rebuilt", "regrouped", "tensor_values"]
 
@@ -32,7 +33,7 @@ def regrouped(graph: StepGraph) -> StepGraph:
     """``graph`` with dense products split that are read in slices which products continue, and
     addends between exact products of one row behind the last of them, equal transforms one, and
     dense products of permuted or joined vectors as products of these."""
-    graph = _ordered(_merged(_plain(graph)))
+    graph = _gathered(_ordered(_merged(_plain(graph))))
     while slices := _sliced(graph):
         graph = _split(graph, slices)
     while product := _interrupted(graph):
@@ -240,6 +241,40 @@ def _columns_by_source(node: Node) -> dict[Node, list[int]]:
     if any(len(own) != s.units or s.format.fraction != fraction for s, own in found.items()):
         return {}
     return {source: [own[k] for k in range(source.units)] for source, own in found.items()}
+
+
+def _gathered(graph: StepGraph) -> StepGraph:
+    """Transforms and butterfly stages read no permuted or joined vector, but an operation that
+    changes nothing in it, element by element."""
+    copies: dict[Node, Node] = {}
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        if not isinstance(node, Matvec) or not isinstance(node.structure, _BY_WORD):
+            return [node]
+        vector = unwired(node.vector)
+        if not isinstance(vector, Gather):
+            return [node]
+        made: list[Node] = []
+        if vector not in copies:
+            a = new[vector]
+            copies[vector] = Clamp(
+                name=f"{vector.name}.copy",
+                units=a.units,
+                format=a.format,
+                interval=a.interval,
+                a=a,
+                low=None,
+                high=None,
+            )
+            made.append(copies[vector])
+        start = new[node.start] if node.start is not None else None
+        return [*made, replace(node, vector=copies[vector], start=start)]
+
+    return _live(_rewritten(graph, write))
+
+
+_BY_WORD = (FastWalshHadamard, WalshHadamardStage, ButterflyStage)
+"""Structures whose feeds read words of several elements."""
 
 
 def _by_source(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Constant, Gather, Lookup, Matvec, Node, State
+from rnnhw.dataflow import Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
@@ -262,14 +262,16 @@ def _shapes(
 
 # --- tables ------------------------------------------------------------------------------------
 def unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit."""
-    return [
+    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
+    read = [
         value.node
         for reader in schedule.values
         if not isinstance(reader.node, Gather)
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
     ]
+    output = unwired(schedule.plan.graph.output)
+    return [*read, output] if isinstance(output, Input | State) else read
 
 
 def joined_by_unit(schedule: Schedule) -> list[Gather]:

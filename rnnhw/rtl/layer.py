@@ -440,11 +440,11 @@ class _Layer:
         for vector in dict.fromkeys([*plan.passed, *self._units.handed]):
             if plan.phase(vector) == number:
                 yield _Sink(vector)
-        if plan.phase(plan.graph.output) == number:
+        if plan.last_phase == number:
             yield _Sink(plan.graph.output, output=True)
 
     def _value(self, node: Node) -> Value:
-        """The one value a unit that a sink's node is."""
+        """The one value of each unit that a sink's node is."""
         (value,) = self._draft.plan.values(node)
         return value
 
@@ -508,10 +508,11 @@ class _Layer:
             return counters[cycle]
 
         for sink, value in sinks:
+            width = (sink.state or sink.node).format.signed_width
             if sink.output:
                 module.add(
                     f"assign y_valid = {post.token(post.depth)};",
-                    f"assign y_data = {post.read(value, post.depth)};",
+                    f"assign y_data = {post.read(value, post.depth, width)};",
                     "assign y_first = first_step;",
                     f"assign y_last = {self._draft.inputs[0].name}_is_last;",
                 )
@@ -522,7 +523,7 @@ class _Layer:
                 module.add(
                     f"assign {feed}_we = {post.token(cycle)};",
                     f"assign {feed}_write_index = {counter(cycle)}_index;",
-                    f"assign {feed}_d = {post.read(value, cycle)};",
+                    f"assign {feed}_d = {post.read(value, cycle, width)};",
                 )
             self._units.write(target, post, value, cycle)
         for value in crossing:

@@ -133,9 +133,19 @@ class PostProcessor:
         self._last_token = max(self._last_token, cycle)
         return f"{self._token}[{cycle}]"
 
-    def read(self, value: Value, cycle: int) -> str:
-        """The net that holds ``value`` in ``cycle``; written on first use."""
-        return self._copy(self._net(value), cycle)
+    def read(self, value: Value, cycle: int, width: int) -> str:
+        """The net that holds ``value`` in ``cycle``, in ``width`` bits; written on first use."""
+        net = self._net(value)
+        name = self._copy(net, cycle)
+        if net.width == width:
+            return name
+        held = self._module.wire(f"{net.name}_of{width}", width)
+        if net.width > width:
+            self._module.add(f"assign {held} = {_low(name, width, net.width)};")
+        else:
+            extended = f"{{{width - net.width}{{{name}[{net.width - 1}]}}}}"
+            self._module.add(f"assign {held} = {{{extended}, {name}}};")
+        return held
 
     def finish(self) -> None:
         """Write the tokens that were used."""

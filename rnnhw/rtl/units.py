@@ -10,7 +10,7 @@ from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.plan import Part, Rows, Value
-from rnnhw.machine.rams import read_late
+from rnnhw.machine.rams import crossing, phase_of, read_late
 from rnnhw.machine.roms import joined_by_unit
 from rnnhw.numerics import Q
 from rnnhw.rtl.draft import Draft
@@ -73,26 +73,23 @@ class UnitMemories:
 
     def crossing(self, number: int) -> list[Value]:
         """Results of phase ``number`` that a later phase reads unit by unit."""
-        plan, found = self._draft.plan, dict[Value, None]()
-        for reader in self._draft.schedule.values:
-            if isinstance(reader.node, Gather):
-                continue
-            later = reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
-            for value in plan.operands(reader):
-                own = value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node)
-                formed = isinstance(value.node, Rows) or plan.formed(value.node)
-                formed = formed and value.node not in self._beside
-                if formed and own == number < later:
-                    found[value] = None
-        return list(found)
+        plan = self._draft.plan
+        return [
+            value
+            for value in crossing(plan, self._draft.schedule)
+            if number
+            == (value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node))
+        ]
 
     def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
         """Write ``value`` where it is read unit by unit, now or in a later phase."""
         if key not in self._wanted:
             return
         ram = self.ram(key)
+        width = _format(key).signed_width
         self._draft.module.add(
-            f"assign {ram}_we = {post.token(at)};", f"assign {ram}_d = {post.read(value, at)};"
+            f"assign {ram}_we = {post.token(at)};",
+            f"assign {ram}_d = {post.read(value, at, width)};",
         )
 
     @property
@@ -141,17 +138,13 @@ class UnitMemories:
             return self._rams[key]
         module = self._draft.module
         if isinstance(key, Value):
-            format: Q = (
-                key.node.word(key.part or Part.WHOLE)[0]
-                if isinstance(key.node, Rows)
-                else key.node.format
-            )
             named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
             units = self._draft.plan.widths[self._draft.plan.phase(named)]
             name = f"{named.name}{key.gate or ''}_by_unit"
         else:
-            format, units = key.format, key.units
+            units = key.units
             name = f"{key.name.removesuffix('.previous')}_by_unit"
+        format = _format(key)
         ram = module.fresh(name)
         self._rams[key] = ram
         self._advances[ram] = []
@@ -234,3 +227,12 @@ class UnitMemories:
             },
         )
         return q
+
+
+def _format(key: Value | Node) -> Q:
+    """The word of a state, or of a result for a later phase."""
+    if isinstance(key, Value) and isinstance(key.node, Rows):
+        return key.node.word(key.part or Part.WHOLE)[0]
+    node = key.node if isinstance(key, Value) else key
+    assert isinstance(node, Node)
+    return node.format

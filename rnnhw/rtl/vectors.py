@@ -131,7 +131,8 @@ class Vectors:
     def _written(self, name: str, node: Node, order: _Order) -> dict[str, str]:
         """What writes a memory, each element where it belongs."""
         ports = self.written_by(name, node)
-        return ports if order.kept else ports | self._placed(name, order, ports)
+        as_counted = order.kept and order.bits == address_bits(node.units)
+        return ports if as_counted else ports | self._placed(name, order, ports)
 
     def written_by(self, name: str, node: Node) -> dict[str, str]:
         """What writes the memory ``name`` of a vector, element by element in order."""
@@ -153,7 +154,7 @@ class Vectors:
         if source.first is not None:
             spare = bits - address_bits(source.node.units)
             counted = f"{{{spare}'b0, {ports['write_index']}}}" if spare else ports["write_index"]
-            place = f"{counted} + {bits}'d{source.first}"
+            place = f"{counted} + {bits}'d{source.first}" if source.first else counted
             return {"write_index": module.wire(f"{name}_place", bits, place, signed=False)}
         width = bits + source.partly
         words = [0 if p is None else p + (source.partly << bits) for p in source.places]
