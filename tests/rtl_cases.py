@@ -35,7 +35,11 @@ from rnnhw.structures import (
     Dense,
     Diagonal,
     Hadamard,
+    InterleavedBlocks,
     LowRank,
+    Monarch,
+    Permutation,
+    Product,
     Sum,
     UnitWeights,
 )
@@ -102,6 +106,10 @@ def draw_structure(r, n):
         BlockDiagonal(r.choice(divisors)),
         LowRank(r.randint(1, max(n // 2, 1))),
         UnitWeights(),
+        Monarch(r.choice(divisors)),
+        Monarch(r.choice(divisors)),
+        InterleavedBlocks(r.choice(divisors)),
+        draw_permutation(r, n),
     ]
     if n > 1 and n & (n - 1) == 0:
         neurons = r.choice([None, None, draw_activation(r)])
@@ -113,9 +121,21 @@ def draw_structure(r, n):
         width = r.randint(0, min(n - 1, 5))
         lower = r.randint(0, width)
         choices.append(CyclicBand(lower, width - lower))
-    if r.random() < 0.2:
+    style = r.random()
+    if style < 0.2:
         return Sum(r.choice(choices), r.choice(choices[:5]))
+    if style < 0.3:
+        return Product(r.choice(choices), draw_permutation(r, n))
+    if style < 0.35:
+        return Product(draw_permutation(r, n), r.choice(choices))
     return r.choice(choices)
+
+
+def draw_permutation(r, n):
+    """Units in any order."""
+    indices = list(range(n))
+    r.shuffle(indices)
+    return Permutation(indices)
 
 
 def draw_activation(r):

@@ -137,8 +137,6 @@ def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
     for node in (*plan.results, *plan.passed, *filter(plan.formed, turned)):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
             yield plan.graph.signal(node), "results of several gates at once"
-    if plan.graph.output.units != plan.widths[-1]:
-        yield (
-            plan.graph.signal(plan.graph.output),
-            "an output of another length than the last phase",
-        )
+    output = plan.graph.output
+    if output.units != plan.widths[-1]:
+        yield plan.graph.signal(output), "an output of another length than the last phase"

@@ -240,14 +240,12 @@ class Plan:
         have to be there."""
         if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
             return False
-        alone = len(node.parts) == 1
-        slices = alone and (node.in_order and len(set(node.indices)) == node.units)
-        return not slices and node.parts[0].units > 1 and self._read_by_unit(node)
+        return not _is_slice(node) and self._read_by_unit(node)
 
     def _read_by_unit(self, node: Node) -> bool:
-        """Whether something else than the columns of products reads ``node``."""
+        """Whether something else than the columns of products reads ``node``, or another order."""
         return node in self._ends or any(
-            self._read_by_unit(reader)
+            _is_slice(reader) and self._read_by_unit(reader)
             if isinstance(reader, Gather)
             else not isinstance(reader, Matvec) or unwired(reader.vector) is not node
             for reader in self._readers.get(node, [])
@@ -455,6 +453,12 @@ class Plan:
             else:
                 found.append(value)
         return found
+
+
+def _is_slice(node: Gather) -> bool:
+    """Whether it reads neighbours of one vector in order, or its only element for all."""
+    one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
+    return len(node.parts) == 1 and node.in_order and one
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

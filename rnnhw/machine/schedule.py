@@ -121,11 +121,11 @@ class Schedule:
         ]
 
     def _by_unit(self, value: Value) -> bool:
-        """Whether something other than the columns of a product reads a gather."""
+        """Whether an operation reads a gather; one of a gather reads what is behind that."""
         if value.node in {unwired(node) for node in self.plan.results}:
             return True
         return any(
-            reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
+            reader is not None and not isinstance(reader.node, Gather)
             for reader in self._readers[value]
         )
 

@@ -139,7 +139,9 @@ class PostProcessor:
         name = self._copy(net, cycle)
         if net.width == width:
             return name
-        held = self._module.wire(f"{net.name}_of{width}", width)
+        if net.constant:
+            name = self._module.wire(f"{self._prefix}constant", net.width, name)
+        held = self._module.wire(f"{name}_of{width}", width)
         if net.width > width:
             self._module.add(f"assign {held} = {_low(name, width, net.width)};")
         else:

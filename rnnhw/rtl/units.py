@@ -77,8 +77,7 @@ class UnitMemories:
         return [
             value
             for value in crossing(plan, self._draft.schedule)
-            if number
-            == (value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node))
+            if number == phase_of(plan, value.node)
         ]
 
     def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
