@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rnnhw.dataflow import Input, Matvec, Node, State
@@ -21,7 +20,7 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
     what)."""
     found = [
         *_of_columns(plan, phases),
-        *obstacles_of_chains(plan, schedule.transformed_by_unit),
+        *obstacles_of_chains(plan),
         *_of_rows(plan, phases),
         *_of_states(plan, schedule),
         *_of_operations(plan, schedule),
@@ -32,10 +31,6 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
 
 def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    read = Counter(s.vector for phase in phases for s in phase.segments)
-    for vector, times in read.items():
-        if times > 1 and plan.in_feed(vector):
-            yield plan.graph.signal(vector), "a transform that is read in several ways"
     for phase in phases:
         for segment in phase.segments:
             stored = isinstance(segment.vector, Input | State) or plan.needs_pass(segment.vector)
@@ -101,7 +96,10 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
-            if value.gate and isinstance(value.node, Input | State | Matvec):
+            stored = isinstance(value.node, Input | State)
+            if value.gate and (
+                stored or (isinstance(value.node, Node) and plan.in_feed(value.node))
+            ):
                 yield _name(plan, value.node), "a vector longer than those that it is used with"
 
 

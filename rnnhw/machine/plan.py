@@ -152,22 +152,28 @@ class Plan:
         if node in self._ends or not self._readers.get(node):
             return False
         return all(
-            self._only_swept(reader)
-            if isinstance(reader, Cast)
-            else isinstance(reader, Matvec)
-            and unwired(reader.vector) is node
-            and (reader.start is None or unwired(reader.start) is not node)
+            self._only_swept(reader) if isinstance(reader, Cast) else _sweeps(reader, node)
             for reader in self._readers[node]
         )
 
     def in_feed(self, vector: Node) -> bool:
-        """Whether ``vector`` is what the lanes' feed makes: a transform, or operations with
-        constants on the way out of one."""
+        """Whether ``vector`` is what the lanes' feed makes: a transform, or casts on the way out
+        of one."""
         vector = unwired(vector)
-        if isinstance(vector, Input | State | Constant | Matvec):
-            return self.is_transform(vector)
-        changing = [each for each in vector.operands if not self.is_constant(each)]
-        return bool(changing) and all(map(self.in_feed, changing))
+        return self.in_feed(vector.a) if isinstance(vector, Cast) else self.is_transform(vector)
+
+    @cached_property
+    def fed_by_unit(self) -> frozenset[Node]:
+        """What the lanes' feed makes and other operations than its own and products read, or the
+        step delivers."""
+        return frozenset(
+            node
+            for node in self._nodes
+            if self.in_feed(node)
+            and (
+                node in self._ends or any(not _sweeps(r, node) for r in self._readers.get(node, []))
+            )
+        )
 
     def leaves(self, node: Node) -> frozenset[type[Node]]:
         """The kinds of source that ``node`` is made from."""
@@ -409,10 +415,8 @@ class Plan:
             if value.part is Part.LATE:
                 return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
             return list(self.values(node.computed)) if node.computed is not None else []
-        if isinstance(node, Matvec):  # a transform: its result waits in memory
-            if node.start is None or node.weights is not None:  # else the lanes start from it
-                return []
-            return list(self.values(node.start))
+        if self.in_feed(node):  # its result waits in memory
+            return []
         if self.is_constant(node):
             return []
         if isinstance(node, Gather):
@@ -427,6 +431,14 @@ class Plan:
             else:
                 found.append(value)
         return found
+
+
+def _sweeps(reader: Node, node: Node) -> bool:
+    """Whether ``reader`` reads ``node`` as the vector of a product alone, or casts it."""
+    if isinstance(reader, Matvec):
+        start = reader.start
+        return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
+    return isinstance(reader, Cast)
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from rnnhw.dataflow import Constant, Input, Node, State, unwired
-from rnnhw.machine.chains import chains_of
+from rnnhw.machine.chains import Chain, chains_of
 from rnnhw.machine.memory import (
     Held,
     Memory,
@@ -71,7 +71,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, phases)
+    yield from _transform_buffers(plan, schedule, phases)
 
 
 def _fed(
@@ -119,13 +119,37 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     yield from found.values()
 
 
-def _transform_buffers(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
-    """Two buffers of words of F elements for each chain, as wide as its widest vector."""
+def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
+    the result for each of its readers but one. A vector that arrives while they are at work waits
+    in words of its own."""
     shapes = {each.node: each for phase in phases for each in phase.transforms}
-    for chain in chains_of(plan):
+    chains = chains_of(plan)
+    for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
         group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
         memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
-        yield Held(memory, _bits(plan, origin))
+        arrives = isinstance(origin, Input)
+        yield Held(memory, () if arrives else _bits(plan, origin))
+        if arrives:
+            arrival = f"{origin.name} before {name}"
+            words = _buffer(arrival, MemoryKind.VECTORS, origin, word=shape.width)
+            yield Held(words, _bits(plan, origin))
+        copies = _readers(chain, chains, schedule, phases) - 1
+        if copies > 0:
+            width = shape.width * chain.element_bits
+            results = f"{name} result"
+            yield Held(Memory(results, MemoryKind.VECTORS, shape.words, width, copies=copies))
+
+
+def _readers(
+    chain: Chain, chains: Sequence[Chain], schedule: Schedule, phases: Sequence[Phase]
+) -> int:
+    """How many feeds, post-processors and other chains read what a chain makes."""
+    vector = chain.vectors[-1]
+    feeds = sum(each.vector is vector for phase in phases for each in phase.segments)
+    others = sum(each.origin is vector for each in chains)
+    by_unit = sum(vector in schedule.fed_by_unit(number) for number in range(len(phases)))
+    return feeds + others + by_unit

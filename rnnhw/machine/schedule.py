@@ -8,7 +8,6 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
@@ -65,7 +64,7 @@ LATENCY = operation_table(
         Input: _cycles(0),
         State: _cycles(0),
         Constant: _cycles(0),
-        Matvec: _cycles(1),  # a transform's start, added to the stored result
+        Matvec: _cycles(0),
         Add: _cycles(1),
         Subtract: _cycles(1),
         Multiply: _cycles(2),
@@ -128,22 +127,34 @@ class Schedule:
             for reader in self._readers[value]
         )
 
-    @cached_property
-    def transformed_by_unit(self) -> frozenset[Matvec]:
-        """The transforms whose results the post-processor reads unit by unit."""
-        found: set[Matvec] = set()
+    def fed_by_unit(self, phase: int) -> frozenset[Node]:
+        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        plan = self.plan
+        roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
+        pending = [value for root in roots for value in plan.values(root)]
+        made = [value for value in self._readers if self._formed_in(value) == phase]
+        pending += [value for value in made if not self._fed(value)]
+        found: set[Node] = set()
         seen: set[Value] = set()
-        roots = (*self.plan.results, *self.plan.passed)
-        pending = [value for root in roots for value in self.plan.values(root)]
         while pending:
             value = pending.pop()
             if value in seen:
                 continue
             seen.add(value)
-            pending += self.plan.operands(value)
-            if isinstance(value.node, Matvec) and self.plan.is_transform(value.node):
+            if isinstance(value.node, Node) and self._fed(value):
                 found.add(value.node)
+            elif self._formed_in(value) in (None, phase):
+                pending += plan.operands(value)
         return frozenset(found)
+
+    def _fed(self, value: Value) -> bool:
+        return isinstance(value.node, Node) and self.plan.in_feed(value.node)
+
+    def _formed_in(self, value: Value) -> int | None:
+        """The phase whose accumulators ``value`` is made from last; None without any."""
+        if isinstance(value.node, Rows):
+            return value.node.phase
+        return self.plan.phase(value.node) if self.plan.formed(value.node) else None
 
     @property
     def reads_inputs_by_unit(self) -> bool:

@@ -103,9 +103,9 @@ class _Layer:
         self._arrivals()
         stages = self._transforms.write()
         self._multiply([*stages, *self._columns.write(self._transforms)])
-        self._transforms.finish()
         self._results()
         self._units.finish()
+        self._transforms.finish()
         self._draft.module.ignore_unread("row_early_sum")
 
     def _ports(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rnnhw.dataflow import Input, Matvec, Node, State, unwired
+from rnnhw.dataflow import Input, Node, State, unwired
 from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.plan import Part, Rows, Value
@@ -20,7 +20,7 @@ class UnitMemories:
     """Writes those memories of a layer. ``transformed(node, advance)`` gives the net with the
     current unit's element of a transform that ``advance`` moves on."""
 
-    def __init__(self, draft: Draft, transformed: Callable[[Matvec, str], str]) -> None:
+    def __init__(self, draft: Draft, transformed: Callable[[Node, str], str]) -> None:
         self._draft = draft
         self._transformed = transformed
         self._rams: dict[Value | Node, str] = {}
@@ -73,7 +73,7 @@ class UnitMemories:
             return self._unit_rom(node, value.gate, units, advance)
         if isinstance(node, Input):
             return self._unit_input(node, advance)
-        if isinstance(node, Matvec):
+        if isinstance(node, Node) and self._draft.plan.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
