@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rnnhw.dataflow import Cast, Input, Matvec, Node, State, unwired
 from rnnhw.machine.plan import Plan
+from rnnhw.structures import FastWalshHadamard
 
 __all__ = ["Chain", "chains_of", "obstacles_of_chains"]
 
@@ -44,9 +45,11 @@ class Chain:
 
     @property
     def element_bits(self) -> int:
-        """Bits of an element of the buffers, as a signed number of any of the vectors."""
-        formats = (vector.format for vector in (self.origin, *self.vectors))
-        return max(format.signed_width for format in formats)
+        """Bits of an element of the buffers, as a signed number of any of the vectors, or of what
+        lies between the stages of a whole transform: a bit less than its exact result."""
+        vectors = [vector.format.signed_width for vector in (self.origin, *self.vectors)]
+        whole = [n for n in self.transforms if isinstance(n.structure, FastWalshHadamard)]
+        return max(*vectors, *(node.format.signed_width - 1 for node in whole))
 
     @property
     def operand_bits(self) -> int:

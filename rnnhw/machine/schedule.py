@@ -207,7 +207,7 @@ class Schedule:
 
     def _serial_cast(self, value: Value) -> bool:
         """Whether ``value`` is a cast that all gates share in front of the gate registers."""
-        if not isinstance(value.node, Cast):
+        if not isinstance(value.node, Cast) or self._fed(value):
             return False
         source = self.plan.operands(value)[0]
         return (

@@ -331,9 +331,9 @@ class _Layer:
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
         module = self._draft.module
-        module.add("reg [4:1] passing;")
-        module.add("always @(posedge clk) passing <= rst ? 4'b0 : {passing[3:1], last_column};")
-        module.add("assign sums_valid = passing[4];", f"assign sums = {width}'b0;")
+        module.add("reg [4:1] alone;")
+        module.add("always @(posedge clk) alone <= rst ? 4'b0 : {alone[3:1], last_column};")
+        module.add("assign sums_valid = alone[4];", f"assign sums = {width}'b0;")
         self._drain(width)
 
     def _drain(self, width: int) -> None:
