@@ -75,18 +75,19 @@ def _handed(plan: Plan, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
     return None
 
 
-def _read(plan: Plan) -> dict[Matvec, dict[Node, list[Matvec]]]:
-    """The vectors that each transform hands on, with the products and transforms that read
-    them; post-processors may read them too."""
-    found: dict[Matvec, dict[Node, list[Matvec]]] = {node: {} for node in plan.transforms}
+def _read(plan: Plan) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+    """The vector that each transform hands on, with the products and transforms that read it;
+    post-processors may read it too."""
+    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
     for vector in plan.fed_by_unit:
         source = _handed(plan, vector)
-        if source is not None:
-            found[source[0]][unwired(vector)] = []
+        assert source is not None
+        found[source[0]] = vector, []
     for product in (*plan.products, *plan.transforms):
         source = _handed(plan, product.vector)
         if source is not None:
-            found[source[0]].setdefault(unwired(product.vector), []).append(product)
+            _, readers = found[source[0]]
+            found[source[0]] = unwired(product.vector), [*readers, product]
     return found
 
 
@@ -104,7 +105,7 @@ def chains_of(plan: Plan) -> list[Chain]:
         vectors: list[Node] = []
         node: Matvec | None = head
         while node is not None:
-            vector = next(iter(read[node]), node)
+            vector, _ = read[node]
             source = _handed(plan, vector)
             assert source is not None
             transforms.append(node)
@@ -118,29 +119,21 @@ def chains_of(plan: Plan) -> list[Chain]:
 
 
 def _follower(
-    plan: Plan, read: dict[Matvec, dict[Node, list[Matvec]]], node: Matvec
+    plan: Plan, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
 ) -> Matvec | None:
     """The transform that alone reads ``node``."""
-    readers = [reader for own in read[node].values() for reader in own]
-    alone = len(readers) == 1 and not plan.fed_by_unit.intersection(read[node])
+    vector, readers = read[node]
+    alone = len(readers) == 1 and vector not in plan.fed_by_unit
     return readers[0] if alone and readers[0] in read else None
 
 
 def obstacles_of_chains(plan: Plan) -> Iterator[tuple[str, str]]:
     """What of the chains has no Verilog."""
     signal = plan.graph.signal
-    for node, vectors in _read(plan).items():
-        if len(vectors) > 1:
-            yield signal(node), "a transform with several casts behind it"
-        if node.weights is None and (node.start is not None or _casts_inside(node)):
-            yield signal(node), "a transform onto a start, or with casts inside"
+    for node in plan.transforms:
         if node.accumulator is not None and not node.accumulator.signed:
             yield signal(node), "an unsigned accumulator"
     for chain in chains_of(plan):
         stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)
         if not stored and not chain.made:
             yield signal(chain.origin), "a transform of a permuted or joined vector"
-
-
-def _casts_inside(node: Matvec) -> bool:
-    return node.product_cast_changes or node.accumulator is not None

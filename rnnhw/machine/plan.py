@@ -25,6 +25,7 @@ from rnnhw.dataflow import (
     StepGraph,
     unwired,
 )
+from rnnhw.machine.parting import parted
 from rnnhw.machine.regrouping import regrouped
 from rnnhw.machine.writeback import Kept, written_back
 from rnnhw.numerics import Q, interval_format
@@ -98,7 +99,7 @@ class Plan:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph, self.kept = written_back(regrouped(graph))
+        self.graph, self.kept = written_back(parted(regrouped(graph)))
         self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}

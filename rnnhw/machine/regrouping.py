@@ -6,18 +6,21 @@ slice becomes the product of its rows, and what continues it shares them.
 
 *Addends.* What is added to an exact sum between two products of a row is added behind both.
 
-*Transforms.* Gates that each transform one vector read one transform, with the casts behind it.
+*Transforms.* What a transform without weights starts from is added behind it. Gates that each
+transform one vector read one transform, with the casts behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.dataflow import Add, Cast, Gather, Matvec, Node, StepGraph, Tensor, unwired
+from rnnhw.numerics import interval_format
 from rnnhw.structures import Dense, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["rebuilt", "regrouped", "tensor_values"]
@@ -26,7 +29,7 @@ __all__ = ["rebuilt", "regrouped", "tensor_values"]
 def regrouped(graph: StepGraph) -> StepGraph:
     """``graph`` with dense products split that are read in slices which products continue, and
     addends between exact products of one row behind the last of them, and equal transforms one."""
-    graph = _merged(graph)
+    graph = _merged(_unstarted(graph))
     while slices := _sliced(graph):
         graph = _split(graph, slices)
     while product := _interrupted(graph):
@@ -183,6 +186,44 @@ def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
 
 
 # --- transforms --------------------------------------------------------------------------------
+def _unstarted(graph: StepGraph) -> StepGraph:
+    """Transforms without weights from zero, and what they started from added behind them."""
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        if not _fixed(node) or node.start is None:
+            return [node]
+        vector, start = new[node.vector], new[node.start]
+        fraction, term = node.product_format
+        bounds = node.structure.bounds(node.units, vector.units, term, vector.interval)
+        terms = replace(
+            node,
+            name=f"{node.name}.terms",
+            format=interval_format(*bounds, fraction),
+            interval=bounds,
+            vector=vector,
+            start=None,
+        )
+        total = Add(
+            name=node.name,
+            units=node.units,
+            format=node.format,
+            interval=node.interval,
+            role=node.role,
+            a=start,
+            b=terms,
+        )
+        return [terms, total]
+
+    return _rewritten(graph, write)
+
+
+def _fixed(node: Node) -> TypeGuard[Matvec]:
+    """Whether ``node`` is a transform without weights."""
+    return isinstance(node, Matvec) and isinstance(
+        node.structure, FastWalshHadamard | WalshHadamardStage
+    )
+
+
 def _merged(graph: StepGraph) -> StepGraph:
     """Transforms without weights of one vector become one, with equal casts behind them."""
     nodes: list[Node] = []
@@ -206,9 +247,7 @@ def _merged(graph: StepGraph) -> StepGraph:
 
 def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
     """What is equal in two transforms, or casts behind transforms, that give the same."""
-    if isinstance(node, Matvec) and isinstance(
-        node.structure, FastWalshHadamard | WalshHadamardStage
-    ):
+    if _fixed(node):
         return node.structure, unwired(node.vector), node.start, node.format
     if isinstance(node, Cast) and node.a in fed:
         return node.a, node.format
