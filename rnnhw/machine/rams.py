@@ -20,7 +20,7 @@ from rnnhw.machine.memory import (
     stored_vectors,
 )
 from rnnhw.machine.phases import Phase
-from rnnhw.machine.plan import Part, Plan, Rows
+from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.machine.roms import permuted_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
@@ -66,7 +66,9 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
                 yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
-            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
+            copies = max(schedule.times_read_by_unit(node), 1)
+            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node, copies=copies)
+            yield Held(memory, _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
@@ -103,7 +105,7 @@ def _phase(plan: Plan, node: Node | Rows) -> int:
 
 def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """Results of one phase that a later phase reads unit by unit."""
-    found: dict[str, Held] = {}
+    found: dict[Value, Held] = {}
     for reader in schedule.values:
         for value in plan.operands(reader):
             node = value.node
@@ -112,10 +114,11 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             if isinstance(node, Rows):
                 parts = dict(node.values)
                 node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
-            if plan.formed(node):
-                name = f"{node.name} by unit"
-                memory = _buffer(name, MemoryKind.VECTORS, node, banks=1)
-                found[name] = Held(replace(memory, rewritten=True))
+            if plan.formed(node) and not plan.in_feed(node):
+                name = f"{node.name} by unit" + f" {value.gate}" * bool(value.gate)
+                depth = 1 << address_bits(plan.widths[plan.phase(node)])
+                memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width)
+                found[value] = Held(replace(memory, rewritten=True))
     yield from found.values()
 
 

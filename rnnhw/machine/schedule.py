@@ -90,6 +90,7 @@ class Schedule:
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
+        self._by_unit_reads: dict[int, frozenset[Value]] = {}
 
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
@@ -127,25 +128,43 @@ class Schedule:
             for reader in self._readers[value]
         )
 
-    def fed_by_unit(self, phase: int) -> frozenset[Node]:
-        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+    def read_by_unit(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads unit by unit of what no operation of the step's
+        post-processors made: inputs, states, constants, what the lanes' feed makes."""
+        if phase not in self._by_unit_reads:
+            self._by_unit_reads[phase] = frozenset(self._walked(phase))
+        return self._by_unit_reads[phase]
+
+    def _walked(self, phase: int) -> Iterator[Value]:
         plan = self.plan
         roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
         pending = [value for root in roots for value in plan.values(root)]
         made = [value for value in self._readers if self._formed_in(value) == phase]
         pending += [value for value in made if not self._fed(value)]
-        found: set[Node] = set()
         seen: set[Value] = set()
         while pending:
             value = pending.pop()
             if value in seen:
                 continue
             seen.add(value)
-            if isinstance(value.node, Node) and self._fed(value):
-                found.add(value.node)
+            source = not isinstance(value.node, Rows) and not plan.operands(value)
+            if source:
+                yield value
             elif self._formed_in(value) in (None, phase):
                 pending += plan.operands(value)
-        return frozenset(found)
+
+    def fed_by_unit(self, phase: int) -> frozenset[Node]:
+        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        return frozenset(
+            value.node
+            for value in self.read_by_unit(phase)
+            if isinstance(value.node, Node) and self.plan.in_feed(value.node)
+        )
+
+    def times_read_by_unit(self, node: Node) -> int:
+        """How many post-processors read ``node`` unit by unit, its gates counted apart."""
+        phases = range(self.plan.last_phase + 1)
+        return sum(value.node is node for phase in phases for value in self.read_by_unit(phase))
 
     def _fed(self, value: Value) -> bool:
         return isinstance(value.node, Node) and self.plan.in_feed(value.node)

@@ -106,7 +106,7 @@ class _Layer:
         self._results()
         self._units.finish()
         self._transforms.finish()
-        self._draft.module.ignore_unread("row_early_sum")
+        self._draft.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
 
     def _ports(self) -> None:
         module = self._draft.module

@@ -44,7 +44,10 @@ class _Word:
 
 
 class Transforms:
-    """Writes the chains of a layer, and gives their results to who reads them."""
+    """Writes the chains of a layer, and gives their results to who reads them.
+
+    ``read_by_unit`` are the nets of results unit by unit, of which not all bits need be read.
+    """
 
     def __init__(self, draft: Draft, columns: Columns) -> None:
         self._draft = draft
@@ -52,6 +55,7 @@ class Transforms:
         self._chains = chains_of(draft.plan)
         self._shapes = {t.node: t for phase in draft.phases for t in phase.transforms}
         self._delayed = 0
+        self.read_by_unit: list[str] = []
         self._readers: list[list[tuple[str, str]]] = [[] for _ in self._chains]
         self._passes: list[_Pass] = []
         self._periods: list[int] = []
@@ -560,6 +564,7 @@ class Transforms:
         on."""
         module, bits = self._draft.module, address_bits(node.units)
         name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
+        self.read_by_unit.append(name)
         index = module.wire(f"{name}_index", bits, signed=False)
         module.instance(
             "rnnhw_unit_index",

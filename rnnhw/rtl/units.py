@@ -38,7 +38,9 @@ class UnitMemories:
             later = reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
             for value in plan.operands(reader):
                 own = value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node)
-                formed = isinstance(value.node, Rows) or plan.formed(value.node)
+                formed = isinstance(value.node, Rows) or (
+                    plan.formed(value.node) and not plan.in_feed(value.node)
+                )
                 if formed and own == number < later:
                     found[value] = None
         return list(found)
