@@ -10,12 +10,12 @@ from typing import Literal
 
 from rnnhw.cost import estimate
 from rnnhw.design import Design
-from rnnhw.emitter import emission_of, lanes_of
+from rnnhw.emitter import emission_of, lanes_by_layer, machine_of
 from rnnhw.errors import UsageError
-from rnnhw.machine import accelerator
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.project import sources, write_project
+from rnnhw.rtl.resources import calibration
 from rnnhw.rtl.synthesis import FAMILIES, Cells, Family, Placed, place, required, synthesise
 
 __all__ = ["Resource", "Synthesis", "synthesise_design"]
@@ -52,7 +52,7 @@ class Resource:
 @dataclass(frozen=True, eq=False)
 class Synthesis:
     """What :func:`synthesise_design` found; ``clocks`` has an entry for every seed, ``tools`` the
-    programs with their versions and the synthesis command."""
+    programs with their versions and the synthesis command, ``notes`` what to know beside it."""
 
     design: Design
     profile: Fpga
@@ -60,7 +60,7 @@ class Synthesis:
     resources: tuple[Resource, ...]
     clocks: tuple[Placed, ...]
     tools: tuple[str, ...]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def synthesise_design(
@@ -87,12 +87,12 @@ def synthesise_design(
         raise UsageError(f"{seeds} seeds", "give a whole number, at least 1")
     device = _device(design, profile)
     family = _family(device)
+    machine = machine_of(design, lanes, device)
+    own = lanes_by_layer(machine)
     yosys = required("yosys")
     options = next((o for part, o in _DEVICES.items() if device.part.startswith(part)), None)
     routed = placed and family.router is not None and options is not None
     router = required(family.router) if routed and family.router else None
-    chosen = lanes_of(design, lanes)
-    machine = accelerator(design.network, chosen)
     emission = emission_of(design, machine)
     clocks: list[Placed] = []
     with tempfile.TemporaryDirectory(prefix="rnnhw-") as folder:
@@ -110,15 +110,20 @@ def synthesise_design(
     tools = [f"{yosys.version}, {family.command}"]
     if router is not None:
         tools.append(router.version)
-    note = "" if routed or not placed else f"nextpnr has no {device.title}: not placed"
+    notes = []
+    if placed and not routed:
+        notes.append(f"nextpnr has no {device.title}: not placed")
+    known = calibration(family.name)
+    if known is not None and known.release != yosys.release:
+        notes.append(f"LUTs are estimated for yosys {known.release}; this is {yosys.release}")
     return Synthesis(
         design,
         device,
-        {layer.name: layer.lanes for layer in machine.layers if layer.lanes},
-        _resources(design, device, chosen, cells),
+        own,
+        _resources(design, device, own, cells),
         tuple(clocks),
         tuple(tools),
-        note,
+        tuple(notes),
     )
 
 
@@ -146,7 +151,7 @@ def _family(device: Fpga) -> Family:
 
 
 def _resources(
-    design: Design, device: Fpga, lanes: int | Mapping[str, int], cells: Cells
+    design: Design, device: Fpga, lanes: Mapping[str, int], cells: Cells
 ) -> tuple[Resource, ...]:
     totals = estimate(design, device, lanes=lanes).totals
     rows = [

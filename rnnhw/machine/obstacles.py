@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rnnhw.dataflow import Input, Matvec, Node, State
 from rnnhw.machine.chains import obstacles_of_chains
@@ -15,9 +15,11 @@ from rnnhw.numerics import Overflow
 __all__ = ["obstacles"]
 
 
-def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[tuple[str, str]]:
+def obstacles(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int] = ()
+) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what)."""
+    what). ``windows`` are the positions of the inputs that join steps."""
     found = [
         *_of_columns(plan, phases),
         *obstacles_of_chains(plan),
@@ -25,6 +27,7 @@ def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[t
         *_of_states(plan, schedule),
         *_of_operations(plan, schedule),
         *_of_results(plan),
+        *_of_windows(plan, schedule, phases, windows),
     ]
     return list(dict.fromkeys(found))
 
@@ -111,3 +114,14 @@ def _of_results(plan: Plan) -> Iterator[tuple[str, str]]:
     for node in (*plan.results, *plan.passed):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
             yield plan.graph.signal(node), "results of several gates at once"
+
+
+def _of_windows(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int]
+) -> Iterator[tuple[str, str]]:
+    layer = plan.graph.layer
+    paired = [s.vector for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
+    if any(isinstance(vector, Input) and vector.position in windows for vector in paired):
+        yield layer, "a butterfly stage of a window over time"
+    if any(node.position in windows for node in schedule.inputs_by_unit):
+        yield layer, "a window over time that is read by unit"

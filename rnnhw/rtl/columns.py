@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rnnhw.dataflow import Input, Node, State
-from rnnhw.errors import DesignError
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.memory import address_bits
@@ -199,13 +198,8 @@ class Columns:
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
         banks = 1
         if isinstance(vector, Input):
+            assert vector.position not in self._draft.windows, "an obstacle"
             x = vector.name
-            if vector.position in self._draft.windows:
-                raise DesignError(
-                    f"{self._draft.plan.graph.layer}: a butterfly stage of a window over time "
-                    "cannot be emitted as Verilog",
-                    "rnnhw report still gives its modelled cycles",
-                )
             banks = 2
             written = {
                 "we": f"{x}_valid",

@@ -5,7 +5,7 @@ What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Node, State, StepGraph
@@ -15,7 +15,7 @@ from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.operands import stage_weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
-from rnnhw.machine.roms import bias_word
+from rnnhw.machine.roms import bias_word, common_start
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft, InputWindow
@@ -43,7 +43,7 @@ def emit_layer(
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
-    schedule, phases = _emittable(plan, lanes)
+    schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Numbers(plan, schedule, phases, lanes, parameters)
     draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
     _Layer(draft).write()
@@ -60,17 +60,19 @@ def outline_layer(
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
-    schedule, phases = _emittable(plan, lanes)
+    schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Shape(plan, schedule, phases, lanes)
     draft = Draft(Outline("layer"), plan, schedule, phases, numbers, windows or {})
     _Layer(draft).write()
     return draft.module
 
 
-def _emittable(plan: Plan, lanes: int) -> tuple[Schedule, tuple[Phase, ...]]:
+def _emittable(
+    plan: Plan, lanes: int, windows: Collection[int]
+) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
-    for where, what in obstacles(plan, schedule, phases):
+    for where, what in obstacles(plan, schedule, phases, windows):
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
@@ -418,9 +420,14 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        bits, shift = bias_word(self._draft.plan, self._draft.schedule, early=early)
+        plan, schedule = self._draft.plan, self._draft.schedule
+        bits, shift = bias_word(plan, schedule, early=early)
+        unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
         if not bits:
-            return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
+            return {"BIAS": 0, **unstored}
+        common = None if early else common_start(plan, schedule)
+        if common is not None:
+            return {"BIAS": 2, "BIAS_SHIFT": common, **unstored}
         words = [word >> shift for word in self._draft.numbers.biases(early=early)]
         file = self._draft.module.image(name, words, bits)
         return {
