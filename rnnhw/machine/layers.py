@@ -11,6 +11,7 @@ from rnnhw.dataflow import (
     Matvec,
     Multiply,
     StepGraph,
+    unwired,
 )
 from rnnhw.errors import DesignError
 from rnnhw.machine.feeds import lanes_fit
@@ -154,7 +155,9 @@ def _multipliers(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int
 ) -> list[Multiplier]:
     found = []
-    if lanes:
+    used = max((phase.lanes for phase in phases), default=0)
+    used = max([used, *(t.width for phase in phases for t in phase.transforms if t.weighted)])
+    if used:
         weights, operands = (
             max(bits(plan, phases, lanes), 0 if format is None else format.signed_width)
             for bits, format in (
@@ -163,10 +166,10 @@ def _multipliers(
             )
         )
         if weights and operands:
-            found.append(Multiplier(lanes, Q(weights - 1, 0), Q(operands - 1, 0)))
+            found.append(Multiplier(used, Q(weights - 1, 0), Q(operands - 1, 0)))
     for node in schedule.multiplications():
         assert isinstance(node, Multiply)
-        a, b = (Q(operand.format.signed_width - 1, 0) for operand in (node.a, node.b))
+        a, b = (Q(unwired(x).format.signed_width - 1, 0) for x in (node.a, node.b))
         found.append(Multiplier(1, a, b))
     return found
 

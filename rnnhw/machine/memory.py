@@ -68,13 +68,18 @@ class Held:
 
 
 def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
-    """The memories with their stored bits: everything is stored once, in the first of them."""
+    """The memories with their stored bits: everything is stored once, in the first of them. Later
+    ones of one name are numbered."""
     seen: set[Hashable] = set()
+    named: dict[str, int] = {}
     found = []
     for each in held:
         new = {what: bits for what, bits in each.holds if what not in seen}
         seen.update(new)
-        found.append(replace(each.memory, stored_bits=sum(new.values())))
+        name = each.memory.name
+        number = named[name] = named.get(name, 0) + 1
+        own = f"{name} {number}" if number > 1 else name
+        found.append(replace(each.memory, name=own, stored_bits=sum(new.values())))
     return tuple(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
@@ -25,7 +24,7 @@ def obstacles(
     what). ``windows`` are the positions of the inputs that join steps."""
     found = [
         *_of_columns(plan, phases),
-        *obstacles_of_chains(plan, schedule.transformed_by_unit),
+        *obstacles_of_chains(plan),
         *_of_rows(plan, phases),
         *_of_operations(plan, schedule),
         *_of_results(plan, schedule),
@@ -36,10 +35,6 @@ def obstacles(
 
 def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    read = Counter(s.vector for phase in phases for s in phase.segments)
-    for vector, times in read.items():
-        if times > 1 and plan.in_feed(vector):
-            yield plan.graph.signal(vector), "a transform that is read in several ways"
     for segment in (each for phase in phases for each in phase.segments):
         if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
             yield layer, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
@@ -52,9 +47,6 @@ def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]
             yield from _of_order(plan, vector)
             if words:
                 yield plan.graph.signal(vector), "words of a permuted or joined vector"
-    for transform in plan.transforms:
-        if isinstance(unwired(transform.vector), Gather):
-            yield plan.graph.signal(transform), "a transform of a permuted or joined vector"
 
 
 def _of_order(plan: Plan, vector: Gather) -> Iterator[tuple[str, str]]:
@@ -113,7 +105,9 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
-            if value.gate and isinstance(value.node, Input | State | Matvec | Gather):
+            stored = isinstance(value.node, Input | State | Gather)
+            fed = isinstance(value.node, Node) and plan.in_feed(value.node)
+            if value.gate and (stored or fed):
                 yield _name(plan, value.node), "a vector longer than those that it is used with"
 
 

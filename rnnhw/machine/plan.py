@@ -26,6 +26,7 @@ from rnnhw.dataflow import (
     unwired,
 )
 from rnnhw.machine.memory import stored_vectors
+from rnnhw.machine.parting import parted
 from rnnhw.machine.regrouping import regrouped
 from rnnhw.machine.writeback import Kept, written_back
 from rnnhw.numerics import Q, interval_format
@@ -99,7 +100,7 @@ class Plan:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph, self.kept = written_back(regrouped(graph))
+        self.graph, self.kept = written_back(parted(regrouped(graph)))
         self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
@@ -155,20 +156,28 @@ class Plan:
         return all(
             self._only_swept(reader, through)
             if isinstance(reader, through)
-            else isinstance(reader, Matvec)
-            and unwired(reader.vector) is node
-            and (reader.start is None or unwired(reader.start) is not node)
+            else _sweeps(reader, node)
             for reader in self._readers[node]
         )
 
     def in_feed(self, vector: Node) -> bool:
-        """Whether ``vector`` is what the lanes' feed makes: a transform, or operations with
-        constants on the way out of one."""
+        """Whether ``vector`` is what the lanes' feed makes: a transform, or casts on the way out
+        of one."""
         vector = unwired(vector)
-        if isinstance(vector, Input | State | Constant | Matvec):
-            return self.is_transform(vector)
-        changing = [each for each in vector.operands if not self.is_constant(each)]
-        return bool(changing) and all(map(self.in_feed, changing))
+        return self.in_feed(vector.a) if isinstance(vector, Cast) else self.is_transform(vector)
+
+    @cached_property
+    def fed_by_unit(self) -> frozenset[Node]:
+        """What the lanes' feed makes and other operations than its own and products read, or the
+        step delivers."""
+        return frozenset(
+            node
+            for node in self._nodes
+            if self.in_feed(node)
+            and (
+                node in self._ends or any(not _sweeps(r, node) for r in self._readers.get(node, []))
+            )
+        )
 
     def leaves(self, node: Node) -> frozenset[type[Node]]:
         """The kinds of source that ``node`` is made from."""
@@ -435,10 +444,8 @@ class Plan:
             if value.part is Part.LATE:
                 return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
             return list(self.values(node.computed)) if node.computed is not None else []
-        if isinstance(node, Matvec):  # a transform: its result waits in memory
-            if node.start is None or node.weights is not None:  # else the lanes start from it
-                return []
-            return list(self.values(node.start))
+        if self.in_feed(node):  # its result waits in memory
+            return []
         if self.is_constant(node):
             return []
         if isinstance(node, Gather):
@@ -459,6 +466,14 @@ def _is_slice(node: Gather) -> bool:
     """Whether it reads neighbours of one vector in order, or its only element for all."""
     one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
     return len(node.parts) == 1 and node.in_order and one
+
+
+def _sweeps(reader: Node, node: Node) -> bool:
+    """Whether ``reader`` reads ``node`` as the vector of a product alone, or casts it."""
+    if isinstance(reader, Matvec):
+        start = reader.start
+        return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
+    return isinstance(reader, Cast)
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

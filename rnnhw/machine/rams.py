@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
-from rnnhw.machine.chains import chains_of
+from rnnhw.machine.chains import Chain, chains_of
 from rnnhw.machine.memory import (
     Held,
     Memory,
@@ -28,9 +28,12 @@ from rnnhw.machine.schedule import Schedule
 __all__ = ["crossing", "phase_of", "rams_of", "read_late"]
 
 
-def _buffer(name: str, kind: MemoryKind, node: Node, *, banks: int = 2) -> Memory:
-    """``banks`` of a vector; the depth of each is a power of two."""
-    return Memory(name, kind, banks << address_bits(node.units), node.format.width)
+def _buffer(
+    name: str, kind: MemoryKind, node: Node, *, banks: int = 2, word: int = 1, copies: int = 1
+) -> Memory:
+    """``banks`` of a vector in words of ``word`` elements; the depth of each is a power of two."""
+    depth = banks << address_bits(-(-node.units // word))
+    return Memory(name, kind, depth, word * node.format.width, copies=copies)
 
 
 def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
@@ -64,14 +67,16 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
                 yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
-            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
+            copies = max(schedule.times_read_by_unit(node), 1)
+            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node, copies=copies)
+            yield Held(memory, _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
     for vector in joined_by_unit(schedule):
         yield from _joined(plan, vector)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, phases)
+    yield from _transform_buffers(plan, schedule, phases)
 
 
 def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
@@ -98,8 +103,11 @@ def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
     """Results of one phase that a later phase reads unit by unit, in their own order."""
     found: dict[Value, None] = {}
     for value, phase in _reads(plan, schedule):
-        formed = isinstance(value.node, Rows) or plan.formed(value.node)
-        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
+        node = value.node
+        formed = isinstance(node, Rows) or (
+            plan.formed(node) and not plan.in_feed(node) and not isinstance(node, Gather)
+        )
+        if formed and phase > phase_of(plan, node):
             found[value] = None
     return list(found)
 
@@ -161,13 +169,37 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     yield from found.values()
 
 
-def _transform_buffers(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
-    """Two buffers of words of F elements for each chain, as wide as its widest vector."""
+def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
+    the result for each of its readers but one. A vector that arrives while they are at work waits
+    in words of its own."""
     shapes = {each.node: each for phase in phases for each in phase.transforms}
-    for chain in chains_of(plan):
+    chains = chains_of(plan)
+    for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
         group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
         memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
-        yield Held(memory, _bits(plan, origin))
+        arrives = isinstance(origin, Input)
+        yield Held(memory, () if arrives else _bits(plan, origin))
+        if arrives:
+            arrival = f"{origin.name} before {name}"
+            words = _buffer(arrival, MemoryKind.VECTORS, origin, word=shape.width)
+            yield Held(words, _bits(plan, origin))
+        copies = _readers(chain, chains, schedule, phases) - 1
+        if copies > 0:
+            width = shape.width * chain.element_bits
+            results = f"{name} result"
+            yield Held(Memory(results, MemoryKind.VECTORS, shape.words, width, copies=copies))
+
+
+def _readers(
+    chain: Chain, chains: Sequence[Chain], schedule: Schedule, phases: Sequence[Phase]
+) -> int:
+    """How many feeds, post-processors and other chains read what a chain makes."""
+    vector = chain.vectors[-1]
+    feeds = sum(each.vector is vector for phase in phases for each in phase.segments)
+    others = sum(each.origin is vector for each in chains)
+    by_unit = sum(vector in schedule.fed_by_unit(number) for number in range(len(phases)))
+    return feeds + others + by_unit

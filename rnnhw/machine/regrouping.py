@@ -11,19 +11,22 @@ with its weights permuted, a product of joined vectors one of each. What keeps a
 vector in their order is the vector. Words of neighbours can only be made of elements that come in
 order: what reads a permuted or joined vector by words reads a copy.
 
-*Transforms.* Gates that each transform one vector read one transform, with the casts behind it.
+*Transforms.* What a transform without weights starts from is added behind it. Gates that each
+transform one vector read one transform, with the casts behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.dataflow import Add, Cast, Clamp, Gather, Input, Matvec, Node, StepGraph, Tensor, unwired
 from rnnhw.machine.memory import places
+from rnnhw.numerics import interval_format
 from rnnhw.structures import ButterflyStage, Dense, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["rebuilt", "regrouped", "tensor_values"]
@@ -33,7 +36,7 @@ def regrouped(graph: StepGraph) -> StepGraph:
     """``graph`` with dense products split that are read in slices which products continue, and
     addends between exact products of one row behind the last of them, equal transforms one, and
     dense products of permuted or joined vectors as products of these."""
-    graph = _gathered(_ordered(_merged(_plain(graph))))
+    graph = _gathered(_ordered(_merged(_unstarted(_plain(graph)))))
     while slices := _sliced(graph):
         graph = _split(graph, slices)
     while product := _interrupted(graph):
@@ -299,6 +302,44 @@ def _by_source(
 
 
 # --- transforms --------------------------------------------------------------------------------
+def _unstarted(graph: StepGraph) -> StepGraph:
+    """Transforms without weights from zero, and what they started from added behind them."""
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        if not _fixed(node) or node.start is None:
+            return [node]
+        vector, start = new[node.vector], new[node.start]
+        fraction, term = node.product_format
+        bounds = node.structure.bounds(node.units, vector.units, term, vector.interval)
+        terms = replace(
+            node,
+            name=f"{node.name}.terms",
+            format=interval_format(*bounds, fraction),
+            interval=bounds,
+            vector=vector,
+            start=None,
+        )
+        total = Add(
+            name=node.name,
+            units=node.units,
+            format=node.format,
+            interval=node.interval,
+            role=node.role,
+            a=start,
+            b=terms,
+        )
+        return [terms, total]
+
+    return _rewritten(graph, write)
+
+
+def _fixed(node: Node) -> TypeGuard[Matvec]:
+    """Whether ``node`` is a transform without weights."""
+    return isinstance(node, Matvec) and isinstance(
+        node.structure, FastWalshHadamard | WalshHadamardStage
+    )
+
+
 def _merged(graph: StepGraph) -> StepGraph:
     """Transforms without weights of one vector become one, with equal casts behind them."""
     nodes: list[Node] = []
@@ -322,9 +363,7 @@ def _merged(graph: StepGraph) -> StepGraph:
 
 def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
     """What is equal in two transforms, or casts behind transforms, that give the same."""
-    if isinstance(node, Matvec) and isinstance(
-        node.structure, FastWalshHadamard | WalshHadamardStage
-    ):
+    if _fixed(node):
         return node.structure, unwired(node.vector), node.start, node.format
     if isinstance(node, Cast) and node.a in fed:
         return node.a, node.format

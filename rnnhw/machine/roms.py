@@ -215,13 +215,13 @@ def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
             read.setdefault(value.node, set()).add(value.gate)
     for node, gates in read.items():
         if not uniform(node):
-            # What all gates of a unit read lies in a memory for each of them.
+            # What the gates of a unit read lies in a memory for each, in every phase's.
             memory = Memory(
                 node.name,
                 MemoryKind.WEIGHTS,
                 node.units // len(gates),
                 node.format.width,
-                copies=len(gates),
+                copies=max(len(gates), schedule.times_read_by_unit(node)),
             )
             yield Held(memory, tensors_behind(node))
     for state, _ in plan.graph.updates:
@@ -251,7 +251,7 @@ def _shapes(
     joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
     found += [(vector.units, width) for vector in joined]
     if state in unit_reads(schedule):
-        found.append((state.units, width))
+        found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
     words = {each.node: each for phase in phases for each in phase.transforms}
     for chain in chains_of(plan):
         if chain.origin is state:
@@ -289,14 +289,15 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
 
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    """A ROM for each lookup; the gates that share one serial cast share one ROM."""
-    shared: dict[tuple[Q, int], dict[Hashable, Lookup]] = {}
+    """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
+    shared: dict[tuple[Q, int, int], dict[Hashable, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or plan.is_constant(node):
             continue
         if schedule.serial(value):
-            tables = shared.setdefault((node.table.address, node.format.width), {})
+            key = node.table.address, node.format.width, schedule.plan.phase(node)
+            tables = shared.setdefault(key, {})
             tables.setdefault((node.table.function.name, node.format), node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
@@ -305,7 +306,7 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, _), tables in shared.items():
+    for (address, _, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
         name = "gate tables " + "+".join(functions)
         unsigned = all(node.table.unsigned for node in tables.values())

@@ -8,7 +8,6 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
@@ -66,7 +65,7 @@ LATENCY = operation_table(
         Input: _cycles(0),
         State: _cycles(0),
         Constant: _cycles(0),
-        Matvec: _cycles(1),  # a transform's start, added to the stored result
+        Matvec: _cycles(0),
         Add: _cycles(1),
         Subtract: _cycles(1),
         Multiply: _cycles(2),
@@ -92,6 +91,7 @@ class Schedule:
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
+        self._by_unit_reads: dict[int, frozenset[Value]] = {}
 
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
@@ -129,22 +129,52 @@ class Schedule:
             for reader in self._readers[value]
         )
 
-    @cached_property
-    def transformed_by_unit(self) -> frozenset[Matvec]:
-        """The transforms whose results the post-processor reads unit by unit."""
-        found: set[Matvec] = set()
+    def read_by_unit(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads unit by unit of what no operation of the step's
+        post-processors made: inputs, states, constants, what the lanes' feed makes."""
+        if phase not in self._by_unit_reads:
+            self._by_unit_reads[phase] = frozenset(self._walked(phase))
+        return self._by_unit_reads[phase]
+
+    def _walked(self, phase: int) -> Iterator[Value]:
+        plan = self.plan
+        roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
+        pending = [value for root in roots for value in plan.values(root)]
+        made = [value for value in self._readers if self._formed_in(value) == phase]
+        pending += [value for value in made if not self._fed(value)]
         seen: set[Value] = set()
-        roots = (*self.plan.results, *self.plan.passed)
-        pending = [value for root in roots for value in self.plan.values(root)]
         while pending:
             value = pending.pop()
             if value in seen:
                 continue
             seen.add(value)
-            pending += self.plan.operands(value)
-            if isinstance(value.node, Matvec) and self.plan.is_transform(value.node):
-                found.add(value.node)
-        return frozenset(found)
+            source = not isinstance(value.node, Rows) and not plan.operands(value)
+            if source:
+                yield value
+            elif self._formed_in(value) in (None, phase):
+                pending += plan.operands(value)
+
+    def fed_by_unit(self, phase: int) -> frozenset[Node]:
+        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        return frozenset(
+            value.node
+            for value in self.read_by_unit(phase)
+            if isinstance(value.node, Node) and self.plan.in_feed(value.node)
+        )
+
+    def times_read_by_unit(self, node: Node) -> int:
+        """How many post-processors read ``node`` unit by unit, its gates counted apart."""
+        phases = range(self.plan.last_phase + 1)
+        return sum(value.node is node for phase in phases for value in self.read_by_unit(phase))
+
+    def _fed(self, value: Value) -> bool:
+        return isinstance(value.node, Node) and self.plan.in_feed(value.node)
+
+    def _formed_in(self, value: Value) -> int | None:
+        """The phase whose accumulators ``value`` is made from last; None without any."""
+        if isinstance(value.node, Rows):
+            return value.node.phase
+        return self.plan.phase(value.node) if self.plan.formed(value.node) else None
 
     @property
     def inputs_by_unit(self) -> list[Input]:
@@ -198,7 +228,7 @@ class Schedule:
 
     def _serial_cast(self, value: Value) -> bool:
         """Whether ``value`` is a cast that all gates share in front of the gate registers."""
-        if not isinstance(value.node, Cast):
+        if not isinstance(value.node, Cast) or self._fed(value):
             return False
         source = self.plan.operands(value)[0]
         return (

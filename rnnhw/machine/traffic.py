@@ -54,7 +54,7 @@ def traffic_of(
     """The accesses of one step."""
     widths = {memory.name: memory.width for memory in memories}
     weights, biases, reads, writes, tables = (_Port() for _ in range(5))
-    elements = {node: chain.element_bits for chain in chains_of(plan) for node in chain.transforms}
+    chains = {node: chain for chain in chains_of(plan) for node in chain.transforms}
     for phase in phases:
         if phase.lanes:
             weights.add(phase.groups * phase.weight_columns, widths.get("weights", 0))
@@ -62,10 +62,14 @@ def traffic_of(
             words = phase.groups * segment.reads(phase.window_units)
             reads.add(words, segment.word * segment.vector.format.width)
         for transform in phase.transforms:
-            words = transform.stages * transform.words
-            bits = transform.width * elements[transform.node]
-            reads.add(words, bits)
+            words, chain = transform.stages * transform.words, chains[transform.node]
+            bits = transform.width * chain.element_bits
             writes.add(words, bits)
+            if transform.node is chain.transforms[0] and isinstance(chain.origin, Input):
+                # The first pass reads the words of what arrived.
+                reads.add(transform.words, transform.width * chain.origin.format.width)
+                words -= transform.words
+            reads.add(words, bits)
             weights.add(transform.weight_words, widths.get("stage weights", 0))
             if transform.weight_words and transform.node.start is not None:
                 biases.add(transform.words, widths["stage biases"])

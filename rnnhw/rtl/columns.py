@@ -66,7 +66,7 @@ class Columns:
     def operand_width(self) -> int:
         """Bits of the widest operand, moved to meet the accumulators."""
         chains = chains_of(self._draft.plan)
-        fed = [chain.element_bits for chain in chains if chain.weighted]
+        fed = [chain.operand_bits for chain in chains]
         return max(self._draft.numbers.operand_width(), *fed, 1)
 
     def _feed(
@@ -173,7 +173,7 @@ class Columns:
         if self._draft.plan.in_feed(vector):
             words, width = self._chains.words(vector, word)
         else:
-            words, width = self._words(name, vector, counted), own
+            words, width = self.words(name, vector, counted, word), own
         window = f"{name}_window" if width == own else f"{name}_wide"
         module.wire(window, span * width, signed=False)
         module.instance(
@@ -195,7 +195,7 @@ class Columns:
             module.instance(
                 "rnnhw_resize_word",
                 f"{name}_resize",
-                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "WIDTH": own},
+                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "UNSIGNED": 0, "WIDTH": own},
                 {"a": window, "y": f"{name}_window"},
             )
 
@@ -256,8 +256,9 @@ class Columns:
             {**ports, "q": q, "word": word, "window": f"{name}_window"},
         )
 
-    def _words(self, feed: str, vector: Node, counted: dict[str, int]) -> str:
-        """The memory of words behind a feed; gives the net of what is read."""
+    def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
+        """The memory of words behind a feed that asks for ``word``; gives the net of what is
+        read."""
         module, width = self._draft.module, vector.format.width
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
         if isinstance(vector, State):
@@ -279,7 +280,7 @@ class Columns:
                 "clk": "clk",
                 "first": "first_step" if isinstance(vector, State) else "1'b0",
                 **written,
-                "word": f"{feed}_word",
+                "word": word,
                 "q": name,
             },
         )

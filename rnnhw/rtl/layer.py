@@ -107,11 +107,11 @@ class _Layer:
         self._arrivals()
         stages = self._transforms.write()
         self._multiply([*stages, *self._columns.write(self._transforms)])
-        self._transforms.finish()
         self._units.prepare()
         self._results()
         self._units.finish()
-        self._draft.module.ignore_unread("row_early_sum")
+        self._transforms.finish()
+        self._draft.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
 
     def _ports(self) -> None:
         module = self._draft.module
@@ -260,7 +260,6 @@ class _Layer:
         issued = [column.active for column in columns]
         stages = self._transforms.neurons
         own = issued[len(stages) :]
-        module.wire("column_issue", 0, " | ".join(own), signed=False)
         operand = self._columns.operand_width
         for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
@@ -274,28 +273,18 @@ class _Layer:
                 f"{chain}{final.operands[lane]};"
             )
         weight = self._draft.numbers.weight_width()
-        words = self._draft.numbers.weight_words(weight)
-        file = module.image("weights", words, lanes * weight)
-        module.wire("column_weights", lanes * weight, signed=False)
-        module.instance(
-            "rnnhw_weights",
-            "weight_memory",
-            {
-                "WIDTH": lanes * weight,
-                "DEPTH": len(words),
-                "ADDRESS_BITS": address_bits(len(words)),
-                "FILE": f'"{file}"',
-            },
-            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": "column_weights"},
-        )
+        issue, weights = "column_issue", "column_weights"
+        if own:
+            module.wire(issue, 0, " | ".join(own), signed=False)
+            self._column_weights(weights, weight)
         starts = self._draft.column_marks(
             [min(phase.starts, default=None) for phase in self._draft.phases]
         )
-        issue, weights = "column_issue", "column_weights"
         if stages:
-            column_weight, weight = weight, max(weight, stage_weight_bits(self._draft.neurons))
-            weights = self._stage_weights(column_weight, weight)
-            issue = f"{issue} | stage_issue"
+            rows = weight if own else 0
+            weight = max(rows, stage_weight_bits(self._draft.neurons))
+            weights = self._stage_weights(rows, weight)
+            issue = f"{issue} | stage_issue" if own else "stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
         module.declare("snapshot_valid")
@@ -319,15 +308,35 @@ class _Layer:
         )
         self._drain(width)
 
+    def _column_weights(self, net: str, weight: int) -> None:
+        """The memory with a word of weights for every column of rows."""
+        module, lanes = self._draft.module, self._draft.lanes
+        words = self._draft.numbers.weight_words(weight)
+        file = module.image("weights", words, lanes * weight)
+        module.wire(net, lanes * weight, signed=False)
+        module.instance(
+            "rnnhw_weights",
+            "weight_memory",
+            {
+                "WIDTH": lanes * weight,
+                "DEPTH": len(words),
+                "ADDRESS_BITS": address_bits(len(words)),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": net},
+        )
+
     def _stage_weights(self, own: int, weight: int) -> str:
         """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
-        of rows."""
+        of rows, if there are any."""
         module, width = self._draft.module, self._draft.lanes * weight
-        column = ("column_weights", self._draft.lanes, own, weight)
-        rows = self._transforms.resized("weights_of_rows", *column)
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
         words = f"{{{idle}'b0, {stages}}}" if idle else stages
+        if not own:
+            return words
+        column = ("column_weights", self._draft.lanes, own, weight)
+        rows = self._transforms.resized("weights_of_rows", *column)
         module.declarations.append("reg stage_read;")
         module.add("always @(posedge clk) stage_read <= stage_issue;")
         chosen = f"stage_read ? {words} : {rows}"
@@ -336,9 +345,9 @@ class _Layer:
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
         module = self._draft.module
-        module.add("reg [4:1] passing;")
-        module.add("always @(posedge clk) passing <= rst ? 4'b0 : {passing[3:1], last_column};")
-        module.add("assign sums_valid = passing[4];", f"assign sums = {width}'b0;")
+        module.add("reg [4:1] alone;")
+        module.add("always @(posedge clk) alone <= rst ? 4'b0 : {alone[3:1], last_column};")
+        module.add("assign sums_valid = alone[4];", f"assign sums = {width}'b0;")
         self._drain(width)
 
     def _drain(self, width: int) -> None:

@@ -37,6 +37,8 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
                 yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
         case "rnnhw_transform":
             yield 2 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
+            for _ in range(1, i["READERS"]):
+                yield 1 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
         case "rnnhw_bias_word":

@@ -206,7 +206,9 @@ class PostProcessor:
         node, plan = value.node, self._plan
         if isinstance(node, Rows):
             return node.phase < self._phase
-        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Matvec | Gather):
+        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
+            return True
+        if plan.in_feed(node):
             return True
         return plan.formed(node) and plan.phase(node) < self._phase
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rnnhw.dataflow import Gather, Input, Matvec, Node, State, unwired
+from rnnhw.dataflow import Gather, Input, Node, State, unwired
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.plan import Part, Rows, Value
@@ -25,7 +25,7 @@ class UnitMemories:
     an order of their own."""
 
     def __init__(
-        self, draft: Draft, vectors: Vectors, transformed: Callable[[Matvec, str], str]
+        self, draft: Draft, vectors: Vectors, transformed: Callable[[Node, str], str]
     ) -> None:
         self._draft = draft
         self._vectors = vectors
@@ -115,7 +115,7 @@ class UnitMemories:
             return f"{name}_q"
         if isinstance(node, Input):
             return self._unit_input(node, advance)
-        if isinstance(node, Matvec):
+        if isinstance(node, Node) and self._draft.plan.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
