@@ -290,13 +290,14 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """A ROM for each lookup; the gates that share one serial cast share one ROM."""
-    shared: dict[tuple[Q, int], dict[Hashable, Lookup]] = {}
+    shared: dict[tuple[int, Q, int], dict[Hashable, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or plan.is_constant(node):
             continue
         if schedule.serial(value):
-            tables = shared.setdefault((node.table.address, node.format.width), {})
+            key = plan.phase(node), node.table.address, node.format.width
+            tables = shared.setdefault(key, {})
             tables.setdefault((node.table.function.name, node.format), node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
@@ -305,7 +306,7 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, _), tables in shared.items():
+    for (_, address, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
         name = "gate tables " + "+".join(functions)
         unsigned = all(node.table.unsigned for node in tables.values())
