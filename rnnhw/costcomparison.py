@@ -500,6 +500,8 @@ def _percent(resource: Resource) -> Figure:
 def _basis(report: Report) -> Figure:
     """How cycles are known where they are known least."""
     found = {layer.cycles_basis for layer in report.layers}
+    if report.schedule is not None and report.schedule.cycles_basis == "modelled":
+        found.add("modelled")
     if report.totals.cycles_per_step.value is None or "not known" in found:
         return not_known()
     return derived("modelled" if "modelled" in found else "realised")

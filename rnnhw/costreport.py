@@ -288,7 +288,9 @@ class ScheduleReport(_Base, frozen=True, kw_only=True):
     """How the layers share lanes, time and memory (see :mod:`rnnhw.arrangement`).
 
     ``external_memory`` is what weights are streamed from, at ``external_bits_per_cycle`` of the
-    lowest clock. ``shared_memories`` are the shared engine's.
+    lowest clock. ``shared_memories`` are the shared engine's. ``cycles_basis`` is that of the whole
+    network: ``realised`` where that of every layer is and every operation over time can be emitted
+    as Verilog, else ``modelled``, and ``assumptions`` say which operation can not.
     """
 
     engines: Literal["per-layer", "shared"]
@@ -296,6 +298,8 @@ class ScheduleReport(_Base, frozen=True, kw_only=True):
     external_memory: str | None
     external_bits_per_cycle: Figure
     shared_memories: tuple[MemoryReport, ...] = ()
+    cycles_basis: Literal["realised", "modelled", "not known"] = "not known"
+    assumptions: tuple[str, ...] = ()
 
 
 class SignalReport(_Base, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.files import check_writable
 from rnnhw.machine import Accelerator, accelerator, output_cycles
 from rnnhw.network import Network
+from rnnhw.profiles import Profile
 from rnnhw.rtl.bench import Stimulus, stimulus_of
 from rnnhw.rtl.check import BenchRun, check
 from rnnhw.rtl.emission import Emission
@@ -24,7 +25,7 @@ from rnnhw.rtl.simulators import simulators
 from rnnhw.simulation import chosen_samples, simulate
 from rnnhw.tasks import Samples
 
-__all__ = ["DEFAULT_CYCLES", "Emitted", "emission_of", "emit", "lanes_of"]
+__all__ = ["DEFAULT_CYCLES", "Emitted", "emission_of", "emit", "lanes_by_layer", "machine_of"]
 
 DEFAULT_CYCLES = 50_000
 """The test bench holds as many of the first sequences as fit these cycles, at least one."""
@@ -96,8 +97,7 @@ def emit(
         if len(chosen) > 1:
             raise UsageError("one file cannot hold the waves of two simulators", "choose one")
         check_writable(recorded)
-    _only_plain(design)
-    machine = accelerator(design.network, lanes_of(design, lanes))
+    machine = machine_of(design, lanes)
     emission = emission_of(design, machine)
     stimulus = None
     if check or data is not None or design.task is not None:
@@ -108,15 +108,25 @@ def emit(
     for each in chosen:
         assert stimulus is not None
         runs += _check(emission, stimulus, folder, each, waves=recorded)
-    own = {layer.name: layer.lanes for layer in machine.layers if layer.lanes}
-    return Emitted(design, folder, emission, files, own, stimulus, tuple(runs))
+    return Emitted(design, folder, emission, files, lanes_by_layer(machine), stimulus, tuple(runs))
 
 
 _check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
 
 
-def _only_plain(design: Design) -> None:
-    """Refuse a target with a schedule that is reported but not emitted."""
+def machine_of(
+    design: Design,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None,
+    profile: Profile | None = None,
+) -> Accelerator:
+    """The machine that is emitted of ``design``: on ``lanes``, in the only schedule that is.
+
+    Lanes that are "auto" are chosen for ``profile``, by default the design's target.
+
+    Raises:
+        DesignError: the target asks for another schedule, or a layer cannot have its lanes.
+        UsageError: no choice of lanes meets the deadline.
+    """
     special = design.target.arrangement.special if design.target else ()
     if special:
         raise DesignError(
@@ -124,33 +134,28 @@ def _only_plain(design: Design) -> None:
             "engine for every layer, one step of one sequence at a time, weights on chip",
             "leave them out of the design's Target; `rnnhw report` takes them as options",
         )
-
-
-def emission_of(design: Design, machine: Accelerator) -> Emission:
-    """The Verilog of ``design`` on ``machine``; the top module is named after the design's file.
-
-    Raises:
-        DesignError: something cannot be emitted, or the weights are wrong.
-    """
-    name, parameters = design.path.stem if design.path else "network", design.parameters
+    chosen = _lanes_of(design, lanes, profile)
     try:
-        return emit_network(name, design.network, machine, parameters)
+        return accelerator(design.network, chosen)
     except RnnhwError as error:
         raise error.at(design.place) from None
 
 
-def lanes_of(
-    design: Design, lanes: int | Mapping[str, int] | Literal["auto"] | None
-) -> int | Mapping[str, int]:
-    """The lanes that are meant: the target's by default, else 1; "auto" has them chosen.
+def lanes_by_layer(machine: Accelerator) -> dict[str, int]:
+    """The lanes of every layer that has any."""
+    return {layer.name: layer.lanes for layer in machine.layers if layer.lanes}
 
-    Raises:
-        UsageError: no choice meets the deadline.
-    """
+
+def _lanes_of(
+    design: Design,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None,
+    profile: Profile | None,
+) -> int | Mapping[str, int]:
+    """The lanes that are meant: the target's by default, else 1; "auto" has them chosen."""
     if lanes is None:
         lanes = design.target.lanes if design.target else 1
     if isinstance(lanes, str):
-        plan = estimate(design, lanes="auto").plan
+        plan = estimate(design, profile, lanes="auto").plan
         assert plan is not None
         if not plan.met:
             raise UsageError(
@@ -164,6 +169,19 @@ def lanes_of(
             )
         return plan.lanes
     return lanes
+
+
+def emission_of(design: Design, machine: Accelerator) -> Emission:
+    """The Verilog of ``design`` on ``machine``; the top module is named after the design's file.
+
+    Raises:
+        DesignError: something cannot be emitted, or the weights are wrong.
+    """
+    name, parameters = design.path.stem if design.path else "network", design.parameters
+    try:
+        return emit_network(name, design.network, machine, parameters)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
 
 
 def _stimulus(

@@ -10,9 +10,8 @@ from typing import Literal
 
 from rnnhw.cost import estimate
 from rnnhw.design import Design
-from rnnhw.emitter import emission_of, lanes_of
+from rnnhw.emitter import emission_of, lanes_by_layer, machine_of
 from rnnhw.errors import UsageError
-from rnnhw.machine import accelerator
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.project import sources, write_project
@@ -88,12 +87,12 @@ def synthesise_design(
         raise UsageError(f"{seeds} seeds", "give a whole number, at least 1")
     device = _device(design, profile)
     family = _family(device)
+    machine = machine_of(design, lanes, device)
+    own = lanes_by_layer(machine)
     yosys = required("yosys")
     options = next((o for part, o in _DEVICES.items() if device.part.startswith(part)), None)
     routed = placed and family.router is not None and options is not None
     router = required(family.router) if routed and family.router else None
-    chosen = lanes_of(design, lanes)
-    machine = accelerator(design.network, chosen)
     emission = emission_of(design, machine)
     clocks: list[Placed] = []
     with tempfile.TemporaryDirectory(prefix="rnnhw-") as folder:
@@ -120,8 +119,8 @@ def synthesise_design(
     return Synthesis(
         design,
         device,
-        {layer.name: layer.lanes for layer in machine.layers if layer.lanes},
-        _resources(design, device, chosen, cells),
+        own,
+        _resources(design, device, own, cells),
         tuple(clocks),
         tuple(tools),
         tuple(notes),
@@ -152,7 +151,7 @@ def _family(device: Fpga) -> Family:
 
 
 def _resources(
-    design: Design, device: Fpga, lanes: int | Mapping[str, int], cells: Cells
+    design: Design, device: Fpga, lanes: Mapping[str, int], cells: Cells
 ) -> tuple[Resource, ...]:
     totals = estimate(design, device, lanes=lanes).totals
     rows = [

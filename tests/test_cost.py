@@ -26,9 +26,14 @@ from rnnhw import (
 )
 from rnnhw.cells import Layer
 from rnnhw.cost import estimate
+from rnnhw.costcomparison import Candidate, compare_candidates
 from rnnhw.costreport import report_fields
 from rnnhw.counts import TIME_COUNTS, predict
+from rnnhw.machine import accelerator
+from rnnhw.network import NetworkBuilder, TimeNode
 from rnnhw.profiles import Fpga, load_profile, profile_sha256
+from rnnhw.report import to_html, to_markdown, to_text
+from rnnhw.rtl.network import emit_network
 from rnnhw.structures import (
     BlockDiagonal,
     Butterfly,
@@ -40,6 +45,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
+from rnnhw.weights import Parameters
 
 ADDER = Path(__file__).parent.parent / "designs" / "adder_tridiagonal.py"
 
@@ -214,6 +220,51 @@ def test_logic_is_known_of_what_can_be_emitted_and_not_of_other_structures(
     for kind in ("weight", "bias", "table", "state", "vector"):
         stored = getattr(report.totals, f"{kind}_bits").value
         assert stored == getattr(estimate(design, "cortex-m4").totals, f"{kind}_bits").value
+
+
+@pytest.mark.parametrize("profile", ["ecp5-25", "asic-45nm"])
+def test_a_network_whose_time_operations_are_not_emitted_is_modelled(profile: str) -> None:
+    """The layers alone are those that are emitted; nothing that speaks of the whole says so."""
+
+    class Backwards(Elman):
+        """From the last step to the first."""
+
+        def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+            return super().build(net, net.reverse(source, f"{name}.backwards"), name)
+
+    design = Design(layers=[Backwards(3)], formats=FORMATS, inputs=2, max_steps=9)
+    report = estimate(design, profile, clock_mhz=10)
+    assert {layer.cycles_basis for layer in report.layers} == {"realised"}
+    assert report.schedule is not None
+    assert report.schedule.cycles_basis == "modelled"
+    assert report.schedule.assumptions
+    totals, point = report.totals, report.operating_points[0]
+    for figure in (
+        totals.cycles_per_sequence,
+        totals.cycles_between_sequences,
+        point.sequence_time_us,
+        point.sequences_per_second,
+    ):
+        assert figure.value is not None
+        assert figure.note.startswith("modelled: ")
+        for assumption in report.schedule.assumptions:
+            assert assumption in figure.note
+    assert totals.cycles_per_sequence.note in " ".join(report.notes)
+    for text in (to_text(report), to_markdown(report), to_html(report)):
+        assert "Reverse over time is not emitted" in " ".join(text.split())
+    row = compare_candidates([Candidate(report)]).row("cycles_basis")
+    assert row is not None
+    assert row.entries[0] is not None
+    assert row.entries[0].figure.value == "modelled"
+    with pytest.raises(DesignError, match="Reverse over time cannot be emitted as Verilog"):
+        emit_network("net", design.network, accelerator(design.network), Parameters({}, {}, {}))
+
+
+def test_a_network_that_is_emitted_is_realised() -> None:
+    report = estimate(load(ADDER), "ecp5-25")
+    assert report.schedule is not None
+    assert (report.schedule.cycles_basis, report.schedule.assumptions) == ("realised", ())
+    assert report.totals.cycles_per_sequence.note == ""
 
 
 # --- provenance ----------------------------------------------------------------------------------

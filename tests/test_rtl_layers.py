@@ -6,10 +6,11 @@ saturate and wrap in every mode.
 """
 
 import random
+import re
 import shutil
 import subprocess
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,27 @@ from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
 
 from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
-from rnnhw.cells import GRU, LSTM, Elman, Linear
+from rnnhw.cells import GRU, LSTM, Elman, Last, Linear, Window
+from rnnhw.dataflow import Formats, Node, StepBuilder
 from rnnhw.design import Design, load
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
+from rnnhw.network import NetworkBuilder, TimeNode
 from rnnhw.rtl.bench import stimulus_of
 from rnnhw.rtl.check import check
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
 from rnnhw.rtl.simulators import SIMULATORS
-from rnnhw.structures import Banded, BlockDiagonal, CyclicBand, Dense, Diagonal, Monarch
+from rnnhw.structures import (
+    Banded,
+    BlockDiagonal,
+    Butterfly,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    Monarch,
+    Structure,
+)
 
 ICARUS, VERILATOR = (SIMULATORS[name] for name in ("iverilog", "verilator"))
 DESIGNS = Path(__file__).parent.parent / "designs"
@@ -41,7 +53,7 @@ def on_target(design):
 EMITTED = [
     path.stem
     for path in sorted(DESIGNS.glob("*.py"))
-    if all(layer.basis is Basis.REALISED for layer in on_target(load(path)).layers)
+    if on_target(load(path)).basis is Basis.REALISED
 ]
 
 simulated = pytest.mark.skipif(not ICARUS.installed, reason="iverilog is not installed")
@@ -78,13 +90,13 @@ def test_random_stacks_are_equal_in_every_value_and_cycle(block: int, tmp_path: 
         if case is None:
             continue
         machine = accelerator(case.network, case.lanes)
-        if all(layer.basis is Basis.REALISED for layer in machine.layers):
+        if machine.basis is Basis.REALISED:
             assert_equal_in_verilog(case, tmp_path / str(seed))
 
 
 def test_random_stacks_are_mostly_emitted() -> None:
     bases = Counter(
-        all(layer.basis is Basis.REALISED for layer in accelerator(c.network, c.lanes).layers)
+        accelerator(c.network, c.lanes).basis is Basis.REALISED
         for c in map(drawn, range(200))
         if c is not None
     )
@@ -97,13 +109,69 @@ def test_what_is_modelled_is_not_emitted_and_all_else_is(seed: int) -> None:
     if case is None:
         pytest.skip("no network")
     machine = accelerator(case.network, case.lanes)
-    modelled = [layer for layer in machine.layers if layer.basis is not Basis.REALISED]
-    if modelled:
+    if machine.basis is not Basis.REALISED:
         with pytest.raises(DesignError, match="cannot be emitted as Verilog"):
             emit_network("net", case.network, machine, case.parameters)
     else:
         emission = emit_network("net", case.network, machine, case.parameters)
         assert emission.outputs == case.network.output.units
+
+
+@dataclass(frozen=True)
+class Free:
+    """``y = W x`` with any square structure, perhaps with ``x`` read again unit by unit, perhaps
+    from the last step to the first."""
+
+    units: int
+    structure: Structure
+    by_unit: bool
+    backwards: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        if self.backwards:
+            source = net.reverse(source, f"{name}.backwards")
+        return net.scan(name, [source], self.step, self.formats)
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        y = g.linear(self.structure, "W", x, self.units, name="Wx")
+        return g.cast(g.add(y, x, "both") if self.by_unit else y, "sum")
+
+
+OVER_TIME = {
+    "read by a layer": ([Window(2), Free(2, Dense(), by_unit=False)], ""),
+    "its last place": ([Window(2), Last(), Free(2, Dense(), by_unit=False)], ""),
+    "stages": ([Window(2), Free(2, Butterfly(), by_unit=False)], "a butterfly stage of a window"),
+    "last stages": (
+        [Window(2), Last(), Free(2, Butterfly(), by_unit=False)],
+        "a butterfly stage of a window",
+    ),
+    "by unit": ([Window(2), Free(2, Dense(), by_unit=True)], "a window over time that is read"),
+    "its own output": ([Elman(2), Window(2)], "a window over time that no layer reads"),
+    "windows of windows": (
+        [Window(2), Window(2), Free(4, Dense(), by_unit=False)],
+        "a window over time that no layer reads",
+    ),
+    "backwards": ([Free(1, Dense(), by_unit=False, backwards=True)], "Reverse over time"),
+}
+
+
+@pytest.mark.parametrize("name", OVER_TIME)
+def test_machine_and_emitter_ask_one_function_about_time(name: str) -> None:
+    layers, obstacle = OVER_TIME[name]
+    network = Design(layers=layers, formats=draw_formats(random.Random(1)), inputs=1).network
+    machine, parameters = accelerator(network, 1), draw_parameters(random.Random(2), network)
+    told = [what for layer in machine.layers for what in layer.assumptions]
+    told += [what for _, what in machine.obstacles]
+    if not obstacle:
+        assert (machine.basis, told) == (Basis.REALISED, [])
+        assert emit_network("net", network, machine, parameters).outputs == network.output.units
+        return
+    assert machine.basis is Basis.MODELLED
+    assert told[0].startswith(obstacle)
+    with pytest.raises(DesignError, match=f"{re.escape(told[0])} cannot be emitted as Verilog"):
+        emit_network("net", network, machine, parameters)
 
 
 @simulated

@@ -39,7 +39,7 @@ from rnnhw import (
 from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.costreport import report_fields
-from rnnhw.emitter import emit
+from rnnhw.emitter import emit, lanes_by_layer, machine_of
 from rnnhw.machine import (
     Accelerator,
     Bandwidth,
@@ -53,7 +53,9 @@ from rnnhw.machine import (
     saturation,
 )
 from rnnhw.machine.streaming import Group, Streamed, slots_for
+from rnnhw.profiles import load_profile
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.synthesis import synthesise_design
 
 DESIGNS = Path(__file__).parent.parent / "designs"
 
@@ -715,9 +717,21 @@ def test_sequences_follow_as_they_stream(layers: list[Any], steps: int) -> None:
 # --- Verilog -------------------------------------------------------------------------------------
 def test_a_schedule_that_is_not_emitted_is_refused(tmp_path: Path) -> None:
     deep = DESIGNS / "deep_stack_head.py"
+    parallel = load(deep, {"parallel": 2})
     with pytest.raises(DesignError) as refused:
-        emit(load(deep, {"parallel": 2}), tmp_path)
+        emit(parallel, tmp_path)
     assert "steps_in_parallel cannot be emitted yet" in refused.value.message
+    with pytest.raises(DesignError) as alike:
+        synthesise_design(parallel, "ecp5-25")
+    assert (alike.value.message, alike.value.hint) == (refused.value.message, refused.value.hint)
     assert not load(deep).target.arrangement.special  # type: ignore[union-attr]
     options = {"engines": "shared", "overlap": "auto", "interleave": 2, "weights": "streamed"}
     assert Arrangement(**options).special == tuple(options)  # type: ignore[arg-type]
+
+
+def test_lanes_are_chosen_for_the_device_that_is_synthesised_for() -> None:
+    design, larger = load(DESIGNS / "adder_dense.py"), load_profile("zynq-7020")
+    plan = estimate(design, larger, lanes="auto").plan
+    assert plan is not None
+    assert lanes_by_layer(machine_of(design, "auto", larger)) == plan.lanes
+    assert lanes_by_layer(machine_of(design, "auto")) != plan.lanes

@@ -17,6 +17,7 @@ from rnnhw.machine.layers import (
     layer_machine,
 )
 from rnnhw.machine.memory import Memory, MemoryKind, address_bits
+from rnnhw.machine.overtime import joined, obstacles_over_time
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.sharing import (
     SharedStep,
@@ -76,6 +77,11 @@ def _lost(node: TimeNode) -> int:
     """How many steps of a sequence are no whole window in front of ``node``."""
     own = node.width - 1 if isinstance(node, Window) else 0
     return own + max(map(_lost, node.sources), default=0)
+
+
+def _windows(node: Scan) -> list[int]:
+    """The positions of the inputs that join steps."""
+    return [at for at, source in enumerate(node.sources) if joined(source) is not None]
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
@@ -173,7 +179,12 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
             return _total(node)
         given = exact and node.name in lanes  # type: ignore[operator]
         built = layer_machine(
-            node.name, node.graph, chosen[node.name], exact=given, once=_once(node)
+            node.name,
+            node.graph,
+            chosen[node.name],
+            exact=given,
+            once=_once(node),
+            windows=_windows(node),
         )
         return _window_buffer(node, built)
 
@@ -209,6 +220,7 @@ def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) 
         tuple(recurrent),
         tuple(lost),
         network.source.units,
+        tuple(obstacles_over_time(network)),
     )
 
 
@@ -232,6 +244,7 @@ def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | Non
         sequences=arrangement.interleave if isinstance(arrangement.interleave, int) else 1,
         engine=engine,
         external_memory=bandwidth.memory if bandwidth and any(found.streamed) else "",
+        obstacles=stack.obstacles,
     )
 
 
@@ -281,7 +294,9 @@ class LayerChoices:
         self.once = _once(node)
         self._node = node
         self._variants = (
-            LayerVariants(node.name, node.graph, once=self.once) if isinstance(node, Scan) else None
+            LayerVariants(node.name, node.graph, once=self.once, windows=_windows(node))
+            if isinstance(node, Scan)
+            else None
         )
         legal = self._variants.lanes if self._variants else ()
         self.lanes: Sequence[int] = legal or (0,)

@@ -51,7 +51,8 @@ class Bandwidth:
 @dataclass(frozen=True)
 class Stack:
     """Layers before anything is arranged: ``recurrent`` tells those that keep a state, ``lost`` how
-    many steps of a sequence fill no window in front of a layer."""
+    many steps of a sequence fill no window in front of a layer, ``obstacles`` which time operations
+    have no Verilog and what they are."""
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
@@ -59,6 +60,7 @@ class Stack:
     recurrent: tuple[bool, ...]
     lost: tuple[int, ...]
     elements: int
+    obstacles: tuple[tuple[str, str], ...] = ()
 
     @property
     def timed(self) -> tuple[int, ...]:

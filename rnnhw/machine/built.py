@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from rnnhw.machine.interleaving import Interleaved
-from rnnhw.machine.layers import LayerMachine, Multiplier
+from rnnhw.machine.layers import Basis, LayerMachine, Multiplier
 from rnnhw.machine.memory import Memory
 from rnnhw.machine.pace import Pace
 from rnnhw.machine.sharing import SharedStep, in_turn
@@ -59,6 +59,7 @@ class Accelerator:
     the layers that keep a state, ``lost`` how many steps fill no window in front of a layer,
     ``elements`` are those of an input vector. ``sequences`` are interleaved, ``steps`` are how many
     a layer takes together, ``engine`` is what all layers share where they share one.
+    ``obstacles`` are the time operations that have no Verilog, and what they are.
     """
 
     layers: tuple[LayerMachine, ...]
@@ -74,6 +75,14 @@ class Accelerator:
     sequences: int = 1
     engine: Engine | None = None
     external_memory: str = ""
+    obstacles: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def basis(self) -> Basis:
+        """Where the cycles of the whole come from: realised where every layer and every time
+        operation is."""
+        realised = all(layer.basis is Basis.REALISED for layer in self.layers)
+        return Basis.REALISED if realised and not self.obstacles else Basis.MODELLED
 
     # --- each step -----------------------------------------------------------------------------
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -184,14 +184,21 @@ def _accumulator_bits(plan: Plan) -> int:
 
 
 def layer_machine(
-    name: str, graph: StepGraph, lanes: int, *, exact: bool, once: bool
+    name: str,
+    graph: StepGraph,
+    lanes: int,
+    *,
+    exact: bool,
+    once: bool,
+    windows: Collection[int] = (),
 ) -> LayerMachine:
-    """A step graph on ``lanes`` lanes, fewer if it has fewer rows unless ``exact``.
+    """A step graph on ``lanes`` lanes, fewer if it has fewer rows unless ``exact``. ``windows`` are
+    the positions of the inputs that join steps.
 
     Raises:
         DesignError: the layer cannot have this number of lanes, or its structure has no feed.
     """
-    variants = LayerVariants(name, graph, once=once)
+    variants = LayerVariants(name, graph, once=once, windows=windows)
     return variants.machine(_choose_lanes(name, variants.lanes, lanes, exact))
 
 
@@ -202,9 +209,12 @@ class LayerVariants:
     with 0.
     """
 
-    def __init__(self, name: str, graph: StepGraph, *, once: bool) -> None:
+    def __init__(
+        self, name: str, graph: StepGraph, *, once: bool, windows: Collection[int] = ()
+    ) -> None:
         self.name = name
         self.once = once
+        self._windows = windows
         self._graph = graph
         self._plan = Plan(graph)
         self._schedule = Schedule(self._plan)
@@ -224,7 +234,7 @@ class LayerVariants:
         """The whole layer."""
         plan, schedule, phases = self._plan, self._schedule, self.phases(lanes)
         memories = memories_of(plan, schedule, phases)
-        modelled = obstacles(plan, schedule, phases)
+        modelled = obstacles(plan, schedule, phases, self._windows)
         return LayerMachine(
             name=self.name,
             lanes=lanes,
@@ -240,6 +250,6 @@ class LayerVariants:
             traffic=traffic_of(plan, schedule, phases, memories),
             basis=Basis.MODELLED if modelled else Basis.REALISED,
             assumptions=tuple(dict.fromkeys(what for _, what in modelled)),
-            reads_inputs_by_unit=schedule.reads_inputs_by_unit,
+            reads_inputs_by_unit=bool(schedule.inputs_by_unit),
             graph=self._graph,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
 from rnnhw.machine.chains import obstacles_of_chains
@@ -18,15 +18,18 @@ from rnnhw.numerics import Overflow
 __all__ = ["obstacles"]
 
 
-def obstacles(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> list[tuple[str, str]]:
+def obstacles(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int] = ()
+) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what)."""
+    what). ``windows`` are the positions of the inputs that join steps."""
     found = [
         *_of_columns(plan, phases),
         *obstacles_of_chains(plan, schedule.transformed_by_unit),
         *_of_rows(plan, phases),
         *_of_operations(plan, schedule),
         *_of_results(plan, schedule),
+        *_of_windows(plan, schedule, phases, windows),
     ]
     return list(dict.fromkeys(found))
 
@@ -140,3 +143,28 @@ def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
     output = plan.graph.output
     if output.units != plan.widths[-1]:
         yield plan.graph.signal(output), "an output of another length than the last phase"
+
+
+def _of_windows(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int]
+) -> Iterator[tuple[str, str]]:
+    layer = plan.graph.layer
+    segments = [segment for phase in phases for segment in phase.segments]
+    for segment in segments:
+        if segment.feed in _OF_WORDS and _is_window(segment.vector, windows):
+            yield layer, f"{_OF_WORDS[segment.feed]} of a window over time"
+    woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
+    for gather in (unwired(vector) for vector in woven):
+        if isinstance(gather, Gather) and any(
+            _is_window(source.node, windows) for source in sources_of(gather)
+        ):
+            yield layer, "a permuted or joined window over time"
+    if any(node.position in windows for node in schedule.inputs_by_unit):
+        yield layer, "a window over time that is read by unit"
+
+
+_OF_WORDS = {Feed.PAIRS: "a butterfly stage", Feed.STRIDE: "interleaved blocks"}
+
+
+def _is_window(node: Node, windows: Collection[int]) -> bool:
+    return isinstance(node, Input) and node.position in windows

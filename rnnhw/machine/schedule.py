@@ -147,13 +147,14 @@ class Schedule:
         return frozenset(found)
 
     @property
-    def reads_inputs_by_unit(self) -> bool:
-        """Whether the post-processor reads elements of an input."""
-        return any(
-            isinstance(operand.node, Input)
+    def inputs_by_unit(self) -> list[Input]:
+        """The inputs whose elements the post-processor reads."""
+        return [
+            operand.node
             for reader in self._readers
             for operand in self.plan.operands(reader)
-        )
+            if isinstance(operand.node, Input)
+        ]
 
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each."""

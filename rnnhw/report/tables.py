@@ -155,6 +155,8 @@ def _schedule(schedule: ScheduleReport) -> Iterator[tuple[str, Cell | str]]:
     if schedule.external_memory is not None:
         yield "weights from", schedule.external_memory
         yield "bits a cycle from there", shown(schedule.external_bits_per_cycle)
+    if schedule.assumptions:
+        yield "cycles of whole sequences", schedule.cycles_basis
 
 
 # --- layers ------------------------------------------------------------------------------------

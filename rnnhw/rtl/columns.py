@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rnnhw.dataflow import Input, Node, State
-from rnnhw.errors import DesignError
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.memory import address_bits
@@ -228,7 +227,7 @@ class Columns:
         if isinstance(vector, State):
             parameters |= self._draft.first_words(vector, elements, width)
             memory["first"] = "first_step"
-        written = self._written(name, vector, "interleaved blocks")
+        written = self._vectors.written_by(name, vector)
         del written["write_index"]
         module.instance(
             "rnnhw_row",
@@ -263,7 +262,7 @@ class Columns:
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
         if isinstance(vector, State):
             first = self._draft.first_words(vector, counted["ELEMENTS"], width)
-        written = self._written(feed, vector, "a butterfly stage")
+        written = self._vectors.written_by(feed, vector)
         name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
         module.instance(
             "rnnhw_words",
@@ -285,16 +284,6 @@ class Columns:
             },
         )
         return name
-
-    def _written(self, feed: str, vector: Node, reader: str) -> dict[str, str]:
-        """What writes a memory of words behind a feed."""
-        if isinstance(vector, Input) and vector.position in self._draft.windows:
-            raise DesignError(
-                f"{self._draft.plan.graph.layer}: {reader} of a window over time "
-                "cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
-        return self._vectors.written_by(feed, vector)
 
     def _window_width(self, segment: Segment) -> int:
         """Bits of an element in the window of a segment: those of the memory."""

@@ -5,7 +5,7 @@ What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Node, State, StepGraph
@@ -44,7 +44,7 @@ def emit_layer(
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
-    schedule, phases = _emittable(plan, lanes)
+    schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Numbers(plan, schedule, phases, lanes, parameters)
     draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
     _Layer(draft).write()
@@ -61,17 +61,19 @@ def outline_layer(
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     plan = Plan(graph)
-    schedule, phases = _emittable(plan, lanes)
+    schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Shape(plan, schedule, phases, lanes)
     draft = Draft(Outline("layer"), plan, schedule, phases, numbers, windows or {})
     _Layer(draft).write()
     return draft.module
 
 
-def _emittable(plan: Plan, lanes: int) -> tuple[Schedule, tuple[Phase, ...]]:
+def _emittable(
+    plan: Plan, lanes: int, windows: Collection[int]
+) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
-    for where, what in obstacles(plan, schedule, phases):
+    for where, what in obstacles(plan, schedule, phases, windows):
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from rnnhw.errors import DesignError
 from rnnhw.machine import Accelerator, Basis
 from rnnhw.machine.memory import address_bits
-from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total, Window
+from rnnhw.machine.overtime import joined
+from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total
 from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.layer import emit_layer
@@ -34,12 +35,16 @@ def emit_network(
         DesignError: something in the network or its schedule cannot be emitted; the message says
             what.
     """
-    for layer in machine.layers:
-        if layer.basis is not Basis.REALISED:
-            raise DesignError(
-                f"{layer.name}: {layer.assumptions[0]} cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles and storage",
-            )
+    modelled = [
+        (layer.name, layer.assumptions[0])
+        for layer in machine.layers
+        if layer.basis is not Basis.REALISED
+    ]
+    for where, what in (*modelled, *machine.obstacles):
+        raise DesignError(
+            f"{where}: {what} cannot be emitted as Verilog",
+            "rnnhw report still gives its modelled cycles and storage",
+        )
     return _Top(identifier(name), network, machine, parameters).emission()
 
 
@@ -88,11 +93,9 @@ class _Top:
         module.port("output", "y_data", output.format.width, signed=output.format.signed)
         module.port("input", "y_ready")
         for node in self._network.nodes:
-            if _window(node) is None:
+            if joined(node) is None:
                 self._ready[node] = []
                 self._streams[node] = self._node(node)
-        if output not in self._streams:
-            raise _unread(output)
         final = self._streams[output]
         self._ready[output].append("y_ready")
         module.comment("output")
@@ -108,8 +111,6 @@ class _Top:
 
     # --- nodes -----------------------------------------------------------------------------------
     def _node(self, node: TimeNode) -> _Stream:
-        if not isinstance(node, Scan) and not all(each in self._streams for each in node.sources):
-            raise _unread(node)
         match node:
             case Source():
                 return self._source(node)
@@ -121,10 +122,7 @@ class _Top:
                 return self._total(node)
             case Steps():
                 return self._steps(node)
-        raise DesignError(
-            f"{node.name}: {type(node).__name__} over time cannot be emitted as Verilog",
-            "rnnhw report still gives its modelled cycles",
-        )
+        raise AssertionError(f"{node.name}: no obstacle, and no Verilog")
 
     def _stream(self, node: TimeNode) -> _Stream:
         """Declare the nets of what ``node`` gives."""
@@ -146,23 +144,23 @@ class _Top:
         return stream
 
     def _scan(self, node: Scan) -> _Stream:
-        read = [_window(source) or (source, None) for source in node.sources]
         windows = {
-            position: window for position, (_, window) in enumerate(read) if window is not None
+            position: window
+            for position, window in enumerate(map(joined, node.sources))
+            if window is not None
         }
         layer = emit_layer(
             f"{self._module.name}_{identifier(node.name)}",
             node.graph,
             self._lanes[node.name],
             self._parameters,
-            windows,
+            {at: InputWindow(window.steps, window.last) for at, window in windows.items()},
         )
         self._layers.append(layer)
         stream = self._stream(node)
         ports = {"clk": "clk", "rst": "rst"}
-        for position, (source, _) in enumerate(read):
-            if source not in self._streams:
-                raise _unread(node)
+        for position, each in enumerate(node.sources):
+            source = windows[position].source if position in windows else each
             x = "x" if position == 0 else f"x{position}"
             before = self._streams[source].name
             for part in ("valid", "first", "last", "data"):
@@ -246,20 +244,3 @@ class _Top:
             self._module.add(f"assign {stream.name}_{flag} = 1'b1;")
         self._ready[source].append(f"{stream.name}_ready")
         return stream
-
-
-def _window(node: TimeNode) -> tuple[TimeNode, InputWindow] | None:
-    """The stream behind a window over time, perhaps of its last place alone, and what of it is
-    read: the memory of the layer that reads it, not a stream of its own."""
-    if isinstance(node, Last) and isinstance(node.sources[0], Window):
-        return node.sources[0].sources[0], InputWindow(node.sources[0].width, last=True)
-    if isinstance(node, Window):
-        return node.sources[0], InputWindow(node.width, last=False)
-    return None
-
-
-def _unread(node: TimeNode) -> DesignError:
-    return DesignError(
-        f"{node.name}: a window over time that no layer reads cannot be emitted as Verilog",
-        "put a layer behind the window",
-    )

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rnnhw.dataflow import Gather, Input, Matvec, Node, State, unwired
-from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.plan import Part, Rows, Value
@@ -196,12 +195,7 @@ class UnitMemories:
         return self._rom(name, state.format, values, advance)
 
     def _unit_input(self, node: Input, advance: str) -> str:
-        if node.position in self._draft.windows:
-            raise DesignError(
-                f"{self._draft.plan.graph.layer}: a window over time that is read by unit "
-                "cannot be emitted as Verilog",
-                "rnnhw report still gives its modelled cycles",
-            )
+        assert node.position not in self._draft.windows, "an obstacle"
         module, x = self._draft.module, node.name
         q = module.wire(f"{x}_by_unit", node.format.signed_width)
         module.instance(

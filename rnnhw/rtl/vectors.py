@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Constant, Input, Node, State
-from rnnhw.errors import DesignError
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.orders import Source, select_rom, sources_of
 from rnnhw.rtl.draft import Draft
@@ -45,11 +44,7 @@ class Vectors:
         self.written: dict[Node, list[str]] = {}
 
     def read(self, name: str, vector: Node, index: str, element: str) -> None:
-        """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle.
-
-        Raises:
-            DesignError: the vector is a window over time in another order.
-        """
+        """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle."""
         (*joined, only) = sources_of(vector)
         if not joined:
             self._memory(name, _Order(only, vector.units), index, element)
@@ -99,12 +94,7 @@ class Vectors:
         if isinstance(node, Constant):
             self._constant(name, node, order, index, element)
         elif isinstance(node, Input) and node.position in self._draft.windows:
-            if not order.kept:
-                raise DesignError(
-                    f"{self._draft.plan.graph.layer}: a window over time in another order cannot "
-                    "be emitted as Verilog",
-                    "rnnhw report still gives its modelled cycles",
-                )
+            assert order.kept, "an obstacle"
             self._ring(name, node, self._draft.windows[node.position].steps, index, element)
         else:
             self._vector(name, node, order, index, element)

@@ -1,0 +1,133 @@
+"""What is asked of an estimate: clocks, steps, the deadline, and where weights come from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rnnhw.arrangement import Arrangement
+from rnnhw.cost.figures import of_profile
+from rnnhw.costreport import Figure, derived
+from rnnhw.design import Design
+from rnnhw.errors import UsageError
+from rnnhw.machine import Bandwidth
+from rnnhw.profiles import (
+    ExternalMemory,
+    Fpga,
+    Microcontroller,
+    Profile,
+    load_profile,
+    profile_names,
+)
+
+__all__ = [
+    "Request",
+    "bandwidth_at",
+    "check_streaming",
+    "clocks_of",
+    "deadline_of",
+    "steps_of",
+    "streamer_of",
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every part of the estimate needs to know."""
+
+    design: Design
+    steps: int | None
+    clocks: tuple[Figure, ...]
+    notes: tuple[str, ...]
+    required: float | None
+    """The deadline: steps a second."""
+    arrangement: Arrangement
+    streamer: ExternalMemory | None = None
+    """The external memory with the highest known peak."""
+
+
+def clocks_of(
+    profile: Profile, clock_mhz: float | None, target_mhz: float | None
+) -> tuple[tuple[Figure, ...], list[str]]:
+    """The clocks to report at, ascending, and what must be said of them."""
+    known = profile.clock_mhz
+    notes = []
+    for chosen in (clock_mhz, target_mhz):
+        if chosen is not None and (not math.isfinite(chosen) or chosen <= 0):
+            raise UsageError(f"a clock of {chosen} MHz", "give a positive number of MHz")
+        if chosen is not None and known is not None and chosen > known.high.value:
+            notes.append(
+                f"{chosen:g} MHz is above the profile's {known.high.value:g} MHz ({known.of})"
+            )
+    if clock_mhz is not None:
+        return (derived(clock_mhz, "as given"),), notes
+    clocks = [] if target_mhz is None else [derived(target_mhz, "the clock of the design's target")]
+    if known is not None:
+        clocks += [of_profile(known.low), of_profile(known.high)]
+        notes.append(f"clocks: {known.of}")
+    elif isinstance(profile, Microcontroller):
+        clocks.append(of_profile(profile.clock_max_mhz))
+    if not clocks:
+        return (), ["the profile knows no clock: give --clock-mhz"]
+    by_value = {float(clock.value or 0): clock for clock in clocks}
+    return tuple(by_value[value] for value in sorted(by_value)), notes
+
+
+def steps_of(design: Design, steps: int | None) -> int | None:
+    """The steps of a sequence: those given, else the most that the design allows.
+
+    Raises:
+        UsageError: they are fewer than one.
+    """
+    if steps is None:
+        return design.max_steps or (design.task.max_steps if design.task else None)
+    if steps < 1:
+        raise UsageError(f"a sequence of {steps} steps", "give at least 1")
+    return steps
+
+
+def deadline_of(design: Design, steps_per_second: float | None) -> float | None:
+    """The higher of the design's deadline and a given one."""
+    if steps_per_second is None:
+        return design.steps_per_second
+    if not math.isfinite(steps_per_second) or steps_per_second <= 0:
+        raise UsageError(
+            f"a deadline of {steps_per_second:g} steps a second", "give a positive number"
+        )
+    return max(steps_per_second, design.steps_per_second or 0)
+
+
+def streamer_of(profile: Profile) -> ExternalMemory | None:
+    """The memory that weights would be streamed from."""
+    if not isinstance(profile, Fpga):
+        return None
+    known = [memory for memory in profile.external_memories if memory.peak is not None]
+    return max(known, key=lambda memory: memory.peak.value if memory.peak else 0, default=None)
+
+
+def check_streaming(request: Request, profile: Profile) -> None:
+    """Refuse to stream weights from nowhere, or at a rate that is not known."""
+    if request.streamer is None:
+        able = [name for name in profile_names() if streamer_of(load_profile(name)) is not None]
+        raise UsageError(
+            f"{request.design.place}: weights are streamed, but {profile.name} has no external "
+            "memory of known bandwidth",
+            f"use weights='on-chip', or a profile that has one: {', '.join(able)}",
+        )
+    if not request.clocks:
+        raise UsageError(
+            f"{request.design.place}: weights are streamed, and how many bits come in a cycle "
+            "depends on a clock that is not known",
+            "give --clock-mhz",
+        )
+
+
+def bandwidth_at(request: Request, clock: Figure | None) -> Bandwidth | None:
+    """What the external memory brings in a cycle of ``clock``."""
+    memory = request.streamer
+    if memory is None or memory.peak is None or clock is None:
+        return None
+    assert isinstance(clock.value, int | float)
+    bits = Fraction(memory.peak.value) * 8 / Fraction(clock.value)
+    return Bandwidth(memory.name, bits)
