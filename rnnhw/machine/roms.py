@@ -306,9 +306,10 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (_, address, _), tables in shared.items():
+    several = len({phase for phase, _, _ in shared}) > 1
+    for (phase, address, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
-        name = "gate tables " + "+".join(functions)
+        name = "gate tables " + "+".join(functions) + f" of phase {phase}" * several
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
