@@ -240,9 +240,22 @@ class Plan:
                 found = max(found, self.phase(node.start) if node.start else 0)
             else:
                 found = max((self.phase(operand) for operand in node.operands), default=0)
-                found += self._turns(node)
+                found = self._gather_phase(node, found)
             self._phases[node] = found
         return self._phases[node]
+
+    def _gather_phase(self, node: Node, behind: int) -> int:
+        """The phase of ``node``, whose operands are there in ``behind``: what turns results round
+        comes in the next one, and an output of another length than its others behind all."""
+        if not self._turns(node):
+            return behind
+        if node is not unwired(self.graph.output) or self._readers.get(node):
+            return behind + 1
+        others = {n: self.phase(n) for n in self._nodes if n is not node}
+        beside = [n for n, phase in others.items() if phase > behind and self.formed(n)]
+        if all(n.units == node.units for n in beside):
+            return behind + 1
+        return max(others.values()) + 1
 
     def _turns(self, node: Node) -> bool:
         """Whether operations read results of the step in another order, or joined: then all of them
@@ -367,7 +380,9 @@ class Plan:
         found: list[int] = []
         for phase in range(self.last_phase + 1):
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
-            here = [n for n in here if not isinstance(n, Matvec)]
+            # What is only read in another order than it was written asks nothing of its phase.
+            turned = [n for n in here if n not in self._ends and self._turns(n)]
+            here = [n for n in here if not isinstance(n, Matvec) and n not in turned]
             # A short vector on its way to a product's columns does not cut the others into gates.
             kept = [n.units for n in here if not self._only_swept(n, (Cast, Gather))]
             handled = kept or [n.units for n in here]
@@ -455,7 +470,8 @@ class Plan:
         for operand in node.operands:
             value = self.value(operand, gate, self.widths[phase])
             own = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
-            if self.formed(operand) and own < phase and self.widths[own] != self.widths[phase]:
+            kept = self.formed(operand) and own < phase and not isinstance(value.node, Gather)
+            if kept and self.widths[own] != self.widths[phase]:
                 found.extend(self.values(operand))
             else:
                 found.append(value)

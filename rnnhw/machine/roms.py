@@ -290,13 +290,13 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
-    shared: dict[tuple[Q, int, int], dict[Hashable, Lookup]] = {}
+    shared: dict[tuple[int, Q, int], dict[Hashable, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or plan.is_constant(node):
             continue
         if schedule.serial(value):
-            key = node.table.address, node.format.width, schedule.plan.phase(node)
+            key = plan.phase(node), node.table.address, node.format.width
             tables = shared.setdefault(key, {})
             tables.setdefault((node.table.function.name, node.format), node)
         else:
@@ -306,9 +306,10 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, _, _), tables in shared.items():
+    several = len({phase for phase, _, _ in shared}) > 1
+    for (phase, address, _), tables in shared.items():
         functions = dict.fromkeys(node.table.function.name for node in tables.values())
-        name = "gate tables " + "+".join(functions)
+        name = "gate tables " + "+".join(functions) + f" of phase {phase}" * several
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)

@@ -133,8 +133,9 @@ def _stride(i: Instance, context: Context) -> Amounts:
         yield from _counter("counter", i["GROUP_BITS"])
     if i["OFFSETS"]:
         yield from _counter("counter", i["OFFSET_BITS"])
-        # Each of its bits turns the word, as a choice of two.
-        yield "operand choice", i["OFFSET_BITS"] * i["ELEMENTS"] * i["WIDTH"]
+        # Each of its bits turns the word, as a choice of two for what is left of it behind.
+        left = (min(i["ELEMENTS"], i["SPAN"] << bit) for bit in range(i["OFFSET_BITS"]))
+        yield "operand choice", sum(left) * i["WIDTH"]
 
 
 def _window_input(i: Instance, context: Context) -> Amounts:

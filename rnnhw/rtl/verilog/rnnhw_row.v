@@ -51,7 +51,8 @@ module rnnhw_row #(
     else if (full)
       write_word <= write_word == LAST_WORD[WORD_BITS-1:0] ? {WORD_BITS{1'b0}} : write_word + 1'b1;
 
-  reg [ELEMENTS*WIDTH-1:0] words [0:(BANKS << WORD_BITS)-1];
+  // No word is read for use in the cycle in which it is written (`no_rw_check`).
+  (* no_rw_check *) reg [ELEMENTS*WIDTH-1:0] words [0:(BANKS << WORD_BITS)-1];
   reg [ELEMENTS*WIDTH-1:0] read;
   generate if (BANKS == 2) begin : double
     always @(posedge clk) begin
