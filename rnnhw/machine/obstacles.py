@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from rnnhw.dataflow import Input, Matvec, Node, State
+from rnnhw.dataflow import Input, Matvec, Node, State, unwired
 from rnnhw.machine.chains import obstacles_of_chains
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.phases import Phase
@@ -16,10 +16,10 @@ __all__ = ["obstacles"]
 
 
 def obstacles(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int] = ()
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what). ``windows`` are the positions of the inputs that join steps."""
+    what). ``windows`` are the steps that an input joins, by its position."""
     found = [
         *_of_columns(plan, phases),
         *obstacles_of_chains(plan),
@@ -117,11 +117,16 @@ def _of_results(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _of_windows(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int]
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    paired = [s.vector for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
-    if any(isinstance(vector, Input) and vector.position in windows for vector in paired):
-        yield layer, "a butterfly stage of a window over time"
+    paired = [s for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
+    words = [(segment.vector, segment.word) for segment in paired]
+    words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
+    for vector, word in words:
+        steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
+        # A word would hold elements of several steps, each with an address of its own.
+        if steps and vector.units // steps % word:
+            yield layer, f"words of {word} elements out of a window of shorter steps"
     if any(node.position in windows for node in schedule.inputs_by_unit):
         yield layer, "a window over time that is read by unit"
