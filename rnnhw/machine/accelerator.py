@@ -79,9 +79,10 @@ def _lost(node: TimeNode) -> int:
     return own + max(map(_lost, node.sources), default=0)
 
 
-def _windows(node: Scan) -> list[int]:
-    """The positions of the inputs that join steps."""
-    return [at for at, source in enumerate(node.sources) if joined(source) is not None]
+def _windows(node: Scan) -> dict[int, int]:
+    """The steps that inputs join, by the inputs' positions."""
+    found = {at: joined(source) for at, source in enumerate(node.sources)}
+    return {at: window.steps for at, window in found.items() if window is not None}
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
@@ -100,8 +101,9 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         inputs -= source.units - each
         name = "x" if position == 0 else f"x{position}"
         for index, memory in enumerate(memories):
-            if memory.name == name:
-                depth = (source.width + 1) * each
+            if memory.name == name or memory.name.startswith(f"{name} before "):
+                word = memory.width // source.format.width
+                depth = (source.width + 1) * each // word
                 memories[index] = replace(memory, depth=depth)
     return replace(machine, memories=tuple(memories), inputs=inputs, windows=windows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -193,7 +193,7 @@ def layer_machine(
     *,
     exact: bool,
     once: bool,
-    windows: Collection[int] = (),
+    windows: Mapping[int, int] | None = None,
 ) -> LayerMachine:
     """A step graph on ``lanes`` lanes, fewer if it has fewer rows unless ``exact``. ``windows`` are
     the positions of the inputs that join steps.
@@ -213,11 +213,11 @@ class LayerVariants:
     """
 
     def __init__(
-        self, name: str, graph: StepGraph, *, once: bool, windows: Collection[int] = ()
+        self, name: str, graph: StepGraph, *, once: bool, windows: Mapping[int, int] | None = None
     ) -> None:
         self.name = name
         self.once = once
-        self._windows = windows
+        self._windows = windows or {}
         self._graph = graph
         self._plan = Plan(graph)
         self._schedule = Schedule(self._plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
 from rnnhw.machine.chains import obstacles_of_chains
@@ -18,10 +18,10 @@ __all__ = ["obstacles"]
 
 
 def obstacles(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int] = ()
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what). ``windows`` are the positions of the inputs that join steps."""
+    what). ``windows`` are the steps that an input joins, by its position."""
     found = [
         *_of_columns(plan, phases),
         *obstacles_of_chains(plan),
@@ -140,13 +140,19 @@ def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
 
 
 def _of_windows(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int]
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
     segments = [segment for phase in phases for segment in phase.segments]
-    for segment in segments:
-        if segment.feed in _OF_WORDS and _is_window(segment.vector, windows):
-            yield layer, f"{_OF_WORDS[segment.feed]} of a window over time"
+    words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
+    words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
+    for vector, word in words:
+        steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
+        # A word would hold elements of several steps, each with an address of its own.
+        if steps and vector.units // steps % word:
+            yield layer, f"words of {word} elements out of a window of shorter steps"
+    if any(_is_window(s.vector, windows) for s in segments if s.feed is Feed.STRIDE):
+        yield layer, "interleaved blocks of a window over time"
     woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
     for gather in (unwired(vector) for vector in woven):
         if isinstance(gather, Gather) and any(
@@ -157,8 +163,5 @@ def _of_windows(
         yield layer, "a window over time that is read by unit"
 
 
-_OF_WORDS = {Feed.PAIRS: "a butterfly stage", Feed.STRIDE: "interleaved blocks"}
-
-
-def _is_window(node: Node, windows: Collection[int]) -> bool:
+def _is_window(node: Node, windows: Mapping[int, int]) -> bool:
     return isinstance(node, Input) and node.position in windows

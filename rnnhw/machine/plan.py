@@ -347,7 +347,9 @@ class Plan:
                 continue
             if continues and early is not old:
                 continue
-            if early.phase != late.phase and not self._read_from(early.values[0][1], late.phase):
+            if early.phase > late.phase:
+                continue
+            if early.phase < late.phase and not self._read_from(early.values[0][1], late.phase):
                 continue
             whole = Part.WHOLE if continues else Part.LATE
             return position, Rows(
@@ -361,9 +363,12 @@ class Plan:
         return 0, None
 
     def _read_from(self, product: Matvec, phase: int) -> bool:
-        """Whether nothing reads ``product`` before ``phase``."""
+        """Whether nothing reads ``product`` before ``phase``; who reads it as a vector needs it a
+        phase earlier."""
         return product not in self._ends and all(
-            self.phase(reader) >= phase for reader in self._readers.get(product, [])
+            self.phase(reader) - (isinstance(reader, Matvec) and unwired(reader.vector) is product)
+            >= phase
+            for reader in self._readers.get(product, [])
         )
 
     def _all_early(self, rows: Rows) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
+from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
@@ -290,15 +290,18 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
-    shared: dict[tuple[int, Q, int], dict[Hashable, Lookup]] = {}
+    shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or plan.is_constant(node):
             continue
         if schedule.serial(value):
-            key = plan.phase(node), node.table.address, node.format.width
-            tables = shared.setdefault(key, {})
-            tables.setdefault((node.table.function.name, node.format), node)
+            (cast,) = schedule.plan.operands(value)
+            assert isinstance(cast.node, Cast)
+            drop = cast.node.a.format.fraction - cast.node.format.fraction
+            phase = schedule.plan.phase(node)
+            key = phase, drop, cast.node.format, schedule.folded(cast), node.table.format
+            shared.setdefault(key, {}).setdefault(node.table.function.name, node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
@@ -306,10 +309,9 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    several = len({phase for phase, _, _ in shared}) > 1
-    for (phase, address, _), tables in shared.items():
-        functions = dict.fromkeys(node.table.function.name for node in tables.values())
-        name = "gate tables " + "+".join(functions) + f" of phase {phase}" * several
+    for tables in shared.values():
+        name = "gate tables " + "+".join(tables)
+        address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)

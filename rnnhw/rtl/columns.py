@@ -261,6 +261,9 @@ class Columns:
         read."""
         module, width = self._draft.module, vector.format.width
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
+        if isinstance(vector, Input) and vector.position in self._draft.windows:
+            steps = self._draft.windows[vector.position].steps
+            return self._ring_words(feed, vector, steps, counted, word)
         if isinstance(vector, State):
             first = self._draft.first_words(vector, counted["ELEMENTS"], width)
         written = self._vectors.written_by(feed, vector)
@@ -299,6 +302,35 @@ class Columns:
             self._chains.element(vector, index, element)
         else:
             self._vectors.read(feed, vector, index, element)
+
+    def _ring_words(
+        self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: str
+    ) -> str:
+        """The memory of the last steps of an input, by words; gives the net of what is read."""
+        module, x, width = self._draft.module, vector.name, vector.format.width
+        depth = vector.units // steps * (steps + 1)
+        name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
+        module.instance(
+            "rnnhw_ring_words",
+            f"{feed}_vector",
+            {
+                "WORDS": depth // counted["ELEMENTS"],
+                **counted,
+                "WIDTH": width,
+                "UNSIGNED": int(not vector.format.signed),
+                "ADDRESS_BITS": address_bits(depth),
+            },
+            {
+                "clk": "clk",
+                "we": f"{x}_valid",
+                "write_address": f"{x}_address",
+                "d": f"{x}_data",
+                "base": f"{x}_base",
+                "word": word,
+                "q": name,
+            },
+        )
+        return name
 
 
 def aligned(

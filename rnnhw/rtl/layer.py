@@ -5,7 +5,7 @@ What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Node, State, StepGraph
@@ -69,11 +69,12 @@ def outline_layer(
 
 
 def _emittable(
-    plan: Plan, lanes: int, windows: Collection[int]
+    plan: Plan, lanes: int, windows: Mapping[int, InputWindow]
 ) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
-    for where, what in obstacles(plan, schedule, phases, windows):
+    steps = {position: window.steps for position, window in windows.items()}
+    for where, what in obstacles(plan, schedule, phases, steps):
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",

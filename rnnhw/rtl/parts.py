@@ -47,6 +47,8 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
             yield 2 << i["INDEX_BITS"], i["WIDTH"], False
         case "rnnhw_unit_ram":
             yield 1 << max((i["UNITS"] - 1).bit_length(), 1), i["WIDTH"], False
+        case "rnnhw_ring_words":
+            yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], False
         case "rnnhw_ring":
             yield i["DEPTH"], i["WIDTH"], False
         case "rnnhw_total" if i["UNITS"] > 1:

@@ -55,6 +55,7 @@ class Transforms:
         self._chains = chains_of(draft.plan)
         self._shapes = {t.node: t for phase in draft.phases for t in phase.transforms}
         self._delayed = 0
+        self._run_delayed = 0
         self.read_by_unit: list[str] = []
         self._readers: list[list[tuple[str, str]]] = [[] for _ in self._chains]
         self._passes: list[_Pass] = []
@@ -112,6 +113,10 @@ class Transforms:
             before = f"pass_{k - 1}" if k > 1 else "pass"
             module.declarations.append(f"reg [{self._pass_bits - 1}:0] pass_{k};")
             module.add(f"always @(posedge clk) pass_{k} <= {before};")
+        for k in range(1, self._run_delayed + 1):
+            before = f"passing_{k - 1}" if k > 1 else "passing"
+            module.declarations.append(f"reg passing_{k};")
+            module.add(f"always @(posedge clk) passing_{k} <= {before};")
 
     # --- passes ----------------------------------------------------------------------------------
     @property
@@ -160,6 +165,12 @@ class Transforms:
         self._delayed = max(self._delayed, ago)
         net = f"pass_{ago}" if ago else "pass"
         return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in which) + ")"
+
+    def _at_work(self, which: Sequence[int], ago: int) -> str:
+        """A condition that one of some passes was at work ``ago`` cycles before: while none is,
+        the net of the pass names the next one."""
+        self._run_delayed = max(self._run_delayed, ago)
+        return f"passing_{ago} & {self._in_pass(which, ago)}"
 
     def _by_pass(self, choices: Sequence[tuple[list[int], str]], ago: int) -> str:
         """What was meant by the pass of ``ago`` cycles before."""
@@ -327,7 +338,11 @@ class Transforms:
             paths[key][1].append(k)
         # Where a pass writes behind a short way, one of before has nothing left on a long one.
         *others, (_, _, last) = sorted(paths.values(), key=lambda path: path[0])
-        chosen = "".join(f"{self._in_pass(k, ago)} ? {net} : " for ago, k, net in others) + last
+        chosen = "".join(
+            f"{self._at_work(k, ago) if chain.mixed else self._in_pass(k, ago)} ? {net} : "
+            for ago, k, net in others
+        )
+        chosen += last
         self._draft.module.add(f"assign {name}_result = {chosen};")
 
     def _path(
