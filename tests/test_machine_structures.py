@@ -18,7 +18,7 @@ from graphs import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import FORMATS, band, elman, gru, lstm, scanned
+from machines import FORMATS, Step, band, elman, gru, lstm, scanned
 
 from rnnhw import (
     GRU,
@@ -35,6 +35,7 @@ from rnnhw import (
     golden,
 )
 from rnnhw.cells import Layer
+from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
 from rnnhw.machine.phases import NEURON_CYCLES
 from rnnhw.machine.regrouping import regrouped
@@ -360,6 +361,65 @@ def test_lanes_of_monarch_hold_whole_units_or_a_part_of_one() -> None:
     lanes = legal_lanes(gated(LSTM, 16, Monarch(4)).scans[0].graph)
     assert list(lanes)[:4] == [1, 2, 4, 8]
     assert all(4 % p == 0 or p % 4 == 0 for p in lanes)
+
+
+@pytest.mark.parametrize(
+    ("indices", "what"),
+    [([0, 1, 2, 2], "a vector with an element in several places"), ([3, 2, 1, 0], "")],
+)
+def test_an_element_has_one_place_in_a_vector(indices: list[int], what: str) -> None:
+    def step(g: StepBuilder, x: Node) -> Node:
+        h = g.state(4)
+        woven = g.gather([h], indices, "woven")
+        wx = g.linear(Dense(), "W", x, 4, name="Wx")
+        both = g.linear(Banded(1, 1), "U", woven, 4, wx, name="Uh")
+        return g.update(h, g.cast(both, "state"))
+
+    (machine,) = accelerator(scanned(step), 2).layers
+    assert machine.assumptions == (what,) * bool(what)
+
+
+def test_a_joined_vector_is_its_parts_for_dense_columns_and_two_memories_for_others() -> None:
+    def step_with(structure: Structure) -> Step:
+        def step(g: StepBuilder, x: Node) -> Node:
+            h = g.state(8)
+            both = g.gather([x, h], [*range(8, 16, 2), *range(0, 8, 2)], "both")
+            whole = g.gather([x, h], range(16), "whole")
+            wx = g.linear(Dense(), "W", whole, 8, name="Wx")
+            return g.update(h, g.cast(g.linear(structure, "U", both, 8, wx, name="Uh"), "state"))
+
+        return step
+
+    (machine,) = accelerator(scanned(step_with(Banded(1, 1))), 2).layers
+    assert machine.basis is Basis.REALISED
+    (phase,) = machine.phases
+    # The inputs' columns come first; the joined vector waits for the state.
+    assert [(s.vector.units, s.early) for s in phase.segments] == [
+        (8, True),
+        (8, False),
+        (8, False),
+    ]
+    assert memory(machine, "both sources") == (8, 1, 0)
+    assert memory(machine, "both addresses of x") == (8, 3 + 1, 0)
+    assert memory(machine, "both addresses of state.previous") == (8, 3 + 1, 0)
+    held = [m for m in machine.memories if m.kind in (MemoryKind.STATE, MemoryKind.VECTORS)]
+    assert sorted((m.name, m.copies) for m in held) == [("state", 2), ("x", 2)]
+
+
+def test_a_state_is_there_twice_where_it_is_read_behind_its_next_value() -> None:
+    def step_with(late: bool) -> Step:
+        def step(g: StepBuilder, x: Node) -> Node:
+            h, c = g.state(8), g.state(8, "cell")
+            a = g.cast(g.linear(Dense(), "W", x, 8, name="Wx"), "state", "a")
+            g.update(c, g.cast(g.add(a, c, "kept"), "cell"))
+            second = g.linear(Dense(), "U", a, 8, name="Ua")
+            return g.update(h, g.cast(g.add(second, c if late else h, "sum"), "state"))
+
+        return step
+
+    (late,), (early,) = (accelerator(scanned(step_with(k)), 2).layers for k in (True, False))
+    assert late.basis is Basis.REALISED
+    assert memory(late, "cell by unit")[0] == 2 * memory(early, "cell by unit")[0]
 
 
 def test_interleaved_blocks_side_by_side_are_dense_columns() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from machines import FORMATS
 from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
 
 from rnnhw import engine, golden
@@ -24,6 +25,7 @@ from rnnhw.design import Design, load
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
 from rnnhw.network import NetworkBuilder, TimeNode
+from rnnhw.numerics import Q
 from rnnhw.rtl.bench import stimulus_of
 from rnnhw.rtl.check import check
 from rnnhw.rtl.network import emit_network
@@ -37,6 +39,8 @@ from rnnhw.structures import (
     Dense,
     Diagonal,
     Monarch,
+    Permutation,
+    Product,
     Structure,
 )
 
@@ -266,29 +270,47 @@ def test_the_widest_layer_and_the_most_lanes(tmp_path: Path) -> None:
         assert_equal_in_verilog(case, tmp_path / name)
 
 
-# --- the designs ---------------------------------------------------------------------------------
+# --- lint and the designs ------------------------------------------------------------------------
+def lint(folder: Path, top: str) -> tuple[int, str]:
+    """The exit code of verilator as a linter, and what it says."""
+    done = subprocess.run(
+        [shutil.which("verilator"), "--lint-only", "-Wall", "--top-module", top, "-f", f"{top}.f"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 @linted
 @pytest.mark.parametrize("name", EMITTED)
 def test_emitted_designs_are_lint_clean(name: str, tmp_path: Path) -> None:
     design = load(DESIGNS / f"{name}.py")
     emission = emit_network(name, design.network, on_target(design), design.parameters)
     write_project(emission, tmp_path)
-    done = subprocess.run(
-        [
-            shutil.which("verilator"),
-            "--lint-only",
-            "-Wall",
-            "--top-module",
-            name,
-            "-f",
-            f"{name}.f",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert lint(tmp_path, name) == (0, "")
+
+
+@linted
+@pytest.mark.parametrize("lanes", [1, 3, 4, 16])
+@pytest.mark.parametrize(
+    "structure",
+    [
+        Monarch(8),
+        Product(Banded(1, 1), Permutation(range(15, -1, -1))),
+        Permutation([*range(1, 16), 0]),
+    ],
+    ids=["monarch", "banded", "permutation"],
+)
+def test_vectors_in_another_order_are_lint_clean(structure, lanes: int, tmp_path: Path) -> None:
+    layer = Elman(16, recurrent=structure, initial=True, name="layer")
+    formats = replace(FORMATS, recurrent_weight=Q(0, 7), stage=Q(3, 4))
+    network = Design(layers=[layer], formats=formats, inputs=5).network
+    machine = accelerator(network, {"layer": lanes})
+    parameters = draw_parameters(random.Random(lanes), network)
+    write_project(emit_network("net", network, machine, parameters), tmp_path)
+    assert lint(tmp_path, "net") == (0, "")
 
 
 @linted

@@ -109,6 +109,9 @@ def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
 
 def stored_vectors(vector: Node) -> list[Node]:
     """The stored vectors behind a permutation, each once."""
+    vector = unwired(vector)
+    if not isinstance(vector, Gather):
+        return [vector]
     return list(dict.fromkeys(node for node, _ in places(vector)))
 
 

@@ -257,7 +257,7 @@ def _shapes(
         if chain.origin is state:
             shape = words[chain.transforms[0]]
             found.append((shape.words, shape.width * chain.element_bits))
-    return found or [(state.units, width)]
+    return found
 
 
 # --- tables ------------------------------------------------------------------------------------

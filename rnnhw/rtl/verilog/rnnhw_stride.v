@@ -79,18 +79,9 @@ module rnnhw_stride #(
       else if (moves) offset <= following;
       skipped <= offset;
     end
-    // Turned by 1, 2, 4 ... elements, as the bits of the offset say.
-    localparam integer WORD = ELEMENTS*WIDTH;
-    wire [(OFFSET_BITS+1)*WORD-1:0] steps;
-    assign steps[WORD-1:0] = q;
-    assign turned = steps[OFFSET_BITS*WORD +: WORD];
-    genvar n;
-    for (n = 0; n < OFFSET_BITS; n = n + 1) begin : step
-      localparam integer BY = (1 << n)*WIDTH;
-      wire [WORD-1:0] before = steps[n*WORD +: WORD];
-      assign steps[(n+1)*WORD +: WORD] =
-        skipped[n] ? {before[BY-1:0], before[WORD-1:BY]} : before;
-    end
+    wire [2*ELEMENTS*WIDTH-1:0] twice = {q, q} >> (skipped*WIDTH);
+    assign turned = twice[ELEMENTS*WIDTH-1:0];
+    wire unused = &{1'b0, twice};
   end else begin : straight
     assign turned = q;
   end endgenerate
