@@ -70,6 +70,8 @@ def _of_product(plan: Plan, product: Matvec) -> Iterator[tuple[str, str]]:
         return
     if accumulator.overflow is not Overflow.WRAP:
         yield where, f"an accumulator that does not wrap ({accumulator})"
+    if not accumulator.signed and not plan.is_transform(product):
+        yield where, f"an unsigned accumulator of rows ({accumulator})"
     if accumulator.fraction < product.product_format[0]:
         yield where, f"an accumulator that drops bits of the products ({accumulator})"
 
