@@ -10,11 +10,11 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
+from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
 
 from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
@@ -36,6 +36,7 @@ from rnnhw.structures import (
     CyclicBand,
     Dense,
     Diagonal,
+    Monarch,
     Structure,
 )
 
@@ -73,10 +74,10 @@ def assert_equal_in_verilog(case: Case, folder: Path, simulator=ICARUS, run=gold
         assert found.outputs == result.lengths.sum() * emission.outputs
 
 
-def drawn(seed: int) -> Case | None:
+def drawn(seed: int, draw=draw_case) -> Case | None:
     """A random case; None where the formats do not make a network."""
     try:
-        return draw_case(random.Random(seed))
+        return draw(random.Random(seed))
     except DesignError:
         return None
 
@@ -173,18 +174,51 @@ def test_machine_and_emitter_ask_one_function_about_time(name: str) -> None:
         emit_network("net", network, machine, parameters)
 
 
+@simulated
+@pytest.mark.parametrize("block", range(8))
+def test_permuted_joined_and_late_vectors_are_equal(block: int, tmp_path: Path) -> None:
+    ran = 0
+    for seed in range(100 * block, 100 * block + 8):
+        case = drawn(seed, draw_woven)
+        machine = case and accelerator(case.network, case.lanes)
+        if case and all(layer.basis is Basis.REALISED for layer in machine.layers):
+            assert_equal_in_verilog(case, tmp_path / str(seed))
+            ran += 1
+    assert ran >= 6
+
+
+@simulated
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4, 5, 6, 8, 12, 24])
+@pytest.mark.parametrize(("units", "block"), [(12, 3), (12, 4), (24, 6), (16, 8)])
+def test_monarch_on_any_lanes(units: int, block: int, lanes: int, tmp_path: Path) -> None:
+    r = random.Random(100 * units + lanes)
+    layer = Elman(units, recurrent=Monarch(block), initial=lanes % 2 == 0, name="layer")
+    network = Design(layers=[layer], formats=draw_formats(r), inputs=3).network
+    parameters = draw_parameters(r, network)
+    case = Case(network, {"layer": min(lanes, units)}, parameters, draw_batch(r, network))
+    assert_equal_in_verilog(case, tmp_path)
+
+
 # --- a matrix of structures, cells, sizes and lanes ----------------------------------------------
 MATRIX = [
     (structure, cell, n, lanes)
-    for structure in (Dense(), Banded(1, 1), Banded(3, 0), Diagonal(), CyclicBand(2, 1), None)
+    for structure in (
+        Dense(),
+        Banded(1, 1),
+        Banded(3, 0),
+        Diagonal(),
+        CyclicBand(2, 1),
+        BlockDiagonal(1),
+        Monarch(1),
+    )
     for cell in ("elman", "lstm", "gru", "before")
     for n, lanes in ((1, 1), (5, 1), (7, 3), (12, 4), (16, 24), (33, 12))
 ]
 
 
 def one_layer(structure, cell, n: int, lanes: int, r: random.Random) -> Case | None:
-    if structure is None:
-        structure = BlockDiagonal(next(k for k in (3, 4, 7, 11, 1) if n % k == 0))
+    if isinstance(structure, BlockDiagonal | Monarch):
+        structure = replace(structure, block=next(k for k in (3, 4, 7, 11, 1) if n % k == 0))
     if isinstance(structure, Banded | CyclicBand) and n <= structure.lower + structure.upper:
         structure = Dense()
     formats = draw_formats(r)

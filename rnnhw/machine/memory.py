@@ -14,7 +14,7 @@ __all__ = [
     "MemoryKind",
     "address_bits",
     "ancestors",
-    "is_ordered",
+    "places",
     "settled",
     "stored_vectors",
     "tensors_behind",
@@ -108,16 +108,14 @@ def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
 
 
 def stored_vectors(vector: Node) -> list[Node]:
-    """The stored vectors behind a permutation."""
+    """The stored vectors behind a permutation, each once."""
+    return list(dict.fromkeys(node for node, _ in places(vector)))
+
+
+def places(vector: Node) -> tuple[tuple[Node, int], ...]:
+    """For each element of ``vector`` the stored vector that holds it, and its index there."""
     vector = unwired(vector)
     if isinstance(vector, Gather):
-        return [found for part in vector.parts for found in stored_vectors(part)]
-    return [vector]
-
-
-def is_ordered(vector: Node) -> bool:
-    """Whether counting gives the addresses of a vector's elements."""
-    vector = unwired(vector)
-    return not isinstance(vector, Gather) or (
-        vector.in_order and all(map(is_ordered, vector.parts))
-    )
+        joined = [place for part in vector.parts for place in places(part)]
+        return tuple(joined[index] for index in vector.indices)
+    return tuple((vector, index) for index in range(vector.units))

@@ -19,7 +19,7 @@ from functools import cached_property
 
 from rnnhw.dataflow import Matvec, Node
 from rnnhw.machine.chains import Chain, chains_of
-from rnnhw.machine.feeds import Feed, Segment, by_block, segments_of, word_width
+from rnnhw.machine.feeds import Feed, Segment, segments_of, word_width
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.structures import FastWalshHadamard
@@ -108,8 +108,7 @@ class Transform:
 
 @dataclass(frozen=True)
 class Phase:
-    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element; ``by_block``
-    tells that the rows are in the order of interleaved blocks."""
+    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element."""
 
     rows: int
     gates: int
@@ -117,7 +116,6 @@ class Phase:
     segments: tuple[Segment, ...]
     transforms: tuple[Transform, ...]
     snapshot: bool
-    by_block: bool
     depth: int
 
     @property
@@ -305,7 +303,6 @@ def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
                 segments=segments_of(plan, phase, lanes),
                 transforms=_transforms(plan, phase, lanes),
                 snapshot=any(rows.snapshot for rows in plan.phase_rows(phase)),
-                by_block=by_block(plan, phase),
                 depth=schedule.depth(phase),
             )
         )

@@ -25,6 +25,7 @@ from rnnhw.dataflow import (
     StepGraph,
     unwired,
 )
+from rnnhw.machine.memory import stored_vectors
 from rnnhw.machine.parting import parted
 from rnnhw.machine.regrouping import regrouped
 from rnnhw.machine.writeback import Kept, written_back
@@ -148,12 +149,14 @@ class Plan:
             )
         return self._transforms[node]
 
-    def _only_swept(self, node: Node) -> bool:
-        """Whether products alone read ``node``, as their vector, through casts at most."""
+    def _only_swept(self, node: Node, through: tuple[type[Node], ...] = (Cast,)) -> bool:
+        """Whether products alone read ``node``, as their vector, ``through`` casts at most."""
         if node in self._ends or not self._readers.get(node):
             return False
         return all(
-            self._only_swept(reader) if isinstance(reader, Cast) else _sweeps(reader, node)
+            self._only_swept(reader, through)
+            if isinstance(reader, through)
+            else _sweeps(reader, node)
             for reader in self._readers[node]
         )
 
@@ -212,16 +215,21 @@ class Plan:
         return self.kept[state].states if state in self.kept else (state,)
 
     def needs_pass(self, vector: Node) -> bool:
-        """Whether ``vector`` is formed element by element within the step, before it is read."""
+        """Whether ``vector``, or one that it is joined of, is formed element by element within the
+        step, before it is read."""
+        vector = unwired(vector)
         if self.in_feed(vector) or self.is_stored(vector):
             return False
+        if isinstance(vector, Gather):
+            return any(map(self.needs_pass, vector.parts))
         return self.formed(vector) or not self.is_constant(vector)
 
     @cached_property
     def passed(self) -> list[Node]:
         """The vectors that are formed within the step, before products read them."""
-        vectors = (unwired(node.vector) for node in (*self.products, *self.transforms))
-        return [vector for vector in dict.fromkeys(vectors) if self.needs_pass(vector)]
+        products = (*self.products, *self.transforms)
+        vectors = dict.fromkeys(v for node in products for v in stored_vectors(node.vector))
+        return [vector for vector in vectors if self.needs_pass(vector)]
 
     # --- phases ------------------------------------------------------------------------------
     def phase(self, node: Node) -> int:
@@ -232,11 +240,31 @@ class Plan:
                 found = max(found, self.phase(node.start) if node.start else 0)
             else:
                 found = max((self.phase(operand) for operand in node.operands), default=0)
+                found += self._turns(node)
             self._phases[node] = found
         return self._phases[node]
 
+    def _turns(self, node: Node) -> bool:
+        """Whether operations read results of the step in another order, or joined: then all of them
+        have to be there."""
+        if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
+            return False
+        return not _is_slice(node) and self._read_by_unit(node)
+
+    def _read_by_unit(self, node: Node) -> bool:
+        """Whether something else than the columns of products reads ``node``, or another order."""
+        return node in self._ends or any(
+            _is_slice(reader) and self._read_by_unit(reader)
+            if isinstance(reader, Gather)
+            else not isinstance(reader, Matvec) or unwired(reader.vector) is not node
+            for reader in self._readers.get(node, [])
+        )
+
     def vector_phase(self, vector: Node) -> int:
         """The first phase that can read ``vector`` as a whole."""
+        vector = unwired(vector)
+        if isinstance(vector, Gather) and not self.in_feed(vector):
+            return max(map(self.vector_phase, vector.parts))
         return self.phase(vector) + self.needs_pass(vector)
 
     @cached_property
@@ -346,7 +374,7 @@ class Plan:
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
             here = [n for n in here if not isinstance(n, Matvec)]
             # A short vector on its way to a product's columns does not cut the others into gates.
-            kept = [n.units for n in here if not self._only_swept(n)]
+            kept = [n.units for n in here if not self._only_swept(n, (Cast, Gather))]
             handled = kept or [n.units for n in here]
             rows = [rows.units for rows in self.rows if rows.phase == phase]
             passed = [n.units for n in self.passed if self.phase(n) == phase]
@@ -445,6 +473,12 @@ def _sweeps(reader: Node, node: Node) -> bool:
         start = reader.start
         return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
     return isinstance(reader, Cast)
+
+
+def _is_slice(node: Gather) -> bool:
+    """Whether it reads neighbours of one vector in order, or its only element for all."""
+    one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
+    return len(node.parts) == 1 and node.in_order and one
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

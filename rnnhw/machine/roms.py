@@ -3,8 +3,8 @@
 A wide weight word has a field for every lane, of the widest weight with its index, where a
 structure stores one. The diagonals of a Toeplitz or circulant matrix lie one a word in a memory of
 their own and move past the lanes; the weights of butterfly stages in the feed lie in words of F.
-Elements in an order that counting does not give are read through a ROM of addresses: the network
-stores nothing there.
+Vectors in an order that counting does not give have ROMs of addresses
+(:mod:`rnnhw.machine.orders`): the network stores nothing there.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Cast, Constant, Gather, Lookup, Matvec, Node, State, unwired
+from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
     Held,
     Memory,
     MemoryKind,
-    address_bits,
     ancestors,
-    is_ordered,
     stored_vectors,
     tensors_behind,
 )
 from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits, weight_bits
+from rnnhw.machine.orders import address_roms, select_rom, sources_of
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
@@ -33,10 +32,11 @@ from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
 __all__ = [
+    "address_reads",
     "bias_word",
     "common_start",
+    "joined_by_unit",
     "operand_format",
-    "permuted_by_unit",
     "roms_of",
     "shifted",
     "uniform",
@@ -244,11 +244,13 @@ def _shapes(
     """Words and their bits of every memory of a state, less those for its next value."""
     width = state.format.width
     found = [
-        (state.units // segment.word, width * segment.word)
+        (segment.vector.units // segment.word, width * segment.word)
         for phase in phases
         for segment in phase.segments
-        if segment.vector is state
+        if state in stored_vectors(segment.vector)
     ]
+    joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
+    found += [(vector.units, width) for vector in joined]
     if state in unit_reads(schedule):
         found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
     words = {each.node: each for phase in phases for each in phase.transforms}
@@ -261,14 +263,23 @@ def _shapes(
 
 # --- tables ------------------------------------------------------------------------------------
 def unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit."""
-    return [
+    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
+    read = [
         value.node
         for reader in schedule.values
-        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
+        if not isinstance(reader.node, Gather)
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
     ]
+    output = unwired(schedule.plan.graph.output)
+    return [*read, output] if isinstance(output, Input | State) else read
+
+
+def joined_by_unit(schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than it was written, or joined
+    of several vectors."""
+    gathered = dict.fromkeys(schedule.gathered)
+    return [node for node in gathered if not schedule.plan.is_constant(node)]
 
 
 def _table(node: Lookup) -> tuple[Hashable, int]:
@@ -308,24 +319,47 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
         yield Held(memory, tuple(map(_table, tables.values())))
 
 
-def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
-    """What the post-processor reads out of memory in another order than its units'."""
-    return [
-        node
-        for node in schedule.gathered
-        if plan.is_stored(node) and not plan.is_constant(node) and not is_ordered(node)
-    ]
+def _ordered(schedule: Schedule, phases: Sequence[Phase]) -> Counter[Node]:
+    """The vectors in an order of their own, with how many memories each is in."""
+    found = Counter(segment.vector for phase in phases for segment in phase.segments)
+    found.update(joined_by_unit(schedule))
+    return found
 
 
 def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
-    """ROMs of addresses: for vectors and results whose order counting does not give."""
-    vectors = [unwired(product.vector) for product in (*plan.products, *plan.transforms)]
-    permuted = [vector for vector in vectors if not is_ordered(vector)]
-    for vector in dict.fromkeys([*permuted, *permuted_by_unit(plan, schedule)]):
-        width = address_bits(sum(part.units for part in dict.fromkeys(stored_vectors(vector))))
-        yield Held(Memory(f"{vector.name} addresses", MemoryKind.TABLES, vector.units, width))
-    for number, phase in enumerate(phases):
-        if phase.by_block:
-            units = plan.widths[number]
-            name = f"phase {number} write addresses"
-            yield Held(Memory(name, MemoryKind.TABLES, units, address_bits(units)))
+    """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, bits in address_roms(vector):
+            depth = source.node.units
+            if not isinstance(source.node, Constant):
+                yield Held(Memory(name, MemoryKind.TABLES, depth, bits, copies=copies))
+        for source in sources_of(vector) if isinstance(vector, Gather) else ():
+            if isinstance(source.node, Constant):
+                name, width = f"{vector.name} of {source.node.name}", source.node.format.width
+                memory = Memory(name, MemoryKind.WEIGHTS, vector.units, width, copies=copies)
+                yield Held(memory, tensors_behind(source.node))
+        selects = select_rom(vector)
+        if selects is not None:
+            name, bits = selects
+            yield Held(Memory(name, MemoryKind.TABLES, vector.units, bits, copies=copies))
+
+
+def address_reads(schedule: Schedule, phases: Sequence[Phase]) -> dict[str, int]:
+    """Reads in a step of the ROMs of addresses: one for each element that is written, or read where
+    it is joined."""
+    found: dict[str, int] = {}
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, _ in address_roms(vector):
+            if not isinstance(source.node, Constant):
+                found[name] = copies * source.node.units
+    for phase in phases:
+        for segment in phase.segments:
+            selects = select_rom(segment.vector)
+            if selects is not None:
+                words = phase.groups * segment.reads(phase.window_units)
+                found[selects[0]] = found.get(selects[0], 0) + words
+    for vector in joined_by_unit(schedule):
+        selects = select_rom(vector)
+        if selects is not None:
+            found[selects[0]] = found.get(selects[0], 0) + vector.units
+    return found

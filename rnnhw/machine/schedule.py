@@ -27,6 +27,7 @@ from rnnhw.dataflow import (
     operation_table,
     unwired,
 )
+from rnnhw.machine.memory import stored_vectors
 from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.numerics import Rounding
 
@@ -95,7 +96,7 @@ class Schedule:
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
         for product in (*self.plan.products, *self.plan.transforms):
-            yield product.vector
+            yield from stored_vectors(product.vector)
 
     def _visit(self, value: Value, reader: Value | None) -> None:
         known = value in self._readers
@@ -120,11 +121,11 @@ class Schedule:
         ]
 
     def _by_unit(self, value: Value) -> bool:
-        """Whether something other than the columns of a product reads a gather."""
+        """Whether an operation reads a gather; one of a gather reads what is behind that."""
         if value.node in {unwired(node) for node in self.plan.results}:
             return True
         return any(
-            reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
+            reader is not None and not isinstance(reader.node, Gather)
             for reader in self._readers[value]
         )
 

@@ -10,7 +10,7 @@ from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import Memory, stored_vectors
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan
-from rnnhw.machine.roms import shifted
+from rnnhw.machine.roms import address_reads, shifted
 from rnnhw.machine.schedule import Schedule
 
 __all__ = ["Traffic", "traffic_of"]
@@ -85,7 +85,7 @@ def traffic_of(
         node = value.node
         if isinstance(node, Lookup) and not plan.is_constant(node):
             tables.add(min(node.units, plan.widths[plan.phase(node)]), node.format.width)
-    for name, words in _address_reads(plan, phases).items():
+    for name, words in address_reads(schedule, phases).items():
         if name in widths:
             tables.add(words, widths[name])
     for _, new in plan.graph.updates:
@@ -106,19 +106,6 @@ def traffic_of(
         tables.words,
         tables.bits,
     )
-
-
-def _address_reads(plan: Plan, phases: Sequence[Phase]) -> dict[str, int]:
-    """Reads of ROMs of addresses by the names that they have if they exist: one an element."""
-    found: dict[str, int] = {}
-    for number, phase in enumerate(phases):
-        if phase.by_block:
-            found[f"phase {number} write addresses"] = phase.rows
-        for segment in phase.segments:
-            name = f"{segment.vector.name} addresses"
-            words = phase.groups * segment.reads(phase.window_units) * segment.word
-            found[name] = found.get(name, 0) + words
-    return found
 
 
 def _handed_on(plan: Plan) -> list[Node]:

@@ -24,6 +24,7 @@ from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, Outline
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
+from rnnhw.rtl.vectors import Vectors
 from rnnhw.weights import Parameters
 
 __all__ = ["emit_layer", "outline_layer"]
@@ -94,9 +95,10 @@ class _Sink:
 class _Layer:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._columns = Columns(draft)
+        self._vectors = Vectors(draft)
+        self._columns = Columns(draft, self._vectors)
         self._transforms = Transforms(draft, self._columns)
-        self._units = UnitMemories(draft, self._transforms.by_unit)
+        self._units = UnitMemories(draft, self._vectors, self._transforms.by_unit)
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -106,6 +108,7 @@ class _Layer:
         self._arrivals()
         stages = self._transforms.write()
         self._multiply([*stages, *self._columns.write(self._transforms)])
+        self._units.prepare()
         self._results()
         self._units.finish()
         self._transforms.finish()
@@ -446,14 +449,14 @@ class _Layer:
         for state, new in plan.graph.updates:
             if plan.phase(new) == number:
                 yield _Sink(new, state=state)
-        for vector in plan.passed:
+        for vector in dict.fromkeys([*plan.passed, *self._units.handed]):
             if plan.phase(vector) == number:
                 yield _Sink(vector)
-        if plan.phase(plan.graph.output) == number:
+        if plan.last_phase == number:
             yield _Sink(plan.graph.output, output=True)
 
     def _value(self, node: Node) -> Value:
-        """The one value a unit that a sink's node is."""
+        """The one value of each unit that a sink's node is."""
         (value,) = self._draft.plan.values(node)
         return value
 
@@ -517,21 +520,22 @@ class _Layer:
             return counters[cycle]
 
         for sink, value in sinks:
+            width = (sink.state or sink.node).format.signed_width
             if sink.output:
                 module.add(
                     f"assign y_valid = {post.token(post.depth)};",
-                    f"assign y_data = {post.read(value, post.depth)};",
+                    f"assign y_data = {post.read(value, post.depth, width)};",
                     "assign y_first = first_step;",
                     f"assign y_last = {self._draft.inputs[0].name}_is_last;",
                 )
                 continue
             cycle = post.written_at(value)
             target = sink.state or sink.node
-            for feed in self._columns.written.get(target, []):
+            for feed in self._vectors.written.get(target, []):
                 module.add(
                     f"assign {feed}_we = {post.token(cycle)};",
                     f"assign {feed}_write_index = {counter(cycle)}_index;",
-                    f"assign {feed}_d = {post.read(value, cycle)};",
+                    f"assign {feed}_d = {post.read(value, cycle, width)};",
                 )
             self._units.write(target, post, value, cycle)
         for value in crossing:

@@ -79,11 +79,11 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
     if lanes is not None and len(feeds) > 1:
         bits = lanes["OPERAND_WIDTH"] * context.operands * (len(feeds) - 1)
-        found["operand choice"] = bits
+        found["operand choice"] = found.get("operand choice", 0) + bits
     return found
 
 
-_FEEDS = ("rnnhw_broadcast", "rnnhw_block", "rnnhw_window")
+_FEEDS = ("rnnhw_broadcast", "rnnhw_block", "rnnhw_window", "rnnhw_stride")
 
 
 def _none(i: Instance, context: Context) -> Amounts:
@@ -122,6 +122,19 @@ def _window(i: Instance, context: Context) -> Amounts:
         yield ("cyclic position" if i["CYCLIC"] else "position"), bits
     if not i["CYCLIC"]:
         yield "outside", i["WIDTH"]
+
+
+def _stride(i: Instance, context: Context) -> Amounts:
+    yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1)
+    yield "base", i["WORD_BITS"]
+    if i["UNITS"] > i["ELEMENTS"]:
+        yield from _counter("address", i["WORD_BITS"])
+    if i["GROUPS"] > 1:
+        yield from _counter("counter", i["GROUP_BITS"])
+    if i["OFFSETS"]:
+        yield from _counter("counter", i["OFFSET_BITS"])
+        # Each of its bits turns the word, as a choice of two.
+        yield "operand choice", i["OFFSET_BITS"] * i["ELEMENTS"] * i["WIDTH"]
 
 
 def _window_input(i: Instance, context: Context) -> Amounts:
@@ -182,6 +195,19 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
 def _vector(i: Instance, context: Context) -> Amounts:
     yield from _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
     yield "first value", i["WIDTH"] if i.parameters.get("FIRST_VALUE") else 0
+
+
+def _row(i: Instance, context: Context) -> Amounts:
+    width = i["ELEMENTS"] * i["WIDTH"]
+    yield from _counter("counter", i["WORD_BITS"])
+    if i["ELEMENTS"] > 1:
+        yield from _counter("counter", i["ELEMENT_BITS"])
+    yield from _held(i["BANKS"] << i["WORD_BITS"], width, context)
+    yield "first value", width if i.parameters.get("FIRST_VALUE") else 0
+
+
+def _unit_index(i: Instance, context: Context) -> Amounts:
+    yield from _counter("address", i["INDEX_BITS"])
 
 
 def _ring(i: Instance, context: Context) -> Amounts:
@@ -261,12 +287,16 @@ _AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
     "rnnhw_broadcast": _broadcast,
     "rnnhw_block": _block,
     "rnnhw_window": _window,
+    "rnnhw_stride": _stride,
     "rnnhw_weights": _plain("plain counter", "ADDRESS_BITS"),
     "rnnhw_lanes": _lanes,
     "rnnhw_drain": _drain,
     "rnnhw_snapshot": _snapshot,
     "rnnhw_vector": _vector,
+    "rnnhw_row": _row,
     "rnnhw_ring": _ring,
+    "rnnhw_rom": _none,
+    "rnnhw_unit_index": _unit_index,
     "rnnhw_unit_ram": _unit_ram,
     "rnnhw_unit_rom": _unit_rom,
     "rnnhw_unit_input": _unit_input,

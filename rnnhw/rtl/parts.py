@@ -29,7 +29,9 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
             yield i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["UNITS"], i["WIDTH"], True
-        case "rnnhw_words":
+        case "rnnhw_rom":
+            yield i["DEPTH"], i["WIDTH"], True
+        case "rnnhw_words" | "rnnhw_row":
             yield i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True

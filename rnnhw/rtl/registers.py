@@ -136,6 +136,14 @@ def _even(number: int) -> int:
     return (number & -number).bit_length() - 1
 
 
+def _stride(i: Instance, context: Context) -> int:
+    each = i["UNITS"] // i["ELEMENTS"]
+    bases = i["WORD_BITS"] if each > 1 else 0
+    groups = i["GROUP_BITS"] if i["GROUPS"] > 1 else 0
+    offsets = 2 * i["OFFSET_BITS"] if i["OFFSETS"] else 0
+    return i["WORD_BITS"] + bases + groups + offsets
+
+
 # --- lanes and drain -----------------------------------------------------------------------------
 def _lanes(i: Instance, context: Context) -> int:
     marks = 10 if i.ports["snapshot"] == "1'b0" else 14
@@ -192,6 +200,13 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
 
 def _vector(i: Instance, context: Context) -> int:
     return _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
+
+
+def _row(i: Instance, context: Context) -> int:
+    width, elements = i["WIDTH"], i["ELEMENTS"]
+    gathered = (elements - 1) * width + i["ELEMENT_BITS"] if elements > 1 else 0
+    held = _held(i["BANKS"] << i["WORD_BITS"], elements * width, context)
+    return i["WORD_BITS"] + gathered + held
 
 
 def _ring(i: Instance, context: Context) -> int:
@@ -259,12 +274,16 @@ _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_broadcast": lambda i, context: 0,
     "rnnhw_block": _block,
     "rnnhw_window": _window,
+    "rnnhw_stride": _stride,
     "rnnhw_weights": lambda i, context: i["ADDRESS_BITS"],
     "rnnhw_lanes": _lanes,
     "rnnhw_drain": _drain,
     "rnnhw_snapshot": _snapshot,
     "rnnhw_vector": _vector,
+    "rnnhw_row": _row,
     "rnnhw_ring": _ring,
+    "rnnhw_rom": lambda i, context: 0,
+    "rnnhw_unit_index": lambda i, context: i["INDEX_BITS"],
     "rnnhw_unit_ram": _unit_ram,
     "rnnhw_unit_rom": _unit_rom,
     "rnnhw_unit_input": _unit_input,
