@@ -129,11 +129,7 @@ def _follower(
 
 def obstacles_of_chains(plan: Plan) -> Iterator[tuple[str, str]]:
     """What of the chains has no Verilog."""
-    signal = plan.graph.signal
-    for node in plan.transforms:
-        if node.accumulator is not None and not node.accumulator.signed:
-            yield signal(node), "an unsigned accumulator"
     for chain in chains_of(plan):
         stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)
         if not stored and not chain.made:
-            yield signal(chain.origin), "a transform of a permuted or joined vector"
+            yield plan.graph.signal(chain.origin), "a transform of a permuted or joined vector"

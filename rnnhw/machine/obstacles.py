@@ -79,6 +79,8 @@ def _of_product(plan: Plan, product: Matvec) -> Iterator[tuple[str, str]]:
         return
     if accumulator.overflow is not Overflow.WRAP:
         yield where, f"an accumulator that does not wrap ({accumulator})"
+    if not accumulator.signed and not plan.is_transform(product):
+        yield where, f"an unsigned accumulator of rows ({accumulator})"
     if accumulator.fraction < product.product_format[0]:
         yield where, f"an accumulator that drops bits of the products ({accumulator})"
 
@@ -106,8 +108,9 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
             stored = isinstance(value.node, Input | State | Gather)
-            fed = isinstance(value.node, Node) and plan.in_feed(value.node)
-            if value.gate and (stored or fed):
+            if value.gate and (
+                stored or (isinstance(value.node, Node) and plan.in_feed(value.node))
+            ):
                 yield _name(plan, value.node), "a vector longer than those that it is used with"
 
 
@@ -143,16 +146,18 @@ def _of_windows(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    segments = [segment for phase in phases for segment in phase.segments]
-    words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
+    paired = [s for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
+    words = [(segment.vector, segment.word) for segment in paired]
     words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
     for vector, word in words:
         steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
         # A word would hold elements of several steps, each with an address of its own.
         if steps and vector.units // steps % word:
             yield layer, f"words of {word} elements out of a window of shorter steps"
-    if any(_is_window(s.vector, windows) for s in segments if s.feed is Feed.STRIDE):
-        yield layer, "interleaved blocks of a window over time"
+    segments = [segment for phase in phases for segment in phase.segments]
+    for segment in segments:
+        if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
+            yield layer, "interleaved blocks of a window over time"
     woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
     for gather in (unwired(vector) for vector in woven):
         if isinstance(gather, Gather) and any(

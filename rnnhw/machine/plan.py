@@ -483,18 +483,18 @@ class Plan:
         return found
 
 
-def _is_slice(node: Gather) -> bool:
-    """Whether it reads neighbours of one vector in order, or its only element for all."""
-    one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
-    return len(node.parts) == 1 and node.in_order and one
-
-
 def _sweeps(reader: Node, node: Node) -> bool:
     """Whether ``reader`` reads ``node`` as the vector of a product alone, or casts it."""
     if isinstance(reader, Matvec):
         start = reader.start
         return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
     return isinstance(reader, Cast)
+
+
+def _is_slice(node: Gather) -> bool:
+    """Whether it reads neighbours of one vector in order, or its only element for all."""
+    one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
+    return len(node.parts) == 1 and node.in_order and one
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

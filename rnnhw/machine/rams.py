@@ -68,8 +68,8 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
             copies = max(schedule.times_read_by_unit(node), 1)
-            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node, copies=copies)
-            yield Held(memory, _bits(plan, node))
+            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node)
+            yield Held(replace(memory, copies=copies), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
@@ -103,11 +103,10 @@ def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
     """Results of one phase that a later phase reads unit by unit, in their own order."""
     found: dict[Value, None] = {}
     for value, phase in _reads(plan, schedule):
-        node = value.node
-        formed = isinstance(node, Rows) or (
-            plan.formed(node) and not plan.in_feed(node) and not isinstance(node, Gather)
+        formed = isinstance(value.node, Rows) or (
+            plan.formed(value.node) and not plan.in_feed(value.node)
         )
-        if formed and phase > phase_of(plan, node):
+        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
             found[value] = None
     return list(found)
 
@@ -185,7 +184,8 @@ def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) 
         yield Held(memory, () if arrives else _bits(plan, origin))
         if arrives:
             arrival = f"{origin.name} before {name}"
-            words = _buffer(arrival, MemoryKind.VECTORS, origin, word=shape.width)
+            width = shape.width * origin.format.width
+            words = Memory(arrival, MemoryKind.VECTORS, 2 * shape.words, width)
             yield Held(words, _bits(plan, origin))
         copies = _readers(chain, chains, schedule, phases) - 1
         if copies > 0:

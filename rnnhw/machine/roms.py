@@ -171,7 +171,8 @@ def common_start(plan: Plan, schedule: Schedule) -> int | None:
         shift = plan.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
         for gate in range(plan.gates(rows, plan.widths[rows.phase])):
             half = schedule.rounding_constant(rows, gate)
-            found.add(None if rows.constants or not half else _zeros(half) + shift)
+            power = half > 0 and half & (half - 1) == 0  # rounding half down adds one less
+            found.add(None if rows.constants or not power else _zeros(half) + shift)
     return found.pop() if len(found) == 1 else None
 
 

@@ -91,7 +91,7 @@ class Schedule:
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
-        self._by_unit_reads: dict[int, frozenset[Value]] = {}
+        self._handled_in: dict[int, frozenset[Value]] = {}
 
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
@@ -132,9 +132,13 @@ class Schedule:
     def read_by_unit(self, phase: int) -> frozenset[Value]:
         """What the post-processor of a phase reads unit by unit of what no operation of the step's
         post-processors made: inputs, states, constants, what the lanes' feed makes."""
-        if phase not in self._by_unit_reads:
-            self._by_unit_reads[phase] = frozenset(self._walked(phase))
-        return self._by_unit_reads[phase]
+        return frozenset(value for value in self._handled(phase) if self._is_source(value))
+
+    def _handled(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads or computes, seen from its results."""
+        if phase not in self._handled_in:
+            self._handled_in[phase] = frozenset(self._walked(phase))
+        return self._handled_in[phase]
 
     def _walked(self, phase: int) -> Iterator[Value]:
         plan = self.plan
@@ -148,11 +152,15 @@ class Schedule:
             if value in seen:
                 continue
             seen.add(value)
-            source = not isinstance(value.node, Rows) and not plan.operands(value)
-            if source:
+            if self._is_source(value):
                 yield value
             elif self._formed_in(value) in (None, phase):
+                yield value
                 pending += plan.operands(value)
+
+    def _is_source(self, value: Value) -> bool:
+        """Whether no operation of a post-processor made ``value``."""
+        return not isinstance(value.node, Rows) and not self.plan.operands(value)
 
     def fed_by_unit(self, phase: int) -> frozenset[Node]:
         """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
@@ -187,11 +195,14 @@ class Schedule:
         ]
 
     def multiplications(self) -> list[Node]:
-        """The multiply operations that need a multiplier each."""
+        """The multiply operations that need a multiplier each: one in every phase that computes
+        them."""
+        phases = range(self.plan.last_phase + 1)
         return [
             value.node
             for value in self._readers
             if isinstance(value.node, Multiply) and not self.plan.is_constant(value.node)
+            for _ in range(max(sum(value in self._handled(phase) for phase in phases), 1))
         ]
 
     # --- accumulators ------------------------------------------------------------------------

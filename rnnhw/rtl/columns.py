@@ -259,11 +259,11 @@ class Columns:
     def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
         """The memory of words behind a feed that asks for ``word``; gives the net of what is
         read."""
-        module, width = self._draft.module, vector.format.width
-        first: dict[str, int | str] = {"FIRST_VALUE": 0}
         if isinstance(vector, Input) and vector.position in self._draft.windows:
             steps = self._draft.windows[vector.position].steps
             return self._ring_words(feed, vector, steps, counted, word)
+        module, width = self._draft.module, vector.format.width
+        first: dict[str, int | str] = {"FIRST_VALUE": 0}
         if isinstance(vector, State):
             first = self._draft.first_words(vector, counted["ELEMENTS"], width)
         written = self._vectors.written_by(feed, vector)

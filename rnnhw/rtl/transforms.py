@@ -350,7 +350,10 @@ class Transforms:
     ) -> str:
         word = sums
         if casts or node.weights is not None:
-            word = self._resized(f"{name}_sums", word, node.format.signed_width)
+            unsigned = not node.format.signed
+            if unsigned:
+                word = self._resized(f"{name}_bits", word, node.format.width)
+            word = self._resized(f"{name}_sums", word, node.format.signed_width, unsigned=unsigned)
         for index, cast in enumerate(casts):
             word = self._cast(f"{name}_cast{index}", word, cast)
         return self._resized(name, word, chain.element_bits).net
