@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, parameters
+from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, drawn_others, parameters
 from scipy.optimize import nnls
 
 from rnnhw.errors import RnnhwError

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from rnnhw.rtl.liveness import lowest_bits
 from rnnhw.rtl.mapping import Mapping
+from rnnhw.rtl.merging import Names, distinct
 from rnnhw.rtl.parts import memories
 from rnnhw.rtl.text import Instance, Module
 
@@ -62,11 +63,16 @@ def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> 
 def flip_flops(module: Module, context: Context) -> int | None:
     """Flip-flops of a layer; None if it has a module that is not known here."""
     total = _own(module)
-    for instance in module.instances:
+    instances, names = distinct(module)
+    alike: dict[Hashable, int] = {}
+    for instance in instances:
         count = _COUNTS.get(instance.module)
         if count is None:
             return None
         total += count(instance, context)
+        if instance.module in _ALIKE:
+            alike |= _ALIKE[instance.module](instance, context, names)
+    total += sum(alike.values())
     # Which of several block RAMs was read is kept beside them.
     for depth, width, rom in memories(module):
         if rom or context.where(depth, width) == "block RAM":
@@ -223,6 +229,91 @@ def _total(i: Instance, context: Context) -> int:
     return i["INDEX_BITS"] + i["WIDTH"] + 1 + held
 
 
+# --- transforms ----------------------------------------------------------------------------------
+def _passes(i: Instance, context: Context) -> int:
+    return 1 + (i["PASS_BITS"] if i["PASSES"] > 1 else 0) + i["CYCLE_BITS"]
+
+
+def _transform(i: Instance, context: Context) -> int:
+    address, width = i["WORD_BITS"] + 1, i["ELEMENTS"] * i["WIDTH"]
+    counters = 2 * (i["WORD_BITS"] - 1)
+    delays = 2 * (i["LATENCY"] + i["SECOND"])
+    held = _read_while_written(address, width, context)
+    return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held
+
+
+def _read_while_written(address: int, width: int, context: Context) -> int:
+    """Registers of a memory that may be read while it is written."""
+    held = _held(1 << address, width, context, rewritten=True)
+    if not held and context.mapping.collision_registers:
+        # The word written, the word read, which of them counts, and both addresses.
+        held = 2 * width + address + 2
+    return held
+
+
+def _words(i: Instance, context: Context) -> int:
+    address = i["WORD_BITS"] + i["BANKS"] - 1
+    return _read_while_written(address, i["ELEMENTS"] * i["WIDTH"], context)
+
+
+def _gathered(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """Elements that wait for the others of their word: alike where the same vector is written."""
+    net, width = _element(i.ports["d"], i["WIDTH"])
+    width -= names.of(net) in context.unsigned
+    return {("gather", names.of(net), i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
+
+
+def _element(text: str, width: int) -> tuple[str, int]:
+    """The net of an element, and its bits without copies of its sign."""
+    copies = re.search(r"\{(\d+)\{", text)
+    net = re.findall(r"[A-Za-z_]\w*", text)[-1]
+    return net, width - int(copies[1]) if copies else width
+
+
+def _neurons(i: Instance, context: Context) -> int:
+    return 1 + 2 * i["ELEMENTS"] * i["WIDTH"]
+
+
+def _columns(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """Two counts of the cycle, by which all choose."""
+    return {"columns of neurons": 4}
+
+
+def _sums(i: Instance, context: Context) -> int:
+    return 3 * i["ELEMENTS"] * i["WIDTH"]
+
+
+def _halves(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    return {("halves of a pass", i.ports["second"]): 2}
+
+
+def _pairs(i: Instance, context: Context) -> int:
+    even = _even(2 * i["SPAN"])
+    start = max(i["WORD_BITS"] + i["ELEMENT_BITS"] - even, 0)
+    skipped = max(i["ELEMENT_BITS"] - even, 0) if i["OFFSETS"] else 0
+    return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * i["WIDTH"]
+
+
+def _odd(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    return {("second of a pair", i["FIRST"] % 2): 1}
+
+
+def _cast_word(i: Instance, context: Context) -> int:
+    return i["ELEMENTS"] * _cast(i, context)
+
+
+def _bias_word(i: Instance, context: Context) -> int:
+    return i["ADDRESS_BITS"] + i["ELEMENTS"] * _result(i, context, i["WIDTH"])
+
+
+def _delay_word(i: Instance, context: Context) -> int:
+    return i["CYCLES"] * i["WIDTH"]
+
+
+def _unit_index(i: Instance, context: Context) -> int:
+    return i["INDEX_BITS"]
+
+
 # --- operations ----------------------------------------------------------------------------------
 def _result(i: Instance, context: Context, width: int) -> int:
     return max(width - _low(i, context, "y"), 0)
@@ -230,7 +321,7 @@ def _result(i: Instance, context: Context, width: int) -> int:
 
 def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
-    rounds = int(right > 0 and i["ROUNDING"] != 0 and not i["FOLDED"])
+    rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right
     result = min(i["WIDTH"], whole + left) - left
     wraps = i["OVERFLOW"] == 0
@@ -277,6 +368,27 @@ _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_cast": _cast,
     "rnnhw_lookup": lambda i, context: 0,
     "rnnhw_multiply": _multiply,
+    "rnnhw_passes": _passes,
+    "rnnhw_transform": _transform,
+    "rnnhw_words": _words,
+    "rnnhw_pairs": _pairs,
+    "rnnhw_neurons": _neurons,
+    "rnnhw_sums": _sums,
+    "rnnhw_resize_word": lambda i, context: 0,
+    "rnnhw_cast_word": _cast_word,
+    "rnnhw_bias_word": _bias_word,
+    "rnnhw_delay_word": _delay_word,
+    "rnnhw_element": lambda i, context: i["ELEMENT_BITS"],
+    "rnnhw_unit_index": _unit_index,
     "rnnhw_register": lambda i, context: max(i["WIDTH"] - _low(i, context, "q"), 0),
 }
 """Registers of each static module."""
+
+_ALIKE: dict[str, Callable[[Instance, Context, Names], dict[Hashable, int]]] = {
+    "rnnhw_transform": _gathered,
+    "rnnhw_words": _gathered,
+    "rnnhw_neurons": _columns,
+    "rnnhw_sums": _halves,
+    "rnnhw_pairs": _odd,
+}
+"""Registers that several instances have in common, by what makes them alike."""
