@@ -93,7 +93,7 @@ class LeakyReLU:
     """``f(z) = z`` where ``z >= 0``, else ``z / 8``."""
 
     def apply(self, g: StepBuilder, z: Node, role: str, name: str = "") -> Node:
-        eighth = g.multiply(z, g.literal("eighth", [1] * z.units, 3))
+        eighth = g.reinterpret(z, Q(z.format.integer - 3, z.format.fraction + 3))
         return g.cast(g.select(z, z, eighth), role, name)
 
 
