@@ -1,6 +1,7 @@
 """Estimates against synthesis: the machine's memories are those emitted, cells as yosys counts."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,68 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "yosys is not installed" in done.stderr and "apt install yosys" in done.stderr
+
+
+PLAIN = '''"""A layer without a task."""
+from rnnhw import *
+
+
+def design():
+    return Design(
+        inputs=2,
+        layers=[Elman(2, bias=False, name="rnn")],
+        formats=Formats(input=Q(0, 7), weight=Q(1, 6), state=Q(0, 7), sum=Q(2, 5)),
+        weights={"rnn.W": [[0.3, 0.5], [-1, 0.25]], "rnn.U": [[0.5, 0.25], [0, -0.75]]},
+    )
+'''
+
+
+def synth(folder, *arguments):
+    """What ``rnnhw synth`` prints of PLAIN."""
+    path = folder / "plain.py"
+    path.write_text(PLAIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnhw", "synth", str(path), *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_yosys
+@pytest.mark.skipif(find_tool("nextpnr-ice40") is None, reason="nextpnr-ice40 is not installed")
+def test_the_command_shows_the_estimate_beside_cells_and_clocks(tmp_path):
+    out = synth(tmp_path, "--profile", "ice40up5k", "--seeds", "2", "--format", "json")
+    data = json.loads(out)
+    by_name = {resource["name"]: resource for resource in data["resources"]}
+    assert list(by_name) == ["LUT", "FF", "DSP", "block RAM"]
+    for name in ("DSP", "block RAM"):
+        assert by_name[name]["estimated"] == by_name[name]["measured"] > 0
+    assert by_name["LUT"]["measured"] > 50 and by_name["FF"]["measured"] > 50
+    clocks = data["clocks_mhz"]
+    assert list(clocks) == ["1", "2"] and all(10 < clock < 300 for clock in clocks.values())
+    assert data["tools"][0].endswith("synth_ice40 -dsp") and "nextpnr" in data["tools"][1]
+
+
+@needs_yosys
+def test_the_command_says_that_estimates_were_made_for_another_tool(tmp_path, monkeypatch):
+    other = tmp_path / "bin" / "yosys"
+    other.parent.mkdir()
+    other.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "Yosys 9.87 (git sha1 x)" && exit\n'
+        f'exec {shutil.which(YOSYS.command)} "$@"\n'
+    )
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    out = synth(tmp_path, "--profile", "ecp5-25", "--no-place")
+    assert "LUTs are estimated for yosys 0.23; this is 9.87\n" in out
+    assert "tools: yosys 9.87, synth_ecp5" in out and "MHz" not in out
+
+
+@needs_yosys
+def test_the_command_says_what_it_cannot_place(tmp_path):
+    out = synth(tmp_path, "--profile", "artix-7-35t")
+    assert "nextpnr has no" in out and "not placed" in out and "MHz" not in out
 
 
 @needs_yosys

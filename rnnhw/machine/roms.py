@@ -34,6 +34,7 @@ from rnnhw.structures import Circulant, Toeplitz
 
 __all__ = [
     "bias_word",
+    "common_start",
     "operand_format",
     "permuted_by_unit",
     "roms_of",
@@ -162,6 +163,18 @@ def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]
     return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
 
 
+def common_start(plan: Plan, schedule: Schedule) -> int | None:
+    """The power of two that every row starts from, at the scale of the accumulators, because its
+    cast rounds and it has no bias; None where rows differ. It needs no memory."""
+    found = set()
+    for rows in plan.rows:
+        shift = plan.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
+        for gate in range(plan.gates(rows, plan.widths[rows.phase])):
+            half = schedule.rounding_constant(rows, gate)
+            found.add(None if rows.constants or not half else _zeros(half) + shift)
+    return found.pop() if len(found) == 1 else None
+
+
 def _zeros(number: int) -> int:
     """The zero bits below the lowest one."""
     return (number & -number).bit_length() - 1
@@ -172,7 +185,7 @@ def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
     for name, early in (("biases", False), ("input biases", True)):
         bits, _ = bias_word(plan, schedule, early=early)
-        if bits:
+        if bits and (early or common_start(plan, schedule) is None):
             yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
 
 

@@ -15,7 +15,7 @@ from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.operands import stage_weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
-from rnnhw.machine.roms import bias_word
+from rnnhw.machine.roms import bias_word, common_start
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft, InputWindow
@@ -409,9 +409,14 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        bits, shift = bias_word(self._draft.plan, self._draft.schedule, early=early)
+        plan, schedule = self._draft.plan, self._draft.schedule
+        bits, shift = bias_word(plan, schedule, early=early)
+        unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
         if not bits:
-            return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
+            return {"BIAS": 0, **unstored}
+        common = None if early else common_start(plan, schedule)
+        if common is not None:
+            return {"BIAS": 2, "BIAS_SHIFT": common, **unstored}
         words = [word >> shift for word in self._draft.numbers.biases(early=early)]
         file = self._draft.module.image(name, words, bits)
         return {

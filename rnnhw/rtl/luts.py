@@ -159,7 +159,8 @@ def _snapshot(i: Instance, context: Context) -> Amounts:
     yield "row", (i["LANES"] - 1) * (i["WIDTH"] - unread)
     if i["BIAS"]:
         yield "bias", i["WIDTH"] - max(unread, i["BIAS_SHIFT"])
-        yield from _counter("address", i["ADDRESS_BITS"])
+        if i["BIAS"] == 1:
+            yield from _counter("address", i["ADDRESS_BITS"])
     else:
         yield "head", i["WIDTH"] - low
 

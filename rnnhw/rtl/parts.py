@@ -19,7 +19,7 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
     match i.module:
         case "rnnhw_weights":
             yield i["DEPTH"], i["WIDTH"], True
-        case "rnnhw_drain" | "rnnhw_snapshot" if i["BIAS"]:
+        case "rnnhw_drain" | "rnnhw_snapshot" if i["BIAS"] == 1:
             yield i["DEPTH"], i["BIAS_WIDTH"], True
         case "rnnhw_lookup":
             yield i["TABLES"] << i["ADDRESS_WIDTH"], i["WIDTH"], True

@@ -182,7 +182,7 @@ def _snapshot(i: Instance, context: Context) -> int:
 
 
 def _bias(i: Instance, context: Context) -> int:
-    return i["ADDRESS_BITS"] if i["BIAS"] else 0
+    return i["ADDRESS_BITS"] if i["BIAS"] == 1 else 0
 
 
 # --- memories ------------------------------------------------------------------------------------

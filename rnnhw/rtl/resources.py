@@ -48,6 +48,11 @@ class Calibration:
     unseen: list[str]
     luts: dict[str, float]
 
+    @property
+    def release(self) -> str:
+        """``0.23`` of ``yosys 0.23, synth_ecp5``."""
+        return self.tool.partition(",")[0].split()[-1]
+
 
 @dataclass(frozen=True)
 class Logic:
