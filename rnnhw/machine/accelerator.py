@@ -87,6 +87,11 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         for position, source in enumerate(node.sources)
         if isinstance(source, Window)
     }
+    counted = {
+        position: source.sources[0].units
+        for position, source in enumerate(node.sources)
+        if isinstance(source, Steps)
+    }
     for position, source in enumerate(node.sources):
         if not isinstance(source, Window):
             continue
@@ -97,7 +102,9 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
             if memory.name == name:
                 depth = (source.width + 1) * each
                 memories[index] = replace(memory, depth=depth)
-    return replace(machine, memories=tuple(memories), inputs=inputs, windows=windows)
+    return replace(
+        machine, memories=tuple(memories), inputs=inputs, windows=windows, counted=counted
+    )
 
 
 def _total(node: Total) -> LayerMachine:

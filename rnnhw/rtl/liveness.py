@@ -109,5 +109,6 @@ _NEEDS: Mapping[str, Callable[[Instance, str, int], int]] = {
     "rnnhw_register": lambda instance, port, result: result,
     "rnnhw_resize_word": lambda instance, port, result: max(result - instance["SHIFT"], 0),
     "rnnhw_select": _select,
+    "rnnhw_unit_ram": lambda instance, port, result: result if port == "d" else 0,
 }
 """The lowest bit of an operand that a module reads for the bits of its result from one on."""

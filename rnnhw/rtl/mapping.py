@@ -46,6 +46,10 @@ class Mapping:
         """The products of pieces of two signed operands: their widths, the smaller first."""
         return [tuple(sorted((x, y))) for x in self._cut(a) for y in self._cut(b)]  # type: ignore[misc]
 
+    def spans(self, bits: int) -> list[range]:
+        """The bits of an operand that each of its pieces has."""
+        return [range(k, min(k + self.port, bits)) for k in range(0, max(bits - 1, 1), self.port)]
+
     def _cut(self, bits: int) -> list[int]:
         whole, rest = divmod(bits - 1, self.port)
         return [self.port] * whole + [rest + 1]

@@ -23,12 +23,22 @@ class Names:
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._sources = {found[1]: found[2] for line in lines if (found := _SAME.match(line))}
+        self._words: dict[str, str] = {}
 
     def of(self, net: str) -> str:
         """The source of a net."""
         while net in self._sources:
             net = self._sources[net]
         return net
+
+    def word(self, net: str) -> str:
+        """The source of a word, seen through changes of its elements' width."""
+        net = self.of(net)
+        return self.word(self._words[net]) if net in self._words else net
+
+    def resize(self, net: str, source: str) -> None:
+        """Let a word have a source's elements in another width."""
+        self._words[net] = source
 
     def within(self, text: str) -> str:
         """An expression with the sources of its nets."""
@@ -59,5 +69,7 @@ def distinct(module: Module) -> tuple[list[Instance], Names]:
                         names.join(instance.ports[port], seen[key].ports[port])
                 continue
             seen[key] = instance
+        if instance.module == "rnnhw_resize_word" and not instance["SHIFT"]:
+            names.resize(instance.ports["y"], instance.ports["a"])
         kept.append(instance)
     return kept, names

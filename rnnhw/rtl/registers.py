@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from rnnhw.rtl.choices import clears_apart, operands_of
 from rnnhw.rtl.liveness import lowest_bits
 from rnnhw.rtl.mapping import Mapping
 from rnnhw.rtl.merging import Names, distinct
@@ -29,8 +30,10 @@ class Context:
     """What an instance's parameters do not say.
 
     ``gates`` are the rows of a unit, ``operands`` the different ones among those of all lanes;
-    ``mixed`` tells that bits of an operand are zero in the columns of some feeds alone. ``lowest``
-    are the lowest bits that are read of nets, ``unsigned`` the nets whose sign is zero;
+    ``apart`` are the bits of those whose piece for a multiplier block has bits that are cleared in
+    the columns of some feeds alone, ``signless`` tells that some have no sign. ``lowest`` are the
+    lowest bits that are read of nets, ``widest`` the bits of words' elements that are,
+    ``unsigned`` the nets whose sign is zero;
     ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
     depth is cut.
     """
@@ -39,8 +42,10 @@ class Context:
     layout: Layout
     gates: int
     operands: int
-    mixed: bool
+    apart: int
+    signless: bool
     lowest: dict[str, int]
+    widest: dict[str, int]
     unsigned: frozenset[str]
 
     def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
@@ -51,13 +56,65 @@ class Context:
 
 def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> Context:
     """The context of a layer's instances; ``gates`` rows a unit."""
-    chosen = {line.partition("= ")[2] for line in module.lines if "assign operands[" in line}
-    feeds = [i for i in module.instances if i.module in ("rnnhw_vector", "rnnhw_ring")]
-    signs = {i["UNSIGNED"] for i in feeds}
-    mixed = any("?" in text and "'b0" in text for text in chosen) or len(signs) > 1
-    unsigned = frozenset(i.ports["q"] for i in feeds if i["UNSIGNED"])
+    lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
+    unsigned = _unsigned(module)
+    operands = operands_of(module)
+    width = lanes["OPERAND_WIDTH"] if lanes is not None else 0
+    apart = sum(
+        len(bits)
+        for each in operands.values()
+        for bits in mapping.spans(width)
+        if clears_apart(each, width, bits, unsigned)
+    )
     lowest = lowest_bits(module)
-    return Context(mapping, layout, gates, max(len(chosen), 1), mixed, lowest, unsigned)
+    read = {net for text in operands for net in re.findall(r"[A-Za-z_]\w*", text)}
+    return Context(
+        mapping,
+        layout,
+        gates,
+        max(len(operands), 1),
+        apart,
+        bool(read & unsigned),
+        lowest,
+        _widest(module),
+        unsigned,
+    )
+
+
+def _widest(module: Module) -> dict[str, int]:
+    """The bits that are read of the elements of words that are only resized."""
+    found: dict[str, int] = {}
+    others: set[str] = set()
+    for i in module.instances:
+        net = i.ports.get("a", "").partition("[")[0]
+        if i.module == "rnnhw_resize_word":
+            found[net] = max(i["WIDTH"] - i["SHIFT"], found.get(net, 0))
+        else:
+            others.add(net)
+    return {net: bits for net, bits in found.items() if net not in others}
+
+
+def _unsigned(module: Module) -> frozenset[str]:
+    """Nets whose sign is zero, and windows of elements whose sign is."""
+    found: set[str] = set()
+    names = Names(module.lines)
+    for i in (*module.instances, *module.instances):  # some are written behind their readers
+        result = i.ports.get("window", i.ports.get("q", i.ports.get("y", "")))
+        passed = _PASSED.get(i.module)
+        own = i.module in _ELEMENTS and i.parameters.get("UNSIGNED")
+        if own or (passed and names.of(i.ports[passed]) in found):
+            found.add(result)
+    return frozenset(found)
+
+
+_PASSED = {"rnnhw_register": "d", "rnnhw_window": "element", "rnnhw_words": "d"}
+"""What modules pass on, sign and all."""
+
+_ELEMENTS = (
+    "rnnhw_vector", "rnnhw_ring", "rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input",
+    "rnnhw_cast", "rnnhw_lookup",
+)  # fmt: skip
+"""Modules whose result may be a number without a sign."""
 
 
 def flip_flops(module: Module, context: Context) -> int | None:
@@ -71,7 +128,8 @@ def flip_flops(module: Module, context: Context) -> int | None:
             return None
         total += count(instance, context)
         if instance.module in _ALIKE:
-            alike |= _ALIKE[instance.module](instance, context, names)
+            for key, bits in _ALIKE[instance.module](instance, context, names).items():
+                alike[key] = max(bits, alike.get(key, 0))
     total += sum(alike.values())
     # Which of several block RAMs was read is kept beside them.
     for depth, width, rom in memories(module):
@@ -151,9 +209,13 @@ def _lanes(i: Instance, context: Context) -> int:
         each = weight + min(operand + weight, width) + width
         return marks + i["LANES"] * each + _shared(operand, context)
     left = mapping.in_logic(operand, weight)
-    each = width if left or width > mapping.packed_accumulator else 0
-    # A register whose bits are cleared in different columns stays outside the blocks.
-    shared = _shared(operand, context) if context.mixed and not left else 0
+    # Sums of several products, and wide ones, stay outside the blocks.
+    joint = len(mapping.pieces(operand, weight)) > 1
+    each = width if joint or left or width > mapping.packed_accumulator else 0
+    # So does a register whose bits are cleared in different columns.
+    shared = 0 if left else context.apart
+    if shared and not joint:
+        shared = _shared(operand, context)
     for a, b in left:
         beyond = 0 if a + b == operand + weight else 16
         each += b + min(operand + weight, width) - beyond
@@ -164,7 +226,7 @@ def _lanes(i: Instance, context: Context) -> int:
 def _shared(operand: int, context: Context) -> int:
     """Operand registers of all lanes: one for those that get the same, and one for a sign that
     only some feeds have."""
-    apart = bool(context.unsigned) and context.mixed
+    apart = context.apart > 0 and context.signless
     return context.operands * (operand - apart) + apart
 
 
@@ -206,10 +268,7 @@ def _ring(i: Instance, context: Context) -> int:
 
 def _unit_ram(i: Instance, context: Context) -> int:
     bits = _index_bits(i["UNITS"])
-    held = _held(1 << bits, i["WIDTH"], context, rewritten=True)
-    if not held and context.mapping.collision_registers:
-        held = 2 * i["WIDTH"] + bits + 2
-    return 2 * bits + held
+    return 2 * bits + _read_while_written(bits, i["WIDTH"] - _low(i, context, "q"), context)
 
 
 def _unit_rom(i: Instance, context: Context) -> int:
@@ -252,7 +311,10 @@ def _read_while_written(address: int, width: int, context: Context) -> int:
 
 
 def _words(i: Instance, context: Context) -> int:
-    address = i["WORD_BITS"] + i["BANKS"] - 1
+    if i["BANKS"] == 2:
+        # One bank is read while the other one is written.
+        return _held(2 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
+    address = i["WORD_BITS"]
     return _read_while_written(address, i["ELEMENTS"] * i["WIDTH"], context)
 
 
@@ -291,7 +353,8 @@ def _pairs(i: Instance, context: Context) -> int:
     even = _even(2 * i["SPAN"])
     start = max(i["WORD_BITS"] + i["ELEMENT_BITS"] - even, 0)
     skipped = max(i["ELEMENT_BITS"] - even, 0) if i["OFFSETS"] else 0
-    return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * i["WIDTH"]
+    width = i["WIDTH"] - (i.ports["q"] in context.unsigned)
+    return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * width
 
 
 def _odd(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
@@ -299,15 +362,32 @@ def _odd(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
 
 
 def _cast_word(i: Instance, context: Context) -> int:
-    return i["ELEMENTS"] * _cast(i, context)
+    return 0 if _copies(i) else i["ELEMENTS"] * _cast(i, context)
+
+
+def _copies(i: Instance) -> bool:
+    """Whether a cast of words changes nothing."""
+    return i["DROP"] == 0 and (i["OVERFLOW"] == 0 or i["WIDTH"] >= i["A_WIDTH"])
+
+
+def _copied(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    if not _copies(i):
+        return {}
+    return {("copy", names.word(i.ports["a"])): i["ELEMENTS"] * min(i["A_WIDTH"], i["WIDTH"])}
+
+
+def _delayed(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """A copy of a word, or such a cast of it: registers of the same bits are one."""
+    return {("copy", names.word(i.ports["a"])): i["WIDTH"]}
 
 
 def _bias_word(i: Instance, context: Context) -> int:
-    return i["ADDRESS_BITS"] + i["ELEMENTS"] * _result(i, context, i["WIDTH"])
+    width = min(context.widest.get(i.ports["y"], i["WIDTH"]), i["WIDTH"])
+    return i["ADDRESS_BITS"] + i["ELEMENTS"] * _result(i, context, width)
 
 
 def _delay_word(i: Instance, context: Context) -> int:
-    return i["CYCLES"] * i["WIDTH"]
+    return (i["CYCLES"] - 1) * i["WIDTH"]
 
 
 def _unit_index(i: Instance, context: Context) -> int:
@@ -331,16 +411,34 @@ def _cast(i: Instance, context: Context) -> int:
 
 def _multiply(i: Instance, context: Context) -> int:
     a, b, width = i["A_WIDTH"], i["B_WIDTH"], i["WIDTH"]
-    result = max(min(a + b, width) - _low(i, context, "y"), 0)
+    low = _low(i, context, "y")
     if not context.mapping.packed:
-        return a + b + result
+        return max(min(a + b, width) - low, 0)
     left = context.mapping.in_logic(a, b)
     if not left:
-        # So does one that is cleared in the first step.
-        return sum(w for port, w in (("a", a), ("b", b)) if i.ports[port].endswith("_now"))
+        return 0
     ((x, y),) = left
     beyond = 0 if (x, y) == (min(a, b), max(a, b)) else 16
-    return x + y + max(min(a + b, width) - max(beyond, _low(i, context, "y")), 0)
+    return x + y + max(min(a + b, width) - max(beyond, low), 0)
+
+
+def _factor(i: Instance, port: str, context: Context) -> int:
+    """Bits of an operand of a product but for a sign that is zero."""
+    return i[f"{port.upper()}_WIDTH"] - (i.ports[port] in context.unsigned)
+
+
+def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """The operands of products outside of blocks: alike where they load the same together. A
+    register without a sign, or one that is cleared in the first step, does not go into a block."""
+    packed = context.mapping.packed
+    if packed and context.mapping.in_logic(i["A_WIDTH"], i["B_WIDTH"]):
+        return {}
+    loads = names.within(i.ports["en"]).partition(", ")[2]
+    return {
+        ("factor", names.of(net), loads): _factor(i, port, context)
+        for port, net in (("a", i.ports["a"]), ("b", i.ports["b"]))
+        if not packed or net.endswith("_now") or names.of(net) in context.unsigned
+    }
 
 
 _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
@@ -390,5 +488,8 @@ _ALIKE: dict[str, Callable[[Instance, Context, Names], dict[Hashable, int]]] = {
     "rnnhw_neurons": _columns,
     "rnnhw_sums": _halves,
     "rnnhw_pairs": _odd,
+    "rnnhw_multiply": _factors,
+    "rnnhw_cast_word": _copied,
+    "rnnhw_delay_word": _delayed,
 }
 """Registers that several instances have in common, by what makes them alike."""
