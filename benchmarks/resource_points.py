@@ -261,7 +261,7 @@ def drawn(count: int, seed: int, *, small: bool = False) -> list[Point]:
 def drawn_others(count: int, seed: int) -> list[Point]:
     """Designs at random of what :func:`drawn` has not: transforms, phases, windows, sums over
     time, and other activations; each one emitted on lanes that it can have. Cells and structures
-    come in turn."""
+    come in turn; those with accumulators of more than 48 bits are left out."""
     r = random.Random(seed)
     square = [cell for cell in OTHER_CELLS if cell not in DENSE_CELLS]
     kinds = [(cell, structure) for cell in square for structure in (*OTHER_STRUCTURES, "")]
@@ -270,7 +270,13 @@ def drawn_others(count: int, seed: int) -> list[Point]:
     while len(found) < count:
         deck = r.sample(kinds, min(count - len(found), len(kinds)))
         found += [_other(r, *kind, found) for kind in deck]
-    return found
+    return [point for point in found if _accumulator(point) <= 48]
+
+
+def _accumulator(point: Point) -> int:
+    """Bits of the widest accumulator."""
+    layers = accelerator(point.design().network, point.lanes).layers
+    return max(layer.accumulator_bits for layer in layers)
 
 
 def _other(r: random.Random, cell: str, structure: str, others: list[Point]) -> Point:

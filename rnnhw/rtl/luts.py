@@ -41,6 +41,7 @@ KINDS = {
     "bias": "bits of accumulators that a bias is added to",
     "head": "bits of accumulators without biases",
     "first value": "bits of states chosen at the first step",
+    "first word": "bits of words of states chosen at the first step",
     "collision": "bits of memories read while they are written",
     "register memory": "bits of memories made of registers",
     "LUT RAM": "cells of 16 x 4",
@@ -67,6 +68,7 @@ KINDS = {
     "word choice": "bits of words that are kept, and of weights and results of passes chosen",
     "pair feed": "feeds of pairs",
     "pair choice": "bits of operands chosen of pairs",
+    "phase choice": "such bits of pairs of several feeds",
     "neuron choice": "bits of operands of neurons chosen of pairs of words",
     "pair sum": "bits of sums or differences of pairs",
     "element": "bits of a word that an element is chosen of",
@@ -85,8 +87,13 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
             return None
         for kind, amount in rule(instance, context):
             found[kind] = found.get(kind, 0) + amount
+    # The address of a unit's memory, read one ahead, has more levels than such a choice, and so
+    # has the control of several phases.
+    compact = any(
+        i.module in _BY_UNIT or (i.module == "rnnhw_control" and i["PHASES"] > 1) for i in instances
+    )
     found["block choice"] = sum(
-        width * context.mapping.choice(context.layout(depth, width)[1])
+        width * context.mapping.choice(context.layout(depth, width)[1], compact=compact)
         for depth, width, rom in memories(module)
         if rom or context.where(depth, width) == "block RAM"
     )
@@ -96,6 +103,9 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
         found["operand choice"] = lanes["OPERAND_WIDTH"] * choices
     found["word choice"] = found.get("word choice", 0) + chosen_bits(module)
     return found
+
+
+_BY_UNIT = ("rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input", "rnnhw_unit_index")
 
 
 def _none(i: Instance, context: Context) -> Amounts:
@@ -185,8 +195,6 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
         case "LUT RAM":
             yield "LUT RAM", lut_ram_cells(depth, width)
             yield "LUT RAM choice", width * (-(-depth // 16) - 1)
-            if rewritten:
-                yield "collision", width
         case _ if rewritten:
             yield "collision", width
 
@@ -233,13 +241,13 @@ def _transform(i: Instance, context: Context) -> Amounts:
     width = i["ELEMENTS"] * i["WIDTH"]
     yield "buffer", 2 * (i["WORD_BITS"] + 1)
     yield "word", width
-    yield "first value", width if i["FIRST_VALUE"] else 0
+    yield "first word", width if i["FIRST_VALUE"] else 0
     yield from _held(2 << i["WORD_BITS"], width, context, rewritten=True)
 
 
 def _words(i: Instance, context: Context) -> Amounts:
     width = i["ELEMENTS"] * i["WIDTH"]
-    yield "first value", width if i["FIRST_VALUE"] else 0
+    yield "first word", width if i["FIRST_VALUE"] else 0
     if i["BANKS"] == 2:
         yield from _held(2 << i["WORD_BITS"], width, context)
     else:
@@ -247,11 +255,14 @@ def _words(i: Instance, context: Context) -> Amounts:
 
 
 def _pairs(i: Instance, context: Context) -> Amounts:
-    width = i["WIDTH"] - (i.ports["q"] in context.unsigned)
+    width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
     yield "pair feed", 1
     yield "base", i["WORD_BITS"] + i["ELEMENT_BITS"]
     yield "word choice", i["HELD"] * i["ELEMENTS"] * width
-    yield "pair choice", i["SPAN"] * width
+    if context.pairs > 1:
+        yield "phase choice", i["SPAN"] * width
+    else:
+        yield "pair choice", i["SPAN"] * width
     if i["OFFSETS"]:
         yield "element", i["SPAN"] * 2 * width * i["ELEMENT_BITS"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -33,7 +34,8 @@ class Context:
     ``apart`` are the bits of those whose piece for a multiplier block has bits that are cleared in
     the columns of some feeds alone, ``signless`` tells that some have no sign. ``lowest`` are the
     lowest bits that are read of nets, ``widest`` the bits of words' elements that are,
-    ``unsigned`` the nets whose sign is zero;
+    ``zeros`` how many of the highest bits of nets are zero; ``reads`` counts the readers of nets,
+    ``pairs`` the feeds of pairs;
     ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
     depth is cut.
     """
@@ -46,7 +48,9 @@ class Context:
     signless: bool
     lowest: dict[str, int]
     widest: dict[str, int]
-    unsigned: frozenset[str]
+    zeros: dict[str, int]
+    reads: Counter[str]
+    pairs: int
 
     def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
         """Where a memory without an attribute lies."""
@@ -57,14 +61,14 @@ class Context:
 def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> Context:
     """The context of a layer's instances; ``gates`` rows a unit."""
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
-    unsigned = _unsigned(module)
+    zeros = _zeros(module)
     operands = operands_of(module)
     width = lanes["OPERAND_WIDTH"] if lanes is not None else 0
     apart = sum(
         len(bits)
         for each in operands.values()
         for bits in mapping.spans(width)
-        if clears_apart(each, width, bits, unsigned)
+        if clears_apart(each, width, bits, zeros)
     )
     lowest = lowest_bits(module)
     read = {net for text in operands for net in re.findall(r"[A-Za-z_]\w*", text)}
@@ -74,10 +78,12 @@ def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> 
         gates,
         max(len(operands), 1),
         apart,
-        bool(read & unsigned),
+        not read.isdisjoint(zeros),
         lowest,
         _widest(module),
-        unsigned,
+        zeros,
+        Counter(net for i in module.instances for net in i.ports.values()),
+        sum(i.module == "rnnhw_pairs" for i in module.instances),
     )
 
 
@@ -94,19 +100,31 @@ def _widest(module: Module) -> dict[str, int]:
     return {net: bits for net, bits in found.items() if net not in others}
 
 
-def _unsigned(module: Module) -> frozenset[str]:
-    """Nets whose sign is zero, and windows of elements whose sign is."""
-    found: set[str] = set()
+def _zeros(module: Module) -> dict[str, int]:
+    """How many of the highest bits of nets are zero: the sign of words without one."""
+    found: dict[str, int] = {}
     names = Names(module.lines)
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         result = i.ports.get("window", i.ports.get("q", i.ports.get("y", "")))
-        passed = _PASSED.get(i.module)
-        own = i.module in _ELEMENTS and i.parameters.get("UNSIGNED")
-        if own or (passed and names.of(i.ports[passed]) in found):
-            found.add(result)
-    return frozenset(found)
+        passed = names.of(i.ports.get(_PASSED.get(i.module, ""), ""))
+        if i.module in _ELEMENTS and i.parameters.get("UNSIGNED"):
+            found[result] = 1
+        elif passed in found:
+            found[result] = found[passed]
+        elif bits := _bounded(i, names, found):
+            found[result] = max(i["WIDTH"] - bits, 0)
+    return found
 
 
+def _bounded(i: Instance, names: Names, zeros: dict[str, int]) -> int:
+    """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
+    if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
+        return 0
+    constant = _CONSTANT.fullmatch(i.ports["a"])
+    return (int(constant[1], 16) << i["A_SHIFT"]).bit_length() if constant else 0
+
+
+_CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
 _PASSED = {"rnnhw_register": "d", "rnnhw_window": "element", "rnnhw_words": "d"}
 """What modules pass on, sign and all."""
 
@@ -191,7 +209,7 @@ def _window(i: Instance, context: Context) -> int:
     # Modulo a power of two only the index is left of a position.
     wraps = i["CYCLIC"] and i["UNITS"] == 1 << i["INDEX_BITS"]
     positions = 2 * i["INDEX_BITS" if wraps else "POSITION_BITS"] - _even(step)
-    width = i["WIDTH"] - (i.ports["element"] in context.unsigned)
+    width = i["WIDTH"] - context.zeros.get(i.ports["element"], 0)
     return positions + (not i["CYCLIC"]) + (i["SPAN"] - 1) * width
 
 
@@ -321,7 +339,7 @@ def _words(i: Instance, context: Context) -> int:
 def _gathered(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """Elements that wait for the others of their word: alike where the same vector is written."""
     net, width = _element(i.ports["d"], i["WIDTH"])
-    width -= names.of(net) in context.unsigned
+    width -= context.zeros.get(names.of(net), 0)
     return {("gather", names.of(net), i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
 
 
@@ -353,7 +371,7 @@ def _pairs(i: Instance, context: Context) -> int:
     even = _even(2 * i["SPAN"])
     start = max(i["WORD_BITS"] + i["ELEMENT_BITS"] - even, 0)
     skipped = max(i["ELEMENT_BITS"] - even, 0) if i["OFFSETS"] else 0
-    width = i["WIDTH"] - (i.ports["q"] in context.unsigned)
+    width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
     return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * width
 
 
@@ -399,6 +417,10 @@ def _result(i: Instance, context: Context, width: int) -> int:
     return max(width - _low(i, context, "y"), 0)
 
 
+def _sum(i: Instance, context: Context) -> int:
+    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["y"], 0))
+
+
 def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
@@ -423,13 +445,13 @@ def _multiply(i: Instance, context: Context) -> int:
 
 
 def _factor(i: Instance, port: str, context: Context) -> int:
-    """Bits of an operand of a product but for a sign that is zero."""
-    return i[f"{port.upper()}_WIDTH"] - (i.ports[port] in context.unsigned)
+    """Bits of an operand of a product that are not always zero."""
+    return i[f"{port.upper()}_WIDTH"] - context.zeros.get(i.ports[port], 0)
 
 
 def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """The operands of products outside of blocks: alike where they load the same together. A
-    register without a sign, or one that is cleared in the first step, does not go into a block."""
+    register without a sign, or one that is cleared, does not go into a block."""
     packed = context.mapping.packed
     if packed and context.mapping.in_logic(i["A_WIDTH"], i["B_WIDTH"]):
         return {}
@@ -437,8 +459,18 @@ def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]
     return {
         ("factor", names.of(net), loads): _factor(i, port, context)
         for port, net in (("a", i.ports["a"]), ("b", i.ports["b"]))
-        if not packed or net.endswith("_now") or names.of(net) in context.unsigned
+        if not packed or _cleared(net, context) or names.of(net) in context.zeros
     }
+
+
+def _register(i: Instance, context: Context) -> int:
+    return max(i["WIDTH"] - context.zeros.get(i.ports["q"], 0) - _low(i, context, "q"), 0)
+
+
+def _cleared(net: str, context: Context) -> bool:
+    """Whether a value becomes a register that is cleared in the first step: several registers of
+    it, each with an enable of its own, are not."""
+    return net.endswith("_now") and context.reads[net] == 1
 
 
 _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
@@ -460,7 +492,7 @@ _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_result": lambda i, context: i["INDEX_BITS"],
     "rnnhw_total": _total,
     "rnnhw_steps": lambda i, context: i["INDEX_BITS"] + i["WIDTH"] + 1,
-    "rnnhw_add": lambda i, context: _result(i, context, i["WIDTH"]),
+    "rnnhw_add": _sum,
     "rnnhw_select": lambda i, context: _result(i, context, i["WIDTH"]),
     "rnnhw_clamp": lambda i, context: min(i["WIDTH"], i["A_WIDTH"]),
     "rnnhw_cast": _cast,
@@ -478,7 +510,7 @@ _COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_delay_word": _delay_word,
     "rnnhw_element": lambda i, context: i["ELEMENT_BITS"],
     "rnnhw_unit_index": _unit_index,
-    "rnnhw_register": lambda i, context: max(i["WIDTH"] - _low(i, context, "q"), 0),
+    "rnnhw_register": _register,
 }
 """Registers of each static module."""
 
