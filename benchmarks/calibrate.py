@@ -58,7 +58,10 @@ OF_FAMILY = {
 """LUTs of one of a kind as synthesis of single modules suggests; 1 for the others. Where the
 designs say little of a kind, the fit stays near."""
 
-STIFFNESS = 6e-3
+CERTAIN = ("LUT RAM", "block choice", "operand choice", "word choice", "row")
+"""Kinds of which netlists have as many LUTs as the prior says: the fit hardly moves them."""
+
+STIFFNESS = 1.5e-2
 """How much one relative deviation from the prior weighs against one of a design's LUTs, squared."""
 
 
@@ -109,7 +112,8 @@ def fitted(amounts: np.ndarray, luts: np.ndarray, family: str) -> np.ndarray:
     """LUTs of one of each kind, none negative: least squares of the relative errors, with more
     weight where they are large, and near the prior."""
     prior = np.array([OF_FAMILY[family].get(kind, 1.0) for kind in KINDS])
-    pull = np.sqrt(STIFFNESS) / np.maximum(prior, 0.5)
+    stiffness = STIFFNESS * np.array([100 if kind in CERTAIN else 1 for kind in KINDS])
+    pull = np.sqrt(stiffness) / np.maximum(prior, 0.5)
     weights = np.ones(len(luts))
     for _ in range(4):
         rows = np.vstack([amounts / luts[:, None] * weights[:, None], np.diag(pull)])

@@ -17,7 +17,7 @@ from rnnhw.rtl.parts import memories
 from rnnhw.rtl.registers import Context, table
 from rnnhw.rtl.text import Instance, Module
 
-__all__ = ["KINDS", "lut_amounts"]
+__all__ = ["AMOUNTS", "KINDS", "lut_amounts"]
 
 Amounts = Iterator[tuple[str, float]]
 
@@ -82,7 +82,7 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
     found: dict[str, float] = {"layer": 1}
     instances, _ = distinct(module)
     for instance in instances:
-        rule = _AMOUNTS.get(instance.module)
+        rule = AMOUNTS.get(instance.module)
         if rule is None:
             return None
         for kind, amount in rule(instance, context):
@@ -343,7 +343,7 @@ def _plain(kind: str, parameter: str) -> Callable[[Instance, Context], Amounts]:
     return amounts
 
 
-_AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
+AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
     "rnnhw_control": _control,
     "rnnhw_input": _index,
     "rnnhw_window_input": _window_input,

@@ -20,7 +20,7 @@ from rnnhw.rtl.merging import Names, distinct
 from rnnhw.rtl.parts import memories
 from rnnhw.rtl.text import Instance, Module
 
-__all__ = ["Context", "Layout", "context_of", "flip_flops", "table"]
+__all__ = ["COUNTS", "Context", "Layout", "context_of", "flip_flops", "table"]
 
 
 Layout = Callable[[int, int], tuple[int, int]]
@@ -141,7 +141,7 @@ def flip_flops(module: Module, context: Context) -> int | None:
     instances, names = distinct(module)
     alike: dict[Hashable, int] = {}
     for instance in instances:
-        count = _COUNTS.get(instance.module)
+        count = COUNTS.get(instance.module)
         if count is None:
             return None
         total += count(instance, context)
@@ -473,7 +473,7 @@ def _cleared(net: str, context: Context) -> bool:
     return net.endswith("_now") and context.reads[net] == 1
 
 
-_COUNTS: dict[str, Callable[[Instance, Context], int]] = {
+COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_control": _control,
     "rnnhw_input": _input,
     "rnnhw_window_input": _window_input,
