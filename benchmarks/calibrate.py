@@ -3,9 +3,10 @@
     python benchmarks/calibrate.py [--cache DIR] [--date YYYY-MM-DD]
 
 Synthesises random designs and the grid of ``resource_points.py`` on both families, fits what one
-of each kind of logic takes to the random designs, and writes ``rnnhw/rtl/calibration.toml`` (the
-fit) and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and
-measured). With ``--cache`` results of the same Verilog and tool are taken from there.
+of each kind of logic takes to the random designs, writes ``rnnhw/rtl/calibration.toml`` (the fit)
+and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and measured),
+and prints the rows of the table in ``README.md``. With ``--cache`` results of the same Verilog and
+tool are taken from there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, drawn_others, parameters
@@ -55,14 +57,15 @@ OF_FAMILY = {
         "pair choice": 1.5, "phase choice": 4, "neuron choice": 2.5, "element": 1.35,
     },
 }  # fmt: skip
-"""LUTs of one of a kind as synthesis of single modules suggests; 1 for the others. Where the
-designs say little of a kind, the fit stays near."""
+"""LUTs of one of a kind as syntheses of single modules and earlier fits suggest; 1 for the others.
+Where the designs say little of a kind, the fit stays near."""
 
 CERTAIN = ("LUT RAM", "block choice", "operand choice", "word choice", "row")
 """Kinds of which netlists have as many LUTs as the prior says: the fit hardly moves them."""
 
 STIFFNESS = 1.5e-2
-"""How much one relative deviation from the prior weighs against one of a design's LUTs, squared."""
+"""How much one relative deviation from the prior weighs against one of a design's LUTs, squared:
+what predicts designs best that were left out of the fit."""
 
 
 def emission(point: Point) -> tuple[Emission, Accelerator]:
@@ -128,6 +131,18 @@ def percent(estimate: float, count: int) -> float:
     return 100 * (estimate / count - 1)
 
 
+def row(points: list[dict[str, Any]]) -> str:
+    """A line of the table: a design on every family."""
+    cells = [points[0]["design"], str(points[0]["lanes"])]
+    for point in points:
+        measured, estimate = point["measured"], point["estimated"]
+        for name in ("lut", "ff"):
+            error = percent(estimate[name], measured[name])
+            cells.append(f"{measured[name]:,} ({error:+.0f} %)")
+        cells += [str(measured["dsp"]), str(measured["block_ram"])]
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Synthesise, fit, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -138,7 +153,7 @@ def main() -> None:
     fitted_to = [*drawn(42, SEED), *drawn(12, SEED, small=True), *drawn_others(48, SEED)]
     made = {point: emission(point) for point in [*fitted_to, *GRID]}
     toml = ["# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"]
-    results: list[dict[str, object]] = []
+    results: list[dict[str, Any]] = []
     for family in FAMILIES:
         counted: dict[Point, Cells] = {}
         for point, (verilog, _) in made.items():
@@ -184,6 +199,13 @@ def main() -> None:
     (HERE.parent / "rnnhw" / "rtl" / "calibration.toml").write_text("".join(toml))
     data = {"tool": tool.version, "date": options.date, "points": results}
     (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
+    for point in GRID:
+        print(row([each for each in results if Point(**_own(each)) == point]))
+
+
+def _own(result: dict[str, Any]) -> dict[str, Any]:
+    """The point of a result."""
+    return {name: result[name] for name in Point.__dataclass_fields__}
 
 
 if __name__ == "__main__":
