@@ -94,6 +94,11 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         for position, source in enumerate(node.sources)
         if isinstance(source, Window)
     }
+    counted = {
+        position: source.sources[0].units
+        for position, source in enumerate(node.sources)
+        if isinstance(source, Steps)
+    }
     for position, source in enumerate(node.sources):
         if not isinstance(source, Window):
             continue
@@ -105,7 +110,9 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
                 word = memory.width // source.format.width
                 depth = (source.width + 1) * each // word
                 memories[index] = replace(memory, depth=depth)
-    return replace(machine, memories=tuple(memories), inputs=inputs, windows=windows)
+    return replace(
+        machine, memories=tuple(memories), inputs=inputs, windows=windows, counted=counted
+    )
 
 
 def _total(node: Total) -> LayerMachine:

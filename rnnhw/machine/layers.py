@@ -65,7 +65,8 @@ class LayerMachine:
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
     ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
     post-processor reads elements of the input. ``graph`` is the step, None for a sum over time;
-    ``windows`` are the steps that an input joins, by its position.
+    ``windows`` are the steps that an input joins, by its position; ``counted`` the elements of the
+    vectors whose number an input is.
     """
 
     name: str
@@ -85,6 +86,7 @@ class LayerMachine:
     reads_inputs_by_unit: bool = False
     graph: StepGraph | None = field(default=None, repr=False, compare=False)
     windows: Mapping[int, int] = field(default_factory=dict, compare=False)
+    counted: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @property
     def utilisation(self) -> float | None:
