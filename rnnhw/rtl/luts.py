@@ -318,10 +318,6 @@ def _element(i: Instance, context: Context) -> Amounts:
     yield "element", (i["ELEMENTS"] - 1) * i["WIDTH"]
 
 
-def _unit_index(i: Instance, context: Context) -> Amounts:
-    yield from _counter("address", i["INDEX_BITS"])
-
-
 def _steps(i: Instance, context: Context) -> Amounts:
     yield from _counter("counter", i["INDEX_BITS"])
     yield "steps", i["WIDTH"]
@@ -405,7 +401,6 @@ AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
     "rnnhw_bias_word": _bias_word,
     "rnnhw_delay_word": _none,
     "rnnhw_element": _element,
-    "rnnhw_unit_index": _unit_index,
     "rnnhw_add": _add,
     "rnnhw_select": _plain("selection", "WIDTH"),
     "rnnhw_clamp": _plain("comparator", "A_WIDTH"),

@@ -423,10 +423,6 @@ def _delay_word(i: Instance, context: Context) -> int:
     return (i["CYCLES"] - 1) * i["WIDTH"]
 
 
-def _unit_index(i: Instance, context: Context) -> int:
-    return i["INDEX_BITS"]
-
-
 # --- operations ----------------------------------------------------------------------------------
 def _result(i: Instance, context: Context, width: int) -> int:
     return max(width - _low(i, context, "y"), 0)
@@ -528,7 +524,6 @@ COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_bias_word": _bias_word,
     "rnnhw_delay_word": _delay_word,
     "rnnhw_element": lambda i, context: i["ELEMENT_BITS"],
-    "rnnhw_unit_index": _unit_index,
     "rnnhw_register": _register,
 }
 """Registers of each static module."""
