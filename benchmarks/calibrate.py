@@ -1,11 +1,12 @@
 """Calibrate the estimate of LUTs against synthesis, and hold all estimates against a grid.
 
-    python benchmarks/calibrate.py [--points 80] [--cache DIR] [--date YYYY-MM-DD]
+    python benchmarks/calibrate.py [--cache DIR] [--date YYYY-MM-DD]
 
 Synthesises random designs and the grid of ``resource_points.py`` on both families, fits what one
-of each kind of logic takes to the random designs, and writes ``rnnhw/rtl/calibration.toml`` (the
-fit) and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and
-measured). With ``--cache`` results of the same Verilog and tool are taken from there.
+of each kind of logic takes to the random designs, writes ``rnnhw/rtl/calibration.toml`` (the fit)
+and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and measured),
+and prints the rows of the table in ``README.md``. With ``--cache`` results of the same Verilog and
+tool are taken from there.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, parameters
+from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, drawn_others, parameters
 from scipy.optimize import nnls
 
 from rnnhw.errors import RnnhwError
@@ -38,17 +40,32 @@ from rnnhw.rtl.synthesis import Cells, Tool, required, synthesise
 HERE = Path(__file__).parent
 SEED = 7
 PRIOR = {
-    "layer": 15, "phases": 30, "counter": 1.5, "long counter": 0.5, "address": 2,
+    "layer": 15, "phases": 15, "counter": 1.5, "long counter": 0.5, "address": 2,
     "long address": 0.5, "position": 3, "cyclic position": 3, "base": 2, "outer accumulator": 2.5,
     "head": 0.5, "register memory": 0.7, "LUT RAM": 4, "rounding": 1.3, "subtraction": 1.5,
     "excess": 0.7, "unsigned excess": 0.5, "comparator": 4, "product": 1.5, "joint": 1.5,
-    "ring": 3, "total": 3,
+    "ring": 2, "total": 1.5, "steps": 1.5, "passes": 8, "buffer": 3, "pair feed": 16,
+    "pair sum": 3.7, "neuron choice": 2, "element": 0.7, "first value": 0.3,
 }  # fmt: skip
-"""LUTs of one of a kind as synthesis of single modules suggests; 1 for the others. Where the
-designs say little of a kind, the fit stays near."""
+OF_FAMILY = {
+    "ice40": PRIOR,
+    "ecp5": PRIOR | {
+        "layer": 2, "phases": 10, "counter": 2.9, "address": 2.5, "position": 5.3,
+        "cyclic position": 8.4, "outer accumulator": 2, "bias": 1.8, "rounding": 0.8,
+        "saturation": 1.5, "excess": 0.3, "addition": 0.8, "subtraction": 2, "comparator": 2.5,
+        "total": 2, "steps": 5, "passes": 55, "buffer": 2.5, "pair feed": 80, "pair sum": 3.2,
+        "pair choice": 1.5, "phase choice": 4, "neuron choice": 2.5, "element": 1.35,
+    },
+}  # fmt: skip
+"""LUTs of one of a kind as syntheses of single modules and earlier fits suggest; 1 for the others.
+Where the designs say little of a kind, the fit stays near."""
 
-STIFFNESS = 4e-4
-"""How much one relative deviation from the prior weighs against one of a design's LUTs, squared."""
+CERTAIN = ("LUT RAM", "block choice", "operand choice", "word choice", "row")
+"""Kinds of which netlists have as many LUTs as the prior says: the fit hardly moves them."""
+
+STIFFNESS = 1.5e-2
+"""How much one relative deviation from the prior weighs against one of a design's LUTs, squared:
+what predicts designs best that were left out of the fit."""
 
 
 def emission(point: Point) -> tuple[Emission, Accelerator]:
@@ -94,11 +111,12 @@ def estimated(machine: Accelerator, family: str) -> tuple[np.ndarray, dict[str, 
     return amounts, figures
 
 
-def fitted(amounts: np.ndarray, luts: np.ndarray) -> np.ndarray:
+def fitted(amounts: np.ndarray, luts: np.ndarray, family: str) -> np.ndarray:
     """LUTs of one of each kind, none negative: least squares of the relative errors, with more
     weight where they are large, and near the prior."""
-    prior = np.array([PRIOR.get(kind, 1.0) for kind in KINDS])
-    pull = np.sqrt(STIFFNESS) / np.maximum(prior, 0.5)
+    prior = np.array([OF_FAMILY[family].get(kind, 1.0) for kind in KINDS])
+    stiffness = STIFFNESS * np.array([100 if kind in CERTAIN else 1 for kind in KINDS])
+    pull = np.sqrt(stiffness) / np.maximum(prior, 0.5)
     weights = np.ones(len(luts))
     for _ in range(4):
         rows = np.vstack([amounts / luts[:, None] * weights[:, None], np.diag(pull)])
@@ -113,18 +131,29 @@ def percent(estimate: float, count: int) -> float:
     return 100 * (estimate / count - 1)
 
 
+def row(points: list[dict[str, Any]]) -> str:
+    """A line of the table: a design on every family."""
+    cells = [points[0]["design"], str(points[0]["lanes"])]
+    for point in points:
+        measured, estimate = point["measured"], point["estimated"]
+        for name in ("lut", "ff"):
+            error = percent(estimate[name], measured[name])
+            cells.append(f"{measured[name]:,} ({error:+.0f} %)")
+        cells += [str(measured["dsp"]), str(measured["block_ram"])]
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Synthesise, fit, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, default=80)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     options = parser.parse_args()
     tool = required("yosys")
-    small = drawn(options.points // 8, SEED, small=True)
-    made = {point: emission(point) for point in [*drawn(options.points, SEED), *small, *GRID]}
+    fitted_to = [*drawn(42, SEED), *drawn(12, SEED, small=True), *drawn_others(48, SEED)]
+    made = {point: emission(point) for point in [*fitted_to, *GRID]}
     toml = ["# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"]
-    results: list[dict[str, object]] = []
+    results: list[dict[str, Any]] = []
     for family in FAMILIES:
         counted: dict[Point, Cells] = {}
         for point, (verilog, _) in made.items():
@@ -139,6 +168,7 @@ def main() -> None:
         each = fitted(
             amounts_of_all,
             np.array([counted[point].lut for point in training], float),
+            family,
         )
         errors: dict[str, list[float]] = {"lut": [], "ff": []}
         for point in GRID:
@@ -169,6 +199,13 @@ def main() -> None:
     (HERE.parent / "rnnhw" / "rtl" / "calibration.toml").write_text("".join(toml))
     data = {"tool": tool.version, "date": options.date, "points": results}
     (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
+    for point in GRID:
+        print(row([each for each in results if Point(**_own(each)) == point]))
+
+
+def _own(result: dict[str, Any]) -> dict[str, Any]:
+    """The point of a result."""
+    return {name: result[name] for name in Point.__dataclass_fields__}
 
 
 if __name__ == "__main__":

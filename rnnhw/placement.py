@@ -100,7 +100,7 @@ def _structure(layer: LayerMachine) -> str | None:
     if not simple:
         return None
     phase = layer.phases[0]
-    if any(segment.note for segment in phase.segments) or phase.by_block:
+    if any(segment.note for segment in phase.segments):
         return None
     if phase.transforms:
         return None if any(each.weight_words for each in phase.transforms) else "hadamard"

@@ -15,6 +15,7 @@ from rnnhw.errors import UsageError
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.rtl.emission import Emission
 from rnnhw.rtl.project import sources, write_project
+from rnnhw.rtl.resources import calibration
 from rnnhw.rtl.synthesis import FAMILIES, Cells, Family, Placed, place, required, synthesise
 
 __all__ = ["Resource", "Synthesis", "synthesise_design"]
@@ -51,7 +52,7 @@ class Resource:
 @dataclass(frozen=True, eq=False)
 class Synthesis:
     """What :func:`synthesise_design` found; ``clocks`` has an entry for every seed, ``tools`` the
-    programs with their versions and the synthesis command."""
+    programs with their versions and the synthesis command, ``notes`` what to know beside it."""
 
     design: Design
     profile: Fpga
@@ -59,7 +60,7 @@ class Synthesis:
     resources: tuple[Resource, ...]
     clocks: tuple[Placed, ...]
     tools: tuple[str, ...]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def synthesise_design(
@@ -109,7 +110,12 @@ def synthesise_design(
     tools = [f"{yosys.version}, {family.command}"]
     if router is not None:
         tools.append(router.version)
-    note = "" if routed or not placed else f"nextpnr has no {device.title}: not placed"
+    notes = []
+    if placed and not routed:
+        notes.append(f"nextpnr has no {device.title}: not placed")
+    known = calibration(family.name)
+    if known is not None and known.release != yosys.release:
+        notes.append(f"LUTs are estimated for yosys {known.release}; this is {yosys.release}")
     return Synthesis(
         design,
         device,
@@ -117,7 +123,7 @@ def synthesise_design(
         _resources(design, device, own, cells),
         tuple(clocks),
         tuple(tools),
-        note,
+        tuple(notes),
     )
 
 

@@ -3,7 +3,8 @@
 Everything is drawn from one ``random.Random``.
 """
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +35,11 @@ from rnnhw.structures import (
     Dense,
     Diagonal,
     Hadamard,
+    InterleavedBlocks,
     LowRank,
+    Monarch,
+    Permutation,
+    Product,
     Sum,
     UnitWeights,
 )
@@ -101,6 +106,10 @@ def draw_structure(r, n):
         BlockDiagonal(r.choice(divisors)),
         LowRank(r.randint(1, max(n // 2, 1))),
         UnitWeights(),
+        Monarch(r.choice(divisors)),
+        Monarch(r.choice(divisors)),
+        InterleavedBlocks(r.choice(divisors)),
+        draw_permutation(r, n),
     ]
     if n > 1 and n & (n - 1) == 0:
         neurons = r.choice([None, None, draw_activation(r)])
@@ -112,9 +121,21 @@ def draw_structure(r, n):
         width = r.randint(0, min(n - 1, 5))
         lower = r.randint(0, width)
         choices.append(CyclicBand(lower, width - lower))
-    if r.random() < 0.2:
+    style = r.random()
+    if style < 0.2:
         return Sum(r.choice(choices), r.choice(choices[:5]))
+    if style < 0.3:
+        return Product(r.choice(choices), draw_permutation(r, n))
+    if style < 0.35:
+        return Product(draw_permutation(r, n), r.choice(choices))
     return r.choice(choices)
+
+
+def draw_permutation(r, n):
+    """Units in any order."""
+    indices = list(range(n))
+    r.shuffle(indices)
+    return Permutation(indices)
 
 
 def draw_activation(r):
@@ -178,6 +199,84 @@ def draw_layer(r, units, name, formats):
                 **common,
             )
     return Linear(units, activation=r.choice([None, draw_activation(r)]), **common)
+
+
+@dataclass(frozen=True)
+class Woven:
+    """A cell of two states whose vectors are permuted, joined, cut and read late, as ``seed`` says:
+    whatever is wired from operation to operation."""
+
+    units: int
+    seed: int
+    formats: object
+    name: str
+
+    def step(self, g, x):
+        r, n = random.Random(self.seed), self.units
+        h = g.state(n, initial=r.choice(["", "h0"]))
+        c = g.state(n, "cell", initial=r.choice(["", "c0"]))
+        bias = g.constant("b", n, "bias")
+        parts = [h] if x.format.fraction != h.format.fraction or r.random() < 0.3 else [x, h]
+        r.shuffle(parts)
+        joined = self.wired(g, r, parts, "joined")
+        first = self.product(g, r, "A", joined, bias)
+        a = g.cast(first, "state", "a")
+        second = self.product(g, r, "B", self.wired(g, r, [a], "turned"), None)
+        second = g.add(second, self.turned(g, r, c, "past"), "second")
+        if r.random() < 0.5:
+            second = g.add(second, self.turned(g, r, a, "again"), "third")
+        new = g.cast(second, "state")
+        if r.random() < 0.5:
+            g.update(c, g.cast(g.add(c, a, "kept"), "cell"))
+        else:
+            g.update(c, g.cast(g.add(self.turned(g, r, h, "old"), a, "kept"), "cell"))
+        g.update(h, new)
+        end = r.random()
+        if end < 0.2:
+            return g.gather([new, a], range(2 * n), "both")
+        return self.turned(g, r, new, "shown") if end < 0.5 else new
+
+    def wired(self, g, r, parts, name):
+        """Elements of the parts: all in order, in another order, or some."""
+        count = sum(part.units for part in parts)
+        chosen = list(range(count))
+        if r.random() < 0.6:
+            r.shuffle(chosen)
+        if r.random() < 0.3:
+            del chosen[r.randint(1, count) :]
+        return g.gather(parts, chosen, name)
+
+    def turned(self, g, r, vector, name):
+        chosen = list(range(vector.units))
+        r.shuffle(chosen)
+        return g.gather([vector], chosen, name) if r.random() < 0.5 else vector
+
+    def product(self, g, r, key, vector, start):
+        structure = Dense()
+        if vector.units == self.units and r.random() < 0.7:
+            structure = draw_structure(r, self.units)
+        return g.linear(
+            structure, key, vector, self.units, start, role="recurrent_weight", name=f"{key}v"
+        )
+
+    def build(self, net, source, name):
+        return net.scan(name, [source], self.step, self.formats)
+
+
+def draw_woven(r):
+    """A layer of that cell, perhaps with another behind it, whose input may lie at the state's
+    scale."""
+    formats = draw_formats(r)
+    if r.random() < 0.7:
+        fraction = formats.state.fraction
+        formats = replace(formats, input=Q(r.randint(1, 4), fraction, r.random() < 0.7))
+    units = r.choice([r.randint(2, 12), 8])
+    layers = [Woven(units, r.randint(0, 1 << 30), formats, "woven")]
+    if r.random() < 0.3:
+        layers.append(Linear(r.randint(1, 6), name="head", formats=formats))
+    network = Design(layers=layers, formats=formats, inputs=r.randint(1, 9)).network
+    parameters = draw_parameters(r, network)
+    return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
 
 
 def draw_raw(r, tensor):

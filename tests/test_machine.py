@@ -33,6 +33,7 @@ from rnnhw import (
     Mean,
     Q,
     Rounding,
+    Tanh,
     Window,
 )
 from rnnhw.dataflow import Node, StepBuilder
@@ -246,6 +247,23 @@ def test_memories_of_a_dense_layer() -> None:
         "x": (16, 8),
         "state": (64, 8),
     }
+
+
+def test_rounding_alone_needs_no_memory_of_biases() -> None:
+    unbiased = Elman(30, bias=False, activation=Tanh(), name="rnn")
+    plain = Design(layers=[unbiased], formats=FORMATS, inputs=8)
+    stored = sizes(layer(elman(30).network, 4))
+    del stored["biases"]
+    assert sizes(layer(plain.network, 4)) == stored
+    # Two gates whose casts round at different places start from different numbers.
+    assert sizes(layer(scanned(unlike_gates), 4))["biases"][0] == 2 * 30
+
+
+def unlike_gates(g: StepBuilder, x: Node) -> Node:
+    """Two rows a unit without biases, cast to 4 and to 7 bits behind the point."""
+    a = g.cast(g.linear(Dense(), "A", x, 30), "sum")
+    b = g.cast(g.linear(Dense(), "B", x, 30), "gate")
+    return g.add(a, b)
 
 
 def test_stored_and_padded_bits_differ() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from graphs import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import FORMATS, band, elman, gru, lstm, scanned
+from machines import FORMATS, Step, band, elman, gru, lstm, scanned
 
 from rnnhw import (
     GRU,
@@ -34,6 +35,7 @@ from rnnhw import (
     golden,
 )
 from rnnhw.cells import Layer
+from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
 from rnnhw.machine.phases import NEURON_CYCLES
 from rnnhw.machine.regrouping import regrouped
@@ -208,16 +210,46 @@ def test_unit_weights_are_an_addition_behind_the_accumulator(n: int, p: int) -> 
 
 
 @pytest.mark.parametrize(("n", "p"), SIZES)
-def test_a_permutation_reads_through_addresses(n: int, p: int) -> None:
+def test_a_permutation_is_written_through_addresses(n: int, p: int) -> None:
     turned = Permutation([*range(1, n), 0])
     machine, plain = elman_on(p, n, turned), elman_on(p, n, UnitWeights())
     assert machine.cycles == plain.cycles
     assert memory(machine, "U.permuted addresses") == (n, (n - 1).bit_length(), 0)
     # The old state is read in another order than the new one is written: it is there twice.
-    alone, twice = memory(plain, "state by unit"), memory(machine, "state by unit")
+    alone, twice = memory(plain, "state by unit"), memory(machine, "U.permuted by unit")
     assert twice == (2 * alone[0], alone[1], n * BYTE)
+    assert machine.basis is Basis.REALISED, machine.assumptions
     in_order = elman_on(p, n, Permutation(range(n)))
-    assert not [m for m in in_order.memories if "addresses" in m.name]
+    assert in_order.memories == plain.memories
+
+
+@pytest.mark.parametrize(("n", "p"), SIZES)
+def test_dense_columns_come_in_any_order(n: int, p: int) -> None:
+    turned = Permutation([*range(1, n), 0])
+    machine, plain = elman_on(p, n, Dense() @ turned), elman_on(p, n, Dense())
+    assert machine.cycles == plain.cycles
+    shapes = [[(m.depth, m.width) for m in each.memories] for each in (machine, plain)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(("n", "p"), SIZES)
+def test_a_window_slides_over_a_vector_in_its_own_order(n: int, p: int) -> None:
+    turned = Permutation([*range(1, n), 0])
+    machine, plain = elman_on(p, n, Banded(1, 1) @ turned), elman_on(p, n, Banded(1, 1))
+    assert machine.cycles == plain.cycles
+    shapes = [Counter((m.depth, m.width) for m in each.memories) for each in (machine, plain)]
+    assert shapes[0] - shapes[1] == Counter([(n, (n - 1).bit_length())])  # the addresses
+    assert machine.basis is Basis.REALISED, machine.assumptions
+
+
+@pytest.mark.parametrize(("n", "p"), SIZES)
+def test_results_that_are_permuted_wait_for_one_another(n: int, p: int) -> None:
+    turned = Permutation([*range(1, n), 0])
+    machine, plain = elman_on(p, n, turned @ Banded(1, 1)), elman_on(p, n, Banded(1, 1))
+    assert [phase.rows for phase in machine.phases][:1] == [phase.rows for phase in plain.phases]
+    assert machine.phases[1].rows == n
+    assert memory(machine, "U.0.permuted addresses") == (n, (n - 1).bit_length(), 0)
+    assert machine.basis is Basis.REALISED, machine.assumptions
 
 
 # --- several products ----------------------------------------------------------------------------
@@ -295,25 +327,107 @@ def test_a_product_is_a_phase_for_every_factor() -> None:
     assert machine.basis is Basis.REALISED, machine.assumptions
 
 
-@pytest.mark.parametrize(("n", "k", "p"), [(16, 4, 4), (16, 4, 2), (16, 8, 2), (24, 4, 2)])
-def test_monarch_turns_its_units_by_address(n: int, k: int, p: int) -> None:
+@pytest.mark.parametrize(
+    ("n", "k", "p", "word"),
+    [
+        (16, 4, 4, 4),
+        (16, 4, 2, 2),
+        (16, 8, 2, 2),
+        (24, 4, 2, 2),
+        (16, 4, 8, 4),  # two rows of the table on the lanes
+        (12, 4, 3, 4),  # groups start anywhere in a word of all four
+        (12, 3, 4, 3),
+        (16, 4, 1, 1),
+    ],
+)
+def test_monarch_reads_words_of_neighbours(n: int, k: int, p: int, word: int) -> None:
     machine = elman_on(p, n, Monarch(k))
     first, second = machine.phases
-    assert (first.columns, second.columns) == (k, 8 + n // k)
-    assert (first.by_block, second.by_block) == (False, True)
-    assert memory(machine, "U.turned addresses") == (n, (n - 1).bit_length(), 0)
-    assert memory(machine, "phase 1 write addresses") == (n, (n - 1).bit_length(), 0)
+    aligned = k % p == 0
+    assert (first.columns, second.columns) == (k if aligned else p + 2 * k - 1, 8 + n // k)
+    outer = second.segments[-1]
+    assert (outer.feed, outer.word) == (Feed.STRIDE, word)
+    depth, width, _ = memory(machine, outer.vector.name)
+    assert (depth, width) == (
+        1 << max((n // word - 1).bit_length(), 1),
+        word * outer.vector.format.width,
+    )
     assert memory(machine, "weights")[2] == BYTE * n * (8 + k + n // k)
-    assert machine.traffic.table_reads == n + n + -(-n // p) * n // k  # table, writes, columns
+    assert machine.traffic.table_reads == n
+    assert machine.basis is Basis.REALISED, machine.assumptions
 
 
-def test_interleaved_blocks_beside_ordered_rows_are_dense_columns() -> None:
+def test_lanes_of_monarch_hold_whole_units_or_a_part_of_one() -> None:
+    lanes = legal_lanes(gated(LSTM, 16, Monarch(4)).scans[0].graph)
+    assert list(lanes)[:4] == [1, 2, 4, 8]
+    assert all(4 % p == 0 or p % 4 == 0 for p in lanes)
+
+
+@pytest.mark.parametrize(
+    ("indices", "what"),
+    [([0, 1, 2, 2], "a vector with an element in several places"), ([3, 2, 1, 0], "")],
+)
+def test_an_element_has_one_place_in_a_vector(indices: list[int], what: str) -> None:
+    def step(g: StepBuilder, x: Node) -> Node:
+        h = g.state(4)
+        woven = g.gather([h], indices, "woven")
+        wx = g.linear(Dense(), "W", x, 4, name="Wx")
+        both = g.linear(Banded(1, 1), "U", woven, 4, wx, name="Uh")
+        return g.update(h, g.cast(both, "state"))
+
+    (machine,) = accelerator(scanned(step), 2).layers
+    assert machine.assumptions == (what,) * bool(what)
+
+
+def test_a_joined_vector_is_its_parts_for_dense_columns_and_two_memories_for_others() -> None:
+    def step_with(structure: Structure) -> Step:
+        def step(g: StepBuilder, x: Node) -> Node:
+            h = g.state(8)
+            both = g.gather([x, h], [*range(8, 16, 2), *range(0, 8, 2)], "both")
+            whole = g.gather([x, h], range(16), "whole")
+            wx = g.linear(Dense(), "W", whole, 8, name="Wx")
+            return g.update(h, g.cast(g.linear(structure, "U", both, 8, wx, name="Uh"), "state"))
+
+        return step
+
+    (machine,) = accelerator(scanned(step_with(Banded(1, 1))), 2).layers
+    assert machine.basis is Basis.REALISED
+    (phase,) = machine.phases
+    # The inputs' columns come first; the joined vector waits for the state.
+    assert [(s.vector.units, s.early) for s in phase.segments] == [
+        (8, True),
+        (8, False),
+        (8, False),
+    ]
+    assert memory(machine, "both sources") == (8, 1, 0)
+    assert memory(machine, "both addresses of x") == (8, 3 + 1, 0)
+    assert memory(machine, "both addresses of state.previous") == (8, 3 + 1, 0)
+    held = [m for m in machine.memories if m.kind in (MemoryKind.STATE, MemoryKind.VECTORS)]
+    assert sorted((m.name, m.copies) for m in held) == [("state", 2), ("x", 2)]
+
+
+def test_a_state_is_there_twice_where_it_is_read_behind_its_next_value() -> None:
+    def step_with(late: bool) -> Step:
+        def step(g: StepBuilder, x: Node) -> Node:
+            h, c = g.state(8), g.state(8, "cell")
+            a = g.cast(g.linear(Dense(), "W", x, 8, name="Wx"), "state", "a")
+            g.update(c, g.cast(g.add(a, c, "kept"), "cell"))
+            second = g.linear(Dense(), "U", a, 8, name="Ua")
+            return g.update(h, g.cast(g.add(second, c if late else h, "sum"), "state"))
+
+        return step
+
+    (late,), (early,) = (accelerator(scanned(step_with(k)), 2).layers for k in (True, False))
+    assert late.basis is Basis.REALISED
+    assert memory(late, "cell by unit")[0] == 2 * memory(early, "cell by unit")[0]
+
+
+def test_interleaved_blocks_side_by_side_are_dense_columns() -> None:
     alone = elman_on(4, 16, InterleavedBlocks(4))
-    assert alone.phases[0].columns == 8 + 4
+    assert alone.phases[0].columns == 8 + 16
     beside = elman_on(4, 16, InterleavedBlocks(4) + Banded(1, 1))
     assert sum(s.columns for s in beside.phases[0].segments) == 8 + 16 + 3
-    assert any("interleaved blocks as dense columns" in text for text in beside.assumptions)
-    assert not beside.phases[0].by_block
+    assert (alone.basis, beside.basis) == (Basis.REALISED, Basis.REALISED)
 
 
 # --- butterflies ---------------------------------------------------------------------------------
@@ -383,10 +497,13 @@ def test_columns_that_read_out_of_order_wait_for_the_last_word() -> None:
 
 def test_a_stage_that_a_permutation_follows_has_rows() -> None:
     turned = Permutation([*range(1, 16), 0])
-    machine = elman_on(4, 16, Dense() @ turned @ Butterfly(), STAGED)
+    machine = elman_on(4, 16, Banded(1, 1) @ turned @ Butterfly(), STAGED)
     first, second = machine.phases
     assert len(first.transforms) == 3  # the fourth stage's results are addressed one by one
-    assert (first.columns, second.columns) == (3, 8 + 16)
+    assert (first.columns, second.columns) == (3, 8 + 3)
+    # Dense columns take them in the order in which they come.
+    (only,) = elman_on(4, 16, Dense() @ turned @ Butterfly(), STAGED).phases
+    assert (len(only.transforms), only.columns) == (4, 8 + 16)
 
 
 def test_a_stage_that_is_a_start_has_rows() -> None:

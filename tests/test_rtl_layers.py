@@ -10,11 +10,12 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
+from machines import FORMATS
+from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
 
 from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
@@ -24,6 +25,7 @@ from rnnhw.design import Design, load
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
 from rnnhw.network import NetworkBuilder, TimeNode
+from rnnhw.numerics import Q
 from rnnhw.rtl.bench import stimulus_of
 from rnnhw.rtl.check import check
 from rnnhw.rtl.network import emit_network
@@ -36,6 +38,9 @@ from rnnhw.structures import (
     CyclicBand,
     Dense,
     Diagonal,
+    Monarch,
+    Permutation,
+    Product,
     Structure,
 )
 
@@ -73,10 +78,10 @@ def assert_equal_in_verilog(case: Case, folder: Path, simulator=ICARUS, run=gold
         assert found.outputs == result.lengths.sum() * emission.outputs
 
 
-def drawn(seed: int) -> Case | None:
+def drawn(seed: int, draw=draw_case) -> Case | None:
     """A random case; None where the formats do not make a network."""
     try:
-        return draw_case(random.Random(seed))
+        return draw(random.Random(seed))
     except DesignError:
         return None
 
@@ -141,11 +146,8 @@ class Free:
 OVER_TIME = {
     "read by a layer": ([Window(2), Free(2, Dense(), by_unit=False)], ""),
     "its last place": ([Window(2), Last(), Free(2, Dense(), by_unit=False)], ""),
-    "stages": ([Window(2), Free(2, Butterfly(), by_unit=False)], "a butterfly stage of a window"),
-    "last stages": (
-        [Window(2), Last(), Free(2, Butterfly(), by_unit=False)],
-        "a butterfly stage of a window",
-    ),
+    "stages": ([Window(2), Free(2, Butterfly(), by_unit=False)], ""),
+    "last stages": ([Window(2), Last(), Free(2, Butterfly(), by_unit=False)], ""),
     "by unit": ([Window(2), Free(2, Dense(), by_unit=True)], "a window over time that is read"),
     "its own output": ([Elman(2), Window(2)], "a window over time that no layer reads"),
     "windows of windows": (
@@ -195,18 +197,51 @@ def test_short_sequences_wait_for_what_runs_once(layers, tmp_path: Path) -> None
     assert_equal_in_verilog(Case(network, {}, draw_parameters(r, network), batch), tmp_path)
 
 
+@simulated
+@pytest.mark.parametrize("block", range(8))
+def test_permuted_joined_and_late_vectors_are_equal(block: int, tmp_path: Path) -> None:
+    ran = 0
+    for seed in range(100 * block, 100 * block + 8):
+        case = drawn(seed, draw_woven)
+        machine = case and accelerator(case.network, case.lanes)
+        if case and all(layer.basis is Basis.REALISED for layer in machine.layers):
+            assert_equal_in_verilog(case, tmp_path / str(seed))
+            ran += 1
+    assert ran >= 6
+
+
+@simulated
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4, 5, 6, 8, 12, 24])
+@pytest.mark.parametrize(("units", "block"), [(12, 3), (12, 4), (24, 6), (16, 8)])
+def test_monarch_on_any_lanes(units: int, block: int, lanes: int, tmp_path: Path) -> None:
+    r = random.Random(100 * units + lanes)
+    layer = Elman(units, recurrent=Monarch(block), initial=lanes % 2 == 0, name="layer")
+    network = Design(layers=[layer], formats=draw_formats(r), inputs=3).network
+    parameters = draw_parameters(r, network)
+    case = Case(network, {"layer": min(lanes, units)}, parameters, draw_batch(r, network))
+    assert_equal_in_verilog(case, tmp_path)
+
+
 # --- a matrix of structures, cells, sizes and lanes ----------------------------------------------
 MATRIX = [
     (structure, cell, n, lanes)
-    for structure in (Dense(), Banded(1, 1), Banded(3, 0), Diagonal(), CyclicBand(2, 1), None)
+    for structure in (
+        Dense(),
+        Banded(1, 1),
+        Banded(3, 0),
+        Diagonal(),
+        CyclicBand(2, 1),
+        BlockDiagonal(1),
+        Monarch(1),
+    )
     for cell in ("elman", "lstm", "gru", "before")
     for n, lanes in ((1, 1), (5, 1), (7, 3), (12, 4), (16, 24), (33, 12))
 ]
 
 
 def one_layer(structure, cell, n: int, lanes: int, r: random.Random) -> Case | None:
-    if structure is None:
-        structure = BlockDiagonal(next(k for k in (3, 4, 7, 11, 1) if n % k == 0))
+    if isinstance(structure, BlockDiagonal | Monarch):
+        structure = replace(structure, block=next(k for k in (3, 4, 7, 11, 1) if n % k == 0))
     if isinstance(structure, Banded | CyclicBand) and n <= structure.lower + structure.upper:
         structure = Dense()
     formats = draw_formats(r)
@@ -254,29 +289,47 @@ def test_the_widest_layer_and_the_most_lanes(tmp_path: Path) -> None:
         assert_equal_in_verilog(case, tmp_path / name)
 
 
-# --- the designs ---------------------------------------------------------------------------------
+# --- lint and the designs ------------------------------------------------------------------------
+def lint(folder: Path, top: str) -> tuple[int, str]:
+    """The exit code of verilator as a linter, and what it says."""
+    done = subprocess.run(
+        [shutil.which("verilator"), "--lint-only", "-Wall", "--top-module", top, "-f", f"{top}.f"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 @linted
 @pytest.mark.parametrize("name", EMITTED)
 def test_emitted_designs_are_lint_clean(name: str, tmp_path: Path) -> None:
     design = load(DESIGNS / f"{name}.py")
     emission = emit_network(name, design.network, on_target(design), design.parameters)
     write_project(emission, tmp_path)
-    done = subprocess.run(
-        [
-            shutil.which("verilator"),
-            "--lint-only",
-            "-Wall",
-            "--top-module",
-            name,
-            "-f",
-            f"{name}.f",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert lint(tmp_path, name) == (0, "")
+
+
+@linted
+@pytest.mark.parametrize("lanes", [1, 3, 4, 16])
+@pytest.mark.parametrize(
+    "structure",
+    [
+        Monarch(8),
+        Product(Banded(1, 1), Permutation(range(15, -1, -1))),
+        Permutation([*range(1, 16), 0]),
+    ],
+    ids=["monarch", "banded", "permutation"],
+)
+def test_vectors_in_another_order_are_lint_clean(structure, lanes: int, tmp_path: Path) -> None:
+    layer = Elman(16, recurrent=structure, initial=True, name="layer")
+    formats = replace(FORMATS, recurrent_weight=Q(0, 7), stage=Q(3, 4))
+    network = Design(layers=[layer], formats=formats, inputs=5).network
+    machine = accelerator(network, {"layer": lanes})
+    parameters = draw_parameters(random.Random(lanes), network)
+    write_project(emit_network("net", network, machine, parameters), tmp_path)
+    assert lint(tmp_path, "net") == (0, "")
 
 
 @linted

@@ -3,6 +3,7 @@ value and every cycle, with edge-first weights and inputs."""
 
 import random
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ from rtl_cases import Case, draw_batch, draw_parameters
 from test_rtl_layers import assert_equal_in_verilog, linted, simulated
 
 from rnnhw.activations import HardTanh, ReLU, Sigmoid, Tanh
-from rnnhw.cells import GRU, LSTM, Elman
-from rnnhw.dataflow import Formats
+from rnnhw.cells import GRU, LSTM, Elman, Window
+from rnnhw.dataflow import Formats, Node, StepBuilder
 from rnnhw.design import Design
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator, legal_lanes
+from rnnhw.machine.chains import chains_of
 from rnnhw.machine.plan import Plan
+from rnnhw.network import NetworkBuilder, TimeNode
 from rnnhw.numerics import Overflow, Q, Rounding
+from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.layer import emit_layer, outline_layer
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.parts import memories
@@ -28,10 +32,12 @@ from rnnhw.structures import (
     Dense,
     Diagonal,
     Hadamard,
+    Permutation,
     Product,
     Structure,
     Sum,
 )
+from rnnhw.structures.transforms import FastWalshHadamard
 
 NARROW = Formats(
     input=Q(0, 3),
@@ -61,6 +67,7 @@ WIDE = Formats(
     cell=Q(2, 12),
     state=Q(0, 8, False),
 )
+UNSIGNED = Q(4, 18, False, Rounding.TRN, Overflow.WRAP)
 STAGES = {
     "exact": None,
     "half up": Q(3, 5),
@@ -80,11 +87,38 @@ STRUCTURES: list[Structure] = [
     Product(Butterfly(), Hadamard(before=False)),
     Product(CyclicBand(1, 1), Hadamard(before=False, after=False)),
     Product(Hadamard(), Banded(1, 1)),
+    # Stages with and without weights in one chain.
+    Product(Butterfly(), FastWalshHadamard()),
+    Product(Dense(), FastWalshHadamard(), Butterfly(bias=True)),
+    # One transform for several readers: columns, post-processors, other chains.
+    Sum(Hadamard(before=False), Hadamard(before=False, after=False)),
+    Product(Sum(FastWalshHadamard(), Butterfly()), Hadamard(before=False, after=False)),
+    # With an operation between two.
+    Product(Hadamard(after=False), FastWalshHadamard()),
 ]
+
+
+@dataclass(frozen=True)
+class Structured:
+    """``y = W x + b`` with any structure of W."""
+
+    units: int
+    structure: Structure
+    name: str
+    formats: Formats = Formats()
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        b = g.constant("b", self.units, "bias")
+        return g.cast(g.linear(self.structure, "W", x, self.units, b, name="Wx"), "sum", "y")
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        return net.scan(name, [source], self.step, self.formats)
 
 
 def layer_of(cell: str, n: int, structure: Structure, r: random.Random):
     match cell:
+        case "linear":
+            return Structured(n, structure, name="layer")
         case "elman":
             activation = r.choice([Tanh(), Sigmoid(), HardTanh()])
             initial = r.random() < 0.5
@@ -95,20 +129,29 @@ def layer_of(cell: str, n: int, structure: Structure, r: random.Random):
 
 
 def drawn(
-    structure: Structure, cell: str, n: int, lanes: int, formats: Formats, stage: str
+    structure: Structure,
+    cell: str,
+    n: int,
+    lanes: int,
+    formats: Formats,
+    stage: str,
+    window: int = 0,
 ) -> Case | None:
     """A case on at most ``lanes`` lanes; None where a word would be too wide."""
     r = random.Random(f"{structure} {cell} {n} {lanes} {stage}")
     formats = Formats(**{**_fields(formats), "stage": STAGES[stage]})
     try:
         layer = layer_of(cell, n, structure, r)
-        network = Design(layers=[layer], formats=formats, inputs=r.randint(1, 5)).network
+        inputs = n // max(window, 1) if cell == "linear" else r.randint(1, 5)
+        layers = [Window(window), layer] if window else [layer]
+        network = Design(layers=layers, formats=formats, inputs=inputs).network
     except DesignError:
         return None
-    every = legal_lanes(network.scans[0].graph)
+    every = legal_lanes(network.scans[0].graph) or [0]
     chosen = max([k for k in every if k <= lanes], default=every[0])
     batch = draw_batch(r, network, steps=3, sequences=2)
-    return Case(network, {"layer": chosen}, draw_parameters(r, network), batch)
+    chosen_lanes = {"layer": chosen} if chosen else {}
+    return Case(network, chosen_lanes, draw_parameters(r, network), batch)
 
 
 def _fields(formats: Formats) -> dict[str, Q | None]:
@@ -122,7 +165,8 @@ WORDS = [NARROW, BYTES, WIDE]
 def cases_of(structure: Structure):
     """Sizes, lanes, words, casts and cells in turn."""
     for index, (n, lanes) in enumerate(SIZES):
-        for cell in ("elman", ("lstm", "after", "before")[index % 3])[: 1 if n > 8 else 2]:
+        others = ("linear", ("lstm", "after", "before")[index % 3])
+        for cell in ("elman", *others)[: 2 if n > 8 else 3]:
             stage = list(STAGES)[(index + len(cell)) % len(STAGES)]
             yield cell, n, lanes, WORDS[index % 3], stage
 
@@ -143,7 +187,39 @@ def test_transforms_are_equal_in_every_value_and_cycle(
         if machine.basis is Basis.REALISED:
             assert_equal_in_verilog(case, tmp_path / str(number))
             ran += 1
-    assert ran >= 6
+    assert ran >= 8
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("structure", "n", "steps", "lanes", "refused"),
+    [
+        (FastWalshHadamard(), 16, 4, 1, ""),
+        (Butterfly(), 8, 2, 3, ""),
+        (Butterfly(), 16, 4, 5, ""),
+        (Butterfly(), 16, 2, 16, ""),
+        (Butterfly(), 8, 4, 8, "words of 4 elements out of a window of shorter steps"),
+        (Hadamard(), 8, 2, 1, "a window over time that is read by unit"),
+    ],
+    ids=repr,
+)
+def test_transforms_of_a_window_over_time(
+    structure: Structure, n: int, steps: int, lanes: int, refused: str, tmp_path: Path
+) -> None:
+    """Words out of a ring of steps."""
+    case = drawn(structure, "linear", n, lanes, BYTES, "half up", window=steps)
+    assert case is not None
+    machine = accelerator(case.network, case.lanes)
+    if refused:
+        with pytest.raises(DesignError, match=refused):
+            emit_network("net", case.network, machine, case.parameters)
+        return
+    assert_equal_in_verilog(case, tmp_path)
+    (scan,) = case.network.scans
+    windows = {0: InputWindow(steps, last=False)}
+    module = outline_layer(scan.graph, machine.layers[0].lanes, windows)
+    emitted = sorted((depth, width) for depth, width, _ in memories(module))
+    assert emitted == sorted((m.depth, m.width) for m in machine.layers[0].memories)
 
 
 @simulated
@@ -202,7 +278,7 @@ def test_memories_are_those_of_the_machine(structure: Structure) -> None:
 
 
 @linted
-@pytest.mark.parametrize("structure", STRUCTURES[:9], ids=repr)
+@pytest.mark.parametrize("structure", [*STRUCTURES[:9], *STRUCTURES[11:]], ids=repr)
 def test_transforms_are_lint_clean(structure: Structure, tmp_path: Path) -> None:
     case = drawn(structure, "elman", 16, 3, BYTES, "half up")
     assert case is not None
@@ -214,23 +290,48 @@ def test_transforms_are_lint_clean(structure: Structure, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("structure", "why"),
-    [
-        (Sum(Hadamard(before=False), Hadamard(before=False, after=False)), "read in several ways"),
-        (
-            Product(Butterfly(), Hadamard(before=False, after=False)),
-            "stages with and without weights",
-        ),
-        (Product(Dense(), Diagonal(), Hadamard(before=False)), None),
-    ],
-)
-def test_what_has_no_buffers_is_a_clear_error(structure: Structure, why: str | None) -> None:
-    case = drawn(structure, "elman", 8, 2, BYTES, "exact")
+def test_one_transform_has_a_copy_of_its_result_for_every_reader_but_one() -> None:
+    both = drawn(STRUCTURES[13], "elman", 8, 2, BYTES, "exact")
+    assert both is not None
+    (machine,) = accelerator(both.network, both.lanes).layers
+    assert machine.basis is Basis.REALISED
+    (results,) = [m for m in machine.memories if m.name.endswith("transform result")]
+    assert (results.depth, results.copies) == (4, 1)
+
+
+def test_a_whole_transform_has_room_for_what_lies_between_its_stages() -> None:
+    """Its cast is narrower than the sums in front of it."""
+    case = drawn(Product(Diagonal(), FastWalshHadamard()), "linear", 16, 2, BYTES, "cut off")
+    assert case is not None
+    plan = Plan(case.network.scans[0].graph)
+    (chain,) = chains_of(plan)
+    (node,) = chain.transforms
+    assert chain.vectors[-1].format.width < chain.element_bits == node.format.width - 1
+
+
+def test_what_arrives_waits_in_words_of_its_own() -> None:
+    case = drawn(Butterfly(), "linear", 8, 2, BYTES, "exact")
+    assert case is not None
+    (machine,) = accelerator(case.network, case.lanes).layers
+    (words,) = [m for m in machine.memories if m.name.startswith("x before ")]
+    assert (words.depth, words.width, words.stored_bits) == (2 * 4, 2 * 8, 8 * 8)
+
+
+def test_rows_of_an_unsigned_accumulator_are_a_clear_error() -> None:
+    formats = Formats(**{**_fields(BYTES), "accumulator": UNSIGNED})
+    for structure, emitted in ((Butterfly(), False), (Product(Hadamard(), Butterfly()), False)):
+        case = drawn(structure, "linear", 8, 2, formats, "half up")
+        assert case is not None
+        machine = accelerator(case.network, case.lanes)
+        assert (machine.layers[0].basis is Basis.REALISED) is emitted
+        with pytest.raises(DesignError, match="an unsigned accumulator of rows"):
+            emit_network("net", case.network, machine, case.parameters)
+
+
+def test_transforms_of_a_permuted_vector_are_a_clear_error() -> None:
+    turned = Product(Butterfly(), Permutation((1, 0, 3, 2)))
+    case = drawn(turned, "elman", 4, 2, BYTES, "exact")
     assert case is not None
     machine = accelerator(case.network, case.lanes)
-    if why is None:
-        assert machine.layers[0].basis is Basis.REALISED
-        return
-    with pytest.raises(DesignError, match=why):
+    with pytest.raises(DesignError, match="a permuted or joined vector"):
         emit_network("net", case.network, machine, case.parameters)

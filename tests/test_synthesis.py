@@ -1,6 +1,8 @@
 """Estimates against synthesis: the machine's memories are those emitted, cells as yosys counts."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,19 +16,23 @@ from rnnhw.machine import Basis, accelerator
 from rnnhw.network import Scan
 from rnnhw.placement import dsp_blocks, place
 from rnnhw.profiles import load_profile
+from rnnhw.rtl.choices import clears_apart, operands_of
 from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.layer import emit_layer, outline_layer
+from rnnhw.rtl.luts import AMOUNTS, KINDS
 from rnnhw.rtl.mapping import MAPPINGS
+from rnnhw.rtl.merging import distinct
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.parts import memories, multipliers
 from rnnhw.rtl.project import write_project
-from rnnhw.rtl.resources import layer_logic
+from rnnhw.rtl.registers import COUNTS
+from rnnhw.rtl.resources import amounts_of, layer_logic
 from rnnhw.rtl.synthesis import FAMILIES, find_tool, synthesise
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from resource_points import GRID, PROFILES, parameters  # noqa: E402
+from resource_points import GRID, PROFILES, drawn, drawn_others, parameters  # noqa: E402
 
 DESIGNS = sorted((ROOT / "designs").glob("*.py"))
 YOSYS = find_tool("yosys")
@@ -91,8 +97,9 @@ def synthesised(point, family, folder):
 
 @needs_yosys
 @pytest.mark.parametrize(
-    ("index", "family"), [(1, "ice40"), (1, "ecp5"), (6, "ice40"), (12, "ecp5"), (16, "ice40")]
-)
+    ("index", "family"), [(1, "ice40"), (1, "ecp5"), (6, "ice40"), (12, "ecp5"), (16, "ice40"),
+     (30, "ice40"), (31, "ecp5"), (34, "ecp5")],
+)  # fmt: skip
 def test_estimates_are_what_yosys_counts(tmp_path, index, family):
     machine, _, cells = synthesised(GRID[index], family, tmp_path)
     profile = load_profile(PROFILES[family])
@@ -107,12 +114,17 @@ def test_estimates_are_what_yosys_counts(tmp_path, index, family):
 
 def test_the_committed_grid_is_that_of_the_estimates():
     data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
-    assert len(data["points"]) == 60
+    assert len(data["points"]) == 72
     exact = sum(
         all(point["estimated"][name] == point["measured"][name] for name in ("dsp", "block_ram"))
         for point in data["points"]
     )
-    assert exact >= 57
+    assert exact >= 69
+    near = sum(
+        point["estimated"]["lut"] == pytest.approx(point["measured"]["lut"], rel=0.1)
+        for point in data["points"]
+    )
+    assert near >= 69
     by_name = {(p["family"], p["design"], p["lanes"]): p for p in data["points"]}
     for family, profile_name in PROFILES.items():
         profile = load_profile(profile_name)
@@ -124,6 +136,88 @@ def test_the_committed_grid_is_that_of_the_estimates():
             assert sum(each.lut for each in logic) == pytest.approx(saved["lut"], abs=3)
             counted = by_name[family, point.name, point.lanes]["measured"]
             assert saved["ff"] == pytest.approx(counted["ff"], rel=0.05)
+
+
+def test_every_module_of_a_layer_has_rules():
+    folder = ROOT / "rnnhw" / "rtl"
+    static = {path.stem: path.read_text() for path in (folder / "verilog").glob("*.v")}
+    inner = set(re.findall(r"^ +(rnnhw_\w+) #?\(", "\n".join(static.values()), re.MULTILINE))
+    text = "".join(path.read_text() for path in folder.glob("*.py"))
+    instantiated = set(re.findall(r'instance\(\s*"(rnnhw_\w+)"', text))
+    instantiated |= set(re.findall(r'_instance\(\s*"(rnnhw_\w+)"', text))
+    assert len(instantiated) > 30
+    assert set(static) == instantiated | inner
+    wiring = {"rnnhw_last"}  # of the top module, without registers
+    assert set(COUNTS) == set(AMOUNTS) == instantiated - wiring
+
+
+def test_whatever_is_emitted_has_an_estimate():
+    seen = {family: set() for family in PROFILES}
+    points = [*drawn_others(48, 7), *drawn(10, 7), *GRID]
+    networks = [(point.design().network, point.lanes) for point in points]
+    for path in DESIGNS:
+        design = load(path)
+        lanes = design.target.lanes if design.target else 1
+        networks.append((design.network, 1 if lanes == "auto" else lanes))
+    for family, name in PROFILES.items():
+        for network, lanes in networks:
+            for layer in accelerator(network, lanes).layers:
+                if layer.basis is Basis.REALISED:
+                    found = amounts_of(layer, load_profile(name), MAPPINGS[family])
+                    assert found is not None, layer.name
+                    assert found[1] > 0
+                    assert set(found[0]) <= set(KINDS)
+                    seen[family] |= {kind for kind, amount in found[0].items() if amount}
+    # What a family has no cells for: LUT RAM there, accumulators and registers inside blocks here.
+    assert set(KINDS) - seen["ice40"] == {"LUT RAM", "LUT RAM choice"}
+    assert set(KINDS) - seen["ecp5"] <= {"accumulator", "collision", "register memory"}
+
+
+def test_transforms_of_one_vector_share_what_is_alike():
+    (network, lanes), *_ = [
+        (point.design().network, point.lanes)
+        for point in drawn_others(48, 7)
+        if point.cell == "gru" and point.structure == "biased butterfly"
+    ]
+    ((node, machine, windows),) = realised(network, lanes)
+    module = outline_layer(node.graph, machine.lanes, windows)
+    instances, names = distinct(module)
+    casts = [i for i in module.instances if i.module == "rnnhw_cast_word"]
+    kept = [i for i in instances if i.module == "rnnhw_cast_word"]
+    assert len(casts) == 3 * len(kept)
+    assert len({names.of(i.ports["y"]) for i in casts}) == len(kept)
+
+
+def test_bits_that_are_cleared_apart():
+    def apart(*alternatives, width=8, unsigned=()):
+        return clears_apart(alternatives, width, range(width), unsigned)
+
+    assert not apart("x")
+    assert not apart("x", "h")
+    assert apart("{x, 2'b0}", "h")
+    assert apart("x", "{h, 1'b0}")
+    assert not apart("{x, 2'b0}", "{h, 2'b0}")
+    assert not apart("x", "{h, 1'b0}", "g")  # the choice of h becomes no reset
+    assert apart("x", "{h, 1'b0}", "{g, 1'b0}")
+    assert apart("x", "h", unsigned=("h",))
+    assert not apart("8'b0", "h")
+
+
+def test_operands_are_told_apart_by_what_they_are_chosen_among():
+    point = next(p for p in GRID if p.structure == "butterfly")
+    ((node, machine, windows),) = realised(point.design().network, point.lanes)
+    found = operands_of(outline_layer(node.graph, machine.lanes, windows))
+    assert len(found) == point.lanes
+    assert all(len(alternatives) == 3 for alternatives in found.values())
+
+
+def test_the_count_of_steps_is_estimated_with_the_layer_that_reads_it():
+    point = next(p for p in GRID if "mean" in p.cell)
+    *_, head = accelerator(point.design().network, point.lanes).layers
+    assert head.counted == {1: point.units}
+    profile, mapping = load_profile("ecp5-25"), MAPPINGS["ecp5"]
+    amounts, _ = amounts_of(head, profile, mapping)
+    assert amounts["steps"] > 0
 
 
 def test_rules_of_multipliers():
@@ -143,6 +237,68 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "yosys is not installed" in done.stderr and "apt install yosys" in done.stderr
+
+
+PLAIN = '''"""A layer without a task."""
+from rnnhw import *
+
+
+def design():
+    return Design(
+        inputs=2,
+        layers=[Elman(2, bias=False, name="rnn")],
+        formats=Formats(input=Q(0, 7), weight=Q(1, 6), state=Q(0, 7), sum=Q(2, 5)),
+        weights={"rnn.W": [[0.3, 0.5], [-1, 0.25]], "rnn.U": [[0.5, 0.25], [0, -0.75]]},
+    )
+'''
+
+
+def synth(folder, *arguments):
+    """What ``rnnhw synth`` prints of PLAIN."""
+    path = folder / "plain.py"
+    path.write_text(PLAIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnhw", "synth", str(path), *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_yosys
+@pytest.mark.skipif(find_tool("nextpnr-ice40") is None, reason="nextpnr-ice40 is not installed")
+def test_the_command_shows_the_estimate_beside_cells_and_clocks(tmp_path):
+    out = synth(tmp_path, "--profile", "ice40up5k", "--seeds", "2", "--format", "json")
+    data = json.loads(out)
+    by_name = {resource["name"]: resource for resource in data["resources"]}
+    assert list(by_name) == ["LUT", "FF", "DSP", "block RAM"]
+    for name in ("DSP", "block RAM"):
+        assert by_name[name]["estimated"] == by_name[name]["measured"] > 0
+    assert by_name["LUT"]["measured"] > 50 and by_name["FF"]["measured"] > 50
+    clocks = data["clocks_mhz"]
+    assert list(clocks) == ["1", "2"] and all(10 < clock < 300 for clock in clocks.values())
+    assert data["tools"][0].endswith("synth_ice40 -dsp") and "nextpnr" in data["tools"][1]
+
+
+@needs_yosys
+def test_the_command_says_that_estimates_were_made_for_another_tool(tmp_path, monkeypatch):
+    other = tmp_path / "bin" / "yosys"
+    other.parent.mkdir()
+    other.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "Yosys 9.87 (git sha1 x)" && exit\n'
+        f'exec {shutil.which(YOSYS.command)} "$@"\n'
+    )
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    out = synth(tmp_path, "--profile", "ecp5-25", "--no-place")
+    assert "LUTs are estimated for yosys 0.23; this is 9.87\n" in out
+    assert "tools: yosys 9.87, synth_ecp5" in out and "MHz" not in out
+
+
+@needs_yosys
+def test_the_command_says_what_it_cannot_place(tmp_path):
+    out = synth(tmp_path, "--profile", "artix-7-35t")
+    assert "nextpnr has no" in out and "not placed" in out and "MHz" not in out
 
 
 @needs_yosys

@@ -28,8 +28,8 @@ def synthesis_text(result: Synthesis) -> RenderableType:
         seeds = f"{len(found)} seeds" if len(found) > 1 else "seed 1"
         span = f"{min(found):.1f}" + (f" to {max(found):.1f}" if len(found) > 1 else "")
         parts.append(Text(f"\nhighest clock: {span} MHz ({seeds})"))
-    if result.note:
-        parts.append(Text(f"\n{result.note}"))
+    if result.notes:
+        parts.append(Text("\n" + "\n".join(result.notes)))
     parts.append(Text(f"tools: {'; '.join(result.tools)}", "dim"))
     return Group(*parts)
 
@@ -66,5 +66,5 @@ def synthesis_data(result: Synthesis) -> dict[str, Any]:
             for resource in result.resources
         ],
         "clocks_mhz": {placed.seed: placed.clock_mhz for placed in result.clocks},
-        "note": result.note,
+        "notes": list(result.notes),
     }

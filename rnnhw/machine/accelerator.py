@@ -36,22 +36,17 @@ from rnnhw.machine.sharing import (
 from rnnhw.machine.streaming import Streamed, slots_for, streaming_buffer
 from rnnhw.machine.traffic import Traffic
 from rnnhw.machine.wavefront import Reads
-from rnnhw.network import (
-    Network,
-    Scan,
-    TimeNode,
-    Total,
-    Window,
-)
+from rnnhw.network import Network, Scan, Steps, TimeNode, Total, Window
 
 __all__ = ["LayerChoices", "accelerator", "layer_choices", "stack_of"]
 
 _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
 
-def _windows(node: Scan) -> list[int]:
-    """The positions of the inputs that join steps."""
-    return [at for at, source in enumerate(node.sources) if joined(source) is not None]
+def _windows(node: Scan) -> dict[int, int]:
+    """The steps that inputs join, by the inputs' positions."""
+    found = {at: joined(source) for at, source in enumerate(node.sources)}
+    return {at: window.steps for at, window in found.items() if window is not None}
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
@@ -63,6 +58,11 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         for position, source in enumerate(node.sources)
         if isinstance(source, Window)
     }
+    counted = {
+        position: source.sources[0].units
+        for position, source in enumerate(node.sources)
+        if isinstance(source, Steps)
+    }
     for position, source in enumerate(node.sources):
         if not isinstance(source, Window):
             continue
@@ -70,10 +70,13 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         inputs -= source.units - each
         name = "x" if position == 0 else f"x{position}"
         for index, memory in enumerate(memories):
-            if memory.name == name:
-                depth = (source.width + 1) * each
+            if memory.name == name or memory.name.startswith(f"{name} before "):
+                word = memory.width // source.format.width
+                depth = (source.width + 1) * each // word
                 memories[index] = replace(memory, depth=depth)
-    return replace(machine, memories=tuple(memories), inputs=inputs, windows=windows)
+    return replace(
+        machine, memories=tuple(memories), inputs=inputs, windows=windows, counted=counted
+    )
 
 
 def _total(node: Total) -> LayerMachine:

@@ -1,41 +1,60 @@
 """Transforms that follow one another over one vector, with the casts between them.
 
 The feed of a chain has two buffers of words: a pass reads one and writes the other. The vector
-lies in the first when the step begins; columns (or the post-processor) read what the last pass
-wrote.
+lies in the first when the step begins, or, where it arrives at any time or another chain made it,
+in a memory of its own. Columns, post-processors or other chains read what the last pass wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Cast, Matvec, Node, State, unwired
+from rnnhw.dataflow import Cast, Input, Matvec, Node, State, unwired
 from rnnhw.machine.plan import Plan
+from rnnhw.structures import FastWalshHadamard
 
 __all__ = ["Chain", "chains_of", "obstacles_of_chains"]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """``transforms`` in order over ``origin``; ``vectors[k]`` is what transform k hands on, behind
-    the casts ``casts[k]``."""
+    """``transforms`` in order over ``origin``, which another chain ``made`` or not; ``vectors[k]``
+    is what transform k hands on, behind the casts ``casts[k]``."""
 
     origin: Node
+    made: bool
     transforms: tuple[Matvec, ...]
     casts: tuple[tuple[Cast, ...], ...]
     vectors: tuple[Node, ...]
 
     @property
-    def weighted(self) -> bool:
-        """Whether the lanes' multipliers do the work."""
-        return self.transforms[0].weights is not None
+    def weighted(self) -> tuple[Matvec, ...]:
+        """The transforms that the lanes' multipliers do."""
+        return tuple(node for node in self.transforms if node.weights is not None)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether other transforms are among them."""
+        return 0 < len(self.weighted) < len(self.transforms)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the vector lies in no buffer when the step begins."""
+        return self.made or isinstance(self.origin, Input)
 
     @property
     def element_bits(self) -> int:
-        """Bits of an element of the buffers, as a signed number of any of the vectors."""
-        formats = (vector.format for vector in (self.origin, *self.vectors))
-        return max(format.signed_width for format in formats)
+        """Bits of an element of the buffers, as a signed number of any of the vectors, or of what
+        lies between the stages of a whole transform: a bit less than its exact result."""
+        vectors = [vector.format.signed_width for vector in (self.origin, *self.vectors)]
+        whole = [n for n in self.transforms if isinstance(n.structure, FastWalshHadamard)]
+        return max(*vectors, *(node.format.signed_width - 1 for node in whole))
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of the widest element that the lanes multiply, as a signed number; 0 without."""
+        return max((node.vector.format.signed_width for node in self.weighted), default=0)
 
     @property
     def started(self) -> bool:
@@ -56,20 +75,26 @@ def _handed(plan: Plan, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
     return None
 
 
-def _swept(plan: Plan) -> dict[Matvec, dict[Node, list[Matvec]]]:
-    """The vectors that each transform hands to products and transforms, with these."""
-    found: dict[Matvec, dict[Node, list[Matvec]]] = {node: {} for node in plan.transforms}
+def _read(plan: Plan) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+    """The vector that each transform hands on, with the products and transforms that read it;
+    post-processors may read it too."""
+    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
+    for vector in plan.fed_by_unit:
+        source = _handed(plan, vector)
+        assert source is not None
+        found[source[0]] = vector, []
     for product in (*plan.products, *plan.transforms):
         source = _handed(plan, product.vector)
         if source is not None:
-            found[source[0]].setdefault(unwired(product.vector), []).append(product)
+            _, readers = found[source[0]]
+            found[source[0]] = unwired(product.vector), [*readers, product]
     return found
 
 
 def chains_of(plan: Plan) -> list[Chain]:
     """The chains of a layer. A transform with several readers ends its chain."""
-    swept = _swept(plan)
-    onward = {node: _follower(swept, node) for node in plan.transforms}
+    read = _read(plan)
+    onward = {node: _follower(plan, read, node) for node in plan.transforms}
     inner = set(onward.values())
     found = []
     for head in plan.transforms:
@@ -80,7 +105,7 @@ def chains_of(plan: Plan) -> list[Chain]:
         vectors: list[Node] = []
         node: Matvec | None = head
         while node is not None:
-            vector = next(iter(swept[node]), node)
+            vector, _ = read[node]
             source = _handed(plan, vector)
             assert source is not None
             transforms.append(node)
@@ -88,42 +113,23 @@ def chains_of(plan: Plan) -> list[Chain]:
             vectors.append(vector)
             node = onward[node]
         origin = unwired(head.vector)
-        found.append(Chain(origin, tuple(transforms), tuple(casts), tuple(vectors)))
+        made = plan.in_feed(origin)
+        found.append(Chain(origin, made, tuple(transforms), tuple(casts), tuple(vectors)))
     return found
 
 
-def _follower(swept: dict[Matvec, dict[Node, list[Matvec]]], node: Matvec) -> Matvec | None:
+def _follower(
+    plan: Plan, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
+) -> Matvec | None:
     """The transform that alone reads ``node``."""
-    readers = [reader for own in swept[node].values() for reader in own]
-    return readers[0] if len(readers) == 1 and readers[0] in swept else None
+    vector, readers = read[node]
+    alone = len(readers) == 1 and vector not in plan.fed_by_unit
+    return readers[0] if alone and readers[0] in read else None
 
 
-def obstacles_of_chains(plan: Plan, by_unit: Collection[Node]) -> Iterator[tuple[str, str]]:
-    """What of the chains has no Verilog; ``by_unit`` are the nodes that post-processors read."""
-    signal, found = plan.graph.signal, chains_of(plan)
-    swept = _swept(plan)
-    for vector in {unwired(p.vector) for p in (*plan.products, *plan.transforms)}:
-        if plan.in_feed(vector) and _handed(plan, vector) is None:
-            yield signal(vector), "an operation other than a cast behind a transform"
-    for node in plan.transforms:
-        readers = [reader for own in swept[node].values() for reader in own]
-        onward = [reader for reader in readers if reader in swept]
-        if len(swept[node]) + (node in by_unit) > 1 or (onward and len(readers) > 1):
-            yield signal(node), "a transform that is read in several ways"
-        if node.weights is None and (node.start is not None or _casts_inside(node)):
-            yield signal(node), "a transform onto a start, or with casts inside"
-        if node.accumulator is not None and not node.accumulator.signed:
-            yield signal(node), "an unsigned accumulator"
-    for chain in found:
-        if len({node.weights is None for node in chain.transforms}) > 1:
-            yield signal(chain.origin), "stages with and without weights over one vector"
-        stored = isinstance(chain.origin, State) or plan.needs_pass(chain.origin)
-        if not stored and not plan.in_feed(chain.origin):
-            yield signal(chain.origin), "a transform of what arrives"
-        first = plan.vector_phase(chain.transforms[0].vector)
-        if any(s is chain.origin and plan.phase(new) < first for s, new in plan.graph.updates):
-            yield signal(chain.origin), "a state that is transformed after it is written"
-
-
-def _casts_inside(node: Matvec) -> bool:
-    return node.product_cast_changes or node.accumulator is not None
+def obstacles_of_chains(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What of the chains has no Verilog."""
+    for chain in chains_of(plan):
+        stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)
+        if not stored and not chain.made:
+            yield plan.graph.signal(chain.origin), "a transform of a permuted or joined vector"

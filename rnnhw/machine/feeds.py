@@ -7,10 +7,14 @@
 | cyclic band | window, its index modulo n | lower + upper + 1 |
 | blocks of k | broadcast from the block's base where the rows on the lanes lie in one block | k |
 | | else a window of half-width k - 1 with zeros | 2k - 1 |
-| interleaved blocks of k | the same, the rows in the order of the blocks | k or 2k - 1 |
+| interleaved blocks of k | words of neighbours, one of every n/k elements on | k |
 | Toeplitz, circulant | broadcast, weights from a shift register | n |
 | N:M sparse | every lane selects from a word of M elements | n N/M |
 | butterfly stage | words of neighbouring pairs | 2 |
+
+Interleaved blocks read their words from a vector that lies in the order of its units, as the inner
+factor of a Monarch matrix leaves it. Where they read a vector block by block instead, they are
+dense columns with zeros.
 
 What :mod:`rnnhw.machine.obstacles` names among them is not emitted as Verilog: it follows the rules
 of the others and says what it adds.
@@ -24,6 +28,7 @@ from enum import Enum
 
 from rnnhw.dataflow import Cast, Matvec, Node, Reinterpret, unwired
 from rnnhw.errors import DesignError
+from rnnhw.machine.memory import places
 from rnnhw.machine.plan import Plan
 from rnnhw.structures import (
     Banded,
@@ -38,7 +43,15 @@ from rnnhw.structures import (
     Toeplitz,
 )
 
-__all__ = ["Feed", "Segment", "by_block", "lanes_fit", "products_of", "segments_of", "word_width"]
+__all__ = [
+    "Feed",
+    "Segment",
+    "lanes_fit",
+    "products_of",
+    "segments_of",
+    "stride_word",
+    "word_width",
+]
 
 
 class Feed(Enum):
@@ -51,6 +64,7 @@ class Feed(Enum):
     DIAGONALS = "diagonals"
     SELECTION = "selection"
     PAIRS = "pairs"
+    STRIDE = "stride"
 
     @property
     def whole_units(self) -> bool:
@@ -66,7 +80,8 @@ class Segment:
     A *broadcast* gives every lane the same element, a *block* the same of the block in which the
     rows on the lanes lie; with *diagonals* it is the weights that move past the lanes, one a
     cycle from the stored diagonals. A *window* slides the vector past the lanes, so that row i
-    reads elements i-lower .. i+upper. The memory gives ``word`` elements at once; ``note`` says
+    reads elements i-lower .. i+upper; a *stride* gives row i element i modulo n / columns of every
+    n / columns elements in turn. The memory gives ``word`` elements at once; ``note`` says
     how a feed differs from those of dense and banded matrices.
     """
 
@@ -114,10 +129,6 @@ def word_width(lanes: int, units: int) -> int:
 
 
 # --- blocks ------------------------------------------------------------------------------------
-def _products(plan: Plan, phase: int) -> list[Matvec]:
-    return [product for rows in plan.phase_rows(phase) for product in rows.products]
-
-
 def _several(product: Matvec) -> bool:
     """Whether a block structure has more than one block, of more than one unit."""
     assert isinstance(product.structure, BlockDiagonal)
@@ -128,13 +139,22 @@ def _interleaved(product: Matvec) -> bool:
     return isinstance(product.structure, InterleavedBlocks) and _several(product)
 
 
-def by_block(plan: Plan, phase: int) -> bool:
-    """Whether the rows of a phase take turns block by block: its products have interleaved
-    blocks of one size, and no other product needs the rows in their own order."""
-    products = _products(plan, phase)
-    sizes = {(p.structure, p.units) for p in products if _interleaved(p)}
-    others = [p for p in products if not _interleaved(p)]
-    return len(sizes) == 1 and all(isinstance(p.structure, Dense | Sparse) for p in others)
+def _turned(product: Matvec) -> Node | None:
+    """The vector whose units, in their order, interleaved blocks read: where theirs is it, turned
+    so that every block finds its own side by side."""
+    assert isinstance(product.structure, BlockDiagonal)
+    found, size = places(product.vector), product.structure.block
+    count = product.units // size
+    (source, _), *_ = found
+    whole = source.units == product.units
+    turned = tuple((source, p * count + r) for r in range(count) for p in range(size))
+    return source if whole and found == turned else None
+
+
+def stride_word(units: int, span: int) -> int:
+    """W: elements of a word from which ``span`` units on the lanes take theirs, of ``units`` that
+    lie side by side: their own alone, or all."""
+    return span if units % span == 0 else units
 
 
 def _aligned(block: int, gates: int, lanes: int) -> bool:
@@ -148,11 +168,13 @@ def lanes_fit(plan: Plan, phase: int, most: int) -> list[bool]:
     gates = plan.phase_gates(phase)
     segments = [segment for segment, _ in _segments(plan, phase, 1, aligned=True)]
     whole = any(segment.feed.whole_units for segment in segments)
+    strided = any(segment.feed is Feed.STRIDE for segment in segments)
     blocks = {segment.columns for segment in segments if segment.feed is Feed.BLOCK}
     found = []
     for lanes in range(1, most + 1):
         used = min(lanes, rows)
         needed = whole or not all(_aligned(block, gates, used) for block in blocks)
+        needed = needed or (strided and gates % used > 0)
         found.append(not needed or used % gates == 0 or used == rows)
     return found
 
@@ -175,9 +197,18 @@ def _segment(plan: Plan, phase: int, product: Matvec, lanes: int, aligned: bool)
             return window(0, 0)
         case CyclicBand(lower=lower, upper=upper):
             return window(lower, upper, Feed.CYCLIC, "a window whose index wraps around")
-        case InterleavedBlocks() if _interleaved(product) and not by_block(plan, phase):
-            note = "interleaved blocks as dense columns with zeros, beside ordered rows"
-            return Segment(vector, early, n, note=note)
+        case InterleavedBlocks(block=block) if _interleaved(product):
+            source = _turned(product)
+            if source is None:
+                note = "interleaved blocks as dense columns with zeros"
+                return Segment(vector, early, n, note=note)
+            gates = max(plan.phase_gates(phase), 1)
+            rows = sum(rows.units for rows in plan.phase_rows(phase))
+            span = -(-min(lanes, rows) // gates)
+            note = "interleaved blocks as columns out of words of neighbours"
+            return Segment(
+                source, early, block, None, Feed.STRIDE, stride_word(n // block, span), note
+            )
         case BlockDiagonal(block=block):
             if block == n:
                 return Segment(vector, early, n)

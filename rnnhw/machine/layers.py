@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -11,6 +11,7 @@ from rnnhw.dataflow import (
     Matvec,
     Multiply,
     StepGraph,
+    unwired,
 )
 from rnnhw.errors import DesignError
 from rnnhw.machine.feeds import lanes_fit
@@ -64,7 +65,8 @@ class LayerMachine:
     multiply-accumulates a run. ``cycles`` is from taking a vector to taking the next one.
     ``accumulator_bits`` is the widest accumulator, ``reads_inputs_by_unit`` tells that the
     post-processor reads elements of the input. ``graph`` is the step, None for a sum over time;
-    ``windows`` are the steps that an input joins, by its position.
+    ``windows`` are the steps that an input joins, by its position; ``counted`` the elements of the
+    vectors whose number an input is.
     """
 
     name: str
@@ -84,6 +86,7 @@ class LayerMachine:
     reads_inputs_by_unit: bool = False
     graph: StepGraph | None = field(default=None, repr=False, compare=False)
     windows: Mapping[int, int] = field(default_factory=dict, compare=False)
+    counted: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @property
     def utilisation(self) -> float | None:
@@ -154,7 +157,9 @@ def _multipliers(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int
 ) -> list[Multiplier]:
     found = []
-    if lanes:
+    used = max((phase.lanes for phase in phases), default=0)
+    used = max([used, *(t.width for phase in phases for t in phase.transforms if t.weighted)])
+    if used:
         weights, operands = (
             max(bits(plan, phases, lanes), 0 if format is None else format.signed_width)
             for bits, format in (
@@ -163,10 +168,10 @@ def _multipliers(
             )
         )
         if weights and operands:
-            found.append(Multiplier(lanes, Q(weights - 1, 0), Q(operands - 1, 0)))
+            found.append(Multiplier(used, Q(weights - 1, 0), Q(operands - 1, 0)))
     for node in schedule.multiplications():
         assert isinstance(node, Multiply)
-        a, b = (Q(operand.format.signed_width - 1, 0) for operand in (node.a, node.b))
+        a, b = (Q(unwired(x).format.signed_width - 1, 0) for x in (node.a, node.b))
         found.append(Multiplier(1, a, b))
     return found
 
@@ -190,7 +195,7 @@ def layer_machine(
     *,
     exact: bool,
     once: bool,
-    windows: Collection[int] = (),
+    windows: Mapping[int, int] | None = None,
 ) -> LayerMachine:
     """A step graph on ``lanes`` lanes, fewer if it has fewer rows unless ``exact``. ``windows`` are
     the positions of the inputs that join steps.
@@ -210,11 +215,11 @@ class LayerVariants:
     """
 
     def __init__(
-        self, name: str, graph: StepGraph, *, once: bool, windows: Collection[int] = ()
+        self, name: str, graph: StepGraph, *, once: bool, windows: Mapping[int, int] | None = None
     ) -> None:
         self.name = name
         self.once = once
-        self._windows = windows
+        self._windows = windows or {}
         self._graph = graph
         self._plan = Plan(graph)
         self._schedule = Schedule(self._plan)

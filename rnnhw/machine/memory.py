@@ -14,7 +14,7 @@ __all__ = [
     "MemoryKind",
     "address_bits",
     "ancestors",
-    "is_ordered",
+    "places",
     "settled",
     "stored_vectors",
     "tensors_behind",
@@ -68,13 +68,18 @@ class Held:
 
 
 def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
-    """The memories with their stored bits: everything is stored once, in the first of them."""
+    """The memories with their stored bits: everything is stored once, in the first of them. Later
+    ones of one name are numbered."""
     seen: set[Hashable] = set()
+    named: dict[str, int] = {}
     found = []
     for each in held:
         new = {what: bits for what, bits in each.holds if what not in seen}
         seen.update(new)
-        found.append(replace(each.memory, stored_bits=sum(new.values())))
+        name = each.memory.name
+        number = named[name] = named.get(name, 0) + 1
+        own = f"{name} {number}" if number > 1 else name
+        found.append(replace(each.memory, name=own, stored_bits=sum(new.values())))
     return tuple(found)
 
 
@@ -103,16 +108,17 @@ def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
 
 
 def stored_vectors(vector: Node) -> list[Node]:
-    """The stored vectors behind a permutation."""
+    """The stored vectors behind a permutation, each once."""
+    vector = unwired(vector)
+    if not isinstance(vector, Gather):
+        return [vector]
+    return list(dict.fromkeys(node for node, _ in places(vector)))
+
+
+def places(vector: Node) -> tuple[tuple[Node, int], ...]:
+    """For each element of ``vector`` the stored vector that holds it, and its index there."""
     vector = unwired(vector)
     if isinstance(vector, Gather):
-        return [found for part in vector.parts for found in stored_vectors(part)]
-    return [vector]
-
-
-def is_ordered(vector: Node) -> bool:
-    """Whether counting gives the addresses of a vector's elements."""
-    vector = unwired(vector)
-    return not isinstance(vector, Gather) or (
-        vector.in_order and all(map(is_ordered, vector.parts))
-    )
+        joined = [place for part in vector.parts for place in places(part)]
+        return tuple(joined[index] for index in vector.indices)
+    return tuple((vector, index) for index in range(vector.units))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from rnnhw.dataflow import Input, Matvec, Node, State
+from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
 from rnnhw.machine.chains import obstacles_of_chains
 from rnnhw.machine.feeds import Feed
+from rnnhw.machine.orders import is_repeated, sources_of
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan, Rows
+from rnnhw.machine.roms import joined_by_unit
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Overflow
 
@@ -17,17 +18,16 @@ __all__ = ["obstacles"]
 
 
 def obstacles(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int] = ()
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what). ``windows`` are the positions of the inputs that join steps."""
+    what). ``windows`` are the steps that an input joins, by its position."""
     found = [
         *_of_columns(plan, phases),
-        *obstacles_of_chains(plan, schedule.transformed_by_unit),
+        *obstacles_of_chains(plan),
         *_of_rows(plan, phases),
-        *_of_states(plan, schedule),
         *_of_operations(plan, schedule),
-        *_of_results(plan),
+        *_of_results(plan, schedule),
         *_of_windows(plan, schedule, phases, windows),
     ]
     return list(dict.fromkeys(found))
@@ -35,22 +35,26 @@ def obstacles(
 
 def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    read = Counter(s.vector for phase in phases for s in phase.segments)
-    for vector, times in read.items():
-        if times > 1 and plan.in_feed(vector):
-            yield plan.graph.signal(vector), "a transform that is read in several ways"
-    for phase in phases:
-        for segment in phase.segments:
-            stored = isinstance(segment.vector, Input | State) or plan.needs_pass(segment.vector)
-            stored = stored or plan.in_feed(segment.vector)
-            if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
-                yield layer, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
-            elif segment.feed is Feed.BROADCAST and segment.note:
-                yield layer, segment.note
-            if not stored:
-                yield layer, f"the permuted or joined vector {segment.vector.name!r}"
-        if phase.by_block:
-            yield layer, "rows block by block, each result with an address of its own"
+    for segment in (each for phase in phases for each in phase.segments):
+        if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
+            yield layer, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
+        vector, words = segment.vector, segment.feed in (Feed.PAIRS, Feed.STRIDE)
+        if isinstance(vector, Constant):
+            yield plan.graph.signal(vector), "a product of a constant vector"
+        elif words and plan.in_feed(vector) and segment.feed is Feed.STRIDE:
+            yield plan.graph.signal(vector), "interleaved blocks of a transform"
+        elif isinstance(vector, Gather):
+            yield from _of_order(plan, vector)
+            if words:
+                yield plan.graph.signal(vector), "words of a permuted or joined vector"
+
+
+def _of_order(plan: Plan, vector: Gather) -> Iterator[tuple[str, str]]:
+    where = plan.graph.signal(vector)
+    if is_repeated(vector):
+        yield where, "a vector with an element in several places"
+    if any(plan.in_feed(source.node) for source in sources_of(vector)):
+        yield where, "a permuted or joined transform"
 
 
 def _of_rows(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
@@ -75,28 +79,27 @@ def _of_product(plan: Plan, product: Matvec) -> Iterator[tuple[str, str]]:
         return
     if accumulator.overflow is not Overflow.WRAP:
         yield where, f"an accumulator that does not wrap ({accumulator})"
+    if not accumulator.signed and not plan.is_transform(product):
+        yield where, f"an unsigned accumulator of rows ({accumulator})"
     if accumulator.fraction < product.product_format[0]:
         yield where, f"an accumulator that drops bits of the products ({accumulator})"
 
 
-def _of_states(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
-    for state, new in plan.graph.updates:
-        late = [
-            reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
-            for reader in schedule.values
-            for value in plan.operands(reader)
-            if value.node is state
-        ]
-        if late and max(late) > plan.phase(new):
-            yield plan.graph.signal(state), "a state that is read after its next value is written"
-
-
 def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
-    for gather in schedule.gathered:
-        if not plan.is_constant(gather):
-            yield plan.graph.signal(gather), "a permutation within a step"
+    for reader in schedule.values:
+        for operand in plan.operands(reader):
+            if isinstance(operand.node, Gather) and operand.node in schedule.gathered:
+                own = (
+                    reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
+                )
+                yield from _of_gather(plan, operand.node, own)
+    for node in plan.results:
+        if isinstance(unwired(node), Gather):
+            yield from _of_gather(plan, unwired(node), plan.phase(node))
     for reader in schedule.values:
         operands = plan.operands(reader)
+        if isinstance(reader.node, Gather):
+            continue
         if isinstance(reader.node, Rows):
             wanted = 2 if len(operands) == 2 else min(len(operands), 1)
         else:
@@ -104,26 +107,66 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
-            if value.gate and isinstance(value.node, Input | State | Matvec):
+            stored = isinstance(value.node, Input | State | Gather)
+            if value.gate and (
+                stored or (isinstance(value.node, Node) and plan.in_feed(value.node))
+            ):
                 yield _name(plan, value.node), "a vector longer than those that it is used with"
+
+
+def _of_gather(plan: Plan, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
+    """What stands against reading a permuted or joined vector unit by unit in ``phase``."""
+    assert isinstance(gather, Gather)
+    if plan.is_constant(gather):
+        return
+    where = plan.graph.signal(gather)
+    yield from _of_order(plan, gather)
+    if gather.units != plan.widths[phase]:
+        yield where, "a permuted or joined vector of another length than its reader's"
+    for source in (each.node for each in sources_of(gather)):
+        if plan.formed(source) and plan.phase(source) >= phase:
+            yield where, "a permutation of results of the phase that computes them"
 
 
 def _name(plan: Plan, node: Node | Rows) -> str:
     return plan.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
 
 
-def _of_results(plan: Plan) -> Iterator[tuple[str, str]]:
-    for node in (*plan.results, *plan.passed):
+def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
+    turned = [source.node for each in joined_by_unit(schedule) for source in sources_of(each)]
+    for node in (*plan.results, *plan.passed, *filter(plan.formed, turned)):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
             yield plan.graph.signal(node), "results of several gates at once"
+    output = plan.graph.output
+    if output.units != plan.widths[-1]:
+        yield plan.graph.signal(output), "an output of another length than the last phase"
 
 
 def _of_windows(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Collection[int]
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    paired = [s.vector for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
-    if any(isinstance(vector, Input) and vector.position in windows for vector in paired):
-        yield layer, "a butterfly stage of a window over time"
+    paired = [s for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
+    words = [(segment.vector, segment.word) for segment in paired]
+    words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
+    for vector, word in words:
+        steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
+        # A word would hold elements of several steps, each with an address of its own.
+        if steps and vector.units // steps % word:
+            yield layer, f"words of {word} elements out of a window of shorter steps"
+    segments = [segment for phase in phases for segment in phase.segments]
+    for segment in segments:
+        if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
+            yield layer, "interleaved blocks of a window over time"
+    woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
+    for gather in (unwired(vector) for vector in woven):
+        if isinstance(gather, Gather) and any(
+            _is_window(source.node, windows) for source in sources_of(gather)
+        ):
+            yield layer, "a permuted or joined window over time"
     if any(node.position in windows for node in schedule.inputs_by_unit):
         yield layer, "a window over time that is read by unit"
+
+
+def _is_window(node: Node, windows: Mapping[int, int]) -> bool:
+    return isinstance(node, Input) and node.position in windows

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnhw.dataflow import Matvec
-from rnnhw.machine.chains import chains_of
-from rnnhw.machine.feeds import Feed, Segment, by_block, segments_of, word_width
+from rnnhw.dataflow import Matvec, Node
+from rnnhw.machine.chains import Chain, chains_of
+from rnnhw.machine.feeds import Feed, Segment, segments_of, word_width
 from rnnhw.machine.plan import Plan
 from rnnhw.machine.schedule import Schedule, cast_latency
 from rnnhw.structures import FastWalshHadamard
@@ -43,7 +43,8 @@ class Transform:
     ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes; ``tail`` is the depth of
     what follows a sum in the transform's chain: the casts between stages, a cycle for biases. Sums
     and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage; 2-input neurons with weights, two
-    MAC cycles an output on the lanes' own multipliers, max(2 Gf, Gf + 6 + tail).
+    MAC cycles an output on the lanes' own multipliers, max(2 Gf, Gf + 6 + tail). Before
+    ``readers``, transforms of another kind or chain over the result, it may take others.
     """
 
     node: Matvec
@@ -51,6 +52,7 @@ class Transform:
     words: int
     stages: int
     tail: int
+    readers: tuple[Transform, ...] = ()
 
     @property
     def weighted(self) -> bool:
@@ -69,15 +71,32 @@ class Transform:
             return max(2 * self.words, self.words + self.latency)
         return max(self.words, self.words // 2 + self.latency)
 
+    @cached_property
+    def last_cycles(self) -> int:
+        """Cycles of the last stage, until its readers find every word; columns may wait on."""
+        if not self.readers:
+            return self.stage_cycles
+        return max(self.reads(self.words), *map(self._until, self.readers))
+
+    def _until(self, reader: Transform) -> int:
+        """Cycles until ``reader`` finds every word, and writes none before the last one of this
+        transform is written."""
+        ends = self.readable(self.words - 1) - reader.latency
+        return max(ends, *(self.readable(w) - reader.reads(w) for w in range(self.words)))
+
     @property
     def cycles(self) -> int:
         """Cycles of all stages."""
-        return self.stages * self.stage_cycles
+        return (self.stages - 1) * self.stage_cycles + self.last_cycles
 
     @property
     def weight_words(self) -> int:
         """Words of F weights that a pass reads."""
         return 2 * self.words if self.weighted else 0
+
+    def reads(self, word: int) -> int:
+        """The cycle of a stage in which it reads a ``word``."""
+        return 4 * (word // 2) + word % 2 if self.weighted else word
 
     def readable(self, word: int) -> int:
         """The cycle of the last stage from which a ``word`` of its result can be read."""
@@ -89,8 +108,7 @@ class Transform:
 
 @dataclass(frozen=True)
 class Phase:
-    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element; ``by_block``
-    tells that the rows are in the order of interleaved blocks."""
+    """Rows on lanes. ``lanes`` is 0 where a phase only works element by element."""
 
     rows: int
     gates: int
@@ -98,7 +116,6 @@ class Phase:
     segments: tuple[Segment, ...]
     transforms: tuple[Transform, ...]
     snapshot: bool
-    by_block: bool
     depth: int
 
     @property
@@ -174,7 +191,7 @@ class Phase:
         wait = left = 0
         for transform in reversed(self.transforms):
             # Words of the last stage are there some cycles behind the start of the columns.
-            behind = left + transform.stage_cycles
+            behind = left + transform.last_cycles
             for start, segment in zip(self.starts, self.segments, strict=True):
                 if segment.made_by(transform.node):
                     first, each = self._reads(start, segment, transform.width)
@@ -187,7 +204,7 @@ class Phase:
         if self.transforms and self.transforms[-1].weighted:
             # The lanes get the last column of a stage one cycle behind its reading.
             last = self.transforms[-1]
-            wait = max(wait, 2 * last.words + 1 - last.stage_cycles - min(self.starts, default=0))
+            wait = max(wait, 2 * last.words + 1 - last.last_cycles - min(self.starts, default=0))
         return wait
 
     def _reads(self, start: int, segment: Segment, width: int) -> tuple[int, int]:
@@ -233,18 +250,43 @@ class Phase:
 
 
 def _transforms(plan: Plan, phase: int, lanes: int) -> tuple[Transform, ...]:
-    found = []
-    for chain in chains_of(plan):
-        if plan.vector_phase(chain.transforms[0].vector) != phase:
-            continue
-        casts = max(sum(cast_latency(c, folded=False) for c in own) for own in chain.casts)
-        tail = casts + chain.started
-        for node in chain.transforms:
-            n = node.vector.units
-            width = word_width(lanes, n)
-            stages = n.bit_length() - 1 if isinstance(node.structure, FastWalshHadamard) else 1
-            found.append(Transform(node, width, n // width, stages, tail))
+    chains = [
+        chain for chain in chains_of(plan) if plan.vector_phase(chain.transforms[0].vector) == phase
+    ]
+    found: list[Transform] = []
+    heads: dict[Node, list[Transform]] = {}
+    # From the last one on, since how long one takes follows from what reads it.
+    for chain in reversed(chains):
+        readers = tuple(heads.get(chain.vectors[-1], ()))
+        for position in reversed(range(len(chain.transforms))):
+            made = _transform(chain, position, lanes, readers)
+            found.insert(0, made)
+            readers = (made,)
+        heads.setdefault(chain.origin, []).extend(readers)
     return tuple(found)
+
+
+def _transform(
+    chain: Chain, position: int, lanes: int, readers: tuple[Transform, ...]
+) -> Transform:
+    """One of a chain; those of a kind take equally long."""
+    node = chain.transforms[position]
+    weighted = node.weights is not None
+    casts = max(
+        sum(cast_latency(cast, folded=False) for cast in own)
+        for each, own in zip(chain.transforms, chain.casts, strict=True)
+        if (each.weights is not None) == weighted
+    )
+    n = node.vector.units
+    width = word_width(lanes, n)
+    return Transform(
+        node=node,
+        width=width,
+        words=n // width,
+        stages=n.bit_length() - 1 if isinstance(node.structure, FastWalshHadamard) else 1,
+        tail=casts + (weighted and chain.started),
+        readers=readers,
+    )
 
 
 def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
@@ -261,7 +303,6 @@ def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
                 segments=segments_of(plan, phase, lanes),
                 transforms=_transforms(plan, phase, lanes),
                 snapshot=any(rows.snapshot for rows in plan.phase_rows(phase)),
-                by_block=by_block(plan, phase),
                 depth=schedule.depth(phase),
             )
         )

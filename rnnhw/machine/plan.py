@@ -25,6 +25,8 @@ from rnnhw.dataflow import (
     StepGraph,
     unwired,
 )
+from rnnhw.machine.memory import stored_vectors
+from rnnhw.machine.parting import parted
 from rnnhw.machine.regrouping import regrouped
 from rnnhw.machine.writeback import Kept, written_back
 from rnnhw.numerics import Q, interval_format
@@ -98,7 +100,7 @@ class Plan:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph, self.kept = written_back(regrouped(graph))
+        self.graph, self.kept = written_back(parted(regrouped(graph)))
         self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
@@ -147,27 +149,35 @@ class Plan:
             )
         return self._transforms[node]
 
-    def _only_swept(self, node: Node) -> bool:
-        """Whether products alone read ``node``, as their vector, through casts at most."""
+    def _only_swept(self, node: Node, through: tuple[type[Node], ...] = (Cast,)) -> bool:
+        """Whether products alone read ``node``, as their vector, ``through`` casts at most."""
         if node in self._ends or not self._readers.get(node):
             return False
         return all(
-            self._only_swept(reader)
-            if isinstance(reader, Cast)
-            else isinstance(reader, Matvec)
-            and unwired(reader.vector) is node
-            and (reader.start is None or unwired(reader.start) is not node)
+            self._only_swept(reader, through)
+            if isinstance(reader, through)
+            else _sweeps(reader, node)
             for reader in self._readers[node]
         )
 
     def in_feed(self, vector: Node) -> bool:
-        """Whether ``vector`` is what the lanes' feed makes: a transform, or operations with
-        constants on the way out of one."""
+        """Whether ``vector`` is what the lanes' feed makes: a transform, or casts on the way out
+        of one."""
         vector = unwired(vector)
-        if isinstance(vector, Input | State | Constant | Matvec):
-            return self.is_transform(vector)
-        changing = [each for each in vector.operands if not self.is_constant(each)]
-        return bool(changing) and all(map(self.in_feed, changing))
+        return self.in_feed(vector.a) if isinstance(vector, Cast) else self.is_transform(vector)
+
+    @cached_property
+    def fed_by_unit(self) -> frozenset[Node]:
+        """What the lanes' feed makes and other operations than its own and products read, or the
+        step delivers."""
+        return frozenset(
+            node
+            for node in self._nodes
+            if self.in_feed(node)
+            and (
+                node in self._ends or any(not _sweeps(r, node) for r in self._readers.get(node, []))
+            )
+        )
 
     def leaves(self, node: Node) -> frozenset[type[Node]]:
         """The kinds of source that ``node`` is made from."""
@@ -205,16 +215,21 @@ class Plan:
         return self.kept[state].states if state in self.kept else (state,)
 
     def needs_pass(self, vector: Node) -> bool:
-        """Whether ``vector`` is formed element by element within the step, before it is read."""
+        """Whether ``vector``, or one that it is joined of, is formed element by element within the
+        step, before it is read."""
+        vector = unwired(vector)
         if self.in_feed(vector) or self.is_stored(vector):
             return False
+        if isinstance(vector, Gather):
+            return any(map(self.needs_pass, vector.parts))
         return self.formed(vector) or not self.is_constant(vector)
 
     @cached_property
     def passed(self) -> list[Node]:
         """The vectors that are formed within the step, before products read them."""
-        vectors = (unwired(node.vector) for node in (*self.products, *self.transforms))
-        return [vector for vector in dict.fromkeys(vectors) if self.needs_pass(vector)]
+        products = (*self.products, *self.transforms)
+        vectors = dict.fromkeys(v for node in products for v in stored_vectors(node.vector))
+        return [vector for vector in vectors if self.needs_pass(vector)]
 
     # --- phases ------------------------------------------------------------------------------
     def phase(self, node: Node) -> int:
@@ -225,11 +240,44 @@ class Plan:
                 found = max(found, self.phase(node.start) if node.start else 0)
             else:
                 found = max((self.phase(operand) for operand in node.operands), default=0)
+                found = self._gather_phase(node, found)
             self._phases[node] = found
         return self._phases[node]
 
+    def _gather_phase(self, node: Node, behind: int) -> int:
+        """The phase of ``node``, whose operands are there in ``behind``: what turns results round
+        comes in the next one, and an output of another length than its others behind all."""
+        if not self._turns(node):
+            return behind
+        if node is not unwired(self.graph.output) or self._readers.get(node):
+            return behind + 1
+        others = {n: self.phase(n) for n in self._nodes if n is not node}
+        beside = [n for n, phase in others.items() if phase > behind and self.formed(n)]
+        if all(n.units == node.units for n in beside):
+            return behind + 1
+        return max(others.values()) + 1
+
+    def _turns(self, node: Node) -> bool:
+        """Whether operations read results of the step in another order, or joined: then all of them
+        have to be there."""
+        if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
+            return False
+        return not _is_slice(node) and self._read_by_unit(node)
+
+    def _read_by_unit(self, node: Node) -> bool:
+        """Whether something else than the columns of products reads ``node``, or another order."""
+        return node in self._ends or any(
+            _is_slice(reader) and self._read_by_unit(reader)
+            if isinstance(reader, Gather)
+            else not isinstance(reader, Matvec) or unwired(reader.vector) is not node
+            for reader in self._readers.get(node, [])
+        )
+
     def vector_phase(self, vector: Node) -> int:
         """The first phase that can read ``vector`` as a whole."""
+        vector = unwired(vector)
+        if isinstance(vector, Gather) and not self.in_feed(vector):
+            return max(map(self.vector_phase, vector.parts))
         return self.phase(vector) + self.needs_pass(vector)
 
     @cached_property
@@ -299,7 +347,9 @@ class Plan:
                 continue
             if continues and early is not old:
                 continue
-            if early.phase != late.phase and not self._read_from(early.values[0][1], late.phase):
+            if early.phase > late.phase:
+                continue
+            if early.phase < late.phase and not self._read_from(early.values[0][1], late.phase):
                 continue
             whole = Part.WHOLE if continues else Part.LATE
             return position, Rows(
@@ -313,9 +363,12 @@ class Plan:
         return 0, None
 
     def _read_from(self, product: Matvec, phase: int) -> bool:
-        """Whether nothing reads ``product`` before ``phase``."""
+        """Whether nothing reads ``product`` before ``phase``; who reads it as a vector needs it a
+        phase earlier."""
         return product not in self._ends and all(
-            self.phase(reader) >= phase for reader in self._readers.get(product, [])
+            self.phase(reader) - (isinstance(reader, Matvec) and unwired(reader.vector) is product)
+            >= phase
+            for reader in self._readers.get(product, [])
         )
 
     def _all_early(self, rows: Rows) -> bool:
@@ -332,9 +385,11 @@ class Plan:
         found: list[int] = []
         for phase in range(self.last_phase + 1):
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
-            here = [n for n in here if not isinstance(n, Matvec)]
+            # What is only read in another order than it was written asks nothing of its phase.
+            turned = [n for n in here if n not in self._ends and self._turns(n)]
+            here = [n for n in here if not isinstance(n, Matvec) and n not in turned]
             # A short vector on its way to a product's columns does not cut the others into gates.
-            kept = [n.units for n in here if not self._only_swept(n)]
+            kept = [n.units for n in here if not self._only_swept(n, (Cast, Gather))]
             handled = kept or [n.units for n in here]
             rows = [rows.units for rows in self.rows if rows.phase == phase]
             passed = [n.units for n in self.passed if self.phase(n) == phase]
@@ -409,10 +464,8 @@ class Plan:
             if value.part is Part.LATE:
                 return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
             return list(self.values(node.computed)) if node.computed is not None else []
-        if isinstance(node, Matvec):  # a transform: its result waits in memory
-            if node.start is None or node.weights is not None:  # else the lanes start from it
-                return []
-            return list(self.values(node.start))
+        if self.in_feed(node):  # its result waits in memory
+            return []
         if self.is_constant(node):
             return []
         if isinstance(node, Gather):
@@ -422,11 +475,26 @@ class Plan:
         for operand in node.operands:
             value = self.value(operand, gate, self.widths[phase])
             own = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
-            if self.formed(operand) and own < phase and self.widths[own] != self.widths[phase]:
+            kept = self.formed(operand) and own < phase and not isinstance(value.node, Gather)
+            if kept and self.widths[own] != self.widths[phase]:
                 found.extend(self.values(operand))
             else:
                 found.append(value)
         return found
+
+
+def _sweeps(reader: Node, node: Node) -> bool:
+    """Whether ``reader`` reads ``node`` as the vector of a product alone, or casts it."""
+    if isinstance(reader, Matvec):
+        start = reader.start
+        return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
+    return isinstance(reader, Cast)
+
+
+def _is_slice(node: Gather) -> bool:
+    """Whether it reads neighbours of one vector in order, or its only element for all."""
+    one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
+    return len(node.parts) == 1 and node.in_order and one
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

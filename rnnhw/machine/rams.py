@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
-from rnnhw.dataflow import Constant, Input, Node, State, unwired
-from rnnhw.machine.chains import chains_of
+from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
+from rnnhw.machine.chains import Chain, chains_of
 from rnnhw.machine.memory import (
     Held,
     Memory,
@@ -19,12 +19,13 @@ from rnnhw.machine.memory import (
     address_bits,
     stored_vectors,
 )
+from rnnhw.machine.orders import sources_of
 from rnnhw.machine.phases import Phase
-from rnnhw.machine.plan import Part, Plan, Rows
-from rnnhw.machine.roms import permuted_by_unit, unit_reads
+from rnnhw.machine.plan import Part, Plan, Rows, Value
+from rnnhw.machine.roms import joined_by_unit, unit_reads
 from rnnhw.machine.schedule import Schedule
 
-__all__ = ["rams_of"]
+__all__ = ["crossing", "phase_of", "rams_of", "read_late"]
 
 
 def _buffer(
@@ -52,7 +53,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
     by_unit = unit_reads(schedule)
-    shuffled = {v for each in permuted_by_unit(plan, schedule) for v in stored_vectors(each)}
+    late = read_late(plan, schedule)
     for node in plan.graph.nodes:
         if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
@@ -60,18 +61,67 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
             if node in buffered:
                 yield from _fed(phases, name, kind, node, _bits(plan, node))
             if node in by_unit and isinstance(node, State):
-                # Read in its own order it is written behind the reading, in any other beside it.
-                banks = 2 if node in shuffled else 1
+                # Read in the phase that writes it it is written behind the reading, else beside it.
+                banks = 2 if node in late else 1
                 memory = _buffer(f"{name} by unit", kind, node, banks=banks)
                 yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
-            yield Held(_buffer(f"{node.name} by unit", MemoryKind.VECTORS, node), _bits(plan, node))
+            copies = max(schedule.times_read_by_unit(node), 1)
+            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node)
+            yield Held(replace(memory, copies=copies), _bits(plan, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
+    for vector in joined_by_unit(schedule):
+        yield from _joined(plan, vector)
     yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, phases)
+    yield from _transform_buffers(plan, schedule, phases)
+
+
+def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
+    """The states that an operation reads in a later phase than that of their next values."""
+    written = {state: plan.phase(new) for state, new in plan.graph.updates}
+    return frozenset(
+        value.node
+        for value, phase in _reads(plan, schedule)
+        if isinstance(value.node, State) and phase > written[value.node]
+    )
+
+
+def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
+    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    for reader in schedule.values:
+        if not isinstance(reader.node, Gather):
+            for value in plan.operands(reader):
+                yield value, phase_of(plan, reader.node)
+    for value in plan.values(plan.graph.output):
+        yield value, plan.last_phase
+
+
+def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
+    """Results of one phase that a later phase reads unit by unit, in their own order."""
+    found: dict[Value, None] = {}
+    for value, phase in _reads(plan, schedule):
+        formed = isinstance(value.node, Rows) or (
+            plan.formed(value.node) and not plan.in_feed(value.node)
+        )
+        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
+            found[value] = None
+    return list(found)
+
+
+def _joined(plan: Plan, vector: Gather) -> Iterator[Held]:
+    """The memories of a permuted or joined vector that is read unit by unit: one for each vector
+    that it is made of, two halves where a step reads what another one writes."""
+    sources = [s.node for s in sources_of(vector) if not isinstance(s.node, Constant)]
+    for node in sources:
+        kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
+        of = f" of {node.name}" * (len(sources) > 1)
+        banks = 2 if isinstance(node, Input | State) else 1
+        depth = banks << address_bits(vector.units)
+        memory = Memory(f"{vector.name} by unit{of}", kind, depth, node.format.width)
+        yield Held(memory, _bits(plan, node))
 
 
 def _fed(
@@ -85,47 +135,71 @@ def _fed(
 ) -> Iterator[Held]:
     """The memories of a vector behind columns: a feed has one of its own, with the elements that
     it reads at once in a word."""
-    words = Counter(
-        segment.word
+    shapes = Counter(
+        (segment.vector.units, segment.word)
         for phase in phases
         for segment in phase.segments
-        for source in stored_vectors(segment.vector)
-        if source is vector
-    ) or {1: 1}
-    for number, (word, copies) in enumerate(words.items()):
+        if vector in stored_vectors(segment.vector)
+    ) or {(vector.units, 1): 1}
+    for number, ((units, word), copies) in enumerate(shapes.items()):
         own = name + f" {number}" * bool(number)
-        yield Held(_buffer(own, kind, vector, banks=banks, word=word, copies=copies), bits)
+        depth = banks << address_bits(-(-units // word))
+        memory = Memory(own, kind, depth, word * vector.format.width, copies=copies)
+        yield Held(memory, bits)
 
 
-def _phase(plan: Plan, node: Node | Rows) -> int:
+def phase_of(plan: Plan, node: Node | Rows) -> int:
+    """The phase in which a node or rows are computed."""
     return node.phase if isinstance(node, Rows) else plan.phase(node)
 
 
 def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    """Results of one phase that a later phase reads unit by unit."""
+    """Memories of results of one phase that a later phase reads unit by unit."""
     found: dict[str, Held] = {}
-    for reader in schedule.values:
-        for value in plan.operands(reader):
-            node = value.node
-            if _phase(plan, reader.node) <= _phase(plan, node):
-                continue
-            if isinstance(node, Rows):
-                parts = dict(node.values)
-                node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
-            if plan.formed(node):
-                name = f"{node.name} by unit"
-                memory = _buffer(name, MemoryKind.VECTORS, node, banks=1)
-                found[name] = Held(replace(memory, rewritten=True))
+    for value in crossing(plan, schedule):
+        node = value.node
+        if isinstance(node, Rows):
+            parts = dict(node.values)
+            node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
+        name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
+        depth = 1 << address_bits(plan.widths[phase_of(plan, value.node)])
+        memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
+        found[name] = Held(memory)
     yield from found.values()
 
 
-def _transform_buffers(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
-    """Two buffers of words of F elements for each chain, as wide as its widest vector."""
+def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
+    the result for each of its readers but one. A vector that arrives while they are at work waits
+    in words of its own."""
     shapes = {each.node: each for phase in phases for each in phase.transforms}
-    for chain in chains_of(plan):
+    chains = chains_of(plan)
+    for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
         group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
         memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
-        yield Held(memory, _bits(plan, origin))
+        arrives = isinstance(origin, Input)
+        yield Held(memory, () if arrives else _bits(plan, origin))
+        if arrives:
+            arrival = f"{origin.name} before {name}"
+            width = shape.width * origin.format.width
+            words = Memory(arrival, MemoryKind.VECTORS, 2 * shape.words, width)
+            yield Held(words, _bits(plan, origin))
+        copies = _readers(chain, chains, schedule, phases) - 1
+        if copies > 0:
+            width = shape.width * chain.element_bits
+            results = f"{name} result"
+            yield Held(Memory(results, MemoryKind.VECTORS, shape.words, width, copies=copies))
+
+
+def _readers(
+    chain: Chain, chains: Sequence[Chain], schedule: Schedule, phases: Sequence[Phase]
+) -> int:
+    """How many feeds, post-processors and other chains read what a chain makes."""
+    vector = chain.vectors[-1]
+    feeds = sum(each.vector is vector for phase in phases for each in phase.segments)
+    others = sum(each.origin is vector for each in chains)
+    by_unit = sum(vector in schedule.fed_by_unit(number) for number in range(len(phases)))
+    return feeds + others + by_unit

@@ -3,8 +3,8 @@
 A wide weight word has a field for every lane, of the widest weight with its index, where a
 structure stores one. The diagonals of a Toeplitz or circulant matrix lie one a word in a memory of
 their own and move past the lanes; the weights of butterfly stages in the feed lie in words of F.
-Elements in an order that counting does not give are read through a ROM of addresses: the network
-stores nothing there.
+Vectors in an order that counting does not give have ROMs of addresses
+(:mod:`rnnhw.machine.orders`): the network stores nothing there.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Constant, Gather, Lookup, Matvec, Node, State, unwired
+from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
     Held,
     Memory,
     MemoryKind,
-    address_bits,
     ancestors,
-    is_ordered,
     stored_vectors,
     tensors_behind,
 )
 from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits, weight_bits
+from rnnhw.machine.orders import address_roms, select_rom, sources_of
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
@@ -33,9 +32,11 @@ from rnnhw.numerics import Q
 from rnnhw.structures import Circulant, Toeplitz
 
 __all__ = [
+    "address_reads",
     "bias_word",
+    "common_start",
+    "joined_by_unit",
     "operand_format",
-    "permuted_by_unit",
     "roms_of",
     "shifted",
     "uniform",
@@ -162,6 +163,19 @@ def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]
     return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
 
 
+def common_start(plan: Plan, schedule: Schedule) -> int | None:
+    """The power of two that every row starts from, at the scale of the accumulators, because its
+    cast rounds and it has no bias; None where rows differ. It needs no memory."""
+    found = set()
+    for rows in plan.rows:
+        shift = plan.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
+        for gate in range(plan.gates(rows, plan.widths[rows.phase])):
+            half = schedule.rounding_constant(rows, gate)
+            power = half > 0 and half & (half - 1) == 0  # rounding half down adds one less
+            found.add(None if rows.constants or not power else _zeros(half) + shift)
+    return found.pop() if len(found) == 1 else None
+
+
 def _zeros(number: int) -> int:
     """The zero bits below the lowest one."""
     return (number & -number).bit_length() - 1
@@ -172,7 +186,7 @@ def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
     for name, early in (("biases", False), ("input biases", True)):
         bits, _ = bias_word(plan, schedule, early=early)
-        if bits:
+        if bits and (early or common_start(plan, schedule) is None):
             yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
 
 
@@ -202,13 +216,13 @@ def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
             read.setdefault(value.node, set()).add(value.gate)
     for node, gates in read.items():
         if not uniform(node):
-            # What all gates of a unit read lies in a memory for each of them.
+            # What the gates of a unit read lies in a memory for each, in every phase's.
             memory = Memory(
                 node.name,
                 MemoryKind.WEIGHTS,
                 node.units // len(gates),
                 node.format.width,
-                copies=len(gates),
+                copies=max(len(gates), schedule.times_read_by_unit(node)),
             )
             yield Held(memory, tensors_behind(node))
     for state, _ in plan.graph.updates:
@@ -230,31 +244,42 @@ def _shapes(
     """Words and their bits of every memory of a state, less those for its next value."""
     width = state.format.width
     found = [
-        (state.units // segment.word, width * segment.word)
+        (segment.vector.units // segment.word, width * segment.word)
         for phase in phases
         for segment in phase.segments
-        if segment.vector is state
+        if state in stored_vectors(segment.vector)
     ]
+    joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
+    found += [(vector.units, width) for vector in joined]
     if state in unit_reads(schedule):
-        found.append((state.units, width))
+        found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
     words = {each.node: each for phase in phases for each in phase.transforms}
     for chain in chains_of(plan):
         if chain.origin is state:
             shape = words[chain.transforms[0]]
             found.append((shape.words, shape.width * chain.element_bits))
-    return found or [(state.units, width)]
+    return found
 
 
 # --- tables ------------------------------------------------------------------------------------
 def unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit."""
-    return [
+    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
+    read = [
         value.node
         for reader in schedule.values
-        if not isinstance(reader.node, Gather) or reader.node in schedule.gathered
+        if not isinstance(reader.node, Gather)
         for value in schedule.plan.operands(reader)
         if isinstance(value.node, Node)
     ]
+    output = unwired(schedule.plan.graph.output)
+    return [*read, output] if isinstance(output, Input | State) else read
+
+
+def joined_by_unit(schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than it was written, or joined
+    of several vectors."""
+    gathered = dict.fromkeys(schedule.gathered)
+    return [node for node in gathered if not schedule.plan.is_constant(node)]
 
 
 def _table(node: Lookup) -> tuple[Hashable, int]:
@@ -265,15 +290,19 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
 
 
 def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
-    """A ROM for each lookup; the gates that share one serial cast share one ROM."""
-    shared: dict[tuple[Q, int], dict[Hashable, Lookup]] = {}
+    """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
+    shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or plan.is_constant(node):
             continue
         if schedule.serial(value):
-            tables = shared.setdefault((node.table.address, node.format.width), {})
-            tables.setdefault((node.table.function.name, node.format), node)
+            (cast,) = schedule.plan.operands(value)
+            assert isinstance(cast.node, Cast)
+            drop = cast.node.a.format.fraction - cast.node.format.fraction
+            phase = schedule.plan.phase(node)
+            key = phase, drop, cast.node.format, schedule.folded(cast), node.table.format
+            shared.setdefault(key, {}).setdefault(node.table.function.name, node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
@@ -281,33 +310,56 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
             width = node.table.word_bits(node.table.unsigned)
             memory = Memory(name, MemoryKind.TABLES, depth, width)
             yield Held(memory, (_table(node),))
-    for (address, _), tables in shared.items():
-        functions = dict.fromkeys(node.table.function.name for node in tables.values())
-        name = "gate tables " + "+".join(functions)
+    for tables in shared.values():
+        name = "gate tables " + "+".join(tables)
+        address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
         memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
         yield Held(memory, tuple(map(_table, tables.values())))
 
 
-def permuted_by_unit(plan: Plan, schedule: Schedule) -> list[Gather]:
-    """What the post-processor reads out of memory in another order than its units'."""
-    return [
-        node
-        for node in schedule.gathered
-        if plan.is_stored(node) and not plan.is_constant(node) and not is_ordered(node)
-    ]
+def _ordered(schedule: Schedule, phases: Sequence[Phase]) -> Counter[Node]:
+    """The vectors in an order of their own, with how many memories each is in."""
+    found = Counter(segment.vector for phase in phases for segment in phase.segments)
+    found.update(joined_by_unit(schedule))
+    return found
 
 
 def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
-    """ROMs of addresses: for vectors and results whose order counting does not give."""
-    vectors = [unwired(product.vector) for product in (*plan.products, *plan.transforms)]
-    permuted = [vector for vector in vectors if not is_ordered(vector)]
-    for vector in dict.fromkeys([*permuted, *permuted_by_unit(plan, schedule)]):
-        width = address_bits(sum(part.units for part in dict.fromkeys(stored_vectors(vector))))
-        yield Held(Memory(f"{vector.name} addresses", MemoryKind.TABLES, vector.units, width))
-    for number, phase in enumerate(phases):
-        if phase.by_block:
-            units = plan.widths[number]
-            name = f"phase {number} write addresses"
-            yield Held(Memory(name, MemoryKind.TABLES, units, address_bits(units)))
+    """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, bits in address_roms(vector):
+            depth = source.node.units
+            if not isinstance(source.node, Constant):
+                yield Held(Memory(name, MemoryKind.TABLES, depth, bits, copies=copies))
+        for source in sources_of(vector) if isinstance(vector, Gather) else ():
+            if isinstance(source.node, Constant):
+                name, width = f"{vector.name} of {source.node.name}", source.node.format.width
+                memory = Memory(name, MemoryKind.WEIGHTS, vector.units, width, copies=copies)
+                yield Held(memory, tensors_behind(source.node))
+        selects = select_rom(vector)
+        if selects is not None:
+            name, bits = selects
+            yield Held(Memory(name, MemoryKind.TABLES, vector.units, bits, copies=copies))
+
+
+def address_reads(schedule: Schedule, phases: Sequence[Phase]) -> dict[str, int]:
+    """Reads in a step of the ROMs of addresses: one for each element that is written, or read where
+    it is joined."""
+    found: dict[str, int] = {}
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, _ in address_roms(vector):
+            if not isinstance(source.node, Constant):
+                found[name] = copies * source.node.units
+    for phase in phases:
+        for segment in phase.segments:
+            selects = select_rom(segment.vector)
+            if selects is not None:
+                words = phase.groups * segment.reads(phase.window_units)
+                found[selects[0]] = found.get(selects[0], 0) + words
+    for vector in joined_by_unit(schedule):
+        selects = select_rom(vector)
+        if selects is not None:
+            found[selects[0]] = found.get(selects[0], 0) + vector.units
+    return found

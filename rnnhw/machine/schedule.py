@@ -8,7 +8,6 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 from rnnhw.dataflow import (
     Add,
@@ -28,6 +27,7 @@ from rnnhw.dataflow import (
     operation_table,
     unwired,
 )
+from rnnhw.machine.memory import stored_vectors
 from rnnhw.machine.plan import Part, Plan, Rows, Value
 from rnnhw.numerics import Rounding
 
@@ -65,7 +65,7 @@ LATENCY = operation_table(
         Input: _cycles(0),
         State: _cycles(0),
         Constant: _cycles(0),
-        Matvec: _cycles(1),  # a transform's start, added to the stored result
+        Matvec: _cycles(0),
         Add: _cycles(1),
         Subtract: _cycles(1),
         Multiply: _cycles(2),
@@ -91,11 +91,12 @@ class Schedule:
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
+        self._handled_in: dict[int, frozenset[Value]] = {}
 
     def _roots(self) -> Iterator[Node]:
         yield from self.plan.results
         for product in (*self.plan.products, *self.plan.transforms):
-            yield product.vector
+            yield from stored_vectors(product.vector)
 
     def _visit(self, value: Value, reader: Value | None) -> None:
         known = value in self._readers
@@ -120,30 +121,68 @@ class Schedule:
         ]
 
     def _by_unit(self, value: Value) -> bool:
-        """Whether something other than the columns of a product reads a gather."""
+        """Whether an operation reads a gather; one of a gather reads what is behind that."""
         if value.node in {unwired(node) for node in self.plan.results}:
             return True
         return any(
-            reader is not None and (not isinstance(reader.node, Gather) or self._by_unit(reader))
+            reader is not None and not isinstance(reader.node, Gather)
             for reader in self._readers[value]
         )
 
-    @cached_property
-    def transformed_by_unit(self) -> frozenset[Matvec]:
-        """The transforms whose results the post-processor reads unit by unit."""
-        found: set[Matvec] = set()
+    def read_by_unit(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads unit by unit of what no operation of the step's
+        post-processors made: inputs, states, constants, what the lanes' feed makes."""
+        return frozenset(value for value in self._handled(phase) if self._is_source(value))
+
+    def _handled(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads or computes, seen from its results."""
+        if phase not in self._handled_in:
+            self._handled_in[phase] = frozenset(self._walked(phase))
+        return self._handled_in[phase]
+
+    def _walked(self, phase: int) -> Iterator[Value]:
+        plan = self.plan
+        roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
+        pending = [value for root in roots for value in plan.values(root)]
+        made = [value for value in self._readers if self._formed_in(value) == phase]
+        pending += [value for value in made if not self._fed(value)]
         seen: set[Value] = set()
-        roots = (*self.plan.results, *self.plan.passed)
-        pending = [value for root in roots for value in self.plan.values(root)]
         while pending:
             value = pending.pop()
             if value in seen:
                 continue
             seen.add(value)
-            pending += self.plan.operands(value)
-            if isinstance(value.node, Matvec) and self.plan.is_transform(value.node):
-                found.add(value.node)
-        return frozenset(found)
+            if self._is_source(value):
+                yield value
+            elif self._formed_in(value) in (None, phase):
+                yield value
+                pending += plan.operands(value)
+
+    def _is_source(self, value: Value) -> bool:
+        """Whether no operation of a post-processor made ``value``."""
+        return not isinstance(value.node, Rows) and not self.plan.operands(value)
+
+    def fed_by_unit(self, phase: int) -> frozenset[Node]:
+        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        return frozenset(
+            value.node
+            for value in self.read_by_unit(phase)
+            if isinstance(value.node, Node) and self.plan.in_feed(value.node)
+        )
+
+    def times_read_by_unit(self, node: Node) -> int:
+        """How many post-processors read ``node`` unit by unit, its gates counted apart."""
+        phases = range(self.plan.last_phase + 1)
+        return sum(value.node is node for phase in phases for value in self.read_by_unit(phase))
+
+    def _fed(self, value: Value) -> bool:
+        return isinstance(value.node, Node) and self.plan.in_feed(value.node)
+
+    def _formed_in(self, value: Value) -> int | None:
+        """The phase whose accumulators ``value`` is made from last; None without any."""
+        if isinstance(value.node, Rows):
+            return value.node.phase
+        return self.plan.phase(value.node) if self.plan.formed(value.node) else None
 
     @property
     def inputs_by_unit(self) -> list[Input]:
@@ -156,11 +195,14 @@ class Schedule:
         ]
 
     def multiplications(self) -> list[Node]:
-        """The multiply operations that need a multiplier each."""
+        """The multiply operations that need a multiplier each: one in every phase that computes
+        them."""
+        phases = range(self.plan.last_phase + 1)
         return [
             value.node
             for value in self._readers
             if isinstance(value.node, Multiply) and not self.plan.is_constant(value.node)
+            for _ in range(max(sum(value in self._handled(phase) for phase in phases), 1))
         ]
 
     # --- accumulators ------------------------------------------------------------------------
@@ -197,7 +239,7 @@ class Schedule:
 
     def _serial_cast(self, value: Value) -> bool:
         """Whether ``value`` is a cast that all gates share in front of the gate registers."""
-        if not isinstance(value.node, Cast):
+        if not isinstance(value.node, Cast) or self._fed(value):
             return False
         source = self.plan.operands(value)[0]
         return (

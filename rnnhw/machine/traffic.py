@@ -10,7 +10,7 @@ from rnnhw.machine.chains import chains_of
 from rnnhw.machine.memory import Memory, stored_vectors
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan
-from rnnhw.machine.roms import shifted
+from rnnhw.machine.roms import address_reads, shifted
 from rnnhw.machine.schedule import Schedule
 
 __all__ = ["Traffic", "traffic_of"]
@@ -54,7 +54,7 @@ def traffic_of(
     """The accesses of one step."""
     widths = {memory.name: memory.width for memory in memories}
     weights, biases, reads, writes, tables = (_Port() for _ in range(5))
-    elements = {node: chain.element_bits for chain in chains_of(plan) for node in chain.transforms}
+    chains = {node: chain for chain in chains_of(plan) for node in chain.transforms}
     for phase in phases:
         if phase.lanes:
             weights.add(phase.groups * phase.weight_columns, widths.get("weights", 0))
@@ -62,10 +62,14 @@ def traffic_of(
             words = phase.groups * segment.reads(phase.window_units)
             reads.add(words, segment.word * segment.vector.format.width)
         for transform in phase.transforms:
-            words = transform.stages * transform.words
-            bits = transform.width * elements[transform.node]
-            reads.add(words, bits)
+            words, chain = transform.stages * transform.words, chains[transform.node]
+            bits = transform.width * chain.element_bits
             writes.add(words, bits)
+            if transform.node is chain.transforms[0] and isinstance(chain.origin, Input):
+                # The first pass reads the words of what arrived.
+                reads.add(transform.words, transform.width * chain.origin.format.width)
+                words -= transform.words
+            reads.add(words, bits)
             weights.add(transform.weight_words, widths.get("stage weights", 0))
             if transform.weight_words and transform.node.start is not None:
                 biases.add(transform.words, widths["stage biases"])
@@ -81,7 +85,7 @@ def traffic_of(
         node = value.node
         if isinstance(node, Lookup) and not plan.is_constant(node):
             tables.add(min(node.units, plan.widths[plan.phase(node)]), node.format.width)
-    for name, words in _address_reads(plan, phases).items():
+    for name, words in address_reads(schedule, phases).items():
         if name in widths:
             tables.add(words, widths[name])
     for _, new in plan.graph.updates:
@@ -102,19 +106,6 @@ def traffic_of(
         tables.words,
         tables.bits,
     )
-
-
-def _address_reads(plan: Plan, phases: Sequence[Phase]) -> dict[str, int]:
-    """Reads of ROMs of addresses by the names that they have if they exist: one an element."""
-    found: dict[str, int] = {}
-    for number, phase in enumerate(phases):
-        if phase.by_block:
-            found[f"phase {number} write addresses"] = phase.rows
-        for segment in phase.segments:
-            name = f"{segment.vector.name} addresses"
-            words = phase.groups * segment.reads(phase.window_units) * segment.word
-            found[name] = found.get(name, 0) + words
-    return found
 
 
 def _handed_on(plan: Plan) -> list[Node]:

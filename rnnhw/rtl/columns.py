@@ -11,8 +11,13 @@ from rnnhw.machine.feeds import Feed, Segment
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.phases import Phase
 from rnnhw.rtl.draft import Draft
+from rnnhw.rtl.vectors import Vectors
 
 __all__ = ["Chained", "Column", "Columns", "aligned"]
+
+
+_BY_WORD = (Feed.PAIRS, Feed.STRIDE)
+"""Feeds that read words of several elements."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,17 @@ class Chained(Protocol):
 
 
 class Columns:
-    """Writes the feeds of a layer.
+    """Writes the feeds of a layer."""
 
-    ``written`` are the memories of states and results, by vector: names in front of ``_we``,
-    ``_write_index`` and ``_d``, which the post-processors drive.
-    """
-
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, vectors: Vectors) -> None:
         self._draft = draft
+        self._vectors = vectors
         self._chains: Chained
-        self.written: dict[Node, list[str]] = {}
+
+    @property
+    def written(self) -> dict[Node, list[str]]:
+        """The memories that post-processors write (:class:`rnnhw.rtl.vectors.Vectors`)."""
+        return self._vectors.written
 
     def write(self, chains: Chained) -> list[Column]:
         """The feeds of every phase; ``chains`` give the vectors that are transformed."""
@@ -60,7 +66,7 @@ class Columns:
     def operand_width(self) -> int:
         """Bits of the widest operand, moved to meet the accumulators."""
         chains = chains_of(self._draft.plan)
-        fed = [chain.element_bits for chain in chains if chain.weighted]
+        fed = [chain.operand_bits for chain in chains]
         return max(self._draft.numbers.operand_width(), *fed, 1)
 
     def _feed(
@@ -72,7 +78,7 @@ class Columns:
         what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
         module.wire(f"{name}_active", 0, signed=False)
-        if segment.feed is not Feed.PAIRS:
+        if segment.feed not in _BY_WORD:
             module.wire(f"{name}_index", bits, signed=False)
             module.wire(f"{name}_element", own)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}
@@ -83,6 +89,8 @@ class Columns:
         match segment.feed:
             case Feed.PAIRS:
                 self._pairs(name, phase, segment, {**moving, **ports}, common)
+            case Feed.STRIDE:
+                self._stride(name, phase, segment, {**moving, **ports}, common)
             case Feed.BROADCAST:
                 module.instance(
                     "rnnhw_broadcast",
@@ -130,10 +138,10 @@ class Columns:
                         "window": f"{name}_window",
                     },
                 )
-        if segment.feed is not Feed.PAIRS:
+        if segment.feed not in _BY_WORD:
             self._vector(name, vector)
         shift = self._draft.numbers.shift(number, position)
-        if segment.window is None and segment.feed is not Feed.PAIRS:
+        if segment.window is None and segment.feed not in _BY_WORD:
             operand = aligned(f"{name}_element", own, 0, shift, width)
             return Column(f"{name}_active", (operand,) * self._draft.lanes)
         rows = max(phase.gates, 1)
@@ -165,7 +173,7 @@ class Columns:
         if self._draft.plan.in_feed(vector):
             words, width = self._chains.words(vector, word)
         else:
-            words, width = self._words(name, vector, counted), own
+            words, width = self.words(name, vector, counted, word), own
         window = f"{name}_window" if width == own else f"{name}_wide"
         module.wire(window, span * width, signed=False)
         module.instance(
@@ -187,41 +195,78 @@ class Columns:
             module.instance(
                 "rnnhw_resize_word",
                 f"{name}_resize",
-                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "WIDTH": own},
+                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "UNSIGNED": 0, "WIDTH": own},
                 {"a": window, "y": f"{name}_window"},
             )
 
-    def _words(self, feed: str, vector: Node, counted: dict[str, int]) -> str:
-        """The memory of words behind a feed; gives the net of what is read."""
+    def _stride(
+        self,
+        name: str,
+        phase: Phase,
+        segment: Segment,
+        ports: dict[str, str],
+        common: dict[str, int],
+    ) -> None:
+        """The feed of interleaved blocks, with the memory of words behind it."""
+        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        units, elements, width = vector.units // segment.columns, segment.word, vector.format.width
+        words = vector.units // elements
+        bits = address_bits(words)
+        word = module.wire(f"{name}_word", bits, signed=False)
+        q = module.wire(f"{name}_words", elements * width, signed=False)
+        parameters: dict[str, int | str] = {
+            "WORDS": words,
+            "WORD_BITS": bits,
+            "ELEMENTS": elements,
+            "ELEMENT_BITS": address_bits(elements),
+            "WIDTH": width,
+            "UNSIGNED": int(not vector.format.signed),
+            "BANKS": 2 if isinstance(vector, Input | State) else 1,
+        }
+        memory = {"clk": "clk", "rst": "rst", "first": "1'b0"}
+        if isinstance(vector, State):
+            parameters |= self._draft.first_words(vector, elements, width)
+            memory["first"] = "first_step"
+        written = self._vectors.written_by(name, vector)
+        del written["write_index"]
+        module.instance(
+            "rnnhw_row",
+            f"{name}_vector",
+            parameters,
+            {**memory, **written, "word": word, "q": q},
+        )
+        groups = max(phase.gates // phase.lanes, 1)
+        module.wire(f"{name}_window", span * width, signed=False)
+        module.instance(
+            "rnnhw_stride",
+            name,
+            {
+                "COLUMNS": segment.columns,
+                **common,
+                "UNITS": units,
+                "SPAN": span,
+                "ELEMENTS": elements,
+                "WORD_BITS": bits,
+                "OFFSETS": int(elements == units and span % units != 0 and phase.groups > 1),
+                "OFFSET_BITS": address_bits(units),
+                "GROUPS": groups,
+                "GROUP_BITS": address_bits(groups),
+                "WIDTH": width,
+            },
+            {**ports, "q": q, "word": word, "window": f"{name}_window"},
+        )
+
+    def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
+        """The memory of words behind a feed that asks for ``word``; gives the net of what is
+        read."""
+        if isinstance(vector, Input) and vector.position in self._draft.windows:
+            steps = self._draft.windows[vector.position].steps
+            return self._ring_words(feed, vector, steps, counted, word)
         module, width = self._draft.module, vector.format.width
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
-        banks = 1
-        if isinstance(vector, Input):
-            assert vector.position not in self._draft.windows, "an obstacle"
-            x = vector.name
-            banks = 2
-            written = {
-                "we": f"{x}_valid",
-                "write_bank": f"{x}_write_bank",
-                "write_index": f"{x}_index",
-                "d": f"{x}_data",
-                "read_bank": f"{x}_read_bank",
-            }
-        else:
-            self.written.setdefault(vector, []).append(feed)
-            module.declare(f"{feed}_we")
-            module.declare(f"{feed}_write_index", address_bits(vector.units))
-            module.declare(f"{feed}_d", vector.format.signed_width, signed=True)
-            written = {
-                "we": f"{feed}_we",
-                "write_bank": "~bank",
-                "write_index": f"{feed}_write_index",
-                "d": f"{feed}_d",
-                "read_bank": "bank",
-            }
-            if isinstance(vector, State):
-                banks = 2
-                first = self._draft.first_words(vector, counted["ELEMENTS"], width)
+        if isinstance(vector, State):
+            first = self._draft.first_words(vector, counted["ELEMENTS"], width)
+        written = self._vectors.written_by(feed, vector)
         name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
         module.instance(
             "rnnhw_words",
@@ -231,14 +276,14 @@ class Columns:
                 **counted,
                 "WIDTH": width,
                 "UNSIGNED": int(not vector.format.signed),
-                "BANKS": banks,
+                "BANKS": 2 if isinstance(vector, Input | State) else 1,
                 **first,
             },
             {
                 "clk": "clk",
                 "first": "first_step" if isinstance(vector, State) else "1'b0",
                 **written,
-                "word": f"{feed}_word",
+                "word": word,
                 "q": name,
             },
         )
@@ -247,71 +292,33 @@ class Columns:
     def _window_width(self, segment: Segment) -> int:
         """Bits of an element in the window of a segment: those of the memory."""
         format = segment.vector.format
-        plain = segment.feed is Feed.PAIRS and not self._draft.plan.in_feed(segment.vector)
+        plain = segment.feed in _BY_WORD and not self._draft.plan.in_feed(segment.vector)
         return format.width if plain else format.signed_width
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
-        module, bits = self._draft.module, address_bits(vector.units)
+        index, element = f"{feed}_index", f"{feed}_element"
         if self._draft.plan.in_feed(vector):
-            self._chains.element(vector, f"{feed}_index", f"{feed}_element")
-            return
-        parameters: dict[str, int | str] = {
-            "UNITS": vector.units,
-            "WIDTH": vector.format.width,
-            "UNSIGNED": int(not vector.format.signed),
-            "INDEX_BITS": bits,
-            "BANKS": 2,
-        }
-        ports = {"clk": "clk", "first": "1'b0"}
-        if isinstance(vector, Input) and vector.position in self._draft.windows:
-            self._ring(feed, vector, self._draft.windows[vector.position].steps)
-            return
-        if isinstance(vector, Input):
-            x = vector.name
-            written = {
-                "we": f"{x}_valid",
-                "write_bank": f"{x}_write_bank",
-                "write_index": f"{x}_index",
-                "d": f"{x}_data",
-                "read_bank": f"{x}_read_bank",
-            }
+            self._chains.element(vector, index, element)
         else:
-            self.written.setdefault(vector, []).append(feed)
-            module.declare(f"{feed}_we")
-            module.declare(f"{feed}_write_index", bits)
-            module.declare(f"{feed}_d", vector.format.signed_width, signed=True)
-            written = {
-                "we": f"{feed}_we",
-                "write_bank": "~bank",
-                "write_index": f"{feed}_write_index",
-                "d": f"{feed}_d",
-                "read_bank": "bank",
-            }
-            if isinstance(vector, State):
-                parameters |= self._first_value(vector)
-                ports["first"] = "first_step"
-            else:
-                parameters["BANKS"] = 1
-        module.instance(
-            "rnnhw_vector",
-            f"{feed}_vector",
-            parameters,
-            {**ports, **written, "read_index": f"{feed}_index", "q": f"{feed}_element"},
-        )
+            self._vectors.read(feed, vector, index, element)
 
-    def _ring(self, feed: str, vector: Input, steps: int) -> None:
-        """The memory of the last steps of an input."""
-        x, depth = vector.name, vector.units // steps * (steps + 1)
-        self._draft.module.instance(
-            "rnnhw_ring",
+    def _ring_words(
+        self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: str
+    ) -> str:
+        """The memory of the last steps of an input, by words; gives the net of what is read."""
+        module, x, width = self._draft.module, vector.name, vector.format.width
+        depth = vector.units // steps * (steps + 1)
+        name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
+        module.instance(
+            "rnnhw_ring_words",
             f"{feed}_vector",
             {
-                "DEPTH": depth,
-                "WIDTH": vector.format.width,
+                "WORDS": depth // counted["ELEMENTS"],
+                **counted,
+                "WIDTH": width,
                 "UNSIGNED": int(not vector.format.signed),
                 "ADDRESS_BITS": address_bits(depth),
-                "INDEX_BITS": address_bits(vector.units),
             },
             {
                 "clk": "clk",
@@ -319,15 +326,11 @@ class Columns:
                 "write_address": f"{x}_address",
                 "d": f"{x}_data",
                 "base": f"{x}_base",
-                "index": f"{feed}_index",
-                "q": f"{feed}_element",
+                "word": word,
+                "q": name,
             },
         )
-
-    def _first_value(self, state: State) -> dict[str, int | str]:
-        if state.initial is None:
-            return {"FIRST_VALUE": 1}
-        return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
+        return name
 
 
 def aligned(

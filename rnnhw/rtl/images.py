@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor
+from rnnhw.dataflow import Constant, Matvec, Node, State, StepGraph, Tensor, unwired
 from rnnhw.errors import DesignError
 from rnnhw.golden import constant_values
 from rnnhw.machine.feeds import Feed, Segment, products_of
+from rnnhw.machine.memory import places
 from rnnhw.machine.operands import operand_bits, segment_shift, weight_bits, weight_fraction
 from rnnhw.machine.phases import Phase, Transform
 from rnnhw.machine.plan import Part, Plan, Rows
@@ -140,7 +141,7 @@ class Numbers:
         found = []
         placed = products_of(self._plan, number, self._lanes)
         for segment, products in zip(phase.segments, placed, strict=True):
-            terms = {product: self._terms(product) for product in products}
+            terms = {product: self._terms(product, segment.vector) for product in products}
             scale = weight_fraction(products)
             left = [self._row_terms(row, products, terms, scale) for row in rows]
             for column in range(segment.columns):
@@ -159,8 +160,12 @@ class Numbers:
                     )
         return found
 
-    def _terms(self, product: Matvec) -> list[dict[int, int]]:
-        """The weights of every row by column."""
+    def _terms(self, product: Matvec, vector: Node) -> list[dict[int, int]]:
+        """The weights of every row by element of ``vector``, the product's own or the one that
+        this is made of."""
+        at = list(range(product.vector.units))
+        if unwired(product.vector) is not vector:
+            at = [index for _, index in places(product.vector)]
         weights: list[int] = []
         if product.weights is not None:
             weights = tensor_values(self._parameters.raw, product.weights).ravel().tolist()
@@ -171,7 +176,7 @@ class Numbers:
         for row in listed:
             own: dict[int, int] = {}
             factors = [weights[k] for k in row.parameters] if weights else row.parameters
-            for column, factor in zip(row.columns, factors, strict=True):
+            for column, factor in zip((at[c] for c in row.columns), factors, strict=True):
                 if own.get(column):
                     raise DesignError(
                         f"{self._plan.graph.layer}: {product.name} reads column {column} twice",
@@ -208,6 +213,9 @@ class Numbers:
             case Feed.CYCLIC:
                 assert segment.window is not None
                 return (row.unit - segment.window[0] + column) % segment.vector.units
+            case Feed.STRIDE:
+                units = segment.vector.units // segment.columns
+                return column * units + row.unit % units
             case Feed.PAIRS:
                 return 2 * row.unit % segment.vector.units + column
             case Feed.BLOCK:

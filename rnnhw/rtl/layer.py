@@ -5,7 +5,7 @@ What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnnhw.dataflow import Input, Node, State, StepGraph
@@ -15,7 +15,7 @@ from rnnhw.machine.obstacles import obstacles
 from rnnhw.machine.operands import stage_weight_bits
 from rnnhw.machine.phases import Phase, phases_of
 from rnnhw.machine.plan import Plan, Value
-from rnnhw.machine.roms import bias_word
+from rnnhw.machine.roms import bias_word, common_start
 from rnnhw.machine.schedule import Schedule
 from rnnhw.rtl.columns import Column, Columns
 from rnnhw.rtl.draft import Draft, InputWindow
@@ -24,6 +24,7 @@ from rnnhw.rtl.post import Accumulators, PostProcessor
 from rnnhw.rtl.text import Module, Outline
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.units import UnitMemories
+from rnnhw.rtl.vectors import Vectors
 from rnnhw.weights import Parameters
 
 __all__ = ["emit_layer", "outline_layer"]
@@ -68,11 +69,12 @@ def outline_layer(
 
 
 def _emittable(
-    plan: Plan, lanes: int, windows: Collection[int]
+    plan: Plan, lanes: int, windows: Mapping[int, InputWindow]
 ) -> tuple[Schedule, tuple[Phase, ...]]:
     schedule = Schedule(plan)
     phases = phases_of(plan, schedule, lanes)
-    for where, what in obstacles(plan, schedule, phases, windows):
+    steps = {position: window.steps for position, window in windows.items()}
+    for where, what in obstacles(plan, schedule, phases, steps):
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
@@ -93,9 +95,10 @@ class _Sink:
 class _Layer:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._columns = Columns(draft)
+        self._vectors = Vectors(draft)
+        self._columns = Columns(draft, self._vectors)
         self._transforms = Transforms(draft, self._columns)
-        self._units = UnitMemories(draft, self._transforms.by_unit)
+        self._units = UnitMemories(draft, self._vectors, self._transforms.by_unit)
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -105,10 +108,11 @@ class _Layer:
         self._arrivals()
         stages = self._transforms.write()
         self._multiply([*stages, *self._columns.write(self._transforms)])
-        self._transforms.finish()
+        self._units.prepare()
         self._results()
         self._units.finish()
-        self._draft.module.ignore_unread("row_early_sum")
+        self._transforms.finish()
+        self._draft.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
 
     def _ports(self) -> None:
         module = self._draft.module
@@ -257,7 +261,6 @@ class _Layer:
         issued = [column.active for column in columns]
         stages = self._transforms.neurons
         own = issued[len(stages) :]
-        module.wire("column_issue", 0, " | ".join(own), signed=False)
         operand = self._columns.operand_width
         for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
@@ -271,28 +274,18 @@ class _Layer:
                 f"{chain}{final.operands[lane]};"
             )
         weight = self._draft.numbers.weight_width()
-        words = self._draft.numbers.weight_words(weight)
-        file = module.image("weights", words, lanes * weight)
-        module.wire("column_weights", lanes * weight, signed=False)
-        module.instance(
-            "rnnhw_weights",
-            "weight_memory",
-            {
-                "WIDTH": lanes * weight,
-                "DEPTH": len(words),
-                "ADDRESS_BITS": address_bits(len(words)),
-                "FILE": f'"{file}"',
-            },
-            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": "column_weights"},
-        )
+        issue, weights = "column_issue", "column_weights"
+        if own:
+            module.wire(issue, 0, " | ".join(own), signed=False)
+            self._column_weights(weights, weight)
         starts = self._draft.column_marks(
             [min(phase.starts, default=None) for phase in self._draft.phases]
         )
-        issue, weights = "column_issue", "column_weights"
         if stages:
-            column_weight, weight = weight, max(weight, stage_weight_bits(self._draft.neurons))
-            weights = self._stage_weights(column_weight, weight)
-            issue = f"{issue} | stage_issue"
+            rows = weight if own else 0
+            weight = max(rows, stage_weight_bits(self._draft.neurons))
+            weights = self._stage_weights(rows, weight)
+            issue = f"{issue} | stage_issue" if own else "stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
         module.declare("snapshot_valid")
@@ -316,15 +309,35 @@ class _Layer:
         )
         self._drain(width)
 
+    def _column_weights(self, net: str, weight: int) -> None:
+        """The memory with a word of weights for every column of rows."""
+        module, lanes = self._draft.module, self._draft.lanes
+        words = self._draft.numbers.weight_words(weight)
+        file = module.image("weights", words, lanes * weight)
+        module.wire(net, lanes * weight, signed=False)
+        module.instance(
+            "rnnhw_weights",
+            "weight_memory",
+            {
+                "WIDTH": lanes * weight,
+                "DEPTH": len(words),
+                "ADDRESS_BITS": address_bits(len(words)),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rewind": "take", "next": "column_issue", "q": net},
+        )
+
     def _stage_weights(self, own: int, weight: int) -> str:
         """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
-        of rows."""
+        of rows, if there are any."""
         module, width = self._draft.module, self._draft.lanes * weight
-        column = ("column_weights", self._draft.lanes, own, weight)
-        rows = self._transforms.resized("weights_of_rows", *column)
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
         words = f"{{{idle}'b0, {stages}}}" if idle else stages
+        if not own:
+            return words
+        column = ("column_weights", self._draft.lanes, own, weight)
+        rows = self._transforms.resized("weights_of_rows", *column)
         module.declarations.append("reg stage_read;")
         module.add("always @(posedge clk) stage_read <= stage_issue;")
         chosen = f"stage_read ? {words} : {rows}"
@@ -333,9 +346,9 @@ class _Layer:
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
         module = self._draft.module
-        module.add("reg [4:1] passing;")
-        module.add("always @(posedge clk) passing <= rst ? 4'b0 : {passing[3:1], last_column};")
-        module.add("assign sums_valid = passing[4];", f"assign sums = {width}'b0;")
+        module.add("reg [4:1] alone;")
+        module.add("always @(posedge clk) alone <= rst ? 4'b0 : {alone[3:1], last_column};")
+        module.add("assign sums_valid = alone[4];", f"assign sums = {width}'b0;")
         self._drain(width)
 
     def _drain(self, width: int) -> None:
@@ -411,9 +424,14 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        bits, shift = bias_word(self._draft.plan, self._draft.schedule, early=early)
+        plan, schedule = self._draft.plan, self._draft.schedule
+        bits, shift = bias_word(plan, schedule, early=early)
+        unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
         if not bits:
-            return {"BIAS": 0, "BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
+            return {"BIAS": 0, **unstored}
+        common = None if early else common_start(plan, schedule)
+        if common is not None:
+            return {"BIAS": 2, "BIAS_SHIFT": common, **unstored}
         words = [word >> shift for word in self._draft.numbers.biases(early=early)]
         file = self._draft.module.image(name, words, bits)
         return {
@@ -431,14 +449,14 @@ class _Layer:
         for state, new in plan.graph.updates:
             if plan.phase(new) == number:
                 yield _Sink(new, state=state)
-        for vector in plan.passed:
+        for vector in dict.fromkeys([*plan.passed, *self._units.handed]):
             if plan.phase(vector) == number:
                 yield _Sink(vector)
-        if plan.phase(plan.graph.output) == number:
+        if plan.last_phase == number:
             yield _Sink(plan.graph.output, output=True)
 
     def _value(self, node: Node) -> Value:
-        """The one value a unit that a sink's node is."""
+        """The one value of each unit that a sink's node is."""
         (value,) = self._draft.plan.values(node)
         return value
 
@@ -502,21 +520,22 @@ class _Layer:
             return counters[cycle]
 
         for sink, value in sinks:
+            width = (sink.state or sink.node).format.signed_width
             if sink.output:
                 module.add(
                     f"assign y_valid = {post.token(post.depth)};",
-                    f"assign y_data = {post.read(value, post.depth)};",
+                    f"assign y_data = {post.read(value, post.depth, width)};",
                     "assign y_first = first_step;",
                     f"assign y_last = {self._draft.inputs[0].name}_is_last;",
                 )
                 continue
             cycle = post.written_at(value)
             target = sink.state or sink.node
-            for feed in self._columns.written.get(target, []):
+            for feed in self._vectors.written.get(target, []):
                 module.add(
                     f"assign {feed}_we = {post.token(cycle)};",
                     f"assign {feed}_write_index = {counter(cycle)}_index;",
-                    f"assign {feed}_d = {post.read(value, cycle)};",
+                    f"assign {feed}_d = {post.read(value, cycle, width)};",
                 )
             self._units.write(target, post, value, cycle)
         for value in crossing:

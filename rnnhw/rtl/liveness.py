@@ -90,7 +90,7 @@ def _add(instance: Instance, port: str, result: int) -> int:
 def _cast(instance: Instance, port: str, result: int) -> int:
     drop = max(instance["DROP"], 0)
     truncates, half_up = 0, 2
-    if instance["FOLDED"] or instance["ROUNDING"] == truncates:
+    if instance.parameters.get("FOLDED") or instance["ROUNDING"] == truncates:
         return drop
     return max(drop - 1, 0) if instance["ROUNDING"] == half_up else 0
 
@@ -104,7 +104,11 @@ def _select(instance: Instance, port: str, result: int) -> int:
 _NEEDS: Mapping[str, Callable[[Instance, str, int], int]] = {
     "rnnhw_add": _add,
     "rnnhw_cast": _cast,
+    "rnnhw_cast_word": _cast,
+    "rnnhw_bias_word": lambda instance, port, result: result,
     "rnnhw_register": lambda instance, port, result: result,
+    "rnnhw_resize_word": lambda instance, port, result: max(result - instance["SHIFT"], 0),
     "rnnhw_select": _select,
+    "rnnhw_unit_ram": lambda instance, port, result: result if port == "d" else 0,
 }
 """The lowest bit of an operand that a module reads for the bits of its result from one on."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from rnnhw.rtl.choices import chosen_bits, operands_of
 from rnnhw.rtl.mapping import lut_ram_cells
+from rnnhw.rtl.merging import distinct
 from rnnhw.rtl.parts import memories
 from rnnhw.rtl.registers import Context, table
 from rnnhw.rtl.text import Instance, Module
 
-__all__ = ["KINDS", "lut_amounts"]
+__all__ = ["AMOUNTS", "KINDS", "lut_amounts"]
 
 Amounts = Iterator[tuple[str, float]]
 
@@ -39,6 +41,7 @@ KINDS = {
     "bias": "bits of accumulators that a bias is added to",
     "head": "bits of accumulators without biases",
     "first value": "bits of states chosen at the first step",
+    "first word": "bits of words of states chosen at the first step",
     "collision": "bits of memories read while they are written",
     "register memory": "bits of memories made of registers",
     "LUT RAM": "cells of 16 x 4",
@@ -57,6 +60,19 @@ KINDS = {
     "gate": "registers of one gate among several",
     "ring": "bits of addresses of a window over time",
     "total": "bits of sums over time",
+    "steps": "bits of the number of steps",
+    "passes": "sequencers of passes over vectors",
+    "pass": "passes over vectors",
+    "buffer": "bits of addresses of a transform's buffers",
+    "word": "bits of words chosen in front of a transform's memory",
+    "word choice": "bits of words that are kept, and of weights and results of passes chosen",
+    "pair feed": "feeds of pairs",
+    "pair choice": "bits of operands chosen of pairs",
+    "phase choice": "such bits of pairs of several feeds",
+    "neuron choice": "bits of operands of neurons chosen of pairs of words",
+    "pair sum": "bits of sums or differences of pairs",
+    "element": "bits of a word that an element is chosen of",
+    "bias word": "bits of words that biases are added to",
 }
 """What each kind counts."""
 
@@ -64,26 +80,33 @@ KINDS = {
 def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
     """How much of each kind a layer has; None if it has a module that is not known here."""
     found: dict[str, float] = {"layer": 1}
-    feeds = [i for i in module.instances if i.module in _FEEDS]
-    for instance in module.instances:
-        rule = _AMOUNTS.get(instance.module)
+    instances, _ = distinct(module)
+    for instance in instances:
+        rule = AMOUNTS.get(instance.module)
         if rule is None:
             return None
         for kind, amount in rule(instance, context):
             found[kind] = found.get(kind, 0) + amount
+    # The address of a unit's memory, read one ahead, has more levels than such a choice, and so
+    # has the control of several phases.
+    compact = any(
+        i.module in _BY_UNIT or (i.module == "rnnhw_control" and i["PHASES"] > 1) for i in instances
+    )
     found["block choice"] = sum(
-        width * context.mapping.choice(context.layout(depth, width)[1])
+        width * context.mapping.choice(context.layout(depth, width)[1], compact=compact)
         for depth, width, rom in memories(module)
         if rom or context.where(depth, width) == "block RAM"
     )
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
-    if lanes is not None and len(feeds) > 1:
-        bits = lanes["OPERAND_WIDTH"] * context.operands * (len(feeds) - 1)
-        found["operand choice"] = bits
+    if lanes is not None:
+        choices = sum(len(each) - 1 for each in operands_of(module).values())
+        bits = lanes["OPERAND_WIDTH"] * choices
+        found["operand choice"] = found.get("operand choice", 0) + bits
+    found["word choice"] = found.get("word choice", 0) + chosen_bits(module)
     return found
 
 
-_FEEDS = ("rnnhw_broadcast", "rnnhw_block", "rnnhw_window")
+_BY_UNIT = ("rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input", "rnnhw_unit_index")
 
 
 def _none(i: Instance, context: Context) -> Amounts:
@@ -124,6 +147,20 @@ def _window(i: Instance, context: Context) -> Amounts:
         yield "outside", i["WIDTH"]
 
 
+def _stride(i: Instance, context: Context) -> Amounts:
+    yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1)
+    yield "base", i["WORD_BITS"]
+    if i["UNITS"] > i["ELEMENTS"]:
+        yield from _counter("address", i["WORD_BITS"])
+    if i["GROUPS"] > 1:
+        yield from _counter("counter", i["GROUP_BITS"])
+    if i["OFFSETS"]:
+        yield from _counter("counter", i["OFFSET_BITS"])
+        # Each of its bits turns the word, as a choice of two for what is left of it behind.
+        left = (min(i["ELEMENTS"], i["SPAN"] << bit) for bit in range(i["OFFSET_BITS"]))
+        yield "operand choice", sum(left) * i["WIDTH"]
+
+
 def _window_input(i: Instance, context: Context) -> Amounts:
     yield "ring", 3 * i["ADDRESS_BITS"] + i["FILL_BITS"]
 
@@ -159,7 +196,8 @@ def _snapshot(i: Instance, context: Context) -> Amounts:
     yield "row", (i["LANES"] - 1) * (i["WIDTH"] - unread)
     if i["BIAS"]:
         yield "bias", i["WIDTH"] - max(unread, i["BIAS_SHIFT"])
-        yield from _counter("address", i["ADDRESS_BITS"])
+        if i["BIAS"] == 1:
+            yield from _counter("address", i["ADDRESS_BITS"])
     else:
         yield "head", i["WIDTH"] - low
 
@@ -172,8 +210,6 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
         case "LUT RAM":
             yield "LUT RAM", lut_ram_cells(depth, width)
             yield "LUT RAM choice", width * (-(-depth // 16) - 1)
-            if rewritten:
-                yield "collision", width
         case _ if rewritten:
             yield "collision", width
 
@@ -181,6 +217,19 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
 def _vector(i: Instance, context: Context) -> Amounts:
     yield from _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
     yield "first value", i["WIDTH"] if i.parameters.get("FIRST_VALUE") else 0
+
+
+def _row(i: Instance, context: Context) -> Amounts:
+    width = i["ELEMENTS"] * i["WIDTH"]
+    yield from _counter("counter", i["WORD_BITS"])
+    if i["ELEMENTS"] > 1:
+        yield from _counter("counter", i["ELEMENT_BITS"])
+    yield from _held(i["BANKS"] << i["WORD_BITS"], width, context)
+    yield "first value", width if i.parameters.get("FIRST_VALUE") else 0
+
+
+def _unit_index(i: Instance, context: Context) -> Amounts:
+    yield from _counter("address", i["INDEX_BITS"])
 
 
 def _ring(i: Instance, context: Context) -> Amounts:
@@ -209,10 +258,75 @@ def _index_bits(i: Instance) -> int:
     return max((i["UNITS"] - 1).bit_length(), 1)
 
 
+# --- transforms ----------------------------------------------------------------------------------
+def _passes(i: Instance, context: Context) -> Amounts:
+    yield from _counter("counter", i["CYCLE_BITS"])
+    yield "passes", 1
+    yield "pass", i["PASSES"]
+
+
+def _transform(i: Instance, context: Context) -> Amounts:
+    width = i["ELEMENTS"] * i["WIDTH"]
+    yield "buffer", 2 * (i["WORD_BITS"] + 1)
+    yield "word", width
+    yield "first word", width if i["FIRST_VALUE"] else 0
+    yield from _held(2 << i["WORD_BITS"], width, context, rewritten=True)
+
+
+def _words(i: Instance, context: Context) -> Amounts:
+    width = i["ELEMENTS"] * i["WIDTH"]
+    yield "first word", width if i["FIRST_VALUE"] else 0
+    if i["BANKS"] == 2:
+        yield from _held(2 << i["WORD_BITS"], width, context)
+    else:
+        yield from _held(1 << i["WORD_BITS"], width, context, rewritten=True)
+
+
+def _pairs(i: Instance, context: Context) -> Amounts:
+    width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
+    yield "pair feed", 1
+    yield "base", i["WORD_BITS"] + i["ELEMENT_BITS"]
+    yield "word choice", i["HELD"] * i["ELEMENTS"] * width
+    if context.pairs > 1:
+        yield "phase choice", i["SPAN"] * width
+    else:
+        yield "pair choice", i["SPAN"] * width
+    if i["OFFSETS"]:
+        yield "element", i["SPAN"] * 2 * width * i["ELEMENT_BITS"]
+
+
+def _neurons(i: Instance, context: Context) -> Amounts:
+    yield "neuron choice", i["ELEMENTS"] * i["WIDTH"]
+
+
+def _sums(i: Instance, context: Context) -> Amounts:
+    yield "pair sum", i["ELEMENTS"] * (i["WIDTH"] + 1)
+
+
+def _cast_word(i: Instance, context: Context) -> Amounts:
+    for kind, amount in _cast(i, context):
+        yield kind, i["ELEMENTS"] * amount
+
+
+def _bias_word(i: Instance, context: Context) -> Amounts:
+    yield "plain counter", i["ADDRESS_BITS"]
+    width = min(context.widest.get(i.ports["y"], i["WIDTH"]), i["WIDTH"])
+    yield "bias word", i["ELEMENTS"] * width
+
+
+def _element(i: Instance, context: Context) -> Amounts:
+    yield "element", (i["ELEMENTS"] - 1) * i["WIDTH"]
+
+
+def _steps(i: Instance, context: Context) -> Amounts:
+    yield from _counter("counter", i["INDEX_BITS"])
+    yield "steps", i["WIDTH"]
+
+
 # --- operations ----------------------------------------------------------------------------------
 def _cast(i: Instance, context: Context) -> Amounts:
     right = max(i["DROP"], 0)
-    rounds = int(right > 0 and i["ROUNDING"] != 0 and not i["FOLDED"])
+    rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right + max(-i["DROP"], 0)
     if rounds:
         yield "rounding", whole
@@ -253,25 +367,40 @@ def _plain(kind: str, parameter: str) -> Callable[[Instance, Context], Amounts]:
     return amounts
 
 
-_AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
+AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
     "rnnhw_control": _control,
     "rnnhw_input": _index,
     "rnnhw_window_input": _window_input,
     "rnnhw_broadcast": _broadcast,
     "rnnhw_block": _block,
     "rnnhw_window": _window,
+    "rnnhw_stride": _stride,
     "rnnhw_weights": _plain("plain counter", "ADDRESS_BITS"),
     "rnnhw_lanes": _lanes,
     "rnnhw_drain": _drain,
     "rnnhw_snapshot": _snapshot,
     "rnnhw_vector": _vector,
+    "rnnhw_row": _row,
     "rnnhw_ring": _ring,
+    "rnnhw_rom": _none,
+    "rnnhw_unit_index": _unit_index,
     "rnnhw_unit_ram": _unit_ram,
     "rnnhw_unit_rom": _unit_rom,
     "rnnhw_unit_input": _unit_input,
     "rnnhw_result": _index,
     "rnnhw_total": _total,
-    "rnnhw_steps": _index,
+    "rnnhw_steps": _steps,
+    "rnnhw_passes": _passes,
+    "rnnhw_transform": _transform,
+    "rnnhw_words": _words,
+    "rnnhw_pairs": _pairs,
+    "rnnhw_neurons": _neurons,
+    "rnnhw_sums": _sums,
+    "rnnhw_resize_word": _none,
+    "rnnhw_cast_word": _cast_word,
+    "rnnhw_bias_word": _bias_word,
+    "rnnhw_delay_word": _none,
+    "rnnhw_element": _element,
     "rnnhw_add": _add,
     "rnnhw_select": _plain("selection", "WIDTH"),
     "rnnhw_clamp": _plain("comparator", "A_WIDTH"),

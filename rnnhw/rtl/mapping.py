@@ -25,7 +25,9 @@ class Mapping:
     it is written up to so much more as ``rewritten_bits`` a bit of its width or
     ``rewritten_cells`` say. ``collision_registers`` tells that such a block RAM needs registers.
 
-    ``choices`` are the LUTs that choose a bit out of 1, 2, ... block RAMs.
+    ``choices`` are the LUTs that choose a bit out of 1, 2, ... block RAMs. Logic is mapped for as
+    few levels as the deepest path has, then for few LUTs: where other paths are deeper than this
+    choice, it takes its ``compact_choices``.
     """
 
     name: str
@@ -40,11 +42,16 @@ class Mapping:
     rewritten_cells: int = 0
     collision_registers: bool = False
     choices: tuple[float, ...] = ()
+    compact_choices: tuple[float, ...] = ()
 
     # --- multipliers -----------------------------------------------------------------------------
     def pieces(self, a: int, b: int) -> list[tuple[int, int]]:
         """The products of pieces of two signed operands: their widths, the smaller first."""
         return [tuple(sorted((x, y))) for x in self._cut(a) for y in self._cut(b)]  # type: ignore[misc]
+
+    def spans(self, bits: int) -> list[range]:
+        """The bits of an operand that each of its pieces has."""
+        return [range(k, min(k + self.port, bits)) for k in range(0, max(bits - 1, 1), self.port)]
 
     def _cut(self, bits: int) -> list[int]:
         whole, rest = divmod(bits - 1, self.port)
@@ -62,13 +69,14 @@ class Mapping:
         """The pieces that are no blocks."""
         return [piece for piece in self.pieces(a, b) if not self.is_block(piece)]
 
-    def choice(self, pieces: int) -> float:
-        """LUTs that choose one bit of ``pieces``."""
-        most = len(self.choices)
+    def choice(self, pieces: int, *, compact: bool = False) -> float:
+        """LUTs that choose one bit of ``pieces``; ``compact`` where other paths are deeper."""
+        choices = self.compact_choices if compact and self.compact_choices else self.choices
+        most = len(choices)
         if pieces <= most:
-            return self.choices[pieces - 1]
+            return choices[pieces - 1]
         groups = -(-pieces // most)
-        return groups * self.choices[-1] + self.choice(groups)
+        return groups * choices[-1] + self.choice(groups, compact=compact)
 
     # --- memories --------------------------------------------------------------------------------
     def layout(self, profile: Fpga, depth: int, width: int) -> tuple[int, int]:
@@ -111,7 +119,7 @@ MAPPINGS: dict[str, Mapping] = {
     ),
     "ecp5": Mapping(
         "ecp5", port=18, least_bits=4, block_cost=128, lut_ram_cells=20, rewritten_cells=8,
-        choices=(0, 1, 2, 3, 4, 4.5, 5, 5),
+        choices=(0, 1, 2, 4, 5, 5, 5, 5), compact_choices=(0, 1, 2, 2, 3, 4, 5, 5),
     ),
 }  # fmt: skip
 """The rules by the family's name."""

@@ -19,7 +19,7 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
     match i.module:
         case "rnnhw_weights":
             yield i["DEPTH"], i["WIDTH"], True
-        case "rnnhw_drain" | "rnnhw_snapshot" if i["BIAS"]:
+        case "rnnhw_drain" | "rnnhw_snapshot" if i["BIAS"] == 1:
             yield i["DEPTH"], i["BIAS_WIDTH"], True
         case "rnnhw_lookup":
             yield i["TABLES"] << i["ADDRESS_WIDTH"], i["WIDTH"], True
@@ -29,12 +29,16 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
             yield i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["UNITS"], i["WIDTH"], True
-        case "rnnhw_words":
+        case "rnnhw_rom":
+            yield i["DEPTH"], i["WIDTH"], True
+        case "rnnhw_words" | "rnnhw_row":
             yield i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
         case "rnnhw_transform":
             yield 2 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
+            for _ in range(1, i["READERS"]):
+                yield 1 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], False
             if i.parameters.get("FIRST_VALUE") == 2:
                 yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], True
         case "rnnhw_bias_word":
@@ -43,6 +47,8 @@ def _memories(i: Instance) -> Iterator[tuple[int, int, bool]]:
             yield 2 << i["INDEX_BITS"], i["WIDTH"], False
         case "rnnhw_unit_ram":
             yield 1 << max((i["UNITS"] - 1).bit_length(), 1), i["WIDTH"], False
+        case "rnnhw_ring_words":
+            yield i["WORDS"], i["ELEMENTS"] * i["WIDTH"], False
         case "rnnhw_ring":
             yield i["DEPTH"], i["WIDTH"], False
         case "rnnhw_total" if i["UNITS"] > 1:

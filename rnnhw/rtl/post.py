@@ -133,9 +133,21 @@ class PostProcessor:
         self._last_token = max(self._last_token, cycle)
         return f"{self._token}[{cycle}]"
 
-    def read(self, value: Value, cycle: int) -> str:
-        """The net that holds ``value`` in ``cycle``; written on first use."""
-        return self._copy(self._net(value), cycle)
+    def read(self, value: Value, cycle: int, width: int) -> str:
+        """The net that holds ``value`` in ``cycle``, in ``width`` bits; written on first use."""
+        net = self._net(value)
+        name = self._copy(net, cycle)
+        if net.width == width:
+            return name
+        if net.constant:
+            name = self._module.wire(f"{self._prefix}constant", net.width, name)
+        held = self._module.wire(f"{name}_of{width}", width)
+        if net.width > width:
+            self._module.add(f"assign {held} = {_low(name, width, net.width)};")
+        else:
+            extended = f"{{{width - net.width}{{{name}[{net.width - 1}]}}}}"
+            self._module.add(f"assign {held} = {{{extended}, {name}}};")
+        return held
 
     def finish(self) -> None:
         """Write the tokens that were used."""
@@ -194,7 +206,9 @@ class PostProcessor:
         node, plan = value.node, self._plan
         if isinstance(node, Rows):
             return node.phase < self._phase
-        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Matvec):
+        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
+            return True
+        if plan.in_feed(node):
             return True
         return plan.formed(node) and plan.phase(node) < self._phase
 

@@ -157,11 +157,16 @@ def _core(emission: Emission, generated: dict[str, str], bench: bool) -> str:
     lines += _fileset("rtl", sources(emission), images)
     if bench:
         lines += _fileset("bench", [f"{top}.v"], bench_images)
-    lines += ["targets:", "  default:", "    filesets: [rtl]", f"    toplevel: {name}"]
+    lines += [
+        "targets:", "  default:", "    filesets: [rtl]", f"    toplevel: {name}",
+        "  lint:", "    flow: lint",
+        "    flow_options: {tool: verilator, verilator_options: [-Wall]}",
+        "    filesets: [rtl]", f"    toplevel: {name}",
+    ]  # fmt: skip
     if bench:
         lines += [
-            "  sim:", "    default_tool: icarus", "    filesets: [rtl, bench]",
-            f"    toplevel: {top}",
+            "  sim:", "    flow: sim", "    flow_options: {tool: icarus}",
+            "    filesets: [rtl, bench]", f"    toplevel: {top}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
+from rnnhw.dataflow import Input
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, LayerMachine
 from rnnhw.machine.memory import MemoryKind, address_bits
@@ -47,6 +48,11 @@ class Calibration:
     ff_mean_error: float
     unseen: list[str]
     luts: dict[str, float]
+
+    @property
+    def release(self) -> str:
+        """``0.23`` of ``yosys 0.23, synth_ecp5``."""
+        return self.tool.partition(",")[0].split()[-1]
 
 
 @dataclass(frozen=True)
@@ -117,9 +123,19 @@ def _outline(layer: LayerMachine) -> Module | None:
         return _total(layer)
     try:
         windows = {at: InputWindow(steps, last=False) for at, steps in layer.windows.items()}
-        return outline_layer(layer.graph, layer.lanes, windows)
+        module = outline_layer(layer.graph, layer.lanes, windows)
     except DesignError:
         return None
+    inputs = {n.position: n for n in layer.graph.nodes if isinstance(n, Input)}
+    for at, units in layer.counted.items():
+        _count_steps(module, units, inputs[at].format.signed_width)
+    return module
+
+
+def _count_steps(module: Module, units: int, width: int) -> None:
+    """The count of a sequence's steps that is an input, as the top module instantiates it."""
+    parameters = {"UNITS": units, "WIDTH": width, "INDEX_BITS": address_bits(units)}
+    module.instance("rnnhw_steps", "steps", parameters, {})
 
 
 def _total(layer: LayerMachine) -> Module:

@@ -121,6 +121,11 @@ class Tool:
     command: str
     version: str
 
+    @property
+    def release(self) -> str:
+        """``0.23`` of ``yosys 0.23``."""
+        return self.version.split()[-1]
+
     def run(self, arguments: Sequence[str], directory: Path) -> str:
         """Run it in ``directory``; what it printed.
 

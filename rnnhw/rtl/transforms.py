@@ -1,8 +1,8 @@
 """Passes over vectors in front of the columns: Walsh-Hadamard transforms and butterfly stages.
 
 A chain of transforms (:mod:`rnnhw.machine.chains`) has two buffers of words and what is between
-reading a pair of words and writing what is made of it: adders of its own, or, for stages with
-weights, the lanes, the biases, and the casts. One sequencer runs through the passes of all chains.
+reading a pair of words and writing what is made of it: adders of its own, for stages with weights
+the lanes and the biases, and the casts. One sequencer runs through the passes of all chains.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class _Word:
 
 
 class Transforms:
-    """Writes the chains of a layer, and gives their results to who reads them."""
+    """Writes the chains of a layer, and gives their results to who reads them.
+
+    ``read_by_unit`` are the nets of results unit by unit, of which not all bits need be read.
+    """
 
     def __init__(self, draft: Draft, columns: Columns) -> None:
         self._draft = draft
@@ -52,6 +55,9 @@ class Transforms:
         self._chains = chains_of(draft.plan)
         self._shapes = {t.node: t for phase in draft.phases for t in phase.transforms}
         self._delayed = 0
+        self._run_delayed = 0
+        self.read_by_unit: list[str] = []
+        self._readers: list[list[tuple[str, str]]] = [[] for _ in self._chains]
         self._passes: list[_Pass] = []
         self._periods: list[int] = []
         self._lasts: list[int] = []
@@ -64,7 +70,8 @@ class Transforms:
                 for stage in range(transform.stages):
                     final = stage == transform.stages - 1
                     self._passes.append(_Pass(number, transform, final, position))
-                    self._periods.append(transform.stage_cycles)
+                    cycles = transform.last_cycles if final else transform.stage_cycles
+                    self._periods.append(cycles)
                     self._lasts.append(0)
             if phase.transforms:
                 self._periods[-1] += phase.settling_cycles
@@ -81,9 +88,9 @@ class Transforms:
             return []
         self._sequencer()
         for number in range(len(self._chains)):
-            self._buffers(number)
+            self._control(number)
         for number, chain in enumerate(self._chains):
-            if not chain.weighted:
+            if len(chain.weighted) < len(chain.transforms):
                 self._adders(number)
         return [self._neurons(number) for number in self._weighted]
 
@@ -97,12 +104,19 @@ class Transforms:
         if not self._chains:
             return
         module = self._draft.module
-        if self._weighted:
-            self._stage_sums()
+        self._make()
+        for number in range(len(self._chains)):
+            self._given(number)
+        for number in range(len(self._chains)):
+            self._buffers(number)
         for k in range(1, self._delayed + 1):
             before = f"pass_{k - 1}" if k > 1 else "pass"
             module.declarations.append(f"reg [{self._pass_bits - 1}:0] pass_{k};")
             module.add(f"always @(posedge clk) pass_{k} <= {before};")
+        for k in range(1, self._run_delayed + 1):
+            before = f"passing_{k - 1}" if k > 1 else "passing"
+            module.declarations.append(f"reg passing_{k};")
+            module.add(f"always @(posedge clk) passing_{k} <= {before};")
 
     # --- passes ----------------------------------------------------------------------------------
     @property
@@ -152,13 +166,24 @@ class Transforms:
         net = f"pass_{ago}" if ago else "pass"
         return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in which) + ")"
 
+    def _at_work(self, which: Sequence[int], ago: int) -> str:
+        """A condition that one of some passes was at work ``ago`` cycles before: while none is,
+        the net of the pass names the next one."""
+        self._run_delayed = max(self._run_delayed, ago)
+        return f"passing_{ago} & {self._in_pass(which, ago)}"
+
     def _by_pass(self, choices: Sequence[tuple[list[int], str]], ago: int) -> str:
         """What was meant by the pass of ``ago`` cycles before."""
         *others, (_, last) = choices
         return "".join(f"{self._in_pass(k, ago)} ? {net} : " for k, net in others) + last
 
-    def _own(self, number: int) -> list[int]:
-        return [k for k, each in enumerate(self._passes) if each.chain == number]
+    def _own(self, number: int, *, weighted: bool | None = None) -> list[int]:
+        """The passes of a chain: all, those with weights, or the others."""
+        return [
+            k
+            for k, each in enumerate(self._passes)
+            if each.chain == number and weighted in (None, each.transform.weighted)
+        ]
 
     # --- buffers ---------------------------------------------------------------------------------
     def _shape(self, number: int) -> Transform:
@@ -173,7 +198,8 @@ class Transforms:
             "ELEMENT_BITS": (shape.width - 1).bit_length(),
         }
 
-    def _buffers(self, number: int) -> None:
+    def _control(self, number: int) -> None:
+        """The nets of the buffers, and when they are at work."""
         module, chain, shape = self._draft.module, self._chains[number], self._shape(number)
         own, name, width = self._own(number), f"transform{number}", chain.element_bits
         vector = chain.origin
@@ -182,28 +208,51 @@ class Transforms:
         module.wire(f"{name}_active", 0, active, signed=False)
         turns = f"{name}_active & ~{self._in_pass(own[:1])} & (pass_cycle == 0)"
         module.wire(f"{name}_turns", 0, turns, signed=False)
-        first = f"{name}_active & first_step & {self._in_pass(own[:1])}"
+        step = "" if chain.elsewhere else " & first_step"
+        first = f"{name}_active{step} & {self._in_pass(own[:1])}"
         module.wire(f"{name}_first", 0, first, signed=False)
-        bits, given = address_bits(vector.units), vector.format.signed_width
-        module.declare(f"{name}_we")
-        module.declare(f"{name}_write_index", bits)
-        module.declare(f"{name}_d", given, signed=True)
-        module.declare(f"{name}_word", self._bits(number)["WORD_BITS"])
+        if chain.weighted:
+            neurons = f"{name}_active & {self._in_pass(self._own(number, weighted=True))}"
+            module.wire(f"{name}_weighs", 0, neurons, signed=False)
+        bits = self._bits(number)["WORD_BITS"]
+        module.declare(f"{name}_next", bits)
         module.declare(f"{name}_q", shape.width * width)
         module.declare(f"{name}_result", shape.width * width)
-        self._columns.written.setdefault(vector, []).append(name)
+        if not chain.elsewhere:
+            self._columns.written.setdefault(vector, []).append(name)
+            module.declare(f"{name}_we")
+            module.declare(f"{name}_write_index", address_bits(vector.units))
+            module.declare(f"{name}_d", vector.format.signed_width, signed=True)
+
+    def _buffers(self, number: int) -> None:
+        module, chain, shape = self._draft.module, self._chains[number], self._shape(number)
+        name, width, readers = f"transform{number}", chain.element_bits, self._readers[number]
+        vector, bits = chain.origin, self._bits(number)
+        given = vector.format.signed_width
+        kinds = {each.weighted: each for each in map(self._shapes.__getitem__, chain.transforms)}
+        slowest = kinds.get(True, shape)
+        index = bits["WORD_BITS"] + bits["ELEMENT_BITS"]
+        written = {"we": "1'b0", "write_index": f"{index}'b0", "d": f"{width}'b0"}
+        if not chain.elsewhere:
+            written = {
+                "we": f"{name}_we",
+                "write_index": f"{name}_write_index",
+                "d": aligned(f"{name}_d", given, 0, 0, width),
+            }
         module.instance(
             "rnnhw_transform",
             f"{name}_buffers",
             {
                 "WORDS": shape.words,
-                **self._bits(number),
+                **bits,
                 "WIDTH": width,
                 "CYCLE_BITS": self._cycle_bits,
                 "SPACING": 4 if chain.weighted else 2,
-                "LATENCY": shape.latency,
+                "LATENCY": slowest.latency,
                 "SECOND": 2 if chain.weighted else 1,
-                **self._first_value(vector, shape.width, width),
+                "SUMS": kinds[False].latency if chain.mixed else 0,
+                "READERS": len(readers),
+                **self._first_value(chain, shape.width, width),
             },
             {
                 "clk": "clk",
@@ -211,20 +260,53 @@ class Transforms:
                 "active": f"{name}_active",
                 "turns": f"{name}_turns",
                 "first": f"{name}_first",
+                "neurons": f"{name}_weighs" if chain.mixed else "1'b0",
                 "cycle": "pass_cycle",
                 "result": f"{name}_result",
-                "we": f"{name}_we",
-                "write_index": f"{name}_write_index",
-                "d": aligned(f"{name}_d", given, 0, 0, width),
-                "word": f"{name}_word",
-                "q": f"{name}_q",
+                **written,
+                "word": _joined([word for word, _ in readers]),
+                "next": f"{name}_next",
+                "given": f"{name}_given" if chain.elsewhere else f"{shape.width * width}'b0",
+                "q": _joined([q for _, q in readers]),
             },
         )
 
-    def _first_value(self, vector: Node, elements: int, width: int) -> dict[str, int | str]:
-        if not isinstance(vector, State):
+    def _first_value(self, chain: Chain, elements: int, width: int) -> dict[str, int | str]:
+        if chain.elsewhere:
+            return {"FIRST_VALUE": 3}
+        if not isinstance(chain.origin, State):
             return {"FIRST_VALUE": 0}
-        return self._draft.first_words(vector, elements, width)
+        return self._draft.first_words(chain.origin, elements, width)
+
+    def _given(self, number: int) -> None:
+        """The words of a vector that lies elsewhere, as the first pass reads them."""
+        chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
+        if not chain.elsewhere:
+            return
+        module, vector = self._draft.module, chain.origin
+        if chain.made:
+            source = self._of_vector(vector)
+            net = self._reader(source, f"{name}_next")
+            words = _Word(net, shape.width, self._chains[source].element_bits)
+        else:
+            net = self._columns.words(f"{name}_arrival", vector, self._bits(number), f"{name}_next")
+            words = _Word(net, shape.width, vector.format.width)
+        unsigned = not chain.made and not vector.format.signed
+        width = shape.width * chain.element_bits
+        given = self._resized(f"{name}_words", words, chain.element_bits, unsigned=unsigned)
+        module.wire(f"{name}_given", width, given.net, signed=False)
+
+    def _reader(self, number: int, word: str) -> str:
+        """The net with the ``word`` of a chain's result, one cycle later; each has its own port."""
+        name, readers = f"transform{number}", self._readers[number]
+        q = f"{name}_q"
+        if readers:
+            q = self._draft.module.declare(
+                f"{name}_q{len(readers)}",
+                self._shape(number).width * self._chains[number].element_bits,
+            )
+        readers.append((word, q))
+        return q
 
     def _adders(self, number: int) -> None:
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
@@ -236,38 +318,49 @@ class Transforms:
             {"ELEMENTS": shape.width, "WIDTH": width},
             {"clk": "clk", "second": "pass_cycle[0]", "q": f"{name}_q", "y": f"{name}_sums"},
         )
-        sums = _Word(f"{name}_sums", shape.width, width + 1)
-        self._results(number, lambda _: sums)
 
     # --- from sums to what is written ------------------------------------------------------------
     def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
         """Cast the sums of every pass of a chain, and choose among them as they are written."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
-        tail = shape.tail - (chain.started and chain.weighted)
-        paths: dict[tuple[object, ...], tuple[list[int], str]] = {}
+        paths: dict[tuple[object, ...], tuple[int, list[int], str]] = {}
         for k in self._own(number):
             each = self._passes[k]
-            node = each.transform.node
+            node, latency = each.transform.node, each.transform.latency
             casts = chain.casts[each.position] if each.final else ()
-            format = node.format if casts or chain.weighted else None
-            key = sums(node), format, *(cast.format for cast in casts)
+            format = node.format if casts or each.transform.weighted else None
+            key = latency, sums(node), format, *(cast.format for cast in casts)
             if key not in paths:
-                net = self._path(f"{name}_path{len(paths)}", sums(node), node.format, casts, chain)
-                left = tail - sum(cast_latency(cast, folded=False) for cast in casts)
-                paths[key] = [], self._later(net, shape.width * chain.element_bits, left)
-            paths[key][0].append(k)
-        chosen = self._by_pass(list(paths.values()), shape.latency)
+                net = self._path(f"{name}_path{len(paths)}", sums(node), node, casts, chain)
+                left = each.transform.tail - (chain.started and each.transform.weighted)
+                left -= sum(cast_latency(cast, folded=False) for cast in casts)
+                paths[key] = latency, [], self._later(net, shape.width * chain.element_bits, left)
+            paths[key][1].append(k)
+        # Where a pass writes behind a short way, one of before has nothing left on a long one.
+        *others, (_, _, last) = sorted(paths.values(), key=lambda path: path[0])
+        chosen = "".join(
+            f"{self._at_work(k, ago) if chain.mixed else self._in_pass(k, ago)} ? {net} : "
+            for ago, k, net in others
+        )
+        chosen += last
         self._draft.module.add(f"assign {name}_result = {chosen};")
 
-    def _path(self, name: str, sums: _Word, format: Q, casts: Sequence[Cast], chain: Chain) -> str:
+    def _path(
+        self, name: str, sums: _Word, node: Matvec, casts: Sequence[Cast], chain: Chain
+    ) -> str:
         word = sums
-        if casts or chain.weighted:
-            word = self._resized(f"{name}_sums", word, format.signed_width)
+        if casts or node.weights is not None:
+            unsigned = not node.format.signed
+            if unsigned:
+                word = self._resized(f"{name}_bits", word, node.format.width)
+            word = self._resized(f"{name}_sums", word, node.format.signed_width, unsigned=unsigned)
         for index, cast in enumerate(casts):
             word = self._cast(f"{name}_cast{index}", word, cast)
         return self._resized(name, word, chain.element_bits).net
 
-    def _resized(self, name: str, word: _Word, width: int, shift: int = 0) -> _Word:
+    def _resized(
+        self, name: str, word: _Word, width: int, shift: int = 0, *, unsigned: bool = False
+    ) -> _Word:
         if word.width == width and not shift:
             return word
         module = self._draft.module
@@ -275,7 +368,13 @@ class Transforms:
         module.instance(
             "rnnhw_resize_word",
             f"{name}_resize",
-            {"ELEMENTS": word.elements, "A_WIDTH": word.width, "SHIFT": shift, "WIDTH": width},
+            {
+                "ELEMENTS": word.elements,
+                "A_WIDTH": word.width,
+                "SHIFT": shift,
+                "UNSIGNED": int(unsigned),
+                "WIDTH": width,
+            },
             {"a": word.net, "y": name},
         )
         return _Word(name, word.elements, width)
@@ -337,7 +436,7 @@ class Transforms:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "active": f"{name}_active",
+                "active": f"{name}_weighs",
                 "cycle": "pass_cycle",
                 "q": f"{name}_q",
                 "issue": f"{name}_issue",
@@ -346,10 +445,11 @@ class Transforms:
                 "operands": f"{name}_window",
             },
         )
-        operand = self._columns.operand_width
-        lanes = [
-            aligned(f"{name}_window", width, k * width, 0, operand) for k in range(shape.width)
-        ]
+        operand, own = self._columns.operand_width, chain.operand_bits
+        word = self._resized(
+            f"{name}_operand_window", _Word(f"{name}_window", shape.width, width), own
+        )
+        lanes = [aligned(word.net, own, k * own, 0, operand) for k in range(shape.width)]
         idle = [f"{operand}'b0"] * (self._draft.lanes - shape.width)
         return Column(f"{name}_issue", (*lanes, *idle))
 
@@ -384,20 +484,26 @@ class Transforms:
         """The net with a word's elements of ``width`` bits extended ``to`` others."""
         return self._resized(name, _Word(net, elements, width), to).net
 
-    def _stage_sums(self) -> None:
-        module, elements = self._draft.module, self.elements
-        width = self._draft.accumulator_width
-        module.comment("what stages make of the lanes' sums")
-        found = _Word("stage_sums", elements, width)
-        module.wire(found.net, elements * width, f"sums[{elements * width - 1}:0]", signed=False)
-        biased = found
-        if any(self._chains[number].started for number in self._weighted):
-            biased = self._biased(found)
-        for number in self._weighted:
-            own, width_here = self._chains[number].started, self._shape(number).width
+    def _make(self) -> None:
+        """What is written of the sums of all passes."""
+        biased = found = _Word("stage_sums", 0, self._draft.accumulator_width)
+        if self._weighted:
+            found = _Word(found.net, self.elements, found.width)
+            self._draft.module.comment("what stages make of the lanes' sums")
+            bits = found.elements * found.width
+            self._draft.module.wire(found.net, bits, f"sums[{bits - 1}:0]", signed=False)
+            if any(self._chains[number].started for number in self._weighted):
+                biased = self._biased(found)
+        for number, chain in enumerate(self._chains):
+            name, here = f"transform{number}", self._shape(number).width
+            own = _Word(f"{name}_sums", here, chain.element_bits + 1)
 
-            def sums(node: Matvec, own: bool = own, here: int = width_here) -> _Word:
-                if own:
+            def sums(
+                node: Matvec, own: _Word = own, here: int = here, chain: Chain = chain
+            ) -> _Word:
+                if node.weights is None:
+                    return own
+                if chain.started:
                     return _low(biased, here)
                 shift = node.format.fraction - node.product_format[0]
                 return self._shifted(_low(found, here), shift)
@@ -458,9 +564,6 @@ class Transforms:
         return _Word("stage_biased", found.elements, found.width)
 
     # --- results ---------------------------------------------------------------------------------
-    def _chain_of(self, node: Matvec) -> int:
-        return next(k for k, chain in enumerate(self._chains) if node in chain.transforms)
-
     def _of_vector(self, vector: Node) -> int:
         return next(k for k, chain in enumerate(self._chains) if chain.vectors[-1] is vector)
 
@@ -468,17 +571,18 @@ class Transforms:
         """The net with the ``word`` of what a chain makes, one cycle later, and the bits of an
         element."""
         number = self._of_vector(unwired(vector))
-        self._draft.module.add(f"assign transform{number}_word = {word};")
-        return f"transform{number}_q", self._chains[number].element_bits
+        return self._reader(number, word), self._chains[number].element_bits
 
     def element(self, vector: Node, index: str, element: str) -> None:
         """Let ``element`` be the one at ``index`` of what a chain makes, one cycle later."""
         self._element(self._of_vector(unwired(vector)), vector.format, index, element)
 
-    def by_unit(self, node: Matvec, advance: str) -> str:
-        """The net with the current unit's element of a transform, which ``advance`` moves on."""
+    def by_unit(self, node: Node, advance: str) -> str:
+        """The net with the current unit's element of what a chain makes, which ``advance`` moves
+        on."""
         module, bits = self._draft.module, address_bits(node.units)
         name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
+        self.read_by_unit.append(name)
         index = module.wire(f"{name}_index", bits, signed=False)
         module.instance(
             "rnnhw_unit_index",
@@ -486,26 +590,33 @@ class Transforms:
             {"UNITS": node.units, "INDEX_BITS": bits},
             {"clk": "clk", "rst": "rst", "next": advance, "index": index},
         )
-        self._element(self._chain_of(node), node.format, index, name)
+        self._element(self._of_vector(node), node.format, index, name)
         return name
 
     def _element(self, number: int, format: Q, index: str, element: str) -> None:
+        bits = self._bits(number)
+        word = self._draft.module.wire(f"{element}_word", bits["WORD_BITS"], signed=False)
         self._draft.module.instance(
             "rnnhw_element",
             f"{element}_choice",
             {
-                **self._bits(number),
+                **bits,
                 "A_WIDTH": self._chains[number].element_bits,
                 "WIDTH": format.signed_width,
             },
             {
                 "clk": "clk",
                 "index": index,
-                "word": f"transform{number}_word",
-                "words": f"transform{number}_q",
+                "word": word,
+                "words": self._reader(number, word),
                 "q": element,
             },
         )
+
+
+def _joined(nets: Sequence[str]) -> str:
+    """Nets side by side, the first one lowest."""
+    return nets[0] if len(nets) == 1 else f"{{{', '.join(reversed(nets))}}}"
 
 
 def _low(word: _Word, elements: int) -> _Word:

@@ -5,25 +5,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rnnhw.dataflow import Input, Matvec, Node, State, unwired
+from rnnhw.dataflow import Gather, Input, Node, State, unwired
 from rnnhw.machine.memory import address_bits
+from rnnhw.machine.orders import sources_of
 from rnnhw.machine.plan import Part, Rows, Value
+from rnnhw.machine.rams import crossing, phase_of, read_late
+from rnnhw.machine.roms import joined_by_unit
 from rnnhw.numerics import Q
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.post import PostProcessor
+from rnnhw.rtl.vectors import Vectors
 
 __all__ = ["UnitMemories"]
 
 
 class UnitMemories:
     """Writes those memories of a layer. ``transformed(node, advance)`` gives the net with the
-    current unit's element of a transform that ``advance`` moves on."""
+    current unit's element of a transform that ``advance`` moves on; ``vectors`` writes memories in
+    an order of their own."""
 
-    def __init__(self, draft: Draft, transformed: Callable[[Matvec, str], str]) -> None:
+    def __init__(
+        self, draft: Draft, vectors: Vectors, transformed: Callable[[Node, str], str]
+    ) -> None:
         self._draft = draft
+        self._vectors = vectors
+        self._beside: dict[Node, str] = {}
         self._transformed = transformed
         self._rams: dict[Value | Node, str] = {}
         self._advances: dict[str, list[str]] = {}
+
+    def prepare(self) -> None:
+        """The memories that are not written behind the reading: of permuted and joined vectors, and
+        of states that are read in a later phase than their next values are written."""
+        draft, module = self._draft, self._draft.module
+        vectors: list[Node] = [
+            *joined_by_unit(draft.schedule),
+            *(s for s, _ in draft.plan.graph.updates if s in read_late(draft.plan, draft.schedule)),
+        ]
+        for vector in vectors:
+            module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
+            name = module.fresh(f"{vector.name.removesuffix('.previous')}_by_unit")
+            self._beside[vector], self._advances[name] = name, []
+            bits = address_bits(vector.units)
+            module.declare(f"{name}_next")
+            index = module.wire(f"{name}_index", bits, signed=False)
+            element = module.wire(f"{name}_q", vector.format.signed_width)
+            module.instance(
+                "rnnhw_unit_index",
+                f"{name}_counter",
+                {"UNITS": vector.units, "INDEX_BITS": bits},
+                {"clk": "clk", "rst": "rst", "next": f"{name}_next", "index": index},
+            )
+            self._vectors.read(name, vector, index, element)
+
+    @property
+    def handed(self) -> list[Node]:
+        """Results that are read unit by unit in another order, or joined, in a later phase."""
+        plan = self._draft.plan
+        sources = (source.node for vector in self._beside for source in sources_of(vector))
+        return [node for node in dict.fromkeys(sources) if plan.formed(node)]
 
     def finish(self) -> None:
         """Let every memory move on whenever one of its readers does."""
@@ -32,23 +72,22 @@ class UnitMemories:
 
     def crossing(self, number: int) -> list[Value]:
         """Results of phase ``number`` that a later phase reads unit by unit."""
-        plan, found = self._draft.plan, dict[Value, None]()
-        for reader in self._draft.schedule.values:
-            later = reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
-            for value in plan.operands(reader):
-                own = value.node.phase if isinstance(value.node, Rows) else plan.phase(value.node)
-                formed = isinstance(value.node, Rows) or plan.formed(value.node)
-                if formed and own == number < later:
-                    found[value] = None
-        return list(found)
+        plan = self._draft.plan
+        return [
+            value
+            for value in crossing(plan, self._draft.schedule)
+            if number == phase_of(plan, value.node)
+        ]
 
     def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
         """Write ``value`` where it is read unit by unit, now or in a later phase."""
         if key not in self._wanted:
             return
         ram = self.ram(key)
+        width = _format(key).signed_width
         self._draft.module.add(
-            f"assign {ram}_we = {post.token(at)};", f"assign {ram}_d = {post.read(value, at)};"
+            f"assign {ram}_we = {post.token(at)};",
+            f"assign {ram}_d = {post.read(value, at, width)};",
         )
 
     @property
@@ -60,19 +99,23 @@ class UnitMemories:
         sinks = {unwired(node) for node in self._draft.plan.results}
         for reader in self._draft.schedule.values:
             for value in self._draft.plan.operands(reader):
-                if isinstance(value.node, State):
+                if isinstance(value.node, State) and not isinstance(reader.node, Gather):
                     found.add(value.node)
         found.update(node for node in sinks if isinstance(node, State))
-        return found
+        return found - set(self._beside)
 
     def read(self, value: Value, units: int, advance: str) -> str:
         """The net with the current unit's word of a memory that ``advance`` moves on."""
         module, node = self._draft.module, value.node
         if isinstance(node, Node) and self._draft.plan.is_constant(node):
             return self._unit_rom(node, value.gate, units, advance)
+        if isinstance(node, Node) and node in self._beside:
+            name = self._beside[node]
+            self._advances[name].append(advance)
+            return f"{name}_q"
         if isinstance(node, Input):
             return self._unit_input(node, advance)
-        if isinstance(node, Matvec):
+        if isinstance(node, Node) and self._draft.plan.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
@@ -93,17 +136,13 @@ class UnitMemories:
             return self._rams[key]
         module = self._draft.module
         if isinstance(key, Value):
-            format: Q = (
-                key.node.word(key.part or Part.WHOLE)[0]
-                if isinstance(key.node, Rows)
-                else key.node.format
-            )
             named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
             units = self._draft.plan.widths[self._draft.plan.phase(named)]
             name = f"{named.name}{key.gate or ''}_by_unit"
         else:
-            format, units = key.format, key.units
+            units = key.units
             name = f"{key.name.removesuffix('.previous')}_by_unit"
+        format = _format(key)
         ram = module.fresh(name)
         self._rams[key] = ram
         self._advances[ram] = []
@@ -181,3 +220,12 @@ class UnitMemories:
             },
         )
         return q
+
+
+def _format(key: Value | Node) -> Q:
+    """The word of a state, or of a result for a later phase."""
+    if isinstance(key, Value) and isinstance(key.node, Rows):
+        return key.node.word(key.part or Part.WHOLE)[0]
+    node = key.node if isinstance(key, Value) else key
+    assert isinstance(node, Node)
+    return node.format

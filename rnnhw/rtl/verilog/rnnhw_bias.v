@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The biases in the order of the rows: `bias` is that of the row which leaves next; `next` moves
-// on, and from the last row to the first. BIAS 0: all are zero, there is no memory.
+// on, and from the last row to the first. Without a memory all rows start from the same: BIAS 0 from
+// zero, BIAS 2 from a one with BIAS_SHIFT zeros below it, which rounds.
 `default_nettype none
 module rnnhw_bias #(
   parameter integer WIDTH = 24,
@@ -15,7 +16,7 @@ module rnnhw_bias #(
   input  wire                    next,
   output wire signed [WIDTH-1:0] bias
 );
-  generate if (BIAS != 0) begin : stored
+  generate if (BIAS == 1) begin : stored
     // The memory is read one row ahead, so that its output register holds the next bias.
     reg [ADDRESS_BITS-1:0] index;
     wire wraps = {{(32-ADDRESS_BITS){1'b0}}, index} == DEPTH - 1;
@@ -29,9 +30,10 @@ module rnnhw_bias #(
     wire signed [WIDTH-1:0] extended = word;
     /* verilator lint_on WIDTH */
     assign bias = extended <<< BIAS_SHIFT;
-  end else begin : none
+  end else begin : common
     wire unused = &{1'b0, clk, rst, next};
-    assign bias = {WIDTH{1'b0}};
+    localparam [WIDTH-1:0] ONE = 1;
+    assign bias = BIAS == 2 ? ONE << BIAS_SHIFT : {WIDTH{1'b0}};
   end endgenerate
 endmodule
 `default_nettype wire

@@ -22,7 +22,16 @@ module rnnhw_element #(
   end else begin : several
     reg [ELEMENT_BITS-1:0] chosen;
     always @(posedge clk) chosen <= index[ELEMENT_BITS-1:0];
-    assign q = words[chosen*A_WIDTH +: WIDTH];
+    // By a power of two a bit of the number: an index times A_WIDTH would become a multiplier.
+    reg [ELEMENTS*A_WIDTH-1:0] moved;
+    integer k;
+    always @* begin
+      moved = words;
+      for (k = 0; k < ELEMENT_BITS; k = k + 1)
+        moved = chosen[k] ? moved >> (A_WIDTH << k) : moved;
+    end
+    wire unused_elements = &{1'b0, moved};
+    assign q = moved[WIDTH-1:0];
   end endgenerate
 endmodule
 `default_nettype wire

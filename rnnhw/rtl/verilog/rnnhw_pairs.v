@@ -57,7 +57,15 @@ module rnnhw_pairs #(
   generate if (OFFSETS != 0) begin : shifted
     reg [ELEMENT_BITS-1:0] skipped;
     always @(posedge clk) skipped <= start[ELEMENT_BITS-1:0];
-    assign aligned = words >> (skipped*WIDTH);
+    // By a power of two a bit of the number: a distance times WIDTH would become a multiplier.
+    reg [HELD*ELEMENTS*WIDTH-1:0] moved;
+    integer place;
+    always @* begin
+      moved = words;
+      for (place = 0; place < ELEMENT_BITS; place = place + 1)
+        moved = skipped[place] ? moved >> (WIDTH << place) : moved;
+    end
+    assign aligned = moved;
   end else begin : whole
     assign aligned = words;
   end endgenerate

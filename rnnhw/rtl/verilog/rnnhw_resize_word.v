@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Every element of a word in another width: sign extension, or its low bits; moved left by SHIFT
-// bits before.
+// Every element of a word in another width: extended, or its low bits; moved left by SHIFT bits
+// before. UNSIGNED: elements have no sign, so that zeros extend them.
 `default_nettype none
 module rnnhw_resize_word #(
   parameter integer ELEMENTS = 2,
   parameter integer A_WIDTH = 8,
   parameter integer SHIFT = 0,
+  parameter integer UNSIGNED = 0,
   parameter integer WIDTH = 8
 )(
   input  wire [ELEMENTS*A_WIDTH-1:0] a,
@@ -13,11 +14,12 @@ module rnnhw_resize_word #(
 );
   genvar k;
   generate for (k = 0; k < ELEMENTS; k = k + 1) begin : element
-    wire signed [A_WIDTH+SHIFT-1:0] moved;
+    wire sign = UNSIGNED == 0 & a[(k+1)*A_WIDTH-1];
+    wire signed [A_WIDTH+SHIFT:0] moved;
     if (SHIFT == 0) begin : still
-      assign moved = a[k*A_WIDTH +: A_WIDTH];
+      assign moved = {sign, a[k*A_WIDTH +: A_WIDTH]};
     end else begin : left
-      assign moved = {a[k*A_WIDTH +: A_WIDTH], {SHIFT{1'b0}}};
+      assign moved = {sign, a[k*A_WIDTH +: A_WIDTH], {SHIFT{1'b0}}};
     end
     wire unused = &{1'b0, moved};
     /* verilator lint_off WIDTH */
