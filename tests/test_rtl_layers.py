@@ -142,11 +142,8 @@ class Free:
 OVER_TIME = {
     "read by a layer": ([Window(2), Free(2, Dense(), by_unit=False)], ""),
     "its last place": ([Window(2), Last(), Free(2, Dense(), by_unit=False)], ""),
-    "stages": ([Window(2), Free(2, Butterfly(), by_unit=False)], "a butterfly stage of a window"),
-    "last stages": (
-        [Window(2), Last(), Free(2, Butterfly(), by_unit=False)],
-        "a butterfly stage of a window",
-    ),
+    "stages": ([Window(2), Free(2, Butterfly(), by_unit=False)], ""),
+    "last stages": ([Window(2), Last(), Free(2, Butterfly(), by_unit=False)], ""),
     "by unit": ([Window(2), Free(2, Dense(), by_unit=True)], "a window over time that is read"),
     "its own output": ([Elman(2), Window(2)], "a window over time that no layer reads"),
     "windows of windows": (
