@@ -43,6 +43,7 @@ from rnnhw.structures import (
     Sum,
     UnitWeights,
 )
+from rnnhw.structures.transforms import FastWalshHadamard
 from rnnhw.weights import Parameters
 
 
@@ -117,6 +118,9 @@ def draw_structure(r, n):
             Hadamard(before=r.random() < 0.5, after=r.random() < 0.8),
             Butterfly(activation=neurons, bias=r.random() < 0.5),
         ]
+        # Chains of both kinds, and transforms with several readers.
+        first, second = r.choice(choices[-2:]), r.choice([*choices[-2:], FastWalshHadamard()])
+        choices.append(r.choice([Product, Sum])(first, second))
     if n > 2:
         width = r.randint(0, min(n - 1, 5))
         lower = r.randint(0, width)
