@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 SEED = 7
 PRIOR = {
     "layer": 15, "phases": 15, "counter": 1.5, "long counter": 0.5, "address": 2,
-    "long address": 0.5, "position": 3, "cyclic position": 3, "base": 2, "outer accumulator": 2.5,
+    "long address": 0.5, "position": 3, "cyclic position": 3, "base": 0.5, "outer accumulator": 2.5,
     "head": 0.5, "register memory": 0.7, "LUT RAM": 4, "rounding": 1.3, "subtraction": 1.5,
     "excess": 0.7, "unsigned excess": 0.5, "comparator": 4, "product": 1.5, "joint": 1.5,
     "ring": 2, "total": 1.5, "steps": 1.5, "passes": 8, "buffer": 3, "pair feed": 16,

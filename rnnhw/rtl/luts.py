@@ -285,7 +285,7 @@ def _words(i: Instance, context: Context) -> Amounts:
 def _pairs(i: Instance, context: Context) -> Amounts:
     width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
     yield "pair feed", 1
-    yield "base", i["WORD_BITS"] + i["ELEMENT_BITS"]
+    yield "plain counter", i["WORD_BITS"] + i["ELEMENT_BITS"]
     yield "word choice", i["HELD"] * i["ELEMENTS"] * width
     if context.pairs > 1:
         yield "phase choice", i["SPAN"] * width
