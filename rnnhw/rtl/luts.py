@@ -237,6 +237,11 @@ def _ring(i: Instance, context: Context) -> Amounts:
     yield "ring", 2 * i["ADDRESS_BITS"]
 
 
+def _ring_words(i: Instance, context: Context) -> Amounts:
+    yield from _held(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
+    yield "ring", 2 * (i["ADDRESS_BITS"] - i["ELEMENT_BITS"])
+
+
 def _unit_ram(i: Instance, context: Context) -> Amounts:
     bits = _index_bits(i)
     yield from _counter("address", bits)
@@ -270,16 +275,15 @@ def _transform(i: Instance, context: Context) -> Amounts:
     yield "buffer", 2 * (i["WORD_BITS"] + 1)
     yield "word", width
     yield "first word", width if i["FIRST_VALUE"] else 0
-    yield from _held(2 << i["WORD_BITS"], width, context, rewritten=True)
+    yield from _held(2 << i["WORD_BITS"], width, context)
+    for _ in range(1, i["READERS"]):
+        yield from _held(1 << i["WORD_BITS"], width, context)
 
 
 def _words(i: Instance, context: Context) -> Amounts:
     width = i["ELEMENTS"] * i["WIDTH"]
     yield "first word", width if i["FIRST_VALUE"] else 0
-    if i["BANKS"] == 2:
-        yield from _held(2 << i["WORD_BITS"], width, context)
-    else:
-        yield from _held(1 << i["WORD_BITS"], width, context, rewritten=True)
+    yield from _held(i["BANKS"] << i["WORD_BITS"], width, context)
 
 
 def _pairs(i: Instance, context: Context) -> Amounts:
@@ -382,6 +386,7 @@ AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
     "rnnhw_vector": _vector,
     "rnnhw_row": _row,
     "rnnhw_ring": _ring,
+    "rnnhw_ring_words": _ring_words,
     "rnnhw_rom": _none,
     "rnnhw_unit_index": _unit_index,
     "rnnhw_unit_ram": _unit_ram,

@@ -329,9 +329,12 @@ def _passes(i: Instance, context: Context) -> int:
 def _transform(i: Instance, context: Context) -> int:
     address, width = i["WORD_BITS"] + 1, i["ELEMENTS"] * i["WIDTH"]
     counters = 2 * (i["WORD_BITS"] - 1)
-    delays = 2 * (i["LATENCY"] + i["SECOND"])
-    held = _read_while_written(address, width, context)
-    return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held
+    slow, sums = i["LATENCY"] + i["SECOND"], i["SUMS"]
+    delay = max(slow, sums + 1)
+    delays = delay + (sums + 1 + delay if sums else delay)
+    held = _held(1 << address, width, context)
+    copies = (i["READERS"] - 1) * _held(1 << i["WORD_BITS"], width, context)
+    return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held + copies
 
 
 def _read_while_written(address: int, width: int, context: Context) -> int:
@@ -344,15 +347,17 @@ def _read_while_written(address: int, width: int, context: Context) -> int:
 
 
 def _words(i: Instance, context: Context) -> int:
-    if i["BANKS"] == 2:
-        # One bank is read while the other one is written.
-        return _held(2 << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
-    address = i["WORD_BITS"]
-    return _read_while_written(address, i["ELEMENTS"] * i["WIDTH"], context)
+    return _held(i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
+
+
+def _ring_words(i: Instance, context: Context) -> int:
+    return _held(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
 
 
 def _gathered(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """Elements that wait for the others of their word: alike where the same vector is written."""
+    if i.parameters.get("FIRST_VALUE") == 3:
+        return {}
     net, width = _element(i.ports["d"], i["WIDTH"])
     width -= context.zeros.get(names.of(net), 0)
     return {("gather", names.of(net), i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
@@ -499,6 +504,7 @@ COUNTS: dict[str, Callable[[Instance, Context], int]] = {
     "rnnhw_vector": _vector,
     "rnnhw_row": _row,
     "rnnhw_ring": _ring,
+    "rnnhw_ring_words": _ring_words,
     "rnnhw_rom": lambda i, context: 0,
     "rnnhw_unit_index": lambda i, context: i["INDEX_BITS"],
     "rnnhw_unit_ram": _unit_ram,
@@ -531,6 +537,7 @@ COUNTS: dict[str, Callable[[Instance, Context], int]] = {
 _ALIKE: dict[str, Callable[[Instance, Context, Names], dict[Hashable, int]]] = {
     "rnnhw_transform": _gathered,
     "rnnhw_words": _gathered,
+    "rnnhw_ring_words": _gathered,
     "rnnhw_neurons": _columns,
     "rnnhw_sums": _halves,
     "rnnhw_pairs": _odd,

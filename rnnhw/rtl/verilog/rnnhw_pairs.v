@@ -25,19 +25,24 @@ module rnnhw_pairs #(
 );
   localparam integer INDEX_BITS = WORD_BITS + ELEMENT_BITS;
   localparam integer STEP = 2*SPAN;
-  wire [31:0] ordinal = {{(32-COLUMN_BITS){1'b0}}, column};
-  wire [31:0] offset = ordinal - FIRST;
-  wire [31:0] number = ordinal - (FIRST - (HELD - 1));
-  wire unused = &{1'b0, number};
-  assign active = run & (offset < 2);
+  localparam integer BRINGS = FIRST - (HELD - 1);
+  localparam [COLUMN_BITS-1:0] START = FIRST[COLUMN_BITS-1:0];
+  localparam [COLUMN_BITS-1:0] BRING = BRINGS[COLUMN_BITS-1:0];
+  localparam [COLUMN_BITS-1:0] WORDS = HELD[COLUMN_BITS-1:0];
+  wire [COLUMN_BITS-1:0] offset = column - START;
+  wire [COLUMN_BITS-1:0] number = column - BRING;
+  assign active = run & (offset >> 1 == 0);
+  /* verilator lint_off WIDTH */
+  wire [WORD_BITS-1:0] ahead = number;
+  /* verilator lint_on WIDTH */
 
   reg [INDEX_BITS-1:0] start;                     // the group's first element
   reg bring, odd;
-  assign word = start[INDEX_BITS-1:ELEMENT_BITS] + number[WORD_BITS-1:0];
+  assign word = start[INDEX_BITS-1:ELEMENT_BITS] + ahead;
   always @(posedge clk) begin
     if (begins) start <= 0;
     else if (group_ends) start <= start + STEP[INDEX_BITS-1:0];
-    bring <= run & (number < HELD);
+    bring <= run & (number < WORDS);
     odd <= offset[0];
   end
 

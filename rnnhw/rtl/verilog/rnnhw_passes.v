@@ -16,8 +16,10 @@ module rnnhw_passes #(
   output reg  [PASS_BITS-1:0]   pass,           // at work, or the next one
   output reg  [CYCLE_BITS-1:0]  cycle           // of the pass
 );
+  /* verilator lint_off UNUSED */
   wire [31:0] period = PERIOD[pass*32 +: 32];
-  wire ends = run & ({{(32-CYCLE_BITS){1'b0}}, cycle} == period - 1);
+  /* verilator lint_on UNUSED */
+  wire ends = run & (cycle == period[CYCLE_BITS-1:0] - 1'b1);
   wire last_pass = {{(32-PASS_BITS){1'b0}}, pass} == PASSES - 1;
   always @(posedge clk)
     if (rst) begin

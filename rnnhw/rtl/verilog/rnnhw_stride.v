@@ -79,7 +79,14 @@ module rnnhw_stride #(
       else if (moves) offset <= following;
       skipped <= offset;
     end
-    wire [2*ELEMENTS*WIDTH-1:0] twice = {q, q} >> (skipped*WIDTH);
+    // By a power of two a bit of the number: a distance times WIDTH would become a multiplier.
+    reg [2*ELEMENTS*WIDTH-1:0] twice;
+    integer place;
+    always @* begin
+      twice = {q, q};
+      for (place = 0; place < OFFSET_BITS; place = place + 1)
+        twice = skipped[place] ? twice >> (WIDTH << place) : twice;
+    end
     assign turned = twice[ELEMENTS*WIDTH-1:0];
     wire unused = &{1'b0, twice};
   end else begin : straight

@@ -117,7 +117,8 @@ module rnnhw_transform #(
   wire passes = writes_lower | writes_upper;
   wire [WORD_BITS:0] write_address = passes ? {~from, position[WORD_BITS-1:0]} : {side, write_word};
   wire [ELEMENTS*WIDTH-1:0] data = passes ? result : gathered;
-  reg [ELEMENTS*WIDTH-1:0] words [0:(2 << WORD_BITS)-1];
+  // No word is read for use in the cycle in which it is written (`no_rw_check`).
+  (* no_rw_check *) reg [ELEMENTS*WIDTH-1:0] words [0:(2 << WORD_BITS)-1];
   reg [ELEMENTS*WIDTH-1:0] read;
   always @(posedge clk) begin
     if (passes | full) words[write_address] <= data;
@@ -127,7 +128,7 @@ module rnnhw_transform #(
   // The last pass is what stays in a copy.
   genvar reader;
   generate for (reader = 1; reader < READERS; reader = reader + 1) begin : copy
-    reg [ELEMENTS*WIDTH-1:0] results [0:(1 << WORD_BITS)-1];
+    (* no_rw_check *) reg [ELEMENTS*WIDTH-1:0] results [0:(1 << WORD_BITS)-1];
     reg [ELEMENTS*WIDTH-1:0] found;
     assign q[reader*ELEMENTS*WIDTH +: ELEMENTS*WIDTH] = found;
     always @(posedge clk) begin

@@ -34,7 +34,8 @@ module rnnhw_words #(
 
   wire unused_sign = &{1'b0, d};
 
-  reg [ELEMENTS*WIDTH-1:0] words [0:(BANKS << WORD_BITS)-1];
+  // No word is read for use in the cycle in which it is written (`no_rw_check`).
+  (* no_rw_check *) reg [ELEMENTS*WIDTH-1:0] words [0:(BANKS << WORD_BITS)-1];
   reg [ELEMENTS*WIDTH-1:0] read;
   generate if (BANKS == 2) begin : double
     always @(posedge clk) begin
