@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -10,8 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from rtl_cases import draw_case, draw_woven
 
 from rnnhw.design import load
+from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator
 from rnnhw.network import Scan
 from rnnhw.placement import dsp_blocks, place
@@ -56,6 +59,13 @@ def networks():
         yield design.network, 1 if lanes == "auto" else lanes
     for point in GRID:
         yield point.design().network, point.lanes
+    for seed in range(120):
+        draw = draw_woven if seed % 2 else draw_case
+        try:
+            case = draw(random.Random(seed))
+        except DesignError:
+            continue
+        yield case.network, case.lanes
 
 
 def test_memories_and_multipliers_are_those_of_the_verilog():
@@ -72,7 +82,7 @@ def test_memories_and_multipliers_are_those_of_the_verilog():
                 products[tuple(sorted((each.a.width, each.b.width)))] += each.count
             assert Counter(tuple(sorted(p)) for p in multipliers(module)) == products, node.name
             layers += 1
-    assert layers > 50
+    assert layers > 150
 
 
 def test_the_outline_of_a_layer_is_what_is_emitted_with_numbers():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
+from rnnhw.machine.byunit import joined_by_unit
 from rnnhw.machine.chains import obstacles_of_chains
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.orders import is_repeated, sources_of
 from rnnhw.machine.phases import Phase
 from rnnhw.machine.plan import Plan, Rows
-from rnnhw.machine.roms import joined_by_unit
 from rnnhw.machine.schedule import Schedule
 from rnnhw.numerics import Overflow
 

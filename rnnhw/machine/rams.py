@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from rnnhw.dataflow import Constant, Gather, Input, Node, State, unwired
+from rnnhw.machine.byunit import crossing, joined_by_unit, phase_of, read_late, unit_reads
 from rnnhw.machine.chains import Chain, chains_of
 from rnnhw.machine.memory import (
     Held,
@@ -21,11 +22,10 @@ from rnnhw.machine.memory import (
 )
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.phases import Phase
-from rnnhw.machine.plan import Part, Plan, Rows, Value
-from rnnhw.machine.roms import joined_by_unit, unit_reads
+from rnnhw.machine.plan import Part, Plan, Rows
 from rnnhw.machine.schedule import Schedule
 
-__all__ = ["crossing", "phase_of", "rams_of", "read_late"]
+__all__ = ["rams_of"]
 
 
 def _buffer(
@@ -79,38 +79,6 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     yield from _transform_buffers(plan, schedule, phases)
 
 
-def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
-    """The states that an operation reads in a later phase than that of their next values."""
-    written = {state: plan.phase(new) for state, new in plan.graph.updates}
-    return frozenset(
-        value.node
-        for value, phase in _reads(plan, schedule)
-        if isinstance(value.node, State) and phase > written[value.node]
-    )
-
-
-def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
-    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
-    for reader in schedule.values:
-        if not isinstance(reader.node, Gather):
-            for value in plan.operands(reader):
-                yield value, phase_of(plan, reader.node)
-    for value in plan.values(plan.graph.output):
-        yield value, plan.last_phase
-
-
-def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
-    """Results of one phase that a later phase reads unit by unit, in their own order."""
-    found: dict[Value, None] = {}
-    for value, phase in _reads(plan, schedule):
-        formed = isinstance(value.node, Rows) or (
-            plan.formed(value.node) and not plan.in_feed(value.node)
-        )
-        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
-            found[value] = None
-    return list(found)
-
-
 def _joined(plan: Plan, vector: Gather) -> Iterator[Held]:
     """The memories of a permuted or joined vector that is read unit by unit: one for each vector
     that it is made of, two halves where a step reads what another one writes."""
@@ -146,11 +114,6 @@ def _fed(
         depth = banks << address_bits(-(-units // word))
         memory = Memory(own, kind, depth, word * vector.format.width, copies=copies)
         yield Held(memory, bits)
-
-
-def phase_of(plan: Plan, node: Node | Rows) -> int:
-    """The phase in which a node or rows are computed."""
-    return node.phase if isinstance(node, Rows) else plan.phase(node)
 
 
 def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from rnnhw.dataflow import Cast, Constant, Gather, Input, Lookup, Matvec, Node, State, unwired
+from rnnhw.dataflow import Cast, Constant, Gather, Lookup, Matvec, Node, State
+from rnnhw.machine.byunit import joined_by_unit, read_late, unit_reads
 from rnnhw.machine.chains import chains_of
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.memory import (
@@ -35,12 +36,10 @@ __all__ = [
     "address_reads",
     "bias_word",
     "common_start",
-    "joined_by_unit",
     "operand_format",
     "roms_of",
     "shifted",
     "uniform",
-    "unit_reads",
     "weight_format",
 ]
 
@@ -251,7 +250,9 @@ def _shapes(
     ]
     joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
     found += [(vector.units, width) for vector in joined]
-    if state in unit_reads(schedule):
+    if state in read_late(plan, schedule):
+        found.append((state.units, width))
+    elif state in unit_reads(schedule):
         found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
     words = {each.node: each for phase in phases for each in phase.transforms}
     for chain in chains_of(plan):
@@ -262,26 +263,6 @@ def _shapes(
 
 
 # --- tables ------------------------------------------------------------------------------------
-def unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
-    read = [
-        value.node
-        for reader in schedule.values
-        if not isinstance(reader.node, Gather)
-        for value in schedule.plan.operands(reader)
-        if isinstance(value.node, Node)
-    ]
-    output = unwired(schedule.plan.graph.output)
-    return [*read, output] if isinstance(output, Input | State) else read
-
-
-def joined_by_unit(schedule: Schedule) -> list[Gather]:
-    """What the post-processor reads out of memory in another order than it was written, or joined
-    of several vectors."""
-    gathered = dict.fromkeys(schedule.gathered)
-    return [node for node in gathered if not schedule.plan.is_constant(node)]
-
-
 def _table(node: Lookup) -> tuple[Hashable, int]:
     """A function's table with its bits."""
     table = node.table

@@ -152,7 +152,8 @@ class Schedule:
             if value in seen:
                 continue
             seen.add(value)
-            if self._is_source(value):
+            if self._is_source(value) or isinstance(value.node, Gather):
+                # What is behind a permuted or joined vector is not read in its own order.
                 yield value
             elif self._formed_in(value) in (None, phase):
                 yield value

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rnnhw.dataflow import Gather, Input, Node, State, unwired
+from rnnhw.machine.byunit import crossing, joined_by_unit, phase_of, read_late
 from rnnhw.machine.memory import address_bits
 from rnnhw.machine.orders import sources_of
 from rnnhw.machine.plan import Part, Rows, Value
-from rnnhw.machine.rams import crossing, phase_of, read_late
-from rnnhw.machine.roms import joined_by_unit
 from rnnhw.numerics import Q
 from rnnhw.rtl.draft import Draft
 from rnnhw.rtl.post import PostProcessor

@@ -1,0 +1,68 @@
+"""What the post-processors read unit by unit: out of memories in the order of the units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnhw.dataflow import Gather, Input, Node, State, unwired
+from rnnhw.machine.plan import Plan, Rows, Value
+from rnnhw.machine.schedule import Schedule
+
+__all__ = ["crossing", "joined_by_unit", "phase_of", "read_late", "unit_reads"]
+
+
+def phase_of(plan: Plan, node: Node | Rows) -> int:
+    """The phase in which a node or rows are computed."""
+    return node.phase if isinstance(node, Rows) else plan.phase(node)
+
+
+def unit_reads(schedule: Schedule) -> list[Node]:
+    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
+    read = [
+        value.node
+        for reader in schedule.values
+        if not isinstance(reader.node, Gather)
+        for value in schedule.plan.operands(reader)
+        if isinstance(value.node, Node)
+    ]
+    output = unwired(schedule.plan.graph.output)
+    return [*read, output] if isinstance(output, Input | State) else read
+
+
+def joined_by_unit(schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than it was written, or joined
+    of several vectors."""
+    gathered = dict.fromkeys(schedule.gathered)
+    return [node for node in gathered if not schedule.plan.is_constant(node)]
+
+
+def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
+    """The states that an operation reads in a later phase than that of their next values."""
+    written = {state: plan.phase(new) for state, new in plan.graph.updates}
+    return frozenset(
+        value.node
+        for value, phase in _reads(plan, schedule)
+        if isinstance(value.node, State) and phase > written[value.node]
+    )
+
+
+def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
+    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    for reader in schedule.values:
+        if not isinstance(reader.node, Gather):
+            for value in plan.operands(reader):
+                yield value, phase_of(plan, reader.node)
+    for value in plan.values(plan.graph.output):
+        yield value, plan.last_phase
+
+
+def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
+    """Results of one phase that a later phase reads unit by unit, in their own order."""
+    found: dict[Value, None] = {}
+    for value, phase in _reads(plan, schedule):
+        formed = isinstance(value.node, Rows) or (
+            plan.formed(value.node) and not plan.in_feed(value.node)
+        )
+        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
+            found[value] = None
+    return list(found)
