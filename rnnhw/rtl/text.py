@@ -129,12 +129,18 @@ class Module:
             self.add(f"{module} {name} (", *wired, ");")
 
     def ignore_unread(self, *partly: str) -> None:
-        """Say that some nets have no reader, or not for all of their bits, so that a linter that
-        asks for one is content: those that appear twice alone, declared and driven."""
-        text = "\n".join([*self.declarations, *self.lines])
-        times = Counter(re.findall(r"\b[A-Za-z_]\w*\b", re.sub(r"\.\w+\(", "(", text)))
+        """Say that some nets and inputs have no reader, or not for all of their bits, so that a
+        linter that asks for one is content: those that appear whole only where they are declared
+        and driven."""
+        text = re.sub(r"\.\w+\(", "(", "\n".join([*self.declarations, *self.lines]))
+        whole = Counter(re.findall(r"\b[A-Za-z_]\w*\b(?!\[)", text))
+        driven = set(re.findall(r"^assign (\w+)\[", text, re.MULTILINE))
         declared = re.findall(r"^(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", text, re.MULTILINE)
-        unread = [name for name in declared if times[name] <= 2 or name in partly]
+        inputs = [port.split()[-1] for port in self.ports if port.startswith("input")]
+        unread = [name for name in inputs if name not in whole]
+        unread += [
+            name for name in declared if name in partly or whole[name] <= 2 - (name in driven)
+        ]
         if unread:
             self.add("", f"wire unused = &{{1'b0, {', '.join(unread)}}};")
 

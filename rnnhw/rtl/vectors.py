@@ -46,10 +46,16 @@ class Vectors:
     def read(self, name: str, vector: Node, index: str, element: str) -> None:
         """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle."""
         (*joined, only) = sources_of(vector)
-        if not joined:
-            self._memory(name, _Order(only, vector.units), index, element)
-            return
         module, width = self._draft.module, vector.format.signed_width
+        if not joined:
+            stored, order = only.node.format.signed_width, _Order(only, vector.units)
+            if stored == width:
+                self._memory(name, order, index, element)
+                return
+            net = module.wire(f"{name}_stored", stored)
+            self._memory(name, order, index, net)
+            module.add(f"assign {element} = {_extended(net, stored, width)};")
+            return
         found = []
         for number, source in enumerate((*joined, only)):
             own = f"{name}_{number}"

@@ -43,6 +43,7 @@ module rnnhw_lanes #(
     /* verilator lint_off WIDTH */
     wire signed [WIDTH-1:0] term = product;
     /* verilator lint_on WIDTH */
+    wire unused = &{1'b0, product};
     always @(posedge clk) begin
       operand <= operands[lane*OPERAND_WIDTH +: OPERAND_WIDTH];
       weight <= weights[lane*WEIGHT_WIDTH +: WEIGHT_WIDTH];
