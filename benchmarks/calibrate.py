@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, drawn_others, parameters
+from rich.console import Console
+from rich.progress import track
 from scipy.optimize import nnls
 
 from rnnhw.errors import RnnhwError
@@ -156,7 +158,7 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     for family in FAMILIES:
         counted: dict[Point, Cells] = {}
-        for point, (verilog, _) in made.items():
+        for point, (verilog, _) in track(made.items(), family, console=Console(stderr=True)):
             cells = measured(verilog, family, tool, options.cache)
             if cells is not None:
                 counted[point] = cells
@@ -199,13 +201,15 @@ def main() -> None:
     (HERE.parent / "rnnhw" / "rtl" / "calibration.toml").write_text("".join(toml))
     data = {"tool": tool.version, "date": options.date, "points": results}
     (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
-    for point in GRID:
-        print(row([each for each in results if Point(**_own(each)) == point]))
+    print("\n".join(rows(results)))
 
 
-def _own(result: dict[str, Any]) -> dict[str, Any]:
-    """The point of a result."""
-    return {name: result[name] for name in Point.__dataclass_fields__}
+def rows(results: list[dict[str, Any]]) -> list[str]:
+    """The lines of the table, a design on every family each."""
+    by_point: dict[Point, list[dict[str, Any]]] = {point: [] for point in GRID}
+    for each in results:
+        by_point[Point(**{name: each[name] for name in Point.__dataclass_fields__})].append(each)
+    return [row(found) for found in by_point.values()]
 
 
 if __name__ == "__main__":

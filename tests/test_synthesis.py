@@ -35,6 +35,7 @@ from rnnhw.rtl.synthesis import FAMILIES, find_tool, synthesise
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from calibrate import rows  # noqa: E402
 from resource_points import GRID, PROFILES, drawn, drawn_others, parameters  # noqa: E402
 
 DESIGNS = sorted((ROOT / "designs").glob("*.py"))
@@ -228,6 +229,14 @@ def test_the_count_of_steps_is_estimated_with_the_layer_that_reads_it():
     profile, mapping = load_profile("ecp5-25"), MAPPINGS["ecp5"]
     amounts, _ = amounts_of(head, profile, mapping)
     assert amounts["steps"] > 0
+
+
+@pytest.mark.parametrize("file", ["README.md", "benchmarks/README.md"])
+def test_tables_show_the_committed_grid(file):
+    data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
+    expected = rows(data["points"])
+    assert len(expected) == len(GRID)
+    assert set(expected) <= set((ROOT / file).read_text().splitlines())
 
 
 def test_rules_of_multipliers():

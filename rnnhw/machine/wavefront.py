@@ -246,18 +246,23 @@ def settled_interval(places: Sequence[Place], sequences: int) -> Fraction:
 
 def settled_sequence(places: Sequence[Place], steps: int) -> Fraction:
     """Cycles from one sequence of ``steps`` steps to the next, of many back to back, to which
-    places settle that take one step after the other."""
+    places settle that take one step after the other.
+
+    The slowest place sets them. Those in front of it may be ahead for long, until the last buffer
+    between is full, at gains below its own: the end of a place's k-th sequence is the largest of
+    sums that grow evenly with k, one a cycle of waits, and such a maximum is convex.
+    """
     count = _SETTLED if steps else 0
     while count:
         runs = wavefront(places, [steps] * count)
         ends = [[run.end for run in own.values()] for own in runs if own]
         each = [len(own) // count for own in ends]
-        gain = _gain(
-            [
-                [own[(k + 1) * n - 1] for own, n in zip(ends, each, strict=True)]
-                for k in range(count)
-            ]
-        )
+        rows = [
+            [own[(k + 1) * n - 1] for own, n in zip(ends, each, strict=True)] for k in range(count)
+        ]
+        advances = [last - half for half, last in zip(rows[count // 2 - 1], rows[-1], strict=True)]
+        slowest = [k for k, advance in enumerate(advances) if advance == max(advances)]
+        gain = _gain([[row[k] for k in slowest] for row in rows])
         if gain is not None:
             return gain
         count *= 2
