@@ -20,11 +20,11 @@ from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters
 from rnnhw import engine, golden
 from rnnhw.activations import HardTanh, Sigmoid, Tanh
 from rnnhw.cells import GRU, LSTM, Elman, Last, Linear, Mean, Residual, Window
-from rnnhw.dataflow import Formats, Node, StepBuilder
+from rnnhw.dataflow import Formats, Gather, Node, StepBuilder
 from rnnhw.design import Design, load
 from rnnhw.errors import DesignError
 from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
-from rnnhw.network import NetworkBuilder, TimeNode
+from rnnhw.network import NetworkBuilder, Scan, TimeNode
 from rnnhw.numerics import Q
 from rnnhw.rtl.bench import stimulus_of
 from rnnhw.rtl.check import check
@@ -249,6 +249,15 @@ def test_permuted_joined_and_late_vectors_are_equal(block: int, tmp_path: Path) 
             assert_equal_in_verilog(case, tmp_path / str(seed))
             ran += 1
     assert ran >= 6
+
+
+@simulated
+def test_the_first_elements_of_an_input_are_read_by_unit(tmp_path: Path) -> None:
+    case = drawn(80058, draw_woven)
+    (layer,) = [node for node in case.network.nodes if isinstance(node, Scan)]
+    (part,) = [n for n in layer.graph.nodes if isinstance(n, Gather) and n.name == "joined"]
+    assert part.units < case.network.source.units
+    assert_equal_in_verilog(case, tmp_path)
 
 
 @simulated

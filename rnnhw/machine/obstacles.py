@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.dataflow import Constant, Gather, Input, Matvec, Node, State, unwired
-from rnnhw.machine.byunit import joined_by_unit
+from rnnhw.machine.byunit import joined_by_unit, phase_of
 from rnnhw.machine.chains import obstacles_of_chains
 from rnnhw.machine.feeds import Feed
 from rnnhw.machine.orders import is_repeated, sources_of
@@ -89,10 +89,7 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
     for reader in schedule.values:
         for operand in plan.operands(reader):
             if isinstance(operand.node, Gather) and operand.node in schedule.gathered:
-                own = (
-                    reader.node.phase if isinstance(reader.node, Rows) else plan.phase(reader.node)
-                )
-                yield from _of_gather(plan, operand.node, own)
+                yield from _of_gather(plan, operand.node, phase_of(plan, reader.node))
     for node in plan.results:
         if isinstance(unwired(node), Gather):
             yield from _of_gather(plan, unwired(node), plan.phase(node))
@@ -106,12 +103,15 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
             wanted = len(reader.node.operands) if operands else 0
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
+        width = plan.widths[phase_of(plan, reader.node)]
         for value in operands:
-            stored = isinstance(value.node, Input | State | Gather)
-            if value.gate and (
-                stored or (isinstance(value.node, Node) and plan.in_feed(value.node))
-            ):
-                yield _name(plan, value.node), "a vector longer than those that it is used with"
+            read = value.node
+            if isinstance(read, Rows) or plan.is_constant(read):
+                continue
+            kept = isinstance(read, State) or plan.in_feed(read)
+            part = kept and read.units != width
+            if part or (value.gate and (kept or isinstance(read, Input | Gather))):
+                yield _name(plan, read), "a vector longer than those that it is used with"
 
 
 def _of_gather(plan: Plan, gather: Node, phase: int) -> Iterator[tuple[str, str]]:

@@ -113,7 +113,7 @@ class UnitMemories:
             self._advances[name].append(advance)
             return f"{name}_q"
         if isinstance(node, Input):
-            return self._unit_input(node, advance)
+            return self._unit_input(node, units, advance)
         if isinstance(node, Node) and self._draft.plan.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
@@ -193,7 +193,8 @@ class UnitMemories:
         name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 
-    def _unit_input(self, node: Input, advance: str) -> str:
+    def _unit_input(self, node: Input, units: int, advance: str) -> str:
+        """The first ``units`` elements of an input."""
         assert node.position not in self._draft.windows, "an obstacle"
         module, x = self._draft.module, node.name
         q = module.wire(f"{x}_by_unit", node.format.signed_width)
@@ -201,7 +202,7 @@ class UnitMemories:
             "rnnhw_unit_input",
             f"{q}_memory",
             {
-                "UNITS": node.units,
+                "UNITS": units,
                 "WIDTH": node.format.width,
                 "UNSIGNED": int(not node.format.signed),
                 "INDEX_BITS": address_bits(node.units),
