@@ -103,13 +103,12 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
             wanted = len(reader.node.operands) if operands else 0
         if len(operands) != wanted:
             yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
-        width = plan.widths[phase_of(plan, reader.node)]
         for value in operands:
             read = value.node
             if isinstance(read, Rows) or plan.is_constant(read):
                 continue
             kept = isinstance(read, State) or plan.in_feed(read)
-            part = kept and read.units != width
+            part = kept and isinstance(reader.node, Node) and read.units != reader.node.units
             if part or (value.gate and (kept or isinstance(read, Input | Gather))):
                 yield _name(plan, read), "a vector longer than those that it is used with"
 
