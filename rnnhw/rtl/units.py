@@ -194,7 +194,7 @@ class UnitMemories:
         return self._rom(name, state.format, values, advance)
 
     def _unit_input(self, node: Input, units: int, advance: str) -> str:
-        """The first ``units`` elements of an input."""
+        """The first ``units`` elements of an input, or its only one for all of them."""
         assert node.position not in self._draft.windows, "an obstacle"
         module, x = self._draft.module, node.name
         q = module.wire(f"{x}_by_unit", node.format.signed_width)
@@ -202,7 +202,7 @@ class UnitMemories:
             "rnnhw_unit_input",
             f"{q}_memory",
             {
-                "UNITS": units,
+                "UNITS": min(units, node.units),
                 "WIDTH": node.format.width,
                 "UNSIGNED": int(not node.format.signed),
                 "INDEX_BITS": address_bits(node.units),
