@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnhw.dataflow import Gather, Input, Node, State, unwired
+from rnnhw.dataflow import Gather, Input, Node, State
 from rnnhw.machine.plan import Plan, Rows, Value
 from rnnhw.machine.schedule import Schedule
 
@@ -17,16 +17,8 @@ def phase_of(plan: Plan, node: Node | Rows) -> int:
 
 
 def unit_reads(schedule: Schedule) -> list[Node]:
-    """Nodes that an operation of the post-processor reads unit by unit, or the output as it is."""
-    read = [
-        value.node
-        for reader in schedule.values
-        if not isinstance(reader.node, Gather)
-        for value in schedule.plan.operands(reader)
-        if isinstance(value.node, Node)
-    ]
-    output = unwired(schedule.plan.graph.output)
-    return [*read, output] if isinstance(output, Input | State) else read
+    """The inputs and states that a post-processor reads unit by unit, as often as it does."""
+    return [v.node for v, _ in _reads(schedule) if isinstance(v.node, Input | State)]
 
 
 def joined_by_unit(schedule: Schedule) -> list[Gather]:
@@ -36,18 +28,20 @@ def joined_by_unit(schedule: Schedule) -> list[Gather]:
     return [node for node in gathered if not schedule.plan.is_constant(node)]
 
 
-def read_late(plan: Plan, schedule: Schedule) -> frozenset[State]:
+def read_late(schedule: Schedule) -> frozenset[State]:
     """The states that an operation reads in a later phase than that of their next values."""
+    plan = schedule.plan
     written = {state: plan.phase(new) for state, new in plan.graph.updates}
     return frozenset(
         value.node
-        for value, phase in _reads(plan, schedule)
+        for value, phase in _reads(schedule)
         if isinstance(value.node, State) and phase > written[value.node]
     )
 
 
-def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
+def _reads(schedule: Schedule) -> Iterator[tuple[Value, int]]:
     """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    plan = schedule.plan
     for reader in schedule.values:
         if not isinstance(reader.node, Gather):
             for value in plan.operands(reader):
@@ -56,10 +50,11 @@ def _reads(plan: Plan, schedule: Schedule) -> Iterator[tuple[Value, int]]:
         yield value, plan.last_phase
 
 
-def crossing(plan: Plan, schedule: Schedule) -> list[Value]:
+def crossing(schedule: Schedule) -> list[Value]:
     """Results of one phase that a later phase reads unit by unit, in their own order."""
+    plan = schedule.plan
     found: dict[Value, None] = {}
-    for value, phase in _reads(plan, schedule):
+    for value, phase in _reads(schedule):
         formed = isinstance(value.node, Rows) or (
             plan.formed(value.node) and not plan.in_feed(value.node)
         )

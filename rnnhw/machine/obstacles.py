@@ -41,7 +41,7 @@ def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]
         vector, words = segment.vector, segment.feed in (Feed.PAIRS, Feed.STRIDE)
         if isinstance(vector, Constant):
             yield plan.graph.signal(vector), "a product of a constant vector"
-        elif words and plan.in_feed(vector) and segment.feed is Feed.STRIDE:
+        elif segment.feed is Feed.STRIDE and plan.in_feed(vector):
             yield plan.graph.signal(vector), "interleaved blocks of a transform"
         elif isinstance(vector, Gather):
             yield from _of_order(plan, vector)
@@ -145,15 +145,14 @@ def _of_windows(
     plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
-    paired = [s for phase in phases for s in phase.segments if s.feed is Feed.PAIRS]
-    words = [(segment.vector, segment.word) for segment in paired]
+    segments = [segment for phase in phases for segment in phase.segments]
+    words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
     words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
     for vector, word in words:
         steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
         # A word would hold elements of several steps, each with an address of its own.
         if steps and vector.units // steps % word:
             yield layer, f"words of {word} elements out of a window of shorter steps"
-    segments = [segment for phase in phases for segment in phase.segments]
     for segment in segments:
         if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
             yield layer, "interleaved blocks of a window over time"

@@ -53,7 +53,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
     by_unit = unit_reads(schedule)
-    late = read_late(plan, schedule)
+    late = read_late(schedule)
     for node in plan.graph.nodes:
         if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
@@ -119,7 +119,7 @@ def _fed(
 def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     """Memories of results of one phase that a later phase reads unit by unit."""
     found: dict[str, Held] = {}
-    for value in crossing(plan, schedule):
+    for value in crossing(schedule):
         node = value.node
         if isinstance(node, Rows):
             parts = dict(node.values)

@@ -250,7 +250,7 @@ def _shapes(
     ]
     joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
     found += [(vector.units, width) for vector in joined]
-    if state in read_late(plan, schedule):
+    if state in read_late(schedule):
         found.append((state.units, width))
     elif state in unit_reads(schedule):
         found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)

@@ -39,7 +39,7 @@ class UnitMemories:
         draft, module = self._draft, self._draft.module
         vectors: list[Node] = [
             *joined_by_unit(draft.schedule),
-            *(s for s, _ in draft.plan.graph.updates if s in read_late(draft.plan, draft.schedule)),
+            *(s for s, _ in draft.plan.graph.updates if s in read_late(draft.schedule)),
         ]
         for vector in vectors:
             module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
@@ -74,7 +74,7 @@ class UnitMemories:
         plan = self._draft.plan
         return [
             value
-            for value in crossing(plan, self._draft.schedule)
+            for value in crossing(self._draft.schedule)
             if number == phase_of(plan, value.node)
         ]
 
