@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.tables import SIGMOID, TANH
-
-if TYPE_CHECKING:
-    from rnnhw.dataflow import Node, StepBuilder
 
 __all__ = ["Activation", "HardTanh", "Identity", "ReLU", "Sigmoid", "Tanh"]
 

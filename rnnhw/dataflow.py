@@ -12,14 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from rnnhw.errors import DesignError
+from rnnhw.matrix import Interval, Matrix
 from rnnhw.numerics import Overflow, Q, interval_format
 from rnnhw.tables import RealFunction, Table
-
-if TYPE_CHECKING:
-    from rnnhw.structures import Elementary, Structure
 
 __all__ = [
     "OPERATIONS",
@@ -44,8 +42,6 @@ __all__ = [
     "operation_table",
     "unwired",
 ]
-
-Interval = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +116,7 @@ class Matvec(Node):
     start first and then after every add.
     """
 
-    structure: Elementary
+    structure: Matrix
     weights: Tensor | None
     vector: Node
     start: Node | None
@@ -425,6 +421,23 @@ def _product(weight: Q | None, vector: Node) -> tuple[int, Interval]:
     return weight.fraction + vector.format.fraction, (min(corners), max(corners))
 
 
+class Writes(Protocol):
+    """A structure: it writes the operations of its product."""
+
+    def apply(
+        self,
+        g: StepBuilder,
+        key: str,
+        vector: Node,
+        units: int,
+        start: Node | None,
+        role: str,
+        name: str,
+    ) -> Node:
+        """Write ``start + matrix @ vector`` with tensors named after ``key``."""
+        ...
+
+
 class StepBuilder:
     """Writes a :class:`StepGraph` operation by operation; a cell's only tool.
 
@@ -538,7 +551,7 @@ class StepBuilder:
     # --- products ----------------------------------------------------------------------------
     def linear(
         self,
-        structure: Structure,
+        structure: Writes,
         key: str,
         vector: Node,
         units: int,
@@ -557,7 +570,7 @@ class StepBuilder:
 
     def matvec(
         self,
-        structure: Elementary,
+        structure: Matrix,
         weights: Tensor | None,
         vector: Node,
         units: int,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rnnhw.dataflow import Formats, FormatScope, Interval, Node, StepBuilder, StepGraph, Tensor
+from rnnhw.dataflow import Formats, FormatScope, Node, StepBuilder, StepGraph, Tensor
 from rnnhw.errors import DesignError, unknown_name
+from rnnhw.matrix import Interval
 from rnnhw.numerics import Q, interval_format
 
 __all__ = [

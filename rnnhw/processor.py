@@ -39,6 +39,7 @@ from rnnhw.dataflow import (
     operation_table,
     unwired,
 )
+from rnnhw.matrix import Matrix
 from rnnhw.network import Last, Network, Scan, Steps, TimeNode, Total
 from rnnhw.numerics import Q
 from rnnhw.profiles import Microcontroller, OperationCost
@@ -51,7 +52,6 @@ from rnnhw.structures import (
     CyclicBand,
     Dense,
     Diagonal,
-    Elementary,
     FastWalshHadamard,
     Sparse,
     Toeplitz,
@@ -190,7 +190,7 @@ def _free(node: Node) -> Iterable[Work]:
 _DENSE, _BANDED = "dense MACs", "banded MACs"
 
 
-def _row_length(structure: Elementary, columns: int) -> int | None:
+def _row_length(structure: Matrix, columns: int) -> int | None:
     """Terms of a row that the dense figure is used for; None where it is not."""
     match structure:
         case Dense() | Toeplitz() | Circulant():

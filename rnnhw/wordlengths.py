@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from rnnhw.costreport import SignalReport
-from rnnhw.dataflow import Constant, Gather, Interval, Matvec
+from rnnhw.dataflow import Constant, Gather, Matvec
+from rnnhw.matrix import Interval
 from rnnhw.network import Network, Scan, Source, Steps, Total
 from rnnhw.numerics import Q
 

@@ -18,9 +18,10 @@ ROOT = PACKAGE.parent
 GROUND = [
     ["errors"],
     ["arguments", "checks", "files", "numerics"],
-    ["tables", "arrangement"],
+    ["tables", "arrangement", "matrix"],
     ["dataflow"],
-    ["structures", "activations"],
+    ["activations"],
+    ["structures"],
     ["network"],
     ["counts", "weights", "run", "reach", "storage"],
     ["cells", "tasks"],

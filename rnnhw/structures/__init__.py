@@ -6,13 +6,11 @@ structures write several operations; their counts, storage and support compose. 
 ``a @ b`` make sums and products of any two.
 """
 
-from rnnhw.structures.base import Elementary, Projection, Row, Structure, diameter
+from rnnhw.structures.base import Elementary, Product, Projection, Row, Structure, Sum, diameter
 from rnnhw.structures.compositions import (
     LowRank,
     Monarch,
     Permutation,
-    Product,
-    Sum,
     UnitWeights,
 )
 from rnnhw.structures.matrices import (

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.arguments import WrongArgument, wrong_argument
+from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.errors import DesignError
-
-if TYPE_CHECKING:
-    from rnnhw.dataflow import Interval, Node, StepBuilder
-    from rnnhw.structures.compositions import Product, Sum
+from rnnhw.matrix import FloatArray, Matrix, Parameters, Row
 
 __all__ = [
     "Elementary",
     "FloatArray",
     "Parameters",
+    "Product",
     "Projection",
     "Row",
     "Structure",
+    "Sum",
     "Wanted",
+    "Wiring",
     "diameter",
 ]
-
-FloatArray = NDArray[np.float64]
-Parameters = Mapping[str, FloatArray]
-"""A structure's numbers by what follows the design's key: ``""`` alone, or ``".left"``..."""
-
-
-class Row(NamedTuple):
-    """The terms of one output in the order in which they are added, ascending columns unless the
-    structure says otherwise; ``parameters`` are indices into the flat tensor, or signs."""
-
-    columns: range | tuple[int, ...]
-    parameters: range | tuple[int, ...]
 
 
 class Wanted(NamedTuple):
@@ -66,6 +55,10 @@ class Projection:
     def tensors(self, key: str) -> dict[str, FloatArray]:
         """The parameters by the keys of a weights file, for ``key`` such as ``rnn.U``."""
         return {f"{key}{suffix}": values for suffix, values in self.parameters.items()}
+
+
+_ROUNDS = 2000
+"""Rounds of a sum's fit; it stops where one gains less than 1e-9 of the matrix."""
 
 
 class Structure:
@@ -164,13 +157,9 @@ class Structure:
         return Projection(parameters, near, distance / size if size else distance)
 
     def __add__(self, other: Structure) -> Sum:
-        from rnnhw.structures.compositions import Sum
-
         return Sum(*_joined(Sum, self), *_joined(Sum, other))
 
     def __matmul__(self, other: Structure) -> Product:
-        from rnnhw.structures.compositions import Product
-
         return Product(*_joined(Product, self), *_joined(Product, other))
 
 
@@ -205,94 +194,188 @@ def diameter(
     return steps + 1
 
 
-class Elementary(Structure):
+class Wiring(Structure):
+    """What moves every input to one output: nothing stored, nothing multiplied, nothing to fit."""
+
+    def multiplies(self, rows: int, columns: int) -> int:
+        return 0
+
+    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
+        return rows * onto
+
+    def stored_words(self, rows: int, columns: int) -> int:
+        return 0
+
+    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
+        return self.support(rows, columns).astype(np.float64)
+
+    def _fitted(self, matrix: FloatArray) -> Parameters:
+        return {}
+
+
+class _Composition(Structure):
+    """What sums and products share: their parts."""
+
+    parts: tuple[Structure, ...]
+
+    def __init__(self, *parts: Structure) -> None:
+        for part in parts:
+            if not isinstance(part, Structure):
+                raise DesignError(f"{part!r} is not a structure", "write for example Diagonal()")
+        if len(parts) < 2:
+            raise DesignError(f"{type(self).__name__} of {len(parts)}: give at least two parts")
+        object.__setattr__(self, "parts", parts)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
+
+    def _of(self, parameters: Parameters, index: int) -> Parameters:
+        """The parameters of one part, by their keys within it."""
+        prefix = f".{index}"
+        return {
+            key.removeprefix(prefix): values
+            for key, values in parameters.items()
+            if key == prefix or key.startswith(f"{prefix}.")
+        }
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Sum(_Composition):
+    """The sum of matrices, each of its own structure, stored under ``U.0``, ``U.1``...
+
+    All parts add onto one another in this order, in one accumulator.
+    """
+
+    parts: tuple[Structure, ...]
+    name = "sum"
+
+    def check(self, rows: int, columns: int) -> None:
+        for part in self.parts:
+            part.check(rows, columns)
+
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
+        total, last = start, len(self.parts) - 1
+        for index, part in enumerate(self.parts):
+            own = name if index == last else f"{key}.upto{index}"
+            total = part.apply(g, f"{key}.{index}", vector, units, total, role, own)
+        assert total is not None
+        return total
+
+    def multiplies(self, rows: int, columns: int) -> int:
+        return sum(part.multiplies(rows, columns) for part in self.parts)
+
+    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
+        first, *others = self.parts
+        return first.adds(rows, columns, onto) + sum(
+            part.adds(rows, columns, True) for part in others
+        )
+
+    def stored_words(self, rows: int, columns: int) -> int:
+        return sum(part.stored_words(rows, columns) for part in self.parts)
+
+    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
+        whole = np.zeros((rows, columns))
+        for index, part in enumerate(self.parts):
+            whole += part.full(self._of(parameters, index), rows, columns)
+        return whole
+
+    def support(self, rows: int, columns: int) -> NDArray[np.bool_]:
+        supports = [part.support(rows, columns) for part in self.parts]
+        whole: NDArray[np.bool_] = np.any(supports, axis=0)
+        return whole
+
+    def _fitted(self, matrix: FloatArray) -> Parameters:
+        """Every part in turn to what the others leave. The error never grows, but may stop at a
+        least one of the neighbourhood: so every part is once the first, and the best counts."""
+        starts = range(len(self.parts))
+        return min((self._fitted_from(matrix, first) for first in starts), key=lambda f: f[0])[1]
+
+    def _fitted_from(self, matrix: FloatArray, first: int) -> tuple[float, Parameters]:
+        shares = [np.zeros_like(matrix, np.float64) for _ in self.parts]
+        fitted: list[Parameters] = [{} for _ in self.parts]
+        size = error = float(np.linalg.norm(matrix))
+        for _ in range(_ROUNDS):
+            for turn in range(len(self.parts)):
+                index = (first + turn) % len(self.parts)
+                found = self.parts[index].project(matrix - sum(shares) + shares[index])
+                shares[index], fitted[index] = found.matrix, found.parameters
+            before, error = error, float(np.linalg.norm(matrix - sum(shares)))
+            if before - error <= 1e-9 * size:
+                break
+        return error, {
+            f".{index}{key}": values
+            for index, parameters in enumerate(fitted)
+            for key, values in parameters.items()
+        }
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Product(_Composition):
+    """The product of matrices, the last one applied first, stored under ``U.0``, ``U.1``... from
+    the left; all but the leftmost are square.
+
+    What factor k hands to the next is cast to ``stage`` (signal ``U.stagek``) where that is
+    given, unless it is wiring.
+    """
+
+    parts: tuple[Structure, ...]
+    name = "product"
+
+    def check(self, rows: int, columns: int) -> None:
+        self.parts[0].check(rows, columns)
+        for part in self.parts[1:]:
+            part.check(columns, columns)
+
+    def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
+        key, vector, units, start, role, name = wanted
+        for index in range(len(self.parts) - 1, 0, -1):
+            part = self.parts[index]
+            handed = f"{key}.factor{index}"
+            vector = part.apply(g, f"{key}.{index}", vector, vector.units, None, role, handed)
+            if not isinstance(part, Wiring):
+                vector = g.cast_if_given(vector, "stage", f"{key}.stage{index}")
+        return self.parts[0].apply(g, f"{key}.0", vector, units, start, role, name)
+
+    def multiplies(self, rows: int, columns: int) -> int:
+        return self.parts[0].multiplies(rows, columns) + sum(
+            part.multiplies(columns, columns) for part in self.parts[1:]
+        )
+
+    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
+        return self.parts[0].adds(rows, columns, onto) + sum(
+            part.adds(columns, columns) for part in self.parts[1:]
+        )
+
+    def stored_words(self, rows: int, columns: int) -> int:
+        return self.parts[0].stored_words(rows, columns) + sum(
+            part.stored_words(columns, columns) for part in self.parts[1:]
+        )
+
+    def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
+        whole = self.parts[0].full(self._of(parameters, 0), rows, columns)
+        for index, part in enumerate(self.parts[1:], 1):
+            whole = whole @ part.full(self._of(parameters, index), columns, columns)
+        return whole
+
+    def support(self, rows: int, columns: int) -> NDArray[np.bool_]:
+        whole = self.parts[0].support(rows, columns).astype(np.float32)
+        for part in self.parts[1:]:
+            whole = np.minimum(whole @ part.support(columns, columns).astype(np.float32), 1)
+        return whole > 0
+
+
+class Elementary(Matrix, Structure):
     """A structure that is one matrix-vector product.
 
     ``weighted`` tells stored weights from fixed +1 and -1. A ``pairwise`` structure is made of
     2-input neurons: the first of an output's two terms is added to nothing.
     """
 
-    weighted = True
-    pairwise = False
-
     def _write(self, g: StepBuilder, wanted: Wanted) -> Node:
         key, vector, units, start, role, name = wanted
         weights = g.tensor(key, self.shape(units, vector.units), role) if self.weighted else None
         return g.matvec(self, weights, vector, units, start, name=name)
-
-    # --- what is stored ------------------------------------------------------------------------
-    def shape(self, rows: int, columns: int) -> tuple[int, ...]:
-        """Shape of the stored parameters."""
-        raise NotImplementedError
-
-    def word_bits(self, width: int) -> int:
-        """Bits of a stored word whose weight has ``width`` bits."""
-        return width
-
-    def check_values(self, values: FloatArray, rows: int, columns: int) -> None:
-        """Refuse parameters that this structure cannot use: what has no connection must be zero.
-
-        Raises:
-            DesignError: with the index, the value and a cure; the caller names the tensor.
-        """
-        flat = values.ravel()
-        used = np.zeros(flat.size, bool)
-        for row in self.rows(rows, columns):
-            used[list(row.parameters)] = True
-        lost = np.flatnonzero(~used & (flat != 0))
-        if len(lost):
-            index = [int(i) for i in np.unravel_index(lost[0], values.shape)]
-            raise DesignError(
-                f"{index} is {flat[lost[0]]}, but {self!r} has no connection there",
-                "set it to zero",
-            )
-
-    # --- what is computed ----------------------------------------------------------------------
-    def rows(self, rows: int, columns: int) -> Iterator[Row]:
-        """The terms that every output in turn can have."""
-        raise NotImplementedError
-
-    def stored_rows(self, weights: NDArray[np.generic], rows: int, columns: int) -> Iterator[Row]:
-        """The terms of every output with these flat weights."""
-        del weights
-        return self.rows(rows, columns)
-
-    def diagonals(self, weights: NDArray[np.int64], rows: int) -> NDArray[np.int64] | None:
-        """Where rows share parameters: the flat array whose slice from rows - 1 - i on holds the
-        weights of row i. None: every row has its own."""
-        del weights, rows
-        return None
-
-    def terms(self, rows: int, columns: int) -> int:
-        """Terms of all rows together (closed formula)."""
-        raise NotImplementedError
-
-    def multiplies(self, rows: int, columns: int) -> int:
-        return self.terms(rows, columns) if self.weighted else 0
-
-    def adds(self, rows: int, columns: int, onto: bool = False) -> int:
-        if self.pairwise:
-            return self.terms(rows, columns) - (0 if onto else rows)
-        return self.terms(rows, columns)
-
-    def stored_words(self, rows: int, columns: int) -> int:
-        return self.terms(rows, columns) if self.weighted else 0
-
-    def bounds(self, rows: int, columns: int, term: Interval, vector: Interval) -> Interval:
-        """Raw interval of a row's sum, given that of one term."""
-        del rows, vector
-        low, high = term
-        return min(low, low * columns), max(high, high * columns)
-
-    # --- the matrix ----------------------------------------------------------------------------
-    def matrix(self, parameters: FloatArray, rows: int, columns: int) -> FloatArray:
-        """The float matrix (rows, columns) that the stored parameters stand for."""
-        whole = np.zeros((rows, columns))
-        flat = np.ravel(parameters)
-        for index, row in enumerate(self.rows(rows, columns)):
-            values = flat[list(row.parameters)] if self.weighted else row.parameters
-            whole[index, list(row.columns)] = values
-        return whole
 
     def full(self, parameters: Parameters, rows: int, columns: int) -> FloatArray:
         return self.matrix(parameters[""] if self.weighted else np.zeros(0), rows, columns)

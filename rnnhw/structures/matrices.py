@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError
+from rnnhw.matrix import Interval
 from rnnhw.structures.base import Elementary, FloatArray, Parameters, Row, check_square
-
-if TYPE_CHECKING:
-    from rnnhw.dataflow import Interval
 
 __all__ = [
     "Banded",

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnhw.activations import Activation
+from rnnhw.dataflow import Node, StepBuilder
 from rnnhw.errors import DesignError
+from rnnhw.matrix import Interval
 from rnnhw.structures.base import (
     Elementary,
     FloatArray,
@@ -25,10 +27,6 @@ from rnnhw.structures.base import (
     check_square,
 )
 from rnnhw.structures.matrices import Diagonal
-
-if TYPE_CHECKING:
-    from rnnhw.activations import Activation
-    from rnnhw.dataflow import Interval, Node, StepBuilder
 
 __all__ = [
     "Butterfly",
