@@ -50,7 +50,7 @@ class build_isas(build_ext):
 
 
 engine = Extension(
-    "rnnhw._engine",
+    "rnnhw.execution._engine",
     sources=[
         str(EXT / name) for name in ("_engine.pyx", "program.c", "dispatch.c", "kernels_plain.c")
     ],

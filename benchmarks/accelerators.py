@@ -23,7 +23,7 @@ from typing import Literal
 import msgspec
 
 from rnnhw import GRU, LSTM, Design, DesignError, Formats, Q
-from rnnhw.machine import Accelerator, accelerator
+from rnnhw.accelerator import Accelerator, accelerator
 
 DATA = Path(__file__).with_suffix(".toml")
 
@@ -276,7 +276,7 @@ class Estimate:
 def estimates(data: Data) -> Iterator[Estimate]:
     """Every point of ``data`` with rnnhw's machine and with the recurrence bound.
 
-    The machine is :func:`rnnhw.machine.accelerator` on the published lanes (at most one a row).
+    The machine is :func:`rnnhw.accelerator.accelerator` on the published lanes (at most one a row).
     The bound is ceil(MACs / lanes) + constant cycles for every layer.
     """
     for architecture in data.architectures:

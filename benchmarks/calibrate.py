@@ -3,10 +3,10 @@
     python benchmarks/calibrate.py [--cache DIR] [--date YYYY-MM-DD]
 
 Synthesises random designs and the grid of ``resource_points.py`` on both families, fits what one
-of each kind of logic takes to the random designs, writes ``rnnhw/rtl/calibration.toml`` (the fit)
-and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and measured),
-and prints the rows of the table in ``README.md``. With ``--cache`` results of the same Verilog and
-tool are taken from there.
+of each kind of logic takes to the random designs, writes ``rnnhw/cost/fpga/calibration.toml`` (the
+fit) and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and
+measured), and prints the rows of the table in ``README.md``. With ``--cache`` results of the same
+Verilog and tool are taken from there.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from rich.console import Console
 from rich.progress import track
 from scipy.optimize import nnls
 
+from rnnhw.accelerator import Accelerator, accelerator
+from rnnhw.cost.fpga.families import MAPPINGS
+from rnnhw.cost.fpga.logic import amounts_of
+from rnnhw.cost.fpga.luts import KINDS
+from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.errors import RnnhwError
-from rnnhw.machine import Accelerator, accelerator
-from rnnhw.placement import dsp_blocks, place
 from rnnhw.profiles import load_profile
-from rnnhw.rtl.emission import Emission
-from rnnhw.rtl.luts import KINDS
-from rnnhw.rtl.mapping import MAPPINGS
+from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, static_module, static_modules
-from rnnhw.rtl.resources import amounts_of
-from rnnhw.rtl.synthesis import FAMILIES as SYNTHESIS
-from rnnhw.rtl.synthesis import Cells, Tool, required, synthesise
+from rnnhw.rtl.tools.yosys import FAMILIES as SYNTHESIS
+from rnnhw.rtl.tools.yosys import Cells, Tool, required, synthesise
 
 HERE = Path(__file__).parent
 SEED = 7
@@ -198,7 +198,7 @@ def main() -> None:
             for name, found in errors.items()
         )
         print(f"{family}: {len(training)} points fitted; held out: {summary}")
-    (HERE.parent / "rnnhw" / "rtl" / "calibration.toml").write_text("".join(toml))
+    (HERE.parent / "rnnhw" / "cost" / "fpga" / "calibration.toml").write_text("".join(toml))
     data = {"tool": tool.version, "date": options.date, "points": results}
     (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
     print("\n".join(rows(results)))

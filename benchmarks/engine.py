@@ -30,11 +30,12 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw import Banded, Dense, Design, Elman, Formats, Hadamard, Q, engine, golden, simulate
-from rnnhw.dataflow import Lookup
-from rnnhw.plan import plan_network
-from rnnhw.run import Batch, make_batch
-from rnnhw.tasks import Samples
+from rnnhw import Banded, Dense, Design, Elman, Formats, Hadamard, Q, simulate
+from rnnhw.design.tasks import Samples
+from rnnhw.execution import engine, golden
+from rnnhw.execution.batch import Batch, make_batch
+from rnnhw.execution.compiler import plan_network
+from rnnhw.graph.nodes import Lookup
 
 IntArray = NDArray[np.int64]
 Array = NDArray[np.generic]

@@ -24,10 +24,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from rnnhw import engine
-from rnnhw.importers import hls4ml
-from rnnhw.numerics import Overflow, Rounding
-from rnnhw.plan import OPERATION, plan_network
+from rnnhw.conversion import hls4ml
+from rnnhw.execution import engine
+from rnnhw.execution.compiler import OPERATION, plan_network
+from rnnhw.numerics.cast import Overflow, Rounding
 
 INPUTS, UNITS, STEPS = 16, 128, 50
 HLS4ML_MILLISECONDS = 50.0

@@ -39,12 +39,13 @@ from rnnhw import (
     Tanh,
     Window,
 )
-from rnnhw.dataflow import Node, StepBuilder
+from rnnhw.accelerator import Basis, accelerator, layer_choices
+from rnnhw.design.weights import Parameters, load_parameters
 from rnnhw.errors import DesignError
-from rnnhw.machine import Basis, accelerator, layer_choices
-from rnnhw.network import Network
-from rnnhw.structures import Structure
-from rnnhw.weights import Parameters, load_parameters
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.network import Network
+from rnnhw.graph.nodes import Node
+from rnnhw.layers.structures import Structure
 
 FAMILIES = ("ice40", "ecp5")
 PROFILES = {"ice40": "ice40up5k", "ecp5": "ecp5-25"}

@@ -224,8 +224,6 @@ cdef class Program:
         free(self.sequences)
 
     def __init__(self, plan, int level):
-        from rnnhw.plan import TIME_NUMBERS
-
         cdef Scan scan
         cdef int64_t i
         self.plan, self.lanes, self.kernels = plan, plan.lanes, rnnhw_built(level)
@@ -238,7 +236,7 @@ cdef class Program:
             self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
             if i == 0:
                 continue
-            self.nodes[i - 1].operation = TIME_NUMBERS[type(node)]
+            self.nodes[i - 1].operation = sequence.operation
             self.nodes[i - 1].dst, self.nodes[i - 1].source = i, index[node.sources[0]]
             self.nodes[i - 1].width = getattr(node, "width", 0)
             if node in plan.scans:

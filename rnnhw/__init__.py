@@ -6,9 +6,13 @@ counters, verifies it against a float reference, and reports throughput and stor
 
 from typing import TYPE_CHECKING, Any
 
-from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
-from rnnhw.arrangement import Arrangement
-from rnnhw.cells import (
+from rnnhw.design.design import Design, Target, load
+from rnnhw.design.schedule import Arrangement
+from rnnhw.design.tasks import BinaryAddition, Classification, Narma10, Recall, Regression
+from rnnhw.errors import DesignError, RnnhwError, UsageError
+from rnnhw.graph.builder import Formats
+from rnnhw.layers.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
+from rnnhw.layers.cells import (
     GRU,
     LSTM,
     Bidirectional,
@@ -22,11 +26,7 @@ from rnnhw.cells import (
     Residual,
     Window,
 )
-from rnnhw.dataflow import Formats
-from rnnhw.design import Design, Target, load
-from rnnhw.errors import DesignError, RnnhwError, UsageError
-from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.structures import (
+from rnnhw.layers.structures import (
     Banded,
     BlockDiagonal,
     Butterfly,
@@ -44,7 +44,8 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.tasks import BinaryAddition, Classification, Narma10, Recall, Regression
+from rnnhw.numerics.cast import Overflow, Q, Rounding
+from rnnhw.version import __version__ as __version__
 
 __all__ = [
     "GRU",
@@ -105,27 +106,26 @@ __all__ = [
     "simulate",
     "verify",
 ]
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rnnhw.comparison import compare
+    from rnnhw.commands.emit import emit
+    from rnnhw.conversion.jordan import jordan_form
     from rnnhw.cost import estimate
-    from rnnhw.costcomparison import compare_reports
-    from rnnhw.emitter import emit
-    from rnnhw.jordan import jordan_form
-    from rnnhw.sidebyside import compare_costs
-    from rnnhw.simulation import simulate
-    from rnnhw.verification import verify
+    from rnnhw.execution.simulate import simulate
+    from rnnhw.execution.verify import verify
+    from rnnhw.report.comparison.model import compare_reports
+    from rnnhw.study.compare import compare_costs
+    from rnnhw.study.scores import compare
 
 _LATER = {
-    "compare": "comparison",
-    "compare_costs": "sidebyside",
-    "compare_reports": "costcomparison",
-    "emit": "emitter",
+    "compare": "study.scores",
+    "compare_costs": "study.compare",
+    "compare_reports": "report.comparison.model",
+    "emit": "commands.emit",
     "estimate": "cost",
-    "jordan_form": "jordan",
-    "simulate": "simulation",
-    "verify": "verification",
+    "jordan_form": "conversion.jordan",
+    "simulate": "execution.simulate",
+    "verify": "execution.verify",
 }
 """What is imported when it is used: the compiled engine, and what only cost reports need."""
 

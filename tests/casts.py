@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from rnnhw.numerics import Overflow, Q, Rounding
+from rnnhw.numerics.cast import Overflow, Q, Rounding
 
 CASTS = Path(__file__).parent / "golden" / "hls4ml" / "casts.npz"
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from rnnhw import golden
-from rnnhw.activations import ReLU, Sigmoid
-from rnnhw.counts import layer_counts
-from rnnhw.dataflow import Formats, Matvec
-from rnnhw.engine import available_isas, run
+from rnnhw.analysis.counts import layer_counts
+from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
-from rnnhw.network import NetworkBuilder
-from rnnhw.numerics import Events, Overflow, Q, Rounding
-from rnnhw.run import make_batch
-from rnnhw.structures import (
+from rnnhw.execution import golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import available_isas, run
+from rnnhw.graph.builder import Formats
+from rnnhw.graph.network import NetworkBuilder
+from rnnhw.graph.nodes import Matvec
+from rnnhw.layers.activations import ReLU, Sigmoid
+from rnnhw.layers.structures import (
     Banded,
     BlockDiagonal,
     Butterfly,
@@ -41,8 +42,8 @@ from rnnhw.structures import (
     UnitWeights,
     WalshHadamardStage,
 )
-from rnnhw.tables import RECIPROCAL, RealFunction
-from rnnhw.weights import Parameters
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding
+from rnnhw.numerics.tables import RECIPROCAL, RealFunction
 
 UNITS = [1, 2, 3, 4, 5, 8, 15, 16, 17, 24, 31, 33, 40]
 LONG = [129, 144, 150, 260]  # more than one tile of units with one lane

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnnhw import Banded, Dense, Design, Elman, Formats, HardTanh, Linear, Q, Tanh
-from rnnhw.dataflow import Node, State, StepBuilder
-from rnnhw.network import Network, NetworkBuilder
-from rnnhw.structures import Structure
-from rnnhw.tables import SIGMOID, TANH
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.network import Network, NetworkBuilder
+from rnnhw.graph.nodes import Node, State
+from rnnhw.layers.structures import Structure
+from rnnhw.numerics.tables import SIGMOID, TANH
 
 Step = Callable[[StepBuilder, Node], Node]
 

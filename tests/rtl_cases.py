@@ -8,8 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnhw.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
-from rnnhw.cells import (
+from rnnhw.accelerator import layer_choices
+from rnnhw.design.design import Design
+from rnnhw.design.weights import Parameters
+from rnnhw.execution.batch import Batch
+from rnnhw.graph.builder import Formats
+from rnnhw.layers.activations import HardTanh, Identity, ReLU, Sigmoid, Tanh
+from rnnhw.layers.cells import (
     GRU,
     LSTM,
     Elman,
@@ -22,12 +27,7 @@ from rnnhw.cells import (
     Residual,
     Window,
 )
-from rnnhw.dataflow import Formats
-from rnnhw.design import Design
-from rnnhw.machine import layer_choices
-from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.run import Batch
-from rnnhw.structures import (
+from rnnhw.layers.structures import (
     Banded,
     BlockDiagonal,
     Butterfly,
@@ -43,8 +43,8 @@ from rnnhw.structures import (
     Sum,
     UnitWeights,
 )
-from rnnhw.structures.transforms import FastWalshHadamard
-from rnnhw.weights import Parameters
+from rnnhw.layers.structures.transforms import FastWalshHadamard
+from rnnhw.numerics.cast import Overflow, Q, Rounding
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import pytest
 from graphs import golden_run, one_layer
 
 from rnnhw import HardTanh, Identity, Q, ReLU, Sigmoid, Tanh
-from rnnhw.dataflow import Cast, Clamp, Input, Lookup
-from rnnhw.numerics import quantise
+from rnnhw.graph.nodes import Cast, Clamp, Input, Lookup
+from rnnhw.numerics.cast import quantise
 
 Z, STATE = Q(2, 5), Q(0, 7)
 FUNCTIONS = {

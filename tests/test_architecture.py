@@ -1,6 +1,7 @@
-"""The rooms of the house: imports run downwards, and what may stand where."""
+"""The rank table of docs/architecture.md against every import, and what may stand where."""
 
 import ast
+import graphlib
 import inspect
 import re
 import subprocess
@@ -10,135 +11,97 @@ from pathlib import Path
 import pytest
 
 import rnnhw
-from rnnhw import cells
+from rnnhw.layers import cells
 
 PACKAGE = Path(rnnhw.__file__).parent
-ROOT = PACKAGE.parent
-
-GROUND = [
-    ["errors"],
-    ["arguments", "checks", "files", "numerics"],
-    ["tables", "arrangement", "matrix"],
-    ["dataflow"],
-    ["activations"],
-    ["structures"],
-    ["network"],
-    ["counts", "weights", "run", "reach", "storage"],
-    ["cells", "tasks"],
-    ["design"],
-]
-WEST = [
-    ["products"],
-    ["plan"],
-    ["golden", "engine", "reference"],
-    ["simulation"],
-    ["verification"],
-    ["analysis"],
-]
-EAST = [
-    ["profiles", "machine", "costreport"],
-    ["placement", "processor", "energy", "wordlengths", "reportchecks", "savedreports"],
-    ["timeline", "planner", "costcomparison"],
-    ["chooser"],
-    ["cost"],
-]
-HALL = [["rtl"]]
-ROOF = [
-    ["report", "sweep", "comparison", "importers", "jordan", "emitter"],
-    ["sidebyside", "synthesis"],
-    ["cli"],
-    ["__main__"],
-]
-"""Rooms by floor; those that do not exist yet have their place already. A room imports from the
-floors below; the wings do not see each other. The hall joins them: hardware that computes what
-golden defines (west), whose resources a cost counts (east)."""
-
-FLOORS = [*GROUND, *WEST, EAST[0], *HALL, *EAST[1:], *ROOF]
-OUTSIDE = {"numpy", "msgspec", "typer", "rich", "scipy"}
-HEAVY = {
-    "msgspec": ["costreport", "costcomparison", "savedreports", "profiles", "report", "importers"],
-    "typer": ["cli"],
-    "rich": ["cli", "report"],
-    "scipy": ["jordan"],
-}
-"""Third-party modules beyond NumPy, and the rooms that may import them."""
-
+ROOT = Path(__file__).resolve().parents[1]
 MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-    for path in sorted(PACKAGE.rglob("*.py"))
+    ".".join(["rnnhw", *path.relative_to(PACKAGE).with_suffix("").parts]): path
+    for path in sorted(p for p in PACKAGE.rglob("*.py*") if p.suffix in {".py", ".pyi"})
 }
+INNER = [name for name in MODULES if name != "rnnhw.__init__"]
+
+ROW = re.compile(r"^\| (\d+) \| `(\w+)` \|.+\|([^|]*)\|$", re.MULTILINE)
+TABLE = ROW.findall((ROOT / "docs" / "architecture.md").read_text())
+RANKS = {name: int(rank) for rank, name, _ in TABLE}
+NEVER = {name: set(re.findall(r"`(\w+)`", cell)) for _, name, cell in TABLE}
+
+HEAVY = {
+    "msgspec": {"cost", "profiles", "report", "conversion"},
+    "typer": {"cli"},
+    "rich": {"cli", "report"},
+    "scipy": {"conversion"},
+}
+"""Third-party modules beyond NumPy, and the packages that may import them."""
 
 
-def room(module):
-    return module.split(".")[0]
+def package_of(module):
+    """The package or single module below ``rnnhw`` that holds a module."""
+    return module.split(".")[1]
 
 
-def height(name):
-    return next(floor for floor, rooms in enumerate(FLOORS) if name in rooms)
-
-
-def wing(name):
-    return next(
-        (side for side, floors in (("west", WEST), ("east", EAST)) if [name] in floors
-         or any(name in rooms for rooms in floors)),
-        None,
-    )  # fmt: skip
-
-
-def imports(path):
-    """Full names of what a module imports when it runs (not for type checking alone)."""
-    tree = ast.parse(path.read_text())
-    unread = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in unread:
-            continue
+def imports(module):
+    """Full names of all that a module imports, wherever the statement stands."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: relative import"
-            if node.module == "rnnhw":
-                yield from (f"rnnhw.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            assert node.level == 0, f"{module}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                is_module = full in MODULES or f"{full}.__init__" in MODULES
+                yield full if is_module else node.module
 
 
-INNER = [name for name in MODULES if name != "__init__"]
+def inner_imports(module):
+    """Modules of rnnhw that a module imports; a package stands for its ``__init__``."""
+    for name in imports(module):
+        if name.split(".")[0] == "rnnhw":
+            yield name if name in MODULES else f"{name}.__init__"
 
 
-@pytest.mark.parametrize("module", INNER)
-def test_every_module_has_a_room(module):
-    assert any(room(module) in rooms for rooms in FLOORS)
-
-
-@pytest.mark.parametrize("module", INNER)
-def test_imports_run_one_way_downwards(module):
-    for imported in imports(MODULES[module]):
-        if not imported.startswith("rnnhw.") or imported == "rnnhw.__version__":
-            continue
-        other = imported.split(".")[1]
-        if other == "_engine":
-            assert room(module) == "engine"
-        elif other != room(module):
-            assert height(other) < height(room(module)), f"{module} imports {imported}"
-            assert {wing(other), wing(room(module))} != {"west", "east"}
+def test_the_table_names_what_is_there():
+    assert sorted(RANKS) == sorted({package_of(name) for name in MODULES})
+    assert set().union(*NEVER.values()) <= set(RANKS)
 
 
 @pytest.mark.parametrize("module", INNER)
-def test_third_party_modules_stay_in_their_rooms(module):
-    for imported in imports(MODULES[module]):
+def test_imports_go_to_lower_ranks(module):
+    package = package_of(module)
+    for imported in inner_imports(module):
+        other = package_of(imported)
+        if other != package:
+            assert RANKS[other] < RANKS[package], f"{module} imports {imported}"
+            assert other not in NEVER[package], f"{module} imports {imported}"
+
+
+def test_no_package_holds_a_circle():
+    """At every level: a folder's modules and folders can be put in an order."""
+    folders = {name.rpartition(".")[0] for name in MODULES}
+    for folder in folders:
+        depth = folder.count(".") + 1
+        graph = {}
+        for module in MODULES:
+            if not module.startswith(f"{folder}."):
+                continue
+            child = module.split(".")[depth]
+            for imported in inner_imports(module):
+                if imported.startswith(f"{folder}."):
+                    other = imported.split(".")[depth]
+                    if child not in {other, "__init__"}:
+                        graph.setdefault(child, set()).add(other)
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", INNER)
+def test_third_party_modules_stay_in_their_packages(module):
+    for imported in imports(module):
         top = imported.split(".")[0]
-        if top in sys.stdlib_module_names or top == "rnnhw":
-            continue
-        assert top in OUTSIDE
-        assert top == "numpy" or room(module) in HEAVY[top]
+        if top not in sys.stdlib_module_names | {"rnnhw", "numpy"}:
+            assert package_of(module) in HEAVY[top]
 
 
-@pytest.mark.parametrize("module", [name for name in INNER if room(name) != "cli"])
+@pytest.mark.parametrize("module", [name for name in INNER if package_of(name) != "cli"])
 def test_only_the_command_line_prints_reads_arguments_or_exits(module):
     tree = ast.parse(MODULES[module].read_text())
     for node in ast.walk(tree):
@@ -149,18 +112,13 @@ def test_only_the_command_line_prints_reads_arguments_or_exits(module):
                 ("sys", name) for name in ("argv", "exit", "stdout", "stderr", "stdin")
             } | {("os", "_exit")}
         if isinstance(node, ast.Name) and node.id == "SystemExit":
-            assert module in {"__main__", "design"}  # design catches a design file's
+            # design.design catches that of a design file
+            assert module in {"rnnhw.__main__", "rnnhw.design.design"}
 
 
-def test_the_package_itself_only_gathers_names():
-    for imported in imports(MODULES["__init__"]):
-        if imported in {"typing", "importlib"}:
-            continue  # what is heavy is gathered when it is used
-        assert imported.startswith("rnnhw.")
-        assert not wing(imported.split(".")[1]) or imported.split(".")[1] in {
-            "simulation", "verification", "cost", "costreport", "costcomparison", "profiles",
-            "machine",
-        }  # fmt: skip
+def test_the_face_only_gathers_names():
+    for imported in imports("rnnhw.__init__"):
+        assert imported in {"typing", "importlib"} or imported.startswith("rnnhw.")
 
 
 def loaded_after(statement):
@@ -175,9 +133,7 @@ def loaded_after(statement):
 
 def test_importing_rnnhw_and_simulating_load_numpy_alone():
     known = loaded_after("import numpy, numpy.random") | sys.stdlib_module_names
-    statement = "import rnnhw, rnnhw.engine, rnnhw.golden"
-    if (PACKAGE / "simulation.py").exists():
-        statement += ", rnnhw.simulation"
+    statement = "import rnnhw, rnnhw.execution.golden, rnnhw.execution.simulate"
     mine = {name for name in loaded_after(statement) - known if not name.startswith("_")}
     assert mine == {"rnnhw"}
 
@@ -193,14 +149,14 @@ CELLS = {"elman", "lstm", "gru"} | {
     for name, value in vars(cells).items()
     if inspect.isclass(value) and hasattr(value, "step") and name != "Mean"
 }
-BLIND = [
-    *(MODULES[name] for name in MODULES if room(name) in {"plan", "engine", "machine", "golden"}),
+BLIND = [  # sources that must not know a cell
+    *(MODULES[name] for name in MODULES if package_of(name) in {"execution", "accelerator"}),
     *(path for path in sorted((ROOT / "ext").glob("*.[chi]*")) if path.name != "_engine.c"),
     *sorted((ROOT / "ext").glob("*.pyx")),
 ]
 
 
-def test_there_are_cells_and_rooms_that_must_not_know_them():
+def test_there_are_cells_and_sources_that_must_not_know_them():
     assert {"elman", "Elman", "Linear"} <= CELLS
     assert len(BLIND) > 10
 
@@ -213,6 +169,6 @@ def test_no_cell_is_named_where_steps_are_run_or_built(path):
         assert not re.search(rf"\b{name}\b", text, flags), name
 
 
-def test_the_extension_imports_nothing_but_layouts_from_the_package():
-    text = "".join(path.read_text() for path in sorted((ROOT / "ext").glob("*.pyx")))
-    assert set(re.findall(r"(?:from|import) (rnnhw[\w.]*)", text)) <= {"rnnhw.plan"}
+def test_the_extension_imports_nothing_from_the_package():
+    (source,) = (ROOT / "ext").glob("*.pyx")
+    assert not re.findall(r"(?:from|import) (rnnhw[\w.]*)", source.read_text())

@@ -451,8 +451,8 @@ def test_wrong_targets_are_told_with_their_file(folder, refused, arrays, message
 
 
 def test_figures_of_another_kind_of_score_are_unknown_before_the_work(folder, refused, monkeypatch):
-    monkeypatch.setattr("rnnhw.simulation.run_engine", None)
-    monkeypatch.setattr("rnnhw.verification.run_engine", None)
+    monkeypatch.setattr("rnnhw.execution.simulate.run_engine", None)
+    monkeypatch.setattr("rnnhw.execution.verify.run_engine", None)
     np.savez(folder / "own.npz", x=X, y=TARGETS)
     np.savez(folder / "flat.npz", x=X, y=[1, -1, 1])
     for task, data, own, others in (

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rnnhw import BinaryAddition, DesignError
-from rnnhw.tasks import HarderTask, Recall
-from rnnhw.tasks.addition import carry_chains
+from rnnhw.design.tasks import HarderTask, Recall
+from rnnhw.design.tasks.addition import carry_chains
 
 
 def propagating(pairs, bits):

@@ -20,10 +20,10 @@ from rnnhw import (
     UsageError,
     load,
 )
+from rnnhw.accelerator import accelerator
 from rnnhw.cli import main
 from rnnhw.cost import estimate
-from rnnhw.costreport import Report
-from rnnhw.machine import accelerator
+from rnnhw.cost.model import Report
 from rnnhw.profiles import load_profile
 
 DESIGNS = Path(__file__).parent.parent / "designs"

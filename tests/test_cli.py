@@ -15,8 +15,8 @@ import pytest
 import rnnhw
 from rnnhw import load
 from rnnhw.cli import main
-from rnnhw.simulation import simulate
-from rnnhw.verification import verify
+from rnnhw.execution.simulate import simulate
+from rnnhw.execution.verify import verify
 
 DESIGNS = Path(__file__).parents[1] / "designs"
 ADDER = str(DESIGNS / "adder_tridiagonal.py")
@@ -139,7 +139,9 @@ def test_simulate_fails_where_a_bound_is_broken_and_says_so(said):
     assert json.loads(said(*command, code=1))["passed"] is False
 
 
-@pytest.mark.parametrize("isa", [n for n, runs in rnnhw.engine.available_isas().items() if runs])
+@pytest.mark.parametrize(
+    "isa", [n for n, runs in rnnhw.execution.engine.available_isas().items() if runs]
+)
 def test_an_instruction_set_can_be_forced(said, isa):
     out = said("simulate", ADDER, *SMALL, "--isa", isa, "--format", "json")
     assert json.loads(out)["isa"] == isa
@@ -364,7 +366,7 @@ def test_numbers_are_never_cut_in_a_narrow_terminal(columns):
 
 def test_progress_is_for_stderr_and_for_those_who_wait(capsys, monkeypatch):
     monkeypatch.setattr("rnnhw.cli.progress._PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 20_000)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 20_000)
     assert main(["verify", ADDER, *SMALL, "--format", "json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["passed"] is True

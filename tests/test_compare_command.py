@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rnnhw.cli import main
-from rnnhw.cli.compared import comparison_csv, comparison_markdown, comparison_text
 from rnnhw.cli.show import rendered
-from rnnhw.comparison import COSTS, compare
+from rnnhw.cli.show_compare import comparison_csv, comparison_markdown, comparison_text
+from rnnhw.study.scores import COSTS, compare
 
 DESIGNS = Path(__file__).parents[1] / "designs"
 DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL = (

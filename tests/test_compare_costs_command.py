@@ -12,7 +12,7 @@ import pytest
 
 from rnnhw import estimate, load
 from rnnhw.cli import main
-from rnnhw.costreport import SCHEMA_ID
+from rnnhw.cost.model import SCHEMA_ID
 
 DESIGNS = Path(__file__).parents[1] / "designs"
 LSTM, TRIDIAGONAL, MEAN = (

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import DesignError, UsageError, comparison, estimate, load
-from rnnhw.comparison import COSTS, compare
-from rnnhw.engine import _engine
-from rnnhw.network import Total
-from rnnhw.simulation import simulate
-from rnnhw.tasks import Samples
-from rnnhw.verification import verify
+from rnnhw import DesignError, UsageError, estimate, load
+from rnnhw.design.tasks import Samples
+from rnnhw.execution.engine import _engine
+from rnnhw.execution.simulate import simulate
+from rnnhw.execution.verify import verify
+from rnnhw.graph.network import Total
+from rnnhw.study import scores as comparison
+from rnnhw.study.scores import COSTS, compare
 
 DESIGNS = Path(__file__).parents[1] / "designs"
 FILES = sorted(DESIGNS.glob("*.py"))
@@ -207,10 +208,10 @@ def test_the_float_score_does_not_depend_on_the_slices(monkeypatch, echo):
         return run(*arguments)
 
     monkeypatch.setattr(comparison, "run_reference", counted)
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1000)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1000)
     assert compare([DIAGONAL], SMALL, simulate=True).rows[0].scores == whole
     assert len(calls) > 3 and sum(calls) == 64
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 30)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 30)
     assert compare([echo], simulate=True).rows[0].scores == pytest.approx(error, rel=1e-12)
 
 

@@ -5,12 +5,12 @@ import pytest
 from casts import formats, golden_casts, raws
 from hypothesis import given
 
-from rnnhw.dataflow import Formats
-from rnnhw.engine import available_isas, run
-from rnnhw.network import NetworkBuilder
-from rnnhw.numerics import Events, Q, cast_array
-from rnnhw.run import make_batch
-from rnnhw.weights import Parameters
+from rnnhw.design.weights import Parameters
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import available_isas, run
+from rnnhw.graph.builder import Formats
+from rnnhw.graph.network import NetworkBuilder
+from rnnhw.numerics.cast import Events, Q, cast_array
 
 ISAS = [
     pytest.param(

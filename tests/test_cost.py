@@ -24,17 +24,14 @@ from rnnhw import (
     UsageError,
     load,
 )
-from rnnhw.cells import Layer
+from rnnhw.accelerator import accelerator
+from rnnhw.analysis.counts import TIME_COUNTS, predict
 from rnnhw.cost import estimate
-from rnnhw.costcomparison import Candidate, compare_candidates
-from rnnhw.costreport import report_fields
-from rnnhw.counts import TIME_COUNTS, predict
-from rnnhw.machine import accelerator
-from rnnhw.network import NetworkBuilder, TimeNode
-from rnnhw.profiles import Fpga, load_profile, profile_sha256
-from rnnhw.report import to_html, to_markdown, to_text
-from rnnhw.rtl.network import emit_network
-from rnnhw.structures import (
+from rnnhw.cost.model import report_fields
+from rnnhw.design.weights import Parameters
+from rnnhw.graph.network import NetworkBuilder, TimeNode
+from rnnhw.layers.cells import Layer
+from rnnhw.layers.structures import (
     BlockDiagonal,
     Butterfly,
     CyclicBand,
@@ -45,7 +42,10 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.weights import Parameters
+from rnnhw.profiles import Fpga, load_profile, profile_sha256
+from rnnhw.report import to_html, to_markdown, to_text
+from rnnhw.report.comparison.model import Candidate, compare_candidates
+from rnnhw.rtl.network import emit_network
 
 ADDER = Path(__file__).parent.parent / "designs" / "adder_tridiagonal.py"
 

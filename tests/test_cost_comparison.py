@@ -24,24 +24,24 @@ from rnnhw import (
     UsageError,
     compare_costs,
     compare_reports,
-    comparison,
     estimate,
     load,
 )
-from rnnhw.costcomparison import (
+from rnnhw.cost.model import SCHEMA_ID, Figure, Report, not_known, report_fields
+from rnnhw.execution.engine import _engine
+from rnnhw.execution.simulate import simulate
+from rnnhw.report import comparison as rendering
+from rnnhw.report import to_json
+from rnnhw.report.comparison.model import (
     COMPARISON_SCHEMA_ID,
     Candidate,
     ColumnCheck,
     CostComparison,
     compare_candidates,
 )
-from rnnhw.costreport import SCHEMA_ID, Figure, Report, not_known, report_fields
-from rnnhw.engine import _engine
-from rnnhw.report import comparison as rendering
-from rnnhw.report import to_json
+from rnnhw.report.saved import read_report
 from rnnhw.report.values import ratio
-from rnnhw.savedreports import read_report
-from rnnhw.simulation import simulate
+from rnnhw.study import scores as comparison
 
 FOLDER = Path(__file__).parents[1] / "designs"
 SPEAKERS = sorted(FOLDER.glob("speaker_*.py"))

@@ -4,25 +4,13 @@ import numpy as np
 import pytest
 from graphs import Case, assert_engine_equals_golden, draw_batch, draw_parameters, one_layer
 
-from rnnhw import (
-    Banded,
-    Design,
-    Elman,
-    Formats,
-    Hadamard,
-    HardTanh,
-    Last,
-    Linear,
-    Mean,
-    Q,
-    Window,
-    counts,
-)
-from rnnhw.counts import Access, Counts, layer_counts, predict, step_counts
-from rnnhw.dataflow import OPERATIONS, operation_table
-from rnnhw.network import TIME_OPERATIONS, time_table
-from rnnhw.numerics import Overflow
-from rnnhw.structures import Dense
+from rnnhw import Banded, Design, Elman, Formats, Hadamard, HardTanh, Last, Linear, Mean, Q, Window
+from rnnhw.analysis import counts
+from rnnhw.analysis.counts import Access, Counts, layer_counts, predict, step_counts
+from rnnhw.graph.network import TIME_OPERATIONS, time_table
+from rnnhw.graph.nodes import OPERATIONS, operation_table
+from rnnhw.layers.structures import Dense
+from rnnhw.numerics.cast import Overflow
 
 FORMATS = {"input": Q(3, 4), "weight": Q(1, 6), "sum": Q(3, 4), "state": Q(0, 7)}
 

@@ -8,21 +8,21 @@ from graphs import cases, golden_run, one_layer
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rnnhw import DesignError, Formats, golden
-from rnnhw.dataflow import (
+from rnnhw import DesignError, Formats
+from rnnhw.execution import golden
+from rnnhw.graph.builder import FormatScope, StepBuilder
+from rnnhw.graph.nodes import (
     OPERATIONS,
     Cast,
     Constant,
-    FormatScope,
     Input,
     Matvec,
     Reinterpret,
-    StepBuilder,
     operation_table,
 )
-from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.structures import Dense, Diagonal
-from rnnhw.tables import SIGMOID
+from rnnhw.layers.structures import Dense, Diagonal
+from rnnhw.numerics.cast import Overflow, Q, Rounding
+from rnnhw.numerics.tables import SIGMOID
 
 BYTE = Q(7, 0)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import Arrangement, Classification, DesignError, estimate, golden, load
-from rnnhw.engine import available_isas, execute
-from rnnhw.engine import run as run_engine
-from rnnhw.numerics import quantise
-from rnnhw.plan import LANES, plan_network
-from rnnhw.reference import run_reference
-from rnnhw.run import make_batch
-from rnnhw.simulation import simulate
-from rnnhw.verification import verify
+from rnnhw import Arrangement, Classification, DesignError, estimate, load
+from rnnhw.execution import golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.compiler import LANES, plan_network
+from rnnhw.execution.engine import available_isas, execute
+from rnnhw.execution.engine import run as run_engine
+from rnnhw.execution.reference import run_reference
+from rnnhw.execution.simulate import simulate
+from rnnhw.execution.verify import verify
+from rnnhw.numerics.cast import quantise
 
 FOLDER = Path(__file__).parents[1] / "designs"
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnhw import emit, emitter, load
+from rnnhw import emit, load
 from rnnhw.cli import main
-from rnnhw.simulation import simulate
+from rnnhw.commands import emit as emitter
+from rnnhw.execution.simulate import simulate
 
 DESIGNS = Path(__file__).parents[1] / "designs"
 ADDER, SPEAKER = str(DESIGNS / "adder_tridiagonal.py"), str(DESIGNS / "speaker_mean.py")

@@ -8,11 +8,11 @@ from machines import elman, head
 
 import rnnhw
 from rnnhw import Banded, Design, Elman, Formats, Hadamard, Last, Linear, Q, load
+from rnnhw.accelerator import MemoryKind, accelerator
+from rnnhw.analysis.counts import TIME_COUNTS
 from rnnhw.cost import estimate
-from rnnhw.costreport import Report, report_fields
-from rnnhw.counts import TIME_COUNTS
-from rnnhw.energy import energy, layer_operations
-from rnnhw.machine import MemoryKind, accelerator
+from rnnhw.cost.energy import energy, layer_operations
+from rnnhw.cost.model import Report, report_fields
 from rnnhw.profiles import Asic, load_profile
 from rnnhw.report import to_text
 

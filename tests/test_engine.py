@@ -23,16 +23,17 @@ from graphs import (
 )
 from hypothesis import given, settings
 
-from rnnhw import Formats, engine, golden
-from rnnhw.counts import layer_counts
-from rnnhw.dataflow import OPERATIONS, Matvec
-from rnnhw.engine import available_isas, execute, run, select_isa
+from rnnhw import Formats
+from rnnhw.analysis.counts import layer_counts
+from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError, UsageError
-from rnnhw.network import TIME_OPERATIONS, NetworkBuilder
-from rnnhw.numerics import Events, Overflow, Q, Rounding
-from rnnhw.plan import OPERATION, plan_network
-from rnnhw.run import make_batch
-from rnnhw.structures import (
+from rnnhw.execution import engine, golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.compiler import OPERATION, plan_network
+from rnnhw.execution.engine import available_isas, execute, run, select_isa
+from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder
+from rnnhw.graph.nodes import OPERATIONS, Matvec
+from rnnhw.layers.structures import (
     Banded,
     CyclicBand,
     Dense,
@@ -41,7 +42,7 @@ from rnnhw.structures import (
     Toeplitz,
     WalshHadamardStage,
 )
-from rnnhw.weights import Parameters
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding
 
 EXAMPLES = settings.default.max_examples
 NAMES = {number: name for name, number in OPERATION.items()}
@@ -503,7 +504,9 @@ def test_an_unknown_instruction_set_is_a_usage_error():
 
 
 def test_an_instruction_set_that_the_processor_lacks_is_a_usage_error(monkeypatch):
-    monkeypatch.setattr("rnnhw.engine.available_isas", lambda: {"plain": True, "avx9": False})
+    monkeypatch.setattr(
+        "rnnhw.execution.engine.available_isas", lambda: {"plain": True, "avx9": False}
+    )
     with pytest.raises(UsageError, match="no avx9") as caught:
         select_isa("avx9")
     assert "plain" in caught.value.hint

@@ -5,10 +5,10 @@ import pytest
 from graphs import golden_run, one_layer
 
 from rnnhw import DesignError, Elman, Formats, ReLU
-from rnnhw.network import NetworkBuilder
-from rnnhw.numerics import Events, Overflow, Q, Rounding
-from rnnhw.structures import Dense, FastWalshHadamard, WalshHadamardStage
-from rnnhw.tables import RealFunction
+from rnnhw.graph.network import NetworkBuilder
+from rnnhw.layers.structures import Dense, FastWalshHadamard, WalshHadamardStage
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding
+from rnnhw.numerics.tables import RealFunction
 
 BYTE = Q(7, 0)
 

@@ -12,11 +12,11 @@ import pytest
 from casts import golden_casts
 from graphs import ISAS, edge_first
 
-from rnnhw import golden
-from rnnhw.engine import run
+from rnnhw.conversion import hls4ml
 from rnnhw.errors import DesignError
-from rnnhw.importers import hls4ml
-from rnnhw.numerics import Overflow, Q, Rounding, cast_array
+from rnnhw.execution import golden
+from rnnhw.execution.engine import run
+from rnnhw.numerics.cast import Overflow, Q, Rounding, cast_array
 
 FOLDER = Path(os.environ.get("RNNHW_GOLDEN_HLS4ML", Path(__file__).parent / "golden" / "hls4ml"))
 CASTS = FOLDER / "casts.npz"

@@ -20,30 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import FORMATS, Step, band, elman, gru, lstm, scanned
 
-from rnnhw import (
-    GRU,
-    LSTM,
-    Banded,
-    Dense,
-    Design,
-    DesignError,
-    Diagonal,
-    Elman,
-    Hadamard,
-    Q,
-    Tanh,
-    golden,
-)
-from rnnhw.cells import Layer
-from rnnhw.dataflow import Node, StepBuilder
-from rnnhw.machine import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
-from rnnhw.machine.phases import NEURON_CYCLES
-from rnnhw.machine.regrouping import regrouped
-from rnnhw.network import Network, Scan
-from rnnhw.numerics import Events
-from rnnhw.processor import processor
-from rnnhw.profiles import load_profile
-from rnnhw.structures import (
+from rnnhw import GRU, LSTM, Banded, Dense, Design, DesignError, Diagonal, Elman, Hadamard, Q, Tanh
+from rnnhw.accelerator import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
+from rnnhw.accelerator.mapping.phases import NEURON_CYCLES
+from rnnhw.accelerator.mapping.row_fusion import regrouped
+from rnnhw.cost.processor import processor
+from rnnhw.design.weights import Parameters
+from rnnhw.execution import golden
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.network import Network, Scan
+from rnnhw.graph.nodes import Node
+from rnnhw.layers.cells import Layer
+from rnnhw.layers.structures import (
     BlockDiagonal,
     Butterfly,
     ButterflyStage,
@@ -61,7 +49,8 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.weights import Parameters
+from rnnhw.numerics.cast import Events
+from rnnhw.profiles import load_profile
 
 BYTE = 8
 STAGED = replace(FORMATS, stage=Q(3, 4))

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from rnnhw import Narma10, Recall, load
-from rnnhw.golden import run as run_golden
-from rnnhw.reference import run_reference
-from rnnhw.run import make_batch
-from rnnhw.simulation import simulate
-from rnnhw.tasks import Samples
-from rnnhw.verification import verify
+from rnnhw.design.tasks import Samples
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.golden import run as run_golden
+from rnnhw.execution.reference import run_reference
+from rnnhw.execution.simulate import simulate
+from rnnhw.execution.verify import verify
 
 FOLDER = Path(__file__).parents[1] / "designs"
 RECALLS = ["recall_elman", "recall_lstm", "recall_window"]

@@ -5,8 +5,8 @@ from graphs import cases
 from hypothesis import given
 
 from rnnhw import DesignError, Formats
-from rnnhw.network import TIME_OPERATIONS, NetworkBuilder, Steps, Total, time_table
-from rnnhw.numerics import Q
+from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder, Steps, Total, time_table
+from rnnhw.numerics.cast import Q
 
 BYTE = Q(7, 0)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw.errors import DesignError
-from rnnhw.numerics import (
+from rnnhw.numerics.cast import (
     Events,
     Overflow,
     Q,

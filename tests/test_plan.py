@@ -6,9 +6,7 @@ from graphs import cases, one_layer, raw_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnhw.dataflow import OPERATIONS, Matvec
-from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.plan import (
+from rnnhw.execution.compiler import (
     INSTRUCTION,
     OPERATION,
     WRITERS,
@@ -16,7 +14,9 @@ from rnnhw.plan import (
     plan_network,
     signed_bits,
 )
-from rnnhw.structures import Dense, FastWalshHadamard, WalshHadamardStage
+from rnnhw.graph.nodes import OPERATIONS, Matvec
+from rnnhw.layers.structures import Dense, FastWalshHadamard, WalshHadamardStage
+from rnnhw.numerics.cast import Overflow, Q, Rounding
 
 
 @given(st.integers(-(2**62), 2**62), st.integers(0, 2**62))

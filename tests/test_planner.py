@@ -35,13 +35,13 @@ from rnnhw import (
     Window,
     load,
 )
-from rnnhw.cells import Layer
+from rnnhw.accelerator import LayerChoices, accelerator, layer_choices
 from rnnhw.cli import main
 from rnnhw.cost import estimate
-from rnnhw.costreport import PlanReport, derived, report_fields
-from rnnhw.machine import LayerChoices, accelerator, layer_choices
-from rnnhw.placement import dsp_blocks, logic, place
-from rnnhw.planner import plan_lanes
+from rnnhw.cost.fpga.placement import dsp_blocks, logic, place
+from rnnhw.cost.model import PlanReport, derived, report_fields
+from rnnhw.cost.search.lanes import plan_lanes
+from rnnhw.layers.cells import Layer
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.profiles.fpga import MemoryMode
 from rnnhw.report import report_schema, to_json, to_text

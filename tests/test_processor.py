@@ -9,10 +9,9 @@ import pytest
 from machines import FORMATS, elman, head, lstm, scanned
 
 from rnnhw import Banded, Design, Diagonal, Elman, Hadamard, Last, Linear, Mean, Q, ReLU
-from rnnhw.cells import Layer
-from rnnhw.processor import processor, storage_bytes
-from rnnhw.profiles import Figure, Microcontroller, OperationCost
-from rnnhw.structures import (
+from rnnhw.cost.processor import processor, storage_bytes
+from rnnhw.layers.cells import Layer
+from rnnhw.layers.structures import (
     BlockDiagonal,
     Butterfly,
     ButterflyStage,
@@ -26,6 +25,7 @@ from rnnhw.structures import (
     Toeplitz,
     UnitWeights,
 )
+from rnnhw.profiles import Figure, Microcontroller, OperationCost
 
 
 def figure(value: float, unit: str) -> Figure:

@@ -8,10 +8,10 @@ from graphs import draw_case, one_layer, raw_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnhw.dataflow import Constant, Matvec
-from rnnhw.numerics import Overflow, Q, Rounding, cast, rounded
-from rnnhw.products import Product
-from rnnhw.structures import Dense
+from rnnhw.execution.products import Product
+from rnnhw.graph.nodes import Constant, Matvec
+from rnnhw.layers.structures import Dense
+from rnnhw.numerics.cast import Overflow, Q, Rounding, cast, rounded
 
 
 def products(case):

@@ -8,11 +8,12 @@ import pytest
 from machines import elman, scanned
 
 from rnnhw import Design, Diagonal, load
+from rnnhw.accelerator import accelerator
 from rnnhw.cost import estimate
-from rnnhw.costreport import report_fields, unknown_fields
-from rnnhw.dataflow import Node, StepBuilder
-from rnnhw.machine import accelerator
-from rnnhw.processor import least_cycles
+from rnnhw.cost.model import report_fields, unknown_fields
+from rnnhw.cost.processor import least_cycles
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.nodes import Node
 from rnnhw.profiles import Asic, Fpga, Microcontroller, load_profile, profile_names, profile_sha256
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from rnnhw import Formats, HardTanh, Identity, Q, ReLU
-from rnnhw.numerics import Rounding
-from rnnhw.reference import SOURCES, run_reference
-from rnnhw.simulation import simulate
-from rnnhw.tasks import Samples
+from rnnhw.design.tasks import Samples
+from rnnhw.execution.reference import SOURCES, run_reference
+from rnnhw.execution.simulate import simulate
+from rnnhw.numerics.cast import Rounding
 
 X, LENGTHS = elman.samples(), elman.LENGTHS
 READOUTS = ["every", "last", "mean"]

@@ -12,9 +12,9 @@ from machines import FORMATS, elman, head
 from rich.console import Console
 
 from rnnhw import Design, Elman, Last, Linear, Mean, Window, load
-from rnnhw.cells import Layer
 from rnnhw.cost import estimate
-from rnnhw.costreport import SCHEMA_ID, Report, report_fields
+from rnnhw.cost.model import SCHEMA_ID, Report, report_fields
+from rnnhw.layers.cells import Layer
 from rnnhw.report import print_report, report_schema, to_json, to_text
 
 ADDER = Path(__file__).parent.parent / "designs" / "adder_tridiagonal.py"

@@ -19,14 +19,14 @@ import pytest
 from machines import FORMATS, elman, head
 
 from rnnhw import Design, Elman, Last, Linear, Q, Window, load
+from rnnhw.accelerator import accelerator
 from rnnhw.cli import main
 from rnnhw.cost import estimate
-from rnnhw.costreport import ExternalMemoryReport, Figure, Report, report_fields
-from rnnhw.machine import accelerator
-from rnnhw.processor import LayerProcessor, Processor
+from rnnhw.cost.model import ExternalMemoryReport, Figure, Report, report_fields
+from rnnhw.cost.processor import LayerProcessor, Processor
+from rnnhw.cost.timeline import processor_spans
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.report.roofline import roofline, streamed_bits
-from rnnhw.timeline import processor_spans
 
 FOLDER = Path(__file__).parents[1] / "designs"
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))

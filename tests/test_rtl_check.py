@@ -9,12 +9,12 @@ import pytest
 
 import rnnhw
 from rnnhw.errors import RnnhwError, UsageError
-from rnnhw.numerics import Q
+from rnnhw.numerics.cast import Q
 from rnnhw.rtl.bench import bench_files, stimulus_of
-from rnnhw.rtl.check import check
-from rnnhw.rtl.emission import Emission
+from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.project import project_files, write_project
-from rnnhw.rtl.simulators import SIMULATORS, Icarus, simulators
+from rnnhw.rtl.tools.check import check
+from rnnhw.rtl.tools.simulators import SIMULATORS, Icarus, simulators
 
 needed = {
     name: pytest.mark.skipif(

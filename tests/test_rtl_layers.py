@@ -1,7 +1,7 @@
 """Emitted layers and stacks in a Verilog simulator: every output and every cycle.
 
 Outputs equal the golden definition (the bench compares every bit; an X is a failure), cycles equal
-:func:`rnnhw.machine.output_cycles`. Cases are drawn with edge-first weights and inputs; formats
+:func:`rnnhw.accelerator.output_cycles`. Cases are drawn with edge-first weights and inputs; formats
 saturate and wrap in every mode.
 """
 
@@ -17,21 +17,16 @@ import pytest
 from machines import FORMATS
 from rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
 
-from rnnhw import engine, golden
-from rnnhw.activations import HardTanh, Sigmoid, Tanh
-from rnnhw.cells import GRU, LSTM, Elman, Last, Linear, Mean, Residual, Window
-from rnnhw.dataflow import Formats, Gather, Node, StepBuilder
-from rnnhw.design import Design, load
+from rnnhw.accelerator import Basis, accelerator, legal_lanes, output_cycles
+from rnnhw.design.design import Design, load
 from rnnhw.errors import DesignError
-from rnnhw.machine import Basis, accelerator, legal_lanes, output_cycles
-from rnnhw.network import NetworkBuilder, Scan, TimeNode
-from rnnhw.numerics import Q
-from rnnhw.rtl.bench import stimulus_of
-from rnnhw.rtl.check import check
-from rnnhw.rtl.network import emit_network
-from rnnhw.rtl.project import write_project
-from rnnhw.rtl.simulators import SIMULATORS
-from rnnhw.structures import (
+from rnnhw.execution import engine, golden
+from rnnhw.graph.builder import Formats, StepBuilder
+from rnnhw.graph.network import NetworkBuilder, Scan, TimeNode
+from rnnhw.graph.nodes import Gather, Node
+from rnnhw.layers.activations import HardTanh, Sigmoid, Tanh
+from rnnhw.layers.cells import GRU, LSTM, Elman, Last, Linear, Mean, Residual, Window
+from rnnhw.layers.structures import (
     Banded,
     BlockDiagonal,
     Butterfly,
@@ -43,6 +38,12 @@ from rnnhw.structures import (
     Product,
     Structure,
 )
+from rnnhw.numerics.cast import Q
+from rnnhw.rtl.bench import stimulus_of
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.tools.check import check
+from rnnhw.rtl.tools.simulators import SIMULATORS
 
 ICARUS, VERILATOR = (SIMULATORS[name] for name in ("iverilog", "verilator"))
 DESIGNS = Path(__file__).parent.parent / "designs"

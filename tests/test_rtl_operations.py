@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import rnnhw
-from rnnhw.numerics import Overflow, Q, Rounding, cast
+from rnnhw.numerics.cast import Overflow, Q, Rounding, cast
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
 
 VERILOG = Path(rnnhw.__file__).parent / "rtl" / "verilog"

@@ -10,22 +10,18 @@ import pytest
 from rtl_cases import Case, draw_batch, draw_parameters
 from test_rtl_layers import assert_equal_in_verilog, linted, simulated
 
-from rnnhw.activations import HardTanh, ReLU, Sigmoid, Tanh
-from rnnhw.cells import GRU, LSTM, Elman, Window
-from rnnhw.dataflow import Formats, Node, StepBuilder
-from rnnhw.design import Design
+from rnnhw.accelerator import Basis, accelerator, legal_lanes
+from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.transform_chains import chains_of
+from rnnhw.cost.fpga.primitives import memories
+from rnnhw.design.design import Design
 from rnnhw.errors import DesignError
-from rnnhw.machine import Basis, accelerator, legal_lanes
-from rnnhw.machine.chains import chains_of
-from rnnhw.machine.plan import Plan
-from rnnhw.network import NetworkBuilder, TimeNode
-from rnnhw.numerics import Overflow, Q, Rounding
-from rnnhw.rtl.draft import InputWindow
-from rnnhw.rtl.layer import emit_layer, outline_layer
-from rnnhw.rtl.network import emit_network
-from rnnhw.rtl.parts import memories
-from rnnhw.rtl.project import write_project
-from rnnhw.structures import (
+from rnnhw.graph.builder import Formats, StepBuilder
+from rnnhw.graph.network import NetworkBuilder, TimeNode
+from rnnhw.graph.nodes import Node
+from rnnhw.layers.activations import HardTanh, ReLU, Sigmoid, Tanh
+from rnnhw.layers.cells import GRU, LSTM, Elman, Window
+from rnnhw.layers.structures import (
     Banded,
     Butterfly,
     CyclicBand,
@@ -37,7 +33,12 @@ from rnnhw.structures import (
     Structure,
     Sum,
 )
-from rnnhw.structures.transforms import FastWalshHadamard
+from rnnhw.layers.structures.transforms import FastWalshHadamard
+from rnnhw.numerics.cast import Overflow, Q, Rounding
+from rnnhw.rtl.layer import emit_layer, outline_layer
+from rnnhw.rtl.layer_context import InputWindow
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
 
 NARROW = Formats(
     input=Q(0, 3),

@@ -5,10 +5,10 @@ import pytest
 from graphs import one_layer
 
 from rnnhw import DesignError, Formats, Overflow, Q, UsageError
-from rnnhw.network import NetworkBuilder
-from rnnhw.numerics import Events
-from rnnhw.run import event_signals, make_batch
-from rnnhw.structures import Diagonal
+from rnnhw.execution.batch import event_signals, make_batch
+from rnnhw.graph.network import NetworkBuilder
+from rnnhw.layers.structures import Diagonal
+from rnnhw.numerics.cast import Events
 
 BYTE = Q(3, 4)
 

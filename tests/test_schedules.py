@@ -37,11 +37,7 @@ from rnnhw import (
     Window,
     load,
 )
-from rnnhw.cli import main
-from rnnhw.cost import estimate
-from rnnhw.costreport import report_fields
-from rnnhw.emitter import emit, lanes_by_layer, machine_of
-from rnnhw.machine import (
+from rnnhw.accelerator import (
     Accelerator,
     Bandwidth,
     Basis,
@@ -53,10 +49,14 @@ from rnnhw.machine import (
     output_cycles,
     saturation,
 )
-from rnnhw.machine.streaming import Group, Streamed, slots_for
+from rnnhw.accelerator.schedule.weight_stream import Group, Streamed, slots_for
+from rnnhw.cli import main
+from rnnhw.commands.emit import emit, lanes_by_layer, machine_of
+from rnnhw.commands.synth import synthesise_design
+from rnnhw.cost import estimate
+from rnnhw.cost.model import report_fields
 from rnnhw.profiles import load_profile
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
-from rnnhw.synthesis import synthesise_design
 
 DESIGNS = Path(__file__).parent.parent / "designs"
 

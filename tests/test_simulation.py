@@ -10,14 +10,15 @@ import elman
 import numpy as np
 import pytest
 
-from rnnhw import DesignError, Regression, UsageError, golden
-from rnnhw.counts import Counts
-from rnnhw.engine import available_isas
+from rnnhw import DesignError, Regression, UsageError
+from rnnhw.analysis.counts import Counts
+from rnnhw.design.tasks import Samples
+from rnnhw.execution import golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import available_isas
+from rnnhw.execution.simulate import figure_names, simulate
 from rnnhw.files import written_whole
-from rnnhw.numerics import Events
-from rnnhw.run import make_batch
-from rnnhw.simulation import figure_names, simulate
-from rnnhw.tasks import Samples
+from rnnhw.numerics.cast import Events
 
 SAMPLES = Samples(elman.samples(), elman.LENGTHS)
 ISAS = [name for name, runs in available_isas().items() if runs]
@@ -47,7 +48,9 @@ def test_an_unknown_instruction_set_is_refused(name):
 
 
 def test_an_instruction_set_that_this_processor_lacks_is_refused(monkeypatch):
-    monkeypatch.setattr("rnnhw.engine.available_isas", lambda: {"plain": True, "new": False})
+    monkeypatch.setattr(
+        "rnnhw.execution.engine.available_isas", lambda: {"plain": True, "new": False}
+    )
     with pytest.raises(UsageError, match="this processor has no new"):
         simulate(elman.design(), samples=SAMPLES, isa="new")
     assert simulate(elman.design(), samples=SAMPLES).run.isa == "plain"

@@ -13,24 +13,24 @@ from pathlib import Path
 import pytest
 from rtl_cases import draw_case, draw_woven
 
-from rnnhw.design import load
+from rnnhw.accelerator import Basis, accelerator
+from rnnhw.cost.fpga.families import MAPPINGS
+from rnnhw.cost.fpga.flip_flops import COUNTS
+from rnnhw.cost.fpga.logic import amounts_of, layer_logic
+from rnnhw.cost.fpga.luts import AMOUNTS, KINDS
+from rnnhw.cost.fpga.merge import distinct
+from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
+from rnnhw.cost.fpga.placement import dsp_blocks, place
+from rnnhw.cost.fpga.primitives import memories, multipliers
+from rnnhw.design.design import load
 from rnnhw.errors import DesignError
-from rnnhw.machine import Basis, accelerator
-from rnnhw.network import Scan
-from rnnhw.placement import dsp_blocks, place
+from rnnhw.graph.network import Scan
 from rnnhw.profiles import load_profile
-from rnnhw.rtl.choices import clears_apart, operands_of
-from rnnhw.rtl.draft import InputWindow
 from rnnhw.rtl.layer import emit_layer, outline_layer
-from rnnhw.rtl.luts import AMOUNTS, KINDS
-from rnnhw.rtl.mapping import MAPPINGS
-from rnnhw.rtl.merging import distinct
+from rnnhw.rtl.layer_context import InputWindow
 from rnnhw.rtl.network import emit_network
-from rnnhw.rtl.parts import memories, multipliers
 from rnnhw.rtl.project import write_project
-from rnnhw.rtl.registers import COUNTS
-from rnnhw.rtl.resources import amounts_of, layer_logic
-from rnnhw.rtl.synthesis import FAMILIES, find_tool, synthesise
+from rnnhw.rtl.tools.yosys import FAMILIES, find_tool, synthesise
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -325,11 +325,11 @@ def test_the_command_says_what_it_cannot_place(tmp_path):
 def test_a_netlist_of_gates_computes_what_golden_computes(tmp_path):
     import numpy as np
 
-    from rnnhw import golden
-    from rnnhw.machine import output_cycles
+    from rnnhw.accelerator import output_cycles
+    from rnnhw.execution import golden
+    from rnnhw.execution.batch import Batch
     from rnnhw.rtl.bench import stimulus_of
     from rnnhw.rtl.project import sources
-    from rnnhw.run import Batch
 
     network = GRID[1].design().network
     machine = accelerator(network, GRID[1].lanes)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw import DesignError, Q
-from rnnhw.numerics import Rounding, quantise
-from rnnhw.tables import MAX_ADDRESS_BITS, RECIPROCAL, SIGMOID, TANH, RealFunction, Table
+from rnnhw.numerics.cast import Rounding, quantise
+from rnnhw.numerics.tables import MAX_ADDRESS_BITS, RECIPROCAL, SIGMOID, TANH, RealFunction, Table
 
 LINE = RealFunction("line", lambda value: value, lambda values: values)
 

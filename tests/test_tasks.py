@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnnhw import BinaryAddition, Classification, DesignError, Narma10, Q, Recall, Regression
-from rnnhw.tasks import (
+from rnnhw.design.tasks import (
     Accuracy,
     Samples,
     SquaredError,
@@ -18,7 +18,7 @@ from rnnhw.tasks import (
     score_names,
     wilson_interval,
 )
-from rnnhw.tasks.narma import narma10
+from rnnhw.design.tasks.narma import narma10
 
 
 # --- Wilson ------------------------------------------------------------------------------------

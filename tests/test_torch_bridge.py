@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rnnhw import Design, DesignError, Elman, Formats, Linear, Q
-from rnnhw.cells import GRU, LSTM
-from rnnhw.importers.torch import weights
-from rnnhw.reference import run_reference
+from rnnhw.conversion.torch import weights
+from rnnhw.execution.reference import run_reference
+from rnnhw.layers.cells import GRU, LSTM
 
 torch = pytest.importorskip("torch", reason="the bridge from torch is tested against torch itself")
 

@@ -7,7 +7,7 @@ import elman
 import numpy as np
 import pytest
 
-import rnnhw.verification
+import rnnhw.execution.verify
 from rnnhw import (
     BinaryAddition,
     Classification,
@@ -18,16 +18,11 @@ from rnnhw import (
     Regression,
     UsageError,
 )
-from rnnhw.checks import Check, judge
-from rnnhw.reference import SOURCES
-from rnnhw.simulation import simulate
-from rnnhw.tasks import Samples
-from rnnhw.verification import (
-    SignalError,
-    _figure_names,
-    compared_signals,
-    verify,
-)
+from rnnhw.design.demands import Check, judge
+from rnnhw.design.tasks import Samples
+from rnnhw.execution.reference import SOURCES
+from rnnhw.execution.simulate import simulate
+from rnnhw.execution.verify import SignalError, _figure_names, compared_signals, verify
 
 X, LENGTHS = elman.samples(), elman.LENGTHS
 LOOSE = {"max_error": math.inf}
@@ -100,7 +95,7 @@ def test_an_exact_signal_has_no_end_of_snr():
 def test_slices_give_the_same_as_everything_at_once(monkeypatch, readout, slice_values):
     seen = []
     whole = verified(elman.design("banded", readout))
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", slice_values)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", slice_values)
     sliced = verified(elman.design("banded", readout), progress=lambda *done: seen.append(done))
     assert len(seen) > 1 and seen[-1] == (len(LENGTHS), len(LENGTHS))
     assert sliced.events == whole.events
@@ -114,7 +109,7 @@ def test_slices_give_the_same_as_everything_at_once(monkeypatch, readout, slice_
 
 
 def test_slices_tell_the_sequence_by_its_own_number(monkeypatch):
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1)
     design = replace(elman.design(readout="mean"), max_steps=5)
     with pytest.raises(DesignError, match="sequence 3 has 6 steps"):
         verify(design, samples=Samples(X, np.array([1, 2, 3, 6, 1])), maximum=LOOSE)
@@ -207,7 +202,7 @@ def test_nothing_required_is_no_pass():
 
 
 def test_a_misspelt_figure_is_told_before_the_work(monkeypatch):
-    monkeypatch.setattr(rnnhw.verification, "run_engine", None)
+    monkeypatch.setattr(rnnhw.execution.verify, "run_engine", None)
     with pytest.raises(UsageError, match="unknown figure 'snr'"):
         verify(elman.design(), samples=Samples(X, LENGTHS), minimum={"snr": 1})
 
@@ -224,7 +219,7 @@ def test_scores_add_up_over_slices(monkeypatch, tmp_path):
     assert whole.float_score.correct == right
     loss = whole.figures()["accuracy_loss"]
     assert loss == whole.float_score.accuracy - whole.score.accuracy
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1)
     assert verify(design).score == whole.score
     assert all(each.score.total == 5 for each in verify(design).sources)
 
@@ -257,7 +252,7 @@ def test_a_forecast_is_judged_by_its_normalised_error(monkeypatch, tmp_path, rea
     assert figures["float_r2"] == pytest.approx(1 - nrmse**2, rel=1e-12)
     assert figures["nrmse_loss"] == figures["nrmse"] - figures["float_nrmse"]
     assert sorted(figures) == sorted(_figure_names(design, design.task.samples()))
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1)
     sliced = verify(design)
     assert sliced.score.values == whole.score.values
     for name in ("nrmse", "r2", "float_nrmse", "float_r2", "nrmse_loss"):
@@ -265,7 +260,7 @@ def test_a_forecast_is_judged_by_its_normalised_error(monkeypatch, tmp_path, rea
 
 
 def test_a_slice_of_equal_targets_is_no_error_but_equal_targets_are(monkeypatch, tmp_path):
-    monkeypatch.setattr("rnnhw.tasks.samples._PART_VALUES", 1)
+    monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1)
     y = np.zeros((5, elman.STEPS, elman.OUTPUTS))
     with pytest.raises(DesignError, match="design: the 40 targets never change"):
         verify(forecast(tmp_path, y, limit={"nrmse": 1.0}))

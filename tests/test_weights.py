@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rnnhw import Banded, Design, DesignError, Elman, Formats, Q
-from rnnhw.numerics import Events
-from rnnhw.weights import load_parameters, read_npz
+from rnnhw.design.weights import load_parameters, read_npz
+from rnnhw.numerics.cast import Events
 
 FORMATS = Formats(input=Q(3, 4), weight=Q(1, 6), sum=Q(3, 4), state=Q(0, 7))
 GOOD = {

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw import Q, jordan_form, load, verify
-from rnnhw.jordan import JordanForm
-from rnnhw.tasks import Samples
+from rnnhw.conversion.jordan import JordanForm
+from rnnhw.design.tasks import Samples
 
 DESIGNS = Path(__file__).resolve().parent.parent
 STATES, INPUTS, OUTPUTS = 16, 1, 2

@@ -39,8 +39,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from rnnhw import Narma10, Recall, load
-from rnnhw.importers.torch import weights as torch_weights
-from rnnhw.tasks import Samples
+from rnnhw.conversion.torch import weights as torch_weights
+from rnnhw.design.tasks import Samples
 
 SEEDS = range(8)
 VALIDATION_SEED = 1000

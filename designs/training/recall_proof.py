@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw import Design
-from rnnhw.engine import run
-from rnnhw.run import make_batch
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import run
 
 INPUTS = np.array([[1, 0], [-1, 0], [1, 1], [-1, 1]])
 """All inputs of a step: value and marker."""

@@ -18,17 +18,6 @@ import numpy
 import typer
 from rich.console import RenderableType
 
-import rnnhw
-from rnnhw.arrangement import Arrangement
-from rnnhw.checks import Check, check_names, judge
-from rnnhw.cli.compared import (
-    check_text,
-    comparison_csv,
-    comparison_data,
-    comparison_markdown,
-    comparison_text,
-)
-from rnnhw.cli.emitted import emitted_data, emitted_text
 from rnnhw.cli.options import (
     Baseline,
     ClockMhz,
@@ -75,29 +64,40 @@ from rnnhw.cli.show import (
     system_info,
     verification_text,
 )
-from rnnhw.cli.synthesised import synthesis_data, synthesis_text
-from rnnhw.comparison import compare
+from rnnhw.cli.show_compare import (
+    check_text,
+    comparison_csv,
+    comparison_data,
+    comparison_markdown,
+    comparison_text,
+)
+from rnnhw.cli.show_emit import emitted_data, emitted_text
+from rnnhw.cli.show_synth import synthesis_data, synthesis_text
+from rnnhw.commands.emit import emit
+from rnnhw.commands.synth import synthesise_design
 from rnnhw.cost import estimate
-from rnnhw.design import Design, load
-from rnnhw.emitter import emit
-from rnnhw.engine import available_isas, select_isa
+from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
+from rnnhw.design.demands import Check, check_names, judge
+from rnnhw.design.design import Design, load
+from rnnhw.design.schedule import Arrangement
+from rnnhw.design.tasks import Score
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
-from rnnhw.files import check_writable, written_whole
-from rnnhw.profiles import load_profile, profile_names
-from rnnhw.report import comparison as side_by_side
-from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
-from rnnhw.reportchecks import judge_report, planned_deadline, unmet_plan
-from rnnhw.sidebyside import compare_costs, is_saved
-from rnnhw.simulation import (
+from rnnhw.execution.engine import available_isas, select_isa
+from rnnhw.execution.simulate import (
     Simulation,
     check_answers,
     chosen_samples,
     figure_names,
     simulate,
 )
-from rnnhw.synthesis import synthesise_design
-from rnnhw.tasks import Score
-from rnnhw.verification import Verification, verify
+from rnnhw.execution.verify import Verification, verify
+from rnnhw.files import check_writable, written_whole
+from rnnhw.profiles import load_profile, profile_names
+from rnnhw.report import comparison as side_by_side
+from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.study.compare import compare_costs, is_saved
+from rnnhw.study.scores import compare
+from rnnhw.version import __version__
 
 __all__ = ["main"]
 
@@ -475,7 +475,7 @@ def info_command(
     if settings:
         raise UsageError("--set needs a design file")
     versions = {
-        "rnnhw": rnnhw.__version__,
+        "rnnhw": __version__,
         "Python": platform.python_version(),
         "NumPy": numpy.__version__,
     }
@@ -485,7 +485,7 @@ def info_command(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _show(f"rnnhw {rnnhw.__version__}\n")
+        _show(f"rnnhw {__version__}\n")
         raise typer.Exit()
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rnnhw.arrangement import ENGINES, PLACES, Arrangement
+from rnnhw.design.schedule import ENGINES, PLACES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [

@@ -15,15 +15,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rnnhw.checks import Check
-from rnnhw.counts import Counts
-from rnnhw.dataflow import Constant, Matvec, Node, Reinterpret
-from rnnhw.design import Design
-from rnnhw.numerics import Events
+from rnnhw.analysis.counts import Counts
+from rnnhw.design.demands import Check
+from rnnhw.design.design import Design
+from rnnhw.design.tasks import Accuracy, Score, SquaredError
+from rnnhw.execution.simulate import Simulation
+from rnnhw.execution.verify import Verification
+from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
+from rnnhw.numerics.cast import Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
-from rnnhw.simulation import Simulation
-from rnnhw.tasks import Accuracy, Score, SquaredError
-from rnnhw.verification import Verification
 
 __all__ = [
     "aligned",

@@ -3,8 +3,9 @@
     clock and cycles:  steps/s = clock / cycles a step;  slack = 1 - required / reached time
     utilisation:       useful MACs / (lanes x cycles)
 
-The cycles come from :mod:`rnnhw.machine` on an FPGA or ASIC and from the profile's measured figures
-(:mod:`rnnhw.processor`) on a microcontroller; energy (:mod:`rnnhw.energy`) is of ASIC nodes alone.
+The cycles come from :mod:`rnnhw.accelerator` on an FPGA or ASIC and from the profile's measured
+figures (:mod:`rnnhw.cost.processor`) on a microcontroller; energy (:mod:`rnnhw.cost.energy`) is of
+ASIC nodes alone.
 """
 
 from rnnhw.cost.estimation import estimate

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rnnhw.cost.accelerated import (
+from rnnhw.accelerator import Memory
+from rnnhw.cost.accelerator import (
     accelerator_report,
     machine_at,
     machine_totals,
     modelled_notes,
     shared_memories,
 )
+from rnnhw.cost.energy import EnergyPart, LayerEnergy, energy
 from rnnhw.cost.figures import algorithmic_counts
 from rnnhw.cost.layers import machine_layer
-from rnnhw.cost.request import Request
-from rnnhw.costreport import (
+from rnnhw.cost.model import (
     EnergyReport,
     Figure,
     Files,
@@ -25,8 +26,7 @@ from rnnhw.costreport import (
     not_used,
     revised,
 )
-from rnnhw.energy import EnergyPart, LayerEnergy, energy
-from rnnhw.machine import Memory
+from rnnhw.cost.request import Request
 from rnnhw.profiles import Asic
 
 __all__ = ["asic_report"]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from rnnhw.arrangement import Arrangement
 from rnnhw.cost.asic import asic_report
-from rnnhw.cost.fpga import fpga_report, planned
+from rnnhw.cost.fpga_report import fpga_report, planned
 from rnnhw.cost.microcontroller import microcontroller_report
+from rnnhw.cost.model import Report
 from rnnhw.cost.provenance import files_of
 from rnnhw.cost.request import (
     Request,
@@ -19,8 +19,8 @@ from rnnhw.cost.request import (
     steps_of,
     streamer_of,
 )
-from rnnhw.costreport import Report
-from rnnhw.design import Design
+from rnnhw.design.design import Design
+from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import UsageError
 from rnnhw.profiles import Asic, Fpga, Microcontroller, Profile, load_profile
 
@@ -44,7 +44,7 @@ def estimate(
         clock_mhz: one clock; by default both ends of the profile's range, and the design's own
             clock where the profile is the design's target.
         lanes: for every layer, or by layer name, or "auto" to have them chosen
-            (:mod:`rnnhw.planner`); by default the target's, else 1.
+            (:mod:`rnnhw.cost.search.lanes`); by default the target's, else 1.
         steps: steps of a sequence; by default the longest that the design allows.
         steps_per_second: a deadline beside the design's own; the higher one counts. Of
             interleaved sequences it is that of all together.

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
-from rnnhw.costreport import Figure, Resource, Status, derived, not_known
-from rnnhw.counts import TIME_COUNTS
-from rnnhw.network import Network
+from rnnhw.analysis.counts import TIME_COUNTS
+from rnnhw.cost.model import Figure, Resource, Status, derived, not_known
+from rnnhw.graph.network import Network
 from rnnhw.profiles import Figure as ProfileFigure
 
 __all__ = [

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TypeAlias
 
+from rnnhw.accelerator import Accelerator, Memory, first_result_cycles, lane_cycles, saturation
 from rnnhw.cost.figures import Cycles, if_known, whole_count
-from rnnhw.costreport import LayerReport, MemoryReport, PhaseReport, derived, not_used
-from rnnhw.machine import Accelerator, Memory, first_result_cycles, lane_cycles, saturation
+from rnnhw.cost.model import LayerReport, MemoryReport, PhaseReport, derived, not_used
 
 __all__ = ["Placed", "machine_layer", "memory_report"]
 

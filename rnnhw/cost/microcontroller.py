@@ -11,10 +11,7 @@ from rnnhw.cost.figures import (
     resource_of,
     verdict,
 )
-from rnnhw.cost.operating import Timing, lowest_clock, operating_points, required_rate
-from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
-from rnnhw.cost.request import Request
-from rnnhw.costreport import (
+from rnnhw.cost.model import (
     SCHEMA_ID,
     Figure,
     Files,
@@ -26,10 +23,13 @@ from rnnhw.costreport import (
     not_known,
     not_used,
 )
-from rnnhw.processor import LayerProcessor, Processor, least_cycles, processor
+from rnnhw.cost.operating_point import Timing, lowest_clock, operating_points, required_rate
+from rnnhw.cost.processor import LayerProcessor, Processor, least_cycles, processor
+from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
+from rnnhw.cost.request import Request
+from rnnhw.cost.signals import signal_reports
+from rnnhw.cost.timeline import processor_spans
 from rnnhw.profiles import Microcontroller
-from rnnhw.timeline import processor_spans
-from rnnhw.wordlengths import signal_reports
 
 __all__ = ["microcontroller_report"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from rnnhw.costreport import File, Files
-from rnnhw.design import Design
+from rnnhw.cost.model import File, Files
+from rnnhw.design.design import Design
 from rnnhw.profiles import Profile, profile_sha256
 
 __all__ = ["NO_WEIGHTS", "files_of", "settings_of", "version"]
@@ -45,6 +45,6 @@ def settings_of(design: Design) -> dict[str, bool | int | float | str | None]:
 
 def version() -> str:
     """The version of this package."""
-    import rnnhw
+    from rnnhw.version import __version__
 
-    return rnnhw.__version__
+    return __version__

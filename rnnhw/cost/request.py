@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from rnnhw.arrangement import Arrangement
+from rnnhw.accelerator import Bandwidth
 from rnnhw.cost.figures import of_profile
-from rnnhw.costreport import Figure, derived
-from rnnhw.design import Design
+from rnnhw.cost.model import Figure, derived
+from rnnhw.design.design import Design
+from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import UsageError
-from rnnhw.machine import Bandwidth
 from rnnhw.profiles import (
     ExternalMemory,
     Fpga,

@@ -19,13 +19,7 @@ from rnnhw.profiles.fpga import (
     Packing,
     ResourceFit,
 )
-from rnnhw.profiles.loading import (
-    Profile,
-    kind_of,
-    load_profile,
-    profile_names,
-    profile_sha256,
-)
+from rnnhw.profiles.loader import Profile, kind_of, load_profile, profile_names, profile_sha256
 from rnnhw.profiles.microcontroller import (
     InstructionCycles,
     MacPeak,

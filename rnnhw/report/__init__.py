@@ -1,6 +1,6 @@
 """Renderers of reports: text, Markdown and HTML for people, CSV and JSON for programs.
 
-All show one :class:`rnnhw.costreport.Report`, and the same report gives the same bytes.
+All show one :class:`rnnhw.cost.model.Report`, and the same report gives the same bytes.
 """
 
 from rnnhw.report.csv import to_csv

@@ -11,14 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rnnhw.costreport import (
-    LayerReport,
-    Report,
-    Resource,
-    SignalReport,
-    SpanReport,
-    memories_of,
-)
+from rnnhw.cost.model import LayerReport, Report, Resource, SignalReport, SpanReport, memories_of
 from rnnhw.report.marks import marked
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits

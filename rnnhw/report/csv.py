@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from rnnhw.costreport import Figure, LayerReport, Report
+from rnnhw.cost.model import Figure, LayerReport, Report
 
 __all__ = ["to_csv"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnhw.costreport import Report
+from rnnhw.cost.model import Report
 from rnnhw.report import charts, tables
 from rnnhw.report.marks import marked, statuses
 from rnnhw.report.markup import Markup, joined, tag

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rnnhw.costreport import SCHEMA_ID, Report
+from rnnhw.cost.model import SCHEMA_ID, Report
 
 __all__ = ["report_schema", "to_json"]
 

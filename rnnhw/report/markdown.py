@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnhw.costreport import Report
+from rnnhw.cost.model import Report
 from rnnhw.report import tables
 from rnnhw.report.pipes import escaped, piped
 

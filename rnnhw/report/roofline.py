@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.costreport import LayerReport, Report
+from rnnhw.cost.model import LayerReport, Report
 
 __all__ = ["RooflinePoint", "roofline", "streamed_bits"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rnnhw.costreport import Figure, LayerReport, Report, Resource, ScheduleReport, memories_of
+from rnnhw.cost.model import Figure, LayerReport, Report, Resource, ScheduleReport, memories_of
 from rnnhw.report.roofline import roofline
 from rnnhw.report.values import Cell, number, percent, shown
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 CYCLE_FORMULA = "cycles = X + (G - 1) PER + C + 7 + (REM - 1) + D, with REM = rows - (G - 1) P"
-"""How a phase's cycles follow from its row (see :mod:`rnnhw.machine.phases`)."""
+"""How a phase's cycles follow from its row (see :mod:`rnnhw.accelerator.mapping.phases`)."""
 
 
 LANE_CYCLES = (
@@ -52,7 +52,8 @@ LANE_CYCLES = (
     "slower neighbour",
     "other layers",
 )
-"""What lanes do, or wait for, in the order of the columns (see :mod:`rnnhw.machine.bubbles`)."""
+"""What lanes do, or wait for, in the order of the columns (see
+:mod:`rnnhw.accelerator.schedule.bubbles`)."""
 
 
 @dataclass

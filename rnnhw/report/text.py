@@ -9,7 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rnnhw.costreport import Report
+from rnnhw.cost.model import Report
 from rnnhw.report import tables
 from rnnhw.report.tables import Table
 

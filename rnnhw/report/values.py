@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.costreport import LOWER_BOUND, Figure, Status
+from rnnhw.cost.model import LOWER_BOUND, Figure, Status
 
 __all__ = ["Cell", "number", "percent", "ratio", "shown"]
 

@@ -9,9 +9,9 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.numerics import Q
-from rnnhw.rtl.emission import Emission
-from rnnhw.rtl.text import hex_words
+from rnnhw.numerics.cast import Q
+from rnnhw.rtl.bundle import Emission
+from rnnhw.rtl.verilog_text import hex_words
 
 __all__ = ["Stimulus", "bench_files", "bench_name", "stimulus_of"]
 

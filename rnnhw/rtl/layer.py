@@ -1,6 +1,7 @@
 """One layer as a Verilog module: control, feeds, lanes, drain and post-processors wired together.
 
-What it wires are the phases, segments and times of :mod:`rnnhw.machine`; nothing here knows a cell.
+What it wires are the phases, segments and times of :mod:`rnnhw.accelerator`; nothing here knows a
+cell.
 """
 
 from __future__ import annotations
@@ -8,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Input, Node, State, StepGraph
+from rnnhw.accelerator.mapping.emittability import obstacles
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping.multiplier_widths import stage_weight_bits
+from rnnhw.accelerator.mapping.phases import Phase, phases_of
+from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.roms import bias_word, common_start
+from rnnhw.accelerator.mapping.rows import Plan, Value
+from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
-from rnnhw.machine.memory import address_bits
-from rnnhw.machine.obstacles import obstacles
-from rnnhw.machine.operands import stage_weight_bits
-from rnnhw.machine.phases import Phase, phases_of
-from rnnhw.machine.plan import Plan, Value
-from rnnhw.machine.roms import bias_word, common_start
-from rnnhw.machine.schedule import Schedule
-from rnnhw.rtl.columns import Column, Columns
-from rnnhw.rtl.draft import Draft, InputWindow
-from rnnhw.rtl.images import Numbers, Shape
-from rnnhw.rtl.post import Accumulators, PostProcessor
-from rnnhw.rtl.text import Module, Outline
+from rnnhw.graph.nodes import Input, Node, State, StepGraph
+from rnnhw.rtl.column_feeds import Column, Columns
+from rnnhw.rtl.layer_context import Draft, InputWindow
+from rnnhw.rtl.memory_images import Numbers, Shape
+from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
-from rnnhw.rtl.units import UnitMemories
-from rnnhw.rtl.vectors import Vectors
-from rnnhw.weights import Parameters
+from rnnhw.rtl.unit_memories import UnitMemories
+from rnnhw.rtl.vector_memories import Vectors
+from rnnhw.rtl.verilog_text import Module, Outline
 
 __all__ = ["emit_layer", "outline_layer"]
 
@@ -37,7 +38,7 @@ def emit_layer(
     parameters: Parameters,
     windows: Mapping[int, InputWindow] | None = None,
 ) -> Module:
-    """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.machine.layer_machine`
+    """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.accelerator.layer_machine`
     builds it. ``windows`` are the inputs that join steps, by position.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rnnhw.numerics import Overflow, Rounding
+from rnnhw.numerics.cast import Overflow, Rounding
 
 __all__ = ["OVERFLOW", "ROUNDING"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnnhw.accelerator import Accelerator, Basis
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.schedule.time_operations import joined
+from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
-from rnnhw.machine import Accelerator, Basis
-from rnnhw.machine.memory import address_bits
-from rnnhw.machine.overtime import joined
-from rnnhw.network import Last, Network, Scan, Source, Steps, TimeNode, Total
-from rnnhw.rtl.draft import InputWindow
-from rnnhw.rtl.emission import Emission
+from rnnhw.graph.network import Last, Network, Scan, Source, Steps, TimeNode, Total
+from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.layer import emit_layer
-from rnnhw.rtl.text import Module, identifier
-from rnnhw.weights import Parameters
+from rnnhw.rtl.layer_context import InputWindow
+from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["emit_network"]
 

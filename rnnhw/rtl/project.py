@@ -6,12 +6,12 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from rnnhw import __version__
 from rnnhw.errors import UsageError
 from rnnhw.files import written_whole
-from rnnhw.numerics import Q
+from rnnhw.numerics.cast import Q
 from rnnhw.rtl.bench import Stimulus, bench_files, bench_name
-from rnnhw.rtl.emission import Emission
+from rnnhw.rtl.bundle import Emission
+from rnnhw.version import __version__
 
 __all__ = ["project_files", "sources", "static_module", "static_modules", "write_project"]
 
@@ -21,7 +21,7 @@ _ORIGIN = f"Written by rnnhw {__version__}."
 
 def static_module(name: str) -> str:
     """The text of a static module."""
-    return (files("rnnhw.rtl") / "verilog" / f"{name}.v").read_text()
+    return (files(__package__) / "verilog" / f"{name}.v").read_text()
 
 
 def static_modules(emission: Emission) -> tuple[str, ...]:

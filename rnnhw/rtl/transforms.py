@@ -1,8 +1,9 @@
 """Passes over vectors in front of the columns: Walsh-Hadamard transforms and butterfly stages.
 
-A chain of transforms (:mod:`rnnhw.machine.chains`) has two buffers of words and what is between
-reading a pair of words and writing what is made of it: adders of its own, for stages with weights
-the lanes and the biases, and the casts. One sequencer runs through the passes of all chains.
+A chain of transforms (:mod:`rnnhw.accelerator.mapping.transform_chains`) has two buffers of words
+and what is between reading a pair of words and writing what is made of it: adders of its own, for
+stages with weights the lanes and the biases, and the casts. One sequencer runs through the passes
+of all chains.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rnnhw.dataflow import Cast, Matvec, Node, State, unwired
-from rnnhw.machine.chains import Chain, chains_of
-from rnnhw.machine.memory import address_bits
-from rnnhw.machine.operands import stage_bias_bits, stage_weight_bits
-from rnnhw.machine.phases import NEURON_CYCLES, Transform
-from rnnhw.machine.schedule import cast_latency
-from rnnhw.numerics import Q
-from rnnhw.rtl.columns import Column, Columns, aligned
-from rnnhw.rtl.draft import Draft
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping.multiplier_widths import stage_bias_bits, stage_weight_bits
+from rnnhw.accelerator.mapping.phases import NEURON_CYCLES, Transform
+from rnnhw.accelerator.mapping.postprocessor import cast_latency
+from rnnhw.accelerator.mapping.transform_chains import Chain, chains_of
+from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
+from rnnhw.numerics.cast import Q
+from rnnhw.rtl.column_feeds import Column, Columns, aligned
+from rnnhw.rtl.layer_context import Draft
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
 
 __all__ = ["Transforms"]

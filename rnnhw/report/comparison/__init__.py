@@ -1,6 +1,7 @@
 """Renderers of comparisons: text, Markdown and HTML for people, CSV and JSON for programs.
 
-All show one :class:`rnnhw.costcomparison.CostComparison`, and the same one gives the same bytes.
+All show one :class:`rnnhw.report.comparison.model.CostComparison`, and the same one gives the same
+bytes.
 """
 
 from rnnhw.report.comparison.csv import to_csv

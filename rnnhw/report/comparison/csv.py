@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from rnnhw.costcomparison import Column, CostComparison, Entry
+from rnnhw.report.comparison.model import Column, CostComparison, Entry
 
 __all__ = ["to_csv"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnhw.costcomparison import CostComparison, StorageUse
 from rnnhw.report.charts import Stack, stacks
 from rnnhw.report.comparison import tables
+from rnnhw.report.comparison.model import CostComparison, StorageUse
 from rnnhw.report.marks import statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import page, remark, section, table_html

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rnnhw.costcomparison import COMPARISON_SCHEMA_ID, CostComparison
+from rnnhw.report.comparison.model import COMPARISON_SCHEMA_ID, CostComparison
 
 __all__ = ["comparison_schema", "to_json"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rnnhw.costcomparison import CostComparison
 from rnnhw.report.comparison import tables
+from rnnhw.report.comparison.model import CostComparison
 from rnnhw.report.pipes import escaped, piped
 
 __all__ = ["to_markdown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from rnnhw.costcomparison import ColumnCheck, CostComparison, CostRow, Entry
+from rnnhw.report.comparison.model import ColumnCheck, CostComparison, CostRow, Entry
 from rnnhw.report.tables import Table
 from rnnhw.report.values import Cell, percent, ratio, shown
 

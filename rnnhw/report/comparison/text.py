@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rnnhw.costcomparison import CostComparison
 from rnnhw.report.comparison import tables
+from rnnhw.report.comparison.model import CostComparison
 from rnnhw.report.tables import Table
 from rnnhw.report.values import Cell
 

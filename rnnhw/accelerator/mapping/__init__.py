@@ -1,0 +1,1 @@
+"""Which lane computes what, and which memory holds it."""

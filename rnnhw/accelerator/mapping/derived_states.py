@@ -1,0 +1,165 @@
+"""Vectors made of states alone, kept as states of their own.
+
+What stands between a state and the product that reads it (the first diagonal of a Hadamard
+matrix) is computed when the state is written: the vector of the next step follows from the new
+value, bit for bit. So it is a state itself, whose first value follows from the first values of
+those that it is made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rnnhw.accelerator.mapping.row_fusion import rebuilt
+from rnnhw.graph.nodes import (
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    State,
+    StepGraph,
+    Tensor,
+    unwired,
+)
+
+__all__ = ["Kept", "behind", "written_back"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a new state stands for: the vector as it was, made of ``states``."""
+
+    vector: Node
+    states: tuple[State, ...]
+
+
+def written_back(graph: StepGraph) -> tuple[StepGraph, Mapping[State, Kept]]:
+    """``graph`` with such vectors as states, and what each of these stands for. States that
+    nothing reads any more are gone."""
+    made = _made_of_states(graph)
+    if not made:
+        return graph, {}
+    new: dict[Node, Node] = {}
+    kept: dict[State, Kept] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node in made:
+            sources = tuple(n for n in behind(node) if isinstance(n, State))
+            state = State(
+                name=f"{node.name}.previous",
+                units=node.units,
+                format=node.format,
+                interval=node.interval,
+                role=node.role,
+                initial=_first_value(node, sources),
+            )
+            kept[state] = Kept(node, sources)
+            new[node] = state
+        else:
+            new[node] = rebuilt(node, new)
+        nodes.append(new[node])
+    updates = [(state, new[value]) for state, value in graph.updates]
+    following: dict[Node, Node] = dict(updates)
+    for state, each in kept.items():
+        updates.append((state, _next(each.vector, following, nodes)))
+    return _read(graph, nodes, updates, new[graph.output]), kept
+
+
+def _made_of_states(graph: StepGraph) -> list[Node]:
+    """The outermost operations on states and constants alone that products read."""
+    found: dict[Node, None] = {}
+    pending = [node.vector for node in graph.nodes if isinstance(node, Matvec)]
+    while pending:
+        node = unwired(pending.pop())
+        if isinstance(node, Gather):
+            pending.extend(node.parts)
+        elif node.operands:
+            kinds = {type(each) for each in behind(node)}
+            if State in kinds and not kinds & {Input, Matvec}:
+                found[node] = None
+    return list(found)
+
+
+def behind(node: Node) -> list[Node]:
+    """``node`` and all that it is made from, operands first."""
+    found: dict[Node, None] = {}
+
+    def visit(each: Node) -> None:
+        for operand in each.operands:
+            if operand not in found:
+                visit(operand)
+        found[each] = None
+
+    visit(node)
+    return list(found)
+
+
+def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:
+    """``vector`` of the states' next values, added to ``nodes``."""
+    for node in behind(vector):
+        if node in following:
+            continue
+        if isinstance(node, Constant):
+            following[node] = node
+            continue
+        made = rebuilt(node, following)
+        following[node] = made = made if made is node else replace(made, name=f"{node.name}.next")
+        if made not in nodes:
+            nodes.append(made)
+    return following[vector]
+
+
+def _read(
+    graph: StepGraph, nodes: list[Node], updates: list[tuple[State, Node]], output: Node
+) -> StepGraph:
+    """The graph without what nothing reads."""
+    wanted: dict[Node, None] = dict.fromkeys([output])
+    while True:
+        for node in reversed(nodes):
+            if node in wanted:
+                wanted |= dict.fromkeys(node.operands)
+        new = [value for state, value in updates if state in wanted and value not in wanted]
+        if not new:
+            break
+        wanted |= dict.fromkeys(new)
+    needed = [n for n in nodes if n in wanted or isinstance(n, Input)]
+    kept = tuple((state, value) for state, value in updates if state in wanted)
+    return StepGraph(graph.layer, tuple(needed), kept, output)
+
+
+# --- first values ------------------------------------------------------------------------------
+def _first_value(vector: Node, states: tuple[State, ...]) -> Tensor | None:
+    """None where the first value is zero whatever the trained numbers are."""
+    if all(state.initial is None for state in states) and _stays_zero(vector, {}):
+        return None
+    return Tensor(f"{vector.name}.first", (vector.units,), "state", vector.format)
+
+
+def _stays_zero(node: Node, known: dict[Node, bool]) -> bool:
+    """Whether ``node`` is zero where all states are."""
+    if node not in known:
+        known[node] = _is_zero(node, known)
+    return known[node]
+
+
+def _is_zero(node: Node, known: dict[Node, bool]) -> bool:
+    operands = [_stays_zero(operand, known) for operand in node.operands]
+    match node:
+        case State():
+            return True
+        case Constant():
+            return node.tensor is None and not any(node.values)
+        case Multiply():
+            return any(operands)
+        case Clamp():
+            low, high = node.limits
+            return all(operands) and low <= 0 <= high
+        case Lookup():
+            return all(operands) and int(node.table.entries[0]) == 0
+        case _:
+            return all(operands)

@@ -1,0 +1,28 @@
+"""The memories of a layer: depth x width of each, the bits that the network stores in it.
+
+Depths and widths are those of the emitted Verilog. ``stored_bits`` are the network's own bits,
+``padded_bits`` those of the memory: a wide word has a field for every lane, a group of rows that
+is not full still has its words, rows of unequal columns are filled up with zeros, and a vector
+that is read while the next one is written is there twice. (Two biases of one row are one word, and
+a sign that no entry of a table has is left out: these alone can take less room than the network
+stores.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnhw.accelerator.mapping.memory import Memory, settled
+from rnnhw.accelerator.mapping.phases import Phase
+from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.rams import rams_of
+from rnnhw.accelerator.mapping.roms import roms_of
+from rnnhw.accelerator.mapping.rows import Plan
+
+__all__ = ["memories_of"]
+
+
+def memories_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> tuple[Memory, ...]:
+    """Every memory of a layer."""
+    held = [*roms_of(plan, schedule, phases), *rams_of(plan, schedule, phases)]
+    return settled(held)

@@ -1,0 +1,321 @@
+"""The post-processor: when each element-wise operation of a step starts and ends.
+
+One accumulator leaves the lanes a cycle. Time 0 is the cycle in which the last gate of a unit is
+visible; every operation starts as soon as its operands are there. The gates before the last one
+are kept in a register each, after the cast and the table that follow them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rnnhw.accelerator.mapping.memory import stored_vectors
+from rnnhw.accelerator.mapping.rows import Part, Plan, Rows, Value
+from rnnhw.graph.nodes import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    Subtract,
+    operation_table,
+    unwired,
+)
+from rnnhw.numerics.cast import Rounding
+
+__all__ = ["Schedule", "cast_latency"]
+
+_WAITING = -(10**6)  # stored before the phase begins
+
+
+def cast_latency(cast: Cast, folded: bool) -> int:
+    """Cycles of a cast: one to add the rounding constant unless the bias holds it, one to fit."""
+    drops = cast.a.format.fraction > cast.format.fraction
+    rounds = drops and cast.format.rounding is not Rounding.TRN
+    return 2 if rounds and not folded else 1
+
+
+def _constant(cast: Cast) -> int:
+    """What rounding adds before the bits are dropped."""
+    drop = cast.a.format.fraction - cast.format.fraction
+    if drop <= 0 or cast.format.rounding is Rounding.TRN:
+        return 0
+    return (1 << (drop - 1)) - (cast.format.rounding is Rounding.RND_MIN_INF)
+
+
+def _cast(node: Node) -> int:
+    assert isinstance(node, Cast)
+    return cast_latency(node, folded=False)
+
+
+def _cycles(cycles: int) -> Callable[[Node], int]:
+    return lambda node: cycles
+
+
+LATENCY = operation_table(
+    {
+        Input: _cycles(0),
+        State: _cycles(0),
+        Constant: _cycles(0),
+        Matvec: _cycles(0),
+        Add: _cycles(1),
+        Subtract: _cycles(1),
+        Multiply: _cycles(2),
+        Select: _cycles(1),
+        Clamp: _cycles(1),
+        Gather: _cycles(0),
+        Reinterpret: _cycles(0),
+        Cast: _cast,
+        Lookup: _cycles(1),
+    }
+)
+"""Cycles of each operation, those of its Verilog module."""
+
+
+class Schedule:
+    """The values of a step with their times, phase by phase."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._readers: dict[Value, list[Value | None]] = {}
+        for root in self._roots():
+            for value in plan.values(root):
+                self._visit(value, None)
+        self._times: dict[tuple[int, Value], int] = {}
+        self._depths: dict[int, int] = {}
+        self._handled_in: dict[int, frozenset[Value]] = {}
+
+    def _roots(self) -> Iterator[Node]:
+        yield from self.plan.results
+        for product in (*self.plan.products, *self.plan.transforms):
+            yield from stored_vectors(product.vector)
+
+    def _visit(self, value: Value, reader: Value | None) -> None:
+        known = value in self._readers
+        self._readers.setdefault(value, []).append(reader)
+        if not known:
+            for operand in self.plan.operands(value):
+                self._visit(operand, value)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value that the step computes or reads, each once."""
+        return tuple(self._readers)
+
+    @property
+    def gathered(self) -> list[Gather]:
+        """The gathers that the post-processor reads unit by unit: not those whose elements are
+        addressed when they are read as columns, nor slices of whole gates."""
+        return [
+            value.node
+            for value in self._readers
+            if isinstance(value.node, Gather) and self._by_unit(value)
+        ]
+
+    def _by_unit(self, value: Value) -> bool:
+        """Whether an operation reads a gather; one of a gather reads what is behind that."""
+        if value.node in {unwired(node) for node in self.plan.results}:
+            return True
+        return any(
+            reader is not None and not isinstance(reader.node, Gather)
+            for reader in self._readers[value]
+        )
+
+    def read_by_unit(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads unit by unit of what no operation of the step's
+        post-processors made: inputs, states, constants, what the lanes' feed makes."""
+        return frozenset(value for value in self._handled(phase) if self._is_source(value))
+
+    def _handled(self, phase: int) -> frozenset[Value]:
+        """What the post-processor of a phase reads or computes, seen from its results."""
+        if phase not in self._handled_in:
+            self._handled_in[phase] = frozenset(self._walked(phase))
+        return self._handled_in[phase]
+
+    def _walked(self, phase: int) -> Iterator[Value]:
+        plan = self.plan
+        roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
+        pending = [value for root in roots for value in plan.values(root)]
+        made = [value for value in self._readers if self._formed_in(value) == phase]
+        pending += [value for value in made if not self._fed(value)]
+        seen: set[Value] = set()
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if self._is_source(value) or isinstance(value.node, Gather):
+                # What is behind a permuted or joined vector is not read in its own order.
+                yield value
+            elif self._formed_in(value) in (None, phase):
+                yield value
+                pending += plan.operands(value)
+
+    def _is_source(self, value: Value) -> bool:
+        """Whether no operation of a post-processor made ``value``."""
+        return not isinstance(value.node, Rows) and not self.plan.operands(value)
+
+    def fed_by_unit(self, phase: int) -> frozenset[Node]:
+        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        return frozenset(
+            value.node
+            for value in self.read_by_unit(phase)
+            if isinstance(value.node, Node) and self.plan.in_feed(value.node)
+        )
+
+    def times_read_by_unit(self, node: Node) -> int:
+        """How many post-processors read ``node`` unit by unit, its gates counted apart."""
+        phases = range(self.plan.last_phase + 1)
+        return sum(value.node is node for phase in phases for value in self.read_by_unit(phase))
+
+    def _fed(self, value: Value) -> bool:
+        return isinstance(value.node, Node) and self.plan.in_feed(value.node)
+
+    def _formed_in(self, value: Value) -> int | None:
+        """The phase whose accumulators ``value`` is made from last; None without any."""
+        if isinstance(value.node, Rows):
+            return value.node.phase
+        return self.plan.phase(value.node) if self.plan.formed(value.node) else None
+
+    @property
+    def inputs_by_unit(self) -> list[Input]:
+        """The inputs whose elements the post-processor reads."""
+        return [
+            operand.node
+            for reader in self._readers
+            for operand in self.plan.operands(reader)
+            if isinstance(operand.node, Input)
+        ]
+
+    def multiplications(self) -> list[Node]:
+        """The multiply operations that need a multiplier each: one in every phase that computes
+        them."""
+        phases = range(self.plan.last_phase + 1)
+        return [
+            value.node
+            for value in self._readers
+            if isinstance(value.node, Multiply) and not self.plan.is_constant(value.node)
+            for _ in range(max(sum(value in self._handled(phase) for phase in phases), 1))
+        ]
+
+    # --- accumulators ------------------------------------------------------------------------
+    def only_cast(self, value: Value) -> Value | None:
+        """The cast that alone reads an accumulator."""
+        readers = self._readers.get(value, [])
+        if not isinstance(value.node, Rows) or value.part is not Part.WHOLE:
+            return None
+        if value.node.computed is not None or len(readers) != 1 or readers[0] is None:
+            return None
+        return readers[0] if isinstance(readers[0].node, Cast) else None
+
+    def folded(self, cast: Value) -> bool:
+        """Whether the bias holds the rounding constant of a cast: of one that alone reads the
+        row, half up (or no rounding at all), where the sum with the constant fits the row's
+        word."""
+        if not isinstance(cast.node, Cast) or not cast.node.format.rounding.shift_invariant:
+            return False
+        for operand in self.plan.operands(cast):
+            if self.only_cast(operand) == cast:
+                assert isinstance(operand.node, Rows)
+                word, bounds = operand.node.word(Part.WHOLE)
+                return bounds[1] + _constant(cast.node) <= word.max
+        return False
+
+    def rounding_constant(self, rows: Rows, gate: int) -> int:
+        """What the biases of one gate of ``rows`` hold for the cast that alone reads it, at the
+        row's scale."""
+        cast = self.only_cast(Value(rows, gate, Part.WHOLE))
+        if cast is None or not self.folded(cast):
+            return 0
+        assert isinstance(cast.node, Cast)
+        return _constant(cast.node)
+
+    def _serial_cast(self, value: Value) -> bool:
+        """Whether ``value`` is a cast that all gates share in front of the gate registers."""
+        if not isinstance(value.node, Cast) or self._fed(value):
+            return False
+        source = self.plan.operands(value)[0]
+        return (
+            isinstance(source.node, Rows)
+            and self.plan.phase_gates(source.node.phase) > 1
+            and self.only_cast(source) == value
+        )
+
+    def serial(self, value: Value) -> bool:
+        """Whether ``value`` is computed in front of the gate registers."""
+        if isinstance(value.node, Lookup):
+            source = self.plan.operands(value)[0]
+            return self._readers[source] == [value] and self._serial_cast(source)
+        return self._serial_cast(value)
+
+    # --- times -------------------------------------------------------------------------------
+    def time(self, value: Value, phase: int) -> int:
+        """The cycle in which ``value`` is there."""
+        key = phase, value
+        if key not in self._times:
+            self._times[key] = self._time(value, phase)
+        return self._times[key]
+
+    def _time(self, value: Value, phase: int) -> int:
+        node, plan = value.node, self.plan
+        if isinstance(node, Rows):
+            return _WAITING if node.phase < phase else self._accumulated(value)
+        if plan.formed(node) and plan.phase(node) < phase:
+            return _WAITING
+        operands = plan.operands(value)
+        if not operands:
+            return _WAITING
+        if self.serial(value):
+            return self.time(operands[0], phase) + (
+                cast_latency(node, self.folded(value)) if isinstance(node, Cast) else 1
+            )
+        ready = max(self.time(operand, phase) for operand in operands)
+        if isinstance(node, Gather):
+            return ready
+        return max(0, ready) + self._latency(value)
+
+    def _latency(self, value: Value) -> int:
+        assert isinstance(value.node, Node)
+        if isinstance(value.node, Cast) and self.folded(value):
+            return cast_latency(value.node, folded=True)
+        return LATENCY[type(value.node)](value.node)
+
+    def _accumulated(self, value: Value) -> int:
+        assert isinstance(value.node, Rows)
+        phase = value.node.phase
+        if value.part is Part.LATE:
+            return max(0, *(self.time(half, phase) for half in self.plan.operands(value))) + 1
+        gates = self.plan.phase_gates(phase)
+        captured = 0 if gates == 1 else 1 - (gates - 1 - self.plan.gate_index(value))
+        starts = self.plan.operands(value)
+        if not starts:
+            return captured
+        return max(0, captured, *(self.time(start, phase) for start in starts)) + 1
+
+    def depth(self, phase: int) -> int:
+        """D: cycles from a unit's last accumulator to its last result."""
+        if phase not in self._depths:
+            self._depths[phase] = self._depth(phase)
+        return self._depths[phase]
+
+    def _depth(self, phase: int) -> int:
+        plan, deepest = self.plan, 0
+        results = {unwired(node) for node in (*plan.results, *plan.passed)}
+        for value in self._readers:
+            node = value.node
+            if isinstance(node, Rows):
+                here = node.phase == phase
+            else:
+                handled = plan.formed(node) and not plan.in_feed(node)
+                here = plan.phase(node) == phase and (handled or node in results)
+            if here:
+                deepest = max(deepest, self.time(value, phase))
+        return deepest

@@ -1,0 +1,350 @@
+"""Read-only memories of a layer: weights, biases, constants, tables of functions and addresses.
+
+A wide weight word has a field for every lane, of the widest weight with its index, where a
+structure stores one. The diagonals of a Toeplitz or circulant matrix lie one a word in a memory of
+their own and move past the lanes; the weights of butterfly stages in the feed lie in words of F.
+Vectors in an order that counting does not give have ROMs of addresses
+(:mod:`rnnhw.accelerator.mapping.vector_layout`): the network stores nothing there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from rnnhw.accelerator.mapping.memory import (
+    Held,
+    Memory,
+    MemoryKind,
+    ancestors,
+    stored_vectors,
+    tensors_behind,
+)
+from rnnhw.accelerator.mapping.multiplier_widths import (
+    stage_bias_bits,
+    stage_weight_bits,
+    weight_bits,
+)
+from rnnhw.accelerator.mapping.phases import Phase, Transform
+from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.rows import Part, Plan, Rows
+from rnnhw.accelerator.mapping.transform_chains import chains_of
+from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, read_late, unit_reads
+from rnnhw.accelerator.mapping.vector_feed import Feed
+from rnnhw.accelerator.mapping.vector_layout import address_roms, select_rom, sources_of
+from rnnhw.graph.nodes import Cast, Constant, Gather, Lookup, Matvec, Node, State
+from rnnhw.layers.structures import Circulant, Toeplitz
+from rnnhw.numerics.cast import Q
+
+__all__ = [
+    "address_reads",
+    "bias_word",
+    "common_start",
+    "operand_format",
+    "roms_of",
+    "shifted",
+    "uniform",
+    "weight_format",
+]
+
+
+def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Every ROM of a layer."""
+    yield from _weights(plan, phases)
+    yield from _biases(plan, schedule)
+    yield from _stage_biases(phases)
+    yield from _constants(plan, schedule, phases)
+    yield from _tables(plan, schedule)
+    yield from _addresses(plan, schedule, phases)
+
+
+# --- weights -----------------------------------------------------------------------------------
+def _bits(product: Matvec) -> tuple[Hashable, int]:
+    """A product's tensor with its bits: the words of the structure and the index of each."""
+    assert product.weights is not None
+    words = product.structure.stored_words(product.units, product.vector.units)
+    width = product.structure.word_bits(product.weights.format.width)
+    return product.weights.key, words * width
+
+
+def _widest(formats: Iterable[Q]) -> Q | None:
+    return max(formats, key=lambda q: q.signed_width, default=None)
+
+
+def weight_format(plan: Plan) -> Q | None:
+    """The widest weight that the lanes multiply by."""
+    products = (*plan.products, *plan.transforms)
+    return _widest(p.weights.format for p in products if p.weights is not None)
+
+
+def operand_format(phases: Sequence[Phase]) -> Q | None:
+    """The widest vector that the lanes multiply by weights."""
+    columns = [segment.vector.format for phase in phases for segment in phase.segments]
+    fed = [t.node.vector.format for phase in phases for t in phase.transforms if t.weight_words]
+    return _widest(columns + fed)
+
+
+def shifted(plan: Plan, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
+    """The products whose weights move past the lanes from stored diagonals, with their phases."""
+    return [
+        (phase, product)
+        for number, phase in enumerate(phases)
+        if any(segment.feed is Feed.DIAGONALS for segment in phase.segments)
+        for rows in plan.phase_rows(number)
+        for product in rows.products
+        if isinstance(product.structure, Toeplitz | Circulant)
+    ]
+
+
+def staged(phases: Sequence[Phase]) -> list[Transform]:
+    """The transforms with weights."""
+    return [each for phase in phases for each in phase.transforms if each.weight_words]
+
+
+def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
+    apart = [product for _, product in shifted(plan, phases)]
+    passes = staged(phases)
+    for product in apart:
+        assert product.weights is not None
+        words = product.structure.stored_words(product.units, product.vector.units)
+        width = product.weights.format.width
+        memory = Memory(f"{product.name} diagonals", MemoryKind.WEIGHTS, words, width)
+        yield Held(memory, (_bits(product),))
+    if passes:
+        depth = sum(each.weight_words for each in passes)
+        width = max(each.width for each in passes) * stage_weight_bits(passes)
+        memory = Memory("stage weights", MemoryKind.WEIGHTS, depth, width)
+        yield Held(memory, tuple(_bits(each.node) for each in passes))
+    depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
+    lanes = max((phase.lanes for phase in phases), default=0)
+    indices = [
+        product.structure.word_bits(product.weights.format.width) - product.weights.format.width
+        for product in plan.products
+        if product.weights is not None and product not in apart
+    ]
+    if depth:
+        width = lanes * (weight_bits(plan, phases, lanes) + max(indices, default=0))
+        # The tensors as the network has them: slices of one are parts of it.
+        given = [node for node in plan.given.nodes if isinstance(node, Matvec) and node.weights]
+        memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
+        yield Held(memory, tuple(map(_bits, given)))
+
+
+def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
+    """The bounds of what rows start from, at the scale of their phase's accumulators."""
+    scale = plan.accumulator(rows.phase).fraction
+    own = rows.word(Part.WHOLE)[0].fraction
+    low = high = 0
+    for constant in constants:
+        shift = scale - constant.format.fraction
+        # A narrower accumulator rounds its start; the word is then the accumulator's scale.
+        bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
+        low, high = low + bounds[0], high + bounds[1]
+    return low, high + (half << (scale - own))
+
+
+def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]:
+    """Bits of the biases' words, of the snapshot's if ``early``, and the zeros below them; no bits
+    where all are zero.
+
+    Signed, and no wider than the accumulators, in which sums are exact modulo their word.
+    """
+    found, shifts = [0], []
+    for rows in plan.rows:
+        gates = range(plan.gates(rows, plan.widths[rows.phase]))
+        halves = {0 if early else schedule.rounding_constant(rows, gate) for gate in gates}
+        constants = rows.early_constants if early else rows.constants
+        low, high = _bias_interval(plan, rows, constants, max(halves))
+        if (low, high) == (0, 0):
+            continue
+        found.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+        scale, own = plan.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
+        shifts += [max(scale - constant.format.fraction, 0) for constant in constants]
+        shifts += [_zeros(half) + scale - own for half in halves if half]
+    accumulators = [plan.accumulator(rows.phase).width for rows in plan.rows]
+    shift = min(shifts, default=0)
+    return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
+
+
+def common_start(plan: Plan, schedule: Schedule) -> int | None:
+    """The power of two that every row starts from, at the scale of the accumulators, because its
+    cast rounds and it has no bias; None where rows differ. It needs no memory."""
+    found = set()
+    for rows in plan.rows:
+        shift = plan.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
+        for gate in range(plan.gates(rows, plan.widths[rows.phase])):
+            half = schedule.rounding_constant(rows, gate)
+            power = half > 0 and half & (half - 1) == 0  # rounding half down adds one less
+            found.add(None if rows.constants or not power else _zeros(half) + shift)
+    return found.pop() if len(found) == 1 else None
+
+
+def _zeros(number: int) -> int:
+    """The zero bits below the lowest one."""
+    return (number & -number).bit_length() - 1
+
+
+def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    depth = sum(rows.units for rows in plan.rows)
+    holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
+    for name, early in (("biases", False), ("input biases", True)):
+        bits, _ = bias_word(plan, schedule, early=early)
+        if bits and (early or common_start(plan, schedule) is None):
+            yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
+
+
+def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
+    """What butterfly stages in the feed start from, in words of F."""
+    started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
+    if started:
+        depth = sum(each.words for each, _ in started)
+        width = max(each.width for each in staged(phases)) * stage_bias_bits(staged(phases))
+        holds = [held for _, start in started for held in tensors_behind(start)]
+        yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
+
+
+def uniform(node: Node) -> bool:
+    """Whether a constant is one number for all units, which needs no memory."""
+    if node.units == 1:
+        return True
+    sources = [each for each in ancestors(node) if isinstance(each, Constant)]
+    return all(len(set(each.values)) == 1 for each in sources)
+
+
+def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """Trained vectors that the post-processor reads, and trained first states."""
+    read: dict[Node, set[int]] = {}
+    for value in schedule.values:
+        if isinstance(value.node, Node) and plan.is_constant(value.node):
+            read.setdefault(value.node, set()).add(value.gate)
+    for node, gates in read.items():
+        if not uniform(node):
+            # What the gates of a unit read lies in a memory for each, in every phase's.
+            memory = Memory(
+                node.name,
+                MemoryKind.WEIGHTS,
+                node.units // len(gates),
+                node.format.width,
+                copies=max(len(gates), schedule.times_read_by_unit(node)),
+            )
+            yield Held(memory, tensors_behind(node))
+    for state, _ in plan.graph.updates:
+        if state.initial is not None:
+            name = f"{state.name.removesuffix('.previous')}.initial"
+            behind = [(each.initial, each) for each in plan.stands_for(state)]
+            holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
+            # One beside every memory of the state.
+            shapes = Counter(_shapes(plan, schedule, phases, state))
+            for number, ((depth, width), copies) in enumerate(shapes.items()):
+                own = name + f" {number}" * bool(number)
+                memory = Memory(own, MemoryKind.WEIGHTS, depth, width, copies=copies)
+                yield Held(memory, tuple(holds))
+
+
+def _shapes(
+    plan: Plan, schedule: Schedule, phases: Sequence[Phase], state: State
+) -> list[tuple[int, int]]:
+    """Words and their bits of every memory of a state, less those for its next value."""
+    width = state.format.width
+    found = [
+        (segment.vector.units // segment.word, width * segment.word)
+        for phase in phases
+        for segment in phase.segments
+        if state in stored_vectors(segment.vector)
+    ]
+    joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
+    found += [(vector.units, width) for vector in joined]
+    if state in read_late(schedule):
+        found.append((state.units, width))
+    elif state in unit_reads(schedule):
+        found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
+    words = {each.node: each for phase in phases for each in phase.transforms}
+    for chain in chains_of(plan):
+        if chain.origin is state:
+            shape = words[chain.transforms[0]]
+            found.append((shape.words, shape.width * chain.element_bits))
+    return found
+
+
+# --- tables ------------------------------------------------------------------------------------
+def _table(node: Lookup) -> tuple[Hashable, int]:
+    """A function's table with its bits."""
+    table = node.table
+    key = table.function.name, table.address, table.format
+    return key, (1 << table.address.width) * table.format.width
+
+
+def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+    """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
+    shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
+    for value in schedule.values:
+        node = value.node
+        if not isinstance(node, Lookup) or plan.is_constant(node):
+            continue
+        if schedule.serial(value):
+            (cast,) = schedule.plan.operands(value)
+            assert isinstance(cast.node, Cast)
+            drop = cast.node.a.format.fraction - cast.node.format.fraction
+            phase = schedule.plan.phase(node)
+            key = phase, drop, cast.node.format, schedule.folded(cast), node.table.format
+            shared.setdefault(key, {}).setdefault(node.table.function.name, node)
+        else:
+            suffix = f"[{value.gate}]" if value.gate else ""
+            depth = 1 << node.table.address.width
+            name = f"{node.name} table{suffix}"
+            width = node.table.word_bits(node.table.unsigned)
+            memory = Memory(name, MemoryKind.TABLES, depth, width)
+            yield Held(memory, (_table(node),))
+    for tables in shared.values():
+        name = "gate tables " + "+".join(tables)
+        address = next(iter(tables.values())).table.address
+        unsigned = all(node.table.unsigned for node in tables.values())
+        width = max(node.table.word_bits(unsigned) for node in tables.values())
+        memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
+        yield Held(memory, tuple(map(_table, tables.values())))
+
+
+def _ordered(schedule: Schedule, phases: Sequence[Phase]) -> Counter[Node]:
+    """The vectors in an order of their own, with how many memories each is in."""
+    found = Counter(segment.vector for phase in phases for segment in phase.segments)
+    found.update(joined_by_unit(schedule))
+    return found
+
+
+def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+    """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, bits in address_roms(vector):
+            depth = source.node.units
+            if not isinstance(source.node, Constant):
+                yield Held(Memory(name, MemoryKind.TABLES, depth, bits, copies=copies))
+        for source in sources_of(vector) if isinstance(vector, Gather) else ():
+            if isinstance(source.node, Constant):
+                name, width = f"{vector.name} of {source.node.name}", source.node.format.width
+                memory = Memory(name, MemoryKind.WEIGHTS, vector.units, width, copies=copies)
+                yield Held(memory, tensors_behind(source.node))
+        selects = select_rom(vector)
+        if selects is not None:
+            name, bits = selects
+            yield Held(Memory(name, MemoryKind.TABLES, vector.units, bits, copies=copies))
+
+
+def address_reads(schedule: Schedule, phases: Sequence[Phase]) -> dict[str, int]:
+    """Reads in a step of the ROMs of addresses: one for each element that is written, or read where
+    it is joined."""
+    found: dict[str, int] = {}
+    for vector, copies in _ordered(schedule, phases).items():
+        for name, source, _ in address_roms(vector):
+            if not isinstance(source.node, Constant):
+                found[name] = copies * source.node.units
+    for phase in phases:
+        for segment in phase.segments:
+            selects = select_rom(segment.vector)
+            if selects is not None:
+                words = phase.groups * segment.reads(phase.window_units)
+                found[selects[0]] = found.get(selects[0], 0) + words
+    for vector in joined_by_unit(schedule):
+        selects = select_rom(vector)
+        if selects is not None:
+            found[selects[0]] = found.get(selects[0], 0) + vector.units
+    return found

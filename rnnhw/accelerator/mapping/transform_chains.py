@@ -1,0 +1,135 @@
+"""Transforms that follow one another over one vector, with the casts between them.
+
+The feed of a chain has two buffers of words: a pass reads one and writes the other. The vector
+lies in the first when the step begins, or, where it arrives at any time or another chain made it,
+in a memory of its own. Columns, post-processors or other chains read what the last pass wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.graph.nodes import Cast, Input, Matvec, Node, State, unwired
+from rnnhw.layers.structures import FastWalshHadamard
+
+__all__ = ["Chain", "chains_of", "obstacles_of_chains"]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """``transforms`` in order over ``origin``, which another chain ``made`` or not; ``vectors[k]``
+    is what transform k hands on, behind the casts ``casts[k]``."""
+
+    origin: Node
+    made: bool
+    transforms: tuple[Matvec, ...]
+    casts: tuple[tuple[Cast, ...], ...]
+    vectors: tuple[Node, ...]
+
+    @property
+    def weighted(self) -> tuple[Matvec, ...]:
+        """The transforms that the lanes' multipliers do."""
+        return tuple(node for node in self.transforms if node.weights is not None)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether other transforms are among them."""
+        return 0 < len(self.weighted) < len(self.transforms)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the vector lies in no buffer when the step begins."""
+        return self.made or isinstance(self.origin, Input)
+
+    @property
+    def element_bits(self) -> int:
+        """Bits of an element of the buffers, as a signed number of any of the vectors, or of what
+        lies between the stages of a whole transform: a bit less than its exact result."""
+        vectors = [vector.format.signed_width for vector in (self.origin, *self.vectors)]
+        whole = [n for n in self.transforms if isinstance(n.structure, FastWalshHadamard)]
+        return max(*vectors, *(node.format.signed_width - 1 for node in whole))
+
+    @property
+    def operand_bits(self) -> int:
+        """Bits of the widest element that the lanes multiply, as a signed number; 0 without."""
+        return max((node.vector.format.signed_width for node in self.weighted), default=0)
+
+    @property
+    def started(self) -> bool:
+        """Whether a stage starts from a bias."""
+        return any(node.start is not None for node in self.transforms)
+
+
+def _handed(plan: Plan, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
+    """The transform whose feed makes ``vector`` with the casts behind it, first one first; None
+    where other operations do, or no transform."""
+    casts: list[Cast] = []
+    node = unwired(vector)
+    while isinstance(node, Cast):
+        casts.insert(0, node)
+        node = unwired(node.a)
+    if isinstance(node, Matvec) and plan.is_transform(node):
+        return node, tuple(casts)
+    return None
+
+
+def _read(plan: Plan) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+    """The vector that each transform hands on, with the products and transforms that read it;
+    post-processors may read it too."""
+    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
+    for vector in plan.fed_by_unit:
+        source = _handed(plan, vector)
+        assert source is not None
+        found[source[0]] = vector, []
+    for product in (*plan.products, *plan.transforms):
+        source = _handed(plan, product.vector)
+        if source is not None:
+            _, readers = found[source[0]]
+            found[source[0]] = unwired(product.vector), [*readers, product]
+    return found
+
+
+def chains_of(plan: Plan) -> list[Chain]:
+    """The chains of a layer. A transform with several readers ends its chain."""
+    read = _read(plan)
+    onward = {node: _follower(plan, read, node) for node in plan.transforms}
+    inner = set(onward.values())
+    found = []
+    for head in plan.transforms:
+        if head in inner:
+            continue
+        transforms: list[Matvec] = []
+        casts: list[tuple[Cast, ...]] = []
+        vectors: list[Node] = []
+        node: Matvec | None = head
+        while node is not None:
+            vector, _ = read[node]
+            source = _handed(plan, vector)
+            assert source is not None
+            transforms.append(node)
+            casts.append(source[1])
+            vectors.append(vector)
+            node = onward[node]
+        origin = unwired(head.vector)
+        made = plan.in_feed(origin)
+        found.append(Chain(origin, made, tuple(transforms), tuple(casts), tuple(vectors)))
+    return found
+
+
+def _follower(
+    plan: Plan, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
+) -> Matvec | None:
+    """The transform that alone reads ``node``."""
+    vector, readers = read[node]
+    alone = len(readers) == 1 and vector not in plan.fed_by_unit
+    return readers[0] if alone and readers[0] in read else None
+
+
+def obstacles_of_chains(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What of the chains has no Verilog."""
+    for chain in chains_of(plan):
+        stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)
+        if not stored and not chain.made:
+            yield plan.graph.signal(chain.origin), "a transform of a permuted or joined vector"

@@ -1,0 +1,63 @@
+"""What the post-processors read unit by unit: out of memories in the order of the units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.rows import Plan, Rows, Value
+from rnnhw.graph.nodes import Gather, Input, Node, State
+
+__all__ = ["crossing", "joined_by_unit", "phase_of", "read_late", "unit_reads"]
+
+
+def phase_of(plan: Plan, node: Node | Rows) -> int:
+    """The phase in which a node or rows are computed."""
+    return node.phase if isinstance(node, Rows) else plan.phase(node)
+
+
+def unit_reads(schedule: Schedule) -> list[Node]:
+    """The inputs and states that a post-processor reads unit by unit, as often as it does."""
+    return [v.node for v, _ in _reads(schedule) if isinstance(v.node, Input | State)]
+
+
+def joined_by_unit(schedule: Schedule) -> list[Gather]:
+    """What the post-processor reads out of memory in another order than it was written, or joined
+    of several vectors."""
+    gathered = dict.fromkeys(schedule.gathered)
+    return [node for node in gathered if not schedule.plan.is_constant(node)]
+
+
+def read_late(schedule: Schedule) -> frozenset[State]:
+    """The states that an operation reads in a later phase than that of their next values."""
+    plan = schedule.plan
+    written = {state: plan.phase(new) for state, new in plan.graph.updates}
+    return frozenset(
+        value.node
+        for value, phase in _reads(schedule)
+        if isinstance(value.node, State) and phase > written[value.node]
+    )
+
+
+def _reads(schedule: Schedule) -> Iterator[tuple[Value, int]]:
+    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    plan = schedule.plan
+    for reader in schedule.values:
+        if not isinstance(reader.node, Gather):
+            for value in plan.operands(reader):
+                yield value, phase_of(plan, reader.node)
+    for value in plan.values(plan.graph.output):
+        yield value, plan.last_phase
+
+
+def crossing(schedule: Schedule) -> list[Value]:
+    """Results of one phase that a later phase reads unit by unit, in their own order."""
+    plan = schedule.plan
+    found: dict[Value, None] = {}
+    for value, phase in _reads(schedule):
+        formed = isinstance(value.node, Rows) or (
+            plan.formed(value.node) and not plan.in_feed(value.node)
+        )
+        if formed and not isinstance(value.node, Gather) and phase > phase_of(plan, value.node):
+            found[value] = None
+    return list(found)

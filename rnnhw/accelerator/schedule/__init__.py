@@ -1,0 +1,1 @@
+"""In which cycle every layer works, over steps and sequences."""

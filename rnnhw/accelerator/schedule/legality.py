@@ -1,0 +1,416 @@
+"""The schedules of an arrangement on the layers of a network: what is legal, and each one's pace.
+
+| schedule | possible for |
+|---|---|
+| overlap | layers of one phase without transforms, that run each step, in a chain |
+| shared engine | any layers, one step of one sequence at a time |
+| interleave | layers of one phase |
+| streamed weights | layers that run each step and have a word of weights a column, in a chain |
+| steps in parallel | layers without state that run each step, in a chain, one sequence at a time |
+
+A chain is a stage in which no layer reads two others, or one and the input: past a branch a buffer
+of two vectors is all that there is, and what then sets the pace has no formula here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
+from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.schedule.interleave import interleaved, no_interleave
+from rnnhw.accelerator.schedule.layer_timing import Pace, Sequential
+from rnnhw.accelerator.schedule.overlap import no_overlap, overlapped
+from rnnhw.accelerator.schedule.parallel_steps import multiplied, together
+from rnnhw.accelerator.schedule.wavefront import INPUT, Reads, layers_read
+from rnnhw.accelerator.schedule.weight_stream import (
+    Streamed,
+    buffered,
+    group_loads,
+    groups_of,
+    lead_cycles,
+    slots_for,
+    streamed_bits,
+)
+from rnnhw.design.schedule import Arrangement
+from rnnhw.errors import DesignError, unknown_name
+
+__all__ = ["Arranged", "Bandwidth", "Stack", "arrange", "can_stream", "equipped", "streamed_layers"]
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """What an external memory brings: its name, and bits in a cycle of the accelerator."""
+
+    memory: str
+    bits_per_cycle: Fraction
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers before anything is arranged, in ``stages`` that wait for the end of a sequence, and in
+    ``wavefronts`` that wait for a reversal alone. ``recurrent`` tells the layers that keep a
+    state, ``reads`` what each reads; ``obstacles`` are the time
+    operations that have no Verilog, and what they are."""
+
+    layers: tuple[LayerMachine, ...]
+    stages: tuple[tuple[int, ...], ...]
+    wavefronts: tuple[tuple[int, ...], ...]
+    recurrent: tuple[bool, ...]
+    reads: tuple[Reads, ...]
+    elements: int
+    obstacles: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def timed(self) -> tuple[int, ...]:
+        """The layers that run at every step."""
+        return tuple(k for k, layer in enumerate(self.layers) if not layer.once)
+
+    @property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """The layers that each layer reads."""
+        return tuple(layers_read(reads) for reads in self.reads)
+
+    def joins(self, index: int) -> bool:
+        """Whether a layer of the same stage reads two others of it, or one and the input."""
+        stage = next(stage for stage in self.stages if index in stage)
+        ways = {*stage, INPUT} if stage is self.stages[0] else {*stage}
+        return any(len({e.source for e in self.reads[k].edges} & ways) > 1 for k in stage)
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The layers as they are built, and the pace of each. Which ``can_overlap`` does not depend on
+    the lanes; those that are ``overlapped`` also gain something, or were asked to."""
+
+    layers: tuple[LayerMachine, ...]
+    paces: tuple[Pace, ...]
+    steps: tuple[int, ...]
+    streamed: tuple[bool, ...]
+    overlapped: tuple[bool, ...]
+    can_overlap: tuple[bool, ...]
+
+
+def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Arranged:
+    """What ``arrangement`` makes of the layers.
+
+    Raises:
+        DesignError: a schedule is not possible for a layer or with another schedule; the hint
+            lists what is.
+    """
+    sequences = _sequences(stack, arrangement)
+    steps = _steps(stack, arrangement)
+    streamed = streamed_layers(stack, arrangement)
+    chosen, able = _overlapped(stack, arrangement, sequences, steps, streamed)
+    shared = arrangement.engines == "shared"
+    if shared:
+        _only_shared(arrangement, sequences, steps)
+    shares = _shares(stack, streamed, bandwidth, shared=shared)
+    layers, paces = [], []
+    for index, layer in enumerate(stack.layers):
+        built, pace = _Layer(
+            _one_by_one(layer) if _after_a_pass(stack, steps, index) else layer,
+            sequences,
+            steps[index],
+            shares.get(index),
+            overlap=chosen[index],
+            shared=shared,
+        ).arranged()
+        layers.append(built)
+        paces.append(pace)
+    return Arranged(tuple(layers), tuple(paces), steps, streamed, chosen, able)
+
+
+def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
+    """Whether a sum over time gets the vectors of several steps at once."""
+    return not stack.layers[index].phases and any(steps[s] > 1 for s in stack.sources[index])
+
+
+def _one_by_one(layer: LayerMachine) -> LayerMachine:
+    """A sum that reads its vectors from a buffer, an element a cycle: they no longer come so."""
+    told = "vectors of one pass added one by one, from a buffer"
+    return replace(
+        layer,
+        cycles=layer.cycles + layer.units,
+        basis=Basis.MODELLED,
+        assumptions=(*layer.assumptions, told),
+    )
+
+
+# --- one layer ---------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Layer:
+    machine: LayerMachine
+    sequences: int
+    steps: int
+    share: Fraction | None
+    overlap: bool
+    shared: bool
+
+    def arranged(self) -> tuple[LayerMachine, Pace]:
+        layer, pace, told = self.machine, self._pace(), self._told()
+        slots = pace.slots if isinstance(pace, Streamed) and not self.shared else 0
+        layer = equipped(layer, self.sequences, self.steps, slots)
+        if told:
+            layer = replace(layer, basis=Basis.MODELLED, assumptions=(*layer.assumptions, *told))
+        return layer, pace
+
+    def _pace(self) -> Pace:
+        layer = self.machine
+        if self.share is not None:
+            loads = group_loads(layer, self.share)
+            groups = tuple(groups_of(layer, loads, self.sequences))
+            turn = layer.phases[0].group_interval if self.sequences > 1 else 0
+            block = max(self.sequences, self.steps)
+            slots = slots_for(groups)
+            bits, lead = streamed_bits(layer), lead_cycles(layer)
+            return Streamed(layer.cycles, groups, slots, lead, block, turn, bits)
+        if self.sequences > 1:
+            return interleaved(layer, self.sequences)
+        if self.steps > 1:
+            return together(layer, self.steps)
+        return overlapped(layer) if self.overlap else Sequential(layer.cycles)
+
+    def _told(self) -> list[str]:
+        told = []
+        if self.overlap:
+            told.append(
+                "the next step's input columns in the drain, as measured on Verilog that is not "
+                "emitted"
+            )
+        if self.sequences > 1:
+            told.append(
+                f"{self.sequences} sequences take turns on the lanes without a gap, a bank of "
+                "state and vectors for each"
+            )
+        if self.steps > 1:
+            told.append(
+                f"{self.steps} steps in one pass, each with lanes, post-processor and banks of its "
+                "own, for one read of weights and biases"
+            )
+        if self.shared:
+            told.append("lanes and post-processor of all layers in turn")
+        if self.share is not None:
+            told.append("weights from an external memory at its peak, without pauses")
+        return told
+
+
+def equipped(layer: LayerMachine, sequences: int, steps: int, slots: int) -> LayerMachine:
+    """The layer with all that so many sequences, or steps in one pass, need, and a buffer of so
+    many groups of rows in place of its weight memory, if any."""
+    if steps > 1:
+        layer = multiplied(layer, steps)
+    if slots:
+        layer = buffered(layer, slots)
+    return _banked(layer, sequences) if sequences > 1 else layer
+
+
+def _banked(layer: LayerMachine, sequences: int) -> LayerMachine:
+    """A bank of every memory of states and vectors for each sequence."""
+
+    def bank(memory: Memory) -> Memory:
+        if memory.kind not in (MemoryKind.STATE, MemoryKind.VECTORS):
+            return memory
+        stored = memory.stored_bits * sequences
+        return replace(memory, depth=memory.depth * sequences, stored_bits=stored)
+
+    return replace(layer, memories=tuple(map(bank, layer.memories)))
+
+
+# --- what is legal -----------------------------------------------------------------------------
+def _names(stack: Stack, indices: Sequence[int]) -> str:
+    return ", ".join(stack.layers[k].name for k in indices) or "none"
+
+
+def _only_shared(arrangement: Arrangement, sequences: int, steps: Sequence[int]) -> None:
+    for name, value, is_set in (
+        ("overlap", arrangement.overlap, arrangement.overlap is True),
+        ("interleave", sequences, sequences > 1),
+        ("steps_in_parallel", arrangement.steps_in_parallel, max(steps) > 1),
+    ):
+        if is_set:
+            raise DesignError(
+                f"engines='shared' with {name}={value!r}: a shared engine does one step of one "
+                "sequence at a time, layer by layer",
+                f"use engines='per-layer', or leave {name} out",
+            )
+
+
+def _sequences(stack: Stack, arrangement: Arrangement) -> int:
+    sequences = arrangement.interleave
+    if not isinstance(sequences, int):
+        raise DesignError(
+            f"interleave={sequences!r} without lanes='auto': what is chosen, is chosen together",
+            "give a number of sequences, or lanes='auto'",
+        )
+    if sequences > 1:
+        if arrangement.overlap is True:
+            raise DesignError(
+                f"overlap=True with interleave={sequences}: the lanes of a draining step are "
+                "another sequence's",
+                "use one of the two, or overlap='auto'",
+            )
+        legal = [k for k in stack.timed if not no_interleave(stack.layers[k])]
+        for index in stack.timed:
+            if index not in legal:
+                layer = stack.layers[index]
+                raise DesignError(
+                    f"interleave={sequences}: layer {layer.name} can not take turns: "
+                    f"{no_interleave(layer)}",
+                    f"use interleave=1; layers that can: {_names(stack, legal)}",
+                )
+    return sequences
+
+
+def _steps(stack: Stack, arrangement: Arrangement) -> tuple[int, ...]:
+    given = arrangement.steps_in_parallel
+    able = [k for k in stack.timed if not stack.recurrent[k] and not stack.joins(k)]
+    names = {layer.name: k for k, layer in enumerate(stack.layers)}
+    if isinstance(given, Mapping):
+        found = _by_name(names, given, "steps_in_parallel")
+    else:
+        found = dict.fromkeys(able, given) if given > 1 else {}
+    asked = {k: steps for k, steps in found.items() if steps > 1}
+    if isinstance(given, int) and given > 1 and not asked:
+        raise DesignError(
+            f"steps_in_parallel={given}: no layer without state runs each step in a chain",
+            "leave it out, or add a head that runs at every step",
+        )
+    for index, steps in asked.items():
+        if index not in able:
+            layer = stack.layers[index]
+            reason = "has a state, so that a step needs the one before"
+            if layer.once:
+                reason = "runs once a sequence"
+            elif not stack.recurrent[index]:
+                reason = "stands beside a branch that is joined again"
+            raise DesignError(
+                f"steps_in_parallel={steps}: layer {layer.name} {reason}",
+                f"layers that can take steps together: {_names(stack, able)}",
+            )
+    if asked and arrangement.interleave != 1:
+        raise DesignError(
+            f"steps_in_parallel with interleave={arrangement.interleave!r}",
+            "use one of the two: both share weight words among vectors",
+        )
+    return tuple(asked.get(k, 1) for k in range(len(stack.layers)))
+
+
+def _overlapped(
+    stack: Stack,
+    arrangement: Arrangement,
+    sequences: int,
+    steps: Sequence[int],
+    streamed: Sequence[bool],
+) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """The layers that overlap, and those that could."""
+    found, able = [False] * len(stack.layers), [False] * len(stack.layers)
+    if not arrangement.overlap or arrangement.engines == "shared":
+        return tuple(found), tuple(able)
+    reasons: dict[int, str] = {}
+    for index in stack.timed:
+        layer = stack.layers[index]
+        reason = no_overlap(layer)
+        if sequences > 1:
+            reason = reason or "its lanes take sequences in turns"
+        if steps[index] > 1:
+            reason = reason or "it takes several steps together"
+        if streamed[index]:
+            reason = reason or "its weights are streamed group by group"
+        if stack.joins(index):
+            reason = reason or "it stands beside a branch that is joined again"
+        reasons[index] = reason
+        gains = not reason and overlapped(layer).round_cycles < layer.cycles
+        able[index] = not reason
+        found[index] = not reason and (gains or arrangement.overlap is True)
+    if arrangement.overlap is True:
+        for index, reason in reasons.items():
+            # A layer without lanes has nothing that could overlap, nor does it stand in the way.
+            if reason and (stack.layers[index].lanes or not any(found)):
+                legal = [k for k, why in reasons.items() if not why]
+                raise DesignError(
+                    f"overlap=True: layer {stack.layers[index].name} can not: {reason}",
+                    f"use overlap='auto'; layers that can: {_names(stack, legal)}",
+                )
+    return tuple(found), tuple(able)
+
+
+# --- external memory ---------------------------------------------------------------------------
+def can_stream(stack: Stack, index: int) -> str:
+    """Why a layer's weights can not be streamed; empty where they can."""
+    layer = stack.layers[index]
+    if layer.once:
+        return "runs once a sequence"
+    if not streamed_bits(layer):
+        return "has no weights in a word a column"
+    return "stands beside a branch that is joined again" if stack.joins(index) else ""
+
+
+def streamed_layers(stack: Stack, arrangement: Arrangement) -> tuple[bool, ...]:
+    """Which layers' weights are streamed.
+
+    Raises:
+        DesignError: a layer that is named can not, or none can.
+    """
+    found = [False] * len(stack.layers)
+    places = arrangement.weights
+    if places == "auto":
+        raise DesignError(
+            "weights='auto' without lanes='auto': what is chosen, is chosen together",
+            "use 'on-chip' or 'streamed', or lanes='auto'",
+        )
+    able = [k for k in range(len(found)) if not can_stream(stack, k)]
+    if isinstance(places, Mapping):
+        names = {layer.name: k for k, layer in enumerate(stack.layers)}
+        wanted = _by_name(names, places, "weights")
+        for index, place in wanted.items():
+            reason = can_stream(stack, index)
+            if place == "streamed" and reason:
+                raise DesignError(
+                    f"weights='streamed': layer {stack.layers[index].name} {reason}",
+                    f"layers whose weights can be streamed: {_names(stack, able)}",
+                )
+            found[index] = place == "streamed"
+    elif places == "streamed":
+        if not able:
+            raise DesignError(
+                "weights='streamed': no layer that runs each step has weights in a word a column, "
+                "in a chain",
+                "use weights='on-chip'",
+            )
+        for index in able:
+            found[index] = True
+    return tuple(found)
+
+
+_Value = TypeVar("_Value")
+
+
+def _by_name(
+    names: Mapping[str, int], given: Mapping[str, _Value], option: str
+) -> dict[int, _Value]:
+    for name in given:
+        if name not in names:
+            message, hint = unknown_name("layer", name, names)
+            raise DesignError(f"{option}: {message}", hint)
+    return {names[name]: value for name, value in given.items()}
+
+
+def _shares(
+    stack: Stack, streamed: Sequence[bool], bandwidth: Bandwidth | None, *, shared: bool
+) -> dict[int, Fraction]:
+    """Bits a cycle for every streamed layer: a fixed part for each, or all for the one at work."""
+    bits = {k: streamed_bits(stack.layers[k]) for k, chosen in enumerate(streamed) if chosen}
+    if not bits:
+        return {}
+    if bandwidth is None:
+        raise DesignError(
+            "weights='streamed' without the bandwidth of an external memory",
+            "name a profile that has one, and a clock",
+        )
+    total = sum(bits.values())
+    rate = bandwidth.bits_per_cycle
+    return {k: rate if shared else rate * mine / total for k, mine in bits.items()}

@@ -1,0 +1,81 @@
+"""Steps in parallel: a layer without state takes R steps together.
+
+    R P lanes, one pass of T cycles for R steps
+
+The R input vectors lie in banks of their own and share every weight word and every bias; each has
+P lanes and a post-processor with its own tables and multipliers. The layer waits until R steps have
+arrived, and all R results are there at once; the next layer reads them one by one, or together.
+The last steps of a sequence that do not fill a pass take one all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rnnhw.accelerator.mapping.layer import LayerMachine, Multiplier
+from rnnhw.accelerator.mapping.memory import MemoryKind
+from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
+
+__all__ = ["Together", "multiplied", "together"]
+
+
+def together(layer: LayerMachine, steps: int) -> Together:
+    """The pace of a layer that takes so many steps together."""
+    return Together(layer.cycles, steps)
+
+
+def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
+    """The layer with the lanes, post-processors and banks for so many steps; weights once.
+
+    Its traffic is still that of one step: its share of the common reads, rounded up.
+    """
+    kept = (MemoryKind.WEIGHTS, MemoryKind.BIASES)
+    memories = []
+    for memory in layer.memories:
+        if memory.kind in kept:
+            memories.append(memory)
+        else:
+            # The tables are copies of one another, the vectors are others.
+            stored = memory.stored_bits * (1 if memory.kind is MemoryKind.TABLES else steps)
+            memories.append(replace(memory, copies=memory.copies * steps, stored_bits=stored))
+    traffic = layer.traffic
+    shared = ("weight_reads", "weight_read_bits", "bias_reads", "bias_read_bits")
+    return replace(
+        layer,
+        lanes=layer.lanes * steps,
+        traffic=replace(traffic, **{name: -(-getattr(traffic, name) // steps) for name in shared}),
+        memories=tuple(memories),
+        multipliers=tuple(
+            Multiplier(each.count * steps, each.a, each.b) for each in layer.multipliers
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Together(Pace):
+    """``together`` steps in one pass."""
+
+    together: int
+
+    @property
+    def block(self) -> int:
+        return self.together
+
+    @property
+    def round_cycles(self) -> int:
+        return self.cycles
+
+    def course(self) -> Course:
+        return _Together(self.cycles)
+
+
+class _Together(Course):
+    def __init__(self, cycles: int) -> None:
+        self._cycles = cycles
+        self._next = 0
+
+    def run(self, ready: Sequence[int], free: int) -> list[Run]:
+        take = max(self._next, free, *ready)
+        self._next = take + self._cycles
+        return [Run(take, self._next)] * len(ready)

@@ -1,0 +1,139 @@
+"""What the time operations of a network are in hardware, and which of them have no Verilog.
+
+A window over time, or its last place alone, is the input memory of the layer that reads it; every
+other operation is a stream of vectors of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rnnhw.accelerator.schedule.wavefront import INPUT, Edge, Reads
+from rnnhw.graph.network import (
+    Last,
+    Network,
+    Reverse,
+    Scan,
+    Source,
+    Steps,
+    TimeNode,
+    Total,
+    Window,
+    time_table,
+)
+
+__all__ = [
+    "Joined",
+    "joined",
+    "obstacles_over_time",
+    "output_reads",
+    "reads_of",
+    "reversals",
+    "runs_once",
+    "stage_of",
+]
+
+_COUNT_CYCLES = 1  # the number of steps leaves one cycle behind the last element
+
+_EMITTED = time_table(
+    {Source: True, Scan: True, Window: True, Last: True, Total: True, Steps: True, Reverse: False}
+)
+
+_UNREAD = "a window over time that no layer reads"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An input that joins the last ``steps`` vectors of ``source``; ``last`` where only those at
+    the end of a sequence are wanted."""
+
+    source: TimeNode
+    steps: int
+    last: bool
+
+
+def joined(node: TimeNode) -> Joined | None:
+    """What a layer that reads ``node`` joins; None where that has a stream of its own."""
+    if isinstance(node, Last) and isinstance(node.sources[0], Window):
+        return Joined(node.sources[0].sources[0], node.sources[0].width, last=True)
+    if isinstance(node, Window):
+        return Joined(node.sources[0], node.width, last=False)
+    return None
+
+
+def obstacles_over_time(network: Network) -> list[tuple[str, str]]:
+    """Which time operations :mod:`rnnhw.rtl` does not emit, each once; (operation, what)."""
+    found = []
+    for node in network.nodes:
+        if joined(node) is not None:
+            continue
+        if not _EMITTED[type(node)]:
+            found.append((node.name, f"{type(node).__name__} over time"))
+        if any(joined(source) is not None for source in _streams(node)):
+            found.append((node.name, _UNREAD))
+    if joined(network.output) is not None:
+        found.append((network.output.name, _UNREAD))
+    return list(dict.fromkeys(found))
+
+
+def _streams(node: TimeNode) -> list[TimeNode]:
+    """The streams of vectors that ``node`` reads: a layer those in front of its windows."""
+    if not isinstance(node, Scan):
+        return list(node.sources)
+    windows = [(source, joined(source)) for source in node.sources]
+    return [source if window is None else window.source for source, window in windows]
+
+
+# --- who waits for what --------------------------------------------------------------------------
+def reads_of(node: TimeNode, where: Mapping[TimeNode, int]) -> Reads:
+    """What a layer reads, seen through free time operations; ``where`` are the layers in front."""
+    edges = tuple(_edge(source, where) for source in node.sources)
+    return Reads(edges, _lost(node), runs_once(node))
+
+
+def output_reads(network: Network) -> Reads:
+    """What is read of a network, by the positions of its layers."""
+    layers = [node for node in network.nodes if isinstance(node, Scan | Total)]
+    edge = _edge(network.output, {node: position for position, node in enumerate(layers)})
+    return Reads((edge,), _lost(network.output), edge.last or runs_once(network.output))
+
+
+def runs_once(node: TimeNode) -> bool:
+    """Whether ``node`` has one vector a sequence in front of it."""
+    return any(isinstance(s, Last | Total | Steps) or runs_once(s) for s in node.sources)
+
+
+def stage_of(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
+    """How many times the sequence had to end before ``node`` can start."""
+    found = 0
+    for source in node.sources:
+        if isinstance(source, Scan | Total | Source):
+            # A layer behind a total waits for the end of the sequence; one behind a scan does not.
+            found = max(found, known.get(source, 0) + isinstance(source, Total))
+        else:
+            barrier = isinstance(source, Last | Reverse | Steps)
+            found = max(found, stage_of(source, known) + barrier)
+    return found
+
+
+def reversals(node: TimeNode) -> int:
+    """The most reversals on a way from the input to ``node``."""
+    return isinstance(node, Reverse) + max(map(reversals, node.sources), default=0)
+
+
+def _lost(node: TimeNode) -> int:
+    """How many steps of a sequence are no whole window in front of ``node``, or in it."""
+    own = node.width - 1 if isinstance(node, Window) else 0
+    return own + max(map(_lost, node.sources), default=0)
+
+
+def _edge(source: TimeNode, where: Mapping[TimeNode, int]) -> Edge:
+    last = window = False
+    delay = 0
+    while not isinstance(source, Scan | Total | Source):
+        last |= isinstance(source, Last | Steps)
+        window |= isinstance(source, Window)
+        delay += _COUNT_CYCLES if isinstance(source, Steps) else 0
+        (source,) = source.sources
+    return Edge(where.get(source, INPUT), last or isinstance(source, Total), window, delay)

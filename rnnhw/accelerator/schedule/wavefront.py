@@ -1,0 +1,287 @@
+"""Layers with lanes of their own, as a wavefront over the steps of sequences.
+
+Layer l works on step t while layer l+1 works on step t-1:
+
+    take_l(t) = max(full_l(t), take_l(t-1) + T_l, take_l+1(t-1));   full_l+1(t) = take_l(t) + T_l
+
+where ``full`` is when a whole vector has arrived and ``take`` when the layer starts on it. In front
+of every layer there are two buffers: one that it works on and one that is filled, so that a layer
+may start on a vector once its readers have taken the one before. A buffer holds one vector; of each
+of K interleaved sequences, which are the vectors 0 to K-1 of a step; or as many steps as the slower
+of writer and reader takes together. What a layer itself makes of it is its pace. The input is a
+place like any other: it sends the elements of a vector without a gap.
+
+A window over time lies in its reader's memory: a vector that completes no window has its place
+there once the reader has ended the step that it works on.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rnnhw.accelerator.schedule.layer_timing import Pace, Run
+
+__all__ = [
+    "INPUT",
+    "Edge",
+    "Place",
+    "Reads",
+    "layers_read",
+    "longest_wait",
+    "settled_interval",
+    "settled_sequence",
+    "wavefront",
+]
+
+INPUT = -1
+"""The source of what reads the network's input."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The results of place ``source`` on their way to a reader: those of the ``last`` step alone,
+    as steps of a ``window``, ``delay`` cycles behind."""
+
+    source: int
+    last: bool = False
+    window: bool = False
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a place reads, and on which steps of a sequence: from ``first`` on, or the ``last``
+    alone."""
+
+    edges: tuple[Edge, ...] = ()
+    first: int = 0
+    last: bool = False
+
+
+def layers_read(reads: Reads) -> tuple[int, ...]:
+    """The sources but for the input, each once."""
+    return tuple(dict.fromkeys(edge.source for edge in reads.edges if edge.source != INPUT))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer, or the input, which reads nothing. One that is ``open`` adds what streams past to a
+    sum: it has no buffer, and its reader's room is its source's."""
+
+    pace: Pace
+    reads: Reads = Reads()
+    open: bool = False
+
+
+def wavefront(
+    places: Sequence[Place], lengths: Sequence[int], sequences: int = 1
+) -> list[dict[int, Run]]:
+    """Every place's runs by vector, for sequences of ``lengths`` steps back to back.
+
+    Vector t K + k is step t, counted over all lengths, of the k-th of K = ``sequences`` that are
+    interleaved. A place that takes several steps together has one sequence.
+    """
+    wave = _Wave(places, lengths, sequences)
+    moved = True
+    while moved:
+        moved = False
+        for index in range(len(places)):
+            while wave.advance(index):
+                moved = True
+    assert wave.done, "a wavefront that stands still"
+    return wave.runs
+
+
+class _UnknownError(Exception):
+    """Something that must be known first."""
+
+
+class _Wave:
+    def __init__(self, places: Sequence[Place], lengths: Sequence[int], sequences: int) -> None:
+        self._places = places
+        self._sequences = sequences
+        self._vectors = [self._vectors_of(place.reads, lengths) for place in places]
+        self._courses = [place.pace.course() for place in places]
+        self.runs: list[dict[int, Run]] = [{} for _ in places]
+        self._readers: list[list[tuple[int, Edge]]] = [[] for _ in places]
+        for index in reversed(range(len(places))):
+            for reader, place in enumerate(places):
+                for edge in place.reads.edges:
+                    if edge.source == index:
+                        passed = self._readers[reader] if place.open else [(reader, edge)]
+                        self._readers[index] += passed
+
+    def _vectors_of(self, reads: Reads, lengths: Sequence[int]) -> list[int]:
+        """The vectors on which a place runs, ascending."""
+        found: list[int] = []
+        begin = 0
+        for length in lengths:
+            first = max(reads.first, length - 1) if reads.last else reads.first
+            found += range((begin + first) * self._sequences, (begin + length) * self._sequences)
+            begin += length
+        return found
+
+    @property
+    def done(self) -> bool:
+        """Whether all runs are known."""
+        return all(
+            len(own) == len(runs) for own, runs in zip(self._vectors, self.runs, strict=True)
+        )
+
+    def advance(self, index: int) -> bool:
+        """Let a place start on its next vectors, if all that this needs is known."""
+        place, runs, own = self._places[index], self.runs[index], self._vectors[index]
+        vectors = own[len(runs) : len(runs) + place.pace.block]
+        if not vectors:
+            return False
+        try:
+            ready = [self._arrival(place, vector) for vector in vectors]
+            free = 0 if place.open else self._free(index, vectors)
+        except _UnknownError:
+            return False
+        for vector, run in zip(vectors, self._courses[index].run(ready, free), strict=True):
+            runs[vector] = run
+        return True
+
+    def _run(self, index: int, vector: int) -> Run:
+        run = self.runs[index].get(vector)
+        if run is None:
+            raise _UnknownError
+        return run
+
+    def _full(self, edge: Edge, vector: int) -> int:
+        return self._run(edge.source, vector).end + edge.delay
+
+    def _arrival(self, place: Place, vector: int) -> int:
+        """When all of a vector has arrived."""
+        return max((self._full(edge, vector) for edge in place.reads.edges), default=0)
+
+    def _free(self, index: int, vectors: Sequence[int]) -> int:
+        """When all readers have room for the vectors."""
+        free = 0
+        for reader, edge in self._readers[index]:
+            held = 1
+            if self._sequences == 1:
+                held = math.lcm(self._places[index].pace.block, self._places[reader].pace.block)
+            for vector in vectors:
+                if held > 1:
+                    room = self._in_blocks(reader, vector, held)
+                elif edge.window:
+                    room = self._in_ring(index, reader, vector)
+                else:
+                    room = self._in_turn(reader, vector)
+                free = max(free, room)
+        return free
+
+    def _in_blocks(self, reader: int, vector: int, held: int) -> int:
+        """Room in a buffer of so many vectors, once the reader has taken the first of another."""
+        reads = self._places[reader].reads
+        start = (vector // held - 1) * held
+        return 0 if reads.last or start < reads.first else self._run(reader, start).take
+
+    def _in_turn(self, reader: int, vector: int) -> int:
+        """Room in a buffer of one vector, once the reader has taken the last that was there."""
+        own = self._vectors[reader]
+        if self._sequences > 1:
+            before = vector - self._sequences
+            there = bool(own) and before >= own[0] and not self._places[reader].reads.last
+        else:
+            position = bisect_left(own, vector) - 1
+            there, before = position >= 0, own[max(position, 0)] if own else 0
+        return self._run(reader, before).take if there else 0
+
+    def _in_ring(self, index: int, reader: int, vector: int) -> int:
+        """Room in a window, once the reader has started on it or, where the last vector filled
+        none, ended what it worked on."""
+        written, own = self._vectors[index], self._vectors[reader]
+        position = bisect_left(written, vector) - self._sequences
+        if position < 0:
+            return 0
+        read = bisect_left(own, written[position])
+        if read < len(own) and own[read] == written[position]:
+            return self._run(reader, own[read]).take
+        return self._run(reader, own[read - 1]).end if read else 0
+
+
+def longest_wait(places: Sequence[Place]) -> int:
+    """The most cycles that a vector is on its way from a place to a reader of it, past the places
+    between: the reader's buffer has no room for the next one until then."""
+    longest = 0
+    for start in range(len(places)):
+        ends: dict[int, int] = {start: places[start].pace.cycles}
+        for index in range(start + 1, len(places)):
+            reads = places[index].reads
+            edges = [] if reads.last else [edge.source for edge in reads.edges]
+            known = [ends[source] for source in edges if source in ends]
+            if known:
+                if start in edges and len(known) > 1:
+                    longest = max(longest, *known)
+                ends[index] = max(known) + places[index].pace.cycles
+    return longest
+
+
+def settled_interval(places: Sequence[Place], sequences: int) -> Fraction:
+    """Cycles of one step, of any sequence, to which places settle, by their recursion.
+
+    For layers whose buffers wait for all sequences, where no sum of cycles says what sets the
+    pace. The first steps are left out, until all layers have repeated themselves.
+    """
+    block = 1 if sequences > 1 else math.lcm(*(place.pace.block for place in places))
+    first = max(place.reads.first for place in places)
+    rounds = _SETTLED * len(places)
+    while True:
+        steps = first + rounds * block
+        runs = wavefront(places, [steps], sequences)
+        found = [own for own, place in zip(runs, places, strict=True) if not place.reads.last]
+        starts = range(first * sequences, steps * sequences, block * sequences)
+        gain = _gain([[own[vector].take for own in found] for vector in starts])
+        if gain is not None:
+            return gain / (block * sequences)
+        rounds *= 2
+
+
+def settled_sequence(places: Sequence[Place], steps: int) -> Fraction:
+    """Cycles from one sequence of ``steps`` steps to the next, of many back to back, to which
+    places settle that take one step after the other.
+
+    The slowest place sets them. Those in front of it may be ahead for long, until the last buffer
+    between is full, at gains below its own: the end of a place's k-th sequence is the largest of
+    sums that grow evenly with k, one a cycle of waits, and such a maximum is convex.
+    """
+    count = _SETTLED if steps else 0
+    while count:
+        runs = wavefront(places, [steps] * count)
+        ends = [[run.end for run in own.values()] for own in runs if own]
+        each = [len(own) // count for own in ends]
+        rows = [
+            [own[(k + 1) * n - 1] for own, n in zip(ends, each, strict=True)] for k in range(count)
+        ]
+        advances = [last - half for half, last in zip(rows[count // 2 - 1], rows[-1], strict=True)]
+        slowest = [k for k, advance in enumerate(advances) if advance == max(advances)]
+        gain = _gain([[row[k] for k in slowest] for row in rows])
+        if gain is not None:
+            return gain
+        count *= 2
+    return Fraction(0)
+
+
+def _gain(cycles: Sequence[Sequence[int]]) -> Fraction | None:
+    """Cycles from a row to the next where the second half repeats itself in all columns."""
+    count = len(cycles)
+    for period in range(1, count // 4):
+        gains = {
+            after - before
+            for k in range(count // 2, count)
+            for before, after in zip(cycles[k - period], cycles[k], strict=True)
+        }
+        if len(gains) == 1:
+            return Fraction(gains.pop(), period)
+    return None
+
+
+_SETTLED = 16
+"""Rounds a place, or sequences, after which they are first looked at."""

@@ -1,0 +1,341 @@
+"""Operations and memory accesses: the type, and the prediction from the step graph.
+
+Counts are algorithmic: useful scalar operations of real sequences, valid steps and stored
+weights, the same for every instruction set, padding and batch. Every stored word and operand is
+read once by each operation that uses it. What a lane machine reads after reuse is another type
+(:mod:`rnnhw.accelerator`).
+
+:data:`STEP_COUNTS` is the one place that says what an operation costs. The engine measures the
+same fields from the rows and elements that its kernels iterate and shares no code with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from rnnhw.graph.network import (
+    Last,
+    Network,
+    Reverse,
+    Scan,
+    Source,
+    Steps,
+    TimeNode,
+    Total,
+    Window,
+    time_table,
+)
+from rnnhw.graph.nodes import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    StepGraph,
+    Subtract,
+    operation_table,
+    unwired,
+)
+
+__all__ = ["Access", "Counts", "layer_counts", "predict", "step_counts", "stored_vectors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Accesses of one kind of memory, in words and in bits."""
+
+    reads: int = 0
+    writes: int = 0
+    read_bits: int = 0
+    write_bits: int = 0
+
+    def __add__(self, other: Access) -> Access:
+        return Access(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> Access:
+        return Access(*(getattr(self, f.name) * times for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Scalar operations and memory accesses.
+
+    ``adds`` includes subtractions, ``requantisations`` are casts that can change a value,
+    ``shifts`` align operands of different scale. ``activations`` are vectors handed from one
+    layer or phase to the next, other than a layer's own state.
+    """
+
+    multiplies: int = 0
+    adds: int = 0
+    comparisons: int = 0
+    shifts: int = 0
+    lookups: int = 0
+    requantisations: int = 0
+    weights: Access = field(default_factory=Access)
+    biases: Access = field(default_factory=Access)
+    inputs: Access = field(default_factory=Access)
+    state: Access = field(default_factory=Access)
+    activations: Access = field(default_factory=Access)
+    tables: Access = field(default_factory=Access)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, times: int) -> Counts:
+        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
+
+    @classmethod
+    def reading(cls, memory: str, words: int, width: int) -> Counts:
+        """``words`` words of ``width`` bits read from the memory of that field name."""
+        access: dict[str, Any] = {memory: Access(reads=words, read_bits=words * width)}
+        return cls(**access)
+
+    @classmethod
+    def writing(cls, memory: str, words: int, width: int) -> Counts:
+        """``words`` words of ``width`` bits written to the memory of that field name."""
+        access: dict[str, Any] = {memory: Access(writes=words, write_bits=words * width)}
+        return cls(**access)
+
+    def flat(self) -> Iterator[tuple[str, int]]:
+        """Every integer with its name, ``weights.read_bits`` and the like for accesses."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Access):
+                for part in fields(value):
+                    yield f"{entry.name}.{part.name}", getattr(value, part.name)
+            else:
+                yield entry.name, value
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a count needs to know beyond the node: where the layer's inputs come from, and which
+    results of the step are stored because a matrix-vector product reads them."""
+
+    inputs: Sequence[str]
+    stored: frozenset[Node]
+
+    def reads(self, node: Node) -> Counts:
+        """The accesses of one operation that reads all of ``node``."""
+        width = node.format.width
+        match node:
+            case Input():
+                return Counts.reading(self.inputs[node.position], node.units, width)
+            case State():
+                return Counts.reading("state", node.units, width)
+            case Constant(tensor=None):
+                return Counts()
+            case Constant():
+                memory = "biases" if node.role == "bias" else "weights"
+                return Counts.reading(memory, node.units, width)
+            case Reinterpret():
+                return self.reads(node.a)
+            case Cast(changes_nothing=True):
+                return self.reads(node.a)
+            case Gather():
+                return self._gathered(node)
+            case _ if node in self.stored:
+                return Counts.reading("activations", node.units, width)
+            case _:
+                return Counts()  # a wire between two operations
+
+    def _gathered(self, node: Gather) -> Counts:
+        """Each element is read where it is stored."""
+        total = Counts()
+        for origin in node.origins:
+            whole = self.reads(origin)
+            for entry in fields(whole):
+                access = getattr(whole, entry.name)
+                if isinstance(access, Access) and access.reads:
+                    total += Counts.reading(entry.name, 1, origin.format.width)
+        return total
+
+
+def stored_vectors(graph: StepGraph) -> frozenset[Node]:
+    """Results of the step itself that a matrix-vector product reads, so that they are stored."""
+    stored: set[Node] = set()
+    for node in graph.nodes:
+        if isinstance(node, Matvec):
+            vector = unwired(node.vector)
+            read = vector.origins if isinstance(vector, Gather) else (vector,)
+            stored.update(v for v in read if not isinstance(v, Input | State | Constant))
+    return frozenset(stored)
+
+
+# --- what each operation counts: one row an operation ------------------------------------------
+def _nothing(node: Node, step: _Step) -> Counts:
+    return Counts()
+
+
+def _matvec(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Matvec)
+    shape = node.units, node.vector.units
+    terms = node.structure.multiplies(*shape)
+    casts = terms if node.product_cast_changes else 0
+    shifts = 0
+    if node.accumulator is not None:
+        casts += terms
+        casts += node.units if node.start_cast_changes else 0
+    elif node.start is not None and node.start.format.fraction != node.product_format[0]:
+        shifts = node.units
+    counts = Counts(
+        multiplies=terms,
+        adds=node.structure.adds(*shape, onto=node.start is not None),
+        requantisations=casts,
+        shifts=shifts,
+    )
+    if node.weights is not None:
+        words = node.structure.stored_words(*shape)
+        width = node.structure.word_bits(node.weights.format.width)
+        counts += Counts.reading("weights", words, width)
+    if node.start is not None:
+        counts += step.reads(node.start)
+    return counts + step.reads(node.vector)
+
+
+def _aligned(*operands: Node) -> int:
+    finest = max(node.format.fraction for node in operands)
+    return sum(node.units for node in operands if node.format.fraction != finest)
+
+
+def _add(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Add | Subtract)
+    counts = Counts(adds=node.units, shifts=_aligned(node.a, node.b))
+    return counts + step.reads(node.a) + step.reads(node.b)
+
+
+def _multiply(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Multiply)
+    return Counts(multiplies=node.units) + step.reads(node.a) + step.reads(node.b)
+
+
+def _select(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Select)
+    counts = Counts(comparisons=node.units, shifts=_aligned(node.a, node.b))
+    return counts + step.reads(node.s) + step.reads(node.a) + step.reads(node.b)
+
+
+def _clamp(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Clamp)
+    return Counts(comparisons=2 * node.units) + step.reads(node.a)
+
+
+def _cast(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Cast)
+    if node.changes_nothing:
+        return Counts()
+    return Counts(requantisations=node.units) + step.reads(node.a)
+
+
+def _lookup(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Lookup)
+    entries = Counts.reading("tables", node.units, node.format.width)
+    return Counts(lookups=node.units) + entries + step.reads(node.a)
+
+
+STEP_COUNTS: dict[type, Callable[[Node, _Step], Counts]] = dict(
+    operation_table(
+        {
+            Input: _nothing,
+            State: _nothing,
+            Constant: _nothing,
+            Matvec: _matvec,
+            Add: _add,
+            Subtract: _add,
+            Multiply: _multiply,
+            Select: _select,
+            Clamp: _clamp,
+            Gather: _nothing,
+            Reinterpret: _nothing,
+            Cast: _cast,
+            Lookup: _lookup,
+        }
+    )
+)
+
+
+def step_counts(graph: StepGraph, inputs: Sequence[str]) -> Counts:
+    """One valid step of one sequence; ``inputs`` names the memory of each source."""
+    step = _Step(inputs, stored_vectors(graph))
+    total = Counts()
+    for node in graph.nodes:
+        total += STEP_COUNTS[type(node)](node, step)
+    for node in step.stored:
+        total += Counts.writing("activations", node.units, node.format.width)
+    for state, _ in graph.updates:
+        total += Counts.writing("state", state.units, state.format.width)
+    if graph.output not in {value for _, value in graph.updates} | step.stored:
+        total += Counts.writing("activations", graph.output.units, graph.output.format.width)
+    return total
+
+
+# --- over time ---------------------------------------------------------------------------------
+def memory_of(node: TimeNode) -> str:
+    """Which memory a layer reads when ``node`` is its source: ``inputs`` or ``activations``."""
+    while isinstance(node, Window | Reverse | Last):
+        node = node.sources[0]
+    return "inputs" if isinstance(node, Source) else "activations"
+
+
+def _free(node: TimeNode) -> Counts:
+    return Counts()
+
+
+def _scan(node: TimeNode) -> Counts:
+    assert isinstance(node, Scan)
+    return step_counts(node.graph, [memory_of(source) for source in node.sources])
+
+
+def _total(node: TimeNode) -> Counts:
+    source, width = node.sources[0], node.format.width
+    return (
+        Counts(adds=node.units)
+        + Counts.reading(memory_of(source), node.units, source.format.width)
+        + Counts.reading("state", node.units, width)
+        + Counts.writing("state", node.units, width)
+    )
+
+
+TIME_COUNTS: dict[type, Callable[[TimeNode], Counts]] = dict(
+    time_table(
+        {
+            Source: _free,
+            Scan: _scan,
+            Reverse: _free,
+            Window: _free,
+            Last: _free,
+            Total: _total,
+            Steps: _free,
+        }
+    )
+)
+"""Counts of one step: of the node's own steps, but of its source's for a total."""
+
+
+def layer_counts(network: Network, lengths: Sequence[int]) -> dict[str, Counts]:
+    """The predicted counts of every layer for sequences of the given lengths."""
+    counts = {}
+    for node in network.nodes:
+        if isinstance(node, Scan | Total):
+            timed = node.sources[0] if isinstance(node, Total) else node
+            steps = sum(timed.steps_for(length) for length in lengths)
+            counts[node.name] = TIME_COUNTS[type(node)](node) * steps
+    return counts
+
+
+def predict(network: Network, lengths: Sequence[int]) -> Counts:
+    """The predicted counts of the whole network."""
+    total = Counts()
+    for counts in layer_counts(network, lengths).values():
+        total += counts
+    return total

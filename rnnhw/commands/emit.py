@@ -1,0 +1,210 @@
+"""A design as Verilog in a folder, and held against the engine and the machine in a simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from rnnhw.accelerator import Accelerator, accelerator, output_cycles
+from rnnhw.cost import estimate
+from rnnhw.design.design import Design
+from rnnhw.design.tasks import Samples
+from rnnhw.errors import DesignError, RnnhwError, UsageError
+from rnnhw.execution.simulate import chosen_samples, simulate
+from rnnhw.files import check_writable
+from rnnhw.graph.network import Network
+from rnnhw.profiles import Profile
+from rnnhw.rtl.bench import Stimulus, stimulus_of
+from rnnhw.rtl.bundle import Emission
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.tools.check import BenchRun, check
+from rnnhw.rtl.tools.simulators import simulators
+
+__all__ = ["DEFAULT_CYCLES", "Emitted", "emission_of", "emit", "lanes_by_layer", "machine_of"]
+
+DEFAULT_CYCLES = 50_000
+"""The test bench holds as many of the first sequences as fit these cycles, at least one."""
+
+_MOST_SEQUENCES = 1000  # that are tried for fitting
+
+
+@dataclass(frozen=True, eq=False)
+class Emitted:
+    """What :func:`emit` wrote and found.
+
+    ``files`` are the names in ``directory``, ``lanes`` those of every layer; ``stimulus`` is what
+    the test bench sends and expects, None where the design has no inputs of its own. ``runs`` are
+    those of the test bench: two for every simulator, in the cycles of the model and with stalls.
+    """
+
+    design: Design
+    directory: Path
+    emission: Emission
+    files: tuple[str, ...]
+    lanes: Mapping[str, int]
+    stimulus: Stimulus | None
+    runs: tuple[BenchRun, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no run found a difference."""
+        return all(run.passed for run in self.runs)
+
+
+def emit(
+    design: Design,
+    directory: Path | str,
+    *,
+    data: Path | None = None,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
+    sequences: int | None = None,
+    check: bool = False,
+    simulator: str | None = None,
+    waves: Path | str | None = None,
+) -> Emitted:
+    """Write ``design`` as Verilog-2005 into ``directory``, with a test bench on its real inputs.
+
+    Args:
+        design: with weights.
+        data: an ``.npz`` as for :func:`rnnhw.simulate`, instead of the task's samples.
+        lanes: for every layer, or by layer name, or "auto" to have them chosen; by default the
+            target's, else 1.
+        sequences: the test bench holds the first so many; by default as many as fit
+            :data:`DEFAULT_CYCLES` cycles.
+        check: run the test bench.
+        simulator: ``iverilog`` (the default), ``verilator`` or ``all``.
+        waves: record the signals of the first run in this file, ``.fst`` or VCD.
+
+    Raises:
+        UsageError: arguments contradict one another, a simulator is missing, or the folder cannot
+            be written.
+        DesignError: the design cannot be emitted, or it has no inputs to check it on.
+        RnnhwError: a simulator fails.
+    """
+    if not check and (simulator is not None or waves is not None):
+        option = "--simulator" if simulator is not None else "--waves"
+        raise UsageError(f"{option} is for a check", "add --check")
+    if sequences is not None and sequences < 1:
+        raise UsageError(f"{sequences} sequences", "give a whole number, at least 1")
+    chosen = simulators(simulator) if check else []
+    recorded = None if waves is None else Path(waves)
+    if recorded is not None:
+        if len(chosen) > 1:
+            raise UsageError("one file cannot hold the waves of two simulators", "choose one")
+        check_writable(recorded)
+    machine = machine_of(design, lanes)
+    emission = emission_of(design, machine)
+    stimulus = None
+    if check or data is not None or design.task is not None:
+        stimulus = _stimulus(design, machine, data, sequences)
+    folder = Path(directory)
+    files = write_project(emission, folder, stimulus)
+    runs: list[BenchRun] = []
+    for each in chosen:
+        assert stimulus is not None
+        runs += _check(emission, stimulus, folder, each, waves=recorded)
+    return Emitted(design, folder, emission, files, lanes_by_layer(machine), stimulus, tuple(runs))
+
+
+_check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
+
+
+def machine_of(
+    design: Design,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None,
+    profile: Profile | None = None,
+) -> Accelerator:
+    """The machine that is emitted of ``design``: on ``lanes``, in the only schedule that is.
+
+    Lanes that are "auto" are chosen for ``profile``, by default the design's target.
+
+    Raises:
+        DesignError: the target asks for another schedule, or a layer cannot have its lanes.
+        UsageError: no choice of lanes meets the deadline.
+    """
+    special = design.target.arrangement.special if design.target else ()
+    if special:
+        raise DesignError(
+            f"{design.place}: a target with {', '.join(special)} cannot be emitted yet: only an "
+            "engine for every layer, one step of one sequence at a time, weights on chip",
+            "leave them out of the design's Target; `rnnhw report` takes them as options",
+        )
+    chosen = _lanes_of(design, lanes, profile)
+    try:
+        return accelerator(design.network, chosen)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+
+
+def lanes_by_layer(machine: Accelerator) -> dict[str, int]:
+    """The lanes of every layer that has any."""
+    return {layer.name: layer.lanes for layer in machine.layers if layer.lanes}
+
+
+def _lanes_of(
+    design: Design,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None,
+    profile: Profile | None,
+) -> int | Mapping[str, int]:
+    """The lanes that are meant: the target's by default, else 1; "auto" has them chosen."""
+    if lanes is None:
+        lanes = design.target.lanes if design.target else 1
+    if isinstance(lanes, str):
+        plan = estimate(design, profile, lanes="auto").plan
+        assert plan is not None
+        if not plan.met:
+            raise UsageError(
+                f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+            )
+        if plan.streamed:
+            raise UsageError(
+                f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
+                "be emitted yet",
+                "name a larger device in the design's Target, or give --lanes a number",
+            )
+        return plan.lanes
+    return lanes
+
+
+def emission_of(design: Design, machine: Accelerator) -> Emission:
+    """The Verilog of ``design`` on ``machine``; the top module is named after the design's file.
+
+    Raises:
+        DesignError: something cannot be emitted, or the weights are wrong.
+    """
+    name, parameters = design.path.stem if design.path else "network", design.parameters
+    try:
+        return emit_network(name, design.network, machine, parameters)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+
+
+def _stimulus(
+    design: Design, machine: Accelerator, data: Path | None, sequences: int | None
+) -> Stimulus:
+    samples = chosen_samples(design, data)
+    network = design.network
+    count = sequences or _fitting(network, machine, samples)
+    first = Samples(samples.x[:count], samples.lengths[:count])
+    result = simulate(design, samples=first)
+    cycles = output_cycles(network, machine, first.lengths.tolist())
+    return stimulus_of(
+        result.batch.inputs,
+        result.batch.lengths,
+        result.run.outputs,
+        result.run.lengths,
+        tuple(cycles),
+    )
+
+
+def _fitting(network: Network, machine: Accelerator, samples: Samples) -> int:
+    """How many of the first sequences fit the cycles that a test bench has by default."""
+    lengths: Sequence[int] = samples.lengths[:_MOST_SEQUENCES].tolist()
+    vectors = np.cumsum([max(network.output.steps_for(length), 0) for length in lengths])
+    cycles = np.array([0, *output_cycles(network, machine, lengths)])
+    return max(int((cycles[vectors] < DEFAULT_CYCLES).sum()), 1)

@@ -1,0 +1,233 @@
+"""Energy of a network on an ASIC node: operations and memory accesses, by cited figures alone.
+
+    operations:  amount of each operation x its energy at the width of its operands
+    accesses:    bits through the ports of the accelerator's memories x the energy of a bit
+
+The operations are those of :class:`rnnhw.analysis.counts.Counts`, with their widths; the bits are
+the accelerator's :class:`rnnhw.accelerator.Traffic`. Wires, control, clock tree, registers and
+leakage are not in it, nor operations that the node has no figure for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from rnnhw.accelerator import Accelerator, LayerMachine, Memory, MemoryKind
+from rnnhw.graph.network import Network, Scan, TimeNode, Total
+from rnnhw.graph.nodes import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    Subtract,
+    operation_table,
+)
+from rnnhw.profiles import Asic, Energy
+
+__all__ = ["EnergyPart", "LayerEnergy", "Operations", "energy", "layer_operations"]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """``amount`` operations of one kind: ``widths`` are the bits of the operands, two of a
+    product, one of an addition. A kind without widths is one that no node has figures for."""
+
+    name: str
+    amount: int
+    widths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnergyPart:
+    """``amount`` operations, or bits, at ``each`` pJ; ``each`` is None where it is not known."""
+
+    name: str
+    unit: str
+    amount: int
+    each: float | None
+    note: str = ""
+
+    @property
+    def pj(self) -> float | None:
+        """Picojoules in all."""
+        return None if self.each is None else self.amount * self.each
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """One layer, a step or, where it runs once a sequence, a run.
+
+    ``uncounted`` are operations that no figure is for. ``bounded`` tells that no memory took the
+    figure of a larger one, so that what is counted is a lower bound of what is built.
+    """
+
+    name: str
+    once: bool
+    operations: tuple[EnergyPart, ...]
+    accesses: tuple[EnergyPart, ...]
+    uncounted: tuple[Operations, ...]
+    bounded: bool
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known about the parts."""
+        alike: dict[str, list[str]] = {}
+        for part in self.accesses:
+            alike.setdefault(part.note, []).append(part.name)
+        notes = [f"energy of {', '.join(names)}: {note}" for note, names in alike.items() if note]
+        if self.uncounted:
+            listed = ", ".join(f"{each.amount} {each.name}" for each in self.uncounted)
+            notes.append(f"energy not counted, for want of a figure: {listed}")
+        return tuple(notes)
+
+
+# --- operations: one row an operation ------------------------------------------------------------
+Counter = Callable[[Node], Iterable[Operations]]
+
+
+def _none(node: Node) -> Iterable[Operations]:
+    return ()
+
+
+def _matvec(node: Node) -> Iterable[Operations]:
+    assert isinstance(node, Matvec)
+    shape = node.units, node.vector.units
+    terms = node.structure.multiplies(*shape)
+    if terms:
+        assert node.weights is not None
+        widths = node.weights.format.width, node.vector.format.width
+        yield Operations("multiply", terms, widths)
+    adds = node.structure.adds(*shape, onto=node.start is not None)
+    yield Operations("add", adds, (node.format.width,))
+    casts = terms if node.product_cast_changes else 0
+    if node.accumulator is not None:
+        casts += terms + (node.units if node.start_cast_changes else 0)
+    yield Operations("requantisations", casts)
+
+
+def _multiply(node: Node) -> Iterable[Operations]:
+    assert isinstance(node, Multiply)
+    yield Operations("multiply", node.units, (node.a.format.width, node.b.format.width))
+
+
+def _add(node: Node) -> Iterable[Operations]:
+    yield Operations("add", node.units, (node.format.width,))
+
+
+def _cast(node: Node) -> Iterable[Operations]:
+    assert isinstance(node, Cast)
+    yield Operations("requantisations", 0 if node.changes_nothing else node.units)
+
+
+def _compare(times: int) -> Counter:
+    def count(node: Node) -> Iterable[Operations]:
+        yield Operations("comparisons", times * node.units)
+
+    return count
+
+
+OPERATIONS = operation_table(
+    {
+        Input: _none,
+        State: _none,
+        Constant: _none,
+        Matvec: _matvec,
+        Add: _add,
+        Subtract: _add,
+        Multiply: _multiply,
+        Select: _compare(1),
+        Clamp: _compare(2),
+        Gather: _none,
+        Reinterpret: _none,
+        Cast: _cast,
+        Lookup: _none,  # an access of its table
+    }
+)
+
+
+def layer_operations(node: TimeNode) -> tuple[Operations, ...]:
+    """The operations of one step of a layer, each kind and width once.
+
+    Shifts are wires between operands of fixed scales.
+    """
+    if isinstance(node, Scan):
+        found = [each for step in node.graph.nodes for each in OPERATIONS[type(step)](step)]
+    elif isinstance(node, Total):
+        found = [Operations("add", node.units, (node.format.width,))]
+    else:
+        found = []
+    amounts: dict[tuple[str, tuple[int, ...]], int] = {}
+    for each in found:
+        key = each.name, tuple(sorted(each.widths))
+        amounts[key] = amounts.get(key, 0) + each.amount
+    ordered = sorted(amounts.items(), key=lambda item: (-len(item[0][1]), item[0]))
+    return tuple(Operations(name, amount, widths) for (name, widths), amount in ordered if amount)
+
+
+# --- prices --------------------------------------------------------------------------------------
+def _operation_part(node: Asic, work: Operations) -> EnergyPart:
+    price = node.multiply(*work.widths) if len(work.widths) == 2 else node.add(*work.widths)
+    verb = "multiply" if len(work.widths) == 2 else "add"
+    name = f"{verb} {' x '.join(map(str, work.widths))} bits"
+    return _part(name, "operations", work.amount, price)
+
+
+def _part(name: str, unit: str, amount: int, price: Energy | None) -> EnergyPart:
+    if price is None:
+        return EnergyPart(name, unit, amount, None, "no figure")
+    return EnergyPart(name, unit, amount, price.pj, price.note)
+
+
+def _accesses(
+    node: Asic, layer: LayerMachine, shared: Sequence[Memory]
+) -> tuple[tuple[EnergyPart, ...], bool]:
+    """The parts, and whether every memory is as large as the smallest that has a figure."""
+    memories = (*layer.memories, *shared)
+    traffic = layer.traffic
+    kept = (MemoryKind.STATE, MemoryKind.VECTORS)
+    ports = (
+        ("weights read", traffic.weight_read_bits, (MemoryKind.WEIGHTS,)),
+        ("biases read", traffic.bias_read_bits, (MemoryKind.BIASES,)),
+        ("tables read", traffic.table_read_bits, (MemoryKind.TABLES,)),
+        ("vectors read", traffic.vector_read_bits, kept),
+        ("vectors written", traffic.vector_write_bits, kept),
+    )
+    smallest = min((a.capacity_bytes for a in node.accesses if a.capacity_bytes), default=0)
+    parts, bounded = [], True
+    for name, bits, kinds in ports:
+        if bits:
+            capacity = sum(m.padded_bits for m in memories if m.kind in kinds)
+            parts.append(_part(name, "bits", bits, node.access(1, capacity)))
+            bounded &= capacity >= 8 * smallest
+    return tuple(parts), bounded
+
+
+def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEnergy, ...]:
+    """Every layer of ``machine`` on ``node``, in the machine's order."""
+    nodes = {each.name: each for each in network.nodes}
+    shared = machine.engine.memories if machine.engine else ()
+    found = []
+    for layer in machine.layers:
+        works = layer_operations(nodes[layer.name])
+        accesses, bounded = _accesses(node, layer, shared)
+        found.append(
+            LayerEnergy(
+                name=layer.name,
+                once=layer.once,
+                operations=tuple(_operation_part(node, work) for work in works if work.widths),
+                accesses=accesses,
+                uncounted=tuple(work for work in works if not work.widths),
+                bounded=bounded,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Logic, memory blocks and multipliers on FPGAs."""

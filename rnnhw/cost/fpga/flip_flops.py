@@ -1,0 +1,548 @@
+"""Flip-flops of the static modules, counted from their parameters.
+
+Each count is that of the module's text: what it declares, less what synthesis finds to be
+constant, equal to another register, or read by nothing; and less what moves into the registers of
+multiplier blocks (iCE40) or of block RAM.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from rnnhw.cost.fpga.families import Mapping
+from rnnhw.cost.fpga.liveness import lowest_bits
+from rnnhw.cost.fpga.merge import Names, distinct
+from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
+from rnnhw.cost.fpga.primitives import memories
+from rnnhw.rtl.verilog_text import Instance, Module
+
+__all__ = ["COUNTS", "Context", "Layout", "context_of", "flip_flops", "table"]
+
+
+Layout = Callable[[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an instance's parameters do not say.
+
+    ``gates`` are the rows of a unit, ``operands`` the different ones among those of all lanes;
+    ``apart`` are the bits of those whose piece for a multiplier block has bits that are cleared in
+    the columns of some feeds alone, ``signless`` tells that some have no sign. ``lowest`` are the
+    lowest bits that are read of nets, ``widest`` the bits of words' elements that are,
+    ``zeros`` how many of the highest bits of nets are zero; ``reads`` counts the readers of nets,
+    ``pairs`` the feeds of pairs;
+    ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
+    depth is cut.
+    """
+
+    mapping: Mapping
+    layout: Layout
+    gates: int
+    operands: int
+    apart: int
+    signless: bool
+    lowest: dict[str, int]
+    widest: dict[str, int]
+    zeros: dict[str, int]
+    reads: Counter[str]
+    pairs: int
+
+    def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
+        """Where a memory without an attribute lies."""
+        blocks, _ = self.layout(depth, width)
+        return self.mapping.place(depth, width, blocks, rewritten=rewritten)
+
+
+def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> Context:
+    """The context of a layer's instances; ``gates`` rows a unit."""
+    lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
+    zeros = _zeros(module)
+    operands = operands_of(module)
+    width = lanes["OPERAND_WIDTH"] if lanes is not None else 0
+    apart = sum(
+        len(bits)
+        for each in operands.values()
+        for bits in mapping.spans(width)
+        if clears_apart(each, width, bits, zeros)
+    )
+    lowest = lowest_bits(module)
+    read = {net for text in operands for net in re.findall(r"[A-Za-z_]\w*", text)}
+    return Context(
+        mapping,
+        layout,
+        gates,
+        max(len(operands), 1),
+        apart,
+        not read.isdisjoint(zeros),
+        lowest,
+        _widest(module),
+        zeros,
+        Counter(net for i in module.instances for net in i.ports.values()),
+        sum(i.module == "rnnhw_pairs" for i in module.instances),
+    )
+
+
+def _widest(module: Module) -> dict[str, int]:
+    """The bits that are read of the elements of words that are only resized."""
+    found: dict[str, int] = {}
+    others: set[str] = set()
+    for i in module.instances:
+        net = i.ports.get("a", "").partition("[")[0]
+        if i.module == "rnnhw_resize_word":
+            found[net] = max(i["WIDTH"] - i["SHIFT"], found.get(net, 0))
+        else:
+            others.add(net)
+    return {net: bits for net, bits in found.items() if net not in others}
+
+
+def _zeros(module: Module) -> dict[str, int]:
+    """How many of the highest bits of nets are zero: the sign of words without one."""
+    found: dict[str, int] = {}
+    names = Names(module.lines)
+    for i in (*module.instances, *module.instances):  # some are written behind their readers
+        result = i.ports.get("window", i.ports.get("q", i.ports.get("y", "")))
+        passed = names.of(i.ports.get(_PASSED.get(i.module, ""), ""))
+        if i.module in _ELEMENTS and i.parameters.get("UNSIGNED"):
+            found[result] = 1
+        elif passed in found:
+            found[result] = found[passed]
+        elif bits := _bounded(i, names, found):
+            found[result] = max(i["WIDTH"] - bits, 0)
+    return found
+
+
+def _bounded(i: Instance, names: Names, zeros: dict[str, int]) -> int:
+    """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
+    if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
+        return 0
+    constant = _CONSTANT.fullmatch(i.ports["a"])
+    return (int(constant[1], 16) << i["A_SHIFT"]).bit_length() if constant else 0
+
+
+_CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
+_PASSED = {"rnnhw_register": "d", "rnnhw_window": "element", "rnnhw_words": "d"}
+"""What modules pass on, sign and all."""
+
+_ELEMENTS = (
+    "rnnhw_vector", "rnnhw_ring", "rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input",
+    "rnnhw_cast", "rnnhw_lookup",
+)  # fmt: skip
+"""Modules whose result may be a number without a sign."""
+
+
+def flip_flops(module: Module, context: Context) -> int | None:
+    """Flip-flops of a layer; None if it has a module that is not known here."""
+    total = _own(module)
+    instances, names = distinct(module)
+    alike: dict[Hashable, int] = {}
+    for instance in instances:
+        count = COUNTS.get(instance.module)
+        if count is None:
+            return None
+        total += count(instance, context)
+        if instance.module in _ALIKE:
+            for key, bits in _ALIKE[instance.module](instance, context, names).items():
+                alike[key] = max(bits, alike.get(key, 0))
+    total += sum(alike.values())
+    # Which of several block RAMs was read is kept beside them.
+    for depth, width, rom in memories(module):
+        if rom or context.where(depth, width) == "block RAM":
+            total += (context.layout(depth, width)[1] - 1).bit_length()
+    return total
+
+
+def _own(module: Module) -> int:
+    """Registers of the layer's own text."""
+    declared = module.registers
+    control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
+    if control is None:
+        return declared
+    rows = table(control, "ROWS")
+    if len(rows) == 1:
+        # The rows of a group are all or the last ones: a bit is constant, or tells which.
+        last = table(control, "LAST_ROWS")[0] if control["GROUP_BITS"] else rows[0]
+        only = table(control, "GROUPS")[0] == 1
+        up = any(last >> bit & 1 and not rows[0] >> bit & 1 for bit in range(control["ROW_BITS"]))
+        down = any(rows[0] >> bit & 1 and not last >> bit & 1 for bit in range(control["ROW_BITS"]))
+        kept = 0 if only else up + down
+        declared -= 4 * (control["ROW_BITS"] - kept)
+    return declared
+
+
+def table(control: Instance, name: str) -> list[int]:
+    """A table of the control, in the order of the phases."""
+    fields = re.findall(r"32'd(\d+)", str(control.parameters[name]))
+    return [int(field) for field in reversed(fields)]
+
+
+def _low(instance: Instance, context: Context, port: str) -> int:
+    return context.lowest.get(instance.ports.get(port, ""), 0)
+
+
+# --- control and feeds ---------------------------------------------------------------------------
+def _control(i: Instance, context: Context) -> int:
+    counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
+    more = 1 + i["PHASE_BITS"] if i["PHASES"] > 1 else 0
+    waits = i["TRANSFORM_BITS"] if any(table(i, "TRANSFORM")) else 0
+    return 3 + counters + more + waits
+
+
+def _input(i: Instance, context: Context) -> int:
+    return 7 + i["INDEX_BITS"]
+
+
+def _window_input(i: Instance, context: Context) -> int:
+    return 6 + 4 * i["ADDRESS_BITS"] + i["FILL_BITS"]
+
+
+def _block(i: Instance, context: Context) -> int:
+    return max(i["INDEX_BITS"] - _even(i["COLUMNS"]), 0) + i["GROUP_BITS"]
+
+
+def _window(i: Instance, context: Context) -> int:
+    step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
+    # Modulo a power of two only the index is left of a position.
+    wraps = i["CYCLIC"] and i["UNITS"] == 1 << i["INDEX_BITS"]
+    positions = 2 * i["INDEX_BITS" if wraps else "POSITION_BITS"] - _even(step)
+    width = i["WIDTH"] - context.zeros.get(i.ports["element"], 0)
+    return positions + (not i["CYCLIC"]) + (i["SPAN"] - 1) * width
+
+
+def _even(number: int) -> int:
+    """How often 2 divides a number."""
+    return (number & -number).bit_length() - 1
+
+
+def _stride(i: Instance, context: Context) -> int:
+    each = i["UNITS"] // i["ELEMENTS"]
+    bases = i["WORD_BITS"] if each > 1 else 0
+    groups = i["GROUP_BITS"] if i["GROUPS"] > 1 else 0
+    offsets = 2 * i["OFFSET_BITS"] if i["OFFSETS"] else 0
+    return i["WORD_BITS"] + bases + groups + offsets
+
+
+# --- lanes and drain -----------------------------------------------------------------------------
+def _lanes(i: Instance, context: Context) -> int:
+    marks = 10 if i.ports["snapshot"] == "1'b0" else 14
+    operand, weight, width = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"], i["WIDTH"]
+    mapping = context.mapping
+    if not mapping.packed:
+        each = weight + min(operand + weight, width) + width
+        return marks + i["LANES"] * each + _shared(operand, context)
+    left = mapping.in_logic(operand, weight)
+    # Sums of several products, and wide ones, stay outside the blocks.
+    joint = len(mapping.pieces(operand, weight)) > 1
+    each = width if joint or left or width > mapping.packed_accumulator else 0
+    # So does a register whose bits are cleared in different columns.
+    shared = 0 if left else context.apart
+    if shared and not joint:
+        shared = _shared(operand, context)
+    for a, b in left:
+        beyond = 0 if a + b == operand + weight else 16
+        each += b + min(operand + weight, width) - beyond
+        shared += context.operands * a
+    return marks + i["LANES"] * each + shared
+
+
+def _shared(operand: int, context: Context) -> int:
+    """Operand registers of all lanes: one for those that get the same, and one for a sign that
+    only some feeds have."""
+    apart = context.apart > 0 and context.signless
+    return context.operands * (operand - apart) + apart
+
+
+def _drain(i: Instance, context: Context) -> int:
+    low = _low(i, context, "value")
+    gates = 2 * i["GATE_BITS"] if context.gates > 1 else 0
+    row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
+    return i["LANES"] * row + i["ROW_BITS"] + gates + 1 + i["WIDTH"] - low + _bias(i, context)
+
+
+def _snapshot(i: Instance, context: Context) -> int:
+    low = _low(i, context, "value")
+    row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
+    return i["LANES"] * row + i["WIDTH"] - low + _bias(i, context)
+
+
+def _bias(i: Instance, context: Context) -> int:
+    return i["ADDRESS_BITS"] if i["BIAS"] == 1 else 0
+
+
+# --- memories ------------------------------------------------------------------------------------
+def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) -> int:
+    """Registers of a memory with one port to read."""
+    match context.where(depth, width, rewritten=rewritten):
+        case "registers":
+            return depth * width + width
+        case "LUT RAM":
+            return width
+    return 0
+
+
+def _vector(i: Instance, context: Context) -> int:
+    return _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
+
+
+def _row(i: Instance, context: Context) -> int:
+    width, elements = i["WIDTH"], i["ELEMENTS"]
+    gathered = (elements - 1) * width + i["ELEMENT_BITS"] if elements > 1 else 0
+    held = _held(i["BANKS"] << i["WORD_BITS"], elements * width, context)
+    return i["WORD_BITS"] + gathered + held
+
+
+def _ring(i: Instance, context: Context) -> int:
+    return _held(i["DEPTH"], i["WIDTH"], context)
+
+
+def _unit_ram(i: Instance, context: Context) -> int:
+    bits = _index_bits(i["UNITS"])
+    return 2 * bits + _read_while_written(bits, i["WIDTH"] - _low(i, context, "q"), context)
+
+
+def _unit_rom(i: Instance, context: Context) -> int:
+    return _index_bits(i["UNITS"])
+
+
+def _unit_input(i: Instance, context: Context) -> int:
+    return i["INDEX_BITS"] + _held(2 << i["INDEX_BITS"], i["WIDTH"], context)
+
+
+def _index_bits(units: int) -> int:
+    return max((units - 1).bit_length(), 1)
+
+
+def _total(i: Instance, context: Context) -> int:
+    held = _held(1 << i["INDEX_BITS"], i["WIDTH"], context) if i["UNITS"] > 1 else 0
+    return i["INDEX_BITS"] + i["WIDTH"] + 1 + held
+
+
+# --- transforms ----------------------------------------------------------------------------------
+def _passes(i: Instance, context: Context) -> int:
+    return 1 + (i["PASS_BITS"] if i["PASSES"] > 1 else 0) + i["CYCLE_BITS"]
+
+
+def _transform(i: Instance, context: Context) -> int:
+    address, width = i["WORD_BITS"] + 1, i["ELEMENTS"] * i["WIDTH"]
+    counters = 2 * (i["WORD_BITS"] - 1)
+    slow, sums = i["LATENCY"] + i["SECOND"], i["SUMS"]
+    delay = max(slow, sums + 1)
+    delays = delay + (sums + 1 + delay if sums else delay)
+    held = _held(1 << address, width, context)
+    copies = (i["READERS"] - 1) * _held(1 << i["WORD_BITS"], width, context)
+    return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held + copies
+
+
+def _read_while_written(address: int, width: int, context: Context) -> int:
+    """Registers of a memory that may be read while it is written."""
+    held = _held(1 << address, width, context, rewritten=True)
+    if not held and context.mapping.collision_registers:
+        # The word written, the word read, which of them counts, and both addresses.
+        held = 2 * width + address + 2
+    return held
+
+
+def _words(i: Instance, context: Context) -> int:
+    return _held(i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
+
+
+def _ring_words(i: Instance, context: Context) -> int:
+    return _held(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
+
+
+def _gathered(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """Elements that wait for the others of their word: alike where the same vector is written."""
+    if i.parameters.get("FIRST_VALUE") == 3:
+        return {}
+    net, width = _element(i.ports["d"], i["WIDTH"])
+    width -= context.zeros.get(names.of(net), 0)
+    return {("gather", names.of(net), i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
+
+
+def _element(text: str, width: int) -> tuple[str, int]:
+    """The net of an element, and its bits without copies of its sign."""
+    copies = re.search(r"\{(\d+)\{", text)
+    net = re.findall(r"[A-Za-z_]\w*", text)[-1]
+    return net, width - int(copies[1]) if copies else width
+
+
+def _neurons(i: Instance, context: Context) -> int:
+    return 1 + 2 * i["ELEMENTS"] * i["WIDTH"]
+
+
+def _columns(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """Two counts of the cycle, by which all choose."""
+    return {"columns of neurons": 4}
+
+
+def _sums(i: Instance, context: Context) -> int:
+    return 3 * i["ELEMENTS"] * i["WIDTH"]
+
+
+def _halves(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    return {("halves of a pass", i.ports["second"]): 2}
+
+
+def _pairs(i: Instance, context: Context) -> int:
+    even = _even(2 * i["SPAN"])
+    start = max(i["WORD_BITS"] + i["ELEMENT_BITS"] - even, 0)
+    skipped = max(i["ELEMENT_BITS"] - even, 0) if i["OFFSETS"] else 0
+    width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
+    return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * width
+
+
+def _odd(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    return {("second of a pair", i["FIRST"] % 2): 1}
+
+
+def _cast_word(i: Instance, context: Context) -> int:
+    return 0 if _copies(i) else i["ELEMENTS"] * _cast(i, context)
+
+
+def _copies(i: Instance) -> bool:
+    """Whether a cast of words changes nothing."""
+    return i["DROP"] == 0 and (i["OVERFLOW"] == 0 or i["WIDTH"] >= i["A_WIDTH"])
+
+
+def _copied(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    if not _copies(i):
+        return {}
+    return {("copy", names.word(i.ports["a"])): i["ELEMENTS"] * min(i["A_WIDTH"], i["WIDTH"])}
+
+
+def _delayed(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """A copy of a word, or such a cast of it: registers of the same bits are one."""
+    return {("copy", names.word(i.ports["a"])): i["WIDTH"]}
+
+
+def _bias_word(i: Instance, context: Context) -> int:
+    width = min(context.widest.get(i.ports["y"], i["WIDTH"]), i["WIDTH"])
+    return i["ADDRESS_BITS"] + i["ELEMENTS"] * _result(i, context, width)
+
+
+def _delay_word(i: Instance, context: Context) -> int:
+    return (i["CYCLES"] - 1) * i["WIDTH"]
+
+
+# --- operations ----------------------------------------------------------------------------------
+def _result(i: Instance, context: Context, width: int) -> int:
+    return max(width - _low(i, context, "y"), 0)
+
+
+def _sum(i: Instance, context: Context) -> int:
+    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["y"], 0))
+
+
+def _cast(i: Instance, context: Context) -> int:
+    right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
+    rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
+    whole = max(i["A_WIDTH"], right + 1) + rounds - right
+    result = min(i["WIDTH"], whole + left) - left
+    wraps = i["OVERFLOW"] == 0
+    held = (min(whole, i["WIDTH"]) if wraps else whole) if i["LATENCY"] == 2 else 0
+    return held + result
+
+
+def _multiply(i: Instance, context: Context) -> int:
+    a, b, width = i["A_WIDTH"], i["B_WIDTH"], i["WIDTH"]
+    low = _low(i, context, "y")
+    if not context.mapping.packed:
+        return max(min(a + b, width) - low, 0)
+    left = context.mapping.in_logic(a, b)
+    if not left:
+        return 0
+    ((x, y),) = left
+    beyond = 0 if (x, y) == (min(a, b), max(a, b)) else 16
+    return x + y + max(min(a + b, width) - max(beyond, low), 0)
+
+
+def _factor(i: Instance, port: str, context: Context) -> int:
+    """Bits of an operand of a product that are not always zero."""
+    return i[f"{port.upper()}_WIDTH"] - context.zeros.get(i.ports[port], 0)
+
+
+def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """The operands of products outside of blocks: alike where they load the same together. A
+    register without a sign, or one that is cleared, does not go into a block."""
+    packed = context.mapping.packed
+    if packed and context.mapping.in_logic(i["A_WIDTH"], i["B_WIDTH"]):
+        return {}
+    loads = names.within(i.ports["en"]).partition(", ")[2]
+    return {
+        ("factor", names.of(net), loads): _factor(i, port, context)
+        for port, net in (("a", i.ports["a"]), ("b", i.ports["b"]))
+        if not packed or _cleared(net, context) or names.of(net) in context.zeros
+    }
+
+
+def _register(i: Instance, context: Context) -> int:
+    return max(i["WIDTH"] - context.zeros.get(i.ports["q"], 0) - _low(i, context, "q"), 0)
+
+
+def _cleared(net: str, context: Context) -> bool:
+    """Whether a value becomes a register that is cleared in the first step: several registers of
+    it, each with an enable of its own, are not."""
+    return net.endswith("_now") and context.reads[net] == 1
+
+
+COUNTS: dict[str, Callable[[Instance, Context], int]] = {
+    "rnnhw_control": _control,
+    "rnnhw_input": _input,
+    "rnnhw_window_input": _window_input,
+    "rnnhw_broadcast": lambda i, context: 0,
+    "rnnhw_block": _block,
+    "rnnhw_window": _window,
+    "rnnhw_stride": _stride,
+    "rnnhw_weights": lambda i, context: i["ADDRESS_BITS"],
+    "rnnhw_lanes": _lanes,
+    "rnnhw_drain": _drain,
+    "rnnhw_snapshot": _snapshot,
+    "rnnhw_vector": _vector,
+    "rnnhw_row": _row,
+    "rnnhw_ring": _ring,
+    "rnnhw_ring_words": _ring_words,
+    "rnnhw_rom": lambda i, context: 0,
+    "rnnhw_unit_index": lambda i, context: i["INDEX_BITS"],
+    "rnnhw_unit_ram": _unit_ram,
+    "rnnhw_unit_rom": _unit_rom,
+    "rnnhw_unit_input": _unit_input,
+    "rnnhw_result": lambda i, context: i["INDEX_BITS"],
+    "rnnhw_total": _total,
+    "rnnhw_steps": lambda i, context: i["INDEX_BITS"] + i["WIDTH"] + 1,
+    "rnnhw_add": _sum,
+    "rnnhw_select": lambda i, context: _result(i, context, i["WIDTH"]),
+    "rnnhw_clamp": lambda i, context: min(i["WIDTH"], i["A_WIDTH"]),
+    "rnnhw_cast": _cast,
+    "rnnhw_lookup": lambda i, context: 0,
+    "rnnhw_multiply": _multiply,
+    "rnnhw_passes": _passes,
+    "rnnhw_transform": _transform,
+    "rnnhw_words": _words,
+    "rnnhw_pairs": _pairs,
+    "rnnhw_neurons": _neurons,
+    "rnnhw_sums": _sums,
+    "rnnhw_resize_word": lambda i, context: 0,
+    "rnnhw_cast_word": _cast_word,
+    "rnnhw_bias_word": _bias_word,
+    "rnnhw_delay_word": _delay_word,
+    "rnnhw_element": lambda i, context: i["ELEMENT_BITS"],
+    "rnnhw_register": _register,
+}
+"""Registers of each static module."""
+
+_ALIKE: dict[str, Callable[[Instance, Context, Names], dict[Hashable, int]]] = {
+    "rnnhw_transform": _gathered,
+    "rnnhw_words": _gathered,
+    "rnnhw_ring_words": _gathered,
+    "rnnhw_neurons": _columns,
+    "rnnhw_sums": _halves,
+    "rnnhw_pairs": _odd,
+    "rnnhw_multiply": _factors,
+    "rnnhw_cast_word": _copied,
+    "rnnhw_delay_word": _delayed,
+}
+"""Registers that several instances have in common, by what makes them alike."""

@@ -1,0 +1,152 @@
+"""LUTs and flip-flops of a layer, estimated from the modules that it is emitted as.
+
+Flip-flops are counted (:mod:`rnnhw.cost.fpga.flip_flops`); LUTs are amounts of logic
+(:mod:`rnnhw.cost.fpga.luts`) times what one of each takes, calibrated against synthesis
+(``benchmarks/calibrate.py`` writes ``calibration.toml``).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any
+
+from rnnhw.accelerator import Basis, LayerMachine
+from rnnhw.accelerator.mapping.memory import MemoryKind, address_bits
+from rnnhw.cost.fpga.families import Mapping, mapping_of
+from rnnhw.cost.fpga.flip_flops import context_of, flip_flops
+from rnnhw.cost.fpga.luts import lut_amounts
+from rnnhw.errors import DesignError
+from rnnhw.graph.nodes import Input
+from rnnhw.profiles import Fpga
+from rnnhw.rtl.layer import outline_layer
+from rnnhw.rtl.layer_context import InputWindow
+from rnnhw.rtl.verilog_text import Module, Outline
+
+__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "layer_logic"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What one of each kind of logic takes in a family, and how well that was met.
+
+    ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to ``points`` syntheses with
+    ``tool`` on ``date``. ``lut_error`` and ``ff_error`` are the largest errors, in percent, of
+    ``held_out`` other syntheses, beside their means; ``unseen`` are the kinds that no fitted
+    design had.
+    """
+
+    tool: str
+    date: str
+    points: int
+    held_out: int
+    lut_error: float
+    ff_error: float
+    lut_mean_error: float
+    ff_mean_error: float
+    unseen: list[str]
+    luts: dict[str, float]
+
+    @property
+    def release(self) -> str:
+        """``0.23`` of ``yosys 0.23, synth_ecp5``."""
+        return self.tool.partition(",")[0].split()[-1]
+
+
+@dataclass(frozen=True)
+class Logic:
+    """LUTs and flip-flops of a layer, with how far to believe each."""
+
+    lut: int
+    ff: int
+    lut_note: str
+    ff_note: str
+
+
+@cache
+def calibration(family: str) -> Calibration | None:
+    """The calibration of a family of :data:`rnnhw.cost.fpga.families.MAPPINGS`; None before there
+    is one."""
+    text = (files(__package__) / "calibration.toml").read_text()
+    data: dict[str, Any] = tomllib.loads(text)
+    return Calibration(**data[family]) if family in data else None
+
+
+def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
+    """LUTs and flip-flops of a layer; None where the layer has no Verilog, or its family no
+    calibration."""
+    mapping = mapping_of(profile.family)
+    known = calibration(mapping.name) if mapping is not None else None
+    # Without multiplier blocks products are made of LUTs, which were not calibrated.
+    if mapping is None or known is None or profile.dsp is None:
+        return None
+    found = amounts_of(layer, profile, mapping)
+    if found is None:
+        return None
+    amounts, registers = found
+    lut = sum(amount * known.luts.get(kind, 0) for kind, amount in amounts.items())
+    basis = f"{known.held_out} syntheses ({known.tool})"
+    beyond = [kind for kind in known.unseen if amounts.get(kind)]
+    far = f"; extrapolated, no such design was synthesised: {', '.join(beyond)}" if beyond else ""
+    return Logic(
+        round(lut),
+        registers,
+        f"estimated from the Verilog's structure, within {known.lut_error:g} % on {basis}{far}",
+        f"counted from the Verilog's structure, within {known.ff_error:g} % on {basis}{far}",
+    )
+
+
+def amounts_of(
+    layer: LayerMachine, profile: Fpga, mapping: Mapping
+) -> tuple[dict[str, float], int] | None:
+    """The amounts of logic of a layer and its flip-flops; None where it has no Verilog."""
+    module = _outline(layer)
+    if module is None:
+        return None
+    gates = max((phase.gates for phase in layer.phases), default=1)
+    context = context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
+    amounts = lut_amounts(module, context)
+    registers = flip_flops(module, context)
+    if amounts is None or registers is None:
+        return None
+    if not layer.phases:
+        amounts["layer"] = 0
+    return amounts, registers
+
+
+def _outline(layer: LayerMachine) -> Module | None:
+    if layer.basis is not Basis.REALISED:
+        return None
+    if layer.graph is None:
+        return _total(layer)
+    try:
+        windows = {at: InputWindow(steps, last=False) for at, steps in layer.windows.items()}
+        module = outline_layer(layer.graph, layer.lanes, windows)
+    except DesignError:
+        return None
+    inputs = {n.position: n for n in layer.graph.nodes if isinstance(n, Input)}
+    for at, units in layer.counted.items():
+        _count_steps(module, units, inputs[at].format.signed_width)
+    return module
+
+
+def _count_steps(module: Module, units: int, width: int) -> None:
+    """The count of a sequence's steps that is an input, as the top module instantiates it."""
+    parameters = {"UNITS": units, "WIDTH": width, "INDEX_BITS": address_bits(units)}
+    module.instance("rnnhw_steps", "steps", parameters, {})
+
+
+def _total(layer: LayerMachine) -> Module:
+    """A sum over time, as the top module instantiates it."""
+    module = Outline("total")
+    width = max((m.width for m in layer.memories if m.kind is MemoryKind.STATE), default=1)
+    parameters = {
+        "UNITS": layer.units,
+        "INPUT_WIDTH": width,
+        "WIDTH": width,
+        "INDEX_BITS": address_bits(layer.units),
+    }
+    module.instance("rnnhw_total", "sum", parameters, {})
+    return module

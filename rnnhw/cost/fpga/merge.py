@@ -1,0 +1,75 @@
+"""What synthesis merges: instances of one module with the same parameters on the same nets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rnnhw.rtl.verilog_text import Instance, Module
+
+__all__ = ["Names", "distinct"]
+
+_SAME = re.compile(r"^(?:wire (?:signed )?(?:\[\d+:0\] )?|assign )(\w+) = ([A-Za-z_]\w*);$")
+_NAME = re.compile(r"\b[A-Za-z_]\w*\b")
+_MERGED = (
+    "rnnhw_add", "rnnhw_cast", "rnnhw_cast_word", "rnnhw_clamp", "rnnhw_delay_word",
+    "rnnhw_register", "rnnhw_resize_word", "rnnhw_select",
+)  # fmt: skip
+_RESULTS = ("y", "q")
+
+
+class Names:
+    """The one name of nets that hold the same: of several, that of their source."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._sources = {found[1]: found[2] for line in lines if (found := _SAME.match(line))}
+        self._words: dict[str, str] = {}
+
+    def of(self, net: str) -> str:
+        """The source of a net."""
+        while net in self._sources:
+            net = self._sources[net]
+        return net
+
+    def word(self, net: str) -> str:
+        """The source of a word, seen through changes of its elements' width."""
+        net = self.of(net)
+        return self.word(self._words[net]) if net in self._words else net
+
+    def resize(self, net: str, source: str) -> None:
+        """Let a word have a source's elements in another width."""
+        self._words[net] = source
+
+    def within(self, text: str) -> str:
+        """An expression with the sources of its nets."""
+        return _NAME.sub(lambda found: self.of(found[0]), text)
+
+    def join(self, net: str, source: str) -> None:
+        """Let a net hold what another one does."""
+        if self.of(net) != self.of(source):
+            self._sources[self.of(net)] = source
+
+
+def distinct(module: Module) -> tuple[list[Instance], Names]:
+    """The instances that are left of a layer's, in order, and the names of the nets then."""
+    names = Names(module.lines)
+    kept: list[Instance] = []
+    seen: dict[tuple[object, ...], Instance] = {}
+    for instance in module.instances:
+        if instance.module in _MERGED:
+            inputs = [
+                (port, names.within(text))
+                for port, text in instance.ports.items()
+                if port not in _RESULTS
+            ]
+            key = instance.module, *instance.parameters.items(), *inputs
+            if key in seen:
+                for port in _RESULTS:
+                    if port in instance.ports:
+                        names.join(instance.ports[port], seen[key].ports[port])
+                continue
+            seen[key] = instance
+        if instance.module == "rnnhw_resize_word" and not instance["SHIFT"]:
+            names.resize(instance.ports["y"], instance.ports["a"])
+        kept.append(instance)
+    return kept, names

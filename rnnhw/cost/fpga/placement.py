@@ -1,0 +1,181 @@
+"""A layer of the accelerator in an FPGA: block RAM, DSP blocks, and LUTs where a fit is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from rnnhw.accelerator import Feed, LayerMachine, Memory, Multiplier
+from rnnhw.cost.fpga.families import mapping_of
+from rnnhw.cost.fpga.logic import layer_logic
+from rnnhw.profiles import Fpga, ResourceFit
+
+__all__ = [
+    "Known",
+    "Placement",
+    "dsp_blocks",
+    "fit_note",
+    "layer_fit",
+    "logic",
+    "multiplier_blocks",
+    "place",
+]
+
+_REGISTER_BITS = 64
+_LUT_RAM_BITS = 1024
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one memory lies: ``blocks`` block RAMs, 0 if it is made of registers or LUTs."""
+
+    where: Literal["block RAM", "LUT RAM", "registers", "constants"]
+    blocks: int
+
+
+def _has_lut_ram(profile: Fpga) -> bool:
+    # All families that profiles ship have it except the iCE40s.
+    return not profile.family.lower().startswith("ice40")
+
+
+def place(memory: Memory, profile: Fpga) -> Placement:
+    """ROMs (weights, biases, tables) are block RAM by attribute; vectors go where they are small.
+
+    The blocks are the fewest over the modes of ceil(depth/D) ceil(width/W), or by
+    :class:`rnnhw.cost.fpga.families.Mapping` in the families that were measured. Without an
+    attribute yosys makes a small memory of registers, or of LUT RAM where the family has it: by
+    :mod:`rnnhw.cost.fpga.families` in the families that were measured; the others are assumed to
+    have LUT RAM of up to 1024 bits for each block that it would fill.
+    """
+    mapping = mapping_of(profile.family)
+    if mapping is not None:
+        each, _ = mapping.layout(profile, memory.depth, memory.width)
+    else:
+        each = profile.memory_blocks(memory.depth, memory.width)
+    blocks = memory.copies * each
+    if memory.kind.rom:
+        # One word never changes: it is wired.
+        return Placement("block RAM", blocks) if memory.depth > 1 else Placement("constants", 0)
+    if mapping is not None:
+        where = mapping.place(memory.depth, memory.width, each, rewritten=memory.rewritten)
+        return Placement(where, blocks if where == "block RAM" else 0)
+    lut_ram = _has_lut_ram(profile)
+    if memory.padded_bits > blocks * (_LUT_RAM_BITS if lut_ram else _REGISTER_BITS):
+        return Placement("block RAM", blocks)
+    return Placement("LUT RAM" if lut_ram else "registers", 0)
+
+
+def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
+    """One multiplier a lane and one a multiply operation; None without DSP blocks.
+
+    In the families of :mod:`rnnhw.cost.fpga.families`, products that yosys puts into LUTs take
+    none.
+    """
+    return multiplier_blocks(layer.multipliers, profile)
+
+
+def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int | None:
+    """The DSP blocks of a layer's multipliers; None without DSP blocks."""
+    if profile.dsp is None:
+        return None
+    mapping = mapping_of(profile.family)
+    if mapping is not None:
+        return sum(each.count * mapping.blocks(each.a.width, each.b.width) for each in multipliers)
+    return sum(
+        multiplier.count
+        * profile.dsp_blocks_per_multiply(
+            multiplier.a.width,
+            multiplier.b.width,
+            signed_a=multiplier.a.signed,
+            signed_b=multiplier.b.signed,
+        )
+        for multiplier in multipliers
+    )
+
+
+def _structure(layer: LayerMachine) -> str | None:
+    """What the fits call the recurrent matrix; None for layers that no fit was made on, such as
+    those with another feed than a dense, banded or Walsh-Hadamard one."""
+    simple = len(layer.phases) == 1 and layer.phases[0].gates == 1 and len(layer.multipliers) == 1
+    if not simple:
+        return None
+    phase = layer.phases[0]
+    if any(segment.note for segment in phase.segments):
+        return None
+    if phase.transforms:
+        return None if any(each.weight_words for each in phase.transforms) else "hadamard"
+    late = [segment for segment in phase.segments if not segment.early]
+    if len(late) != 1:
+        return None
+    return "dense" if late[0].feed is Feed.BROADCAST else "banded"
+
+
+def layer_fit(
+    layer: LayerMachine, profile: Fpga, resource: Literal["lut", "ff"]
+) -> ResourceFit | None:
+    """The fit of ``resource`` that was made on layers of this kind: one row a unit, one state."""
+    structure = _structure(layer)
+    for fit in profile.fits:
+        if (fit.resource, fit.structure) == (resource, structure):
+            return fit
+    return None
+
+
+@dataclass(frozen=True)
+class Known:
+    """A count, and how far to believe it."""
+
+    count: int
+    note: str
+
+
+def logic(layer: LayerMachine, profile: Fpga) -> tuple[Known | None, Known | None]:
+    """LUTs and flip-flops of a layer; None: not known.
+
+    From the layer's Verilog where it can be emitted and the family was measured, else by a fit
+    that was made on layers of its kind.
+    """
+    found = layer_logic(layer, profile)
+    if found is not None:
+        return Known(found.lut, found.lut_note), Known(found.ff, found.ff_note)
+    lut, ff = layer_fit(layer, profile, "lut"), layer_fit(layer, profile, "ff")
+    return _fitted(layer, lut), _fitted(layer, ff)
+
+
+def _fitted(layer: LayerMachine, fit: ResourceFit | None) -> Known | None:
+    if fit is None:
+        return None
+    return Known(fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit))
+
+
+def _windows(layer: LayerMachine) -> list[tuple[int, int]]:
+    segments = [segment for phase in layer.phases for segment in phase.segments]
+    return [segment.window for segment in segments if segment.window is not None]
+
+
+def fit_note(layer: LayerMachine, fit: ResourceFit) -> str:
+    """What the fit was made on, and which of it the layer does not meet."""
+    multiplier = layer.multipliers[0]
+    unmet = fit.conditions.unmet(
+        weight_bits=multiplier.a.width,
+        activation_bits=multiplier.b.width,
+        accumulator_bits=layer.accumulator_bits,
+        inputs=layer.inputs,
+        lanes=layer.lanes,
+        units=layer.units,
+        groups=layer.phases[0].groups,
+        half_width=max((max(window) for window in _windows(layer)), default=0),
+    )
+    conditions = [
+        f"{name} {low}" if low == high else f"{name} {low} to {high}"
+        for name, (low, high) in (
+            (name.replace("_", " "), getattr(fit.conditions, name))
+            for name in fit.conditions.__struct_fields__
+            if getattr(fit.conditions, name) is not None
+        )
+    ]
+    made_on = f"fit within {fit.error_percent:g} % ({fit.tool}) at {', '.join(conditions)}"
+    if not unmet:
+        return made_on
+    return f"extrapolated ({', '.join(name.replace('_', ' ') for name in unmet)}) from a {made_on}"

@@ -1,0 +1,1 @@
+"""The design file, its weights, target and tasks."""

@@ -1,0 +1,380 @@
+"""Design files: one function ``design(**parameters) -> Design``, loaded with checked errors."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal
+
+from rnnhw.design.schedule import Arrangement, Place
+from rnnhw.design.tasks import Task
+from rnnhw.design.weights import Parameters, WeightSource, load_parameters
+from rnnhw.errors import (
+    DesignError,
+    RnnhwError,
+    UsageError,
+    WrongArgument,
+    unknown_name,
+    wrong_argument,
+)
+from rnnhw.graph.builder import Formats
+from rnnhw.graph.network import Network, NetworkBuilder, TimeNode
+from rnnhw.layers.cells import Bidirectional, Layer, Residual
+from rnnhw.numerics.cast import Q
+
+__all__ = ["MAX_UNITS", "Design", "Target", "load"]
+
+MAX_UNITS = 1 << 16
+"""The widest layer: beyond it a typing error would fill the memory before it is seen."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The hardware that a design is meant for.
+
+    ``lanes`` multiply-accumulate lanes for every layer, or by layer name, or "auto" to have
+    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range. The others
+    are the schedules of :class:`rnnhw.design.schedule.Arrangement`.
+
+    Raises:
+        DesignError: a value is not possible; the hint lists what is.
+    """
+
+    profile: str
+    lanes: int | Mapping[str, int] | Literal["auto"] = 1
+    clock_mhz: float | None = None
+    engines: Literal["per-layer", "shared"] = "per-layer"
+    overlap: bool | Literal["auto"] = False
+    interleave: int | Literal["auto"] = 1
+    weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
+    steps_in_parallel: int | Mapping[str, int] = 1
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """The schedules."""
+        return Arrangement(
+            engines=self.engines,
+            overlap=self.overlap,
+            interleave=self.interleave,
+            weights=self.weights,
+            steps_in_parallel=self.steps_in_parallel,
+        )
+
+    def __post_init__(self) -> None:
+        _ = self.arrangement  # refuses what it can not be
+        if isinstance(self.lanes, str) and self.lanes != "auto":
+            raise DesignError(
+                f"lanes={self.lanes!r} of the target",
+                "give a whole number, 'auto' or a number for each layer name",
+            )
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network with its formats, weights, task and target.
+
+    Args:
+        layers: from input to output.
+        formats: one format for each role; a layer's own ``formats`` and ``overrides`` win.
+        weights: an ``.npz`` beside the design file, or a mapping of arrays; None: none yet.
+        task: real inputs with expected outputs; gives ``inputs``, ``max_steps`` and the input
+            format where they are left out.
+        inputs: input features at each step.
+        overrides: a format for one signal or tensor, by full name (``rnn.state``).
+        max_steps: the longest sequence; sets the word of sums over time.
+        target: profile, lanes and clock of cost reports.
+        steps_per_second: a deadline that cost reports hold the design against.
+    """
+
+    layers: Sequence[Layer]
+    formats: Formats
+    weights: WeightSource | None = None
+    task: Task | None = None
+    inputs: int | None = None
+    overrides: Mapping[str, Q] = field(default_factory=dict)
+    max_steps: int | None = None
+    target: Target | None = None
+    steps_per_second: float | None = None
+
+    path: Path | None = field(default=None, kw_only=True)
+    """The design file, filled in by :func:`load`."""
+    title: str = field(default="", kw_only=True)
+    """The first line of the design file's docstring."""
+    notes: str = field(default="", kw_only=True)
+    """The rest of that docstring."""
+    settings: Mapping[str, object] = field(default_factory=dict, kw_only=True)
+    """The parameters of ``design()`` with their values."""
+
+    def __post_init__(self) -> None:
+        layers: object = self.layers
+        if not isinstance(layers, Sequence):
+            raise DesignError(f"layers={_shown(layers)}: not a list", "write Design(layers=[...])")
+        kinds: dict[str, tuple[type | UnionType, str]] = {
+            "formats": (Formats, "Formats(...)"),
+            "weights": (str | Path | Mapping | None, "a file name or a mapping of arrays"),
+            "inputs": (int | None, "a whole number"),
+            "overrides": (Mapping, "a mapping of names to formats"),
+            "max_steps": (int | None, "a whole number"),
+            "target": (Target | None, "Target(...)"),
+            "steps_per_second": (int | float | None, "a number"),
+        }
+        for name, (kind, wanted) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise DesignError(f"{name}={_shown(value)}", f"it must be {wanted}")
+        for name in ("inputs", "max_steps", "steps_per_second"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise DesignError(f"{name}={value}", "it must be greater than 0")
+        if self.inputs is not None and self.inputs > MAX_UNITS:
+            raise DesignError(f"inputs={self.inputs:,}", f"rnnhw takes at most {MAX_UNITS:,}")
+        for name, format in self.overrides.items():
+            if not isinstance(format, Q):
+                raise DesignError(
+                    f"overrides: {name} is {_shown(format)}, not a format",
+                    "write for example Q(3, 4)",
+                )
+        if self.task is not None:
+            self._check_task(self.task)
+
+    def _check_task(self, task: Task) -> None:
+        if isinstance(task, type) or not callable(getattr(task, "samples", None)):
+            raise DesignError(
+                f"task={_shown(task)}: not a task", "write for example BinaryAddition(8)"
+            )
+        for name in ("require", "limit"):
+            bounds = getattr(task, name)
+            if not isinstance(bounds, Mapping) or not all(
+                isinstance(bound, int | float) for bound in bounds.values()
+            ):
+                raise DesignError(
+                    f"{name}={bounds!r} of the task", 'it must name numbers: {"accuracy": 0.95}'
+                )
+
+    @property
+    def place(self) -> str:
+        """What error messages call this design."""
+        return str(self.path) if self.path else "design"
+
+    @cached_property
+    def network(self) -> Network:
+        """The graph of the whole network.
+
+        Raises:
+            DesignError: naming the design file, the layer, the value and a cure.
+        """
+        try:
+            return self._build()
+        except RnnhwError as error:
+            raise error.at(self.place) from None
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """The weights, checked and quantised.
+
+        Raises:
+            DesignError: there are none, or they do not fit the design.
+        """
+        network = self.network
+        if self.weights is None:
+            raise DesignError(
+                f"{self.place}: the design has no weights",
+                "give Design(weights='file.npz'); `report` and `info` work without",
+            )
+        source = self.weights
+        if isinstance(source, str | Path) and self.path is not None:
+            source = self.path.parent / source
+        try:
+            return load_parameters(network, source)
+        except RnnhwError as error:
+            raise error.at(self.place) from None
+
+    def _build(self) -> Network:
+        if not self.layers:
+            raise DesignError("the design has no layers", "give at least one in Design(layers=[])")
+        inputs = self.inputs or (self.task.features if self.task else None)
+        if inputs is None:
+            raise DesignError(
+                "the number of input features is not known", "give Design(inputs=...) or a task"
+            )
+        format = self.formats.input or (self.task.input_format if self.task else None)
+        if format is None:
+            raise DesignError("input: no format", "give Formats(input=Q(...))")
+        max_steps = self.max_steps or (self.task.max_steps if self.task else None)
+        net = NetworkBuilder(inputs, format, self.formats, self.overrides, max_steps)
+        source: TimeNode = net.source
+        for position, layer in enumerate(self.layers):
+            kind = type(layer).__name__
+            name = getattr(layer, "name", "") or f"{kind.lower()}{position}"
+            try:
+                _check_layer(layer, name)
+                source = layer.build(net, source, name)
+            except RnnhwError as error:
+                raise error.at(f"layer {position} ({kind})") from None
+            except Exception as error:
+                # Layers, structures and activations may be the user's own code.
+                raise DesignError(
+                    f"layer {position} ({kind}): {type(error).__name__}: {error}",
+                    "check the arguments of the layer",
+                ) from error
+        network = net.build()
+        known = set(network.signals()) | {tensor.key for tensor in network.tensors}
+        for name in self.overrides:
+            if name not in known:
+                message, hint = unknown_name("signal", name, known)
+                raise DesignError(f"overrides: {message}", hint)
+        return network
+
+
+def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -> Design:
+    """The design of a design file, with some of its parameters set.
+
+    ``settings`` values may be text (as on the command line): the type of the parameter's default
+    says how it is read.
+
+    Raises:
+        DesignError: the file is missing, raises, or gives no :class:`Design`.
+        UsageError: a setting is unknown or of the wrong type.
+    """
+    file = Path(path)
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise DesignError(f"{file}: {reason}", "give the path of a design file") from None
+    scope: dict[str, Any] = {"__name__": f"rnnhw_design_{file.stem}", "__file__": str(file)}
+    with _Reported(file):
+        exec(compile(source, str(file), "exec", dont_inherit=True), scope)
+    function = scope.get("design")
+    if not inspect.isfunction(function):
+        raise DesignError(
+            f"{file}: no function design()", "define `def design(...)` that returns a Design"
+        )
+    chosen = _settings(file, function, settings or {})
+    with _Reported(file):
+        design = function(**chosen)
+    if not isinstance(design, Design):
+        raise DesignError(
+            f"{file}: design() returned {_shown(design)}, not a Design", "return Design(...)"
+        )
+    title, _, notes = inspect.cleandoc(str(scope.get("__doc__") or file.stem)).partition("\n")
+    if design.task is not None:
+        design = replace(design, task=design.task.located(file.parent))
+    return replace(design, path=file, title=title.strip(), notes=notes.strip(), settings=chosen)
+
+
+class _Reported:
+    """Turns whatever a design file raises into one error with the file and the line."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, KeyboardInterrupt | GeneratorExit):
+            return
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(self._file)
+        ]
+        line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
+        place = f"{self._file}: line {line}" if line else str(self._file)
+        if isinstance(error, RnnhwError):
+            raise error.at(place) from None
+        reason = str(error) or "no message"
+        # Python before 3.11.4 has a ValueError for bytes that are no source.
+        if isinstance(error, SyntaxError) or reason == _NULL_BYTES:
+            message = error.msg if isinstance(error, SyntaxError) else reason
+            raise DesignError(
+                f"{place}: {message}", "a design file is Python text in UTF-8"
+            ) from None
+        raise DesignError(f"{place}: {type(error).__name__}: {reason}") from error
+
+
+_NULL_BYTES = "source code string cannot contain null bytes"
+
+
+def _shown(value: object) -> str:
+    """A wrong value in a message: itself if it is short, else its kind."""
+    text = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+    return text if len(text) <= 40 else f"{type(value).__name__}(...)"
+
+
+_ARGUMENTS: Mapping[str, type] = {"int": int, "bool": bool, "str": str, "Formats": Formats}
+
+
+def _check_layer(layer: Layer, name: str) -> None:
+    """Arguments that would fail far from where they were written, or not at all."""
+    if isinstance(layer, type) or not callable(getattr(layer, "build", None)):
+        raise DesignError(f"{_shown(layer)} is not a layer", "write for example Elman(16)")
+    match wrong_argument(layer, _ARGUMENTS):
+        case WrongArgument(argument, type() as value, None):
+            raise DesignError(
+                f"{argument}={_shown(value)}", f"write {argument}={value.__name__}(...)"
+            )
+        case WrongArgument(argument, value, type() as wanted):
+            raise DesignError(
+                f"{argument}={_shown(value)}", f"it must be of type {wanted.__name__}"
+            )
+    if "." in name:
+        raise DesignError(
+            f"name={name!r}", "leave out the dot: it parts a layer's name from its signals"
+        )
+    units = getattr(layer, "units", 1)
+    if isinstance(units, int) and units > MAX_UNITS:
+        raise DesignError(f"{units:,} units", f"rnnhw takes at most {MAX_UNITS:,} a layer")
+    for inner in _inner_layers(layer):
+        _check_layer(inner, getattr(inner, "name", ""))
+
+
+def _inner_layers(layer: Layer) -> Sequence[Layer]:
+    """The layers that a bidirectional or residual one is made of."""
+    match layer:
+        case Bidirectional(layer=ahead, backward=back):
+            return [ahead] if back is None else [ahead, back]
+        case Residual(layers=layers):
+            return layers
+    return []
+
+
+def _settings(file: Path, function: Any, given: Mapping[str, object]) -> dict[str, object]:
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+        if parameter.default is inspect.Parameter.empty:
+            raise DesignError(
+                f"{file}: parameter {parameter.name!r} of design() has no default",
+                "give every parameter a default: the defaults are the design",
+            )
+    chosen = {name: parameter.default for name, parameter in parameters.items()}
+    for name, value in given.items():
+        if name not in parameters:
+            message, hint = unknown_name("parameter", name, parameters)
+            raise UsageError(f"{file}: {message}", hint)
+        chosen[name] = _typed(file, name, value, parameters[name].default)
+    return chosen
+
+
+def _typed(file: Path, name: str, value: object, default: object) -> object:
+    """``value`` as the type of ``default``; text is read."""
+    if not isinstance(value, str) or isinstance(default, str) or default is None:
+        return value
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
+        if isinstance(default, int | float):
+            return type(default)(value)
+    except (KeyError, ValueError):
+        pass
+    kind = type(default).__name__
+    raise UsageError(
+        f"{file}: {name}={value!r} is not of type {kind}",
+        f"the default is {default!r}; write --set {name}=VALUE with a value of that type",
+    )

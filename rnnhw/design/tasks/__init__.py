@@ -1,0 +1,28 @@
+"""Tasks: real inputs with expected outputs, and how a network's outputs are judged."""
+
+from rnnhw.design.tasks.addition import BinaryAddition
+from rnnhw.design.tasks.classification import Classification
+from rnnhw.design.tasks.narma import Narma10
+from rnnhw.design.tasks.recall import Recall
+from rnnhw.design.tasks.regression import Regression
+from rnnhw.design.tasks.samples import Samples, load_samples, samples_of
+from rnnhw.design.tasks.scores import Accuracy, Score, SquaredError, score_names, wilson_interval
+from rnnhw.design.tasks.task import HarderTask, Task
+
+__all__ = [
+    "Accuracy",
+    "BinaryAddition",
+    "Classification",
+    "HarderTask",
+    "Narma10",
+    "Recall",
+    "Regression",
+    "Samples",
+    "Score",
+    "SquaredError",
+    "Task",
+    "load_samples",
+    "samples_of",
+    "score_names",
+    "wilson_interval",
+]

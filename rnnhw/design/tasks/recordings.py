@@ -1,0 +1,72 @@
+"""Tasks whose samples stand in a file, as recorded: training and test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.design.tasks.samples import FloatArray, Samples, samples_of
+from rnnhw.design.weights import read_npz
+from rnnhw.errors import DesignError
+from rnnhw.numerics.cast import Q
+
+__all__ = ["Recorded"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What tasks share that read their samples from a file."""
+
+    real_answers: ClassVar[bool] = False
+
+    data: str | Path
+    split: str = "test"
+    standardise: bool = True
+    require: Mapping[str, float] = field(default_factory=dict)
+    limit: Mapping[str, float] = field(default_factory=dict)
+    input_format: Q | None = None
+
+    def located(self, folder: Path) -> Self:
+        return replace(self, data=folder / self.data)
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return read_npz(Path(self.data))
+
+    def _split(self, split: str) -> Samples:
+        return samples_of(str(self.data), self._arrays, f"{split}_", real_answers=self.real_answers)
+
+    @property
+    def features(self) -> int:
+        return int(self._split(self.split).x.shape[2])
+
+    @property
+    def max_steps(self) -> int:
+        return max(int(self._split(split).lengths.max()) for split in ("train", "test"))
+
+    def moments(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation [features] over the real steps of the training split."""
+        train = self._split("train")
+        real = train.x[np.arange(train.x.shape[1]) < train.lengths[:, None]]
+        return real.mean(0), real.std(0)
+
+    def samples(self) -> Samples:
+        return self.prepared(self._split(self.split))
+
+    def prepared(self, samples: Samples) -> Samples:
+        if not self.standardise or samples.x.shape[2] != self.features:
+            return samples  # the network refuses a wrong number of features by name
+        mean, deviation = self.moments()
+        constant = np.flatnonzero(deviation == 0)
+        if len(constant):
+            raise DesignError(
+                f"{self.data}: feature {constant[0]} of train_x never changes",
+                "leave it out, or set standardise=False",
+            )
+        return replace(samples, x=(samples.x - mean) / deviation)

@@ -1,0 +1,1 @@
+"""Step graphs run: exact, compiled, and in floating point."""

@@ -1,0 +1,172 @@
+"""What goes into a run of a network and what comes out, the same for every interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnnhw.errors import DesignError, UsageError, unknown_name
+from rnnhw.graph.network import Network
+from rnnhw.graph.nodes import Cast, Matvec, Node
+from rnnhw.numerics.cast import NOTHING, Events, quantise
+
+__all__ = ["Batch", "Run", "event_signals", "make_batch"]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Checked raw inputs [sequences, steps, features], lengths [sequences] and initial states
+    (by state name, [sequences, units]); ``clipped`` counts the inputs outside the format."""
+
+    inputs: IntArray
+    lengths: IntArray
+    initial: Mapping[str, IntArray]
+    clipped: Events = NOTHING
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences there are."""
+        return len(self.lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Raw integers that a network gave.
+
+    ``outputs`` is [sequences, steps, units], zero past each of ``lengths``; ``final`` holds
+    every state [sequences, units] after each sequence's last step; ``traces`` the signals asked
+    for, [sequences, steps, units]; ``events`` what each cast did, by signal.
+    """
+
+    outputs: IntArray
+    lengths: IntArray
+    final: Mapping[str, IntArray]
+    traces: Mapping[str, IntArray]
+    events: Mapping[str, Events] = field(default_factory=dict)
+
+
+def make_batch(
+    network: Network,
+    x: ArrayLike,
+    lengths: ArrayLike | None = None,
+    initial: Mapping[str, ArrayLike] | None = None,
+    *,
+    raw: bool = False,
+) -> Batch:
+    """Real inputs (or ``raw`` integers) of shape [sequences, steps, features] for a network.
+
+    Real inputs are cast to the network's input format; those that do not fit are clipped (or
+    wrapped) and counted. ``initial`` gives raw integers by state name.
+
+    Raises:
+        DesignError: shapes, lengths or values do not fit the network.
+    """
+    source = network.source
+    given = np.asarray(x)
+    if given.dtype.kind not in ("iu" if raw else "fiub"):
+        wanted = "whole raw integers" if raw else "real numbers"
+        raise DesignError(f"input: {given.dtype} instead of {wanted}")
+    if given.ndim != 3 or 0 in given.shape:
+        raise DesignError(
+            f"input: shape {given.shape}",
+            f"it must be [sequences, steps, {source.units}] with at least one of each",
+        )
+    if given.shape[2] != source.units:
+        raise DesignError(
+            f"input: {given.shape[2]} features, but the network reads {source.units}",
+            "give x as [sequences, steps, features]",
+        )
+    counts = _checked_lengths(network, given.shape, lengths)
+    valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
+    clipped = Events()
+    if raw:
+        inside = np.where(valid, given, 0)
+        # Python integers: an unsigned 64-bit input must not turn negative on the way.
+        if int(inside.min()) < source.interval[0] or int(inside.max()) > source.interval[1]:
+            raise DesignError(f"input: raw integers outside {source.format}")
+        inputs = inside.astype(np.int64)
+    else:
+        real = np.where(valid, given, 0).astype(np.float64)
+        try:
+            inputs, clipped = quantise(real, source.format)
+        except DesignError as error:
+            raise error.at("input") from None
+    return Batch(inputs, counts, _checked_states(network, len(given), initial or {}), clipped)
+
+
+def _checked_lengths(
+    network: Network, shape: tuple[int, ...], lengths: ArrayLike | None
+) -> IntArray:
+    if lengths is None:
+        counts = np.full(shape[0], shape[1], np.int64)
+    else:
+        given = np.asarray(lengths)
+        if given.shape != (shape[0],) or given.dtype.kind not in "iu":
+            raise DesignError(
+                f"lengths: {given.dtype} of shape {given.shape}",
+                f"give {shape[0]} whole numbers, the steps of each sequence",
+            )
+        counts = given.astype(np.int64)
+    wrong = np.flatnonzero((counts < 1) | (counts > shape[1]))
+    if len(wrong):
+        raise DesignError(
+            f"lengths[{wrong[0]}] is {counts[wrong[0]]}", f"a sequence has 1 to {shape[1]} steps"
+        )
+    limit = network.max_steps
+    longest = int(counts.argmax())
+    if limit is not None and counts[longest] > limit:
+        raise DesignError(
+            f"sequence {longest} has {counts[longest]} steps, "
+            f"but the sums over time are made for {limit}",
+            "raise Design(max_steps=...)",
+        )
+    shortest = int(counts.argmin())
+    for node in network.nodes:
+        # A window within shorter sequences gives nothing, even where a Last would follow.
+        if node.steps_for(int(counts[shortest])) < 1:
+            raise DesignError(
+                f"sequence {shortest} has {counts[shortest]} steps, too few for {node.name!r}",
+                "leave out sequences shorter than the window",
+            )
+    return counts
+
+
+def _checked_states(
+    network: Network, sequences: int, initial: Mapping[str, ArrayLike]
+) -> dict[str, IntArray]:
+    states = network.states()
+    checked = {}
+    for name, value in initial.items():
+        if name not in states:
+            raise UsageError(*unknown_name("state", name, states))
+        state, given = states[name], np.asarray(value)
+        if given.shape != (sequences, state.units) or given.dtype.kind not in "iu":
+            raise DesignError(
+                f"initial state {name}: {given.dtype} of shape {given.shape}",
+                f"give raw integers of shape ({sequences}, {state.units})",
+            )
+        if given.min() < state.interval[0] or given.max() > state.interval[1]:
+            raise DesignError(f"initial state {name}: raw integers outside {state.format}")
+        checked[name] = given.astype(np.int64)
+    return checked
+
+
+def event_signals(network: Network) -> Iterable[tuple[str, Node]]:
+    """Every name under which events are counted, in order, with its node.
+
+    A cast counts under its own name; a matrix-vector product under its name for the
+    accumulator, and under ``name.product`` for the casts of single products.
+    """
+    for name, node in network.signals().items():
+        if isinstance(node, Cast):
+            yield name, node
+        elif isinstance(node, Matvec):
+            if node.product is not None:
+                yield f"{name}.product", node
+            if node.accumulator is not None:
+                yield name, node

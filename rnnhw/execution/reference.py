@@ -1,0 +1,342 @@
+"""The float reference: what the network would compute without word lengths.
+
+Casts are the identity and tables their functions, in float64, for a whole batch at once. Any set
+of error sources can be switched on, which splits the error of a design by source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.design.weights import Parameters
+from rnnhw.graph.network import (
+    Last,
+    Network,
+    Reverse,
+    Scan,
+    Source,
+    Steps,
+    TimeNode,
+    Total,
+    Window,
+    time_table,
+)
+from rnnhw.graph.nodes import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    StepGraph,
+    Subtract,
+    Tensor,
+    operation_table,
+)
+from rnnhw.numerics.cast import Q, quantise, real_values
+
+__all__ = ["SOURCES", "Reference", "run_reference"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SOURCES = ("input", "weights", "state", "tables", "accumulator")
+"""Where a fixed-point design loses accuracy: inputs; weights and biases; states, gates and
+outputs; the entries and addresses of tables; sums, products and everything between."""
+
+_STATE_ROLES = {"state", "cell", "gate", "output"}
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real ``outputs`` [sequences, steps, units], their ``lengths``, and ``traces``."""
+
+    outputs: FloatArray
+    lengths: IntArray
+    traces: Mapping[str, FloatArray]
+
+
+@dataclass
+class _Run:
+    """One scan at one step, for all sequences: values are [sequences, units]."""
+
+    graph: StepGraph
+    parameters: Parameters
+    quantised: frozenset[str]
+    matrices: dict[Matvec, FloatArray]
+    inputs: list[FloatArray] = field(default_factory=list)
+    states: dict[Node, FloatArray] = field(default_factory=dict)
+    values: dict[Node, FloatArray] = field(default_factory=dict)
+
+    def tensor(self, tensor: Tensor) -> FloatArray:
+        """A tensor's real numbers, rounded to its format if weights are an error source."""
+        if "weights" in self.quantised:
+            return real_values(self.parameters.raw[tensor.key], tensor.format)
+        return self.parameters.values[tensor.key]
+
+
+def _rounded(values: FloatArray, to: Q) -> FloatArray:
+    return real_values(quantise(values, to)[0], to)
+
+
+def _input(run: _Run, node: Input) -> FloatArray:
+    return run.inputs[node.position]
+
+
+def _state(run: _Run, node: State) -> FloatArray:
+    return run.states[node]
+
+
+def _constant(run: _Run, node: Constant) -> FloatArray:
+    if node.tensor is None:
+        values = np.array(node.values, np.float64) * node.format.step
+    else:
+        values = run.tensor(node.tensor)
+    return np.broadcast_to(values, (len(run.inputs[0]), node.units))
+
+
+def _matvec(run: _Run, node: Matvec) -> FloatArray:
+    if node not in run.matrices:
+        stored = np.zeros(0) if node.weights is None else run.tensor(node.weights)
+        run.matrices[node] = node.structure.matrix(stored, node.units, node.vector.units)
+    start = 0.0 if node.start is None else run.values[node.start]
+    vector = run.values[node.vector]
+    if "accumulator" not in run.quantised or (node.product is None and node.accumulator is None):
+        return start + _product(vector, run.matrices[node])
+    return _summed_in_order(run, node, start, vector)
+
+
+_SMALL_PRODUCT = 1 << 18
+"""Multiplications up to which a BLAS keeps to one thread (OpenBLAS, interface/gemm.c)."""
+
+
+def _product(vectors: FloatArray, matrix: FloatArray) -> FloatArray:
+    """``vectors @ matrix.T``. Many vectors by a small matrix are parted, because threads cost more
+    than they save there: verifying adder_butterfly took 26 s instead of 5 with two cores."""
+    rows = _SMALL_PRODUCT // matrix.size
+    if rows < 64 or len(vectors) <= rows:
+        return vectors @ matrix.T
+    products = np.empty((len(vectors), len(matrix)))
+    for first in range(0, len(vectors), rows):
+        np.matmul(vectors[first : first + rows], matrix.T, out=products[first : first + rows])
+    return products
+
+
+def _summed_in_order(
+    run: _Run, node: Matvec, start: FloatArray | float, vector: FloatArray
+) -> FloatArray:
+    """Products and sums rounded as the accumulator does, on real operands."""
+    sums = np.broadcast_to(start, (len(vector), node.units)).astype(np.float64)
+    if node.accumulator is not None:
+        sums = _rounded(sums, node.accumulator)
+    for column in range(node.vector.units):
+        terms = vector[:, column, None] * run.matrices[node][:, column]
+        if node.product is not None:
+            terms = _rounded(terms, node.product)
+        sums = sums + terms
+        if node.accumulator is not None:
+            sums = _rounded(sums, node.accumulator)
+    return sums
+
+
+def _add(run: _Run, node: Add) -> FloatArray:
+    return run.values[node.a] + run.values[node.b]
+
+
+def _subtract(run: _Run, node: Subtract) -> FloatArray:
+    return run.values[node.a] - run.values[node.b]
+
+
+def _multiply(run: _Run, node: Multiply) -> FloatArray:
+    return run.values[node.a] * run.values[node.b]
+
+
+def _select(run: _Run, node: Select) -> FloatArray:
+    return np.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
+
+
+def _clamp(run: _Run, node: Clamp) -> FloatArray:
+    step = node.a.format.step
+    low = -np.inf if node.low is None else node.low * step
+    high = np.inf if node.high is None else node.high * step
+    return np.clip(run.values[node.a], low, high)
+
+
+def _gather(run: _Run, node: Gather) -> FloatArray:
+    joined = np.concatenate([run.values[part] for part in node.parts], axis=1)
+    return joined[:, list(node.indices)]
+
+
+def _reinterpret(run: _Run, node: Reinterpret) -> FloatArray:
+    return run.values[node.a] * 2.0 ** (node.a.format.fraction - node.format.fraction)
+
+
+def _cast(run: _Run, node: Cast) -> FloatArray:
+    values = run.values[node.a]
+    source = "state" if node.role in _STATE_ROLES else "accumulator"
+    return _rounded(values, node.format) if source in run.quantised else values
+
+
+def _lookup(run: _Run, node: Lookup) -> FloatArray:
+    values = run.values[node.a]
+    if "tables" in run.quantised:
+        address = quantise(values, node.a.format)[0]
+        entries = node.table.entries[address & (len(node.table.entries) - 1)]
+        return real_values(entries, node.format)
+    exact = node.table.function(values)
+    if "state" in run.quantised and node.role in _STATE_ROLES:
+        return _rounded(exact, node.format)
+    return exact
+
+
+STEP_OPERATIONS: Mapping[type, Callable[..., FloatArray]] = operation_table(
+    {
+        Input: _input,
+        State: _state,
+        Constant: _constant,
+        Matvec: _matvec,
+        Add: _add,
+        Subtract: _subtract,
+        Multiply: _multiply,
+        Select: _select,
+        Clamp: _clamp,
+        Gather: _gather,
+        Reinterpret: _reinterpret,
+        Cast: _cast,
+        Lookup: _lookup,
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sequences:
+    """Real vectors [sequences, steps, units], zero past each of ``lengths``."""
+
+    values: FloatArray
+    lengths: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    parameters: Parameters
+    quantised: frozenset[str]
+    traces: dict[str, FloatArray]
+    wanted: frozenset[str]
+
+
+def _source(context: _Context, node: Source, source: _Sequences) -> _Sequences:
+    return source
+
+
+def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
+    graph, lengths = node.graph, sources[0].lengths
+    sequences, steps = sources[0].values.shape[:2]
+    run = _Run(graph, context.parameters, context.quantised, {})
+    outputs = np.zeros((sequences, steps, node.units))
+    for name, traced in graph.signals():
+        if name in context.wanted:
+            context.traces[name] = np.zeros((sequences, steps, traced.units))
+    for state, _ in graph.updates:
+        first = np.zeros(state.units) if state.initial is None else run.tensor(state.initial)
+        run.states[state] = np.tile(first, (sequences, 1))
+    for t in range(steps):
+        valid = (t < lengths)[:, None]
+        run.inputs = [source.values[:, t] for source in sources]
+        run.values = {}
+        for operation in graph.nodes:
+            run.values[operation] = STEP_OPERATIONS[type(operation)](run, operation)
+        for name, traced in graph.signals():
+            if name in context.wanted:
+                context.traces[name][:, t] = np.where(valid, run.values[traced], 0.0)
+        outputs[:, t] = np.where(valid, run.values[graph.output], 0.0)
+        run.states = {state: run.values[value] for state, value in graph.updates}
+    return _Sequences(outputs, lengths)
+
+
+def _reverse(context: _Context, node: Reverse, source: _Sequences) -> _Sequences:
+    values = np.zeros_like(source.values)
+    for index, steps in enumerate(source.lengths):
+        values[index, :steps] = source.values[index, :steps][::-1]
+    return _Sequences(values, source.lengths)
+
+
+def _window(context: _Context, node: Window, source: _Sequences) -> _Sequences:
+    steps = source.values.shape[1] - node.width + 1
+    values = np.concatenate([source.values[:, k : k + steps] for k in range(node.width)], axis=2)
+    return _Sequences(values, source.lengths - node.width + 1)
+
+
+def _last(context: _Context, node: Last, source: _Sequences) -> _Sequences:
+    index = np.arange(len(source.lengths))
+    return _single(source.values[index, source.lengths - 1])
+
+
+def _total(context: _Context, node: Total, source: _Sequences) -> _Sequences:
+    return _single(source.values.sum(1))
+
+
+def _steps(context: _Context, node: Steps, source: _Sequences) -> _Sequences:
+    return _single(source.lengths[:, None].astype(np.float64))
+
+
+def _single(values: FloatArray) -> _Sequences:
+    return _Sequences(values[:, None], np.ones(len(values), np.int64))
+
+
+TIME_STEPS: Mapping[type, Callable[..., _Sequences]] = time_table(
+    {
+        Source: _source,
+        Scan: _scan,
+        Reverse: _reverse,
+        Window: _window,
+        Last: _last,
+        Total: _total,
+        Steps: _steps,
+    }
+)
+
+
+def run_reference(
+    network: Network,
+    parameters: Parameters,
+    x: FloatArray,
+    lengths: IntArray,
+    traces: Iterable[str] = (),
+    quantised: Iterable[str] = (),
+) -> Reference:
+    """The network on real inputs [sequences, steps, features]; those past each length are unused.
+
+    ``quantised`` names the :data:`SOURCES` of error that act; none is the plain float network.
+
+    Raises:
+        ValueError: an error source is unknown.
+    """
+    acting = frozenset(quantised)
+    if not acting <= set(SOURCES):
+        raise ValueError(f"unknown error sources {sorted(acting - set(SOURCES))}")
+    context = _Context(parameters, acting, {}, frozenset(traces))
+    valid = np.arange(x.shape[1]) < lengths[:, None]
+    values = np.where(valid[:, :, None], x, 0.0)
+    if "input" in acting:
+        values = _rounded(values, network.source.format)
+    sequences: dict[TimeNode, _Sequences] = {}
+    # A network that grows beyond float64 is infinite or NaN: what reads it judges that.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for node in network.nodes:
+            sources = [sequences[source] for source in node.sources]
+            sequences[node] = TIME_STEPS[type(node)](
+                context, node, *(sources or [_Sequences(values, lengths)])
+            )
+    result = sequences[network.output]
+    return Reference(result.values, result.lengths, context.traces)

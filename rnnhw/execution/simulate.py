@@ -1,0 +1,182 @@
+"""Run a design on its task or on the user's data, in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.analysis.counts import Counts
+from rnnhw.design.design import Design
+from rnnhw.design.tasks import Samples, Score, load_samples, score_names
+from rnnhw.errors import DesignError, RnnhwError
+from rnnhw.execution.batch import Batch, make_batch
+from rnnhw.execution.engine import EngineRun, Progress
+from rnnhw.execution.engine import run as run_engine
+from rnnhw.files import written_whole
+from rnnhw.numerics.cast import Events, real_values
+
+__all__ = [
+    "Simulation",
+    "check_answers",
+    "chosen_samples",
+    "figure_names",
+    "simulate",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What one run of a design gave."""
+
+    design: Design
+    samples: Samples
+    batch: Batch
+    run: EngineRun
+    score: Score | None
+
+    @property
+    def outputs(self) -> NDArray[np.float64]:
+        """The outputs as real numbers, [sequences, steps, units]."""
+        return real_values(self.run.outputs, self.design.network.output.format)
+
+    @property
+    def counts(self) -> Counts:
+        """The measured counts of all layers together."""
+        total = Counts()
+        for counts in self.run.counts.values():
+            total += counts
+        return total
+
+    @property
+    def events(self) -> dict[str, Events]:
+        """Events by name: ``input``, the tensors at quantisation, the casts while running."""
+        clipped = {"input": self.batch.clipped, **self.design.parameters.events}
+        return {**clipped, **self.run.events}
+
+    def figures(self) -> dict[str, float]:
+        """The figures that ``--min`` and ``--max`` can name."""
+        casts = self.run.events.values()
+        figures: dict[str, float] = {
+            "saturations": sum(events.high + events.low for events in casts),
+            "wraps": sum(events.wraps for events in casts),
+            "input_clips": self.batch.clipped.total,
+            "weight_clips": sum(e.total for e in self.design.parameters.events.values()),
+            **dict(self.counts.flat()),
+        }
+        return figures if self.score is None else {**self.score.figures(), **figures}
+
+    def save(self, path: Path) -> None:
+        """Everything as plain arrays in one ``.npz``: raw integers and their scales.
+
+        Raises:
+            UsageError: the file cannot be written; an older one is left as it was.
+        """
+        network = self.design.network
+        arrays: dict[str, NDArray[np.generic]] = {
+            "outputs": self.run.outputs,
+            "outputs.fraction": np.array(network.output.format.fraction),
+            "lengths": self.run.lengths,
+        }
+        arrays |= {f"final.{name}": value for name, value in self.run.final.items()}
+        for name, trace in self.run.traces.items():
+            arrays[f"trace.{name}"] = trace
+            arrays[f"trace.{name}.fraction"] = np.array(network.signal(name).format.fraction)
+        for name, events in self.events.items():
+            arrays[f"events.{name}"] = np.array(events, np.int64)
+        for layer, counts in self.run.counts.items():
+            for name, value in counts.flat():
+                arrays[f"counts.{layer}.{name}"] = np.array(value, np.int64)
+        with written_whole(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def chosen_samples(design: Design, data: Path | None) -> Samples:
+    """The user's data if there is any, else the task's.
+
+    Raises:
+        DesignError: the data is wrong, or there is none.
+    """
+    if data is None and design.task is None:
+        raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
+    real = design.task is not None and design.task.real_answers
+    given = None if data is None else load_samples(data, real_answers=real)
+    if design.task is None:
+        assert given is not None
+        return given
+    try:
+        return design.task.samples() if given is None else design.task.prepared(given)
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+
+
+def check_answers(design: Design, samples: Samples, place: str, names: Iterable[str]) -> None:
+    """Refuse to judge a score where the expected answers are not known.
+
+    Raises:
+        DesignError: ``names`` has a figure of the task's scores, but there is no ``y``.
+    """
+    if design.task is None or samples.y is not None:
+        return
+    known = score_names(design.task.score_type)
+    scores = [name for name in names if name in known]
+    if scores:
+        raise DesignError(
+            f"{place}: no expected answers, so no {scores[0]}", "add an array y to the data"
+        )
+
+
+def figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names that :meth:`Simulation.figures` will have."""
+    names = ["saturations", "wraps", "input_clips", "weight_clips"]
+    if design.task is not None and samples.y is not None:
+        names.extend(design.task.score_type.names)
+    return [*names, *(name for name, _ in Counts().flat())]
+
+
+def simulate(
+    design: Design,
+    data: Path | None = None,
+    *,
+    samples: Samples | None = None,
+    initial: Mapping[str, NDArray[np.int64]] | None = None,
+    traces: Iterable[str] = (),
+    isa: str | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Run ``design`` on its task, on the file ``data`` or on ``samples``.
+
+    Args:
+        design: with weights.
+        data: an ``.npz`` with ``x`` [sequences, steps, features] and optional ``lengths``, ``y``.
+        samples: the same as arrays.
+        initial: raw first values of states by name, [sequences, units].
+        traces: signals to record, named as ``rnnhw info DESIGN`` prints them.
+        isa: the instruction set; None takes the fastest that runs here.
+        progress: called with the sequences done and their number.
+
+    Raises:
+        DesignError: the design, its weights or the data are wrong.
+        UsageError: the instruction set is not there.
+    """
+    network, parameters = design.network, design.parameters
+    if samples is None:
+        samples = chosen_samples(design, data)
+    place = str(data) if data is not None else design.place
+    try:
+        batch = make_batch(network, samples.x, samples.lengths, initial)
+    except RnnhwError as error:
+        raise error.at(place) from None
+    run = run_engine(network, parameters, batch, traces, isa=isa, progress=progress)
+    score = None
+    if design.task is not None and samples.y is not None:
+        outputs = real_values(run.outputs, network.output.format)
+        try:
+            score = design.task.score(outputs, run.lengths, samples)
+            score.figures()  # refuses targets by which nothing can be measured
+        except RnnhwError as error:
+            raise error.at(place) from None
+    return Simulation(design, samples, batch, run, score)

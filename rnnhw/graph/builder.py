@@ -1,0 +1,526 @@
+"""The builder: a cell writes its step on it, and formats of exact results follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Protocol
+
+from rnnhw.errors import DesignError
+from rnnhw.graph.matrix import Matrix
+from rnnhw.graph.nodes import (
+    Add,
+    Cast,
+    Clamp,
+    Constant,
+    Gather,
+    Input,
+    Lookup,
+    Matvec,
+    Multiply,
+    Node,
+    Reinterpret,
+    Select,
+    State,
+    StepGraph,
+    Subtract,
+    Tensor,
+    _product,
+)
+from rnnhw.numerics.cast import Interval, Q, interval_format
+from rnnhw.numerics.tables import RealFunction, Table
+
+__all__ = [
+    "Formats",
+    "StepBuilder",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """One format for each role of signal. Roles that are left out fall back as below, or to
+    the design's formats; a role without any format is exact where that is possible
+    (``product``, ``accumulator``, ``recurrent_sum``, ``stage``, ``output``) and else an error.
+
+    ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``. ``stage`` is
+    the format between the factors of a recurrence made of several (Walsh-Hadamard stages).
+    """
+
+    input: Q | None = None
+    weight: Q | None = None
+    recurrent_weight: Q | None = None
+    bias: Q | None = None
+    sum: Q | None = None
+    recurrent_sum: Q | None = None
+    gate: Q | None = None
+    cell: Q | None = None
+    state: Q | None = None
+    stage: Q | None = None
+    product: Q | None = None
+    accumulator: Q | None = None
+    output: Q | None = None
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is not None and not isinstance(value, Q):
+                raise DesignError(
+                    f"Formats({entry.name}=...) must be a Q format, got {value!r}",
+                    "write for example Q(3, 4): 3 integer bits, 4 fraction bits and the sign",
+                )
+
+
+_FALLBACK = {"recurrent_weight": "weight", "bias": "weight", "gate": "state"}
+
+
+@dataclass(frozen=True)
+class FormatScope:
+    """Which format a signal of one layer has: override, then layer, then design.
+
+    A role's own format at any of these levels wins over the role it falls back to.
+    """
+
+    layer: str
+    overrides: Mapping[str, Q]
+    levels: tuple[Formats, ...]
+
+    def find(self, role: str, signal: str) -> Q | None:
+        """The format of ``signal`` (its name without the layer), or None if none is given."""
+        override = self.overrides.get(f"{self.layer}.{signal}")
+        if override is not None:
+            return override
+        candidate: str | None = role
+        while candidate:
+            for level in self.levels:
+                found = getattr(level, candidate)
+                if found is not None:
+                    return found  # type: ignore[no-any-return]
+            candidate = _FALLBACK.get(candidate)
+        return None
+
+
+class Writes(Protocol):
+    """A structure: it writes the operations of its product."""
+
+    def apply(
+        self,
+        g: StepBuilder,
+        key: str,
+        vector: Node,
+        units: int,
+        start: Node | None,
+        role: str,
+        name: str,
+    ) -> Node:
+        """Write ``start + matrix @ vector`` with tensors named after ``key``."""
+        ...
+
+
+class StepBuilder:
+    """Writes a :class:`StepGraph` operation by operation; a cell's only tool.
+
+    Formats come from the ``scope`` by role and signal name. Every method returns the new node.
+
+    Raises:
+        DesignError: (by every method) a result would be wider than 64 bits, shapes disagree, a
+            name is taken, or a needed format is missing; the message names the signal.
+    """
+
+    def __init__(self, scope: FormatScope) -> None:
+        self._scope = scope
+        self._nodes: dict[str, Node] = {}
+        self._updates: dict[State, Node] = {}
+        self._inputs = 0
+
+    # --- formats -----------------------------------------------------------------------------
+    def format(self, role: str, signal: str | None = None) -> Q:
+        """The format that the design gives to ``role``."""
+        found = self.optional_format(role, signal)
+        if found is None:
+            raise DesignError(
+                f"{self._scope.layer}.{signal or role}: no format",
+                f"give Formats({role}=Q(...)), or overrides="
+                f"{{'{self._scope.layer}.{signal or role}': Q(...)}}",
+            )
+        return found
+
+    def optional_format(self, role: str, signal: str | None = None) -> Q | None:
+        """The format that the design gives to ``role``, or None: the signal stays exact."""
+        return self._scope.find(role, signal or role)
+
+    # --- sources -----------------------------------------------------------------------------
+    def input(self, units: int, format: Q, interval: Interval | None = None) -> Node:
+        """The next source of the layer: ``x``, ``x1``, ``x2``..."""
+        position, self._inputs = self._inputs, self._inputs + 1
+        return self._put(
+            Input(
+                name="x" if position == 0 else f"x{position}",
+                units=units,
+                format=format,
+                interval=interval or (format.lowest, format.max),
+                role="input",
+                position=position,
+            )
+        )
+
+    def state(self, units: int, name: str = "state", *, initial: str = "") -> State:
+        """A state vector, before this step; ``initial`` is the key of a trained first value."""
+        format = self.format(name, name)
+        key = f"{self._scope.layer}.{initial}"
+        node = State(
+            name=f"{name}.previous",
+            units=units,
+            format=format,
+            interval=(format.min, format.max),
+            role=name,
+            initial=Tensor(key, (units,), name, format) if initial else None,
+        )
+        self._put(node)
+        return node
+
+    def update(self, state: State, value: Node) -> Node:
+        """Let ``state`` have ``value`` at the next step."""
+        if (value.units, value.format.fraction) != (state.units, state.format.fraction) or not (
+            state.interval[0] <= value.interval[0] and value.interval[1] <= state.interval[1]
+        ):
+            raise DesignError(
+                f"{self._scope.layer}.{value.name}: {value.units} units of {value.format} do not "
+                f"fit the state of {state.units} units of {state.format}",
+                "cast the new value to the state's format",
+            )
+        if state in self._updates:
+            raise DesignError(f"{self._scope.layer}.{state.name} is updated twice")
+        self._updates[state] = value
+        return value
+
+    def tensor(self, name: str, shape: tuple[int, ...], role: str) -> Tensor:
+        """The tensor ``layer.name`` of the weights file."""
+        return Tensor(f"{self._scope.layer}.{name}", shape, role, self.format(role, name))
+
+    def constant(self, name: str, units: int, role: str) -> Node:
+        """A trained vector, such as a bias."""
+        tensor = self.tensor(name, (units,), role)
+        return self._put(
+            Constant(
+                name=name,
+                units=units,
+                format=tensor.format,
+                interval=(tensor.format.lowest, tensor.format.max),
+                role=role,
+                tensor=tensor,
+            )
+        )
+
+    def literal(self, name: str, values: Sequence[int], fraction: int = 0) -> Node:
+        """A vector of fixed raw integers."""
+        raw = tuple(int(value) for value in values)
+        low, high = min(raw), max(raw)
+        return self._put(
+            Constant(
+                name=name,
+                units=len(raw),
+                format=self._exact(name, low, high, fraction),
+                interval=(low, high),
+                tensor=None,
+                values=raw,
+            )
+        )
+
+    # --- products ----------------------------------------------------------------------------
+    def linear(
+        self,
+        structure: Writes,
+        key: str,
+        vector: Node,
+        units: int,
+        start: Node | None = None,
+        *,
+        role: str = "weight",
+        name: str = "",
+    ) -> Node:
+        """``start + structure @ vector``: the structure writes the operations that it needs."""
+        if isinstance(structure, type) or not callable(getattr(structure, "apply", None)):
+            raise DesignError(
+                f"{self._scope.layer}.{key}: {structure!r} is not a structure",
+                "write for example Dense()",
+            )
+        return structure.apply(self, key, vector, units, start, role, name or f"{key}{vector.name}")
+
+    def matvec(
+        self,
+        structure: Matrix,
+        weights: Tensor | None,
+        vector: Node,
+        units: int,
+        start: Node | None = None,
+        *,
+        name: str,
+    ) -> Node:
+        """``start + structure(weights) @ vector`` with the design's product and accumulator."""
+        structure.check(units, vector.units)
+        if start is not None:
+            self._same_units(name, (start,), units)
+        product = self.optional_format("product") if weights else None
+        accumulator = self.optional_format("accumulator") if weights else None
+        node = Matvec(
+            name=name,
+            units=units,
+            format=vector.format,
+            interval=vector.interval,
+            role="accumulator" if accumulator else "",
+            structure=structure,
+            weights=weights,
+            vector=vector,
+            start=start,
+            product=product,
+            accumulator=accumulator,
+        )
+        self._exact(name, *_product(weights.format if weights else None, vector)[1], 0)
+        fraction, term = node.product_format
+        sum_fraction = max(fraction, start.format.fraction) if start else fraction
+        low, high = structure.bounds(units, vector.units, term, vector.interval)
+        low, high = (bound << (sum_fraction - fraction) for bound in (low, high))
+        if start is not None:
+            shift = sum_fraction - start.format.fraction
+            low, high = low + (start.interval[0] << shift), high + (start.interval[1] << shift)
+        if accumulator is None:
+            format = self._exact(name, low, high, sum_fraction)
+            return self._put(replace(node, format=format, interval=(low, high)))
+        # What exists for a moment before a cast must fit the engine's words too.
+        self._exact(name, *_aligned_sum(accumulator, term, fraction), fraction)
+        if start is not None:
+            shift = max(accumulator.fraction - start.format.fraction, 0)
+            least, most = (bound << shift for bound in start.interval)
+            self._exact(name, least, most, accumulator.fraction)
+        return self._put(
+            replace(node, format=accumulator, interval=(accumulator.lowest, accumulator.max))
+        )
+
+    # --- element by element ------------------------------------------------------------------
+    def add(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a + b``, aligned by left shifts, exact."""
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        return self._elementwise(Add, name, a, b, (a0 + b0, a1 + b1), fraction)
+
+    def subtract(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a - b``, aligned by left shifts, exact."""
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        return self._elementwise(Subtract, name, a, b, (a0 - b1, a1 - b0), fraction)
+
+    def multiply(self, a: Node, b: Node, name: str = "") -> Node:
+        """``a * b``, exact."""
+        corners = [p * q for p in a.interval for q in b.interval]
+        fraction = a.format.fraction + b.format.fraction
+        return self._elementwise(Multiply, name, a, b, (min(corners), max(corners)), fraction)
+
+    def select(self, s: Node, a: Node, b: Node, name: str = "") -> Node:
+        """``a`` where ``s >= 0``, else ``b``; aligned by left shifts."""
+        name = self._name(name, Select)
+        self._same_units(name, (s, a, b), s.units)
+        (a0, a1), (b0, b1), fraction = _align(a, b)
+        low, high = min(a0, b0), max(a1, b1)
+        format = self._exact(name, low, high, fraction)
+        return self._put(
+            Select(name=name, units=s.units, format=format, interval=(low, high), s=s, a=a, b=b)
+        )
+
+    def clamp(self, a: Node, low: float | None, high: float | None, name: str = "") -> Node:
+        """``a`` limited to the real numbers ``low..high`` (None: no limit on that side)."""
+        name = self._name(name, Clamp)
+        node = Clamp(
+            name=name,
+            units=a.units,
+            format=a.format,
+            interval=a.interval,
+            a=a,
+            low=None if low is None else self._raw_limit(name, low, a),
+            high=None if high is None else self._raw_limit(name, high, a),
+        )
+        lower, upper = node.limits
+        if lower > upper:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: no value of {a.format} lies in {low}..{high}"
+            )
+        least, most = (max(min(end, upper), lower) for end in a.interval)
+        if not (a.format.min <= least and most <= a.format.max):
+            node = replace(node, format=self._exact(name, least, most, a.format.fraction))
+        return self._put(replace(node, interval=(least, most)))
+
+    def gather(self, parts: Sequence[Node], indices: Iterable[int], name: str = "") -> Node:
+        """Element ``indices[i]`` of the concatenation of ``parts``, which share one format."""
+        name = self._name(name, Gather)
+        chosen = tuple(indices)
+        total = sum(part.units for part in parts)
+        if not chosen or min(chosen) < 0 or max(chosen) >= total:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: indices {chosen} do not all lie in 0..{total - 1}"
+            )
+        if len({part.format.fraction for part in parts}) > 1:
+            formats = ", ".join(str(part.format) for part in parts)
+            raise DesignError(
+                f"{self._scope.layer}.{name}: cannot join {formats}",
+                "cast the parts to one format first",
+            )
+        low = min(part.interval[0] for part in parts)
+        high = max(part.interval[1] for part in parts)
+        widest = max((part.format for part in parts), key=lambda q: (q.max - q.min, q.signed))
+        covers = widest.min <= low and high <= widest.max
+        return self._put(
+            Gather(
+                name=name,
+                units=len(chosen),
+                format=widest if covers else self._exact(name, low, high, widest.fraction),
+                interval=(low, high),
+                parts=tuple(parts),
+                indices=chosen,
+            )
+        )
+
+    def reinterpret(self, a: Node, format: Q, name: str = "") -> Node:
+        """The raw integers of ``a`` under ``format``, which must hold them."""
+        name = self._name(name, Reinterpret)
+        if not (format.min <= a.interval[0] and a.interval[1] <= format.max):
+            raise DesignError(f"{self._scope.layer}.{name}: {format} does not hold {a.format}")
+        return self._put(
+            Reinterpret(name=name, units=a.units, format=format, interval=a.interval, a=a)
+        )
+
+    def cast(self, a: Node, role: str, name: str = "") -> Node:
+        """``a`` in the format of ``role``; the signal is named after it."""
+        name = name or role
+        format = self.format(role, name)
+        return self._put(
+            Cast(
+                name=name,
+                units=a.units,
+                format=format,
+                interval=(format.lowest, format.max),
+                role=role,
+                a=a,
+            )
+        )
+
+    def cast_if_given(self, a: Node, role: str, name: str = "") -> Node:
+        """:meth:`cast` where the design gives ``role`` a format; else ``a`` itself, exact."""
+        given = self.optional_format(role, name or role)
+        return a if given is None else self.cast(a, role, name)
+
+    def lookup(self, a: Node, function: RealFunction, role: str, name: str = "") -> Node:
+        """The table of ``function`` over ``a``'s format, entries in the format of ``role``."""
+        name = name or role
+        format = self.format(role, name)
+        try:
+            table = Table.sample(function, a.format, format)
+        except DesignError as error:
+            raise error.at(f"{self._scope.layer}.{name}") from None
+        return self._put(
+            Lookup(
+                name=name,
+                units=a.units,
+                format=format,
+                interval=(format.lowest, format.max),
+                role=role,
+                a=a,
+                table=table,
+            )
+        )
+
+    # --- the result --------------------------------------------------------------------------
+    def build(self, output: Node) -> StepGraph:
+        """The finished graph; ``output`` is what the next layer reads.
+
+        Operations whose result nothing reads are left out.
+        """
+        states = [node for node in self._nodes.values() if isinstance(node, State)]
+        for state in states:
+            if state not in self._updates:
+                raise DesignError(f"{self._scope.layer}.{state.name} is never updated")
+        live: set[Node] = set()
+        pending = [output, *self._updates.values(), *states]
+        while pending:
+            node = pending.pop()
+            if node not in live:
+                live.add(node)
+                pending.extend(node.operands)
+        nodes = tuple(
+            node for node in self._nodes.values() if node in live or isinstance(node, Input)
+        )
+        return StepGraph(self._scope.layer, nodes, tuple(self._updates.items()), output)
+
+    # --- helpers -----------------------------------------------------------------------------
+    def _put(self, node: Node) -> Node:
+        if node.name in self._nodes:
+            raise DesignError(f"{self._scope.layer}.{node.name}: two signals have this name")
+        if node.units < 1:
+            raise DesignError(
+                f"{self._scope.layer}.{node.name} has {node.units} units", "use at least one"
+            )
+        self._nodes[node.name] = node
+        return node
+
+    def _name(self, name: str, operation: type[Node]) -> str:
+        if name:
+            return name
+        stem = operation.__name__.lower()
+        count = sum(isinstance(node, operation) for node in self._nodes.values())
+        return f"{stem}{count}"
+
+    def _exact(self, name: str, low: int, high: int, fraction: int) -> Q:
+        try:
+            return interval_format(low, high, fraction)
+        except DesignError as error:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: the exact result needs a wider word: {error.message}",
+                "cast an operand to fewer bits, or give an `accumulator` format",
+            ) from None
+
+    def _raw_limit(self, name: str, value: float, a: Node) -> int:
+        raw = value * 2.0**a.format.fraction
+        if not math.isfinite(raw) or raw != int(raw):
+            raise DesignError(
+                f"{self._scope.layer}.{name}: the limit {value} is not a value of {a.format}",
+                "use a format with more fraction bits",
+            )
+        return int(raw)
+
+    def _same_units(self, name: str, nodes: Iterable[Node], units: int) -> None:
+        for node in nodes:
+            if node.units != units:
+                raise DesignError(
+                    f"{self._scope.layer}.{name}: {node.name} has {node.units} units, "
+                    f"expected {units}"
+                )
+
+    def _elementwise(
+        self,
+        operation: Callable[..., Node],
+        name: str,
+        a: Node,
+        b: Node,
+        interval: Interval,
+        fraction: int,
+    ) -> Node:
+        name = self._name(name, operation)  # type: ignore[arg-type]
+        self._same_units(name, (a, b), a.units)
+        format = self._exact(name, *interval, fraction)
+        return self._put(
+            operation(name=name, units=a.units, format=format, interval=interval, a=a, b=b)
+        )
+
+
+def _align(a: Node, b: Node) -> tuple[Interval, Interval, int]:
+    """Both raw intervals at the finer of the two scales, and its fraction bits."""
+    fraction = max(a.format.fraction, b.format.fraction)
+    aligned = [
+        (node.interval[0] << shift, node.interval[1] << shift)
+        for node, shift in ((n, fraction - n.format.fraction) for n in (a, b))
+    ]
+    return aligned[0], aligned[1], fraction
+
+
+def _aligned_sum(accumulator: Q, term: Interval, fraction: int) -> Interval:
+    finest = max(fraction, accumulator.fraction)
+    low = (accumulator.min << (finest - accumulator.fraction)) + (term[0] << (finest - fraction))
+    high = (accumulator.max << (finest - accumulator.fraction)) + (term[1] << (finest - fraction))
+    return low, high

@@ -1,0 +1,327 @@
+"""The network over time: a closed set of operations on whole sequences.
+
+A :class:`Scan` runs a step graph at every step; the other operations rearrange or reduce
+sequences. Steps past a sequence's length do not exist: they change no state, output, count or
+event. There is no feedback between layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rnnhw.errors import DesignError, unknown_name
+from rnnhw.graph.builder import Formats, FormatScope, StepBuilder
+from rnnhw.graph.nodes import Node, StepGraph, Tensor
+from rnnhw.numerics.cast import Interval, Q, interval_format
+
+__all__ = [
+    "TIME_OPERATIONS",
+    "Last",
+    "Network",
+    "NetworkBuilder",
+    "Reverse",
+    "Scan",
+    "Source",
+    "Steps",
+    "TimeNode",
+    "Total",
+    "Window",
+    "time_table",
+]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TimeNode:
+    """A sequence of vectors: ``units`` raw integers of ``format`` at every step."""
+
+    name: str
+    units: int
+    format: Q
+    interval: Interval
+    sources: tuple[TimeNode, ...]
+
+    def length(self, steps: int) -> int:
+        """Steps that this operation gives for a source of ``steps`` steps."""
+        return steps
+
+    def steps_for(self, inputs: int) -> int:
+        """Steps that this operation gives for a network input of ``inputs`` steps."""
+        return self.length(self.sources[0].steps_for(inputs) if self.sources else inputs)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source(TimeNode):
+    """The input of the network."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scan(TimeNode):
+    """A step graph, run at every step with its state carried on."""
+
+    graph: StepGraph
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reverse(TimeNode):
+    """The steps in opposite order."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(TimeNode):
+    """``width`` consecutive steps as one vector, oldest first; whole windows only."""
+
+    width: int
+
+    def length(self, steps: int) -> int:
+        return max(steps - self.width + 1, 0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Last(TimeNode):
+    """The last step alone."""
+
+    def length(self, steps: int) -> int:
+        return 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Total(TimeNode):
+    """The exact sum over all steps, of which there are at most ``max_steps``."""
+
+    max_steps: int
+
+    def length(self, steps: int) -> int:
+        return 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Steps(TimeNode):
+    """The number of steps of the source, as a vector of one unit."""
+
+    max_steps: int
+
+    def length(self, steps: int) -> int:
+        return 1
+
+
+TIME_OPERATIONS: tuple[type[TimeNode], ...] = (
+    Source,
+    Scan,
+    Reverse,
+    Window,
+    Last,
+    Total,
+    Steps,
+)
+"""The closed set."""
+
+Meaning = TypeVar("Meaning")
+Kind = TypeVar("Kind", bound=TimeNode)
+
+
+def time_table(table: Mapping[type, Meaning]) -> Mapping[type, Meaning]:
+    """``table`` itself, if it gives every time operation a meaning.
+
+    Raises:
+        TypeError: an operation is missing or one too many is there.
+    """
+    if set(table) != set(TIME_OPERATIONS):
+        names = sorted(op.__name__ for op in set(table) ^ set(TIME_OPERATIONS))
+        raise TypeError(f"time operation table: missing or unknown {names}")
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Time operations in an order in which sources come first; the last one is the output."""
+
+    nodes: tuple[TimeNode, ...]
+
+    @property
+    def source(self) -> Source:
+        """The input of the network."""
+        node = self.nodes[0]
+        assert isinstance(node, Source)
+        return node
+
+    @property
+    def output(self) -> TimeNode:
+        """What the network gives."""
+        return self.nodes[-1]
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """The layers that run a step graph, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, Scan))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor that the weights file must hold."""
+        return tuple(tensor for scan in self.scans for tensor in scan.graph.tensors)
+
+    @property
+    def max_steps(self) -> int | None:
+        """The longest sequence that every Total's word is made for; None: no limit."""
+        limits = [node.max_steps for node in self.nodes if isinstance(node, Total | Steps)]
+        return min(limits, default=None)
+
+    def states(self) -> dict[str, Node]:
+        """The state vectors by name (``rnn.state``), with their nodes before the step."""
+        return {
+            scan.graph.signal(state).removesuffix(".previous"): state
+            for scan in self.scans
+            for state, _ in scan.graph.updates
+        }
+
+    def signals(self) -> dict[str, Node]:
+        """Every signal of every layer by its full name."""
+        return {name: node for scan in self.scans for name, node in scan.graph.signals()}
+
+    def scan_of(self, signal: str) -> Scan:
+        """The layer that a signal belongs to.
+
+        Raises:
+            DesignError: there is no such signal.
+        """
+        self.signal(signal)
+        return next(scan for scan in self.scans if signal in dict(scan.graph.signals()))
+
+    def signal(self, name: str) -> Node:
+        """The node of one signal.
+
+        Raises:
+            DesignError: there is none of this name.
+        """
+        signals = self.signals()
+        if name not in signals:
+            raise DesignError(*unknown_name("signal", name, signals))
+        return signals[name]
+
+
+_MANY_STEPS = (1 << 40, (1 << 40) + 1)
+"""Two lengths beyond any window: sources that agree on both agree on all."""
+
+
+class NetworkBuilder:
+    """Writes a :class:`Network`; a layer's only tool."""
+
+    def __init__(
+        self,
+        units: int,
+        format: Q,
+        formats: Formats,
+        overrides: Mapping[str, Q],
+        max_steps: int | None,
+    ) -> None:
+        self._formats = formats
+        self._overrides = overrides
+        self._max_steps = max_steps
+        interval = (format.lowest, format.max)
+        self.source = Source(
+            name="input", units=units, format=format, interval=interval, sources=()
+        )
+        self._nodes: list[TimeNode] = [self.source]
+
+    def scan(
+        self,
+        name: str,
+        sources: Sequence[TimeNode],
+        step: Callable[..., Node],
+        formats: Formats,
+    ) -> Scan:
+        """Run the step that ``step(g, *inputs)`` writes; ``name`` is the layer's.
+
+        Raises:
+            DesignError: the sources do not have equally many steps, or the step is wrong.
+        """
+        for inputs in _MANY_STEPS:
+            if len({source.steps_for(inputs) for source in sources}) > 1:
+                names = ", ".join(repr(source.name) for source in sources)
+                raise DesignError(f"{names} do not have equally many steps", "read them apart")
+        g = StepBuilder(FormatScope(name, self._overrides, (formats, self._formats)))
+        vectors = [g.input(source.units, source.format, source.interval) for source in sources]
+        graph = g.build(step(g, *vectors))
+        out = graph.output
+        return self._put(
+            Scan(
+                name=name,
+                units=out.units,
+                format=out.format,
+                interval=out.interval,
+                sources=tuple(sources),
+                graph=graph,
+            )
+        )
+
+    def reverse(self, source: TimeNode, name: str) -> Reverse:
+        """The steps of ``source`` in opposite order."""
+        return self._put(_like(Reverse, source, name))
+
+    def window(self, source: TimeNode, name: str, width: int) -> Window:
+        """``width`` consecutive steps of ``source`` as one vector."""
+        if width < 1:
+            raise DesignError(f"a window of {width} steps", "use at least one")
+        return self._put(_like(Window, source, name, units=source.units * width, width=width))
+
+    def last(self, source: TimeNode, name: str) -> Last:
+        """The last step of ``source``."""
+        return self._put(_like(Last, source, name))
+
+    def total(self, source: TimeNode, name: str) -> Total:
+        """The exact sum over the steps of ``source``."""
+        limit = self._step_limit()
+        low, high = source.interval
+        interval = (min(low, low * limit), max(high, high * limit))
+        format = interval_format(*interval, source.format.fraction)
+        return self._put(
+            _like(Total, source, name, format=format, interval=interval, max_steps=limit)
+        )
+
+    def steps(self, source: TimeNode, name: str) -> Steps:
+        """How many steps ``source`` has."""
+        limit = self._step_limit()
+        format = interval_format(0, limit, 0)
+        return self._put(
+            _like(Steps, source, name, units=1, format=format, interval=(0, limit), max_steps=limit)
+        )
+
+    def build(self) -> Network:
+        """The finished network; its output is the operation written last."""
+        return Network(tuple(self._nodes))
+
+    def _step_limit(self) -> int:
+        if self._max_steps is None:
+            raise DesignError(
+                "a sum over time needs the greatest number of steps: its word depends on it",
+                "give Design(max_steps=...)",
+            )
+        return self._max_steps
+
+    def _put(self, node: Kind) -> Kind:
+        if any(node.name == other.name for other in self._nodes):
+            raise DesignError(f"two layers are named {node.name!r}", "give each its own name=")
+        self._nodes.append(node)
+        return node
+
+
+def _like(
+    kind: type[Kind],
+    source: TimeNode,
+    name: str,
+    *,
+    units: int | None = None,
+    format: Q | None = None,
+    interval: Interval | None = None,
+    **more: int,
+) -> Kind:
+    """A time operation whose vectors are its source's but for what is given."""
+    return kind(
+        name=name,
+        units=units or source.units,
+        format=format or source.format,
+        interval=interval or source.interval,
+        sources=(source,),
+        **more,
+    )

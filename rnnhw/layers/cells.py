@@ -1,0 +1,592 @@
+"""Layers: cells that write one timestep, and operations over time.
+
+A cell is a few lines on a :class:`~rnnhw.graph.builder.StepBuilder`; nothing else in rnnhw knows
+it.
+
+The gated cells name their signals alike: ``i.sum`` is the sum of gate i in the format ``sum``
+(the address of its table), ``i`` the gate in the format ``gate``, which is the state's where the
+design gives none. All sums and products between two casts are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from rnnhw.errors import DesignError
+from rnnhw.graph.builder import Formats, StepBuilder
+from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
+from rnnhw.graph.nodes import Node
+from rnnhw.layers.activations import Activation, Sigmoid, Tanh
+from rnnhw.layers.structures import Dense, Structure
+from rnnhw.numerics.cast import quantise
+from rnnhw.numerics.tables import RECIPROCAL
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Bidirectional",
+    "Elman",
+    "JordanNetwork",
+    "Last",
+    "Layer",
+    "LeakyElman",
+    "Linear",
+    "Mean",
+    "MinGRU",
+    "Residual",
+    "Window",
+]
+
+Recurrence = Structure | Sequence[Structure]
+"""One structure for the recurrent matrices of all gates, or one for each in gate order."""
+
+_TRAINED = "recurrent_weight"
+
+
+class Layer(Protocol):
+    """One entry of a design's ``layers``."""
+
+    @property
+    def name(self) -> str:
+        """The layer's name; empty for the default, the kind and the position."""
+        ...
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Write the layer behind ``source`` and return what it gives."""
+        ...
+
+
+def _refuse_total(kind: str, source: TimeNode) -> None:
+    if isinstance(source, Total):
+        raise DesignError(
+            f"{kind} cannot read an undivided mean: it is the number of steps times too large",
+            "use Mean(divide=True), or read it with a Linear layer without activation",
+        )
+
+
+@dataclass(frozen=True)
+class Elman:
+    """``h' = f(W x + U h + b)`` (Elman 1990, "Finding structure in time").
+
+    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's),
+    ``b`` (units,), and ``h0`` (units,) if ``initial`` is set. The sum is exact, is cast to
+    ``sum``, and ``activation`` gives the new state in the format ``state``.
+    """
+
+    units: int
+    recurrent: Structure = Dense()
+    activation: Activation = Tanh()
+    bias: bool = True
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        h = g.state(self.units, initial="h0" if self.initial else "")
+        b = g.constant("b", self.units, "bias") if self.bias else None
+        wx = g.linear(Dense(), "W", x, self.units, b, name="Wx")
+        a = g.linear(self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh")
+        return g.update(h, self.activation.apply(g, g.cast(a, "sum"), "state"))
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        _refuse_total("Elman", source)
+        return net.scan(name, [source], self.step, self.formats)
+
+
+@dataclass(frozen=True)
+class LeakyElman:
+    """``h' = (1 - a) h + a f(W x + U h + b)``: leaky integrator units (Jaeger 2001, "The echo
+    state approach to analysing and training recurrent neural networks").
+
+    ``leak`` is a, one number for all units, rounded to the format of ``recurrent_weight`` (the
+    float reference takes the rounded number too); None: trained for every unit, tensor ``a``
+    (units,). Other tensors: ``W`` (units, inputs), ``U`` (the structure's), ``b`` (units,), and
+    ``h0`` (units,) if ``initial`` is set. Casts: ``sum``; ``candidate`` (f) and ``state``, both
+    in the format ``state``.
+    """
+
+    units: int
+    leak: float | None = None
+    recurrent: Structure = Dense()
+    activation: Activation = Tanh()
+    bias: bool = True
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        h = g.state(self.units, initial="h0" if self.initial else "")
+        wx = _input_sums(g, x, self.units, self.bias)
+        s = g.linear(self.recurrent, "U", h, self.units, wx, role=_TRAINED, name="Uh")
+        candidate = self.activation.apply(g, g.cast(s, "sum"), "state", "candidate")
+        a = self._leak(g)
+        return g.update(h, g.cast(_mix(g, a, candidate, h), "state"))
+
+    def _leak(self, g: StepBuilder) -> Node:
+        """The number a of every unit."""
+        if self.leak is None:
+            return g.constant("a", self.units, _TRAINED)
+        format = g.format(_TRAINED, "a")
+        raw, events = quantise([self.leak], format)
+        if events.total:
+            raise DesignError(
+                f"leak {self.leak} does not fit {format}",
+                f"give {_TRAINED} (or the signal `a`) a format that holds it",
+            )
+        return g.literal("a", [int(raw[0])] * self.units, format.fraction)
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        return _scan(self, net, source, name)
+
+
+@dataclass(frozen=True)
+class JordanNetwork:
+    """``h = f(W x + U y[t-1] + b)``, ``y = g(V h + c)``: the output is fed back, so the state is
+    as wide as the output (Jordan 1986, "Serial order: a parallel distributed processing
+    approach").
+
+    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
+    of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
+    (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and ``state.sum`` in the format
+    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``.
+    """
+
+    units: int
+    outputs: int
+    recurrent: Structure = Dense()
+    activation: Activation = Tanh()
+    output_activation: Activation = Sigmoid()
+    bias: bool = True
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        y = g.state(self.outputs, initial="y0" if self.initial else "")
+        wx = _input_sums(g, x, self.units, self.bias)
+        a = g.linear(self.recurrent, "U", y, self.units, wx, role=_TRAINED, name="Uy")
+        h = self.activation.apply(g, g.cast(a, "sum", "hidden.sum"), "state", "hidden")
+        c = g.constant("c", self.outputs, "bias") if self.bias else None
+        vh = g.linear(Dense(), "V", h, self.outputs, c, role=_TRAINED, name="Vh")
+        new = self.output_activation.apply(g, g.cast(vh, "sum", "state.sum"), "state")
+        return g.update(y, new)
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        return _scan(self, net, source, name)
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """Long short-term memory with forget gates (Gers, Schmidhuber & Cummins 2000, "Learning to
+    forget"), optional peepholes (Gers & Schmidhuber 2000, "Recurrent nets that time and count")
+    and an optional projection (Sak, Senior & Beaufays 2014, arXiv:1402.1128).
+
+        i = s(W_i x + U_i h + b_i + p_i c)      g = t(W_g x + U_g h + b_g)
+        f = s(W_f x + U_f h + b_f + p_f c)      c' = f c + i g
+        o = s(W_o x + U_o h + b_o + p_o c')     h' = o t(c'), or P (o t(c'))
+
+    ``recurrent`` is one structure for all gates, or a sequence of four in the order i, f, g, o.
+    Tensors, stacked in that order: ``W`` (4*units, inputs), ``b`` (4*units,), ``b2`` the same if
+    ``recurrent_bias`` is set (both are added); the recurrence is ``U`` (4*units, state) for one
+    ``Dense()``, else ``U.i``, ``U.f``, ``U.g``, ``U.o``, each the structure's of units x state.
+    ``peephole`` adds ``p.i``, ``p.f``, ``p.o`` (units,); ``projection`` is the width of the
+    projected state and adds ``P`` (projection, units); ``initial`` adds ``h0`` (the state's
+    width,) and ``c0`` (units,).
+
+    Casts: ``i.sum``... and ``cell.sum`` (the argument of t) in the format ``sum``; the gates
+    ``i``, ``f``, ``g``, ``o`` and ``cell.squashed`` (t(c')) in ``gate``, which falls back to
+    ``state``; ``cell`` (c') in its own format; ``state``; with a projection also ``hidden``
+    (o t(c')) in the format ``state``.
+    """
+
+    units: int
+    recurrent: Recurrence = Dense()
+    activation: Activation = Tanh()
+    gate_activation: Activation = Sigmoid()
+    bias: bool = True
+    recurrent_bias: bool = False
+    peephole: bool = False
+    projection: int | None = None
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        h = g.state(self.projection or self.units, initial="h0" if self.initial else "")
+        c = g.state(self.units, "cell", initial="c0" if self.initial else "")
+        wx = _input_sums(g, x, 4 * self.units, self.bias, self.recurrent_bias)
+        i, f, n, o = _gate_sums(g, self.recurrent, "ifgo", h, wx, self.units)
+        i = self._gate(g, "i", i, c)
+        f = self._gate(g, "f", f, c)
+        n = _gate(g, self.activation, n, "g")
+        new = g.update(c, g.cast(g.add(g.multiply(f, c), g.multiply(i, n)), "cell"))
+        o = self._gate(g, "o", o, new)
+        y = g.multiply(o, _gate(g, self.activation, new, "cell", "cell.squashed"))
+        if self.projection:
+            hidden = g.cast(y, "state", "hidden")
+            y = g.linear(Dense(), "P", hidden, self.projection, role=_TRAINED, name="Ph")
+        return g.update(h, g.cast(y, "state"))
+
+    def _gate(self, g: StepBuilder, name: str, total: Node, cell: Node) -> Node:
+        if self.peephole:
+            total = g.add(total, g.multiply(g.constant(f"p.{name}", self.units, _TRAINED), cell))
+        return _gate(g, self.gate_activation, total, name)
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        return _scan(self, net, source, name)
+
+
+@dataclass(frozen=True)
+class GRU:
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), the reset gate before or after the
+    recurrent product.
+
+        r = s(W_r x + U_r h + b_r)      n = t(W_n x + b_n + r (U_n h + b2_n))    reset="after"
+        z = s(W_z x + U_z h + b_z)      n = t(W_n x + b_n + U_n (r h))           reset="before"
+        h' = (1 - z) n + z h
+
+    ``recurrent`` is one structure for all gates, or a sequence of three in the order r, z, n.
+    Tensors, stacked in that order: ``W`` (3*units, inputs), ``b`` (3*units,), ``b2`` (3*units,)
+    if ``recurrent_bias`` is set (reset="after" only; its first two parts are added to b's); the
+    recurrence is ``U`` (3*units, units) for one ``Dense()`` and reset="after", else ``U.r``,
+    ``U.z``, ``U.n``, each the structure's; ``initial`` adds ``h0`` (units,).
+
+    Casts: ``r.sum``... in the format ``sum``; the gates ``r``, ``z``, ``n`` in ``gate``, which
+    falls back to ``state``; ``state``; for reset="after" ``n.recurrent_sum`` (U_n h + b2_n) in
+    ``recurrent_sum``, left exact without one; for reset="before" ``reset_state`` (r h) in the
+    format ``state``.
+    """
+
+    units: int
+    recurrent: Recurrence = Dense()
+    reset: Literal["after", "before"] = "after"
+    activation: Activation = Tanh()
+    gate_activation: Activation = Sigmoid()
+    bias: bool = True
+    recurrent_bias: bool = False
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reset not in ("after", "before"):
+            raise DesignError(f"GRU(reset={self.reset!r})", "use 'after' or 'before'")
+        if self.recurrent_bias and self.reset == "before":
+            raise DesignError(
+                "GRU(reset='before') has one bias: a recurrent one would only add to it",
+                "add both biases into `b`, or use reset='after'",
+            )
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        h = g.state(self.units, initial="h0" if self.initial else "")
+        wx = _input_sums(g, x, 3 * self.units, self.bias)
+        write = self._reset_after if self.reset == "after" else self._reset_before
+        z, n = write(g, h, wx)
+        return g.update(h, g.cast(_mix(g, z, h, n), "state"))
+
+    def _reset_after(self, g: StepBuilder, h: Node, wx: Node) -> tuple[Node, Node]:
+        """The gates z and n."""
+        b2 = g.constant("b2", 3 * self.units, "bias") if self.recurrent_bias else None
+        hr, hz, hn = _gate_sums(g, self.recurrent, "rzn", h, b2, self.units)
+        xr, xz, xn = _parts(g, wx, "rzn")
+        r = _gate(g, self.gate_activation, g.add(xr, hr), "r")
+        z = _gate(g, self.gate_activation, g.add(xz, hz), "z")
+        hn = g.cast_if_given(hn, "recurrent_sum", "n.recurrent_sum")
+        return z, _gate(g, self.activation, g.add(xn, g.multiply(r, hn)), "n")
+
+    def _reset_before(self, g: StepBuilder, h: Node, wx: Node) -> tuple[Node, Node]:
+        """The gates z and n."""
+        sr, sz, sn = _each(self.recurrent, "rzn")
+        xr, xz, xn = _parts(g, wx, "rzn")
+        r = _gate(g, self.gate_activation, _recurrent(g, sr, "r", h, self.units, xr), "r")
+        z = _gate(g, self.gate_activation, _recurrent(g, sz, "z", h, self.units, xz), "z")
+        kept = g.cast(g.multiply(r, h), "state", "reset_state")
+        return z, _gate(g, self.activation, _recurrent(g, sn, "n", kept, self.units, xn), "n")
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        return _scan(self, net, source, name)
+
+
+@dataclass(frozen=True)
+class MinGRU:
+    """``z = s(W_z x + b_z)``, ``c = W_h x + b_h``, ``h' = (1 - z) h + z c``: no recurrent matrix
+    (Feng et al. 2024, "Were RNNs all we needed?", arXiv:2410.01201).
+
+    Tensors, stacked in the order z, h: ``W`` (2*units, inputs), ``b`` (2*units,), and ``h0``
+    (units,) if ``initial`` is set. Casts: ``z.sum`` in the format ``sum``; ``z`` in ``gate``,
+    which falls back to ``state``; ``candidate`` (c) and ``state`` in the format ``state``.
+    """
+
+    units: int
+    gate_activation: Activation = Sigmoid()
+    bias: bool = True
+    initial: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node) -> Node:
+        """The equations of one step."""
+        h = g.state(self.units, initial="h0" if self.initial else "")
+        xz, xh = _parts(g, _input_sums(g, x, 2 * self.units, self.bias), "zh")
+        z = _gate(g, self.gate_activation, xz, "z")
+        candidate = g.cast(xh, "state", "candidate")
+        return g.update(h, g.cast(_mix(g, z, candidate, h), "state"))
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        return _scan(self, net, source, name)
+
+
+# --- what cells share --------------------------------------------------------------------------
+class _Cell(Protocol):
+    @property
+    def formats(self) -> Formats: ...
+
+    def step(self, g: StepBuilder, x: Node) -> Node: ...
+
+
+def _scan(cell: _Cell, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+    """Run the cell's step over time."""
+    _refuse_total(type(cell).__name__, source)
+    return net.scan(name, [source], cell.step, cell.formats)
+
+
+def _input_sums(g: StepBuilder, x: Node, units: int, bias: bool, second: bool = False) -> Node:
+    """``W x + b + b2``, exact."""
+    start = g.constant("b", units, "bias") if bias else None
+    if second:
+        b2 = g.constant("b2", units, "bias")
+        start = b2 if start is None else g.add(start, b2, "biases")
+    return g.linear(Dense(), "W", x, units, start, name="Wx")
+
+
+def _parts(g: StepBuilder, vector: Node, gates: str) -> list[Node]:
+    """``vector`` taken apart, one part a gate: wiring."""
+    units = vector.units // len(gates)
+    return [
+        g.gather([vector], range(k * units, (k + 1) * units), f"{vector.name}.{gate}")
+        for k, gate in enumerate(gates)
+    ]
+
+
+def _each(recurrent: Recurrence, gates: str) -> tuple[Structure, ...]:
+    """The structure of every gate's recurrent matrix."""
+    found = tuple(recurrent) if isinstance(recurrent, Sequence) else (recurrent,) * len(gates)
+    if len(found) != len(gates):
+        raise DesignError(
+            f"{len(found)} recurrent structures for the gates {', '.join(gates)}",
+            f"give one structure, or a sequence of {len(gates)} in this order",
+        )
+    return found
+
+
+def _recurrent(
+    g: StepBuilder, structure: Structure, gate: str, h: Node, units: int, start: Node | None
+) -> Node:
+    """``start + U h`` of one gate."""
+    return g.linear(structure, f"U.{gate}", h, units, start, role=_TRAINED, name=f"Uh.{gate}")
+
+
+def _gate_sums(
+    g: StepBuilder, recurrent: Recurrence, gates: str, h: Node, start: Node | None, units: int
+) -> list[Node]:
+    """``start + U h`` gate by gate; ``start`` holds all gates, as does one Dense U."""
+    if recurrent == Dense():
+        count = units * len(gates)
+        whole = g.linear(Dense(), "U", h, count, start, role=_TRAINED, name="Uh")
+        return _parts(g, whole, gates)
+    starts = [None] * len(gates) if start is None else _parts(g, start, gates)
+    return [
+        _recurrent(g, structure, gate, h, units, begin)
+        for structure, gate, begin in zip(_each(recurrent, gates), gates, starts, strict=True)
+    ]
+
+
+def _gate(g: StepBuilder, activation: Activation, total: Node, stem: str, name: str = "") -> Node:
+    """The function of ``total``: cast to ``sum``, then the function's value in ``gate``."""
+    return activation.apply(g, g.cast(total, "sum", f"{stem}.sum"), "gate", name or stem)
+
+
+def _mix(g: StepBuilder, z: Node, a: Node, b: Node) -> Node:
+    """``z a + (1 - z) b``, exact; the literal 1 has z's scale."""
+    fraction = max(z.format.fraction, 0)
+    one = g.literal("one", [1 << fraction] * z.units, fraction)
+    return g.add(g.multiply(z, a), g.multiply(g.subtract(one, z), b))
+
+
+# --- without state -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Linear:
+    """``y = f(W x + b)`` at every step, without state; ``f`` is the identity if left out.
+
+    Tensors: ``W`` (units, inputs), ``b`` (units,). Without activation ``y`` is exact unless the
+    design gives ``output`` a format. Behind an undivided :class:`Mean` the bias is multiplied by
+    the number of steps, so that ``y`` is that number times the linear layer of the mean.
+    """
+
+    units: int
+    activation: Activation | None = None
+    bias: bool = True
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, x: Node, steps: Node | None = None) -> Node:
+        """The equations of one step."""
+        b = g.constant("b", self.units, "bias") if self.bias else None
+        if b is not None and steps is not None:
+            b = g.multiply(b, g.gather([steps], [0] * self.units, "steps"), "b_total")
+        a = g.linear(Dense(), "W", x, self.units, b, name="Wx")
+        if self.activation is None:
+            return g.cast_if_given(a, "output")
+        return self.activation.apply(g, g.cast(a, "sum"), "output")
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the step over time."""
+        sources = [source]
+        if isinstance(source, Total):
+            if self.activation is not None:
+                _refuse_total("an activation", source)
+            if self.bias:
+                sources.append(net.steps(source.sources[0], f"{name}.steps"))
+        return net.scan(name, sources, self.step, self.formats)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The sources' sliding window: ``width`` consecutive steps as one vector, oldest first."""
+
+    width: int
+    name: str = ""
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Join the steps."""
+        _refuse_total("Window", source)
+        return net.window(source, name, self.width)
+
+
+@dataclass(frozen=True)
+class Last:
+    """The last step of each sequence alone."""
+
+    name: str = ""
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Keep the last step."""
+        _refuse_total("Last", source)
+        return net.last(source, name)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over the steps of each sequence.
+
+    Undivided (the default) it is the exact total: no divider is needed before an argmax.
+    With ``divide`` it is the total times the reciprocal of the number of steps from a table,
+    in the format ``output``; the table's entries have the format ``weight``.
+    """
+
+    divide: bool = False
+    formats: Formats = Formats()
+    name: str = ""
+
+    def step(self, g: StepBuilder, total: Node, steps: Node) -> Node:
+        """The division."""
+        reciprocal = g.lookup(steps, RECIPROCAL, "weight", "reciprocal")
+        each = g.gather([reciprocal], [0] * total.units, "reciprocal_each")
+        return g.cast(g.multiply(total, each, "product"), "output")
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Sum over time, and divide if asked."""
+        _refuse_total("Mean", source)
+        if not self.divide:
+            return net.total(source, name)
+        total = net.total(source, f"{name}.total")
+        steps = net.steps(source, f"{name}.steps")
+        return net.scan(name, [total, steps], self.step, self.formats)
+
+
+# --- compositions ------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Bidirectional:
+    """A layer run forward and another run backward, side by side: at every step the forward
+    output, then the backward one, which has read the rest of the sequence (Schuster & Paliwal
+    1997, "Bidirectional recurrent neural networks").
+
+    ``backward`` is the backward layer, ``layer`` again if left out. Tensors: those of the layers
+    under ``NAME.forward`` and ``NAME.backward``.
+    """
+
+    layer: Layer
+    backward: Layer | None = None
+    name: str = ""
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run both, the second between two reversals, and join them."""
+        ahead = self.layer.build(net, source, f"{name}.forward")
+        other = self.backward or self.layer
+        back = other.build(net, net.reverse(source, f"{name}.reversed"), f"{name}.backward")
+        both = [ahead, net.reverse(back, f"{name}.restored")]
+        return net.scan(name, both, _concatenate, Formats())
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Layers with a skip connection around them (He et al. 2016, arXiv:1512.03385): the last
+    one's output and the first one's input, added or, with ``join="concatenate"``, side by side.
+
+    The sum is exact unless the design gives ``output`` a format (signal ``NAME.output``). The
+    layers are built under ``NAME.0``, ``NAME.1``... or under their own names.
+    """
+
+    layers: Sequence[Layer]
+    join: Literal["add", "concatenate"] = "add"
+    formats: Formats = Formats()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.join not in ("add", "concatenate"):
+            raise DesignError(f"Residual(join={self.join!r})", "use 'add' or 'concatenate'")
+        if not isinstance(self.layers, Sequence) or not self.layers:
+            raise DesignError(
+                f"Residual(layers={self.layers!r})", "give a list of at least one layer"
+            )
+
+    def step(self, g: StepBuilder, before: Node, after: Node) -> Node:
+        """The skip connection."""
+        if self.join == "concatenate":
+            return _concatenate(g, after, before)
+        return g.cast_if_given(g.add(after, before, "sum"), "output")
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Run the layers, then join."""
+        _refuse_total("Residual", source)
+        after = source
+        for position, layer in enumerate(self.layers):
+            after = layer.build(net, after, layer.name or f"{name}.{position}")
+        _refuse_total("a skip connection", after)
+        if after.steps_for(_MANY_STEPS) != source.steps_for(_MANY_STEPS):
+            raise DesignError(
+                f"a skip connection around {after.name!r}: it gives fewer steps than it reads",
+                "leave Window and Last outside",
+            )
+        return net.scan(name, [source, after], self.step, self.formats)
+
+
+_MANY_STEPS = 1 << 20
+"""More steps than any window joins."""
+
+
+def _concatenate(g: StepBuilder, a: Node, b: Node) -> Node:
+    return g.gather([a, b], range(a.units + b.units), "both")

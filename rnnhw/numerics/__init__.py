@@ -1,0 +1,1 @@
+"""What one number is: formats, casts, intervals, lookup tables."""

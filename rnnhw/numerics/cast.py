@@ -1,0 +1,420 @@
+"""Fixed-point formats and the one operation that loses information: the cast.
+
+A number is an integer ``raw`` under a format; its value is ``raw * 2**-fraction``. The names of
+the rounding and overflow modes are those of Xilinx's ``ap_fixed`` (AMD UG1399, "Arbitrary
+Precision Fixed-Point Data Types"), ``RND_CONV_ODD`` is Siemens' ``ac_fixed``'s.
+
+:func:`cast` on Python integers is the definition; :func:`cast_array` on NumPy int64 arrays and
+the C kernels equal it bit for bit.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnnhw.errors import DesignError
+
+__all__ = [
+    "NOTHING",
+    "WORD_BITS",
+    "Events",
+    "Interval",
+    "Overflow",
+    "Q",
+    "Rounding",
+    "cast",
+    "cast_array",
+    "interval_format",
+    "quantise",
+    "real_values",
+    "rounded",
+]
+
+WORD_BITS = 64
+"""The widest word that the engine holds."""
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+class Rounding(enum.Enum):
+    """What becomes of dropped fraction bits; the ``RND`` modes differ on exact ties only."""
+
+    TRN = "TRN"  # toward minus infinity
+    TRN_ZERO = "TRN_ZERO"  # toward zero
+    RND = "RND"  # to nearest, ties toward plus infinity
+    RND_ZERO = "RND_ZERO"  # to nearest, ties toward zero
+    RND_INF = "RND_INF"  # to nearest, ties away from zero
+    RND_MIN_INF = "RND_MIN_INF"  # to nearest, ties toward minus infinity
+    RND_CONV = "RND_CONV"  # to nearest, ties to even
+    RND_CONV_ODD = "RND_CONV_ODD"  # to nearest, ties to odd
+
+    @property
+    def shift_invariant(self) -> bool:
+        """Whether rounding ``k + x`` is ``k`` plus the rounding of ``x`` for every whole ``k``."""
+        return self in (Rounding.TRN, Rounding.RND, Rounding.RND_MIN_INF)
+
+
+class Overflow(enum.Enum):
+    """What becomes of a rounded value that does not fit the word."""
+
+    WRAP = "WRAP"  # keep the low bits
+    SAT = "SAT"  # the nearest value of the format
+    SAT_ZERO = "SAT_ZERO"  # zero
+    SAT_SYM = "SAT_SYM"  # the nearest value of the format without its most negative one
+    WRAP_SM = "WRAP_SM"  # sign-magnitude wrap, signed formats only
+
+    @property
+    def wraps(self) -> bool:
+        """Whether an overflow is counted as a wrap (else as a saturation, high or low)."""
+        return self in (Overflow.WRAP, Overflow.WRAP_SM)
+
+
+class Events(NamedTuple):
+    """How often a cast changed a value that did not fit: clipped high, clipped low, wrapped."""
+
+    high: int = 0
+    low: int = 0
+    wraps: int = 0
+
+    def __add__(self, other: object) -> Events:
+        if not isinstance(other, Events):
+            return NotImplemented
+        return Events(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def total(self) -> int:
+        """All events together."""
+        return sum(self)
+
+
+NOTHING = Events()
+"""No event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Q:
+    """A fixed-point format: ``integer`` bits without the sign, ``fraction`` bits; one value.
+
+    Either bit count may be negative: ``Q(-2, 9)`` holds values below 1/4 in 8 bits and
+    ``Q(9, -2)`` multiples of 4. The width is ``integer + fraction``, plus one if signed.
+
+    Raises:
+        DesignError: the width is not in 1..64 (1..63 unsigned: the engine's words are signed),
+            or ``WRAP_SM`` is asked of an unsigned format.
+    """
+
+    integer: int
+    fraction: int
+    signed: bool = True
+    rounding: Rounding = Rounding.RND
+    overflow: Overflow = Overflow.SAT
+
+    def __post_init__(self) -> None:
+        for name in ("integer", "fraction"):
+            if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool):
+                raise DesignError(
+                    f"{name} bits of a format must be a whole number, got {getattr(self, name)!r}"
+                )
+        try:
+            object.__setattr__(self, "rounding", Rounding(self.rounding))
+            object.__setattr__(self, "overflow", Overflow(self.overflow))
+        except ValueError as error:
+            raise DesignError(
+                str(error),
+                f"rounding modes: {', '.join(mode.value for mode in Rounding)}; "
+                f"overflow modes: {', '.join(mode.value for mode in Overflow)}",
+            ) from None
+        if self.width < 1:
+            raise DesignError(
+                f"{self!r} has {self.width} bits",
+                "a format needs at least one bit: integer + fraction (+ 1 if signed)",
+            )
+        if self.width > WORD_BITS - (not self.signed):
+            raise DesignError(
+                f"{self!r} has {self.width} bits",
+                f"rnnhw holds signed words of up to {WORD_BITS} bits "
+                f"and unsigned ones of up to {WORD_BITS - 1}",
+            )
+        if self.overflow is Overflow.WRAP_SM and not self.signed:
+            raise DesignError(
+                f"{self!r}: WRAP_SM is defined for signed formats only",
+                "use WRAP, or a signed format",
+            )
+
+    @classmethod
+    def ap_fixed(
+        cls,
+        width: int,
+        integer: int,
+        rounding: Rounding = Rounding.TRN,
+        overflow: Overflow = Overflow.WRAP,
+        *,
+        signed: bool = True,
+    ) -> Q:
+        """The format that C++ calls ``ap_fixed<W, I>`` (``ap_ufixed`` if not signed).
+
+        Its integer bits include the sign; its default modes are TRN and WRAP.
+        """
+        return cls(integer - signed, width - integer, signed, rounding, overflow)
+
+    @property
+    def width(self) -> int:
+        """Bits of the word."""
+        return self.integer + self.fraction + self.signed
+
+    @property
+    def signed_width(self) -> int:
+        """Bits as a signed number: a zero above the word where it is unsigned."""
+        return self.width + (not self.signed)
+
+    @property
+    def min(self) -> int:
+        """Least raw integer of the word."""
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def max(self) -> int:
+        """Greatest raw integer of the word."""
+        return (1 << (self.width - self.signed)) - 1
+
+    @property
+    def lowest(self) -> int:
+        """Least raw integer that a cast gives: the word's, but one more under SAT_SYM."""
+        symmetric = self.signed and self.overflow is Overflow.SAT_SYM
+        return -self.max if symmetric else self.min
+
+    @property
+    def step(self) -> float:
+        """The value of one least significant bit."""
+        return 2.0**-self.fraction
+
+    def with_modes(self, rounding: Rounding, overflow: Overflow) -> Q:
+        """The same word with other modes."""
+        return replace(self, rounding=rounding, overflow=overflow)
+
+    def __repr__(self) -> str:
+        words = [str(self.integer), str(self.fraction)]
+        if not self.signed:
+            words.append("signed=False")
+        if self.rounding is not Rounding.RND:
+            words.append(f"rounding={self.rounding.value}")
+        if self.overflow is not Overflow.SAT:
+            words.append(f"overflow={self.overflow.value}")
+        return f"Q({', '.join(words)})"
+
+    def __str__(self) -> str:
+        return f"{self!r} {self.width}b"
+
+
+def interval_format(low: int, high: int, fraction: int) -> Q:
+    """The narrowest format of ``fraction`` bits whose raw integers include ``low`` and ``high``.
+
+    Raises:
+        DesignError: it would be wider than 64 bits (63 unsigned).
+    """
+    if low >= 0:
+        return Q(max(high.bit_length(), 1) - fraction, fraction, signed=False)
+    return Q(max(max(high, 0).bit_length(), (-low - 1).bit_length()) - fraction, fraction)
+
+
+def rounded(raw: int, drop: int, mode: Rounding) -> int:
+    """``raw * 2**-drop`` as a whole number, in a word without end."""
+    if drop <= 0:
+        return raw << -drop
+    floor = raw >> drop
+    twice = 2 * (raw - (floor << drop)) - (1 << drop)  # remainder against a half, times two
+    match mode:
+        case Rounding.TRN:
+            up = False
+        case Rounding.TRN_ZERO:
+            up = raw < 0 and raw != floor << drop
+        case Rounding.RND:
+            up = twice >= 0
+        case Rounding.RND_MIN_INF:
+            up = twice > 0
+        case Rounding.RND_ZERO:
+            up = twice > 0 or (twice == 0 and raw < 0)
+        case Rounding.RND_INF:
+            up = twice > 0 or (twice == 0 and raw > 0)
+        case Rounding.RND_CONV:
+            up = twice > 0 or (twice == 0 and floor % 2 == 1)
+        case Rounding.RND_CONV_ODD:
+            up = twice > 0 or (twice == 0 and floor % 2 == 0)
+    return floor + up
+
+
+def cast(raw: int, fraction: int, to: Q) -> tuple[int, Events]:
+    """``raw`` of ``fraction`` fraction bits in the format ``to``, and what happened to it.
+
+    Round first, then fit the rounded value into the word; WRAP_SM alone also looks at the first
+    deleted bit of the unrounded value (AMD UG1399, AP_WRAP_SM). This is the definition that
+    every other implementation equals.
+    """
+    drop = fraction - to.fraction
+    value = rounded(raw, drop, to.rounding)
+    if to.lowest <= value <= to.max:
+        return value, Events()
+    if not to.overflow.wraps:
+        above = value > to.max
+        events = Events(high=int(above), low=int(not above))
+        if to.overflow is Overflow.SAT_ZERO:
+            return 0, events
+        return (to.max if above else to.lowest), events
+    wrapped = (value - to.min) % (1 << to.width) + to.min
+    if to.overflow is Overflow.WRAP_SM:
+        deleted = (raw >> (to.width + drop) if to.width + drop >= 0 else 0) & 1
+        if deleted != (wrapped < 0):
+            magnitude = ~wrapped & to.max
+            wrapped = magnitude + (to.min if deleted else 0)
+    return wrapped, Events(wraps=1)
+
+
+def _rounded_array(raw: IntArray, drop: int, mode: Rounding) -> IntArray:
+    """:func:`rounded` for ``drop > 0``, without leaving 64 bits."""
+    if drop > 62:
+        # All bits below the half only matter as "some bit is set": keep them as one sticky bit.
+        excess = min(drop - 62, 63)
+        sticky = (raw & ((1 << excess) - 1)) != 0
+        raw, drop = (raw >> excess) | sticky, 62
+    floor = raw >> drop
+    rest = raw & ((1 << drop) - 1)
+    half = 1 << (drop - 1)
+    tie = rest == half
+    match mode:
+        case Rounding.TRN:
+            return floor
+        case Rounding.TRN_ZERO:
+            up = (raw < 0) & (rest != 0)
+        case Rounding.RND:
+            up = rest >= half
+        case Rounding.RND_MIN_INF:
+            up = rest > half
+        case Rounding.RND_ZERO:
+            up = (rest > half) | (tie & (raw < 0))
+        case Rounding.RND_INF:
+            up = (rest > half) | (tie & (raw > 0))
+        case Rounding.RND_CONV:
+            up = (rest > half) | (tie & (floor & 1 == 1))
+        case Rounding.RND_CONV_ODD:
+            up = (rest > half) | (tie & (floor & 1 == 0))
+    result: IntArray = floor + up
+    return result
+
+
+def _low_bits(value: IntArray, to: Q) -> IntArray:
+    """The low ``to.width`` bits of ``value`` as a number of the format."""
+    spare = WORD_BITS - to.width
+    top = value.view(np.uint64) << np.uint64(spare)
+    low: IntArray = (
+        top.view(np.int64) >> spare if to.signed else (top >> np.uint64(spare)).view(np.int64)
+    )
+    return low
+
+
+def cast_array(raw: ArrayLike, fraction: int, to: Q) -> tuple[IntArray, Events]:
+    """:func:`cast` of every element of ``raw`` (int64, any shape); the events are summed."""
+    source = np.ascontiguousarray(raw, np.int64)
+    drop = fraction - to.fraction
+    if drop > 0:
+        whole = _rounded_array(source, drop, to.rounding)
+        high, low = whole > to.max, whole < to.lowest
+    else:
+        whole = _shifted(source, -drop)
+        high, low = source > (to.max >> -drop), source < -(-to.lowest >> -drop)
+    out = high | low
+    if not to.overflow.wraps:
+        events = Events(high=int(high.sum()), low=int(low.sum()))
+        if to.overflow is Overflow.SAT_ZERO:
+            return np.where(out, 0, whole), events
+        return np.where(high, to.max, np.where(low, to.lowest, whole)), events
+    wrapped = _low_bits(whole, to)
+    if to.overflow is Overflow.WRAP_SM:
+        position = to.width + drop
+        deleted = (source >> min(position, 63)) & 1 if position >= 0 else np.zeros_like(source)
+        flip = out & (deleted != (wrapped < 0))
+        wrapped = np.where(flip, (~wrapped & to.max) + np.where(deleted == 1, to.min, 0), wrapped)
+    return wrapped, Events(wraps=int(out.sum()))
+
+
+def _shifted(raw: IntArray, left: int) -> IntArray:
+    """``raw << left`` modulo 2**64."""
+    if left >= WORD_BITS:
+        return np.zeros_like(raw)
+    return (raw.view(np.uint64) << np.uint64(left)).view(np.int64)
+
+
+def _rounded_real(value: FloatArray, mode: Rounding) -> IntArray:
+    """Real numbers below 2**52 as whole ones; whole and rest of a float64 are exact."""
+    whole = np.trunc(value)
+    rest = value - whole
+    size = np.abs(rest)
+    odd = np.fmod(whole, 2.0) != 0.0
+    away: NDArray[np.bool_]
+    match mode:
+        case Rounding.TRN:
+            away = rest < 0
+        case Rounding.TRN_ZERO:
+            away = np.zeros(value.shape, np.bool_)
+        case Rounding.RND:
+            away = (size > 0.5) | (rest == 0.5)
+        case Rounding.RND_MIN_INF:
+            away = (size > 0.5) | (rest == -0.5)
+        case Rounding.RND_ZERO:
+            away = size > 0.5
+        case Rounding.RND_INF:
+            away = size >= 0.5
+        case Rounding.RND_CONV:
+            away = (size > 0.5) | ((size == 0.5) & odd)
+        case Rounding.RND_CONV_ODD:
+            away = (size > 0.5) | ((size == 0.5) & ~odd)
+    rounded: IntArray = whole.astype(np.int64) + np.where(rest < 0, -1, 1) * away
+    return rounded
+
+
+def real_values(raw: IntArray, format: Q) -> FloatArray:
+    """The real numbers (float64) that raw integers of ``format`` stand for."""
+    values: FloatArray = raw.astype(np.float64) * format.step
+    return values
+
+
+def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
+    """Real numbers (float64, any shape) as raw integers of the format ``to``.
+
+    The rounding is that of the exact real value (a float64 is one), as C++ does it when it
+    assigns a ``double`` to an ``ap_fixed``.
+
+    Raises:
+        DesignError: a value is NaN or infinite.
+    """
+    real = np.asarray(values, np.float64)
+    if not np.isfinite(real).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(real))[0])
+        raise DesignError(f"value {real[where]} at index {list(where)} is not a number")
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.ldexp(real, to.fraction)
+    exact = (np.abs(scaled) < 2.0**52) & ((scaled != 0) == (real != 0))
+    if to.overflow is not Overflow.WRAP_SM and exact.all():
+        # The usual case, in a few vector operations.
+        return cast_array(_rounded_real(scaled, to.rounding), to.fraction, to)
+    # A float64 is mantissa * 2**exponent with 53 bits: cast the exact integer it stands for.
+    # One cast needs one fraction, so the values are cast in groups of equal exponent.
+    mantissa, exponent = np.frexp(real)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    fractions = 53 - exponent.astype(np.int64)
+    raw = np.zeros(real.shape, np.int64)
+    events = Events()
+    for fraction in np.unique(fractions):
+        chosen = fractions == fraction
+        raw[chosen], seen = cast_array(whole[chosen], int(fraction), to)
+        events += seen
+    return raw, events
+
+
+Interval = tuple[int, int]
+"""Least and greatest raw integer."""

@@ -1,0 +1,101 @@
+"""Real functions and the lookup tables that stand for them.
+
+A table has one entry for every word of its address format, in the order of the address bits read
+as an unsigned number: the contents of the ROM. Entries are data, computed once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics.cast import Q, quantise
+
+__all__ = ["MAX_ADDRESS_BITS", "RECIPROCAL", "SIGMOID", "TANH", "RealFunction", "Table"]
+
+MAX_ADDRESS_BITS = 20
+"""The widest table address: 2**20 entries."""
+
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RealFunction:
+    """A named function of one real variable in float64.
+
+    ``scalar`` is the C library's and samples tables; calling the object evaluates NumPy's
+    ``vector`` form, whose last bit may depend on the processor, for the float reference.
+    """
+
+    name: str
+    scalar: Callable[[float], float]
+    vector: Callable[[FloatArray], FloatArray]
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """The function of every element."""
+        return self.vector(values)
+
+
+def _sigmoid(value: float) -> float:
+    # The two forms keep exp's argument negative: neither overflows.
+    if value >= 0:
+        return 1.0 / (1.0 + math.exp(-value))
+    return math.exp(value) / (1.0 + math.exp(value))
+
+
+def _sigmoids(values: FloatArray) -> FloatArray:
+    small = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1.0, small) / (1.0 + small)
+
+
+def _reciprocals(values: FloatArray) -> FloatArray:
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
+
+
+SIGMOID = RealFunction("sigmoid", _sigmoid, _sigmoids)
+TANH = RealFunction("tanh", math.tanh, np.tanh)
+RECIPROCAL = RealFunction("reciprocal", lambda value: 1.0 / value if value else 0.0, _reciprocals)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """``entries[bits]`` for every word ``bits`` of ``address``: raw integers of ``format``."""
+
+    function: RealFunction
+    address: Q
+    format: Q
+    entries: NDArray[np.int64]
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether no entry needs a sign."""
+        return not self.format.signed or int(self.entries.min()) >= 0
+
+    def word_bits(self, unsigned: bool) -> int:
+        """Bits of a word in memory: a sign that is always zero is not stored."""
+        return self.format.width - (unsigned and self.format.signed)
+
+    @classmethod
+    def sample(cls, function: RealFunction, address: Q, format: Q) -> Table:
+        """The function at every value of ``address``, rounded into ``format``.
+
+        Raises:
+            DesignError: the address is wider than 20 bits.
+        """
+        if address.width > MAX_ADDRESS_BITS:
+            raise DesignError(
+                f"a {function.name} table addressed by {address} would have "
+                f"2**{address.width} entries",
+                f"cast the address to at most {MAX_ADDRESS_BITS} bits (a narrower `sum` format)",
+            )
+        bits = np.arange(1 << address.width)
+        raw = np.where(bits > address.max, bits - (1 << address.width), bits)
+        values = [function.scalar(value * address.step) for value in raw.tolist()]
+        entries, _ = quantise(values, format)
+        return cls(function, address, format, entries)

@@ -1,0 +1,44 @@
+"""Read the JSON reports that ``rnnhw report --format json`` saved."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from rnnhw.cost.model import SCHEMA_ID, File, Report
+from rnnhw.errors import UsageError
+
+__all__ = ["read_report"]
+
+_AGAIN = "save it again: rnnhw report DESIGN --format json -o FILE.json"
+
+
+def read_report(path: str | Path) -> tuple[Report, File]:
+    """A saved report, and the file with its digest.
+
+    Raises:
+        UsageError: the file cannot be read, or is no report of this schema version.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise UsageError(f"{path}: {reason}", "name a saved report or a design file") from None
+    try:
+        data = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not JSON: {error}", _AGAIN) from None
+    found = data.get("$schema") if isinstance(data, dict) else None
+    if found != SCHEMA_ID:
+        what = f"its schema is {found!r}" if found else "it names no schema"
+        raise UsageError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
+    try:
+        report = msgspec.json.decode(content, type=Report)
+    except msgspec.ValidationError as error:
+        version = data.get("rnnhw_version")
+        raise UsageError(
+            f"{path}: not a whole report, made by rnnhw {version}: {error}", _AGAIN
+        ) from None
+    return report, File(name=Path(path).name, sha256=hashlib.sha256(content).hexdigest())

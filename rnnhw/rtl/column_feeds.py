@@ -1,0 +1,345 @@
+"""Columns: the feeds that bring elements of vectors to the lanes, with the memories behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping.phases import Phase
+from rnnhw.accelerator.mapping.transform_chains import chains_of
+from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
+from rnnhw.graph.nodes import Input, Node, State
+from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.vector_memories import Vectors
+
+__all__ = ["Chained", "Column", "Columns", "aligned"]
+
+
+_BY_WORD = (Feed.PAIRS, Feed.STRIDE)
+"""Feeds that read words of several elements."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The columns of one segment: the net that is high in them, and each lane's operand, one cycle
+    later."""
+
+    active: str
+    operands: tuple[str, ...]
+
+
+class Chained(Protocol):
+    """Gives vectors that chains of transforms make, one cycle behind what is asked for."""
+
+    def words(self, vector: Node, word: str) -> tuple[str, int]:
+        """The net with a word, and the bits of an element."""
+
+    def element(self, vector: Node, index: str, element: str) -> None:
+        """Drive the net ``element``."""
+
+
+class Columns:
+    """Writes the feeds of a layer."""
+
+    def __init__(self, draft: Draft, vectors: Vectors) -> None:
+        self._draft = draft
+        self._vectors = vectors
+        self._chains: Chained
+
+    @property
+    def written(self) -> dict[Node, list[str]]:
+        """The memories that post-processors write (:class:`rnnhw.rtl.vector_memories.Vectors`)."""
+        return self._vectors.written
+
+    def write(self, chains: Chained) -> list[Column]:
+        """The feeds of every phase; ``chains`` give the vectors that are transformed."""
+        self._chains = chains
+        found = []
+        width = self.operand_width
+        for number, phase in enumerate(self._draft.phases):
+            for position, segment in enumerate(phase.segments):
+                found.append(self._feed(number, phase, position, segment, width))
+        return found
+
+    @property
+    def operand_width(self) -> int:
+        """Bits of the widest operand, moved to meet the accumulators."""
+        chains = chains_of(self._draft.plan)
+        fed = [chain.operand_bits for chain in chains]
+        return max(self._draft.numbers.operand_width(), *fed, 1)
+
+    def _feed(
+        self, number: int, phase: Phase, position: int, segment: Segment, width: int
+    ) -> Column:
+        module, vector = self._draft.module, segment.vector
+        name = f"{self._draft.prefix(number)}feed{position}"
+        bits, own = address_bits(vector.units), vector.format.signed_width
+        what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
+        module.comment(f"columns {phase.starts[position]} on: {what}")
+        module.wire(f"{name}_active", 0, signed=False)
+        if segment.feed not in _BY_WORD:
+            module.wire(f"{name}_index", bits, signed=False)
+            module.wire(f"{name}_element", own)
+        common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}
+        run = "run" if self._draft.alone else f"run & {self._draft.in_phase(number)}"
+        ports = {"run": run, "column": "column", "active": f"{name}_active"}
+        moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
+        span = phase.window_units
+        match segment.feed:
+            case Feed.PAIRS:
+                self._pairs(name, phase, segment, {**moving, **ports}, common)
+            case Feed.STRIDE:
+                self._stride(name, phase, segment, {**moving, **ports}, common)
+            case Feed.BROADCAST:
+                module.instance(
+                    "rnnhw_broadcast",
+                    name,
+                    {"COLUMNS": segment.columns, **common, "INDEX_BITS": bits},
+                    {**ports, "index": f"{name}_index"},
+                )
+            case Feed.BLOCK:
+                groups = segment.columns * phase.gates // phase.lanes
+                module.instance(
+                    "rnnhw_block",
+                    name,
+                    {
+                        "COLUMNS": segment.columns,
+                        **common,
+                        "GROUPS": groups,
+                        "GROUP_BITS": max((groups - 1).bit_length(), 1),
+                        "INDEX_BITS": bits,
+                    },
+                    {**moving, **ports, "index": f"{name}_index"},
+                )
+            case _:
+                assert segment.window is not None
+                reach = vector.units + span * (phase.groups + 1) + sum(segment.window) + 1
+                module.wire(f"{name}_window", span * own, signed=False)
+                module.instance(
+                    "rnnhw_window",
+                    name,
+                    {
+                        "UNITS": vector.units,
+                        "LOWER": segment.window[0],
+                        "COLUMNS": segment.columns,
+                        "SPAN": span,
+                        **common,
+                        "CYCLIC": int(segment.feed is Feed.CYCLIC),
+                        "WIDTH": own,
+                        "INDEX_BITS": bits,
+                        "POSITION_BITS": reach.bit_length() + 1,
+                    },
+                    {
+                        **moving,
+                        **ports,
+                        "element": f"{name}_element",
+                        "index": f"{name}_index",
+                        "window": f"{name}_window",
+                    },
+                )
+        if segment.feed not in _BY_WORD:
+            self._vector(name, vector)
+        shift = self._draft.numbers.shift(number, position)
+        if segment.window is None and segment.feed not in _BY_WORD:
+            operand = aligned(f"{name}_element", own, 0, shift, width)
+            return Column(f"{name}_active", (operand,) * self._draft.lanes)
+        rows = max(phase.gates, 1)
+        bits = self._window_width(segment)
+        units = [
+            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < own)
+            for unit in range(span)
+        ]
+        own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._draft.lanes))
+        return Column(f"{name}_active", own_units)
+
+    def _pairs(
+        self,
+        name: str,
+        phase: Phase,
+        segment: Segment,
+        ports: dict[str, str],
+        common: dict[str, int],
+    ) -> None:
+        """The feed of a butterfly stage, with the memory of words behind it."""
+        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        own, elements = self._window_width(segment), segment.word
+        counted = {
+            "WORD_BITS": (vector.units // elements - 1).bit_length(),
+            "ELEMENTS": elements,
+            "ELEMENT_BITS": (elements - 1).bit_length(),
+        }
+        word = module.wire(f"{name}_word", counted["WORD_BITS"], signed=False)
+        if self._draft.plan.in_feed(vector):
+            words, width = self._chains.words(vector, word)
+        else:
+            words, width = self.words(name, vector, counted, word), own
+        window = f"{name}_window" if width == own else f"{name}_wide"
+        module.wire(window, span * width, signed=False)
+        module.instance(
+            "rnnhw_pairs",
+            name,
+            {
+                "SPAN": span,
+                "FIRST": common["FIRST"],
+                "HELD": segment.pair_words(span),
+                **counted,
+                "OFFSETS": int(2 * span % elements != 0),
+                "WIDTH": width,
+                "COLUMN_BITS": common["COLUMN_BITS"],
+            },
+            {**ports, "q": words, "word": word, "window": window},
+        )
+        if width != own:
+            module.wire(f"{name}_window", span * own, signed=False)
+            module.instance(
+                "rnnhw_resize_word",
+                f"{name}_resize",
+                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "UNSIGNED": 0, "WIDTH": own},
+                {"a": window, "y": f"{name}_window"},
+            )
+
+    def _stride(
+        self,
+        name: str,
+        phase: Phase,
+        segment: Segment,
+        ports: dict[str, str],
+        common: dict[str, int],
+    ) -> None:
+        """The feed of interleaved blocks, with the memory of words behind it."""
+        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        units, elements, width = vector.units // segment.columns, segment.word, vector.format.width
+        words = vector.units // elements
+        bits = address_bits(words)
+        word = module.wire(f"{name}_word", bits, signed=False)
+        q = module.wire(f"{name}_words", elements * width, signed=False)
+        parameters: dict[str, int | str] = {
+            "WORDS": words,
+            "WORD_BITS": bits,
+            "ELEMENTS": elements,
+            "ELEMENT_BITS": address_bits(elements),
+            "WIDTH": width,
+            "UNSIGNED": int(not vector.format.signed),
+            "BANKS": 2 if isinstance(vector, Input | State) else 1,
+        }
+        memory = {"clk": "clk", "rst": "rst", "first": "1'b0"}
+        if isinstance(vector, State):
+            parameters |= self._draft.first_words(vector, elements, width)
+            memory["first"] = "first_step"
+        written = self._vectors.written_by(name, vector)
+        del written["write_index"]
+        module.instance(
+            "rnnhw_row",
+            f"{name}_vector",
+            parameters,
+            {**memory, **written, "word": word, "q": q},
+        )
+        groups = max(phase.gates // phase.lanes, 1)
+        module.wire(f"{name}_window", span * width, signed=False)
+        module.instance(
+            "rnnhw_stride",
+            name,
+            {
+                "COLUMNS": segment.columns,
+                **common,
+                "UNITS": units,
+                "SPAN": span,
+                "ELEMENTS": elements,
+                "WORD_BITS": bits,
+                "OFFSETS": int(elements == units and span % units != 0 and phase.groups > 1),
+                "OFFSET_BITS": address_bits(units),
+                "GROUPS": groups,
+                "GROUP_BITS": address_bits(groups),
+                "WIDTH": width,
+            },
+            {**ports, "q": q, "word": word, "window": f"{name}_window"},
+        )
+
+    def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
+        """The memory of words behind a feed that asks for ``word``; gives the net of what is
+        read."""
+        if isinstance(vector, Input) and vector.position in self._draft.windows:
+            steps = self._draft.windows[vector.position].steps
+            return self._ring_words(feed, vector, steps, counted, word)
+        module, width = self._draft.module, vector.format.width
+        first: dict[str, int | str] = {"FIRST_VALUE": 0}
+        if isinstance(vector, State):
+            first = self._draft.first_words(vector, counted["ELEMENTS"], width)
+        written = self._vectors.written_by(feed, vector)
+        name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
+        module.instance(
+            "rnnhw_words",
+            f"{feed}_vector",
+            {
+                "WORDS": vector.units // counted["ELEMENTS"],
+                **counted,
+                "WIDTH": width,
+                "UNSIGNED": int(not vector.format.signed),
+                "BANKS": 2 if isinstance(vector, Input | State) else 1,
+                **first,
+            },
+            {
+                "clk": "clk",
+                "first": "first_step" if isinstance(vector, State) else "1'b0",
+                **written,
+                "word": word,
+                "q": name,
+            },
+        )
+        return name
+
+    def _window_width(self, segment: Segment) -> int:
+        """Bits of an element in the window of a segment: those of the memory."""
+        format = segment.vector.format
+        plain = segment.feed in _BY_WORD and not self._draft.plan.in_feed(segment.vector)
+        return format.width if plain else format.signed_width
+
+    def _vector(self, feed: str, vector: Node) -> None:
+        """The memory behind a feed."""
+        index, element = f"{feed}_index", f"{feed}_element"
+        if self._draft.plan.in_feed(vector):
+            self._chains.element(vector, index, element)
+        else:
+            self._vectors.read(feed, vector, index, element)
+
+    def _ring_words(
+        self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: str
+    ) -> str:
+        """The memory of the last steps of an input, by words; gives the net of what is read."""
+        module, x, width = self._draft.module, vector.name, vector.format.width
+        depth = vector.units // steps * (steps + 1)
+        name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
+        module.instance(
+            "rnnhw_ring_words",
+            f"{feed}_vector",
+            {
+                "WORDS": depth // counted["ELEMENTS"],
+                **counted,
+                "WIDTH": width,
+                "UNSIGNED": int(not vector.format.signed),
+                "ADDRESS_BITS": address_bits(depth),
+            },
+            {
+                "clk": "clk",
+                "we": f"{x}_valid",
+                "write_address": f"{x}_address",
+                "d": f"{x}_data",
+                "base": f"{x}_base",
+                "word": word,
+                "q": name,
+            },
+        )
+        return name
+
+
+def aligned(
+    name: str, width: int, low: int, shift: int, operand: int, *, unsigned: bool = False
+) -> str:
+    """Bits ``low`` on of a net, ``width`` of them, shifted left and extended to an operand."""
+    whole = low == 0 and not name.endswith("_window")
+    bits = name if whole else f"{name}[{low + width - 1}:{low}]"
+    sign = "1'b0" if unsigned else f"{name}[{low + width - 1}]"
+    extended = operand - width - shift
+    parts = [f"{{{extended}{{{sign}}}}}"] * bool(extended) + [bits] + [f"{shift}'b0"] * bool(shift)
+    return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"

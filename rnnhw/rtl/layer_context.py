@@ -1,0 +1,135 @@
+"""A layer under construction: what the machine says of it, and its module so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rnnhw.accelerator.mapping.phases import Phase, Transform
+from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.graph.nodes import Input, State
+from rnnhw.rtl.memory_images import Numbers
+from rnnhw.rtl.verilog_text import Module
+
+__all__ = ["Draft", "InputWindow"]
+
+
+@dataclass(frozen=True)
+class InputWindow:
+    """An input that joins the last ``steps`` vectors; ``last`` where only those at the end of a
+    sequence are wanted."""
+
+    steps: int
+    last: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """``windows`` are the inputs that join steps, by position."""
+
+    module: Module
+    plan: Plan
+    schedule: Schedule
+    phases: tuple[Phase, ...]
+    numbers: Numbers
+    windows: Mapping[int, InputWindow]
+
+    @cached_property
+    def inputs(self) -> list[Input]:
+        """The inputs of the layer."""
+        return [node for node in self.plan.graph.nodes if isinstance(node, Input)]
+
+    @cached_property
+    def lanes(self) -> int:
+        """The most lanes that a phase uses; 0 without products."""
+        most = max(phase.lanes for phase in self.phases)
+        return max(most, *(t.width for t in self.neurons)) if self.neurons else most
+
+    @cached_property
+    def neurons(self) -> list[Transform]:
+        """The passes in front of columns that the lanes' multipliers do."""
+        return [each for phase in self.phases for each in phase.transforms if each.weighted]
+
+    @cached_property
+    def accumulator_width(self) -> int:
+        """Bits of the accumulators of all phases."""
+        widths = [
+            self.plan.accumulator(number).width
+            for number in range(len(self.phases))
+            if self.plan.phase_rows(number)
+        ]
+        return max([1, *widths, *(each.node.format.signed_width for each in self.neurons)])
+
+    # --- phases ----------------------------------------------------------------------------------
+    @property
+    def alone(self) -> bool:
+        """Whether there is one phase, which needs no telling apart."""
+        return len(self.phases) == 1
+
+    def prefix(self, number: int) -> str:
+        """What the names of a phase's nets start with."""
+        return "" if self.alone else f"p{number}_"
+
+    @property
+    def phase_bits(self) -> int:
+        """Bits of the net ``phase``."""
+        return max((len(self.phases) - 1).bit_length(), 1)
+
+    def in_phase(self, number: int) -> str:
+        """A condition that phase ``number`` is at work."""
+        return "1'b1" if self.alone else f"(phase == {self.phase_bits}'d{number})"
+
+    def by_phase(self, values: Sequence[str]) -> str:
+        """The value of the phase at work."""
+        *others, last = values
+        if len(set(values)) == 1:
+            return last
+        return "".join(f"{self.in_phase(n)} ? {v} : " for n, v in enumerate(others)) + last
+
+    # --- columns and rows ------------------------------------------------------------------------
+    @property
+    def column_bits(self) -> int:
+        """Bits of the net ``column``."""
+        return max(phase.group_interval for phase in self.phases).bit_length()
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a number of rows on the lanes, up to all of them."""
+        return max(self.lanes, 1).bit_length()
+
+    @property
+    def gate_bits(self) -> int:
+        """Bits of the number of a row among those of its unit."""
+        gates = max(1, *(phase.gates for phase in self.phases))
+        return max((gates - 1).bit_length(), 1)
+
+    def column_marks(self, columns: Sequence[int | None]) -> str:
+        """A condition that the column at work is the marked one of its phase."""
+        found = []
+        for number, column in enumerate(columns):
+            if column is not None:
+                here = f"(column == {self.column_bits}'d{column})"
+                found.append(here if self.alone else f"({self.in_phase(number)} & {here})")
+        return f"run & ({' | '.join(found)})" if found else "1'b0"
+
+    # --- images ----------------------------------------------------------------------------------
+    def first_values(self, state: State) -> str:
+        """The image of a state's first value other than zero."""
+        values = self.numbers.first_values(state)
+        name = f"{state.name.removesuffix('.previous')}_initial"
+        return self.module.image(name, values, state.format.width)
+
+    def first_words(self, state: State, elements: int, width: int) -> dict[str, int | str]:
+        """The parameters of a memory of words of ``elements`` elements for a state's first
+        value."""
+        if state.initial is None:
+            return {"FIRST_VALUE": 1}
+        values, mask = self.numbers.first_values(state), (1 << width) - 1
+        words = [
+            sum((value & mask) << (k * width) for k, value in enumerate(values[at : at + elements]))
+            for at in range(0, len(values), elements)
+        ]
+        name = f"{state.name.removesuffix('.previous')}_initial_by{elements}x{width}"
+        return {"FIRST_VALUE": 2, "FILE": f'"{self.module.image(name, words, elements * width)}"'}

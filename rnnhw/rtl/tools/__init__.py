@@ -1,0 +1,1 @@
+"""Simulators and synthesis, run on emitted Verilog."""

@@ -1,0 +1,231 @@
+"""Memories that a post-processor reads unit by unit: states, inputs, results of earlier phases,
+constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping.rows import Part, Rows, Value
+from rnnhw.accelerator.mapping.unit_reads import crossing, joined_by_unit, phase_of, read_late
+from rnnhw.accelerator.mapping.vector_layout import sources_of
+from rnnhw.graph.nodes import Gather, Input, Node, State, unwired
+from rnnhw.numerics.cast import Q
+from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.postprocessor import PostProcessor
+from rnnhw.rtl.vector_memories import Vectors
+
+__all__ = ["UnitMemories"]
+
+
+class UnitMemories:
+    """Writes those memories of a layer. ``transformed(node, advance)`` gives the net with the
+    current unit's element of a transform that ``advance`` moves on; ``vectors`` writes memories in
+    an order of their own."""
+
+    def __init__(
+        self, draft: Draft, vectors: Vectors, transformed: Callable[[Node, str], str]
+    ) -> None:
+        self._draft = draft
+        self._vectors = vectors
+        self._beside: dict[Node, str] = {}
+        self._transformed = transformed
+        self._rams: dict[Value | Node, str] = {}
+        self._advances: dict[str, list[str]] = {}
+
+    def prepare(self) -> None:
+        """The memories that are not written behind the reading: of permuted and joined vectors, and
+        of states that are read in a later phase than their next values are written."""
+        draft, module = self._draft, self._draft.module
+        vectors: list[Node] = [
+            *joined_by_unit(draft.schedule),
+            *(s for s, _ in draft.plan.graph.updates if s in read_late(draft.schedule)),
+        ]
+        for vector in vectors:
+            module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
+            name = module.fresh(f"{vector.name.removesuffix('.previous')}_by_unit")
+            self._beside[vector], self._advances[name] = name, []
+            bits = address_bits(vector.units)
+            module.declare(f"{name}_next")
+            index = module.wire(f"{name}_index", bits, signed=False)
+            element = module.wire(f"{name}_q", vector.format.signed_width)
+            module.instance(
+                "rnnhw_unit_index",
+                f"{name}_counter",
+                {"UNITS": vector.units, "INDEX_BITS": bits},
+                {"clk": "clk", "rst": "rst", "next": f"{name}_next", "index": index},
+            )
+            self._vectors.read(name, vector, index, element)
+
+    @property
+    def handed(self) -> list[Node]:
+        """Results that are read unit by unit in another order, or joined, in a later phase."""
+        plan = self._draft.plan
+        sources = (source.node for vector in self._beside for source in sources_of(vector))
+        return [node for node in dict.fromkeys(sources) if plan.formed(node)]
+
+    def finish(self) -> None:
+        """Let every memory move on whenever one of its readers does."""
+        for ram, advances in self._advances.items():
+            self._draft.module.add(f"assign {ram}_next = {' | '.join(advances)};")
+
+    def crossing(self, number: int) -> list[Value]:
+        """Results of phase ``number`` that a later phase reads unit by unit."""
+        plan = self._draft.plan
+        return [
+            value
+            for value in crossing(self._draft.schedule)
+            if number == phase_of(plan, value.node)
+        ]
+
+    def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
+        """Write ``value`` where it is read unit by unit, now or in a later phase."""
+        if key not in self._wanted:
+            return
+        ram = self.ram(key)
+        width = _format(key).signed_width
+        self._draft.module.add(
+            f"assign {ram}_we = {post.token(at)};",
+            f"assign {ram}_d = {post.read(value, at, width)};",
+        )
+
+    @property
+    def _wanted(self) -> set[Value | Node]:
+        """States and results of earlier phases that a post-processor reads."""
+        found: set[Value | Node] = set()
+        for number in range(len(self._draft.phases)):
+            found.update(self.crossing(number))
+        sinks = {unwired(node) for node in self._draft.plan.results}
+        for reader in self._draft.schedule.values:
+            for value in self._draft.plan.operands(reader):
+                if isinstance(value.node, State) and not isinstance(reader.node, Gather):
+                    found.add(value.node)
+        found.update(node for node in sinks if isinstance(node, State))
+        return found - set(self._beside)
+
+    def read(self, value: Value, units: int, advance: str) -> str:
+        """The net with the current unit's word of a memory that ``advance`` moves on."""
+        module, node = self._draft.module, value.node
+        if isinstance(node, Node) and self._draft.plan.is_constant(node):
+            return self._unit_rom(node, value.gate, units, advance)
+        if isinstance(node, Node) and node in self._beside:
+            name = self._beside[node]
+            self._advances[name].append(advance)
+            return f"{name}_q"
+        if isinstance(node, Input):
+            return self._unit_input(node, units, advance)
+        if isinstance(node, Node) and self._draft.plan.in_feed(node):
+            return self._transformed(node, advance)
+        if isinstance(node, State):
+            ram = self.ram(node)
+            self._advances[ram].append(advance)
+            width = node.format.signed_width
+            blank = f"{width}'b0"
+            if node.initial is not None:
+                blank = self._unit_initial(node, advance)
+            chosen = f"first_step ? {blank} : {ram}_q"
+            return module.wire(f"{ram}_now", width, chosen)
+        ram = self.ram(value)
+        self._advances[ram].append(advance)
+        return f"{ram}_q"
+
+    def ram(self, key: Value | Node) -> str:
+        """The memory of a state or of a result for a later phase; declared on first use."""
+        if key in self._rams:
+            return self._rams[key]
+        module = self._draft.module
+        if isinstance(key, Value):
+            named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
+            units = self._draft.plan.widths[self._draft.plan.phase(named)]
+            name = f"{named.name}{key.gate or ''}_by_unit"
+        else:
+            units = key.units
+            name = f"{key.name.removesuffix('.previous')}_by_unit"
+        format = _format(key)
+        ram = module.fresh(name)
+        self._rams[key] = ram
+        self._advances[ram] = []
+        width = format.signed_width
+        module.declare(f"{ram}_next")
+        module.declare(f"{ram}_we")
+        module.declare(f"{ram}_d", width, signed=True)
+        module.declare(f"{ram}_q", width, signed=True)
+        module.instance(
+            "rnnhw_unit_ram",
+            f"{ram}_memory",
+            {"UNITS": units, "WIDTH": format.width, "UNSIGNED": int(not format.signed)},
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "next": f"{ram}_next",
+                "q": f"{ram}_q",
+                "we": f"{ram}_we",
+                "d": f"{ram}_d",
+            },
+        )
+        return ram
+
+    def _rom(self, name: str, format: Q, values: Sequence[int], advance: str) -> str:
+        module = self._draft.module
+        q = module.wire(name, format.signed_width)
+        file = module.image(name, values, format.width)
+        module.instance(
+            "rnnhw_unit_rom",
+            f"{q}_memory",
+            {
+                "UNITS": len(values),
+                "WIDTH": format.width,
+                "UNSIGNED": int(not format.signed),
+                "FILE": f'"{file}"',
+            },
+            {"clk": "clk", "rst": "rst", "next": advance, "q": q},
+        )
+        return q
+
+    def _unit_rom(self, node: Node, gate: int, units: int, advance: str) -> str:
+        numbers = self._draft.numbers.constants[node]
+        if len(numbers) > units:
+            numbers = numbers[gate * units : (gate + 1) * units]
+        return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
+
+    def _unit_initial(self, state: State, advance: str) -> str:
+        values = self._draft.numbers.first_values(state)
+        name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
+        return self._rom(name, state.format, values, advance)
+
+    def _unit_input(self, node: Input, units: int, advance: str) -> str:
+        """The first ``units`` elements of an input, or its only one for all of them."""
+        assert node.position not in self._draft.windows, "an obstacle"
+        module, x = self._draft.module, node.name
+        q = module.wire(f"{x}_by_unit", node.format.signed_width)
+        module.instance(
+            "rnnhw_unit_input",
+            f"{q}_memory",
+            {
+                "UNITS": min(units, node.units),
+                "WIDTH": node.format.width,
+                "UNSIGNED": int(not node.format.signed),
+                "INDEX_BITS": address_bits(node.units),
+            },
+            {
+                "clk": "clk",
+                "rst": "rst",
+                "we": f"{x}_valid",
+                "write_bank": f"{x}_write_bank",
+                "write_index": f"{x}_index",
+                "d": f"{x}_data",
+                "read_bank": f"{x}_read_bank",
+                "next": advance,
+                "q": q,
+            },
+        )
+        return q
+
+
+def _format(key: Value | Node) -> Q:
+    """The word of a state, or of a result for a later phase."""
+    if isinstance(key, Value) and isinstance(key.node, Rows):
+        return key.node.word(key.part or Part.WHOLE)[0]
+    node = key.node if isinstance(key, Value) else key
+    assert isinstance(node, Node)
+    return node.format

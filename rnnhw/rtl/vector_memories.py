@@ -1,0 +1,241 @@
+"""Vectors in memory that are read element by element: as they arrive or are written, or in an
+order of their reader's, perhaps joined of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping.vector_layout import Source, select_rom, sources_of
+from rnnhw.graph.nodes import Constant, Input, Node, State
+from rnnhw.rtl.layer_context import Draft
+
+__all__ = ["Vectors"]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a memory holds: ``units`` elements, those of ``source`` at their places, read by
+    ``bits`` bits of address."""
+
+    source: Source
+    units: int
+
+    @property
+    def bits(self) -> int:
+        """Bits of an address."""
+        return address_bits(self.units)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every element lies where it is in the source."""
+        return self.source.first == 0
+
+
+class Vectors:
+    """Writes the memories of a layer's vectors.
+
+    ``written`` are those of states and results, by vector: names in front of ``_we``,
+    ``_write_index`` and ``_d``, which the post-processors drive.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self.written: dict[Node, list[str]] = {}
+
+    def read(self, name: str, vector: Node, index: str, element: str) -> None:
+        """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle."""
+        (*joined, only) = sources_of(vector)
+        module, width = self._draft.module, vector.format.signed_width
+        if not joined:
+            stored, order = only.node.format.signed_width, _Order(only, vector.units)
+            if stored == width:
+                self._memory(name, order, index, element)
+                return
+            net = module.wire(f"{name}_stored", stored)
+            self._memory(name, order, index, net)
+            module.add(f"assign {element} = {_extended(net, stored, width)};")
+            return
+        found = []
+        for number, source in enumerate((*joined, only)):
+            own = f"{name}_{number}"
+            net = module.wire(f"{own}_element", source.node.format.signed_width)
+            self._memory(own, _Order(source, vector.units), index, net)
+            found.append(_extended(net, source.node.format.signed_width, width))
+        chosen = self._select(name, vector, index)
+        *others, last = found
+        bits = address_bits(len(found))
+        cases = "".join(
+            f"{chosen} == {bits}'d{number} ? {net} : " for number, net in enumerate(others)
+        )
+        module.add(f"assign {element} = {cases}{last};")
+
+    def _select(self, name: str, vector: Node, index: str) -> str:
+        """The number of the source of an element, one cycle behind its index."""
+        module, select = self._draft.module, select_rom(vector)
+        assert select is not None
+        width = select[1]
+        numbers = [0] * vector.units
+        for number, source in enumerate(sources_of(vector)):
+            for place in source.places:
+                if place is not None:
+                    numbers[place] = number
+        chosen = module.wire(f"{name}_chosen", width, signed=False)
+        module.instance(
+            "rnnhw_rom",
+            f"{name}_sources",
+            {
+                "WIDTH": width,
+                "DEPTH": vector.units,
+                "ADDRESS_BITS": address_bits(vector.units),
+                "FILE": f'"{module.image(f"{name}_sources", numbers, width)}"',
+            },
+            {"clk": "clk", "address": index, "q": chosen},
+        )
+        return chosen
+
+    # --- one memory ------------------------------------------------------------------------------
+    def _memory(self, name: str, order: _Order, index: str, element: str) -> None:
+        node = order.source.node
+        if isinstance(node, Constant):
+            self._constant(name, node, order, index, element)
+        elif isinstance(node, Input) and node.position in self._draft.windows:
+            assert order.kept, "an obstacle"
+            self._ring(name, node, self._draft.windows[node.position].steps, index, element)
+        else:
+            self._vector(name, node, order, index, element)
+
+    def _vector(self, name: str, node: Node, order: _Order, index: str, element: str) -> None:
+        parameters: dict[str, int | str] = {
+            "UNITS": order.units,
+            "WIDTH": node.format.width,
+            "UNSIGNED": int(not node.format.signed),
+            "INDEX_BITS": order.bits,
+            "BANKS": 2 if isinstance(node, Input | State) else 1,
+        }
+        ports = {"clk": "clk", "first": "1'b0"}
+        if isinstance(node, State):
+            parameters |= self._first_value(name, node, order)
+            ports["first"] = "first_step"
+        self._draft.module.instance(
+            "rnnhw_vector",
+            f"{name}_vector",
+            parameters,
+            {**ports, **self._written(name, node, order), "read_index": index, "q": element},
+        )
+
+    def _written(self, name: str, node: Node, order: _Order) -> dict[str, str]:
+        """What writes a memory, each element where it belongs."""
+        ports = self.written_by(name, node)
+        as_counted = order.kept and order.bits == address_bits(node.units)
+        return ports if as_counted else ports | self._placed(name, order, ports)
+
+    def written_by(self, name: str, node: Node) -> dict[str, str]:
+        """What writes the memory ``name`` of a vector, element by element in order."""
+        if isinstance(node, Input):
+            x = node.name
+            ports = {"we": f"{x}_valid", "write_index": f"{x}_index", "d": f"{x}_data"}
+            return ports | {"write_bank": f"{x}_write_bank", "read_bank": f"{x}_read_bank"}
+        module = self._draft.module
+        self.written.setdefault(node, []).append(name)
+        module.declare(f"{name}_we")
+        module.declare(f"{name}_write_index", address_bits(node.units))
+        module.declare(f"{name}_d", node.format.signed_width, signed=True)
+        ports = {part: f"{name}_{part}" for part in ("we", "write_index", "d")}
+        return ports | {"write_bank": "~bank", "read_bank": "bank"}
+
+    def _placed(self, name: str, order: _Order, ports: dict[str, str]) -> dict[str, str]:
+        """The write port of a memory in another order: the place of each element in turn."""
+        module, source, bits = self._draft.module, order.source, order.bits
+        if source.first is not None:
+            spare = bits - address_bits(source.node.units)
+            counted = f"{{{spare}'b0, {ports['write_index']}}}" if spare else ports["write_index"]
+            place = f"{counted} + {bits}'d{source.first}" if source.first else counted
+            return {"write_index": module.wire(f"{name}_place", bits, place, signed=False)}
+        width = bits + source.partly
+        words = [0 if p is None else p + (source.partly << bits) for p in source.places]
+        place = module.wire(f"{name}_place", width, signed=False)
+        module.instance(
+            "rnnhw_unit_rom",
+            f"{name}_places",
+            {
+                "UNITS": source.node.units,
+                "WIDTH": width,
+                "UNSIGNED": 0,
+                "FILE": f'"{module.image(f"{name}_places", words, width)}"',
+            },
+            {"clk": "clk", "rst": "rst", "next": ports["we"], "q": place},
+        )
+        if not source.partly:
+            return {"write_index": place}
+        enable = f"{ports['we']} & {place}[{bits}]"
+        return {"we": enable, "write_index": f"{place}[{bits - 1}:0]"}
+
+    # --- kinds -----------------------------------------------------------------------------------
+    def _ring(self, name: str, vector: Input, steps: int, index: str, element: str) -> None:
+        """The memory of the last steps of an input."""
+        x, depth = vector.name, vector.units // steps * (steps + 1)
+        self._draft.module.instance(
+            "rnnhw_ring",
+            f"{name}_vector",
+            {
+                "DEPTH": depth,
+                "WIDTH": vector.format.width,
+                "UNSIGNED": int(not vector.format.signed),
+                "ADDRESS_BITS": address_bits(depth),
+                "INDEX_BITS": address_bits(vector.units),
+            },
+            {
+                "clk": "clk",
+                "we": f"{x}_valid",
+                "write_address": f"{x}_address",
+                "d": f"{x}_data",
+                "base": f"{x}_base",
+                "index": index,
+                "q": element,
+            },
+        )
+
+    def _constant(self, name: str, node: Constant, order: _Order, index: str, element: str) -> None:
+        module, format = self._draft.module, node.format
+        values = _at_places(self._draft.numbers.constants[node], order)
+        q = element
+        if not format.signed:
+            q = module.wire(f"{name}_word", format.width, signed=False)
+            module.add(f"assign {element} = {{1'b0, {q}}};")
+        module.instance(
+            "rnnhw_rom",
+            f"{name}_constant",
+            {
+                "WIDTH": format.width,
+                "DEPTH": order.units,
+                "ADDRESS_BITS": order.bits,
+                "FILE": f'"{module.image(f"{name}_constant", values, format.width)}"',
+            },
+            {"clk": "clk", "address": index, "q": q},
+        )
+
+    def _first_value(self, name: str, state: State, order: _Order) -> dict[str, int | str]:
+        if state.initial is None:
+            return {"FIRST_VALUE": 1}
+        if order.kept and order.units == state.units:
+            return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
+        values = _at_places(self._draft.numbers.first_values(state), order)
+        file = self._draft.module.image(f"{name}_initial", values, state.format.width)
+        return {"FIRST_VALUE": 2, "FILE": f'"{file}"'}
+
+
+def _at_places(values: list[int], order: _Order) -> list[int]:
+    """The elements of a vector at their places, zeros elsewhere."""
+    words = [0] * order.units
+    for value, place in zip(values, order.source.places, strict=True):
+        if place is not None:
+            words[place] = value
+    return words
+
+
+def _extended(net: str, own: int, width: int) -> str:
+    """A net of ``own`` bits as a signed number of ``width``."""
+    if own == width:
+        return net
+    return f"{{{{{width - own}{{{net}[{own - 1}]}}}}, {net}}}"

@@ -1,0 +1,1 @@
+"""Many designs side by side."""

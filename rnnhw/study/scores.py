@@ -1,0 +1,363 @@
+"""Designs side by side, over varied parameters: does full connectivity pay?
+
+One row a design and combination of values. What a design costs follows from its graph alone; only
+where scores are asked for do the float reference and the engine run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.analysis.counts import TIME_COUNTS, Counts
+from rnnhw.analysis.reach import network_reach
+from rnnhw.analysis.storage import stored_bits, stored_words
+from rnnhw.design.demands import Check, judge
+from rnnhw.design.design import Design, load
+from rnnhw.design.tasks import HarderTask, Samples, Score, Task
+from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
+from rnnhw.execution.engine import execute
+from rnnhw.execution.reference import run_reference
+from rnnhw.execution.simulate import chosen_samples
+from rnnhw.graph.network import Network, Total
+from rnnhw.numerics.cast import real_values
+
+__all__ = ["COSTS", "Comparison", "Row", "RowCheck", "compare"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Value = int | float | None
+Progress = Callable[[int, int], None]
+
+COSTS = (
+    "recurrent_weight_words",
+    "weight_words",
+    "multiplies_per_step",
+    "adds_per_step",
+    "reach_steps",
+    "weight_bits",
+    "bias_bits",
+    "table_bits",
+    "state_bits",
+    "storage_bits",
+)
+"""The columns that every row has. ``weight_words`` are all weights, the recurrent ones among
+them; operations are those of the layers that run at every step. ``reach_steps`` is that of the
+recurrent layer that takes longest: infinite where units never meet, None without a recurrence,
+NaN where it depends on weights that there are not. ``storage_bits`` is the sum of the four before
+it, each tensor and each table of a layer once (:mod:`rnnhw.analysis.storage`)."""
+
+_MANY_STEPS = 1 << 40
+"""More steps than any window joins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One design with one combination of values.
+
+    ``varied`` are the varied parameters as the design's types; ``costs`` are :data:`COSTS`.
+    ``scores`` are empty without a simulation; else they hold every figure NAME of the task's
+    score as ``float_NAME`` and ``NAME``, on harder samples as ``SAMPLES_NAME``, with its details.
+    """
+
+    design: Design
+    label: str
+    varied: Mapping[str, object]
+    costs: Mapping[str, Value]
+    scores: Mapping[str, Value] = field(default_factory=dict)
+    measure: str = ""
+    """The figure that the task's scores are compared by; empty without a simulation."""
+    harder: Mapping[str, str] = field(default_factory=dict)
+    """The harder sets of samples, and what the columns of each begin with."""
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """Scores and costs by column."""
+        return {**self.scores, **self.costs}
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """One demand on one row."""
+
+    row: Row
+    check: Check
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The table: rows in the order of the designs, the last varied parameter changing fastest."""
+
+    varied: tuple[str, ...]
+    rows: tuple[Row, ...]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What was set for all of them."""
+    checks: tuple[RowCheck, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all rows' values: scores, then costs."""
+        return (*dict.fromkeys(name for row in self.rows for name in row.scores), *COSTS)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The figures that the rows are compared by, in order of first use."""
+        return tuple(dict.fromkeys(row.measure for row in self.rows if row.measure))
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row meets every demand."""
+        return all(each.check.passed for each in self.checks)
+
+
+def compare(
+    designs: Sequence[str | Path],
+    settings: Mapping[str, object] | None = None,
+    vary: Mapping[str, Sequence[object]] | None = None,
+    *,
+    simulate: bool = False,
+    minimum: Mapping[str, float] | None = None,
+    maximum: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """The designs in one table, for every combination of the values to ``vary``.
+
+    Without ``simulate`` no kernel runs, and no weights are read but those of N:M sparse
+    recurrences, whose reach they decide.
+
+    Args:
+        designs: design files.
+        settings: parameters of all of them; text is read as the type of the default.
+        vary: the values of parameters, likewise.
+        simulate: run every row on its task, in float and in integers.
+        minimum: the least value of named columns, of every row.
+        maximum: the greatest value of named columns, of every row.
+        progress: called with the rows simulated and their number.
+
+    Raises:
+        DesignError: a design, its weights or its data are wrong; before anything is run.
+        UsageError: a parameter or a column is unknown, or something is given twice.
+    """
+    rows = list(_costed(designs, settings or {}, vary or {}))
+    trials = [_prepared(row) for row in rows] if simulate else []
+    floors, ceilings = minimum or {}, maximum or {}
+    _check_columns(vary or {}, [*COSTS, *(name for trial in trials for name in trial.columns)])
+    for index, row in enumerate(rows):
+        known = [name for name, value in row.costs.items() if value is not None]
+        scored = trials[index].columns if trials else ()
+        _check_names(row, [*scored, *known], (*floors, *ceilings))
+    for index, trial in enumerate(trials):
+        rows[index] = _scored(trial)
+        if progress is not None:
+            progress(index + 1, len(rows))
+    checks = []
+    for row in rows:
+        figures = {name: value for name, value in row.values.items() if value is not None}
+        checks += [RowCheck(row, check) for check in judge(figures, floors, ceilings)]
+    given = {name: rows[0].design.settings[name] for name in settings or {}}
+    return Comparison(tuple(vary or {}), tuple(rows), given, tuple(checks))
+
+
+# --- loading -----------------------------------------------------------------------------------
+def _costed(
+    designs: Sequence[str | Path],
+    settings: Mapping[str, object],
+    vary: Mapping[str, Sequence[object]],
+) -> Iterator[Row]:
+    """Every row with its costs."""
+    if not designs:
+        raise UsageError("nothing to compare", "name at least one design file")
+    _check_varied(settings, vary)
+    files = [Path(design) for design in designs]
+    for index, file in enumerate(files):
+        if file.resolve() in [other.resolve() for other in files[:index]]:
+            raise UsageError(f"{file} is given twice", "name each design once")
+    names = [file.name for file in files]
+    for file in files:
+        label = file.name if names.count(file.name) == 1 else str(file)
+        seen: list[dict[str, object]] = []
+        for values in product(*vary.values()):
+            given = dict(zip(vary, values, strict=True))
+            design = load(file, {**settings, **given})
+            varied = {name: design.settings[name] for name in vary}
+            if varied in seen:
+                text = ", ".join(f"{name}={value}" for name, value in varied.items())
+                raise UsageError(f"{file}: {text} comes twice", "give each value once")
+            seen.append(varied)
+            yield Row(design, label, varied, _costs(design))
+
+
+def _check_varied(settings: Mapping[str, object], vary: Mapping[str, Sequence[object]]) -> None:
+    for name, values in vary.items():
+        if name in settings:
+            raise UsageError(f"{name} is both set and varied", "leave out one of the two")
+        if not values:
+            raise UsageError(f"no values of {name} to vary", f"give for example {name}=4,6,8")
+
+
+def _check_columns(vary: Iterable[str], columns: Iterable[str]) -> None:
+    """Refuse to vary what would be a second column of the same name."""
+    taken = {"design", *columns}
+    for name in vary:
+        if name in taken:
+            raise UsageError(
+                f"cannot vary {name!r}: a column has this name", "rename the design's parameter"
+            )
+
+
+def _check_names(row: Row, known: Sequence[str], names: Iterable[str]) -> None:
+    """Refuse bounds on columns in which this row has nothing."""
+    for name in names:
+        if name not in known:
+            message, hint = unknown_name("column", name, known)
+            raise UsageError(f"{row.design.place}: {message}", hint)
+
+
+# --- costs: no kernel runs ---------------------------------------------------------------------
+def _costs(design: Design) -> dict[str, Value]:
+    network = design.network
+    words, bits, counts = stored_words(network), stored_bits(network), _step_counts(network)
+    recurrent = words.get("recurrent_weight", 0)
+    return {
+        "recurrent_weight_words": recurrent,
+        "weight_words": words.get("weight", 0) + recurrent,
+        "multiplies_per_step": counts.multiplies,
+        "adds_per_step": counts.adds,
+        "reach_steps": _longest_reach(design),
+        "weight_bits": bits["weights"],
+        "bias_bits": bits["biases"],
+        "table_bits": bits["tables"],
+        "state_bits": bits["state"],
+        "storage_bits": sum(bits.values()),
+    }
+
+
+def _step_counts(network: Network) -> Counts:
+    """The predicted counts of one step of the layers that run at every step."""
+    total = Counts()
+    for node in network.nodes:
+        # A sum over time gives one step, but adds at every step of its source.
+        timed = node.sources[0] if isinstance(node, Total) else node
+        if timed.steps_for(_MANY_STEPS) > 1:
+            total += TIME_COUNTS[type(node)](node)
+    return total
+
+
+def _longest_reach(design: Design) -> Value:
+    try:
+        reaches = network_reach(design.network)
+    except DesignError:
+        # Which weights a structure keeps may decide: only then are they read.
+        if design.weights is None:
+            return math.nan
+        reaches = network_reach(design.network, design.parameters.raw)
+    found = [math.inf if reach is None else reach for reach in reaches.values()]
+    return max(found, default=None)
+
+
+# --- scores ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Trial:
+    """A row that is ready to run."""
+
+    row: Row
+    task: Task
+    plan: NetworkPlan
+    columns: tuple[str, ...]
+
+
+def _prepared(row: Row) -> _Trial:
+    """The row with its plan, after a look at all that running it needs."""
+    design = row.design
+    if design.task is None:
+        raise DesignError(
+            f"{design.place}: the design has no task to simulate",
+            "compare its costs alone, which need no task",
+        )
+    plan = plan_network(design.network, design.parameters, LANES)
+    sets = _sample_sets(design, design.task)
+    columns: list[str] = []
+    try:
+        for name, samples in sets.items():
+            make_batch(design.network, samples.x, samples.lengths)
+            silent = _columns(_prefix(name), design.task.score(*_silence(design, samples), samples))
+            names = [*(each for each, _ in silent), f"{_prefix(name)}sequences"]
+            columns += names if name else [*(f"float_{each}" for each in names[:-1]), *names]
+    except RnnhwError as error:
+        raise error.at(design.place) from None
+    return _Trial(row, design.task, plan, tuple(columns))
+
+
+def _silence(design: Design, samples: Samples) -> tuple[FloatArray, IntArray]:
+    """Outputs that are zero, and their lengths: what a task cannot judge, it refuses here."""
+    output = design.network.output
+    known, place = np.unique(samples.lengths, return_inverse=True)
+    lengths = np.array([output.steps_for(int(length)) for length in known])[place]
+    steps = output.steps_for(samples.x.shape[1])
+    return np.zeros((len(lengths), steps, output.units)), lengths
+
+
+def _sample_sets(design: Design, task: Task) -> dict[str, Samples]:
+    """The task's samples under an empty name, then its harder ones."""
+    own = chosen_samples(design, None)
+    return {"": own, **(task.harder() if isinstance(task, HarderTask) else {})}
+
+
+def _prefix(name: str) -> str:
+    """What the columns of a set of samples begin with."""
+    return f"{name.replace(' ', '_')}_" if name else ""
+
+
+def _scored(trial: _Trial) -> Row:
+    """The row with its scores."""
+    scores: dict[str, Value] = {}
+    sets = _sample_sets(trial.row.design, trial.task)
+    try:
+        for name, samples in sets.items():
+            prefix = _prefix(name)
+            if not name:
+                scores |= _columns("float_", _float_score(trial, samples))
+            scores |= _columns(prefix, _fixed_score(trial, samples))
+            scores[f"{prefix}sequences"] = len(samples.lengths)
+    except RnnhwError as error:
+        raise error.at(trial.row.design.place) from None
+    measure = trial.task.score_type.names[0]
+    harder = {name: _prefix(name) for name in sets if name}
+    return replace(trial.row, scores=scores, measure=measure, harder=harder)
+
+
+def _columns(prefix: str, score: Score) -> Iterator[tuple[str, Value]]:
+    """Figures and details of a score; the two ends of an interval are two columns."""
+    for name, value in {**score.figures(), **score.details()}.items():
+        if isinstance(value, Sequence):
+            low, high = value
+            yield f"{prefix}{name}_low", low
+            yield f"{prefix}{name}_high", high
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _float_score(trial: _Trial, samples: Samples) -> Score:
+    """The score of the float reference, in parts that fit comfortably in memory."""
+    design = trial.row.design
+    total: Score | None = None
+    for _, part in samples.parts(sum(node.units for node in design.network.nodes)):
+        run = run_reference(design.network, design.parameters, part.x, part.lengths)
+        score = trial.task.score(run.outputs, run.lengths, part)
+        total = score if total is None else total + score
+    assert total is not None
+    return total
+
+
+def _fixed_score(trial: _Trial, samples: Samples) -> Score:
+    network = trial.row.design.network
+    run = execute(trial.plan, make_batch(network, samples.x, samples.lengths))
+    return trial.task.score(real_values(run.outputs, network.output.format), run.lengths, samples)
