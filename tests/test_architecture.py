@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.paths import ROOT
 
 import rnnhw
 from rnnhw.layers import cells
 
 PACKAGE = Path(rnnhw.__file__).parent
-ROOT = Path(__file__).resolve().parents[1]
 MODULES = {
     ".".join(["rnnhw", *path.relative_to(PACKAGE).with_suffix("").parts]): path
     for path in sorted(p for p in PACKAGE.rglob("*.py*") if p.suffix in {".py", ".pyi"})

@@ -1,0 +1,62 @@
+"""The benchmarks still run on the package as it is: one small case each, no time judged."""
+
+import importlib.util
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from helpers.paths import BENCHMARKS
+
+FOLDER = BENCHMARKS
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The module of a benchmark; what it does to the environment is undone."""
+
+    def load(name):
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            monkeypatch.setenv(variable, "1")
+        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look there
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text())
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_benchmark_has_help(script):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", FOLDER / script, "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f"usage: {script}" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["Dense", "Banded", "Hadamard"])
+def test_peers_of_the_engine_give_its_bits_and_rates(benchmark, kind):
+    engine = benchmark("engine")
+    structure = {"Banded": (1, 1)}.get(kind, ())
+    case = engine.Case(getattr(engine, kind)(*structure), 3, 8, 4)
+    result = engine.measure(case, SimpleNamespace(works=False), 1, {})
+    rows = {row["peer"]: row for row in result["rows"]}
+    assert {"rnnhw plain", "rnnhw simulate()", "NumPy int64"} <= set(rows)
+    assert all(row["median"] > 0 for row in rows.values())
+    assert result["peak"] is None
+
+
+def test_the_modes_of_hls4ml_are_measured(benchmark, monkeypatch):
+    modes = benchmark("hls4ml")
+    for name, value in {"UNITS": 4, "STEPS": 2, "BATCHES": (3, 1)}.items():
+        monkeypatch.setattr(modes, name, value)
+    types = list(modes.models())
+    assert len(types) == 4 * 7 * 5
+    result = modes.measure(types[0], None, 1)
+    assert set(result["milliseconds"]) == {"batch 3", "batch 1"}
+    assert result["kernels"] and min(result["milliseconds"].values()) > 0

@@ -1,0 +1,367 @@
+"""Estimates against synthesis: the machine's memories are those emitted, cells as yosys counts."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from helpers.paths import ROOT
+from helpers.rtl_cases import draw_case, draw_woven
+
+from rnnhw.accelerator import Basis, accelerator
+from rnnhw.cost.fpga.families import MAPPINGS
+from rnnhw.cost.fpga.flip_flops import COUNTS
+from rnnhw.cost.fpga.logic import amounts_of, layer_logic
+from rnnhw.cost.fpga.luts import AMOUNTS, KINDS
+from rnnhw.cost.fpga.merge import distinct
+from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
+from rnnhw.cost.fpga.placement import dsp_blocks, place
+from rnnhw.cost.fpga.primitives import memories, multipliers
+from rnnhw.design.design import load
+from rnnhw.errors import DesignError
+from rnnhw.graph.network import Scan
+from rnnhw.profiles import load_profile
+from rnnhw.rtl.layer import emit_layer, outline_layer
+from rnnhw.rtl.layer_context import InputWindow
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.tools.yosys import FAMILIES, find_tool, synthesise
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from calibrate import rows
+from resource_points import GRID, PROFILES, drawn, drawn_others, parameters
+
+DESIGNS = sorted((ROOT / "designs").glob("*.py"))
+YOSYS = find_tool("yosys")
+needs_yosys = pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
+
+
+def realised(network, lanes):
+    """Every layer that is emitted: its node, its machine, the windows that it reads."""
+    machines = {layer.name: layer for layer in accelerator(network, lanes).layers}
+    for node in network.nodes:
+        if isinstance(node, Scan) and machines[node.name].basis is Basis.REALISED:
+            steps = machines[node.name].windows
+            windows = {at: InputWindow(steps[at], last=False) for at in steps}
+            yield node, machines[node.name], windows
+
+
+def networks():
+    for path in DESIGNS:
+        design = load(path)
+        lanes = design.target.lanes if design.target else 1
+        yield design.network, 1 if lanes == "auto" else lanes
+    for point in GRID:
+        yield point.design().network, point.lanes
+    for seed in range(120):
+        draw = draw_woven if seed % 2 else draw_case
+        try:
+            case = draw(random.Random(seed))
+        except DesignError:
+            continue
+        yield case.network, case.lanes
+
+
+def test_memories_and_multipliers_are_those_of_the_verilog():
+    layers = 0
+    for network, lanes in networks():
+        for node, machine, windows in realised(network, lanes):
+            module = outline_layer(node.graph, machine.lanes, windows)
+            own = Counter()
+            for memory in machine.memories:
+                own[memory.depth, memory.width, memory.kind.rom] += memory.copies
+            assert Counter(memories(module)) == own, node.name
+            products = Counter()
+            for each in machine.multipliers:
+                products[tuple(sorted((each.a.width, each.b.width)))] += each.count
+            assert Counter(tuple(sorted(p)) for p in multipliers(module)) == products, node.name
+            layers += 1
+    assert layers > 150
+
+
+def test_the_outline_of_a_layer_is_what_is_emitted_with_numbers():
+    for point in GRID:
+        network = point.design().network
+        for node, machine, windows in realised(network, point.lanes):
+            outline = outline_layer(node.graph, machine.lanes, windows)
+            numbers = parameters(network)
+            layer = emit_layer("layer", node.graph, machine.lanes, numbers, windows)
+            assert outline.instances == layer.instances
+            assert outline.registers == layer.registers
+
+
+def synthesised(point, family, folder):
+    network = point.design().network
+    machine = accelerator(network, point.lanes)
+    emission = emit_network("net", network, machine, parameters(network))
+    write_project(emission, folder)
+    sources = [name for name in (folder / "net.f").read_text().split() if name.endswith(".v")]
+    return machine, emission, synthesise(folder, sources, "net", FAMILIES[family], YOSYS)
+
+
+@needs_yosys
+@pytest.mark.parametrize(
+    ("index", "family"), [(1, "ice40"), (1, "ecp5"), (6, "ice40"), (12, "ecp5"), (16, "ice40"),
+     (30, "ice40"), (31, "ecp5"), (34, "ecp5")],
+)  # fmt: skip
+def test_estimates_are_what_yosys_counts(tmp_path, index, family):
+    machine, _, cells = synthesised(GRID[index], family, tmp_path)
+    profile = load_profile(PROFILES[family])
+    assert sum(dsp_blocks(layer, profile) for layer in machine.layers) == cells.dsp
+    blocks = sum(place(memory, profile).blocks for _, memory in machine.memories)
+    assert blocks == cells.block_ram
+    logic = [layer_logic(layer, profile) for layer in machine.layers]
+    assert sum(each.ff for each in logic) == pytest.approx(cells.ff, rel=0.05)
+    if YOSYS.version.startswith("yosys 0.23"):
+        assert sum(each.lut for each in logic) == pytest.approx(cells.lut, rel=0.1)
+
+
+def test_the_committed_grid_is_that_of_the_estimates():
+    data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
+    assert len(data["points"]) == 72
+    exact = sum(
+        all(point["estimated"][name] == point["measured"][name] for name in ("dsp", "block_ram"))
+        for point in data["points"]
+    )
+    assert exact >= 69
+    near = sum(
+        point["estimated"]["lut"] == pytest.approx(point["measured"]["lut"], rel=0.1)
+        for point in data["points"]
+    )
+    assert near >= 69
+    by_name = {(p["family"], p["design"], p["lanes"]): p for p in data["points"]}
+    for family, profile_name in PROFILES.items():
+        profile = load_profile(profile_name)
+        for point in GRID:
+            saved = by_name[family, point.name, point.lanes]["estimated"]
+            layers = accelerator(point.design().network, point.lanes).layers
+            logic = [layer_logic(layer, profile) for layer in layers]
+            assert sum(each.ff for each in logic) == saved["ff"]
+            assert sum(each.lut for each in logic) == pytest.approx(saved["lut"], abs=3)
+            counted = by_name[family, point.name, point.lanes]["measured"]
+            assert saved["ff"] == pytest.approx(counted["ff"], rel=0.05)
+
+
+def test_every_module_of_a_layer_has_rules():
+    folder = ROOT / "rnnhw" / "rtl"
+    static = {path.stem: path.read_text() for path in (folder / "verilog").glob("*.v")}
+    inner = set(re.findall(r"^ +(rnnhw_\w+) #?\(", "\n".join(static.values()), re.MULTILINE))
+    text = "".join(path.read_text() for path in folder.glob("*.py"))
+    instantiated = set(re.findall(r'instance\(\s*"(rnnhw_\w+)"', text))
+    instantiated |= set(re.findall(r'_instance\(\s*"(rnnhw_\w+)"', text))
+    assert len(instantiated) > 30
+    assert set(static) == instantiated | inner
+    wiring = {"rnnhw_last"}  # of the top module, without registers
+    assert set(COUNTS) == set(AMOUNTS) == instantiated - wiring
+
+
+def test_whatever_is_emitted_has_an_estimate():
+    seen = {family: set() for family in PROFILES}
+    points = [*drawn_others(48, 7), *drawn(10, 7), *GRID]
+    networks = [(point.design().network, point.lanes) for point in points]
+    for path in DESIGNS:
+        design = load(path)
+        lanes = design.target.lanes if design.target else 1
+        networks.append((design.network, 1 if lanes == "auto" else lanes))
+    for family, name in PROFILES.items():
+        for network, lanes in networks:
+            for layer in accelerator(network, lanes).layers:
+                if layer.basis is Basis.REALISED:
+                    found = amounts_of(layer, load_profile(name), MAPPINGS[family])
+                    assert found is not None, layer.name
+                    assert found[1] > 0
+                    assert set(found[0]) <= set(KINDS)
+                    seen[family] |= {kind for kind, amount in found[0].items() if amount}
+    # What a family has no cells for: LUT RAM there, accumulators and registers inside blocks here.
+    assert set(KINDS) - seen["ice40"] == {"LUT RAM", "LUT RAM choice"}
+    assert set(KINDS) - seen["ecp5"] <= {"accumulator", "collision", "register memory"}
+
+
+def test_transforms_of_one_vector_share_what_is_alike():
+    (network, lanes), *_ = [
+        (point.design().network, point.lanes)
+        for point in drawn_others(48, 7)
+        if point.cell == "gru" and point.structure == "biased butterfly"
+    ]
+    ((node, machine, windows),) = realised(network, lanes)
+    module = outline_layer(node.graph, machine.lanes, windows)
+    instances, names = distinct(module)
+    casts = [i for i in module.instances if i.module == "rnnhw_cast_word"]
+    kept = [i for i in instances if i.module == "rnnhw_cast_word"]
+    assert len(casts) == 3 * len(kept)
+    assert len({names.of(i.ports["y"]) for i in casts}) == len(kept)
+
+
+def test_bits_that_are_cleared_apart():
+    def apart(*alternatives, width=8, unsigned=()):
+        return clears_apart(alternatives, width, range(width), unsigned)
+
+    assert not apart("x")
+    assert not apart("x", "h")
+    assert apart("{x, 2'b0}", "h")
+    assert apart("x", "{h, 1'b0}")
+    assert not apart("{x, 2'b0}", "{h, 2'b0}")
+    assert not apart("x", "{h, 1'b0}", "g")  # the choice of h becomes no reset
+    assert apart("x", "{h, 1'b0}", "{g, 1'b0}")
+    assert apart("x", "h", unsigned=("h",))
+    assert not apart("8'b0", "h")
+
+
+def test_operands_are_told_apart_by_what_they_are_chosen_among():
+    point = next(p for p in GRID if p.structure == "butterfly")
+    ((node, machine, windows),) = realised(point.design().network, point.lanes)
+    found = operands_of(outline_layer(node.graph, machine.lanes, windows))
+    assert len(found) == point.lanes
+    assert all(len(alternatives) == 3 for alternatives in found.values())
+
+
+def test_the_count_of_steps_is_estimated_with_the_layer_that_reads_it():
+    point = next(p for p in GRID if "mean" in p.cell)
+    *_, head = accelerator(point.design().network, point.lanes).layers
+    assert head.counted == {1: point.units}
+    profile, mapping = load_profile("ecp5-25"), MAPPINGS["ecp5"]
+    amounts, _ = amounts_of(head, profile, mapping)
+    assert amounts["steps"] > 0
+
+
+@pytest.mark.parametrize("file", ["README.md", "benchmarks/README.md"])
+def test_tables_show_the_committed_grid(file):
+    data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
+    expected = rows(data["points"])
+    assert len(expected) == len(GRID)
+    assert set(expected) <= set((ROOT / file).read_text().splitlines())
+
+
+def test_rules_of_multipliers():
+    ice40, ecp5 = MAPPINGS["ice40"], MAPPINGS["ecp5"]
+    widths = [(5, 5), (5, 6), (8, 17), (8, 20), (18, 18)]
+    assert [ice40.blocks(*each) for each in widths] == [0, 1, 1, 2, 3]
+    widths = [(1, 8), (2, 8), (8, 19), (8, 20), (20, 20)]
+    assert [ecp5.blocks(*each) for each in widths] == [0, 1, 1, 2, 4]
+
+
+def test_a_missing_tool_is_named_with_its_package(tmp_path):
+    path = str(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnhw", "synth", str(ROOT / "designs" / "adder_tridiagonal.py"),
+         "--profile", "ice40up5k"],
+        capture_output=True, text=True, check=False, cwd=ROOT, env={"PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "yosys is not installed" in done.stderr and "apt install yosys" in done.stderr
+
+
+PLAIN = '''"""A layer without a task."""
+from rnnhw import *
+
+
+def design():
+    return Design(
+        inputs=2,
+        layers=[Elman(2, bias=False, name="rnn")],
+        formats=Formats(input=Q(0, 7), weight=Q(1, 6), state=Q(0, 7), sum=Q(2, 5)),
+        weights={"rnn.W": [[0.3, 0.5], [-1, 0.25]], "rnn.U": [[0.5, 0.25], [0, -0.75]]},
+    )
+'''
+
+
+def synth(folder, *arguments):
+    """What ``rnnhw synth`` prints of PLAIN."""
+    path = folder / "plain.py"
+    path.write_text(PLAIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnhw", "synth", str(path), *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_yosys
+@pytest.mark.skipif(find_tool("nextpnr-ice40") is None, reason="nextpnr-ice40 is not installed")
+def test_the_command_shows_the_estimate_beside_cells_and_clocks(tmp_path):
+    out = synth(tmp_path, "--profile", "ice40up5k", "--seeds", "2", "--format", "json")
+    data = json.loads(out)
+    by_name = {resource["name"]: resource for resource in data["resources"]}
+    assert list(by_name) == ["LUT", "FF", "DSP", "block RAM"]
+    for name in ("DSP", "block RAM"):
+        assert by_name[name]["estimated"] == by_name[name]["measured"] > 0
+    assert by_name["LUT"]["measured"] > 50 and by_name["FF"]["measured"] > 50
+    clocks = data["clocks_mhz"]
+    assert list(clocks) == ["1", "2"] and all(10 < clock < 300 for clock in clocks.values())
+    assert data["tools"][0].endswith("synth_ice40 -dsp") and "nextpnr" in data["tools"][1]
+
+
+@needs_yosys
+def test_the_command_says_that_estimates_were_made_for_another_tool(tmp_path, monkeypatch):
+    other = tmp_path / "bin" / "yosys"
+    other.parent.mkdir()
+    other.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "Yosys 9.87 (git sha1 x)" && exit\n'
+        f'exec {shutil.which(YOSYS.command)} "$@"\n'
+    )
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    out = synth(tmp_path, "--profile", "ecp5-25", "--no-place")
+    assert "LUTs are estimated for yosys 0.23; this is 9.87\n" in out
+    assert "tools: yosys 9.87, synth_ecp5" in out and "MHz" not in out
+
+
+@needs_yosys
+def test_the_command_says_what_it_cannot_place(tmp_path):
+    out = synth(tmp_path, "--profile", "artix-7-35t")
+    assert "nextpnr has no" in out and "not placed" in out and "MHz" not in out
+
+
+@needs_yosys
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
+def test_a_netlist_of_gates_computes_what_golden_computes(tmp_path):
+    import numpy as np
+
+    from rnnhw.accelerator import output_cycles
+    from rnnhw.execution import golden
+    from rnnhw.execution.batch import Batch
+    from rnnhw.rtl.bench import stimulus_of
+    from rnnhw.rtl.project import sources
+
+    network = GRID[1].design().network
+    machine = accelerator(network, GRID[1].lanes)
+    numbers = parameters(network)
+    emission = emit_network("net", network, machine, numbers)
+    lengths = np.array([3, 1, 2])
+    source = network.source
+    rng = np.random.default_rng(3)
+    shape = (3, 3, source.units)
+    inputs = rng.integers(source.format.lowest, source.format.max + 1, shape)
+    run = golden.run(network, numbers, Batch(inputs=inputs, lengths=lengths, initial={}))
+    cycles = tuple(output_cycles(network, machine, lengths.tolist()))
+    stimulus = stimulus_of(inputs, lengths, run.outputs, run.lengths, cycles)
+    write_project(emission, tmp_path, stimulus)
+    script = (
+        f"read_verilog -defer {' '.join(sources(emission))}; synth_ice40 -dsp -top net; "
+        "write_verilog -noattr gates.v"
+    )
+    YOSYS.run(["-q", "-p", script], tmp_path)
+    library = Path("/usr/share/yosys/ice40/cells_sim.v")
+    if not library.exists():
+        pytest.skip("the simulation models of yosys are not where Debian has them")
+    built = subprocess.run(
+        ["iverilog", "-g2012", "-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-s", "net_tb", "-o", "gates.vvp",
+         "net_tb.v", "gates.v", str(library)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr[:500]
+    done = subprocess.run(
+        ["vvp", "-n", "gates.vvp"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    results = [line for line in done.stdout.splitlines() if line.startswith(("PASS", "FAIL"))]
+    assert len(results) == 1, done.stdout[-500:]
+    assert results[0].startswith(f"PASS outputs={stimulus.outputs.size} "), results
+    assert results[0].endswith(" differences=0 late=0 faults=0"), results

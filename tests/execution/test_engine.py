@@ -1,0 +1,528 @@
+"""The engine equals the golden run bit for bit, and its counts equal the prediction."""
+
+import gc
+import random
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers.graphs import (
+    ISAS,
+    Attempts,
+    Case,
+    assert_engine_equals_golden,
+    assert_same_run,
+    cases,
+    draw_batch,
+    draw_case,
+    draw_parameters,
+    one_layer,
+    raw_parameters,
+    zero_shift_case,
+)
+from hypothesis import given, settings
+
+from rnnhw import Formats
+from rnnhw.analysis.counts import layer_counts
+from rnnhw.design.weights import Parameters
+from rnnhw.errors import DesignError, UsageError
+from rnnhw.execution import engine, golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.compiler import OPERATION, plan_network
+from rnnhw.execution.engine import available_isas, execute, run, select_isa
+from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder
+from rnnhw.graph.nodes import OPERATIONS, Matvec
+from rnnhw.layers.structures import (
+    Banded,
+    CyclicBand,
+    Dense,
+    Diagonal,
+    FastWalshHadamard,
+    Toeplitz,
+    WalshHadamardStage,
+)
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding
+
+EXAMPLES = settings.default.max_examples
+NAMES = {number: name for name, number in OPERATION.items()}
+
+
+def operations(plan):
+    """Names of the instructions in a plan."""
+    return {NAMES[row["operation"]] for scan in plan.scans.values() for row in scan.instructions}
+
+
+# --- equality ----------------------------------------------------------------------------------
+@given(cases())
+@settings(max_examples=3 * EXAMPLES)
+def test_engine_equals_golden_on_random_networks(case):
+    assert_engine_equals_golden(case)
+
+
+@pytest.mark.parametrize("isa", ["plain", "avx2"])
+def test_engine_equals_golden_on_seeded_networks(isa):
+    if isa not in ISAS:
+        pytest.skip(f"this build or processor has no {isa}")
+    for seed in range(60):
+        assert_engine_equals_golden(draw_case(random.Random(seed)), [isa])
+
+
+def test_a_zero_may_be_aligned_by_more_bits_than_its_element_has():
+    assert_engine_equals_golden(zero_shift_case())
+
+
+TIMES = {
+    "reverse": lambda net, source, name: net.reverse(source, name),
+    "window": lambda net, source, name: net.window(source, name, 2),
+    "last": lambda net, source, name: net.last(source, name),
+    "total": lambda net, source, name: net.total(source, name),
+    "steps": lambda net, source, name: net.steps(source, name),
+}
+
+
+@pytest.mark.parametrize("scanned", [False, True], ids=["output", "scanned"])
+@pytest.mark.parametrize("second", TIMES)
+@pytest.mark.parametrize("first", TIMES)
+def test_every_pair_of_time_operations(first, second, scanned):
+    if second == "window" and first in ("last", "total", "steps"):
+        pytest.skip("one step has no window of two")
+    net = NetworkBuilder(3, Q(4, 3), Formats(), {}, 6)
+    node = TIMES[second](net, TIMES[first](net, net.source, "first"), "second")
+    if scanned:
+        net.scan("l", [node], lambda g, x: g.add(x, g.literal("one", [1] * x.units)), Formats())
+    network, rng = net.build(), np.random.default_rng(3)
+    batch = draw_batch(rng, network, 18, 6, 3)
+    case = Case(network, raw_parameters(network), batch, tuple(network.signals()))
+    assert_engine_equals_golden(case)
+
+
+def test_the_random_networks_reach_every_operation_kernel_and_mode():
+    attempts, seen = Attempts(), set()
+    events = Events()
+    for seed in range(400):
+        case = draw_case(random.Random(seed), attempts)
+        seen |= {type(node) for node in case.network.nodes}
+        seen |= {("batch", case.batch.sequences)}
+        for lanes in (16, 1):
+            plan = plan_network(case.network, case.parameters, lanes)
+            for scan in plan.scans.values():
+                seen |= {(NAMES[row["operation"]], scan.bits) for row in scan.instructions}
+                seen |= {
+                    (NAMES[row["operation"]], scan.bits, int(row["low"]))
+                    for row in scan.instructions
+                    if NAMES[row["operation"]].startswith("rows")
+                }
+                seen |= {("interleaved", rows.interleaved) for rows in scan.matrices}
+                seen |= {("chunked", rows.chunk < rows.count.max()) for rows in scan.matrices}
+                if lanes == 1:
+                    seen |= {("tiles", min(-(-int(row[3]) // 128), 2)) for row in scan.phases}
+        for scan in case.network.scans:
+            for node in scan.graph.nodes:
+                seen.add(type(node))
+                if isinstance(node, Matvec):
+                    seen.add(type(node.structure))
+                    for kind in ("product", "accumulator"):
+                        to = getattr(node, kind)
+                        seen |= {(kind, to.rounding), (kind, to.overflow)} if to else set()
+        if seed < 60:
+            run_ = golden.run(case.network, case.parameters, case.batch)
+            for name, counted in run_.events.items():
+                events += counted
+                seen |= {("product events",)} if "product" in name and counted.total else set()
+    assert attempts.refused < attempts.tried / 50
+    assert min(events) > 100
+    wanted = {*OPERATIONS, *TIME_OPERATIONS, ("product events",)}
+    wanted |= {Dense, Banded, Diagonal, FastWalshHadamard, WalshHadamardStage}
+    wanted |= {("batch", size) for size in (1, 2, 3, 16, 17, 33)}
+    wanted |= {("interleaved", True), ("chunked", True), ("tiles", 2)}
+    wanted |= {
+        (kind, mode) for kind in ("product", "accumulator") for mode in [*Rounding, *Overflow]
+    }
+    kernels = set(OPERATION) - {"load", "store"}
+    wanted |= {(name, bits) for name in kernels for bits in (32, 64)} | {("load", 64)}
+    wanted |= {("rows_ordered", bits, words) for bits, words in [(32, 0), (32, 1)]}
+    wanted |= {("rows_ordered", 64, words) for words in (0, 1, 2, 3)}
+    wanted |= {(name, 64, 0) for name in ("rows_cast", "rows_ordered_narrow")}
+    wanted |= {(name, 64, 1) for name in ("rows_cast", "rows_ordered_narrow")}
+    missing = wanted - seen
+    assert not missing
+
+
+# --- every kernel on purpose -------------------------------------------------------------------
+def recurrence(structure, units, weight, state, product=None, accumulator=None, input=None):
+    """``s' = cast(x + structure s)``; the sum is the output, exact where it can be."""
+    overrides = {"l.W": weight, "l.s": state}
+    overrides |= {"l.product": product} if product else {}
+    overrides |= {"l.accumulator": accumulator} if accumulator else {}
+
+    def step(g, x):
+        s = g.state(units, "s")
+        weights = g.tensor("W", structure.shape(units, units), "weight")
+        a = g.matvec(structure, weights, s, units, x, name="a")
+        g.update(s, g.cast(a, "s"))
+        return a
+
+    return one_layer(step, input or Q(4, 3), overrides, units)
+
+
+def transforms(structure):
+    def step(g, x):
+        s = g.state(32, "s")
+        g.update(s, g.cast(g.matvec(structure, None, s, 32, x, name="a"), "s"))
+        return g.gather([s, x], range(0, 64, 3))
+
+    return one_layer(step, Q(4, 3), {"l.s": Q(4, 3)}, 32)
+
+
+PATHS = {
+    "narrow": (recurrence(Dense(), 37, Q(3, 4), Q(4, 3)), {"rows_narrow", "pack"}, 32),
+    "narrow band": (recurrence(Banded(3, 2), 37, Q(3, 4), Q(4, 3)), {"rows_narrow"}, 32),
+    "narrow diagonal": (recurrence(Diagonal(), 37, Q(3, 4), Q(4, 3)), {"rows_narrow"}, 32),
+    "narrow in 64 bits": (recurrence(Dense(), 9, Q(0, 14), Q(0, 15)), {"rows_narrow"}, 64),
+    "wide": (recurrence(Dense(), 37, Q(3, 13), Q(4, 3)), {"rows_wide"}, 32),
+    "wide in 64 bits": (recurrence(Dense(), 37, Q(3, 20), Q(4, 30)), {"rows_wide", "load"}, 64),
+    "ordered": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(4, 7)),
+        {"rows_ordered_narrow"},
+        32,
+    ),
+    "ordered and wrapping": (
+        recurrence(
+            Dense(),
+            37,
+            Q(3, 4),
+            Q(4, 3),
+            accumulator=Q(2, 3, rounding=Rounding.RND_CONV, overflow=Overflow.WRAP),
+        ),
+        {"rows_ordered_narrow"},
+        32,
+    ),
+    "ordered in 64 bits": (
+        recurrence(Banded(9, 9), 37, Q(3, 20), Q(4, 20), accumulator=Q(4, 30)),
+        {"rows_ordered"},
+        64,
+    ),
+    "ordered, narrow in 64 bits": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(4, 7), input=Q(20, 20)),
+        {"rows_ordered_narrow"},
+        64,
+    ),
+    "ordered, wide operands": (
+        recurrence(Dense(), 37, Q(3, 14), Q(4, 3), accumulator=Q(4, 7)),
+        {"rows_ordered"},
+        32,
+    ),
+    "ordered, wide products": (
+        recurrence(Dense(), 37, Q(9, 20), Q(4, 20), Q(4, 9), Q(4, 9)),
+        {"rows_ordered"},
+        64,
+    ),
+    "ordered products": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), product=Q(3, 2), accumulator=Q(5, 2)),
+        {"rows_ordered_narrow"},
+        32,
+    ),
+    "every product rounded": (
+        recurrence(
+            Dense(),
+            37,
+            Q(3, 4),
+            Q(4, 3),
+            accumulator=Q(2, 3, rounding=Rounding.TRN, overflow=Overflow.WRAP),
+        ),
+        {"rows_cast", "cast"},
+        32,
+    ),
+    "proven to fit": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(20, 7)),
+        {"rows_narrow", "cast"},
+        32,
+    ),
+    "transform": (transforms(FastWalshHadamard()), {"transform", "gather"}, 32),
+    "stage": (transforms(WalshHadamardStage()), {"transform", "gather"}, 32),
+}
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_kernel_is_taken_and_equals_golden(path, lanes):
+    network, expected, bits = PATHS[path]
+    rng = np.random.default_rng(7)
+    for _ in range(4):
+        parameters = draw_parameters(rng, network)
+        plan = plan_network(network, parameters, lanes)
+        assert expected <= operations(plan)
+        assert {scan.bits for scan in plan.scans.values()} == {bits}
+        batch = draw_batch(rng, network, 17, 3)
+        wanted = golden.run(network, parameters, batch)
+        for isa in ISAS:
+            assert_same_run(wanted, execute(plan, batch, isa))
+
+
+WORDS = {
+    "int16 operands": (Q(2, 4), Q(4, 5)),
+    "wide operands": (Q(12, 4), Q(3, 3)),
+    "wide products": (Q(9, 22), Q(9, 8)),
+}
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_products_and_sums_in_every_mode(rounding, overflow):
+    """Over rows that take the lanes' place and one that is left, pairs in two runs, shared
+    weights; accumulators that drop bits of a product and that do not; signed and not."""
+    rng = np.random.default_rng(17)
+    events, drawn = Events(), 0
+    for structure in (Dense(), CyclicBand(9, 6), Toeplitz()):
+        for weight, state in WORDS.values():
+            for fraction in (
+                weight.fraction + state.fraction - 3,
+                weight.fraction + state.fraction,
+            ):
+                signed = drawn % 4 > 0 or overflow is Overflow.WRAP_SM
+                word = Q(14 - fraction, fraction, signed, rounding, overflow)
+                product = [None, word, word.with_modes(Rounding.RND_CONV, overflow)][drawn % 3]
+                network = recurrence(structure, 17, weight, state, product, word)
+                parameters = draw_parameters(rng, network)
+                batch = draw_batch(rng, network, 4, 2)
+                case = Case(network, parameters, batch, ("l.a",))
+                events += assert_engine_equals_golden(case).events["l.a"]
+                drawn += 1
+    assert (events.wraps if overflow.wraps else min(events.high, events.low)) > 100
+
+
+EXTREMES = {
+    "all lowest": (-(2**15), -(2**15)),
+    "all highest": (2**15 - 1, 2**15 - 1),
+    "opposite": (-(2**15), 2**15 - 1),
+}
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+@pytest.mark.parametrize("extreme", EXTREMES)
+@pytest.mark.parametrize("accumulator", [None, Q(1, 30), Q(1, 30, overflow=Overflow.WRAP)])
+def test_int16_pairs_at_their_extremes(extreme, lanes, accumulator):
+    weight, first = EXTREMES[extreme]
+    network = recurrence(Dense(), 35, Q(0, 15), Q(0, 15), accumulator=accumulator)
+    parameters = raw_parameters(network, W=np.full((35, 35), weight))
+    initial = {"l.s": np.full((3, 35), first)}
+    batch = make_batch(network, np.zeros((3, 2, 35), int), None, initial, raw=True)
+    wanted = golden.run(network, parameters, batch)
+    for isa in ISAS:
+        assert_same_run(wanted, run(network, parameters, batch, isa=isa, lanes=lanes))
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+def test_long_int16_sums_are_taken_in_chunks(lanes):
+    network = recurrence(Dense(), 35, Q(0, 15), Q(0, 15))
+    parameters = raw_parameters(network, W=np.full((35, 35), 2**15 - 1))
+    plan = plan_network(network, parameters, lanes)
+    (rows,) = next(iter(plan.scans.values())).matrices
+    assert rows.weights.dtype == np.int16
+    assert rows.chunk == 2
+
+
+def test_one_lane_interleaves_sixteen_rows():
+    network, *_ = PATHS["narrow"]
+    parameters = raw_parameters(network, W=np.arange(37 * 37).reshape(37, 37) % 200 - 100)
+    for lanes, expected in ((1, True), (16, False)):
+        plan = plan_network(network, parameters, lanes)
+        assert [m.interleaved for s in plan.scans.values() for m in s.matrices] == [expected]
+
+
+# --- plans -------------------------------------------------------------------------------------
+@pytest.fixture
+def planned(monkeypatch):
+    """What has been planned: lanes and traces."""
+    calls = []
+
+    def plan(network, parameters, lanes, traces=()):
+        calls.append((lanes, traces))
+        return plan_network(network, parameters, lanes, traces)
+
+    monkeypatch.setattr(engine, "plan_network", plan)
+    return calls
+
+
+def test_a_plan_is_made_once(planned):
+    case = draw_case(random.Random(1))
+    first = run(case.network, case.parameters, case.batch, case.traces)
+    for _ in range(3):
+        again = run(case.network, case.parameters, case.batch, case.traces)
+        assert_same_run(first, again)
+        assert again.counts == first.counts
+    run(case.network, case.parameters, case.batch, isa="plain", lanes=16)
+    run(case.network, case.parameters, case.batch, lanes=16)
+    run(case.network, case.parameters, case.batch, lanes=1)
+    names = tuple(case.traces)
+    assert len(planned) == 3
+    assert {traces for _, traces in planned} == {names, ()}
+
+
+def test_a_plan_is_made_anew_for_changed_weights_and_other_networks(planned):
+    network = recurrence(Dense(), 5, Q(3, 4), Q(4, 3))
+    parameters = raw_parameters(network, W=np.full((5, 5), 3))
+    batch = draw_batch(np.random.default_rng(1), network, 3, 4)
+    run(network, parameters, batch)
+    parameters.raw["l.W"][0, 0] = -9
+    assert_same_run(golden.run(network, parameters, batch), run(network, parameters, batch))
+    assert len(planned) == 2
+    other = recurrence(Banded(4, 4), 5, Q(3, 4), Q(4, 3), accumulator=Q(2, 3))
+    same_keys = Parameters(parameters.values, {"l.W": np.ones((9, 5), np.int64)}, {})
+    for made in (network, other, network):
+        given = parameters if made is network else same_keys
+        assert_same_run(golden.run(made, given, batch), run(made, given, batch))
+    assert len(planned) == 3
+
+
+def test_plans_go_with_the_parameters():
+    network = recurrence(Dense(), 5, Q(3, 4), Q(4, 3))
+    parameters = raw_parameters(network, W=np.full((5, 5), 3))
+    batch = draw_batch(np.random.default_rng(1), network, 3, 4)
+    for count in range(12):  # more sets of traces than are kept
+        run(network, parameters, batch, ["l.a", "l.s"][: count % 3], lanes=[1, 16][count % 2])
+    kept = weakref.ref(parameters)
+    del parameters
+    gc.collect()
+    assert kept() is None
+
+
+def test_threads_share_plans(planned):
+    case = draw_case(random.Random(5))
+    expected = golden.run(case.network, case.parameters, case.batch, case.traces)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(
+            lambda _: run(case.network, case.parameters, case.batch, case.traces), range(24)
+        ):
+            assert_same_run(expected, found)
+    assert 1 <= len(planned) <= 4
+
+
+# --- runs --------------------------------------------------------------------------------------
+@given(cases(streaming=True))
+def test_a_sequence_in_pieces_gives_what_the_whole_gives(case):
+    network, parameters, batch = case.network, case.parameters, case.batch
+    whole = run(network, parameters, batch)
+    first = np.minimum(batch.lengths, max(int(batch.lengths.max()) // 2, 1))
+    piece = make_batch(network, batch.inputs, first, batch.initial, raw=True)
+    begun = run(network, parameters, piece)
+    final = {name: value.copy() for name, value in begun.final.items()}
+    joined = [list(begun.outputs[i, :n]) for i, n in enumerate(first)]
+    events = dict(begun.events)
+    more = np.flatnonzero(batch.lengths > first)
+    if len(more):
+        longest = int((batch.lengths - first)[more].max())
+        x = np.zeros((len(more), longest, batch.inputs.shape[2]), np.int64)
+        for row, i in enumerate(more):
+            x[row, : batch.lengths[i] - first[i]] = batch.inputs[i, first[i] : batch.lengths[i]]
+        states = {name: value[more] for name, value in final.items()}
+        rest = make_batch(network, x, (batch.lengths - first)[more], states, raw=True)
+        ended = run(network, parameters, rest)
+        for row, i in enumerate(more):
+            joined[i] += list(ended.outputs[row, : batch.lengths[i] - first[i]])
+        for name, value in ended.final.items():
+            final[name][more] = value
+        events = {name: events[name] + ended.events[name] for name in events}
+    for i, outputs in enumerate(joined):
+        np.testing.assert_array_equal(outputs, whole.outputs[i, : batch.lengths[i]])
+    for name, value in whole.final.items():
+        np.testing.assert_array_equal(final[name], value)
+    assert events == whole.events
+
+
+@given(cases())
+def test_a_sequence_does_not_notice_its_neighbours(case):
+    whole = run(case.network, case.parameters, case.batch)
+    order = np.argsort(case.batch.inputs.sum((1, 2)), kind="stable")[::-1]
+    for chosen in (order, order[:1]):
+        initial = {name: value[chosen] for name, value in case.batch.initial.items()}
+        part = make_batch(
+            case.network, case.batch.inputs[chosen], case.batch.lengths[chosen], initial, raw=True
+        )
+        found = run(case.network, case.parameters, part)
+        steps = found.outputs.shape[1]
+        np.testing.assert_array_equal(found.outputs, whole.outputs[chosen, :steps])
+        for name, value in whole.final.items():
+            np.testing.assert_array_equal(found.final[name], value[chosen])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("lanes", [16, 1])
+def test_a_row_skipped_on_purpose_shows_in_counts_and_outputs(lanes, isa):
+    network = recurrence(Dense(), 12, Q(3, 4), Q(4, 3))
+    parameters = raw_parameters(network, W=np.full((12, 12), 5))
+    batch = make_batch(network, np.ones((4, 3, 12), int), [3, 1, 2, 3], raw=True)
+    honest = execute(plan_network(network, parameters, lanes), batch, isa)
+    predicted = layer_counts(network, [3, 1, 2, 3])["l"]
+    assert honest.counts["l"] == predicted
+    plan = plan_network(network, parameters, lanes)
+    rows = next(iter(plan.scans.values())).matrices[0]
+    rows.count[5] = rows.terms[5] = 0
+    skipped = execute(plan, batch, isa)
+    assert predicted.multiplies - skipped.counts["l"].multiplies == 9 * 12
+    assert predicted.weights.reads - skipped.counts["l"].weights.reads == 9 * 12
+    assert (skipped.outputs != honest.outputs).any()
+
+
+def test_progress_ends_at_the_number_of_sequences():
+    network, *_ = PATHS["narrow"]
+    rng = np.random.default_rng(1)
+    batch = draw_batch(rng, network, 33, 2)
+    seen = []
+    run(
+        network,
+        draw_parameters(rng, network),
+        batch,
+        progress=lambda done, of: seen.append((done, of)),
+    )
+    assert seen[-1] == (33, 33)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+
+
+def test_traces_may_be_asked_for_twice_and_leave_the_counts_alone():
+    network, *_ = PATHS["narrow"]
+    rng = np.random.default_rng(1)
+    parameters, batch = draw_parameters(rng, network), draw_batch(rng, network, 5, 3)
+    plain = run(network, parameters, batch)
+    traced = run(network, parameters, batch, ["l.a", "l.s", "l.a"])
+    assert list(traced.traces) == ["l.a", "l.s"]
+    assert traced.counts == plain.counts
+    np.testing.assert_array_equal(traced.traces["l.a"], traced.outputs)
+
+
+def test_the_default_isa_is_the_fastest_that_runs_here():
+    assert select_isa(None)[1] == ISAS[-1]
+    assert next(iter(available_isas())) == "plain"
+    assert available_isas()["plain"]
+
+
+def test_an_unknown_instruction_set_is_a_usage_error():
+    with pytest.raises(UsageError, match="unknown instruction set 'sse9'") as caught:
+        select_isa("sse9")
+    assert "plain" in caught.value.hint
+
+
+def test_an_instruction_set_that_the_processor_lacks_is_a_usage_error(monkeypatch):
+    monkeypatch.setattr(
+        "rnnhw.execution.engine.available_isas", lambda: {"plain": True, "avx9": False}
+    )
+    with pytest.raises(UsageError, match="no avx9") as caught:
+        select_isa("avx9")
+    assert "plain" in caught.value.hint
+
+
+@pytest.mark.parametrize("lanes", [2, 15, 32, -1])
+def test_other_numbers_of_lanes_are_a_usage_error(lanes):
+    network, *_ = PATHS["narrow"]
+    rng = np.random.default_rng(1)
+    with pytest.raises(UsageError, match="lanes"):
+        run(network, draw_parameters(rng, network), draw_batch(rng, network, 3, 2), lanes=lanes)
+
+
+def test_an_unknown_trace_is_refused_with_the_known_ones():
+    network, *_ = PATHS["narrow"]
+    rng = np.random.default_rng(1)
+    with pytest.raises(DesignError, match=r"unknown signal 'l\.b'") as caught:
+        run(network, draw_parameters(rng, network), draw_batch(rng, network, 1, 1), ["l.b"])
+    assert "l.a" in caught.value.hint

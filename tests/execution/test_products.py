@@ -1,0 +1,104 @@
+"""What is proved of a product holds for the vectors that try it hardest."""
+
+import random
+
+import numpy as np
+import pytest
+from helpers.graphs import draw_case, one_layer, raw_parameters
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnhw.execution.products import Product
+from rnnhw.graph.nodes import Constant, Matvec
+from rnnhw.layers.structures import Dense
+from rnnhw.numerics.cast import Overflow, Q, Rounding, cast, rounded
+
+
+def products(case):
+    """Every weighted product of a case, for both sizes of element, with its flat weights."""
+    raw = case.parameters.raw
+    for scan in case.network.scans:
+        for node in scan.graph.nodes:
+            if isinstance(node, Matvec) and node.weights is not None:
+                for bits in (32, 64):
+                    yield Product(node, raw, bits), raw[node.weights.key].ravel()
+
+
+def start_ends(node, raw):
+    """The least and the greatest start of every row."""
+    match node.start:
+        case None:
+            return [(0, 0)] * node.units
+        case Constant(tensor=None):
+            return [(value, value) for value in node.start.values]
+        case Constant():
+            return [(value, value) for value in raw[node.start.tensor.key].ravel().tolist()]
+    return [node.start.interval] * node.units
+
+
+def hardest(product, row, weights, upwards):
+    """A row's terms, as they are added, for the vector that drives its partial sums furthest."""
+    low, high = product.node.vector.interval
+    chosen = [high if (weight > 0) == upwards else low for weight in weights[list(row.parameters)]]
+    terms = [int(w) * x for w, x in zip(weights[list(row.parameters)], chosen, strict=True)]
+    if product.cast is not None:
+        terms = [cast(term, product.exact_fraction, product.cast)[0] for term in terms]
+    return [term for term in terms if (term > 0) == upwards]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_no_partial_sum_leaves_its_bounds(seed):
+    for product, weights in products(draw_case(random.Random(seed))):
+        node = product.node
+        for row in node.structure.stored_rows(weights, node.units, node.vector.units):
+            for upwards in (False, True):
+                terms = hardest(product, row, weights, upwards)
+                assert abs(sum(terms)) <= product.sum_bound
+                assert all(abs(term) <= product.largest_term for term in terms)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_is_cast_once_never_clips_on_the_way(seed):
+    case = draw_case(random.Random(seed))
+    for product, weights in products(case):
+        node, to = product.node, product.node.accumulator
+        if to is None or to.overflow is Overflow.WRAP or not product.sums_once:
+            continue
+        starts = start_ends(node, case.parameters.raw)
+        fraction = to.fraction if node.start is None else node.start.format.fraction
+        rows = node.structure.stored_rows(weights, node.units, node.vector.units)
+        for ends, row in zip(starts, rows, strict=True):
+            for upwards in (False, True):
+                total = rounded(ends[upwards], fraction - to.fraction, to.rounding)
+                for term in hardest(product, row, weights, upwards):
+                    total += term << (to.fraction - product.fraction)
+                assert to.lowest <= total <= to.max
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+def test_an_accumulator_drops_bits_of_every_product_where_rounding_ignores_whole_numbers(rounding):
+    def step(g, x):
+        return g.matvec(Dense(), g.tensor("W", (4, 4), "weight"), x, 4, name="a")
+
+    to = Q(9, 3, rounding=rounding, overflow=Overflow.WRAP)
+    network = one_layer(step, Q(0, 7), {"l.W": Q(0, 7), "l.accumulator": to}, 4)
+    node = network.signal("l.a")
+    product = Product(node, raw_parameters(network, W=np.ones((4, 4))).raw, 64)
+    assert (product.cast is not None) == product.sums_once == rounding.shift_invariant
+    if product.cast is not None:
+        assert (product.cast.fraction, product.cast.rounding) == (3, rounding)
+        assert product.products_fit
+
+
+def test_bounds_of_a_wide_cast_do_not_leave_64_bits():
+    """An unsigned accumulator clips negative sums, however wide the word of a product is."""
+
+    def step(g, x):
+        return g.matvec(Dense(), g.tensor("W", (4, 4), "weight"), x, 4, name="a")
+
+    to = Q(19, 3, signed=False)
+    network = one_layer(step, Q(0, 7), {"l.W": Q(0, 7), "l.accumulator": to}, 4)
+    for weight in (100, -100):
+        raw = raw_parameters(network, W=np.full((4, 4), weight)).raw
+        for bits in (32, 64):
+            assert not Product(network.signal("l.a"), raw, bits).sums_once

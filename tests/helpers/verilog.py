@@ -1,0 +1,39 @@
+"""A network's Verilog held against its golden run in a simulator."""
+
+from pathlib import Path
+
+import pytest
+from helpers.rtl_cases import Case
+
+from rnnhw.accelerator import accelerator, output_cycles
+from rnnhw.execution import golden
+from rnnhw.rtl.bench import stimulus_of
+from rnnhw.rtl.network import emit_network
+from rnnhw.rtl.project import write_project
+from rnnhw.rtl.tools.check import check
+from rnnhw.rtl.tools.simulators import SIMULATORS
+
+__all__ = ["ICARUS", "VERILATOR", "assert_equal_in_verilog", "linted", "simulated"]
+
+ICARUS, VERILATOR = (SIMULATORS[name] for name in ("iverilog", "verilator"))
+
+simulated = pytest.mark.skipif(not ICARUS.installed, reason="iverilog is not installed")
+linted = pytest.mark.skipif(not VERILATOR.installed, reason="verilator is not installed")
+
+
+def assert_equal_in_verilog(
+    case: Case, folder: Path, simulator=ICARUS, run=golden.run, edit=None
+) -> None:
+    machine = accelerator(case.network, case.lanes)
+    emission = emit_network("net", case.network, machine, case.parameters)
+    result = run(case.network, case.parameters, case.batch)
+    cycles = output_cycles(case.network, machine, case.batch.lengths.tolist())
+    stimulus = stimulus_of(
+        case.batch.inputs, case.batch.lengths, result.outputs, result.lengths, tuple(cycles)
+    )
+    write_project(emission, folder, stimulus)
+    if edit is not None:
+        edit(folder)
+    for found in check(emission, stimulus, folder, simulator):
+        assert found.passed, (found, case.lanes)
+        assert found.outputs == result.lengths.sum() * emission.outputs

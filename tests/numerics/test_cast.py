@@ -1,0 +1,115 @@
+"""The cast: golden Python integers, NumPy and ac_types/ap_types agree on every value."""
+
+import numpy as np
+import pytest
+from helpers.casts import formats, golden_casts, raws
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics.cast import (
+    Events,
+    Overflow,
+    Q,
+    Rounding,
+    cast,
+    cast_array,
+    interval_format,
+    quantise,
+)
+
+
+def test_every_golden_cast_of_ap_fixed_and_ac_fixed():
+    modes = set()
+    count = 0
+    for key, source, to, expected in golden_casts():
+        count += 1
+        modes.add((to.rounding, to.overflow))
+        raw = np.arange(source.min, source.max + 1)
+        numpy_values, numpy_events = cast_array(raw, source.fraction, to)
+        golden = [cast(int(value), source.fraction, to) for value in raw]
+        np.testing.assert_array_equal(numpy_values, expected, err_msg=key)
+        np.testing.assert_array_equal([value for value, _ in golden], expected, err_msg=key)
+        total = Events()
+        for _, events in golden:
+            total += events
+        assert numpy_events == total, key
+    assert count > 100
+    assert {rounding for rounding, _ in modes} == set(Rounding)
+    assert {overflow for _, overflow in modes} == set(Overflow)
+
+
+@given(raws, st.integers(-70, 130), formats())
+def test_numpy_cast_equals_golden(raw, fraction, to):
+    value, events = cast(raw, fraction, to)
+    array, seen = cast_array(np.array([raw]), fraction, to)
+    assert int(array[0]) == value
+    assert seen == events
+    assert to.min <= value <= to.max
+
+
+@given(raws, formats())
+def test_cast_to_the_own_format_changes_nothing(raw, to):
+    inside = max(to.lowest, min(to.max, raw))
+    assert cast(inside, to.fraction, to) == (inside, Events())
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), formats())
+def test_quantise_is_the_cast_of_the_exact_real(value, to):
+    numerator, denominator = value.as_integer_ratio()
+    expected, events = cast(numerator, denominator.bit_length() - 1, to)
+    raw, seen = quantise(np.array([value]), to)
+    assert (int(raw[0]), seen) == (expected, events)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**40), st.integers(-40, 40))
+def test_interval_format_is_the_narrowest(low, span, fraction):
+    high = min(low + span, 2**63 - 1)
+    narrowest = interval_format(low, high, fraction)
+    assert narrowest.min <= low <= high <= narrowest.max
+    if narrowest.width > 1:
+        half = Q(narrowest.integer - 1, fraction, narrowest.signed)
+        assert low < half.min or high > half.max
+
+
+def test_formats_print_their_width():
+    assert str(Q(4, 3)) == "Q(4, 3) 8b"
+    assert str(Q(0, 8, signed=False)) == "Q(0, 8, signed=False) 8b"
+    assert str(Q.ap_fixed(16, 6)) == "Q(5, 10, rounding=TRN, overflow=WRAP) 16b"
+    assert Q(-2, 9).width == 8
+    assert Q(9, -2).step == 4.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((60, 4), "65 bits"),
+        ((60, 4, False), "64 bits"),
+        ((-4, 3), "0 bits"),
+        ((1.5, 3), "whole number"),
+        ((1, 3, True, "UP"), "'UP'"),
+        ((1, 3, False, Rounding.RND, Overflow.WRAP_SM), "signed formats only"),
+    ],
+)
+def test_impossible_formats_are_refused(arguments, message):
+    with pytest.raises(DesignError, match=message):
+        Q(*arguments)
+
+
+def test_quantise_refuses_what_is_not_a_number():
+    with pytest.raises(DesignError, match=r"nan at index \[0, 1\]"):
+        quantise([[0.0, float("nan")]], Q(3, 4))
+
+
+@given(
+    st.sampled_from([0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.0, -0.0, 5e-324, -5e-324])
+    | st.floats(-4, 4),
+    st.sampled_from([np.nextafter, None]),
+    st.sampled_from(list(Rounding)),
+)
+def test_quantise_decides_ties_and_their_neighbours_exactly(value, neighbour, rounding):
+    near = float(np.nextafter(value, 0.0)) if neighbour else value
+    to = Q(4, 0, rounding=rounding)
+    numerator, denominator = near.as_integer_ratio()
+    expected, _ = cast(numerator, denominator.bit_length() - 1, to)
+    assert int(quantise([near], to)[0][0]) == expected

@@ -1,0 +1,75 @@
+"""The HTML report in a real browser: nothing overflows or overlaps, at any width, light or dark.
+
+Chromium lays the page out; a script that is added for the test measures it. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from helpers.browser import BROWSER, laid_out, luminance, overlap
+from helpers.machines import FORMATS
+from helpers.paths import DESIGNS
+
+from rnnhw import Design, Elman, Linear, load
+from rnnhw.cost import estimate
+from rnnhw.report import to_html
+
+FOLDER = DESIGNS
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+REPORTS = {
+    "lstm": ("speaker_lstm", "ecp5-25", 4),
+    "deep stack": ("deep_stack_head", "zynq-7020", 2),
+    "butterfly": ("speaker_butterfly", "ice40up5k", 8),
+    "microcontroller": ("adder_tridiagonal", "cortex-m4", 1),
+}
+WIDTHS = [1280, 390]
+
+LONG = "a_name_that_is_longer_than_any_that_we_would_give_to_a_layer" * 2
+
+
+@cache
+def page(name: str) -> str:
+    if name == "long names":
+        layers = [Elman(300, name=LONG), Linear(2, name=f"{LONG}2")]
+        design = Design(layers=layers, formats=FORMATS, inputs=300, steps_per_second=1e7)
+        return to_html(estimate(replace(design, title=LONG), "ice40up5k", lanes=2))
+    design_name, profile, lanes = REPORTS[name]
+    return to_html(estimate(load(FOLDER / f"{design_name}.py"), profile, lanes=lanes))
+
+
+def measured(name: str, width: int, *, dark: bool, folder: Path) -> dict:
+    """The page as the browser lays it out."""
+    return laid_out(page(name), width, dark=dark, folder=folder)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", [*REPORTS, "long names"])
+def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, tmp_path: Path) -> None:
+    result = measured(name, width, dark=False, folder=tmp_path)
+    assert result["overflow"] == 0
+    assert result["outside"] == []
+    assert result["cells"] == []
+    assert result["words"] > 100
+    assert len(result["drawings"]) == (0 if name == "microcontroller" else 2)
+    for drawing in result["drawings"]:
+        texts = drawing["texts"]
+        assert len(texts) > 5
+        for index, text in enumerate(texts):
+            assert text["size"] >= 10, text
+            assert text["left"] >= 0 and text["right"] <= width, text
+            assert text["bottom"] <= drawing["frame"]["bottom"] + 1, text
+            for other in texts[index + 1 :]:
+                assert not overlap(text, other), (text, other)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_follows_the_readers_scheme(dark: bool, tmp_path: Path) -> None:
+    result = measured("lstm", 1280, dark=dark, folder=tmp_path)
+    ground, ink = luminance(result["page"]), luminance(result["ink"])
+    assert (ground < ink) == dark
+    assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7  # WCAG 2, level AAA
