@@ -4,6 +4,8 @@
     python benchmarks/record_outputs.py after      # in an environment with the other
     diff -r before after
 
+A pattern after the folder, such as ``'adder_*.report.*'``, records some of the commands alone.
+
 The folder holds one file for every command, with its exit code and standard output, and the files
 that ``emit`` wrote. A command that is recorded already is not run again, so that an interrupted
 recording resumes.
@@ -15,6 +17,7 @@ import os
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 
 from rnnhw.cli import main as rnnhw
@@ -99,9 +102,11 @@ def record(folder: Path, name: str, arguments: list[str]) -> str:
 def main() -> None:
     """Record all commands, in two processes."""
     folder = Path(sys.argv[1]).resolve()
+    pattern = sys.argv[2] if len(sys.argv) > 2 else "*"
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(2) as pool:
-        runs = [pool.submit(record, folder, *run) for run in commands().items()]
+        wanted = {name: run for name, run in commands().items() if fnmatch(name, pattern)}
+        runs = [pool.submit(record, folder, *run) for run in wanted.items()]
         for run in runs:
             print(run.result(), file=sys.stderr)
 
