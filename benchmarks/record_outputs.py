@@ -11,6 +11,7 @@ that ``emit`` wrote. A command that is recorded already is not run again, so tha
 recording resumes.
 """
 
+import argparse
 import contextlib
 import io
 import os
@@ -101,11 +102,14 @@ def record(folder: Path, name: str, arguments: list[str]) -> str:
 
 def main() -> None:
     """Record all commands, in two processes."""
-    folder = Path(sys.argv[1]).resolve()
-    pattern = sys.argv[2] if len(sys.argv) > 2 else "*"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the recordings go")
+    parser.add_argument("pattern", nargs="?", default="*", help="record these commands alone")
+    asked = parser.parse_args()
+    folder = asked.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(2) as pool:
-        wanted = {name: run for name, run in commands().items() if fnmatch(name, pattern)}
+        wanted = {name: run for name, run in commands().items() if fnmatch(name, asked.pattern)}
         runs = [pool.submit(record, folder, *run) for run in wanted.items()]
         for run in runs:
             print(run.result(), file=sys.stderr)

@@ -74,7 +74,7 @@ from rnnhw.cli.show_compare import (
 from rnnhw.cli.show_emit import emitted_data, emitted_text
 from rnnhw.cli.show_synth import synthesis_data, synthesis_text
 from rnnhw.commands.emit import emit
-from rnnhw.commands.synth import synthesise_design
+from rnnhw.commands.synth import synth
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
 from rnnhw.design.demands import Check, check_names, judge
@@ -428,7 +428,7 @@ def synth_command(
     shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
     if output is not None:
         check_writable(output)
-    result = synthesise_design(
+    result = synth(
         _load(design, settings),
         profile,
         lanes=chosen_lanes(lanes),

@@ -18,7 +18,7 @@ from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.project import sources, write_project
 from rnnhw.rtl.tools.yosys import FAMILIES, Cells, Family, Placed, place, required, synthesise
 
-__all__ = ["Resource", "Synthesis", "synthesise_design"]
+__all__ = ["Resource", "Synthesis", "synth"]
 
 _DEVICES: Mapping[str, tuple[str, ...]] = {
     "iCE40UP5K": ("--up5k", "--package", "sg48"),
@@ -51,7 +51,7 @@ class Resource:
 
 @dataclass(frozen=True, eq=False)
 class Synthesis:
-    """What :func:`synthesise_design` found; ``clocks`` has an entry for every seed, ``tools`` the
+    """What :func:`synth` found; ``clocks`` has an entry for every seed, ``tools`` the
     programs with their versions and the synthesis command, ``notes`` what to know beside it."""
 
     design: Design
@@ -63,7 +63,7 @@ class Synthesis:
     notes: tuple[str, ...] = ()
 
 
-def synthesise_design(
+def synth(
     design: Design,
     profile: str | None = None,
     *,

@@ -1,0 +1,72 @@
+# The public names of rnnhw and the modules that define them; __init__.py reads this list.
+from rnnhw import profiles as profiles, report as report
+from rnnhw.commands.emit import Emitted as Emitted, emit as emit
+from rnnhw.commands.synth import Synthesis as Synthesis, synth as synth
+from rnnhw.conversion.jordan import JordanForm as JordanForm, jordan_form as jordan_form
+from rnnhw.cost.estimation import estimate as estimate
+from rnnhw.cost.model import Report as Report
+from rnnhw.design.design import Design as Design, Target as Target, load as load
+from rnnhw.design.schedule import Arrangement as Arrangement
+from rnnhw.design.tasks import (
+    BinaryAddition as BinaryAddition,
+    Classification as Classification,
+    Narma10 as Narma10,
+    Recall as Recall,
+    Regression as Regression,
+)
+from rnnhw.errors import (
+    DesignError as DesignError,
+    RnnhwError as RnnhwError,
+    UsageError as UsageError,
+)
+from rnnhw.execution.simulate import Simulation as Simulation, simulate as simulate
+from rnnhw.execution.verify import Verification as Verification, verify as verify
+from rnnhw.graph.builder import Formats as Formats
+from rnnhw.layers.activations import (
+    HardTanh as HardTanh,
+    Identity as Identity,
+    ReLU as ReLU,
+    Sigmoid as Sigmoid,
+    Tanh as Tanh,
+)
+from rnnhw.layers.cells import (
+    GRU as GRU,
+    LSTM as LSTM,
+    Bidirectional as Bidirectional,
+    Elman as Elman,
+    JordanNetwork as JordanNetwork,
+    Last as Last,
+    LeakyElman as LeakyElman,
+    Linear as Linear,
+    Mean as Mean,
+    MinGRU as MinGRU,
+    Residual as Residual,
+    Window as Window,
+)
+from rnnhw.layers.structures import (
+    Banded as Banded,
+    BlockDiagonal as BlockDiagonal,
+    Butterfly as Butterfly,
+    Circulant as Circulant,
+    CyclicBand as CyclicBand,
+    Dense as Dense,
+    Diagonal as Diagonal,
+    Hadamard as Hadamard,
+    LowRank as LowRank,
+    Monarch as Monarch,
+    Permutation as Permutation,
+    Product as Product,
+    Sparse as Sparse,
+    Sum as Sum,
+    Toeplitz as Toeplitz,
+    UnitWeights as UnitWeights,
+)
+from rnnhw.numerics.cast import Overflow as Overflow, Q as Q, Rounding as Rounding
+from rnnhw.profiles import load_profile as load_profile, profile_names as profile_names
+from rnnhw.report.comparison.model import (
+    CostComparison as CostComparison,
+    compare_reports as compare_reports,
+)
+from rnnhw.study.compare import compare_costs as compare_costs
+from rnnhw.study.scores import Comparison as Comparison, compare as compare
+from rnnhw.version import __version__ as __version__
