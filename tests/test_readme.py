@@ -1,4 +1,4 @@
-"""The README tells the truth: its console and Python blocks are run, its links exist."""
+"""README and docs tell the truth: their console and Python blocks are run, their links exist."""
 
 import doctest
 import os
@@ -6,19 +6,31 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
 
-TEXT = (ROOT / "README.md").read_text()
-CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page, language):
+    """The blocks of a page in a language, without the fences."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+CONSOLE = [block for page in PAGES for block in blocks(page, "console")]
+PYTHON = [
+    pytest.param(block, id=f"{page.stem}: {block.splitlines()[0]}")
+    for page in PAGES
+    for block in blocks(page, "python")
+]
 
 
 def commands():
     """(command, expected output) of every console block but the installations."""
-    for block in CONSOLE:
+    for block in dict.fromkeys(CONSOLE):
         command, _, expected = block.removeprefix("$ ").partition("\n")
         if not command.startswith("python -m pip"):
             yield command, expected
@@ -37,14 +49,13 @@ def expanded(word):
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(word))
 
 
-@pytest.mark.parametrize(("command", "expected"), list(commands()), ids=lambda text: text[:50])
-def test_a_console_block_prints_what_the_readme_shows(command, expected):
+@cache
+def run(command):
+    """The finished process of a command, run once where several pages show it."""
     program, *words = command.split()
     assert program == "rnnhw"
-    if "--check" in words and shutil.which("iverilog") is None:
-        pytest.skip("iverilog is not installed")
     arguments = [path for word in words for path in expanded(word)]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "rnnhw", *arguments],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1"},
@@ -52,6 +63,13 @@ def test_a_console_block_prints_what_the_readme_shows(command, expected):
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("command", "expected"), list(commands()), ids=lambda text: text[:50])
+def test_a_console_block_prints_what_the_readme_shows(command, expected):
+    if "--check" in command and shutil.which("iverilog") is None:
+        pytest.skip("iverilog is not installed")
+    done = run(command)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1)
     # The kernels' name depends on the processor, a simulator's version on the system.
@@ -61,7 +79,7 @@ def test_a_console_block_prints_what_the_readme_shows(command, expected):
     assert doctest.OutputChecker().check_output(expected, found, flags), found
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[0])
+@pytest.mark.parametrize("code", PYTHON)
 def test_a_python_block_runs(code, monkeypatch, capsys, tmp_path):
     if "import torch" in code or ", torch" in code:
         pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -79,6 +97,11 @@ def test_a_python_block_runs(code, monkeypatch, capsys, tmp_path):
         assert design.parameters.raw
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short():
+    assert len(PAGES[0].read_text().splitlines()) <= 150

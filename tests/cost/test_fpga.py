@@ -231,7 +231,7 @@ def test_the_count_of_steps_is_estimated_with_the_layer_that_reads_it():
     assert amounts["steps"] > 0
 
 
-@pytest.mark.parametrize("file", ["README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("file", ["docs/measurements.md", "benchmarks/README.md"])
 def test_tables_show_the_committed_grid(file):
     data = json.loads((ROOT / "benchmarks" / "resources.json").read_text())
     expected = rows(data["points"])
