@@ -39,7 +39,7 @@ from rnnhw import (
     Tanh,
     Window,
 )
-from rnnhw.accelerator import Basis, accelerator, layer_choices
+from rnnhw.accelerator import Basis, accelerator, lane_options
 from rnnhw.design.weights import Parameters, load_parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import StepBuilder
@@ -253,7 +253,7 @@ def drawn(count: int, seed: int, *, small: bool = False) -> list[Point]:
             continue
         if STRUCTURES[point.structure] == BlockDiagonal(4) and point.units % 4:
             continue
-        first = layer_choices(point.design().network)[0]
+        first = lane_options(point.design().network)[0]
         if point.lanes in first.lanes:
             found.append(point)
     return found
@@ -301,7 +301,7 @@ def _other(r: random.Random, cell: str, structure: str, others: list[Point]) -> 
             continue
         try:
             network = point.design().network
-            if point.lanes not in layer_choices(network)[0].lanes:
+            if point.lanes not in lane_options(network)[0].lanes:
                 continue
             machine = accelerator(network, point.lanes)
         except DesignError:

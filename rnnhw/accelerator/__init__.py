@@ -12,7 +12,7 @@ from rnnhw.accelerator.mapping.traffic import Traffic
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Span, first_result_cycles
 from rnnhw.accelerator.schedule.bubbles import lane_cycles
-from rnnhw.accelerator.schedule.build import LayerChoices, accelerator, layer_choices, stack_of
+from rnnhw.accelerator.schedule.build import LaneOptions, accelerator, lane_options, stack_of
 from rnnhw.accelerator.schedule.interleave import busy_of, saturation
 from rnnhw.accelerator.schedule.layer_timing import Sequential
 from rnnhw.accelerator.schedule.legality import Bandwidth, Stack, arrange, can_stream, equipped
@@ -25,7 +25,7 @@ __all__ = [
     "Bandwidth",
     "Basis",
     "Feed",
-    "LayerChoices",
+    "LaneOptions",
     "LayerMachine",
     "Memory",
     "MemoryKind",
@@ -45,7 +45,7 @@ __all__ = [
     "equipped",
     "first_result_cycles",
     "lane_cycles",
-    "layer_choices",
+    "lane_options",
     "legal_lanes",
     "output_cycles",
     "overlapped_phase",

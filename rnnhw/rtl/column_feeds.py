@@ -10,7 +10,7 @@ from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
 from rnnhw.graph.nodes import Input, Node, State
-from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.vector_memories import Vectors
 
 __all__ = ["Chained", "Column", "Columns", "aligned"]
@@ -42,8 +42,8 @@ class Chained(Protocol):
 class Columns:
     """Writes the feeds of a layer."""
 
-    def __init__(self, draft: Draft, vectors: Vectors) -> None:
-        self._draft = draft
+    def __init__(self, context: LayerContext, vectors: Vectors) -> None:
+        self._context = context
         self._vectors = vectors
         self._chains: Chained
 
@@ -57,7 +57,7 @@ class Columns:
         self._chains = chains
         found = []
         width = self.operand_width
-        for number, phase in enumerate(self._draft.phases):
+        for number, phase in enumerate(self._context.phases):
             for position, segment in enumerate(phase.segments):
                 found.append(self._feed(number, phase, position, segment, width))
         return found
@@ -65,15 +65,15 @@ class Columns:
     @property
     def operand_width(self) -> int:
         """Bits of the widest operand, moved to meet the accumulators."""
-        chains = chains_of(self._draft.plan)
+        chains = chains_of(self._context.plan)
         fed = [chain.operand_bits for chain in chains]
-        return max(self._draft.numbers.operand_width(), *fed, 1)
+        return max(self._context.numbers.operand_width(), *fed, 1)
 
     def _feed(
         self, number: int, phase: Phase, position: int, segment: Segment, width: int
     ) -> Column:
-        module, vector = self._draft.module, segment.vector
-        name = f"{self._draft.prefix(number)}feed{position}"
+        module, vector = self._context.module, segment.vector
+        name = f"{self._context.prefix(number)}feed{position}"
         bits, own = address_bits(vector.units), vector.format.signed_width
         what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
@@ -81,8 +81,8 @@ class Columns:
         if segment.feed not in _BY_WORD:
             module.wire(f"{name}_index", bits, signed=False)
             module.wire(f"{name}_element", own)
-        common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._draft.column_bits}
-        run = "run" if self._draft.alone else f"run & {self._draft.in_phase(number)}"
+        common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._context.column_bits}
+        run = "run" if self._context.alone else f"run & {self._context.in_phase(number)}"
         ports = {"run": run, "column": "column", "active": f"{name}_active"}
         moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
         span = phase.window_units
@@ -140,17 +140,17 @@ class Columns:
                 )
         if segment.feed not in _BY_WORD:
             self._vector(name, vector)
-        shift = self._draft.numbers.shift(number, position)
+        shift = self._context.numbers.shift(number, position)
         if segment.window is None and segment.feed not in _BY_WORD:
             operand = aligned(f"{name}_element", own, 0, shift, width)
-            return Column(f"{name}_active", (operand,) * self._draft.lanes)
+            return Column(f"{name}_active", (operand,) * self._context.lanes)
         rows = max(phase.gates, 1)
         bits = self._window_width(segment)
         units = [
             aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < own)
             for unit in range(span)
         ]
-        own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._draft.lanes))
+        own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._context.lanes))
         return Column(f"{name}_active", own_units)
 
     def _pairs(
@@ -162,7 +162,7 @@ class Columns:
         common: dict[str, int],
     ) -> None:
         """The feed of a butterfly stage, with the memory of words behind it."""
-        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        module, vector, span = self._context.module, segment.vector, phase.window_units
         own, elements = self._window_width(segment), segment.word
         counted = {
             "WORD_BITS": (vector.units // elements - 1).bit_length(),
@@ -170,7 +170,7 @@ class Columns:
             "ELEMENT_BITS": (elements - 1).bit_length(),
         }
         word = module.wire(f"{name}_word", counted["WORD_BITS"], signed=False)
-        if self._draft.plan.in_feed(vector):
+        if self._context.plan.in_feed(vector):
             words, width = self._chains.words(vector, word)
         else:
             words, width = self.words(name, vector, counted, word), own
@@ -208,7 +208,7 @@ class Columns:
         common: dict[str, int],
     ) -> None:
         """The feed of interleaved blocks, with the memory of words behind it."""
-        module, vector, span = self._draft.module, segment.vector, phase.window_units
+        module, vector, span = self._context.module, segment.vector, phase.window_units
         units, elements, width = vector.units // segment.columns, segment.word, vector.format.width
         words = vector.units // elements
         bits = address_bits(words)
@@ -225,7 +225,7 @@ class Columns:
         }
         memory = {"clk": "clk", "rst": "rst", "first": "1'b0"}
         if isinstance(vector, State):
-            parameters |= self._draft.first_words(vector, elements, width)
+            parameters |= self._context.first_words(vector, elements, width)
             memory["first"] = "first_step"
         written = self._vectors.written_by(name, vector)
         del written["write_index"]
@@ -259,13 +259,13 @@ class Columns:
     def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
         """The memory of words behind a feed that asks for ``word``; gives the net of what is
         read."""
-        if isinstance(vector, Input) and vector.position in self._draft.windows:
-            steps = self._draft.windows[vector.position].steps
+        if isinstance(vector, Input) and vector.position in self._context.windows:
+            steps = self._context.windows[vector.position].steps
             return self._ring_words(feed, vector, steps, counted, word)
-        module, width = self._draft.module, vector.format.width
+        module, width = self._context.module, vector.format.width
         first: dict[str, int | str] = {"FIRST_VALUE": 0}
         if isinstance(vector, State):
-            first = self._draft.first_words(vector, counted["ELEMENTS"], width)
+            first = self._context.first_words(vector, counted["ELEMENTS"], width)
         written = self._vectors.written_by(feed, vector)
         name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
         module.instance(
@@ -292,13 +292,13 @@ class Columns:
     def _window_width(self, segment: Segment) -> int:
         """Bits of an element in the window of a segment: those of the memory."""
         format = segment.vector.format
-        plain = segment.feed in _BY_WORD and not self._draft.plan.in_feed(segment.vector)
+        plain = segment.feed in _BY_WORD and not self._context.plan.in_feed(segment.vector)
         return format.width if plain else format.signed_width
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
         index, element = f"{feed}_index", f"{feed}_element"
-        if self._draft.plan.in_feed(vector):
+        if self._context.plan.in_feed(vector):
             self._chains.element(vector, index, element)
         else:
             self._vectors.read(feed, vector, index, element)
@@ -307,7 +307,7 @@ class Columns:
         self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: str
     ) -> str:
         """The memory of the last steps of an input, by words; gives the net of what is read."""
-        module, x, width = self._draft.module, vector.name, vector.format.width
+        module, x, width = self._context.module, vector.name, vector.format.width
         depth = vector.units // steps * (steps + 1)
         name = module.wire(f"{feed}_words", counted["ELEMENTS"] * width, signed=False)
         module.instance(

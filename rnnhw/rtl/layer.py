@@ -13,14 +13,14 @@ from rnnhw.accelerator.mapping.emittability import obstacles
 from rnnhw.accelerator.mapping.memory import address_bits
 from rnnhw.accelerator.mapping.multiplier_widths import stage_weight_bits
 from rnnhw.accelerator.mapping.phases import Phase, phases_of
-from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import bias_word, common_start
-from rnnhw.accelerator.mapping.rows import Plan, Value
+from rnnhw.accelerator.mapping.rows import LayerRows, Value
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.nodes import Input, Node, State, StepGraph
 from rnnhw.rtl.column_feeds import Column, Columns
-from rnnhw.rtl.layer_context import Draft, InputWindow
+from rnnhw.rtl.layer_context import InputWindow, LayerContext
 from rnnhw.rtl.memory_images import Numbers, Shape
 from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
@@ -44,12 +44,12 @@ def emit_layer(
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    plan = Plan(graph)
+    plan = LayerRows(graph)
     schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Numbers(plan, schedule, phases, lanes, parameters)
-    draft = Draft(Module(name), plan, schedule, phases, numbers, windows or {})
-    _Layer(draft).write()
-    return draft.module
+    context = LayerContext(Module(name), plan, schedule, phases, numbers, windows or {})
+    _Layer(context).write()
+    return context.module
 
 
 def outline_layer(
@@ -61,18 +61,18 @@ def outline_layer(
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    plan = Plan(graph)
+    plan = LayerRows(graph)
     schedule, phases = _emittable(plan, lanes, windows or {})
     numbers = Shape(plan, schedule, phases, lanes)
-    draft = Draft(Outline("layer"), plan, schedule, phases, numbers, windows or {})
-    _Layer(draft).write()
-    return draft.module
+    context = LayerContext(Outline("layer"), plan, schedule, phases, numbers, windows or {})
+    _Layer(context).write()
+    return context.module
 
 
 def _emittable(
-    plan: Plan, lanes: int, windows: Mapping[int, InputWindow]
-) -> tuple[Schedule, tuple[Phase, ...]]:
-    schedule = Schedule(plan)
+    plan: LayerRows, lanes: int, windows: Mapping[int, InputWindow]
+) -> tuple[PostProcessorSchedule, tuple[Phase, ...]]:
+    schedule = PostProcessorSchedule(plan)
     phases = phases_of(plan, schedule, lanes)
     steps = {position: window.steps for position, window in windows.items()}
     for where, what in obstacles(plan, schedule, phases, steps):
@@ -94,12 +94,12 @@ class _Sink:
 
 
 class _Layer:
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
-        self._vectors = Vectors(draft)
-        self._columns = Columns(draft, self._vectors)
-        self._transforms = Transforms(draft, self._columns)
-        self._units = UnitMemories(draft, self._vectors, self._transforms.by_unit)
+    def __init__(self, context: LayerContext) -> None:
+        self._context = context
+        self._vectors = Vectors(context)
+        self._columns = Columns(context, self._vectors)
+        self._transforms = Transforms(context, self._columns)
+        self._units = UnitMemories(context, self._vectors, self._transforms.by_unit)
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -113,13 +113,13 @@ class _Layer:
         self._results()
         self._units.finish()
         self._transforms.finish()
-        self._draft.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
+        self._context.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
 
     def _ports(self) -> None:
-        module = self._draft.module
+        module = self._context.module
         module.port("input", "clk")
         module.port("input", "rst")
-        for node in self._draft.inputs:
+        for node in self._context.inputs:
             x = node.name
             for flag in ("valid", "first", "last"):
                 module.port("input", f"{x}_{flag}")
@@ -128,7 +128,7 @@ class _Layer:
         for flag in ("valid", "first", "last"):
             module.port("output", f"y_{flag}")
         module.port(
-            "output", "y_data", self._draft.plan.graph.output.format.signed_width, signed=True
+            "output", "y_data", self._context.plan.graph.output.format.signed_width, signed=True
         )
         module.port("input", "y_ready")
 
@@ -138,23 +138,23 @@ class _Layer:
         return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
 
     def _control(self) -> None:
-        module, phases = self._draft.module, self._draft.phases
+        module, phases = self._context.module, self._context.phases
         module.comment("what is at work")
         flags = "take begins finish bank run idle last_column group_ends done"
         for flag in flags.split():
             module.declare(flag)
-        module.declare("phase", self._draft.phase_bits)
-        module.declare("column", self._draft.column_bits)
-        module.declare("group_rows", self._draft.row_bits)
+        module.declare("phase", self._context.phase_bits)
+        module.declare("column", self._context.column_bits)
+        module.declare("group_rows", self._context.row_bits)
         module.instance(
             "rnnhw_control",
             "control",
             {
                 "PHASES": len(phases),
-                "PHASE_BITS": self._draft.phase_bits,
-                "COLUMN_BITS": self._draft.column_bits,
+                "PHASE_BITS": self._context.phase_bits,
+                "COLUMN_BITS": self._context.column_bits,
                 "GROUP_BITS": max(p.groups for p in phases).bit_length(),
-                "ROW_BITS": self._draft.row_bits,
+                "ROW_BITS": self._context.row_bits,
                 "TRANSFORM_BITS": max(max(p.transform_cycles for p in phases).bit_length(), 1),
                 "COLUMNS": self._table([p.columns for p in phases]),
                 "PERIOD": self._table([p.group_interval for p in phases]),
@@ -166,7 +166,7 @@ class _Layer:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "go": " & ".join([*(f"{x.name}_pending" for x in self._draft.inputs), "y_ready"]),
+                "go": " & ".join([*(f"{x.name}_pending" for x in self._context.inputs), "y_ready"]),
                 "done": "done",
                 "take": "take",
                 "begins": "begins",
@@ -183,16 +183,16 @@ class _Layer:
         )
 
     def _arrivals(self) -> None:
-        for node in self._draft.inputs:
+        for node in self._context.inputs:
             x, bits = node.name, address_bits(node.units)
-            self._draft.module.comment(f"arrival of {x}: {node.units} of {node.format}")
-            if node.position in self._draft.windows:
-                self._window_arrival(node, self._draft.windows[node.position])
+            self._context.module.comment(f"arrival of {x}: {node.units} of {node.format}")
+            if node.position in self._context.windows:
+                self._window_arrival(node, self._context.windows[node.position])
                 continue
             for flag in ("pending", "write_bank", "read_bank", "is_first", "is_last"):
-                self._draft.module.declare(f"{x}_{flag}")
-            self._draft.module.wire(f"{x}_index", bits, signed=False)
-            self._draft.module.instance(
+                self._context.module.declare(f"{x}_{flag}")
+            self._context.module.wire(f"{x}_index", bits, signed=False)
+            self._context.module.instance(
                 "rnnhw_input",
                 f"{x}_input",
                 {"UNITS": node.units, "INDEX_BITS": bits},
@@ -212,18 +212,18 @@ class _Layer:
                     "is_last": f"{x}_is_last",
                 },
             )
-        x = self._draft.inputs[0].name
-        self._draft.module.wire("first_step", 0, f"{x}_is_first", signed=False)
+        x = self._context.inputs[0].name
+        self._context.module.wire("first_step", 0, f"{x}_is_first", signed=False)
 
     def _window_arrival(self, node: Input, window: InputWindow) -> None:
         x, steps = node.name, window.steps
         each = node.units // steps
         bits = address_bits(each * (steps + 1))
         for flag in ("pending", "is_first", "is_last"):
-            self._draft.module.declare(f"{x}_{flag}")
+            self._context.module.declare(f"{x}_{flag}")
         for address in ("address", "base"):
-            self._draft.module.wire(f"{x}_{address}", bits, signed=False)
-        self._draft.module.instance(
+            self._context.module.wire(f"{x}_{address}", bits, signed=False)
+        self._context.module.instance(
             "rnnhw_window_input",
             f"{x}_input",
             {
@@ -252,7 +252,11 @@ class _Layer:
 
     # --- lanes -----------------------------------------------------------------------------------
     def _multiply(self, columns: Sequence[Column]) -> None:
-        module, lanes, width = self._draft.module, self._draft.lanes, self._draft.accumulator_width
+        module, lanes, width = (
+            self._context.module,
+            self._context.lanes,
+            self._context.accumulator_width,
+        )
         module.comment("lanes")
         module.declare("sums", max(lanes, 1) * width)
         module.declare("sums_valid")
@@ -274,21 +278,23 @@ class _Layer:
                 f"assign operands[{(lane + 1) * operand - 1}:{lane * operand}] = "
                 f"{chain}{final.operands[lane]};"
             )
-        weight = self._draft.numbers.weight_width()
+        weight = self._context.numbers.weight_width()
         issue, weights = "column_issue", "column_weights"
         if own:
             module.wire(issue, 0, " | ".join(own), signed=False)
             self._column_weights(weights, weight)
-        starts = self._draft.column_marks(
-            [min(phase.starts, default=None) for phase in self._draft.phases]
+        starts = self._context.column_marks(
+            [min(phase.starts, default=None) for phase in self._context.phases]
         )
         if stages:
             rows = weight if own else 0
-            weight = max(rows, stage_weight_bits(self._draft.neurons))
+            weight = max(rows, stage_weight_bits(self._context.neurons))
             weights = self._stage_weights(rows, weight)
             issue = f"{issue} | stage_issue" if own else "stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
-        ends = [phase.early_columns - 1 if phase.snapshot else None for phase in self._draft.phases]
+        ends = [
+            phase.early_columns - 1 if phase.snapshot else None for phase in self._context.phases
+        ]
         module.declare("snapshot_valid")
         module.instance(
             "rnnhw_lanes",
@@ -300,7 +306,7 @@ class _Layer:
                 "valid": issue,
                 "first": starts,
                 "last": "last_column",
-                "snapshot": self._draft.column_marks(ends),
+                "snapshot": self._context.column_marks(ends),
                 "operands": "operands",
                 "weights": weights,
                 "sums": "sums",
@@ -312,8 +318,8 @@ class _Layer:
 
     def _column_weights(self, net: str, weight: int) -> None:
         """The memory with a word of weights for every column of rows."""
-        module, lanes = self._draft.module, self._draft.lanes
-        words = self._draft.numbers.weight_words(weight)
+        module, lanes = self._context.module, self._context.lanes
+        words = self._context.numbers.weight_words(weight)
         file = module.image("weights", words, lanes * weight)
         module.wire(net, lanes * weight, signed=False)
         module.instance(
@@ -331,13 +337,13 @@ class _Layer:
     def _stage_weights(self, own: int, weight: int) -> str:
         """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
         of rows, if there are any."""
-        module, width = self._draft.module, self._draft.lanes * weight
+        module, width = self._context.module, self._context.lanes * weight
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
         words = f"{{{idle}'b0, {stages}}}" if idle else stages
         if not own:
             return words
-        column = ("column_weights", self._draft.lanes, own, weight)
+        column = ("column_weights", self._context.lanes, own, weight)
         rows = self._transforms.resized("weights_of_rows", *column)
         module.declarations.append("reg stage_read;")
         module.add("always @(posedge clk) stage_read <= stage_issue;")
@@ -346,38 +352,39 @@ class _Layer:
 
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
-        module = self._draft.module
+        module = self._context.module
         module.add("reg [4:1] alone;")
         module.add("always @(posedge clk) alone <= rst ? 4'b0 : {alone[3:1], last_column};")
         module.add("assign sums_valid = alone[4];", f"assign sums = {width}'b0;")
         self._drain(width)
 
     def _drain(self, width: int) -> None:
-        module = self._draft.module
+        module = self._context.module
         module.comment("rows leave one a cycle")
         rows = sum(
-            len(self._draft.numbers.rows(number)) for number in range(len(self._draft.phases))
+            len(self._context.numbers.rows(number)) for number in range(len(self._context.phases))
         )
         counted = [
-            f"1'b{int(bool(self._draft.plan.phase_rows(n)))}"
-            for n in range(len(self._draft.phases))
+            f"1'b{int(bool(self._context.plan.phase_rows(n)))}"
+            for n in range(len(self._context.phases))
         ]
         gates = [
-            f"{self._draft.gate_bits}'d{max(phase.gates, 1) - 1}" for phase in self._draft.phases
+            f"{self._context.gate_bits}'d{max(phase.gates, 1) - 1}"
+            for phase in self._context.phases
         ]
         module.declare("row_shifts")
         module.wire("row_valid", 0, signed=False)
-        module.wire("row_gate_", self._draft.gate_bits, signed=False)
+        module.wire("row_gate_", self._context.gate_bits, signed=False)
         module.wire("row_sum", width)
-        module.wire("row_has_bias", 0, self._draft.by_phase(counted), signed=False)
+        module.wire("row_has_bias", 0, self._context.by_phase(counted), signed=False)
         module.instance(
             "rnnhw_drain",
             "drain",
             {
-                "LANES": max(self._draft.lanes, 1),
+                "LANES": max(self._context.lanes, 1),
                 "WIDTH": width,
-                "ROW_BITS": self._draft.row_bits,
-                "GATE_BITS": self._draft.gate_bits,
+                "ROW_BITS": self._context.row_bits,
+                "GATE_BITS": self._context.gate_bits,
                 **self._bias("biases", early=False, rows=rows, width=width),
             },
             {
@@ -385,7 +392,7 @@ class _Layer:
                 "rst": "rst",
                 "load": "sums_valid",
                 "count": "group_rows_out",
-                "last_gate": self._draft.by_phase(gates),
+                "last_gate": self._context.by_phase(gates),
                 "counted": "row_has_bias",
                 "sums": "sums",
                 "shift": "row_shifts",
@@ -395,21 +402,21 @@ class _Layer:
             },
         )
         # The group's number of rows travels with its last column.
-        module.declarations.append(f"reg [{self._draft.row_bits * 4 - 1}:0] group_rows_behind;")
-        module.declare("group_rows_out", self._draft.row_bits)
-        low = self._draft.row_bits * 3
+        module.declarations.append(f"reg [{self._context.row_bits * 4 - 1}:0] group_rows_behind;")
+        module.declare("group_rows_out", self._context.row_bits)
+        low = self._context.row_bits * 3
         module.add(
             "always @(posedge clk) group_rows_behind <= "
             f"{{group_rows_behind[{low - 1}:0], group_rows}};",
-            f"assign group_rows_out = group_rows_behind[{self._draft.row_bits * 4 - 1}:{low}];",
+            f"assign group_rows_out = group_rows_behind[{self._context.row_bits * 4 - 1}:{low}];",
         )
-        if any(phase.snapshot for phase in self._draft.phases):
+        if any(phase.snapshot for phase in self._context.phases):
             module.wire("row_early_sum", width)
             module.instance(
                 "rnnhw_snapshot",
                 "snapshot",
                 {
-                    "LANES": self._draft.lanes,
+                    "LANES": self._context.lanes,
                     "WIDTH": width,
                     **self._bias("input_biases", early=True, rows=rows, width=width),
                 },
@@ -425,7 +432,7 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        plan, schedule = self._draft.plan, self._draft.schedule
+        plan, schedule = self._context.plan, self._context.schedule
         bits, shift = bias_word(plan, schedule, early=early)
         unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
         if not bits:
@@ -433,8 +440,8 @@ class _Layer:
         common = None if early else common_start(plan, schedule)
         if common is not None:
             return {"BIAS": 2, "BIAS_SHIFT": common, **unstored}
-        words = [word >> shift for word in self._draft.numbers.biases(early=early)]
-        file = self._draft.module.image(name, words, bits)
+        words = [word >> shift for word in self._context.numbers.biases(early=early)]
+        file = self._context.module.image(name, words, bits)
         return {
             "BIAS": 1,
             "BIAS_WIDTH": bits,
@@ -446,7 +453,7 @@ class _Layer:
 
     # --- results ---------------------------------------------------------------------------------
     def _sinks(self, number: int) -> Iterator[_Sink]:
-        plan = self._draft.plan
+        plan = self._context.plan
         for state, new in plan.graph.updates:
             if plan.phase(new) == number:
                 yield _Sink(new, state=state)
@@ -458,44 +465,44 @@ class _Layer:
 
     def _value(self, node: Node) -> Value:
         """The one value of each unit that a sink's node is."""
-        (value,) = self._draft.plan.values(node)
+        (value,) = self._context.plan.values(node)
         return value
 
     def _results(self) -> None:
         done = []
-        for number in range(len(self._draft.phases)):
+        for number in range(len(self._context.phases)):
             done.append(self._result(number))
-        self._draft.module.add(f"assign done = {' | '.join(done)};")
+        self._context.module.add(f"assign done = {' | '.join(done)};")
 
     def _result(self, number: int) -> str:
         """The post-processor of one phase with all that takes its results."""
-        module, plan = self._draft.module, self._draft.plan
-        alone, prefix = self._draft.alone, self._draft.prefix(number)
+        module, plan = self._context.module, self._context.plan
+        alone, prefix = self._context.alone, self._context.prefix(number)
         module.comment("post-processor" if alone else f"post-processor of phase {number}")
-        valid = "row_valid" if alone else f"(row_valid & {self._draft.in_phase(number)})"
+        valid = "row_valid" if alone else f"(row_valid & {self._context.in_phase(number)})"
         word = plan.accumulator(number)
         sums = Accumulators(
             valid=valid,
             gate="row_gate_",
             value="row_sum",
             early="row_early_sum",
-            gate_bits=self._draft.gate_bits,
-            width=self._draft.accumulator_width,
+            gate_bits=self._context.gate_bits,
+            width=self._context.accumulator_width,
             fraction=word.fraction,
         )
-        post = PostProcessor(
+        processor = PostProcessor(
             module,
             plan,
-            self._draft.schedule,
+            self._context.schedule,
             number,
             sums,
-            self._draft.numbers.constants,
+            self._context.numbers.constants,
             self._units.read,
         )
         sinks = [(sink, self._value(sink.node)) for sink in self._sinks(number)]
         crossing = self._units.crossing(number)
         for value in [*(value for _, value in sinks), *crossing]:
-            post.note(value)
+            processor.note(value)
         counters: dict[int, str] = {}
         units = plan.widths[number]
 
@@ -512,7 +519,7 @@ class _Layer:
                     {
                         "clk": "clk",
                         "rst": "rst",
-                        "valid": post.token(cycle),
+                        "valid": processor.token(cycle),
                         "index": f"{index}_index",
                         "done": f"{index}_done",
                     },
@@ -524,23 +531,23 @@ class _Layer:
             width = (sink.state or sink.node).format.signed_width
             if sink.output:
                 module.add(
-                    f"assign y_valid = {post.token(post.depth)};",
-                    f"assign y_data = {post.read(value, post.depth, width)};",
+                    f"assign y_valid = {processor.token(processor.depth)};",
+                    f"assign y_data = {processor.read(value, processor.depth, width)};",
                     "assign y_first = first_step;",
-                    f"assign y_last = {self._draft.inputs[0].name}_is_last;",
+                    f"assign y_last = {self._context.inputs[0].name}_is_last;",
                 )
                 continue
-            cycle = post.written_at(value)
+            cycle = processor.written_at(value)
             target = sink.state or sink.node
             for feed in self._vectors.written.get(target, []):
                 module.add(
-                    f"assign {feed}_we = {post.token(cycle)};",
+                    f"assign {feed}_we = {processor.token(cycle)};",
                     f"assign {feed}_write_index = {counter(cycle)}_index;",
-                    f"assign {feed}_d = {post.read(value, cycle, width)};",
+                    f"assign {feed}_d = {processor.read(value, cycle, width)};",
                 )
-            self._units.write(target, post, value, cycle)
+            self._units.write(target, processor, value, cycle)
         for value in crossing:
-            self._units.write(value, post, value, post.written_at(value))
-        done = f"{counter(post.depth)}_done"
-        post.finish()
+            self._units.write(value, processor, value, processor.written_at(value))
+        done = f"{counter(processor.depth)}_done"
+        processor.finish()
         return done

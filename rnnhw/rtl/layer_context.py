@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import Schedule
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.graph.nodes import Input, State
 from rnnhw.rtl.memory_images import Numbers
 from rnnhw.rtl.verilog_text import Module
 
-__all__ = ["Draft", "InputWindow"]
+__all__ = ["InputWindow", "LayerContext"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class InputWindow:
 
 
 @dataclass(frozen=True)
-class Draft:
+class LayerContext:
     """``windows`` are the inputs that join steps, by position."""
 
     module: Module
-    plan: Plan
-    schedule: Schedule
+    plan: LayerRows
+    schedule: PostProcessorSchedule
     phases: tuple[Phase, ...]
     numbers: Numbers
     windows: Mapping[int, InputWindow]

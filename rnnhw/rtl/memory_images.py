@@ -17,9 +17,9 @@ from rnnhw.accelerator.mapping.multiplier_widths import (
     weight_fraction,
 )
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.row_fusion import rebuilt, tensor_values
-from rnnhw.accelerator.mapping.rows import Part, Plan, Rows
+from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment, products_of
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
@@ -45,8 +45,8 @@ class Numbers:
 
     def __init__(
         self,
-        plan: Plan,
-        schedule: Schedule,
+        plan: LayerRows,
+        schedule: PostProcessorSchedule,
         phases: Sequence[Phase],
         lanes: int,
         parameters: Parameters,
@@ -285,7 +285,9 @@ class Numbers:
 class Shape(Numbers):
     """The same layout without trained numbers: all are zero."""
 
-    def __init__(self, plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int) -> None:
+    def __init__(
+        self, plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
+    ) -> None:
         constants = {
             node.tensor.key: np.zeros(node.tensor.shape, np.int64)
             for node in plan.graph.nodes

@@ -4,7 +4,7 @@ Time 0 of a unit is the cycle in which its last accumulator is visible (``token[
 operation is started by the token of its own cycle, so that any unit may follow any number of
 cycles behind the one before. A value that is visible at t holds until the next unit's, one
 interval later; a reader beyond that reads copies (one register for each interval, not one for each
-cycle). Times are those of :class:`rnnhw.accelerator.mapping.postprocessor.Schedule`.
+cycle). Times are those of :class:`rnnhw.accelerator.mapping.postprocessor.PostProcessorSchedule`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rnnhw.accelerator.mapping.postprocessor import Schedule, cast_latency
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule, cast_latency
 from rnnhw.accelerator.mapping.roms import uniform
-from rnnhw.accelerator.mapping.rows import Part, Plan, Rows, Value
+from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -86,8 +86,8 @@ class PostProcessor:
     def __init__(
         self,
         module: Module,
-        plan: Plan,
-        schedule: Schedule,
+        plan: LayerRows,
+        schedule: PostProcessorSchedule,
         phase: int,
         sums: Accumulators,
         constants: Mapping[Node, list[int]],

@@ -19,7 +19,7 @@ from rnnhw.accelerator.mapping.transform_chains import Chain, chains_of
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.column_feeds import Column, Columns, aligned
-from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.modes import OVERFLOW, ROUNDING
 
 __all__ = ["Transforms"]
@@ -50,11 +50,11 @@ class Transforms:
     ``read_by_unit`` are the nets of results unit by unit, of which not all bits need be read.
     """
 
-    def __init__(self, draft: Draft, columns: Columns) -> None:
-        self._draft = draft
+    def __init__(self, context: LayerContext, columns: Columns) -> None:
+        self._context = context
         self._columns = columns
-        self._chains = chains_of(draft.plan)
-        self._shapes = {t.node: t for phase in draft.phases for t in phase.transforms}
+        self._chains = chains_of(context.plan)
+        self._shapes = {t.node: t for phase in context.phases for t in phase.transforms}
         self._delayed = 0
         self._run_delayed = 0
         self.read_by_unit: list[str] = []
@@ -62,7 +62,7 @@ class Transforms:
         self._passes: list[_Pass] = []
         self._periods: list[int] = []
         self._lasts: list[int] = []
-        for phase in draft.phases:
+        for phase in context.phases:
             for transform in phase.transforms:
                 number = next(
                     k for k, c in enumerate(self._chains) if transform.node in c.transforms
@@ -104,7 +104,7 @@ class Transforms:
         """What becomes of the lanes' sums, and the passes of before."""
         if not self._chains:
             return
-        module = self._draft.module
+        module = self._context.module
         self._make()
         for number in range(len(self._chains)):
             self._given(number)
@@ -129,13 +129,13 @@ class Transforms:
         return max(max(self._periods).bit_length(), 3)
 
     def _sequencer(self) -> None:
-        module, draft = self._draft.module, self._draft
+        module, context = self._context.module, self._context
         module.comment("passes in front of the columns")
         module.declare("passing")
         module.declare("pass", self._pass_bits)
         module.declare("pass_cycle", self._cycle_bits)
         begins = " | ".join(
-            draft.in_phase(number) for number, p in enumerate(draft.phases) if p.transforms
+            context.in_phase(number) for number, p in enumerate(context.phases) if p.transforms
         )
         lasts = "".join(str(last) for last in reversed(self._lasts))
         fields = ", ".join(f"32'd{period}" for period in reversed(self._periods))
@@ -152,7 +152,7 @@ class Transforms:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "begins": "begins" if draft.alone else f"begins & ({begins})",
+                "begins": "begins" if context.alone else f"begins & ({begins})",
                 "run": "passing",
                 "pass": "pass",
                 "cycle": "pass_cycle",
@@ -201,7 +201,7 @@ class Transforms:
 
     def _control(self, number: int) -> None:
         """The nets of the buffers, and when they are at work."""
-        module, chain, shape = self._draft.module, self._chains[number], self._shape(number)
+        module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         own, name, width = self._own(number), f"transform{number}", chain.element_bits
         vector = chain.origin
         module.comment(f"transforms of {vector.name.removesuffix('.previous')}")
@@ -226,7 +226,7 @@ class Transforms:
             module.declare(f"{name}_d", vector.format.signed_width, signed=True)
 
     def _buffers(self, number: int) -> None:
-        module, chain, shape = self._draft.module, self._chains[number], self._shape(number)
+        module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         name, width, readers = f"transform{number}", chain.element_bits, self._readers[number]
         vector, bits = chain.origin, self._bits(number)
         given = vector.format.signed_width
@@ -277,14 +277,14 @@ class Transforms:
             return {"FIRST_VALUE": 3}
         if not isinstance(chain.origin, State):
             return {"FIRST_VALUE": 0}
-        return self._draft.first_words(chain.origin, elements, width)
+        return self._context.first_words(chain.origin, elements, width)
 
     def _given(self, number: int) -> None:
         """The words of a vector that lies elsewhere, as the first pass reads them."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         if not chain.elsewhere:
             return
-        module, vector = self._draft.module, chain.origin
+        module, vector = self._context.module, chain.origin
         if chain.made:
             source = self._of_vector(vector)
             net = self._reader(source, f"{name}_next")
@@ -302,7 +302,7 @@ class Transforms:
         name, readers = f"transform{number}", self._readers[number]
         q = f"{name}_q"
         if readers:
-            q = self._draft.module.declare(
+            q = self._context.module.declare(
                 f"{name}_q{len(readers)}",
                 self._shape(number).width * self._chains[number].element_bits,
             )
@@ -311,7 +311,7 @@ class Transforms:
 
     def _adders(self, number: int) -> None:
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
-        module, width = self._draft.module, chain.element_bits
+        module, width = self._context.module, chain.element_bits
         module.wire(f"{name}_sums", shape.width * (width + 1), signed=False)
         module.instance(
             "rnnhw_sums",
@@ -344,7 +344,7 @@ class Transforms:
             for ago, k, net in others
         )
         chosen += last
-        self._draft.module.add(f"assign {name}_result = {chosen};")
+        self._context.module.add(f"assign {name}_result = {chosen};")
 
     def _path(
         self, name: str, sums: _Word, node: Matvec, casts: Sequence[Cast], chain: Chain
@@ -364,7 +364,7 @@ class Transforms:
     ) -> _Word:
         if word.width == width and not shift:
             return word
-        module = self._draft.module
+        module = self._context.module
         module.wire(name, word.elements * width, signed=False)
         module.instance(
             "rnnhw_resize_word",
@@ -381,7 +381,7 @@ class Transforms:
         return _Word(name, word.elements, width)
 
     def _cast(self, name: str, word: _Word, cast: Cast) -> _Word:
-        module, width = self._draft.module, cast.format.signed_width
+        module, width = self._context.module, cast.format.signed_width
         module.wire(name, word.elements * width, signed=False)
         module.instance(
             "rnnhw_cast_word",
@@ -403,7 +403,7 @@ class Transforms:
     def _later(self, net: str, width: int, cycles: int) -> str:
         if not cycles:
             return net
-        module = self._draft.module
+        module = self._context.module
         name = module.wire(f"{net}_later", width, signed=False)
         module.instance(
             "rnnhw_delay_word",
@@ -421,7 +421,7 @@ class Transforms:
 
     def _neurons(self, number: int) -> Column:
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
-        module, width = self._draft.module, chain.element_bits
+        module, width = self._context.module, chain.element_bits
         for flag in ("issue", "starts", "ends"):
             module.wire(f"{name}_{flag}", 0, signed=False)
         module.wire(f"{name}_window", shape.width * width, signed=False)
@@ -451,13 +451,13 @@ class Transforms:
             f"{name}_operand_window", _Word(f"{name}_window", shape.width, width), own
         )
         lanes = [aligned(word.net, own, k * own, 0, operand) for k in range(shape.width)]
-        idle = [f"{operand}'b0"] * (self._draft.lanes - shape.width)
+        idle = [f"{operand}'b0"] * (self._context.lanes - shape.width)
         return Column(f"{name}_issue", (*lanes, *idle))
 
     def weights(self, width: int) -> str:
         """The net with a word of the weights of stages, of ``width`` bits each."""
-        module, numbers = self._draft.module, self._draft.numbers
-        weight = stage_weight_bits(self._draft.neurons)
+        module, numbers = self._context.module, self._context.numbers
+        weight = stage_weight_bits(self._context.neurons)
         words = [
             word
             for each in self._passes
@@ -487,12 +487,12 @@ class Transforms:
 
     def _make(self) -> None:
         """What is written of the sums of all passes."""
-        biased = found = _Word("stage_sums", 0, self._draft.accumulator_width)
+        biased = found = _Word("stage_sums", 0, self._context.accumulator_width)
         if self._weighted:
             found = _Word(found.net, self.elements, found.width)
-            self._draft.module.comment("what stages make of the lanes' sums")
+            self._context.module.comment("what stages make of the lanes' sums")
             bits = found.elements * found.width
-            self._draft.module.wire(found.net, bits, f"sums[{bits - 1}:0]", signed=False)
+            self._context.module.wire(found.net, bits, f"sums[{bits - 1}:0]", signed=False)
             if any(self._chains[number].started for number in self._weighted):
                 biased = self._biased(found)
         for number, chain in enumerate(self._chains):
@@ -513,13 +513,13 @@ class Transforms:
 
     def _shifted(self, word: _Word, shift: int) -> _Word:
         name = f"stage_sums_by{shift}_of{word.elements}"
-        if not shift or name in self._draft.module.names:
+        if not shift or name in self._context.module.names:
             return _Word(name, word.elements, word.width) if shift else word
         return self._resized(name, word, word.width, shift)
 
     def _biased(self, found: _Word) -> _Word:
         """The sums with the biases of the stages that have some, a cycle later."""
-        module, numbers = self._draft.module, self._draft.numbers
+        module, numbers = self._context.module, self._context.numbers
         weighted = [k for k, each in enumerate(self._passes) if each.transform.weighted]
         started = [k for k in weighted if self._passes[k].transform.node.start is not None]
         shifts: dict[int, list[int]] = {}
@@ -528,7 +528,7 @@ class Transforms:
             shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
         choices = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
         rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
-        bits = max(stage_bias_bits(self._draft.neurons), 2)
+        bits = max(stage_bias_bits(self._context.neurons), 2)
         mask = (1 << bits) - 1
         words = [
             sum((value & mask) << (place * bits) for place, value in enumerate(word))
@@ -581,7 +581,7 @@ class Transforms:
     def by_unit(self, node: Node, advance: str) -> str:
         """The net with the current unit's element of what a chain makes, which ``advance`` moves
         on."""
-        module, bits = self._draft.module, address_bits(node.units)
+        module, bits = self._context.module, address_bits(node.units)
         name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
         self.read_by_unit.append(name)
         index = module.wire(f"{name}_index", bits, signed=False)
@@ -596,8 +596,8 @@ class Transforms:
 
     def _element(self, number: int, format: Q, index: str, element: str) -> None:
         bits = self._bits(number)
-        word = self._draft.module.wire(f"{element}_word", bits["WORD_BITS"], signed=False)
-        self._draft.module.instance(
+        word = self._context.module.wire(f"{element}_word", bits["WORD_BITS"], signed=False)
+        self._context.module.instance(
             "rnnhw_element",
             f"{element}_choice",
             {

@@ -11,7 +11,7 @@ from rnnhw.accelerator.mapping.unit_reads import crossing, joined_by_unit, phase
 from rnnhw.accelerator.mapping.vector_layout import sources_of
 from rnnhw.graph.nodes import Gather, Input, Node, State, unwired
 from rnnhw.numerics.cast import Q
-from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.postprocessor import PostProcessor
 from rnnhw.rtl.vector_memories import Vectors
 
@@ -24,9 +24,9 @@ class UnitMemories:
     an order of their own."""
 
     def __init__(
-        self, draft: Draft, vectors: Vectors, transformed: Callable[[Node, str], str]
+        self, context: LayerContext, vectors: Vectors, transformed: Callable[[Node, str], str]
     ) -> None:
-        self._draft = draft
+        self._context = context
         self._vectors = vectors
         self._beside: dict[Node, str] = {}
         self._transformed = transformed
@@ -36,10 +36,10 @@ class UnitMemories:
     def prepare(self) -> None:
         """The memories that are not written behind the reading: of permuted and joined vectors, and
         of states that are read in a later phase than their next values are written."""
-        draft, module = self._draft, self._draft.module
+        context, module = self._context, self._context.module
         vectors: list[Node] = [
-            *joined_by_unit(draft.schedule),
-            *(s for s, _ in draft.plan.graph.updates if s in read_late(draft.schedule)),
+            *joined_by_unit(context.schedule),
+            *(s for s, _ in context.plan.graph.updates if s in read_late(context.schedule)),
         ]
         for vector in vectors:
             module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
@@ -60,44 +60,44 @@ class UnitMemories:
     @property
     def handed(self) -> list[Node]:
         """Results that are read unit by unit in another order, or joined, in a later phase."""
-        plan = self._draft.plan
+        plan = self._context.plan
         sources = (source.node for vector in self._beside for source in sources_of(vector))
         return [node for node in dict.fromkeys(sources) if plan.formed(node)]
 
     def finish(self) -> None:
         """Let every memory move on whenever one of its readers does."""
         for ram, advances in self._advances.items():
-            self._draft.module.add(f"assign {ram}_next = {' | '.join(advances)};")
+            self._context.module.add(f"assign {ram}_next = {' | '.join(advances)};")
 
     def crossing(self, number: int) -> list[Value]:
         """Results of phase ``number`` that a later phase reads unit by unit."""
-        plan = self._draft.plan
+        plan = self._context.plan
         return [
             value
-            for value in crossing(self._draft.schedule)
+            for value in crossing(self._context.schedule)
             if number == phase_of(plan, value.node)
         ]
 
-    def write(self, key: Value | Node, post: PostProcessor, value: Value, at: int) -> None:
+    def write(self, key: Value | Node, processor: PostProcessor, value: Value, at: int) -> None:
         """Write ``value`` where it is read unit by unit, now or in a later phase."""
         if key not in self._wanted:
             return
         ram = self.ram(key)
         width = _format(key).signed_width
-        self._draft.module.add(
-            f"assign {ram}_we = {post.token(at)};",
-            f"assign {ram}_d = {post.read(value, at, width)};",
+        self._context.module.add(
+            f"assign {ram}_we = {processor.token(at)};",
+            f"assign {ram}_d = {processor.read(value, at, width)};",
         )
 
     @property
     def _wanted(self) -> set[Value | Node]:
         """States and results of earlier phases that a post-processor reads."""
         found: set[Value | Node] = set()
-        for number in range(len(self._draft.phases)):
+        for number in range(len(self._context.phases)):
             found.update(self.crossing(number))
-        sinks = {unwired(node) for node in self._draft.plan.results}
-        for reader in self._draft.schedule.values:
-            for value in self._draft.plan.operands(reader):
+        sinks = {unwired(node) for node in self._context.plan.results}
+        for reader in self._context.schedule.values:
+            for value in self._context.plan.operands(reader):
                 if isinstance(value.node, State) and not isinstance(reader.node, Gather):
                     found.add(value.node)
         found.update(node for node in sinks if isinstance(node, State))
@@ -105,8 +105,8 @@ class UnitMemories:
 
     def read(self, value: Value, units: int, advance: str) -> str:
         """The net with the current unit's word of a memory that ``advance`` moves on."""
-        module, node = self._draft.module, value.node
-        if isinstance(node, Node) and self._draft.plan.is_constant(node):
+        module, node = self._context.module, value.node
+        if isinstance(node, Node) and self._context.plan.is_constant(node):
             return self._unit_rom(node, value.gate, units, advance)
         if isinstance(node, Node) and node in self._beside:
             name = self._beside[node]
@@ -114,7 +114,7 @@ class UnitMemories:
             return f"{name}_q"
         if isinstance(node, Input):
             return self._unit_input(node, units, advance)
-        if isinstance(node, Node) and self._draft.plan.in_feed(node):
+        if isinstance(node, Node) and self._context.plan.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
@@ -133,10 +133,10 @@ class UnitMemories:
         """The memory of a state or of a result for a later phase; declared on first use."""
         if key in self._rams:
             return self._rams[key]
-        module = self._draft.module
+        module = self._context.module
         if isinstance(key, Value):
             named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
-            units = self._draft.plan.widths[self._draft.plan.phase(named)]
+            units = self._context.plan.widths[self._context.plan.phase(named)]
             name = f"{named.name}{key.gate or ''}_by_unit"
         else:
             units = key.units
@@ -166,7 +166,7 @@ class UnitMemories:
         return ram
 
     def _rom(self, name: str, format: Q, values: Sequence[int], advance: str) -> str:
-        module = self._draft.module
+        module = self._context.module
         q = module.wire(name, format.signed_width)
         file = module.image(name, values, format.width)
         module.instance(
@@ -183,20 +183,20 @@ class UnitMemories:
         return q
 
     def _unit_rom(self, node: Node, gate: int, units: int, advance: str) -> str:
-        numbers = self._draft.numbers.constants[node]
+        numbers = self._context.numbers.constants[node]
         if len(numbers) > units:
             numbers = numbers[gate * units : (gate + 1) * units]
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
 
     def _unit_initial(self, state: State, advance: str) -> str:
-        values = self._draft.numbers.first_values(state)
+        values = self._context.numbers.first_values(state)
         name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 
     def _unit_input(self, node: Input, units: int, advance: str) -> str:
         """The first ``units`` elements of an input, or its only one for all of them."""
-        assert node.position not in self._draft.windows, "an obstacle"
-        module, x = self._draft.module, node.name
+        assert node.position not in self._context.windows, "an obstacle"
+        module, x = self._context.module, node.name
         q = module.wire(f"{x}_by_unit", node.format.signed_width)
         module.instance(
             "rnnhw_unit_input",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rnnhw.accelerator.mapping.memory import address_bits
 from rnnhw.accelerator.mapping.vector_layout import Source, select_rom, sources_of
 from rnnhw.graph.nodes import Constant, Input, Node, State
-from rnnhw.rtl.layer_context import Draft
+from rnnhw.rtl.layer_context import LayerContext
 
 __all__ = ["Vectors"]
 
@@ -39,14 +39,14 @@ class Vectors:
     ``_write_index`` and ``_d``, which the post-processors drive.
     """
 
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
+    def __init__(self, context: LayerContext) -> None:
+        self._context = context
         self.written: dict[Node, list[str]] = {}
 
     def read(self, name: str, vector: Node, index: str, element: str) -> None:
         """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle."""
         (*joined, only) = sources_of(vector)
-        module, width = self._draft.module, vector.format.signed_width
+        module, width = self._context.module, vector.format.signed_width
         if not joined:
             stored, order = only.node.format.signed_width, _Order(only, vector.units)
             if stored == width:
@@ -72,7 +72,7 @@ class Vectors:
 
     def _select(self, name: str, vector: Node, index: str) -> str:
         """The number of the source of an element, one cycle behind its index."""
-        module, select = self._draft.module, select_rom(vector)
+        module, select = self._context.module, select_rom(vector)
         assert select is not None
         width = select[1]
         numbers = [0] * vector.units
@@ -99,9 +99,9 @@ class Vectors:
         node = order.source.node
         if isinstance(node, Constant):
             self._constant(name, node, order, index, element)
-        elif isinstance(node, Input) and node.position in self._draft.windows:
+        elif isinstance(node, Input) and node.position in self._context.windows:
             assert order.kept, "an obstacle"
-            self._ring(name, node, self._draft.windows[node.position].steps, index, element)
+            self._ring(name, node, self._context.windows[node.position].steps, index, element)
         else:
             self._vector(name, node, order, index, element)
 
@@ -117,7 +117,7 @@ class Vectors:
         if isinstance(node, State):
             parameters |= self._first_value(name, node, order)
             ports["first"] = "first_step"
-        self._draft.module.instance(
+        self._context.module.instance(
             "rnnhw_vector",
             f"{name}_vector",
             parameters,
@@ -136,7 +136,7 @@ class Vectors:
             x = node.name
             ports = {"we": f"{x}_valid", "write_index": f"{x}_index", "d": f"{x}_data"}
             return ports | {"write_bank": f"{x}_write_bank", "read_bank": f"{x}_read_bank"}
-        module = self._draft.module
+        module = self._context.module
         self.written.setdefault(node, []).append(name)
         module.declare(f"{name}_we")
         module.declare(f"{name}_write_index", address_bits(node.units))
@@ -146,7 +146,7 @@ class Vectors:
 
     def _placed(self, name: str, order: _Order, ports: dict[str, str]) -> dict[str, str]:
         """The write port of a memory in another order: the place of each element in turn."""
-        module, source, bits = self._draft.module, order.source, order.bits
+        module, source, bits = self._context.module, order.source, order.bits
         if source.first is not None:
             spare = bits - address_bits(source.node.units)
             counted = f"{{{spare}'b0, {ports['write_index']}}}" if spare else ports["write_index"]
@@ -175,7 +175,7 @@ class Vectors:
     def _ring(self, name: str, vector: Input, steps: int, index: str, element: str) -> None:
         """The memory of the last steps of an input."""
         x, depth = vector.name, vector.units // steps * (steps + 1)
-        self._draft.module.instance(
+        self._context.module.instance(
             "rnnhw_ring",
             f"{name}_vector",
             {
@@ -197,8 +197,8 @@ class Vectors:
         )
 
     def _constant(self, name: str, node: Constant, order: _Order, index: str, element: str) -> None:
-        module, format = self._draft.module, node.format
-        values = _at_places(self._draft.numbers.constants[node], order)
+        module, format = self._context.module, node.format
+        values = _at_places(self._context.numbers.constants[node], order)
         q = element
         if not format.signed:
             q = module.wire(f"{name}_word", format.width, signed=False)
@@ -219,9 +219,9 @@ class Vectors:
         if state.initial is None:
             return {"FIRST_VALUE": 1}
         if order.kept and order.units == state.units:
-            return {"FIRST_VALUE": 2, "FILE": f'"{self._draft.first_values(state)}"'}
-        values = _at_places(self._draft.numbers.first_values(state), order)
-        file = self._draft.module.image(f"{name}_initial", values, state.format.width)
+            return {"FIRST_VALUE": 2, "FILE": f'"{self._context.first_values(state)}"'}
+        values = _at_places(self._context.numbers.first_values(state), order)
+        file = self._context.module.image(f"{name}_initial", values, state.format.width)
         return {"FIRST_VALUE": 2, "FILE": f'"{file}"'}
 
 

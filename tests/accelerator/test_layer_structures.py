@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from rnnhw import GRU, LSTM, Banded, Dense, Design, DesignError, Diagonal, Elman, Hadamard, Q, Tanh
 from rnnhw.accelerator import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
 from rnnhw.accelerator.mapping.phases import NEURON_CYCLES
-from rnnhw.accelerator.mapping.row_fusion import regrouped
+from rnnhw.accelerator.mapping.row_fusion import fuse_rows
 from rnnhw.cost.processor import processor
 from rnnhw.design.weights import Parameters
 from rnnhw.execution import golden
@@ -706,7 +706,7 @@ def regrouped_case(network: Network, parameters: Parameters) -> tuple[Network, P
     operations are others."""
     source, scan = network.nodes
     assert isinstance(scan, Scan)
-    graph = regrouped(scan.graph)
+    graph = fuse_rows(scan.graph)
     values, raw = dict(parameters.values), dict(parameters.raw)
     for tensor in graph.tensors:
         key, _, rows = tensor.key.partition("[")

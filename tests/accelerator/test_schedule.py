@@ -46,7 +46,7 @@ from rnnhw.accelerator import (
     MemoryKind,
     accelerator,
     lane_cycles,
-    layer_choices,
+    lane_options,
     output_cycles,
     saturation,
 )
@@ -186,7 +186,7 @@ def random_stack(draw: random.Random, *, single: bool = False) -> Design:
 def random_lanes(draw: random.Random, design: Design) -> dict[str, int]:
     return {
         choices.name: draw.choice(list(choices.lanes)[:16])
-        for choices in layer_choices(design.network)
+        for choices in lane_options(design.network)
         if choices.lanes[-1] > 0
     }
 

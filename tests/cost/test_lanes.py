@@ -36,7 +36,7 @@ from rnnhw import (
     Window,
     load,
 )
-from rnnhw.accelerator import LayerChoices, accelerator, layer_choices
+from rnnhw.accelerator import LaneOptions, accelerator, lane_options
 from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga.placement import dsp_blocks, logic, place
@@ -146,9 +146,9 @@ class Row:
 
 
 @cache
-def laned(name: str) -> tuple[LayerChoices, ...]:
+def laned(name: str) -> tuple[LaneOptions, ...]:
     """The layers that have lanes."""
-    return tuple(each for each in layer_choices(NETS[name].network) if each.lanes[-1] > 0)
+    return tuple(each for each in lane_options(NETS[name].network) if each.lanes[-1] > 0)
 
 
 @cache
@@ -232,7 +232,7 @@ def test_there_are_many_combinations() -> None:
 
 def test_a_choice_is_the_layer_that_the_accelerator_has() -> None:
     for name, design in NETS.items():
-        choices = layer_choices(design.network)
+        choices = lane_options(design.network)
         for pick in (0, -1):
             lanes = {each.name: each.lanes[pick] for each in laned(name)}
             machine = accelerator(design.network, lanes)
@@ -424,7 +424,7 @@ def test_the_layers_that_are_too_slow_on_any_lanes() -> None:
     limit = min(row.interval for row in rows("bands")) - 1
     found = plan("bands", ROOMY, limit)
     assert not found.met
-    machines = {each.name: each for each in layer_choices(NETS["bands"].network)}
+    machines = {each.name: each for each in lane_options(NETS["bands"].network)}
     least = {
         name: min((each.machine(n).cycles, n) for n in each.lanes)
         for name, each in machines.items()

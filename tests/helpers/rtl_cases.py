@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnhw.accelerator import layer_choices
+from rnnhw.accelerator import lane_options
 from rnnhw.design.design import Design
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import Batch
@@ -322,7 +322,7 @@ def draw_batch(r, network, steps=6, sequences=3):
 def draw_lanes(r, network):
     """A legal number of lanes for each layer."""
     found = {}
-    for choice in layer_choices(network):
+    for choice in lane_options(network):
         legal = [lanes for lanes in choice.lanes if 0 < lanes <= 24]
         if legal:
             found[choice.name] = r.choice([legal[0], legal[-1], r.choice(legal)])

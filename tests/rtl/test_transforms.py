@@ -11,7 +11,7 @@ from helpers.rtl_cases import Case, draw_batch, draw_parameters
 from helpers.verilog import assert_equal_in_verilog, linted, simulated
 
 from rnnhw.accelerator import Basis, accelerator, legal_lanes
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.design.design import Design
@@ -241,8 +241,8 @@ def test_gates_read_one_transform_in_one_segment() -> None:
 
 def test_a_vector_made_of_a_state_starts_from_what_the_first_state_makes_of_it() -> None:
     """Zero where all is zero whatever the weights are; else an image."""
-    zero = Plan(_graph(Hadamard(), initial=False))
-    trained = Plan(_graph(Hadamard(), initial=True))
+    zero = LayerRows(_graph(Hadamard(), initial=False))
+    trained = LayerRows(_graph(Hadamard(), initial=True))
     for plan, initial in ((zero, False), (trained, True)):
         ((kept, what),) = plan.kept.items()
         assert (kept.name, what.vector.name) == ("U.scaled.previous", "U.scaled")
@@ -304,7 +304,7 @@ def test_a_whole_transform_has_room_for_what_lies_between_its_stages() -> None:
     """Its cast is narrower than the sums in front of it."""
     case = drawn(Product(Diagonal(), FastWalshHadamard()), "linear", 16, 2, BYTES, "cut off")
     assert case is not None
-    plan = Plan(case.network.scans[0].graph)
+    plan = LayerRows(case.network.scans[0].graph)
     (chain,) = chains_of(plan)
     (node,) = chain.transforms
     assert chain.vectors[-1].format.width < chain.element_bits == node.format.width - 1

@@ -27,25 +27,25 @@ from rnnhw.graph.nodes import (
     unwired,
 )
 
-__all__ = ["Kept", "behind", "written_back"]
+__all__ = ["DerivedState", "behind", "derive_states"]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a new state stands for: the vector as it was, made of ``states``."""
+class DerivedState:
+    """What a new state stands for: ``vector`` of the network, which follows from ``states``."""
 
     vector: Node
     states: tuple[State, ...]
 
 
-def written_back(graph: StepGraph) -> tuple[StepGraph, Mapping[State, Kept]]:
-    """``graph`` with such vectors as states, and what each of these stands for. States that
-    nothing reads any more are gone."""
+def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedState]]:
+    """Returns ``graph`` with a state in place of every vector that follows from states alone, and
+    the vector of the network that each new state stands for. Unread states are dropped."""
     made = _made_of_states(graph)
     if not made:
         return graph, {}
     new: dict[Node, Node] = {}
-    kept: dict[State, Kept] = {}
+    kept: dict[State, DerivedState] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         if node in made:
@@ -58,7 +58,7 @@ def written_back(graph: StepGraph) -> tuple[StepGraph, Mapping[State, Kept]]:
                 role=node.role,
                 initial=_first_value(node, sources),
             )
-            kept[state] = Kept(node, sources)
+            kept[state] = DerivedState(node, sources)
             new[node] = state
         else:
             new[node] = rebuilt(node, new)

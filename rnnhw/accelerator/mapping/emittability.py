@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.postprocessor import Schedule
-from rnnhw.accelerator.mapping.rows import Plan, Rows
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.rows import LayerRows, Rows
 from rnnhw.accelerator.mapping.transform_chains import obstacles_of_chains
 from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, phase_of
 from rnnhw.accelerator.mapping.vector_feed import Feed
@@ -18,7 +18,10 @@ __all__ = ["obstacles"]
 
 
 def obstacles(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
+    plan: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    windows: Mapping[int, int],
 ) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
     what). ``windows`` are the steps that an input joins, by its position."""
@@ -33,7 +36,7 @@ def obstacles(
     return list(dict.fromkeys(found))
 
 
-def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+def _of_columns(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
     for segment in (each for phase in phases for each in phase.segments):
         if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
@@ -49,7 +52,7 @@ def _of_columns(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]
                 yield plan.graph.signal(vector), "words of a permuted or joined vector"
 
 
-def _of_order(plan: Plan, vector: Gather) -> Iterator[tuple[str, str]]:
+def _of_order(plan: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
     where = plan.graph.signal(vector)
     if is_repeated(vector):
         yield where, "a vector with an element in several places"
@@ -57,7 +60,7 @@ def _of_order(plan: Plan, vector: Gather) -> Iterator[tuple[str, str]]:
         yield where, "a permuted or joined transform"
 
 
-def _of_rows(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+def _of_rows(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
     for number, phase in enumerate(phases):
         if plan.phase_rows(number) and phase.rows != plan.widths[number] * phase.gates:
@@ -70,7 +73,7 @@ def _of_rows(plan: Plan, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
             yield layer, "a sum used in parts, in an accumulator of its own word"
 
 
-def _of_product(plan: Plan, product: Matvec) -> Iterator[tuple[str, str]]:
+def _of_product(plan: LayerRows, product: Matvec) -> Iterator[tuple[str, str]]:
     where = plan.graph.signal(product)
     if product.product_cast_changes:
         yield where, "a cast of every product"
@@ -85,7 +88,7 @@ def _of_product(plan: Plan, product: Matvec) -> Iterator[tuple[str, str]]:
         yield where, f"an accumulator that drops bits of the products ({accumulator})"
 
 
-def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
+def _of_operations(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
     for reader in schedule.values:
         for operand in plan.operands(reader):
             if isinstance(operand.node, Gather) and operand.node in schedule.gathered:
@@ -113,7 +116,7 @@ def _of_operations(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
                 yield _name(plan, read), "a vector longer than those that it is used with"
 
 
-def _of_gather(plan: Plan, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
+def _of_gather(plan: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
     """What stands against reading a permuted or joined vector unit by unit in ``phase``."""
     assert isinstance(gather, Gather)
     if plan.is_constant(gather):
@@ -127,11 +130,11 @@ def _of_gather(plan: Plan, gather: Node, phase: int) -> Iterator[tuple[str, str]
             yield where, "a permutation of results of the phase that computes them"
 
 
-def _name(plan: Plan, node: Node | Rows) -> str:
+def _name(plan: LayerRows, node: Node | Rows) -> str:
     return plan.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
 
 
-def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
+def _of_results(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
     turned = [source.node for each in joined_by_unit(schedule) for source in sources_of(each)]
     for node in (*plan.results, *plan.passed, *filter(plan.formed, turned)):
         if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
@@ -142,7 +145,10 @@ def _of_results(plan: Plan, schedule: Schedule) -> Iterator[tuple[str, str]]:
 
 
 def _of_windows(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], windows: Mapping[int, int]
+    plan: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    windows: Mapping[int, int],
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
     segments = [segment for phase in phases for segment in phase.segments]

@@ -11,9 +11,9 @@ from rnnhw.accelerator.mapping.layer_memories import memories_of
 from rnnhw.accelerator.mapping.memory import Memory
 from rnnhw.accelerator.mapping.multiplier_widths import operand_bits, weight_bits
 from rnnhw.accelerator.mapping.phases import Phase, phases_of
-from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import operand_format, weight_format
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.traffic import Traffic, traffic_of
 from rnnhw.accelerator.mapping.vector_feed import lanes_fit
 from rnnhw.errors import DesignError
@@ -104,10 +104,10 @@ def legal_lanes(graph: StepGraph) -> Sequence[int]:
     band, the weights of a Toeplitz matrix, the pairs of a butterfly stage), they must hold all
     rows of a unit; blocks need that or rows of one block alone.
     """
-    return _legal_lanes(Plan(graph))
+    return _legal_lanes(LayerRows(graph))
 
 
-def _legal_lanes(plan: Plan) -> Sequence[int]:
+def _legal_lanes(plan: LayerRows) -> Sequence[int]:
     most = max((transform.vector.units // 2 for transform in _weighted(plan)), default=0)
     for phase in range(plan.last_phase + 1):
         most = max(most, sum(rows.units for rows in plan.phase_rows(phase)))
@@ -118,7 +118,7 @@ def _legal_lanes(plan: Plan) -> Sequence[int]:
     return evenly if legal == list(evenly) else tuple(legal)
 
 
-def _weighted(plan: Plan) -> list[Matvec]:
+def _weighted(plan: LayerRows) -> list[Matvec]:
     """The transforms that use the lanes' multipliers."""
     return [node for node in plan.transforms if node.weights is not None]
 
@@ -148,7 +148,7 @@ def _choose_lanes(name: str, legal: Sequence[int], lanes: int, exact: bool) -> i
 
 # --- figures -----------------------------------------------------------------------------------
 def _multipliers(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], lanes: int
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
 ) -> list[Multiplier]:
     found = []
     used = max((phase.lanes for phase in phases), default=0)
@@ -170,12 +170,12 @@ def _multipliers(
     return found
 
 
-def _macs(plan: Plan) -> int:
+def _macs(plan: LayerRows) -> int:
     products = (*plan.products, *_weighted(plan))
     return sum(p.structure.multiplies(p.units, p.vector.units) for p in products)
 
 
-def _accumulator_bits(plan: Plan) -> int:
+def _accumulator_bits(plan: LayerRows) -> int:
     words = [plan.accumulator(phase) for phase in range(plan.last_phase + 1)]
     words = [word for phase, word in enumerate(words) if plan.phase_rows(phase)]
     words += [product.format for product in _weighted(plan)]
@@ -215,8 +215,8 @@ class LayerVariants:
         self.once = once
         self._windows = windows or {}
         self._graph = graph
-        self._plan = Plan(graph)
-        self._schedule = Schedule(self._plan)
+        self._plan = LayerRows(graph)
+        self._schedule = PostProcessorSchedule(self._plan)
         self.lanes = _legal_lanes(self._plan)
 
     def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:

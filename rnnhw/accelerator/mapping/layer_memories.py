@@ -14,15 +14,17 @@ from collections.abc import Sequence
 
 from rnnhw.accelerator.mapping.memory import Memory, settled
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rams import rams_of
 from rnnhw.accelerator.mapping.roms import roms_of
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 
 __all__ = ["memories_of"]
 
 
-def memories_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> tuple[Memory, ...]:
+def memories_of(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> tuple[Memory, ...]:
     """Every memory of a layer."""
     held = [*roms_of(plan, schedule, phases), *rams_of(plan, schedule, phases)]
     return settled(held)

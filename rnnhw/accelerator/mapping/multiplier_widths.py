@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.vector_feed import products_of
 from rnnhw.graph.nodes import Matvec
 
@@ -28,7 +28,9 @@ def weight_fraction(products: Sequence[Matvec]) -> int:
     return max(0 if p.weights is None else p.weights.format.fraction for p in products)
 
 
-def segment_shift(plan: Plan, phases: Sequence[Phase], lanes: int, phase: int, segment: int) -> int:
+def segment_shift(
+    plan: LayerRows, phases: Sequence[Phase], lanes: int, phase: int, segment: int
+) -> int:
     """By how many bits the operands of a segment move to meet the accumulators."""
     products = products_of(plan, phase, lanes)[segment]
     vector = phases[phase].segments[segment].vector
@@ -36,7 +38,7 @@ def segment_shift(plan: Plan, phases: Sequence[Phase], lanes: int, phase: int, s
     return plan.accumulator(phase).fraction - own
 
 
-def operand_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
+def operand_bits(plan: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
     """Bits of the widest operand of the columns; 0 without columns."""
     return max(
         (
@@ -49,7 +51,7 @@ def operand_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
     )
 
 
-def weight_bits(plan: Plan, phases: Sequence[Phase], lanes: int) -> int:
+def weight_bits(plan: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
     """Bits of the widest weight of the columns, signed; 0 without columns."""
     widest = 0
     for number in range(len(phases)):

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnhw.accelerator.mapping.postprocessor import Schedule, cast_latency
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule, cast_latency
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.transform_chains import Chain, chains_of
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment, segments_of, word_width
 from rnnhw.graph.nodes import Matvec, Node
@@ -249,7 +249,7 @@ class Phase:
         }
 
 
-def _transforms(plan: Plan, phase: int, lanes: int) -> tuple[Transform, ...]:
+def _transforms(plan: LayerRows, phase: int, lanes: int) -> tuple[Transform, ...]:
     chains = [
         chain for chain in chains_of(plan) if plan.vector_phase(chain.transforms[0].vector) == phase
     ]
@@ -289,7 +289,7 @@ def _transform(
     )
 
 
-def phases_of(plan: Plan, schedule: Schedule, lanes: int) -> tuple[Phase, ...]:
+def phases_of(plan: LayerRows, schedule: PostProcessorSchedule, lanes: int) -> tuple[Phase, ...]:
     """The phases of a step on ``lanes`` lanes, in order."""
     found = []
     for phase in range(plan.last_phase + 1):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rnnhw.accelerator.mapping.memory import stored_vectors
-from rnnhw.accelerator.mapping.rows import Part, Plan, Rows, Value
+from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -31,7 +31,7 @@ from rnnhw.graph.nodes import (
 )
 from rnnhw.numerics.cast import Rounding
 
-__all__ = ["Schedule", "cast_latency"]
+__all__ = ["PostProcessorSchedule", "cast_latency"]
 
 _WAITING = -(10**6)  # stored before the phase begins
 
@@ -80,10 +80,10 @@ LATENCY = operation_table(
 """Cycles of each operation, those of its Verilog module."""
 
 
-class Schedule:
+class PostProcessorSchedule:
     """The values of a step with their times, phase by phase."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LayerRows) -> None:
         self.plan = plan
         self._readers: dict[Value, list[Value | None]] = {}
         for root in self._roots():

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from rnnhw.accelerator.mapping.memory import Held, Memory, MemoryKind, address_bits, stored_vectors
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.postprocessor import Schedule
-from rnnhw.accelerator.mapping.rows import Part, Plan, Rows
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
 from rnnhw.accelerator.mapping.transform_chains import Chain, chains_of
 from rnnhw.accelerator.mapping.unit_reads import (
     crossing,
@@ -36,7 +36,7 @@ def _buffer(
     return Memory(name, kind, depth, word * node.format.width, copies=copies)
 
 
-def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
+def _bits(plan: LayerRows, node: Node) -> tuple[tuple[Hashable, int], ...]:
     """What the network stores of an input or a state; nothing of what a step hands on."""
     if not isinstance(node, Input | State):
         return ()
@@ -44,7 +44,9 @@ def _bits(plan: Plan, node: Node) -> tuple[tuple[Hashable, int], ...]:
     return tuple((each, each.units * each.format.width) for each in held)
 
 
-def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+def rams_of(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
     """Every RAM of a layer."""
     transforms = [t for phase in phases for t in phase.transforms]
     direct = dict.fromkeys(found for p in plan.products for found in stored_vectors(p.vector))
@@ -79,7 +81,7 @@ def rams_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator
     yield from _transform_buffers(plan, schedule, phases)
 
 
-def _joined(plan: Plan, vector: Gather) -> Iterator[Held]:
+def _joined(plan: LayerRows, vector: Gather) -> Iterator[Held]:
     """The memories of a permuted or joined vector that is read unit by unit: one for each vector
     that it is made of, two halves where a step reads what another one writes."""
     sources = [s.node for s in sources_of(vector) if not isinstance(s.node, Constant)]
@@ -116,7 +118,7 @@ def _fed(
         yield Held(memory, bits)
 
 
-def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+def _crossing(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     """Memories of results of one phase that a later phase reads unit by unit."""
     found: dict[str, Held] = {}
     for value in crossing(schedule):
@@ -131,7 +133,9 @@ def _crossing(plan: Plan, schedule: Schedule) -> Iterator[Held]:
     yield from found.values()
 
 
-def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+def _transform_buffers(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
     """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
     the result for each of its readers but one. A vector that arrives while they are at work waits
     in words of its own."""
@@ -158,7 +162,7 @@ def _transform_buffers(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) 
 
 
 def _readers(
-    chain: Chain, chains: Sequence[Chain], schedule: Schedule, phases: Sequence[Phase]
+    chain: Chain, chains: Sequence[Chain], schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> int:
     """How many feeds, post-processors and other chains read what a chain makes."""
     vector = chain.vectors[-1]

@@ -26,8 +26,8 @@ from rnnhw.accelerator.mapping.multiplier_widths import (
     weight_bits,
 )
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import Schedule
-from rnnhw.accelerator.mapping.rows import Part, Plan, Rows
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, read_late, unit_reads
 from rnnhw.accelerator.mapping.vector_feed import Feed
@@ -48,7 +48,9 @@ __all__ = [
 ]
 
 
-def roms_of(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+def roms_of(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
     """Every ROM of a layer."""
     yield from _weights(plan, phases)
     yield from _biases(plan, schedule)
@@ -71,7 +73,7 @@ def _widest(formats: Iterable[Q]) -> Q | None:
     return max(formats, key=lambda q: q.signed_width, default=None)
 
 
-def weight_format(plan: Plan) -> Q | None:
+def weight_format(plan: LayerRows) -> Q | None:
     """The widest weight that the lanes multiply by."""
     products = (*plan.products, *plan.transforms)
     return _widest(p.weights.format for p in products if p.weights is not None)
@@ -84,7 +86,7 @@ def operand_format(phases: Sequence[Phase]) -> Q | None:
     return _widest(columns + fed)
 
 
-def shifted(plan: Plan, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
+def shifted(plan: LayerRows, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
     """The products whose weights move past the lanes from stored diagonals, with their phases."""
     return [
         (phase, product)
@@ -101,7 +103,7 @@ def staged(phases: Sequence[Phase]) -> list[Transform]:
     return [each for phase in phases for each in phase.transforms if each.weight_words]
 
 
-def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
+def _weights(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
     apart = [product for _, product in shifted(plan, phases)]
     passes = staged(phases)
     for product in apart:
@@ -130,7 +132,9 @@ def _weights(plan: Plan, phases: Sequence[Phase]) -> Iterator[Held]:
         yield Held(memory, tuple(map(_bits, given)))
 
 
-def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int) -> tuple[int, int]:
+def _bias_interval(
+    plan: LayerRows, rows: Rows, constants: Sequence[Node], half: int
+) -> tuple[int, int]:
     """The bounds of what rows start from, at the scale of their phase's accumulators."""
     scale = plan.accumulator(rows.phase).fraction
     own = rows.word(Part.WHOLE)[0].fraction
@@ -143,7 +147,7 @@ def _bias_interval(plan: Plan, rows: Rows, constants: Sequence[Node], half: int)
     return low, high + (half << (scale - own))
 
 
-def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]:
+def bias_word(plan: LayerRows, schedule: PostProcessorSchedule, *, early: bool) -> tuple[int, int]:
     """Bits of the biases' words, of the snapshot's if ``early``, and the zeros below them; no bits
     where all are zero.
 
@@ -166,7 +170,7 @@ def bias_word(plan: Plan, schedule: Schedule, *, early: bool) -> tuple[int, int]
     return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
 
 
-def common_start(plan: Plan, schedule: Schedule) -> int | None:
+def common_start(plan: LayerRows, schedule: PostProcessorSchedule) -> int | None:
     """The power of two that every row starts from, at the scale of the accumulators, because its
     cast rounds and it has no bias; None where rows differ. It needs no memory."""
     found = set()
@@ -184,7 +188,7 @@ def _zeros(number: int) -> int:
     return (number & -number).bit_length() - 1
 
 
-def _biases(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+def _biases(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     depth = sum(rows.units for rows in plan.rows)
     holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
     for name, early in (("biases", False), ("input biases", True)):
@@ -211,7 +215,9 @@ def uniform(node: Node) -> bool:
     return all(len(set(each.values)) == 1 for each in sources)
 
 
-def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+def _constants(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
     """Trained vectors that the post-processor reads, and trained first states."""
     read: dict[Node, set[int]] = {}
     for value in schedule.values:
@@ -242,7 +248,7 @@ def _constants(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
 
 
 def _shapes(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], state: State
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], state: State
 ) -> list[tuple[int, int]]:
     """Words and their bits of every memory of a state, less those for its next value."""
     width = state.format.width
@@ -274,7 +280,7 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     return key, (1 << table.address.width) * table.format.width
 
 
-def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
+def _tables(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
     shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
     for value in schedule.values:
@@ -304,14 +310,16 @@ def _tables(plan: Plan, schedule: Schedule) -> Iterator[Held]:
         yield Held(memory, tuple(map(_table, tables.values())))
 
 
-def _ordered(schedule: Schedule, phases: Sequence[Phase]) -> Counter[Node]:
+def _ordered(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> Counter[Node]:
     """The vectors in an order of their own, with how many memories each is in."""
     found = Counter(segment.vector for phase in phases for segment in phase.segments)
     found.update(joined_by_unit(schedule))
     return found
 
 
-def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Iterator[Held]:
+def _addresses(
+    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
     """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
     for vector, copies in _ordered(schedule, phases).items():
         for name, source, bits in address_roms(vector):
@@ -329,7 +337,7 @@ def _addresses(plan: Plan, schedule: Schedule, phases: Sequence[Phase]) -> Itera
             yield Held(Memory(name, MemoryKind.TABLES, vector.units, bits, copies=copies))
 
 
-def address_reads(schedule: Schedule, phases: Sequence[Phase]) -> dict[str, int]:
+def address_reads(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> dict[str, int]:
     """Reads in a step of the ROMs of addresses: one for each element that is written, or read where
     it is joined."""
     found: dict[str, int] = {}

@@ -6,10 +6,10 @@ slice becomes the product of its rows, and what continues it shares them.
 
 *Addends.* What is added to an exact sum between two products of a row is added behind both.
 
-*Orders.* Dense columns may come in any order: a product of a permuted vector is one of the vector
-with its weights permuted, a product of joined vectors one of each. What keeps all elements of a
-vector in their order is the vector. Words of neighbours can only be made of elements that come in
-order: what reads a permuted or joined vector by words reads a copy.
+*Permutations.* Dense columns may come in any order: a product of a permuted vector is one of the
+vector with its weights permuted, a product of joined vectors one of each. What keeps all elements
+of a vector in their order is the vector. Words of neighbours can only be made of elements that come
+in order: what reads a permuted or joined vector by words reads a copy.
 
 *Transforms.* What a transform without weights starts from is added behind it. Gates that each
 transform one vector read one transform, with the casts behind it.
@@ -40,13 +40,11 @@ from rnnhw.graph.nodes import (
 from rnnhw.layers.structures import ButterflyStage, Dense, FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import interval_format
 
-__all__ = ["rebuilt", "regrouped", "tensor_values"]
+__all__ = ["fuse_rows", "rebuilt", "tensor_values"]
 
 
-def regrouped(graph: StepGraph) -> StepGraph:
-    """``graph`` with dense products split that are read in slices which products continue, and
-    addends between exact products of one row behind the last of them, equal transforms one, and
-    dense products of permuted or joined vectors as products of these."""
+def fuse_rows(graph: StepGraph) -> StepGraph:
+    """Returns ``graph`` with fewer rows, and equal values: by the rules above."""
     graph = _gathered(_ordered(_merged(_unstarted(_plain(graph)))))
     while slices := _sliced(graph):
         graph = _split(graph, slices)
@@ -156,7 +154,7 @@ def _columns_key(key: str, columns: Sequence[int]) -> str:
 
 
 def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArray[np.int64]:
-    """The raw integers of a tensor of the given or of the regrouped graph."""
+    """The raw integers of a tensor of the network's graph or of one with fused rows."""
     if tensor.key in raw:
         return raw[tensor.key]
     key, _, rows = tensor.key.rpartition("[")
@@ -213,7 +211,7 @@ def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
     return _rewritten(graph, write)
 
 
-# --- orders ------------------------------------------------------------------------------------
+# --- permutations ------------------------------------------------------------------------------
 def _plain(graph: StepGraph) -> StepGraph:
     """What reads all elements of one vector in their order is the vector itself."""
     new: dict[Node, Node] = {}

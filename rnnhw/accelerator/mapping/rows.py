@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
-from rnnhw.accelerator.mapping.derived_states import Kept, written_back
+from rnnhw.accelerator.mapping.derived_states import DerivedState, derive_states
 from rnnhw.accelerator.mapping.memory import stored_vectors
-from rnnhw.accelerator.mapping.row_fusion import regrouped
-from rnnhw.accelerator.mapping.transform_copies import parted
+from rnnhw.accelerator.mapping.row_fusion import fuse_rows
+from rnnhw.accelerator.mapping.transform_copies import duplicate_transforms
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -32,7 +32,7 @@ from rnnhw.graph.nodes import (
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import Q, interval_format
 
-__all__ = ["Part", "Plan", "Rows", "Value"]
+__all__ = ["LayerRows", "Part", "Rows", "Value"]
 
 
 class Part(Enum):
@@ -95,12 +95,12 @@ class Value:
     part: Part | None = None
 
 
-class Plan:
+class LayerRows:
     """The rows and phases of a step graph."""
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph, self.kept = written_back(parted(regrouped(graph)))
+        self.graph, self.kept = derive_states(duplicate_transforms(fuse_rows(graph)))
         self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}
@@ -112,7 +112,7 @@ class Plan:
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
 
-    kept: Mapping[State, Kept]
+    kept: Mapping[State, DerivedState]
     """The states that stand for vectors made of states."""
 
     # --- the graph ---------------------------------------------------------------------------

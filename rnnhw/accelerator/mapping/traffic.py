@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rnnhw.accelerator.mapping.memory import Memory, stored_vectors
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.postprocessor import Schedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import address_reads, shifted
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.graph.nodes import Input, Lookup, Node, unwired
 
@@ -49,7 +49,10 @@ class _Port:
 
 
 def traffic_of(
-    plan: Plan, schedule: Schedule, phases: Sequence[Phase], memories: Sequence[Memory]
+    plan: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    memories: Sequence[Memory],
 ) -> Traffic:
     """The accesses of one step."""
     widths = {memory.name: memory.width for memory in memories}
@@ -108,7 +111,7 @@ def traffic_of(
     )
 
 
-def _handed_on(plan: Plan) -> list[Node]:
+def _handed_on(plan: LayerRows) -> list[Node]:
     """Results that wait in memory for a product of the same step, other than new states."""
     new = {unwired(value) for _, value in plan.graph.updates}
     products = (*plan.products, *plan.transforms)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.graph.nodes import Cast, Input, Matvec, Node, State, unwired
 from rnnhw.layers.structures import FastWalshHadamard
 
@@ -62,7 +62,7 @@ class Chain:
         return any(node.start is not None for node in self.transforms)
 
 
-def _handed(plan: Plan, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
+def _handed(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
     """The transform whose feed makes ``vector`` with the casts behind it, first one first; None
     where other operations do, or no transform."""
     casts: list[Cast] = []
@@ -75,7 +75,7 @@ def _handed(plan: Plan, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
     return None
 
 
-def _read(plan: Plan) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+def _read(plan: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
     """The vector that each transform hands on, with the products and transforms that read it;
     post-processors may read it too."""
     found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
@@ -91,7 +91,7 @@ def _read(plan: Plan) -> dict[Matvec, tuple[Node, list[Matvec]]]:
     return found
 
 
-def chains_of(plan: Plan) -> list[Chain]:
+def chains_of(plan: LayerRows) -> list[Chain]:
     """The chains of a layer. A transform with several readers ends its chain."""
     read = _read(plan)
     onward = {node: _follower(plan, read, node) for node in plan.transforms}
@@ -119,7 +119,7 @@ def chains_of(plan: Plan) -> list[Chain]:
 
 
 def _follower(
-    plan: Plan, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
+    plan: LayerRows, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
 ) -> Matvec | None:
     """The transform that alone reads ``node``."""
     vector, readers = read[node]
@@ -127,7 +127,7 @@ def _follower(
     return readers[0] if alone and readers[0] in read else None
 
 
-def obstacles_of_chains(plan: Plan) -> Iterator[tuple[str, str]]:
+def obstacles_of_chains(plan: LayerRows) -> Iterator[tuple[str, str]]:
     """What of the chains has no Verilog."""
     for chain in chains_of(plan):
         stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)

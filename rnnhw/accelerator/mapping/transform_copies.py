@@ -12,29 +12,30 @@ from rnnhw.accelerator.mapping.row_fusion import rebuilt
 from rnnhw.graph.nodes import Cast, Matvec, Node, Reinterpret, StepGraph, unwired
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
-__all__ = ["parted"]
+__all__ = ["duplicate_transforms"]
 
 
-def parted(graph: StepGraph) -> StepGraph:
-    """``graph`` with such transforms as several."""
-    apart: dict[Node, Matvec] = {}
+def duplicate_transforms(graph: StepGraph) -> StepGraph:
+    """Returns ``graph`` with one copy of each transform per distinct vector that is read of it, so
+    that every feed buffer holds the casts of one row."""
+    copied: dict[Node, Matvec] = {}
     for node in graph.nodes:
         if isinstance(node, Matvec):
-            handed = sorted(_handed(graph, node), key=lambda vector: vector is not node)
-            apart.update(dict.fromkeys(handed[1:], node))
-    if not apart:
+            vectors = sorted(_vectors_read(graph, node), key=lambda vector: vector is not node)
+            copied.update(dict.fromkeys(vectors[1:], node))
+    if not copied:
         return graph
     new: dict[Node, Node] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        made = _again(node, apart[node], new) if node in apart else [rebuilt(node, new)]
-        nodes += made
-        new[node] = made[-1]
+        copies = _copy(node, copied[node], new) if node in copied else [rebuilt(node, new)]
+        nodes += copies
+        new[node] = copies[-1]
     updates = tuple((state, new[value]) for state, value in graph.updates)
     return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
 
 
-def _handed(graph: StepGraph, transform: Matvec) -> list[Node]:
+def _vectors_read(graph: StepGraph, transform: Matvec) -> list[Node]:
     """The vectors that operations other than casts read of a transform; none where rows on the
     lanes compute it."""
     found: dict[Node, None] = {}
@@ -58,17 +59,17 @@ def _handed(graph: StepGraph, transform: Matvec) -> list[Node]:
     return list(found) if feed else []
 
 
-def _again(vector: Node, transform: Matvec, new: dict[Node, Node]) -> list[Node]:
-    """``vector`` behind a transform of its own, with all that is between."""
-    way = [vector]
-    while way[0] is not transform:
-        (source,) = way[0].operands
-        way.insert(0, source)
-    made: list[Node] = []
+def _copy(vector: Node, transform: Matvec, new: dict[Node, Node]) -> list[Node]:
+    """A copy of ``transform`` and of all operations from it to ``vector``, in order."""
+    path = [vector]
+    while path[0] is not transform:
+        (source,) = path[0].operands
+        path.insert(0, source)
+    copies: list[Node] = []
     known: dict[Node, Node] = dict(new)
-    for node in way:
+    for node in path:
         copy = rebuilt(node, known)
         name = node.name if node is vector else f"{node.name}.for_{vector.name}"
         known[node] = replace(copy, name=name)
-        made.append(known[node])
-    return made
+        copies.append(known[node])
+    return copies

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnhw.accelerator.mapping.postprocessor import Schedule
-from rnnhw.accelerator.mapping.rows import Plan, Rows, Value
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.rows import LayerRows, Rows, Value
 from rnnhw.graph.nodes import Gather, Input, Node, State
 
 __all__ = ["crossing", "joined_by_unit", "phase_of", "read_late", "unit_reads"]
 
 
-def phase_of(plan: Plan, node: Node | Rows) -> int:
+def phase_of(plan: LayerRows, node: Node | Rows) -> int:
     """The phase in which a node or rows are computed."""
     return node.phase if isinstance(node, Rows) else plan.phase(node)
 
 
-def unit_reads(schedule: Schedule) -> list[Node]:
+def unit_reads(schedule: PostProcessorSchedule) -> list[Node]:
     """The inputs and states that a post-processor reads unit by unit, as often as it does."""
     return [v.node for v, _ in _reads(schedule) if isinstance(v.node, Input | State)]
 
 
-def joined_by_unit(schedule: Schedule) -> list[Gather]:
+def joined_by_unit(schedule: PostProcessorSchedule) -> list[Gather]:
     """What the post-processor reads out of memory in another order than it was written, or joined
     of several vectors."""
     gathered = dict.fromkeys(schedule.gathered)
     return [node for node in gathered if not schedule.plan.is_constant(node)]
 
 
-def read_late(schedule: Schedule) -> frozenset[State]:
+def read_late(schedule: PostProcessorSchedule) -> frozenset[State]:
     """The states that an operation reads in a later phase than that of their next values."""
     plan = schedule.plan
     written = {state: plan.phase(new) for state, new in plan.graph.updates}
@@ -39,7 +39,7 @@ def read_late(schedule: Schedule) -> frozenset[State]:
     )
 
 
-def _reads(schedule: Schedule) -> Iterator[tuple[Value, int]]:
+def _reads(schedule: PostProcessorSchedule) -> Iterator[tuple[Value, int]]:
     """What is read unit by unit, with the phases that do; the output leaves in the last one."""
     plan = schedule.plan
     for reader in schedule.values:
@@ -50,7 +50,7 @@ def _reads(schedule: Schedule) -> Iterator[tuple[Value, int]]:
         yield value, plan.last_phase
 
 
-def crossing(schedule: Schedule) -> list[Value]:
+def crossing(schedule: PostProcessorSchedule) -> list[Value]:
     """Results of one phase that a later phase reads unit by unit, in their own order."""
     plan = schedule.plan
     found: dict[Value, None] = {}

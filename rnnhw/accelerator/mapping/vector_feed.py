@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rnnhw.accelerator.mapping.memory import places
-from rnnhw.accelerator.mapping.rows import Plan
+from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.errors import DesignError
 from rnnhw.graph.nodes import Cast, Matvec, Node, Reinterpret, unwired
 from rnnhw.layers.structures import (
@@ -162,7 +162,7 @@ def _aligned(block: int, gates: int, lanes: int) -> bool:
     return block * gates % max(lanes, 1) == 0
 
 
-def lanes_fit(plan: Plan, phase: int, most: int) -> list[bool]:
+def lanes_fit(plan: LayerRows, phase: int, most: int) -> list[bool]:
     """Whether a phase can run on 1, 2 ... ``most`` lanes (entries 0, 1 ...)."""
     rows = sum(rows.units for rows in plan.phase_rows(phase))
     gates = plan.phase_gates(phase)
@@ -180,7 +180,7 @@ def lanes_fit(plan: Plan, phase: int, most: int) -> list[bool]:
 
 
 # --- segments ----------------------------------------------------------------------------------
-def _segment(plan: Plan, phase: int, product: Matvec, lanes: int, aligned: bool) -> Segment:
+def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: bool) -> Segment:
     """The columns of one product by itself."""
     vector, early = unwired(product.vector), plan.is_early(product)
     n = vector.units
@@ -235,7 +235,7 @@ def _segment(plan: Plan, phase: int, product: Matvec, lanes: int, aligned: bool)
 
 
 def _segments(
-    plan: Plan, phase: int, lanes: int, aligned: bool
+    plan: LayerRows, phase: int, lanes: int, aligned: bool
 ) -> list[tuple[Segment, tuple[Matvec, ...]]]:
     found: dict[tuple[object, ...], tuple[Segment, tuple[Matvec, ...]]] = {}
     for rows in plan.phase_rows(phase):
@@ -264,7 +264,7 @@ def _joined(a: Segment, b: Segment) -> Segment:
     return Segment(a.vector, a.early, lower + upper + 1, (lower, upper), a.feed, 1, note)
 
 
-def segments_of(plan: Plan, phase: int, lanes: int) -> tuple[Segment, ...]:
+def segments_of(plan: LayerRows, phase: int, lanes: int) -> tuple[Segment, ...]:
     """The columns of a phase on ``lanes`` lanes, those of the inputs first.
 
     Rows share columns over one vector and feed: a row without a column has zero weights there.
@@ -276,6 +276,6 @@ def segments_of(plan: Plan, phase: int, lanes: int) -> tuple[Segment, ...]:
     return tuple(segment for segment, _ in _segments(plan, phase, lanes, aligned=False))
 
 
-def products_of(plan: Plan, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
+def products_of(plan: LayerRows, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
     """The products whose terms each of :func:`segments_of` holds."""
     return tuple(products for _, products in _segments(plan, phase, lanes, aligned=False))

@@ -38,7 +38,7 @@ from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, unknown_name
 from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, Window
 
-__all__ = ["LayerChoices", "accelerator", "layer_choices", "stack_of"]
+__all__ = ["LaneOptions", "accelerator", "lane_options", "stack_of"]
 
 _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
@@ -259,7 +259,7 @@ def _engine(stack: Stack, found: Arranged) -> Engine:
 
 
 # --- choices -----------------------------------------------------------------------------------
-class LayerChoices:
+class LaneOptions:
     """One layer of a network on each number of lanes that it can have, as :func:`accelerator`
     builds it.
 
@@ -297,10 +297,10 @@ class LayerChoices:
         return _window_buffer(self._node, self._variants.machine(lanes))
 
 
-def layer_choices(network: Network) -> tuple[LayerChoices, ...]:
+def lane_options(network: Network) -> tuple[LaneOptions, ...]:
     """The layers of a network in the order of the accelerator's.
 
     Raises:
         DesignError: a structure has no feed.
     """
-    return tuple(LayerChoices(node) for node in network.nodes if isinstance(node, Scan | Total))
+    return tuple(LaneOptions(node) for node in network.nodes if isinstance(node, Scan | Total))

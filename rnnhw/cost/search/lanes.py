@@ -22,12 +22,12 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from rnnhw.accelerator import (
-    LayerChoices,
+    LaneOptions,
     LayerMachine,
     Phase,
     busy_of,
     equipped,
-    layer_choices,
+    lane_options,
     overlapped_phase,
 )
 from rnnhw.cost.fpga.placement import logic, multiplier_blocks, place
@@ -249,7 +249,7 @@ def _count(number: int, what: str) -> str:
 class _Layer:
     """The choices of one layer; what each takes is found when it is asked for, and kept."""
 
-    def __init__(self, choices: LayerChoices, profile: Fpga, mode: Mode) -> None:
+    def __init__(self, choices: LaneOptions, profile: Fpga, mode: Mode) -> None:
         self.name = choices.name
         self.timed = True
         self._mode = mode
@@ -329,7 +329,7 @@ class _Search:
 
     def __init__(self, network: Network, profile: Fpga, modes: Mapping[str, Mode]) -> None:
         self.profile = profile
-        choices = layer_choices(network)
+        choices = lane_options(network)
         self.layers = [_Layer(each, profile, modes.get(each.name, _PLAIN)) for each in choices]
         if any(not each.once for each in choices):
             for layer, each in zip(self.layers, choices, strict=True):

@@ -26,7 +26,7 @@ from rnnhw.accelerator import (
     accelerator,
     arrange,
     can_stream,
-    layer_choices,
+    lane_options,
     stack_of,
     streamed_bits,
 )
@@ -89,7 +89,7 @@ def choose(
         UsageError: as :func:`rnnhw.cost.search.lanes.plan_lanes`.
         DesignError: a schedule is not possible; the hint lists what is.
     """
-    least = {each.name: each.lanes[0] for each in layer_choices(network) if each.lanes[0]}
+    least = {each.name: each.lanes[0] for each in lane_options(network) if each.lanes[0]}
     stack = stack_of(network, least)
     task = _Task(network, profile, clock, steps_per_second, bandwidth, stack)
     open_weights = arrangement.weights in (None, "auto")
@@ -213,7 +213,7 @@ def _quickest(task: _Task, plan: PlanReport, arrangement: Arrangement) -> PlanRe
     wait for each other."""
     lanes = {
         each.name: min(each.lanes, key=lambda n: (each.outline(n)[0], n))
-        for each in layer_choices(task.network)
+        for each in lane_options(task.network)
         if each.lanes[0]
     }
     machine = accelerator(task.network, lanes, arrangement, task.bandwidth)
@@ -305,7 +305,7 @@ class _SharedLanes:
     def __init__(self, task: _Task, arrangement: Arrangement) -> None:
         self._task = task
         self._arrangement = arrangement
-        self._choices = layer_choices(task.network)
+        self._choices = lane_options(task.network)
 
     def plan(self) -> PlanReport:
         """The fewest lanes that meet the deadline, or the best throughput that fits."""
