@@ -5,8 +5,10 @@ read while the next ones are written. Nothing here knows a cell: phases, rows, c
 depth of the post-processor follow from the step graph.
 """
 
-from rnnhw.accelerator.mapping.layer import Basis, LayerMachine, Multiplier, legal_lanes
+from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
+from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, legal_lanes
 from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase, Transform
 from rnnhw.accelerator.mapping.traffic import Traffic
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
@@ -27,6 +29,7 @@ __all__ = [
     "Feed",
     "LaneOptions",
     "LayerMachine",
+    "MappedLayer",
     "Memory",
     "MemoryKind",
     "Multiplier",

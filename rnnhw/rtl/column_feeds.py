@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from rnnhw.accelerator.mapping.memory import address_bits
-from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.transform_chains import chains_of
-from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
+from rnnhw.accelerator.mapping import Feed, Phase, Segment, address_bits
 from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.vector_memories import Vectors
@@ -65,8 +62,7 @@ class Columns:
     @property
     def operand_width(self) -> int:
         """Bits of the widest operand, moved to meet the accumulators."""
-        chains = chains_of(self._context.plan)
-        fed = [chain.operand_bits for chain in chains]
+        fed = [chain.operand_bits for chain in self._context.mapping.chains]
         return max(self._context.numbers.operand_width(), *fed, 1)
 
     def _feed(
@@ -170,7 +166,7 @@ class Columns:
             "ELEMENT_BITS": (elements - 1).bit_length(),
         }
         word = module.wire(f"{name}_word", counted["WORD_BITS"], signed=False)
-        if self._context.plan.in_feed(vector):
+        if self._context.rows.in_feed(vector):
             words, width = self._chains.words(vector, word)
         else:
             words, width = self.words(name, vector, counted, word), own
@@ -292,13 +288,13 @@ class Columns:
     def _window_width(self, segment: Segment) -> int:
         """Bits of an element in the window of a segment: those of the memory."""
         format = segment.vector.format
-        plain = segment.feed in _BY_WORD and not self._context.plan.in_feed(segment.vector)
+        plain = segment.feed in _BY_WORD and not self._context.rows.in_feed(segment.vector)
         return format.width if plain else format.signed_width
 
     def _vector(self, feed: str, vector: Node) -> None:
         """The memory behind a feed."""
         index, element = f"{feed}_index", f"{feed}_element"
-        if self._context.plan.in_feed(vector):
+        if self._context.rows.in_feed(vector):
             self._chains.element(vector, index, element)
         else:
             self._vectors.read(feed, vector, index, element)

@@ -9,18 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.emittability import obstacles
-from rnnhw.accelerator.mapping.memory import address_bits
-from rnnhw.accelerator.mapping.multiplier_widths import stage_weight_bits
-from rnnhw.accelerator.mapping.phases import Phase, phases_of
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
-from rnnhw.accelerator.mapping.roms import bias_word, common_start
-from rnnhw.accelerator.mapping.rows import LayerRows, Value
+from rnnhw.accelerator.mapping import InputWindow, MappedLayer, Value, address_bits
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
-from rnnhw.graph.nodes import Input, Node, State, StepGraph
+from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.column_feeds import Column, Columns
-from rnnhw.rtl.layer_context import InputWindow, LayerContext
+from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.memory_images import Numbers, Shape
 from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
@@ -31,56 +25,36 @@ from rnnhw.rtl.verilog_text import Module, Outline
 __all__ = ["emit_layer", "outline_layer"]
 
 
-def emit_layer(
-    name: str,
-    graph: StepGraph,
-    lanes: int,
-    parameters: Parameters,
-    windows: Mapping[int, InputWindow] | None = None,
-) -> Module:
-    """The module ``name`` of a layer on ``lanes`` lanes, as :func:`rnnhw.accelerator.layer_machine`
-    builds it. ``windows`` are the inputs that join steps, by position.
+def emit_layer(name: str, mapping: MappedLayer, parameters: Parameters) -> Module:
+    """The module ``name`` of a mapped layer.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    plan = LayerRows(graph)
-    schedule, phases = _emittable(plan, lanes, windows or {})
-    numbers = Numbers(plan, schedule, phases, lanes, parameters)
-    context = LayerContext(Module(name), plan, schedule, phases, numbers, windows or {})
-    _Layer(context).write()
-    return context.module
+    return _written(Module(name), mapping, Numbers(mapping, parameters), mapping.windows)
 
 
-def outline_layer(
-    graph: StepGraph, lanes: int, windows: Mapping[int, InputWindow] | None = None
-) -> Module:
+def outline_layer(mapping: MappedLayer, windows: Mapping[int, InputWindow] | None = None) -> Module:
     """The module of :func:`emit_layer` without the trained numbers: its instances with their
-    parameters, which no number changes.
+    parameters, which no number changes. ``windows`` replace those of the mapping.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    plan = LayerRows(graph)
-    schedule, phases = _emittable(plan, lanes, windows or {})
-    numbers = Shape(plan, schedule, phases, lanes)
-    context = LayerContext(Outline("layer"), plan, schedule, phases, numbers, windows or {})
-    _Layer(context).write()
-    return context.module
+    joined = mapping.windows if windows is None else windows
+    return _written(Outline("layer"), mapping, Shape(mapping), joined)
 
 
-def _emittable(
-    plan: LayerRows, lanes: int, windows: Mapping[int, InputWindow]
-) -> tuple[PostProcessorSchedule, tuple[Phase, ...]]:
-    schedule = PostProcessorSchedule(plan)
-    phases = phases_of(plan, schedule, lanes)
-    steps = {position: window.steps for position, window in windows.items()}
-    for where, what in obstacles(plan, schedule, phases, steps):
+def _written(
+    module: Module, mapping: MappedLayer, numbers: Numbers, windows: Mapping[int, InputWindow]
+) -> Module:
+    for where, what in mapping.obstacles:
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
         )
-    return schedule, phases
+    _Layer(LayerContext(module, mapping, numbers, windows)).write()
+    return module
 
 
 @dataclass(frozen=True)
@@ -128,7 +102,7 @@ class _Layer:
         for flag in ("valid", "first", "last"):
             module.port("output", f"y_{flag}")
         module.port(
-            "output", "y_data", self._context.plan.graph.output.format.signed_width, signed=True
+            "output", "y_data", self._context.rows.graph.output.format.signed_width, signed=True
         )
         module.port("input", "y_ready")
 
@@ -288,7 +262,7 @@ class _Layer:
         )
         if stages:
             rows = weight if own else 0
-            weight = max(rows, stage_weight_bits(self._context.neurons))
+            weight = max(rows, self._context.mapping.stage_weight_bits)
             weights = self._stage_weights(rows, weight)
             issue = f"{issue} | stage_issue" if own else "stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
@@ -365,7 +339,7 @@ class _Layer:
             len(self._context.numbers.rows(number)) for number in range(len(self._context.phases))
         )
         counted = [
-            f"1'b{int(bool(self._context.plan.phase_rows(n)))}"
+            f"1'b{int(bool(self._context.rows.phase_rows(n)))}"
             for n in range(len(self._context.phases))
         ]
         gates = [
@@ -432,12 +406,12 @@ class _Layer:
             )
 
     def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
-        plan, schedule = self._context.plan, self._context.schedule
-        bits, shift = bias_word(plan, schedule, early=early)
+        mapping = self._context.mapping
+        bits, shift = mapping.bias_word(early=early)
         unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
         if not bits:
             return {"BIAS": 0, **unstored}
-        common = None if early else common_start(plan, schedule)
+        common = None if early else mapping.common_start
         if common is not None:
             return {"BIAS": 2, "BIAS_SHIFT": common, **unstored}
         words = [word >> shift for word in self._context.numbers.biases(early=early)]
@@ -453,19 +427,19 @@ class _Layer:
 
     # --- results ---------------------------------------------------------------------------------
     def _sinks(self, number: int) -> Iterator[_Sink]:
-        plan = self._context.plan
-        for state, new in plan.graph.updates:
-            if plan.phase(new) == number:
+        rows = self._context.rows
+        for state, new in rows.graph.updates:
+            if rows.phase(new) == number:
                 yield _Sink(new, state=state)
-        for vector in dict.fromkeys([*plan.passed, *self._units.handed]):
-            if plan.phase(vector) == number:
+        for vector in dict.fromkeys([*rows.passed, *self._units.handed]):
+            if rows.phase(vector) == number:
                 yield _Sink(vector)
-        if plan.last_phase == number:
-            yield _Sink(plan.graph.output, output=True)
+        if rows.last_phase == number:
+            yield _Sink(rows.graph.output, output=True)
 
     def _value(self, node: Node) -> Value:
         """The one value of each unit that a sink's node is."""
-        (value,) = self._context.plan.values(node)
+        (value,) = self._context.rows.values(node)
         return value
 
     def _results(self) -> None:
@@ -476,11 +450,11 @@ class _Layer:
 
     def _result(self, number: int) -> str:
         """The post-processor of one phase with all that takes its results."""
-        module, plan = self._context.module, self._context.plan
+        module, rows = self._context.module, self._context.rows
         alone, prefix = self._context.alone, self._context.prefix(number)
         module.comment("post-processor" if alone else f"post-processor of phase {number}")
         valid = "row_valid" if alone else f"(row_valid & {self._context.in_phase(number)})"
-        word = plan.accumulator(number)
+        word = rows.accumulator(number)
         sums = Accumulators(
             valid=valid,
             gate="row_gate_",
@@ -492,7 +466,7 @@ class _Layer:
         )
         processor = PostProcessor(
             module,
-            plan,
+            rows,
             self._context.schedule,
             number,
             sums,
@@ -504,7 +478,7 @@ class _Layer:
         for value in [*(value for _, value in sinks), *crossing]:
             processor.note(value)
         counters: dict[int, str] = {}
-        units = plan.widths[number]
+        units = rows.widths[number]
 
         def counter(cycle: int) -> str:
             """Counts the units at a cycle of theirs; gives the index net."""

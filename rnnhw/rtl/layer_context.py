@@ -1,4 +1,4 @@
-"""A layer under construction: what the machine says of it, and its module so far."""
+"""A layer while it is written: its mapping, its numbers, and its module so far."""
 
 from __future__ import annotations
 
@@ -6,40 +6,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
-from rnnhw.accelerator.mapping.rows import LayerRows
+from rnnhw.accelerator.mapping import (
+    InputWindow,
+    LayerRows,
+    MappedLayer,
+    Phase,
+    PostProcessorSchedule,
+    Transform,
+)
 from rnnhw.graph.nodes import Input, State
 from rnnhw.rtl.memory_images import Numbers
 from rnnhw.rtl.verilog_text import Module
 
-__all__ = ["InputWindow", "LayerContext"]
-
-
-@dataclass(frozen=True)
-class InputWindow:
-    """An input that joins the last ``steps`` vectors; ``last`` where only those at the end of a
-    sequence are wanted."""
-
-    steps: int
-    last: bool
+__all__ = ["LayerContext"]
 
 
 @dataclass(frozen=True)
 class LayerContext:
-    """``windows`` are the inputs that join steps, by position."""
+    """What every part of a layer's module is written from: the mapping, its numbers, the names of
+    the control's nets. ``windows`` are the inputs that join steps, by position."""
 
     module: Module
-    plan: LayerRows
-    schedule: PostProcessorSchedule
-    phases: tuple[Phase, ...]
+    mapping: MappedLayer
     numbers: Numbers
     windows: Mapping[int, InputWindow]
+
+    @property
+    def rows(self) -> LayerRows:
+        """The rows of the layer, their columns and the order of phases."""
+        return self.mapping.rows
+
+    @property
+    def schedule(self) -> PostProcessorSchedule:
+        """The cycles of the element-wise operations behind the rows."""
+        return self.mapping.schedule
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of a step, in order."""
+        return self.mapping.phases
 
     @cached_property
     def inputs(self) -> list[Input]:
         """The inputs of the layer."""
-        return [node for node in self.plan.graph.nodes if isinstance(node, Input)]
+        return [node for node in self.rows.graph.nodes if isinstance(node, Input)]
 
     @cached_property
     def lanes(self) -> int:
@@ -47,18 +57,18 @@ class LayerContext:
         most = max(phase.lanes for phase in self.phases)
         return max(most, *(t.width for t in self.neurons)) if self.neurons else most
 
-    @cached_property
-    def neurons(self) -> list[Transform]:
+    @property
+    def neurons(self) -> tuple[Transform, ...]:
         """The passes in front of columns that the lanes' multipliers do."""
-        return [each for phase in self.phases for each in phase.transforms if each.weighted]
+        return self.mapping.weighted_passes
 
     @cached_property
     def accumulator_width(self) -> int:
         """Bits of the accumulators of all phases."""
         widths = [
-            self.plan.accumulator(number).width
+            self.rows.accumulator(number).width
             for number in range(len(self.phases))
-            if self.plan.phase_rows(number)
+            if self.rows.phase_rows(number)
         ]
         return max([1, *widths, *(each.node.format.signed_width for each in self.neurons)])
 

@@ -8,23 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.accelerator.mapping.derived_states import behind
-from rnnhw.accelerator.mapping.memory import places
-from rnnhw.accelerator.mapping.multiplier_widths import (
-    operand_bits,
-    segment_shift,
-    weight_bits,
+from rnnhw.accelerator.mapping import (
+    Feed,
+    MappedLayer,
+    Part,
+    Phase,
+    Rows,
+    Segment,
+    Transform,
+    places,
+    tensor_values,
     weight_fraction,
 )
-from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
-from rnnhw.accelerator.mapping.row_fusion import rebuilt, tensor_values
-from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
-from rnnhw.accelerator.mapping.vector_feed import Feed, Segment, products_of
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.execution.golden import constant_values
-from rnnhw.graph.nodes import Constant, Matvec, Node, State, StepGraph, Tensor, unwired
+from rnnhw.graph.nodes import Constant, Matvec, Node, State, Tensor, unwired
 from rnnhw.numerics.cast import cast
 
 __all__ = ["Numbers", "Row", "Shape"]
@@ -43,30 +42,24 @@ class Row:
 class Numbers:
     """The trained numbers of one layer, laid out for its memories."""
 
-    def __init__(
-        self,
-        plan: LayerRows,
-        schedule: PostProcessorSchedule,
-        phases: Sequence[Phase],
-        lanes: int,
-        parameters: Parameters,
-    ) -> None:
-        self._plan = plan
-        self._schedule = schedule
-        self._phases = phases
-        self._lanes = lanes
+    def __init__(self, mapping: MappedLayer, parameters: Parameters) -> None:
+        self._mapping = mapping
+        self._rows = mapping.rows
+        self._phases = mapping.phases
         self._parameters = parameters
         self._tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
-        self.constants: Mapping[Node, list[int]] = constant_values(plan.graph, self._tensors)
+        self.constants: Mapping[Node, list[int]] = constant_values(
+            mapping.rows.graph, self._tensors
+        )
 
     # --- rows ----------------------------------------------------------------------------------
     def rows(self, phase: int) -> list[Row]:
         """The rows of a phase in the order in which they are on the lanes: unit by unit."""
-        width = self._plan.widths[phase]
+        width = self._rows.widths[phase]
         gates = [
             (rows, gate)
-            for rows in self._plan.phase_rows(phase)
-            for gate in range(self._plan.gates(rows, width))
+            for rows in self._rows.phase_rows(phase)
+            for gate in range(self._rows.gates(rows, width))
         ]
         return [
             Row(rows, gate * width + unit, unit, gate)
@@ -77,11 +70,11 @@ class Numbers:
     # --- scales --------------------------------------------------------------------------------
     def fraction(self, phase: int) -> int:
         """Fraction bits of the accumulators."""
-        return self._plan.accumulator(phase).fraction
+        return self._rows.accumulator(phase).fraction
 
     def shift(self, phase: int, segment: int) -> int:
         """By how many bits the operands of a segment move to meet the accumulators."""
-        return segment_shift(self._plan, self._phases, self._lanes, phase, segment)
+        return self._mapping.segment_shift(phase, segment)
 
     # --- weights -------------------------------------------------------------------------------
     def weight_words(self, width: int) -> Sequence[int]:
@@ -89,7 +82,7 @@ class Numbers:
         words: list[int] = []
         mask = (1 << width) - 1
         for number, phase in enumerate(self._phases):
-            if not self._plan.phase_rows(number):
+            if not self._rows.phase_rows(number):
                 continue
             columns = self._columns(number)
             for group in range(phase.groups):
@@ -103,11 +96,11 @@ class Numbers:
 
     def operand_width(self) -> int:
         """Bits of the widest operand of the columns, moved to meet the accumulators."""
-        return operand_bits(self._plan, self._phases, self._lanes)
+        return self._mapping.operand_bits
 
     def weight_width(self) -> int:
         """Bits of the widest weight, signed."""
-        return max(weight_bits(self._plan, self._phases, self._lanes), 1)
+        return max(self._mapping.weight_bits, 1)
 
     # --- stages in the feed --------------------------------------------------------------------
     def stage_weights(self, transform: Transform, width: int) -> list[int]:
@@ -144,8 +137,7 @@ class Numbers:
         """For every column that reads a weight, those of all rows."""
         phase, rows = self._phases[number], self.rows(number)
         found = []
-        placed = products_of(self._plan, number, self._lanes)
-        for segment, products in zip(phase.segments, placed, strict=True):
+        for segment, products in zip(phase.segments, self._mapping.products(number), strict=True):
             terms = {product: self._terms(product, segment.vector) for product in products}
             scale = weight_fraction(products)
             left = [self._row_terms(row, products, terms, scale) for row in rows]
@@ -159,7 +151,7 @@ class Numbers:
             for row, own in zip(rows, left, strict=True):
                 if any(own.values()):
                     raise DesignError(
-                        f"{self._plan.graph.layer}: output {row.index} of {products[0].name} has "
+                        f"{self._rows.graph.layer}: output {row.index} of {products[0].name} has "
                         f"terms that a {segment.feed.value} feed does not reach",
                         "emit another structure, or report it for the numbers alone",
                     )
@@ -184,7 +176,7 @@ class Numbers:
             for column, factor in zip((at[c] for c in row.columns), factors, strict=True):
                 if own.get(column):
                     raise DesignError(
-                        f"{self._plan.graph.layer}: {product.name} reads column {column} twice",
+                        f"{self._rows.graph.layer}: {product.name} reads column {column} twice",
                         "the accelerator has one weight for a column",
                     )
                 own[column] = factor
@@ -227,7 +219,7 @@ class Numbers:
                 first = position // phase.lanes * phase.lanes // phase.gates
                 return first // segment.columns * segment.columns + column
         raise DesignError(
-            f"{self._plan.graph.layer}: a feed by {segment.feed.value} is not emitted",
+            f"{self._rows.graph.layer}: a feed by {segment.feed.value} is not emitted",
             "use a dense, banded, cyclic or block-diagonal matrix, or report it for the numbers",
         )
 
@@ -245,7 +237,9 @@ class Numbers:
                 total = sum(self._start(row, node, scale) for node in constants)
                 if not early:
                     own = row.rows.word(Part.WHOLE)[0].fraction
-                    total += self._schedule.rounding_constant(row.rows, row.gate) << (scale - own)
+                    total += self._mapping.schedule.rounding_constant(row.rows, row.gate) << (
+                        scale - own
+                    )
                 found.append(total)
         return found
 
@@ -272,32 +266,26 @@ class Numbers:
         """The raw integers of a state's first value: trained, or what follows from those of the
         states that it is made from."""
         assert state.initial is not None
-        if state not in self._plan.kept:
+        if state not in self._rows.kept:
             return list(self.tensor(state.initial).ravel().tolist())
-        vector = self._plan.kept[state].vector
-        first: dict[Node, Node] = {}
-        for node in behind(vector):
-            first[node] = _first(node) if isinstance(node, State) else rebuilt(node, first)
-        graph = StepGraph(self._plan.graph.layer, tuple(first.values()), (), first[vector])
-        return constant_values(graph, self._tensors)[first[vector]]
+        graph = self._rows.kept[state].first_value(self._rows.graph.layer)
+        return constant_values(graph, self._tensors)[graph.output]
 
 
 class Shape(Numbers):
     """The same layout without trained numbers: all are zero."""
 
-    def __init__(
-        self, plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
-    ) -> None:
+    def __init__(self, mapping: MappedLayer) -> None:
         constants = {
             node.tensor.key: np.zeros(node.tensor.shape, np.int64)
-            for node in plan.graph.nodes
+            for node in mapping.rows.graph.nodes
             if isinstance(node, Constant) and node.tensor is not None
         }
-        super().__init__(plan, schedule, phases, lanes, Parameters({}, constants, {}))
+        super().__init__(mapping, Parameters({}, constants, {}))
 
     def weight_words(self, width: int) -> Sequence[int]:
         """As many words as there are."""
-        used = [phase for n, phase in enumerate(self._phases) if self._plan.phase_rows(n)]
+        used = [phase for n, phase in enumerate(self._phases) if self._rows.phase_rows(n)]
         return range(sum(phase.groups * phase.weight_columns for phase in used))
 
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
@@ -307,16 +295,3 @@ class Shape(Numbers):
     def first_values(self, state: State) -> list[int]:
         """Zeros."""
         return [0] * state.units
-
-
-def _first(state: State) -> Constant:
-    """A state's first value."""
-    zeros = () if state.initial else (0,) * state.units
-    return Constant(
-        name=state.name,
-        units=state.units,
-        format=state.format,
-        interval=state.interval,
-        tensor=state.initial,
-        values=zeros,
-    )

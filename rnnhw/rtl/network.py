@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnnhw.accelerator import Accelerator, Basis
-from rnnhw.accelerator.mapping.memory import address_bits
+from rnnhw.accelerator.mapping import address_bits
 from rnnhw.accelerator.schedule.time_operations import joined
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Last, Network, Scan, Source, Steps, TimeNode, Total
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.layer import emit_layer
-from rnnhw.rtl.layer_context import InputWindow
 from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["emit_network"]
@@ -53,7 +52,7 @@ class _Top:
         self, name: str, network: Network, machine: Accelerator, parameters: Parameters
     ) -> None:
         self._network = network
-        self._lanes = {layer.name: layer.lanes for layer in machine.layers}
+        self._mappings = {layer.name: layer.mapping for layer in machine.layers}
         self._parameters = parameters
         self._module = Module(name)
         self._layers: list[Module] = []
@@ -149,13 +148,10 @@ class _Top:
             for position, window in enumerate(map(joined, node.sources))
             if window is not None
         }
-        layer = emit_layer(
-            f"{self._module.name}_{identifier(node.name)}",
-            node.graph,
-            self._lanes[node.name],
-            self._parameters,
-            {at: InputWindow(window.steps, window.last) for at, window in windows.items()},
-        )
+        mapping = self._mappings[node.name]
+        assert mapping is not None
+        name = f"{self._module.name}_{identifier(node.name)}"
+        layer = emit_layer(name, mapping, self._parameters)
         self._layers.append(layer)
         stream = self._stream(node)
         ports = {"clk": "clk", "rst": "rst"}

@@ -4,7 +4,7 @@ Time 0 of a unit is the cycle in which its last accumulator is visible (``token[
 operation is started by the token of its own cycle, so that any unit may follow any number of
 cycles behind the one before. A value that is visible at t holds until the next unit's, one
 interval later; a reader beyond that reads copies (one register for each interval, not one for each
-cycle). Times are those of :class:`rnnhw.accelerator.mapping.postprocessor.PostProcessorSchedule`.
+cycle). Times are those of :class:`rnnhw.accelerator.mapping.PostProcessorSchedule`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule, cast_latency
-from rnnhw.accelerator.mapping.roms import uniform
-from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
+from rnnhw.accelerator.mapping import (
+    LayerRows,
+    Part,
+    PostProcessorSchedule,
+    Rows,
+    Value,
+    cast_latency,
+    uniform,
+)
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -86,7 +92,7 @@ class PostProcessor:
     def __init__(
         self,
         module: Module,
-        plan: LayerRows,
+        rows: LayerRows,
         schedule: PostProcessorSchedule,
         phase: int,
         sums: Accumulators,
@@ -94,13 +100,13 @@ class PostProcessor:
         by_unit: Callable[[Value, int, str], str],
     ) -> None:
         self._module = module
-        self._plan = plan
+        self._rows = rows
         self._schedule = schedule
         self._phase = phase
         self._sums = sums
         self._constants = constants
         self._by_unit = by_unit
-        self._gates = max(plan.phase_gates(phase), 1)
+        self._gates = max(rows.phase_gates(phase), 1)
         self._nets: dict[Value, _Net] = {}
         self._reads: dict[Value, _Read] = {}
         self._casts: dict[tuple[object, ...], str] = {}
@@ -108,7 +114,7 @@ class PostProcessor:
         self._last_token = 0
         self._last_row_token = 0
         self.depth = schedule.depth(phase)
-        prefix = f"p{phase}_" if plan.last_phase else ""
+        prefix = f"p{phase}_" if rows.last_phase else ""
         self._token = module.fresh(f"{prefix}token")
         self._row_token = module.fresh(f"{prefix}row_token")
         self._row_gate = module.fresh(f"{prefix}row_gate")
@@ -186,11 +192,11 @@ class PostProcessor:
                 continue
             seen.add(top)
             start = self._start(top)
-            pending += [(operand, start) for operand in self._plan.operands(top)]
+            pending += [(operand, start) for operand in self._rows.operands(top)]
 
     def _start(self, value: Value) -> int:
         """The cycle in which the operation behind ``value`` reads its operands."""
-        times = [self._schedule.time(o, self._phase) for o in self._plan.operands(value)]
+        times = [self._schedule.time(o, self._phase) for o in self._rows.operands(value)]
         if isinstance(value.node, Rows) and value.part is not Part.LATE:
             times.append(self._captured(value))
         return max([0, *times])
@@ -199,18 +205,18 @@ class PostProcessor:
         """When an accumulator is there for all later cycles of its unit."""
         if self._gates == 1:
             return 0
-        return 1 - (self._gates - 1 - self._plan.gate_index(value))
+        return 1 - (self._gates - 1 - self._rows.gate_index(value))
 
     def _is_stored(self, value: Value) -> bool:
         """Whether ``value`` waits in a memory of words unit by unit (or is a constant)."""
-        node, plan = value.node, self._plan
+        node, rows = value.node, self._rows
         if isinstance(node, Rows):
             return node.phase < self._phase
-        if plan.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
+        if rows.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
             return True
-        if plan.in_feed(node):
+        if rows.in_feed(node):
             return True
-        return plan.formed(node) and plan.phase(node) < self._phase
+        return rows.formed(node) and rows.phase(node) < self._phase
 
     # --- nets ------------------------------------------------------------------------------------
     def _net(self, value: Value) -> _Net:
@@ -254,14 +260,14 @@ class PostProcessor:
 
     def _stored(self, value: Value) -> _Net:
         node = value.node
-        if isinstance(node, Node) and self._plan.is_constant(node):
+        if isinstance(node, Node) and self._rows.is_constant(node):
             numbers = self._constants[node]
             if uniform(node):
                 width = max(node.format.signed_width, 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
         format = node.format if isinstance(node, Node) else _row_format(value)
         advance = self._reads[value].advance(self._gates)
-        units = self._plan.widths[self._phase]
+        units = self._rows.widths[self._phase]
         name = self._by_unit(value, units, self.token(advance))
         return _Net(name, format.signed_width, advance + 1 - self._gates)
 
@@ -286,14 +292,14 @@ class PostProcessor:
         if self._gates == 1:
             net = _Net(self._module.wire(name, width, _low(source, width, full)), width, 0)
         else:
-            index = self._plan.gate_index(value)
+            index = self._rows.gate_index(value)
             wire = self._module.wire(name, width)
             enable = f"{self._row_at(0)} & ({self._row_gate}0 == {self._gate(index)})"
             self._register(wire, width, enable, _low(source, width, full))
             net = _Net(wire, width, self._captured(value))
         if rows.computed is None or value.part is Part.EARLY:
             return net
-        (start,) = self._plan.operands(value)
+        (start,) = self._rows.operands(value)
         cycle = self._start(value)
         other = self._net(start)
         result = self._module.wire(f"{name}_started", width)
@@ -315,7 +321,7 @@ class PostProcessor:
 
     def _difference(self, value: Value) -> _Net:
         """The late columns alone: the whole row minus its snapshot, in the row's word."""
-        operands = self._plan.operands(value)
+        operands = self._rows.operands(value)
         whole, early = (self._net(operand) for operand in operands)
         fractions = [_row_fraction(operand) for operand in operands]
         width, own = _row_format(value).signed_width, _row_fraction(value)
@@ -364,9 +370,9 @@ class PostProcessor:
         """A cast that all gates share, perhaps a table behind it, then a register for each gate."""
         chain = [value]
         while not isinstance(chain[0].node, Rows):
-            chain.insert(0, self._plan.operands(chain[0])[0])
+            chain.insert(0, self._rows.operands(chain[0])[0])
         source, width = self._sliced(chain[0])
-        index = self._plan.gate_index(chain[0])
+        index = self._rows.gate_index(chain[0])
         net, stage = self._shared_cast(chain[1], source, width)
         if len(chain) == 3:
             net, stage = self._shared_table(chain[2], index, net, stage), stage + 1
@@ -443,13 +449,13 @@ class PostProcessor:
             node = value.node
             if not isinstance(node, Lookup) or node.table.format != format:
                 continue
-            if not self._schedule.serial(value) or self._plan.phase(node) != self._phase:
+            if not self._schedule.serial(value) or self._rows.phase(node) != self._phase:
                 continue
-            (cast,) = self._plan.operands(value)
-            (row,) = self._plan.operands(cast)
+            (cast,) = self._rows.operands(value)
+            (row,) = self._rows.operands(cast)
             source, width = self._sliced(row)
             if self._shared_cast(cast, source, width)[0] == net:
-                found[self._plan.gate_index(row)] = node
+                found[self._rows.gate_index(row)] = node
         return found
 
     # --- operations ------------------------------------------------------------------------------
@@ -462,7 +468,7 @@ class PostProcessor:
 
     def _two(self, value: Value) -> tuple[list[_Net], list[str], int]:
         """The operands' nets, as they are read, and the cycle."""
-        cycle, operands = self._start(value), self._plan.operands(value)
+        cycle, operands = self._start(value), self._rows.operands(value)
         nets = [self._net(operand) for operand in operands]
         return nets, [self._copy(net, cycle) for net in nets], cycle
 

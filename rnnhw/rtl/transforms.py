@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.memory import address_bits
-from rnnhw.accelerator.mapping.multiplier_widths import stage_bias_bits, stage_weight_bits
-from rnnhw.accelerator.mapping.phases import NEURON_CYCLES, Transform
-from rnnhw.accelerator.mapping.postprocessor import cast_latency
-from rnnhw.accelerator.mapping.transform_chains import Chain, chains_of
+from rnnhw.accelerator.mapping import (
+    NEURON_CYCLES,
+    Chain,
+    Transform,
+    address_bits,
+    cast_latency,
+)
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.column_feeds import Column, Columns, aligned
@@ -53,7 +55,7 @@ class Transforms:
     def __init__(self, context: LayerContext, columns: Columns) -> None:
         self._context = context
         self._columns = columns
-        self._chains = chains_of(context.plan)
+        self._chains = context.mapping.chains
         self._shapes = {t.node: t for phase in context.phases for t in phase.transforms}
         self._delayed = 0
         self._run_delayed = 0
@@ -457,7 +459,7 @@ class Transforms:
     def weights(self, width: int) -> str:
         """The net with a word of the weights of stages, of ``width`` bits each."""
         module, numbers = self._context.module, self._context.numbers
-        weight = stage_weight_bits(self._context.neurons)
+        weight = self._context.mapping.stage_weight_bits
         words = [
             word
             for each in self._passes
@@ -528,7 +530,7 @@ class Transforms:
             shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
         choices = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
         rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
-        bits = max(stage_bias_bits(self._context.neurons), 2)
+        bits = max(self._context.mapping.stage_bias_bits, 2)
         mask = (1 << bits) - 1
         words = [
             sum((value & mask) << (place * bits) for place, value in enumerate(word))

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rnnhw.accelerator.mapping.memory import address_bits
-from rnnhw.accelerator.mapping.rows import Part, Rows, Value
-from rnnhw.accelerator.mapping.unit_reads import crossing, joined_by_unit, phase_of, read_late
-from rnnhw.accelerator.mapping.vector_layout import sources_of
+from rnnhw.accelerator.mapping import Part, Rows, Value, address_bits, phase_of, sources_of
 from rnnhw.graph.nodes import Gather, Input, Node, State, unwired
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.layer_context import LayerContext
@@ -38,8 +35,8 @@ class UnitMemories:
         of states that are read in a later phase than their next values are written."""
         context, module = self._context, self._context.module
         vectors: list[Node] = [
-            *joined_by_unit(context.schedule),
-            *(s for s, _ in context.plan.graph.updates if s in read_late(context.schedule)),
+            *context.mapping.joined_by_unit,
+            *(s for s, _ in context.rows.graph.updates if s in context.mapping.read_late),
         ]
         for vector in vectors:
             module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
@@ -60,9 +57,9 @@ class UnitMemories:
     @property
     def handed(self) -> list[Node]:
         """Results that are read unit by unit in another order, or joined, in a later phase."""
-        plan = self._context.plan
+        rows = self._context.rows
         sources = (source.node for vector in self._beside for source in sources_of(vector))
-        return [node for node in dict.fromkeys(sources) if plan.formed(node)]
+        return [node for node in dict.fromkeys(sources) if rows.formed(node)]
 
     def finish(self) -> None:
         """Let every memory move on whenever one of its readers does."""
@@ -71,11 +68,11 @@ class UnitMemories:
 
     def crossing(self, number: int) -> list[Value]:
         """Results of phase ``number`` that a later phase reads unit by unit."""
-        plan = self._context.plan
+        rows = self._context.rows
         return [
             value
-            for value in crossing(self._context.schedule)
-            if number == phase_of(plan, value.node)
+            for value in self._context.mapping.crossing
+            if number == phase_of(rows, value.node)
         ]
 
     def write(self, key: Value | Node, processor: PostProcessor, value: Value, at: int) -> None:
@@ -95,9 +92,9 @@ class UnitMemories:
         found: set[Value | Node] = set()
         for number in range(len(self._context.phases)):
             found.update(self.crossing(number))
-        sinks = {unwired(node) for node in self._context.plan.results}
+        sinks = {unwired(node) for node in self._context.rows.results}
         for reader in self._context.schedule.values:
-            for value in self._context.plan.operands(reader):
+            for value in self._context.rows.operands(reader):
                 if isinstance(value.node, State) and not isinstance(reader.node, Gather):
                     found.add(value.node)
         found.update(node for node in sinks if isinstance(node, State))
@@ -106,7 +103,7 @@ class UnitMemories:
     def read(self, value: Value, units: int, advance: str) -> str:
         """The net with the current unit's word of a memory that ``advance`` moves on."""
         module, node = self._context.module, value.node
-        if isinstance(node, Node) and self._context.plan.is_constant(node):
+        if isinstance(node, Node) and self._context.rows.is_constant(node):
             return self._unit_rom(node, value.gate, units, advance)
         if isinstance(node, Node) and node in self._beside:
             name = self._beside[node]
@@ -114,7 +111,7 @@ class UnitMemories:
             return f"{name}_q"
         if isinstance(node, Input):
             return self._unit_input(node, units, advance)
-        if isinstance(node, Node) and self._context.plan.in_feed(node):
+        if isinstance(node, Node) and self._context.rows.in_feed(node):
             return self._transformed(node, advance)
         if isinstance(node, State):
             ram = self.ram(node)
@@ -136,7 +133,7 @@ class UnitMemories:
         module = self._context.module
         if isinstance(key, Value):
             named = key.node.products[-1] if isinstance(key.node, Rows) else key.node
-            units = self._context.plan.widths[self._context.plan.phase(named)]
+            units = self._context.rows.widths[self._context.rows.phase(named)]
             name = f"{named.name}{key.gate or ''}_by_unit"
         else:
             units = key.units

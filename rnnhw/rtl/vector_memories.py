@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.memory import address_bits
-from rnnhw.accelerator.mapping.vector_layout import Source, select_rom, sources_of
+from rnnhw.accelerator.mapping import Source, address_bits, select_rom, sources_of
 from rnnhw.graph.nodes import Constant, Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
 

@@ -17,7 +17,7 @@ from helpers.rtl_cases import draw_case, draw_woven
 from rnnhw.accelerator import Basis, accelerator
 from rnnhw.cost.fpga.families import MAPPINGS
 from rnnhw.cost.fpga.flip_flops import COUNTS
-from rnnhw.cost.fpga.logic import amounts_of, layer_logic
+from rnnhw.cost.fpga.logic import amounts_of, estimated_windows, layer_logic
 from rnnhw.cost.fpga.luts import AMOUNTS, KINDS
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
@@ -28,7 +28,6 @@ from rnnhw.errors import DesignError
 from rnnhw.graph.network import Scan
 from rnnhw.profiles import load_profile
 from rnnhw.rtl.layer import emit_layer, outline_layer
-from rnnhw.rtl.layer_context import InputWindow
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
 from rnnhw.rtl.tools.yosys import FAMILIES, find_tool, synthesise
@@ -44,13 +43,16 @@ needs_yosys = pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
 
 
 def realised(network, lanes):
-    """Every layer that is emitted: its node, its machine, the windows that it reads."""
+    """Every layer that is emitted: its node and its machine."""
     machines = {layer.name: layer for layer in accelerator(network, lanes).layers}
     for node in network.nodes:
         if isinstance(node, Scan) and machines[node.name].basis is Basis.REALISED:
-            steps = machines[node.name].windows
-            windows = {at: InputWindow(steps[at], last=False) for at in steps}
-            yield node, machines[node.name], windows
+            yield node, machines[node.name]
+
+
+def outlined(machine):
+    """The module of a layer as it is estimated."""
+    return outline_layer(machine.mapping, estimated_windows(machine.mapping))
 
 
 def networks():
@@ -72,8 +74,8 @@ def networks():
 def test_memories_and_multipliers_are_those_of_the_verilog():
     layers = 0
     for network, lanes in networks():
-        for node, machine, windows in realised(network, lanes):
-            module = outline_layer(node.graph, machine.lanes, windows)
+        for node, machine in realised(network, lanes):
+            module = outlined(machine)
             own = Counter()
             for memory in machine.memories:
                 own[memory.depth, memory.width, memory.kind.rom] += memory.copies
@@ -89,10 +91,10 @@ def test_memories_and_multipliers_are_those_of_the_verilog():
 def test_the_outline_of_a_layer_is_what_is_emitted_with_numbers():
     for point in GRID:
         network = point.design().network
-        for node, machine, windows in realised(network, point.lanes):
-            outline = outline_layer(node.graph, machine.lanes, windows)
+        for _, machine in realised(network, point.lanes):
+            outline = outline_layer(machine.mapping)
             numbers = parameters(network)
-            layer = emit_layer("layer", node.graph, machine.lanes, numbers, windows)
+            layer = emit_layer("layer", machine.mapping, numbers)
             assert outline.instances == layer.instances
             assert outline.registers == layer.registers
 
@@ -190,8 +192,8 @@ def test_transforms_of_one_vector_share_what_is_alike():
         for point in drawn_others(48, 7)
         if point.cell == "gru" and point.structure == "biased butterfly"
     ]
-    ((node, machine, windows),) = realised(network, lanes)
-    module = outline_layer(node.graph, machine.lanes, windows)
+    ((_, machine),) = realised(network, lanes)
+    module = outlined(machine)
     instances, names = distinct(module)
     casts = [i for i in module.instances if i.module == "rnnhw_cast_word"]
     kept = [i for i in instances if i.module == "rnnhw_cast_word"]
@@ -216,8 +218,8 @@ def test_bits_that_are_cleared_apart():
 
 def test_operands_are_told_apart_by_what_they_are_chosen_among():
     point = next(p for p in GRID if p.structure == "butterfly")
-    ((node, machine, windows),) = realised(point.design().network, point.lanes)
-    found = operands_of(outline_layer(node.graph, machine.lanes, windows))
+    ((_, machine),) = realised(point.design().network, point.lanes)
+    found = operands_of(outlined(machine))
     assert len(found) == point.lanes
     assert all(len(alternatives) == 3 for alternatives in found.values())
 

@@ -36,7 +36,6 @@ from rnnhw.layers.structures import (
 from rnnhw.layers.structures.transforms import FastWalshHadamard
 from rnnhw.numerics.cast import Overflow, Q, Rounding
 from rnnhw.rtl.layer import emit_layer, outline_layer
-from rnnhw.rtl.layer_context import InputWindow
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
 
@@ -216,9 +215,7 @@ def test_transforms_of_a_window_over_time(
             emit_network("net", case.network, machine, case.parameters)
         return
     assert_equal_in_verilog(case, tmp_path)
-    (scan,) = case.network.scans
-    windows = {0: InputWindow(steps, last=False)}
-    module = outline_layer(scan.graph, machine.layers[0].lanes, windows)
+    module = outline_layer(machine.layers[0].mapping)
     emitted = sorted((depth, width) for depth, width, _ in memories(module))
     assert emitted == sorted((m.depth, m.width) for m in machine.layers[0].memories)
 
@@ -265,12 +262,11 @@ def test_memories_are_those_of_the_machine(structure: Structure) -> None:
         (machine,) = accelerator(case.network, case.lanes).layers
         if machine.basis is not Basis.REALISED:
             continue
-        (scan,) = case.network.scans
-        module = emit_layer("layer", scan.graph, machine.lanes, case.parameters)
+        module = emit_layer("layer", machine.mapping, case.parameters)
         emitted = sorted((depth, width) for depth, width, _ in memories(module))
         listed = [(m.depth, m.width) for m in machine.memories for _ in range(m.copies)]
         assert emitted == sorted(listed), machine.memories
-        outline = outline_layer(scan.graph, machine.lanes)
+        outline = outline_layer(machine.mapping)
         assert [(i.module, i.parameters) for i in outline.instances] == [
             (i.module, i.parameters) for i in module.instances
         ]

@@ -37,6 +37,14 @@ class DerivedState:
     vector: Node
     states: tuple[State, ...]
 
+    def first_value(self, layer: str) -> StepGraph:
+        """The graph whose output is the first value of the new state of ``layer``, out of the first
+        values of ``states``."""
+        first: dict[Node, Node] = {}
+        for node in behind(self.vector):
+            first[node] = _constant(node) if isinstance(node, State) else rebuilt(node, first)
+        return StepGraph(layer, tuple(first.values()), (), first[self.vector])
+
 
 def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedState]]:
     """Returns ``graph`` with a state in place of every vector that follows from states alone, and
@@ -138,6 +146,19 @@ def _first_value(vector: Node, states: tuple[State, ...]) -> Tensor | None:
     if all(state.initial is None for state in states) and _stays_zero(vector, {}):
         return None
     return Tensor(f"{vector.name}.first", (vector.units,), "state", vector.format)
+
+
+def _constant(state: State) -> Constant:
+    """A state's first value."""
+    zeros = () if state.initial else (0,) * state.units
+    return Constant(
+        name=state.name,
+        units=state.units,
+        format=state.format,
+        interval=state.interval,
+        tensor=state.initial,
+        values=zeros,
+    )
 
 
 def _stays_zero(node: Node, known: dict[Node, bool]) -> bool:

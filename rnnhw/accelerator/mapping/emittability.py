@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rnnhw.accelerator.mapping.input_window import InputWindow
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rows import LayerRows, Rows
@@ -21,10 +22,10 @@ def obstacles(
     plan: LayerRows,
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
-    windows: Mapping[int, int],
+    windows: Mapping[int, InputWindow],
 ) -> list[tuple[str, str]]:
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what). ``windows`` are the steps that an input joins, by its position."""
+    what). ``windows`` are the inputs that join steps, by position."""
     found = [
         *_of_columns(plan, phases),
         *obstacles_of_chains(plan),
@@ -148,16 +149,16 @@ def _of_windows(
     plan: LayerRows,
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
-    windows: Mapping[int, int],
+    windows: Mapping[int, InputWindow],
 ) -> Iterator[tuple[str, str]]:
     layer = plan.graph.layer
     segments = [segment for phase in phases for segment in phase.segments]
     words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
     words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
     for vector, word in words:
-        steps = windows.get(vector.position, 0) if isinstance(vector, Input) else 0
+        window = windows.get(vector.position) if isinstance(vector, Input) else None
         # A word would hold elements of several steps, each with an address of its own.
-        if steps and vector.units // steps % word:
+        if window is not None and vector.units // window.steps % word:
             yield layer, f"words of {word} elements out of a window of shorter steps"
     for segment in segments:
         if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
@@ -172,5 +173,5 @@ def _of_windows(
         yield layer, "a window over time that is read by unit"
 
 
-def _is_window(node: Node, windows: Mapping[int, int]) -> bool:
+def _is_window(node: Node, windows: Mapping[int, InputWindow]) -> bool:
     return isinstance(node, Input) and node.position in windows

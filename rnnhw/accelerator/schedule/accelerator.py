@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-from rnnhw.accelerator.mapping.layer import Basis, LayerMachine, Multiplier
+from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
 from rnnhw.accelerator.mapping.memory import Memory
+from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.interleave import Interleaved
 from rnnhw.accelerator.schedule.layer_timing import Loaded, Pace, Sequential
 from rnnhw.accelerator.schedule.shared_engine import SharedStep, in_turn
@@ -377,7 +378,7 @@ class Accelerator:
     def _is_open(self, index: int) -> bool:
         """Whether a layer is a sum over time that takes elements as they come."""
         one_by_one = all(self.steps[source] == 1 for source in self.sources[index])
-        return self.layers[index].graph is None and one_by_one
+        return self.layers[index].mapping is None and one_by_one
 
 
 def first_result_cycles(layer: LayerMachine) -> int:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rnnhw.accelerator.mapping.layer import (
-    Basis,
-    LayerMachine,
-    LayerVariants,
-    Multiplier,
-    layer_machine,
-)
+from rnnhw.accelerator.mapping.input_window import InputWindow
+from rnnhw.accelerator.mapping.layer import Basis, LayerMachine, layer_machine
+from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, StepMapping, map_layer
 from rnnhw.accelerator.mapping.memory import Memory, MemoryKind, address_bits
+from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.traffic import Traffic
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Engine
@@ -43,21 +40,20 @@ __all__ = ["LaneOptions", "accelerator", "lane_options", "stack_of"]
 _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
 
-def _windows(node: Scan) -> dict[int, int]:
-    """The steps that inputs join, by the inputs' positions."""
+def _windows(node: Scan) -> dict[int, InputWindow]:
+    """The inputs that join steps, by position."""
     found = {at: joined(source) for at, source in enumerate(node.sources)}
-    return {at: window.steps for at, window in found.items() if window is not None}
+    return {
+        at: InputWindow(window.steps, window.last)
+        for at, window in found.items()
+        if window is not None
+    }
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
     """The input memory behind a window: a shift buffer of its steps and one that arrives."""
     memories = list(machine.memories)
     inputs = machine.inputs
-    windows = {
-        position: source.width
-        for position, source in enumerate(node.sources)
-        if isinstance(source, Window)
-    }
     counted = {
         position: source.sources[0].units
         for position, source in enumerate(node.sources)
@@ -74,9 +70,7 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
                 word = memory.width // source.format.width
                 depth = (source.width + 1) * each // word
                 memories[index] = replace(memory, depth=depth)
-    return replace(
-        machine, memories=tuple(memories), inputs=inputs, windows=windows, counted=counted
-    )
+    return replace(machine, memories=tuple(memories), inputs=inputs, counted=counted)
 
 
 def _total(node: Total) -> LayerMachine:
@@ -89,9 +83,6 @@ def _total(node: Total) -> LayerMachine:
         inputs=node.units,
         once=runs_once(node),
         cycles=_TOTAL_CYCLES,
-        macs=0,
-        accumulator_bits=0,
-        phases=(),
         memories=(Memory("total", MemoryKind.STATE, 1 << address_bits(node.units), width, bits),),
         multipliers=(),
         traffic=Traffic(
@@ -125,21 +116,31 @@ def accelerator(
     lanes: int | Mapping[str, int] = 1,
     arrangement: Arrangement | None = None,
     bandwidth: Bandwidth | None = None,
+    *,
+    options: Sequence[LaneOptions] | None = None,
 ) -> Accelerator:
     """The machines of a network.
 
     ``lanes`` for every layer (a layer with fewer rows gets as many as it has rows), or by layer
     name (1 where left out). ``bandwidth`` is that of the memory that weights are streamed from.
+    ``options`` are the :func:`lane_options` of the network, where it was mapped before.
 
     Raises:
         DesignError: a layer cannot have its number of lanes, or a schedule is not possible; the
             hint lists what is.
     """
-    return _arranged(stack_of(network, lanes), arrangement or Arrangement(), bandwidth)
+    stack = stack_of(network, lanes, options=options)
+    return _arranged(stack, arrangement or Arrangement(), bandwidth)
 
 
-def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
-    """The machines of a network before anything is arranged.
+def stack_of(
+    network: Network,
+    lanes: int | Mapping[str, int] = 1,
+    *,
+    options: Sequence[LaneOptions] | None = None,
+) -> Stack:
+    """The machines of a network before anything is arranged; ``options`` as for
+    :func:`accelerator`.
 
     Raises:
         DesignError: a layer cannot have its number of lanes, or there is no layer.
@@ -149,27 +150,17 @@ def stack_of(network: Network, lanes: int | Mapping[str, int] = 1) -> Stack:
             "no layer computes anything: there is no accelerator", "add one that does"
         )
     chosen = _lanes(network, lanes)
-    exact = not isinstance(lanes, int)
-
-    def machine(node: Scan | Total) -> LayerMachine:
-        if isinstance(node, Total):
-            return _total(node)
-        given = exact and node.name in lanes  # type: ignore[operator]
-        built = layer_machine(
-            node.name,
-            node.graph,
-            chosen[node.name],
-            exact=given,
-            once=runs_once(node),
-            windows=_windows(node),
-        )
-        return _window_buffer(node, built)
-
-    return _stacked(network, machine)
+    by_name = set() if isinstance(lanes, int) else set(lanes)
+    return _stacked(
+        network,
+        [
+            layer.machine(layer.legal(chosen.get(layer.name, 0), exact=layer.name in by_name))
+            for layer in options or lane_options(network)
+        ],
+    )
 
 
-def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) -> Stack:
-    machines: list[LayerMachine] = []
+def _stacked(network: Network, machines: Sequence[LayerMachine]) -> Stack:
     recurrent: list[bool] = []
     reads: list[Reads] = []
     where: dict[TimeNode, int] = {}
@@ -177,10 +168,9 @@ def _stacked(network: Network, machine: Callable[[Scan | Total], LayerMachine]) 
     for node in network.nodes:
         if not isinstance(node, Scan | Total):
             continue
-        machines.append(machine(node))
         recurrent.append(isinstance(node, Total) or bool(node.graph.updates))
         reads.append(reads_of(node, where))
-        where[node] = len(machines) - 1
+        where[node] = len(where)
         stages[node] = stage_of(node, stages)
     return Stack(
         tuple(machines),
@@ -258,49 +248,83 @@ def _engine(stack: Stack, found: Arranged) -> Engine:
     )
 
 
-# --- choices -----------------------------------------------------------------------------------
+# --- lanes -------------------------------------------------------------------------------------
 class LaneOptions:
     """One layer of a network on each number of lanes that it can have, as :func:`accelerator`
-    builds it.
-
-    ``lanes`` are those numbers, ascending; 0 alone for a layer without products.
+    builds it. On each it is mapped once, when that is first asked for.
     """
 
     def __init__(self, node: Scan | Total) -> None:
         self.name = node.name
         self.once = runs_once(node)
         self._node = node
-        self._variants = (
-            LayerVariants(node.name, node.graph, once=self.once, windows=_windows(node))
-            if isinstance(node, Scan)
-            else None
-        )
-        legal = self._variants.lanes if self._variants else ()
-        self.lanes: Sequence[int] = legal or (0,)
+        self._step = StepMapping(node.graph, _windows(node)) if isinstance(node, Scan) else None
+        self._mapped: dict[int, MappedLayer] = {}
+
+    @property
+    def lanes(self) -> Sequence[int]:
+        """The numbers of lanes, ascending; 0 alone for a layer without products.
+
+        Raises:
+            DesignError: a structure has no feed.
+        """
+        return (self._step.legal_lanes if self._step else ()) or (0,)
+
+    def legal(self, lanes: int, *, exact: bool) -> int:
+        """The lanes that the layer gets of ``lanes``: fewer if it has fewer rows, unless ``exact``.
+
+        Raises:
+            DesignError: the layer cannot have this number of lanes, or its structure has no feed.
+        """
+        if self.lanes[-1] == 0:
+            return 0
+        chosen = lanes if exact else min(lanes, self.lanes[-1])
+        if chosen not in self.lanes:
+            raise _illegal(self.name, self.lanes, chosen)
+        return chosen
+
+    def mapping(self, lanes: int) -> MappedLayer:
+        """The layer's step on ``lanes`` lanes; there is none of a sum over time."""
+        assert self._step is not None
+        if lanes not in self._mapped:
+            self._mapped[lanes] = map_layer(self._step, lanes)
+        return self._mapped[lanes]
 
     def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
         """The cycles and multipliers of :meth:`machine`, without the work of building the rest."""
-        if self._variants is not None:
-            return self._variants.outline(lanes)
-        machine = self.machine(lanes)
-        return machine.cycles, machine.multipliers
+        layer = self.machine(lanes) if self._step is None else self.mapping(lanes)
+        return layer.cycles, layer.multipliers
 
     def phases(self, lanes: int) -> tuple[Phase, ...]:
         """The phases of :meth:`machine`, without the rest; none where nothing is multiplied."""
-        return self._variants.phases(lanes) if self._variants is not None else ()
+        return self.mapping(lanes).phases if self._step is not None else ()
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on ``lanes`` lanes."""
         if isinstance(self._node, Total):
             return _total(self._node)
-        assert self._variants is not None
-        return _window_buffer(self._node, self._variants.machine(lanes))
+        layer = layer_machine(self.name, self.mapping(lanes), once=self.once)
+        return _window_buffer(self._node, layer)
+
+
+def _illegal(name: str, legal: Sequence[int], lanes: int) -> DesignError:
+    if not 1 <= lanes <= legal[-1]:
+        reason = f"it has {legal[-1]} rows"
+    elif isinstance(legal, range):
+        reason = f"its columns need all {legal.step} rows of a unit on the lanes together"
+    else:
+        reason = "its columns need all rows of a unit on the lanes together, or rows of one block"
+    if isinstance(legal, range):
+        every = f"multiples of {legal.step} from" if legal.step > 1 else "from"
+        every = f"{every} {legal[0]} to {legal[-1]}"
+    else:
+        every = ", ".join(map(str, legal[:12])) + (" ..." if len(legal) > 12 else "")
+    return DesignError(
+        f"layer {name}: {lanes} lanes are not possible: {reason}",
+        f"use {every}, for this layer alone with lanes={{{name!r}: {legal[0]}}}",
+    )
 
 
 def lane_options(network: Network) -> tuple[LaneOptions, ...]:
-    """The layers of a network in the order of the accelerator's.
-
-    Raises:
-        DesignError: a structure has no feed.
-    """
+    """The layers of a network in the order of the accelerator's."""
     return tuple(LaneOptions(node) for node in network.nodes if isinstance(node, Scan | Total))

@@ -54,7 +54,7 @@ def no_overlap(layer: LayerMachine) -> str:
         return f"it works in {count} phases" if count > 1 and layer.lanes else "it has no lanes"
     if layer.phases[0].transforms:
         return "it transforms a whole vector before its columns"
-    if layer.reads_inputs_by_unit:
+    if layer.mapping is not None and layer.mapping.reads_inputs_by_unit:
         return "its post-processor reads the input again"
     return ""
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rnnhw.accelerator.mapping.layer import LayerMachine, Multiplier
+from rnnhw.accelerator.mapping.layer import LayerMachine
 from rnnhw.accelerator.mapping.memory import MemoryKind
+from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
 
 __all__ = ["Together", "multiplied", "together"]

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rnnhw.accelerator.mapping.layer import LayerMachine, Multiplier
+from rnnhw.accelerator.mapping.layer import LayerMachine
 from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.layer_timing import Run
 from rnnhw.accelerator.schedule.weight_stream import Buffer, Group
 

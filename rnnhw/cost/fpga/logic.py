@@ -13,19 +13,17 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from rnnhw.accelerator import Basis, LayerMachine
-from rnnhw.accelerator.mapping.memory import MemoryKind, address_bits
+from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
+from rnnhw.accelerator.mapping import InputWindow, MappedLayer, address_bits
 from rnnhw.cost.fpga.families import Mapping, mapping_of
 from rnnhw.cost.fpga.flip_flops import context_of, flip_flops
 from rnnhw.cost.fpga.luts import lut_amounts
-from rnnhw.errors import DesignError
 from rnnhw.graph.nodes import Input
 from rnnhw.profiles import Fpga
 from rnnhw.rtl.layer import outline_layer
-from rnnhw.rtl.layer_context import InputWindow
 from rnnhw.rtl.verilog_text import Module, Outline
 
-__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "layer_logic"]
+__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "estimated_windows", "layer_logic"]
 
 
 @dataclass(frozen=True)
@@ -119,17 +117,20 @@ def amounts_of(
 def _outline(layer: LayerMachine) -> Module | None:
     if layer.basis is not Basis.REALISED:
         return None
-    if layer.graph is None:
+    mapping = layer.mapping
+    if mapping is None:
         return _total(layer)
-    try:
-        windows = {at: InputWindow(steps, last=False) for at, steps in layer.windows.items()}
-        module = outline_layer(layer.graph, layer.lanes, windows)
-    except DesignError:
-        return None
-    inputs = {n.position: n for n in layer.graph.nodes if isinstance(n, Input)}
+    module = outline_layer(mapping, estimated_windows(mapping))
+    inputs = {n.position: n for n in mapping.graph.nodes if isinstance(n, Input)}
     for at, units in layer.counted.items():
         _count_steps(module, units, inputs[at].format.signed_width)
     return module
+
+
+def estimated_windows(mapping: MappedLayer) -> dict[int, InputWindow]:
+    """The inputs that join steps, as they are estimated: one that joins the last steps of a
+    sequence alone is estimated as an input that arrives whole, and so are its memories."""
+    return {at: window for at, window in mapping.windows.items() if not window.last}
 
 
 def _count_steps(module: Module, units: int, width: int) -> None:

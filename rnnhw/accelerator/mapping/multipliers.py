@@ -1,0 +1,49 @@
+"""The multipliers of a layer: one a lane, and one for every multiply operation of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rnnhw.accelerator.mapping.multiplier_widths import operand_bits, weight_bits
+from rnnhw.accelerator.mapping.phases import Phase
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.roms import operand_format, weight_format
+from rnnhw.accelerator.mapping.rows import LayerRows
+from rnnhw.graph.nodes import Multiply, unwired
+from rnnhw.numerics.cast import Q
+
+__all__ = ["Multiplier", "multipliers_of"]
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """``count`` multipliers of operands of the words ``a`` and ``b``, signed as the hardware's."""
+
+    count: int
+    a: Q
+    b: Q
+
+
+def multipliers_of(
+    rows: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
+) -> tuple[Multiplier, ...]:
+    """The multipliers of the lanes, if any, and those of the post-processors."""
+    multipliers = []
+    used = max((phase.lanes for phase in phases), default=0)
+    used = max([used, *(t.width for phase in phases for t in phase.transforms if t.weighted)])
+    if used:
+        weights, operands = (
+            max(bits(rows, phases, lanes), 0 if format is None else format.signed_width)
+            for bits, format in (
+                (weight_bits, weight_format(rows)),
+                (operand_bits, operand_format(phases)),
+            )
+        )
+        if weights and operands:
+            multipliers.append(Multiplier(used, Q(weights - 1, 0), Q(operands - 1, 0)))
+    for node in schedule.multiplications():
+        assert isinstance(node, Multiply)
+        a, b = (Q(unwired(x).format.signed_width - 1, 0) for x in (node.a, node.b))
+        multipliers.append(Multiplier(1, a, b))
+    return tuple(multipliers)
