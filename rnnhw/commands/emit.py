@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from rnnhw.accelerator import Accelerator, accelerator, output_cycles
-from rnnhw.cost import estimate
+from rnnhw.cost.accelerator import machine_at
+from rnnhw.cost.request import request_of
+from rnnhw.cost.search.schedules import choose_lanes
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Samples
 from rnnhw.errors import DesignError, RnnhwError, UsageError
@@ -134,9 +136,12 @@ def machine_of(
             "engine for every layer, one step of one sequence at a time, weights on chip",
             "leave them out of the design's Target; `rnnhw report` takes them as options",
         )
-    chosen = _lanes_of(design, lanes, profile)
+    if lanes is None:
+        lanes = design.target.lanes if design.target else 1
+    if isinstance(lanes, str):
+        return _chosen_machine(design, profile)
     try:
-        return accelerator(design.network, chosen)
+        return accelerator(design.network, lanes)
     except RnnhwError as error:
         raise error.at(design.place) from None
 
@@ -146,29 +151,22 @@ def lanes_by_layer(machine: Accelerator) -> dict[str, int]:
     return {layer.name: layer.lanes for layer in machine.layers if layer.lanes}
 
 
-def _lanes_of(
-    design: Design,
-    lanes: int | Mapping[str, int] | Literal["auto"] | None,
-    profile: Profile | None,
-) -> int | Mapping[str, int]:
-    """The lanes that are meant: the target's by default, else 1; "auto" has them chosen."""
-    if lanes is None:
-        lanes = design.target.lanes if design.target else 1
-    if isinstance(lanes, str):
-        plan = estimate(design, profile, lanes="auto").plan
-        assert plan is not None
-        if not plan.met:
-            raise UsageError(
-                f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
-            )
-        if plan.streamed:
-            raise UsageError(
-                f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
-                "be emitted yet",
-                "name a larger device in the design's Target, or give --lanes a number",
-            )
-        return plan.lanes
-    return lanes
+def _chosen_machine(design: Design, profile: Profile | None) -> Accelerator:
+    """The machine on the lanes and in the schedule that the search chooses for ``profile``."""
+    request = request_of(design, profile, lanes="auto")
+    choice = choose_lanes(request)
+    plan = choice.plan
+    if not plan.met:
+        raise UsageError(
+            f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+        )
+    if plan.streamed:
+        raise UsageError(
+            f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
+            "be emitted yet",
+            "name a larger device in the design's Target, or give --lanes a number",
+        )
+    return machine_at(replace(request, arrangement=choice.arrangement), plan.lanes)
 
 
 def emission_of(design: Design, machine: Accelerator) -> Emission:

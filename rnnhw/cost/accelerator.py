@@ -43,7 +43,13 @@ def machine_at(
     clock = clock or (request.clocks[0] if request.clocks else None)
     bandwidth = bandwidth_at(request, clock)
     try:
-        return accelerator(request.design.network, lanes, request.arrangement, bandwidth)
+        return accelerator(
+            request.design.network,
+            lanes,
+            request.arrangement,
+            bandwidth,
+            options=request.options,
+        )
     except RnnhwError as error:
         raise error.at(request.design.place) from None
 

@@ -30,13 +30,10 @@ from rnnhw.cost.model import (
     not_used,
     revised,
 )
-from rnnhw.cost.request import Request, bandwidth_at
-from rnnhw.cost.search.schedules import choose
-from rnnhw.design.schedule import Arrangement
-from rnnhw.errors import RnnhwError
+from rnnhw.cost.request import Request
 from rnnhw.profiles import ExternalMemory, Fpga
 
-__all__ = ["fpga_report", "planned"]
+__all__ = ["fpga_report"]
 
 
 def fpga_report(
@@ -89,23 +86,6 @@ def fpga_report(
         ),
         plan=plan,
     )
-
-
-def planned(request: Request, profile: Fpga) -> tuple[PlanReport, Arrangement]:
-    """The plan at the lowest clock, which is what --min judges."""
-    try:
-        clock = request.clocks[0] if request.clocks else None
-        found = choose(
-            request.design.network,
-            profile,
-            request.arrangement,
-            clock=clock,
-            steps_per_second=request.required,
-            bandwidth=bandwidth_at(request, clock),
-        )
-        return found.plan, found.arrangement
-    except RnnhwError as error:
-        raise error.at(request.design.place) from None
 
 
 def _placed_in(profile: Fpga) -> Placed:

@@ -1,12 +1,14 @@
-"""What is asked of an estimate: clocks, steps, the deadline, and where weights come from."""
+"""What is asked of an estimate: target, lanes, clocks, steps, deadline, where weights come from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
-from rnnhw.accelerator import Bandwidth
+from rnnhw.accelerator import Bandwidth, LaneOptions, lane_options
 from rnnhw.cost.figures import of_profile
 from rnnhw.cost.model import Figure, derived
 from rnnhw.design.design import Design
@@ -27,6 +29,7 @@ __all__ = [
     "check_streaming",
     "clocks_of",
     "deadline_of",
+    "request_of",
     "steps_of",
     "streamer_of",
 ]
@@ -34,9 +37,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Request:
-    """What every part of the estimate needs to know."""
+    """What every part of the estimate needs to know.
+
+    ``target`` is the profile as it was named, or itself; ``options`` are the layers of the network
+    on any lanes.
+    """
 
     design: Design
+    target: Profile | str
+    profile: Profile
+    lanes: int | Mapping[str, int] | Literal["auto"]
+    options: tuple[LaneOptions, ...]
     steps: int | None
     clocks: tuple[Figure, ...]
     notes: tuple[str, ...]
@@ -45,6 +56,63 @@ class Request:
     arrangement: Arrangement
     streamer: ExternalMemory | None = None
     """The external memory with the highest known peak."""
+
+
+def request_of(
+    design: Design,
+    profile: Profile | str | None = None,
+    *,
+    clock_mhz: float | None = None,
+    lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
+    steps: int | None = None,
+    steps_per_second: float | None = None,
+    arrangement: Arrangement | None = None,
+) -> Request:
+    """What :func:`rnnhw.cost.estimation.estimate` is asked with these arguments.
+
+    Raises:
+        UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
+            such, or lanes are "auto" for what is no FPGA.
+    """
+    target = design.target
+    chosen = profile if profile is not None else target.profile if target else None
+    if chosen is None:
+        raise UsageError(
+            f"{design.place}: no profile to report on",
+            "name one with --profile, or give Design(target=Target('ice40up5k', lanes=4))",
+        )
+    loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
+    own = target is not None and loaded.name == target.profile
+    # What a design says for another device is nothing to a microcontroller.
+    unused = lanes is None and not own and isinstance(loaded, Microcontroller)
+    if lanes is None:
+        lanes = target.lanes if target else 1
+    if isinstance(lanes, str) and lanes != "auto":
+        raise UsageError(f"lanes={lanes!r}", "give a number, 'auto' or a number for each layer")
+    if lanes == "auto" and not isinstance(loaded, Fpga) and not unused:
+        raise UsageError(
+            f"{design.place}: lanes auto: {loaded.name} is no FPGA, and lanes are chosen by what "
+            "fits one",
+            "give --lanes a number, or name an FPGA with --profile, such as ecp5-25",
+        )
+    target_mhz = target.clock_mhz if own and target is not None else None
+    clocks, notes = clocks_of(loaded, clock_mhz, target_mhz)
+    required, steps = deadline_of(design, steps_per_second), steps_of(design, steps)
+    if arrangement is None:
+        arrangement = target.arrangement if target else Arrangement()
+    return Request(
+        design,
+        chosen,
+        loaded,
+        lanes,
+        lane_options(design.network),
+        steps,
+        clocks,
+        tuple(notes),
+        required,
+        arrangement,
+        streamer_of(loaded),
+    )
 
 
 def clocks_of(

@@ -78,10 +78,12 @@ def plan_lanes(
     clock: Figure | None = None,
     steps_per_second: float | None = None,
     modes: Mapping[str, Mode] | None = None,
+    options: Sequence[LaneOptions] | None = None,
 ) -> PlanReport:
     """The lanes of every layer of ``network`` on ``profile``.
 
-    ``modes`` are the schedules of layers by name, plain where left out.
+    ``modes`` are the schedules of layers by name, plain where left out; ``options`` are the
+    :func:`rnnhw.accelerator.lane_options` of the network, where it was mapped before.
 
     ``clock`` in MHz is needed for a deadline of ``steps_per_second``. Where the deadline cannot
     be met, or nothing fits, the plan is the nearest there is (the best throughput that fits, else
@@ -92,7 +94,7 @@ def plan_lanes(
             lanes.
         DesignError: a structure has no feed.
     """
-    search = _Search(network, profile, modes or {})
+    search = _Search(options or lane_options(network), profile, modes or {})
     if steps_per_second is None:
         if profile.dsp is None:
             raise UsageError(
@@ -245,19 +247,20 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-# --- choices -----------------------------------------------------------------------------------
+# --- one layer ---------------------------------------------------------------------------------
 class _Layer:
-    """The choices of one layer; what each takes is found when it is asked for, and kept."""
+    """What one layer takes on each number of lanes; computed when it is first asked for, and
+    kept."""
 
-    def __init__(self, choices: LaneOptions, profile: Fpga, mode: Mode) -> None:
-        self.name = choices.name
+    def __init__(self, options: LaneOptions, profile: Fpga, mode: Mode) -> None:
+        self.name = options.name
         self.timed = True
         self._mode = mode
-        self._choices = choices
+        self._options = options
         self._profile = profile
         self._outlines: dict[int, tuple[int | Fraction, int]] = {}
         self._costs: dict[int, _Cost] = {}
-        first = choices.machine(choices.lanes[0])
+        first = options.machine(options.lanes[0])
         # The logic is known without further schedules.
         plain = mode == _PLAIN
         lut, ff = logic(first, profile)
@@ -270,12 +273,12 @@ class _Layer:
     @property
     def lanes(self) -> Sequence[int]:
         """Every legal number of lanes."""
-        return self._choices.lanes
+        return self._options.lanes
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on that many lanes a step."""
         mode, slots = self._mode, 2 if self._mode.streamed else 0
-        return equipped(self._choices.machine(lanes), mode.sequences, mode.steps, slots)
+        return equipped(self._options.machine(lanes), mode.sequences, mode.steps, slots)
 
     def cycles(self, lanes: int) -> int | Fraction:
         """Cycles a step, 0 where the layer does not run each step."""
@@ -287,12 +290,12 @@ class _Layer:
 
     def _outline(self, lanes: int) -> tuple[int | Fraction, int]:
         if lanes not in self._outlines:
-            cycles, found = self._choices.outline(lanes)
+            cycles, found = self._options.outline(lanes)
             blocks = multiplier_blocks(found, self._profile)
             count = sum(each.count for each in found) if blocks is None else blocks
             interval: int | Fraction = cycles
             if self._mode != _PLAIN:
-                interval = self._mode.interval(self._choices.phases(lanes), cycles)
+                interval = self._mode.interval(self._options.phases(lanes), cycles)
             self._outlines[lanes] = interval, count * self._mode.steps
         return self._outlines[lanes]
 
@@ -327,12 +330,13 @@ class _Layer:
 class _Search:
     """The lanes of all layers together."""
 
-    def __init__(self, network: Network, profile: Fpga, modes: Mapping[str, Mode]) -> None:
+    def __init__(
+        self, options: Sequence[LaneOptions], profile: Fpga, modes: Mapping[str, Mode]
+    ) -> None:
         self.profile = profile
-        choices = lane_options(network)
-        self.layers = [_Layer(each, profile, modes.get(each.name, _PLAIN)) for each in choices]
-        if any(not each.once for each in choices):
-            for layer, each in zip(self.layers, choices, strict=True):
+        self.layers = [_Layer(each, profile, modes.get(each.name, _PLAIN)) for each in options]
+        if any(not each.once for each in options):
+            for layer, each in zip(self.layers, options, strict=True):
                 layer.timed = not each.once
         lut, ff = (all(known) for known in zip(*(x.fits_known for x in self.layers), strict=True))
         self._capacity = (
@@ -410,11 +414,11 @@ class _Search:
         return [lanes for lanes in layer.within(limit) if layer.multipliers(lanes) <= dsp]
 
     def _combined(self, limit: int | Fraction | None) -> tuple[int, ...] | None:
-        """The least fitting sum of one choice of every layer."""
+        """The least fitting sum of one candidate of every layer."""
         front: list[_Combination] = [((0, 0, 0, 0, 0), ())]
         for layer in self.layers:
-            choices = [(layer.cost(n), (n,)) for n in self._affordable(layer, limit)]
-            own = self._unbeaten(choices)
+            candidates = [(layer.cost(n), (n,)) for n in self._affordable(layer, limit)]
+            own = self._unbeaten(candidates)
             sums = [
                 (_sum([cost, more]), lanes + mine) for cost, lanes in front for more, mine in own
             ]

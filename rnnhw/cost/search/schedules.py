@@ -22,23 +22,24 @@ from dataclasses import dataclass, replace
 from rnnhw.accelerator import (
     Accelerator,
     Bandwidth,
+    LaneOptions,
     Stack,
     accelerator,
     arrange,
     can_stream,
-    lane_options,
     stack_of,
     streamed_bits,
 )
 from rnnhw.cost.fpga.placement import dsp_blocks, multiplier_blocks, place
 from rnnhw.cost.model import Figure, PlanReport, derived, not_used, revised
+from rnnhw.cost.request import Request, bandwidth_at
 from rnnhw.cost.search.lanes import Mode, plan_lanes
 from rnnhw.design.schedule import Arrangement, Place
-from rnnhw.errors import UsageError
+from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.graph.network import Network
 from rnnhw.profiles import Fpga
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "choose_lanes"]
 
 _SEQUENCES = (1, 2, 3, 4, 6, 8, 12, 16)
 _TIGHTER = 8
@@ -55,10 +56,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is asked for. ``stack`` is the network on the fewest lanes: what is legal there is legal
-    on any."""
+    """What is asked for. ``options`` are the layers on any lanes, ``stack`` is the network on the
+    fewest: what is legal there is legal on any."""
 
     network: Network
+    options: Sequence[LaneOptions]
     profile: Fpga
     clock: Figure | None
     rate: float | None
@@ -70,28 +72,56 @@ class _Task:
         """The layers' names."""
         return [layer.name for layer in self.stack.layers]
 
+    def accelerator(self, lanes: int | Mapping[str, int], arrangement: Arrangement) -> Accelerator:
+        """The network on ``lanes``."""
+        return accelerator(self.network, lanes, arrangement, self.bandwidth, options=self.options)
 
-def choose(
-    network: Network,
-    profile: Fpga,
-    arrangement: Arrangement,
-    *,
-    clock: Figure | None = None,
-    steps_per_second: float | None = None,
-    bandwidth: Bandwidth | None = None,
-) -> Choice:
-    """Lanes for ``network`` on ``profile``, and all of ``arrangement`` that is "auto".
+    def plan(self, rate: float | None, modes: Mapping[str, Mode]) -> PlanReport:
+        """The lanes of layers with lanes of their own for ``rate`` steps a second."""
+        return plan_lanes(
+            self.network,
+            self.profile,
+            clock=self.clock,
+            steps_per_second=rate,
+            modes=modes,
+            options=self.options,
+        )
 
-    ``clock`` in MHz and the ``bandwidth`` of an external memory at it are needed for a deadline and
-    to stream weights. A plan that is not ``met`` says what is missing.
+
+def choose_lanes(request: Request) -> Choice:
+    """Lanes for the network of ``request`` on its FPGA, and all of its arrangement that is "auto":
+    at the lowest clock, which is what --min judges.
+
+    A clock, and the bandwidth of an external memory at it, are needed for a deadline and to stream
+    weights. A plan that is not ``met`` says what is missing.
 
     Raises:
         UsageError: as :func:`rnnhw.cost.search.lanes.plan_lanes`.
         DesignError: a schedule is not possible; the hint lists what is.
     """
-    least = {each.name: each.lanes[0] for each in lane_options(network) if each.lanes[0]}
-    stack = stack_of(network, least)
-    task = _Task(network, profile, clock, steps_per_second, bandwidth, stack)
+    try:
+        return _choose(_task_of(request), request.arrangement)
+    except RnnhwError as error:
+        raise error.at(request.design.place) from None
+
+
+def _task_of(request: Request) -> _Task:
+    assert isinstance(request.profile, Fpga)
+    network, options = request.design.network, request.options
+    least = {layer.name: layer.lanes[0] for layer in options if layer.lanes[0]}
+    clock = request.clocks[0] if request.clocks else None
+    return _Task(
+        network,
+        options,
+        request.profile,
+        clock,
+        request.required,
+        bandwidth_at(request, clock),
+        stack_of(network, least, options=options),
+    )
+
+
+def _choose(task: _Task, arrangement: Arrangement) -> Choice:
     open_weights = arrangement.weights in (None, "auto")
     first = replace(arrangement, weights="on-chip") if open_weights else arrangement
     best = _over_sequences(task, first)
@@ -186,18 +216,14 @@ def _fixed(task: _Task, arrangement: Arrangement) -> Choice:
     if all(layer.once for layer in task.stack.layers):
         modes = {}
     rate = task.rate
-    plan = plan_lanes(
-        task.network, task.profile, clock=task.clock, steps_per_second=rate, modes=modes
-    )
+    plan = task.plan(rate, modes)
     for _ in range(_TIGHTER):
-        machine = accelerator(task.network, plan.lanes, arrangement, task.bandwidth)
+        machine = task.accelerator(plan.lanes, arrangement)
         built, late = _as_built(task, plan, machine)
         if not late or rate is None or not plan.met:
             return Choice(built, arrangement)
         rate *= max(late, 1.001)
-        tighter = plan_lanes(
-            task.network, task.profile, clock=task.clock, steps_per_second=rate, modes=modes
-        )
+        tighter = task.plan(rate, modes)
         if not tighter.met:
             break
         plan = revised(
@@ -213,15 +239,15 @@ def _quickest(task: _Task, plan: PlanReport, arrangement: Arrangement) -> PlanRe
     wait for each other."""
     lanes = {
         each.name: min(each.lanes, key=lambda n: (each.outline(n)[0], n))
-        for each in lane_options(task.network)
+        for each in task.options
         if each.lanes[0]
     }
-    machine = accelerator(task.network, lanes, arrangement, task.bandwidth)
+    machine = task.accelerator(lanes, arrangement)
     quickest = revised(plan, lanes=lanes, reasons=(*plan.reasons, "every layer at its quickest"))
     built, late = _as_built(task, quickest, machine)
     if not late:
         return built
-    first = accelerator(task.network, plan.lanes, arrangement, task.bandwidth)
+    first = task.accelerator(plan.lanes, arrangement)
     return _unmet(_as_built(task, plan, first)[0], machine)
 
 
@@ -305,12 +331,12 @@ class _SharedLanes:
     def __init__(self, task: _Task, arrangement: Arrangement) -> None:
         self._task = task
         self._arrangement = arrangement
-        self._choices = lane_options(task.network)
+        self._options = task.options
 
     def plan(self) -> PlanReport:
         """The fewest lanes that meet the deadline, or the best throughput that fits."""
         task = self._task
-        most = max(each.lanes[-1] for each in self._choices)
+        most = max(each.lanes[-1] for each in self._options)
         dsp = task.profile.dsp.count.value if task.profile.dsp else most
         counts = [n for n in range(1, int(min(most, dsp)) + 1) if self._legal(n)] or [
             next(n for n in range(1, most + 1) if self._legal(n))
@@ -349,22 +375,21 @@ class _SharedLanes:
         return bits > ram.count.value * ram.capacity.value
 
     def _used(self, lanes: int) -> list[int]:
-        return [min(lanes, each.lanes[-1]) for each in self._choices]
+        return [min(lanes, each.lanes[-1]) for each in self._options]
 
     def _legal(self, lanes: int) -> bool:
-        pairs = zip(self._choices, self._used(lanes), strict=True)
+        pairs = zip(self._options, self._used(lanes), strict=True)
         return all(used in each.lanes for each, used in pairs)
 
     def _cycles(self, lanes: int) -> int:
-        pairs = zip(self._choices, self._used(lanes), strict=True)
+        pairs = zip(self._options, self._used(lanes), strict=True)
         timed = [(each, used) for each, used in pairs if not each.once] or list(
-            zip(self._choices, self._used(lanes), strict=True)
+            zip(self._options, self._used(lanes), strict=True)
         )
         return sum(each.outline(used)[0] for each, used in timed)
 
     def _built(self, lanes: int) -> Accelerator:
-        task = self._task
-        return accelerator(task.network, lanes, self._arrangement, task.bandwidth)
+        return self._task.accelerator(lanes, self._arrangement)
 
     def _report(self, machine: Accelerator, limit: float | None, *, met: bool) -> PlanReport:
         task = self._task
