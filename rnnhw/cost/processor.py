@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnhw.graph.matrix import Matrix
-from rnnhw.graph.network import Last, Network, Scan, Steps, TimeNode, Total
+from rnnhw.graph.network import Network, Scan, Total, runs_once
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -427,11 +427,6 @@ def _scratch_bytes(graph: StepGraph) -> int:
     return most
 
 
-def _runs_once(node: TimeNode) -> bool:
-    """Whether a layer runs once a sequence, however long it is."""
-    return any(isinstance(s, Last | Total | Steps) or _runs_once(s) for s in node.sources)
-
-
 def _layer(profile: Microcontroller, scan: Scan, once: bool, counted: Counted) -> LayerProcessor:
     works = [work for node in scan.graph.nodes for work in WORK[type(node)](node)]
     per_step, notes = _priced(profile, works, counted)
@@ -470,9 +465,9 @@ def processor(network: Network, profile: Microcontroller) -> Processor:
     result = Processor((), None)
     for counted in _UNITS:
         layers = tuple(
-            _layer(profile, node, _runs_once(node), counted)
+            _layer(profile, node, runs_once(node), counted)
             if isinstance(node, Scan)
-            else _total(node, _runs_once(node))
+            else _total(node, runs_once(node))
             for node in nodes
         )
         known = all(layer.per_step is not None for layer in layers)
@@ -490,7 +485,7 @@ def least_cycles(network: Network, profile: Microcontroller) -> int | None:
     total = 0.0
     for scan in network.scans:
         for node in scan.graph.nodes:
-            if isinstance(node, Matvec) and not _runs_once(scan):
+            if isinstance(node, Matvec) and not runs_once(scan):
                 products = node.structure.multiplies(node.units, node.vector.units)
                 # Without a start, the first product of a row is added to nothing.
                 macs = products if node.start is not None else max(products - node.units, 0)

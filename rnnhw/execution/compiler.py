@@ -204,10 +204,6 @@ class _ScanPlanner:
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
         self.watched = {self.graph.output, *(traced for _, traced in self.traces)}
         self.watched |= {value for _, value in self.graph.updates}
-        self.readers: dict[Node, list[Node]] = {}
-        for node in self.graph.nodes:
-            for operand in node.operands:
-                self.readers.setdefault(operand, []).append(node)
         self.bits = 32 if max(map(self._needed_bits, self.graph.nodes)) <= 32 else 64
         self.bytes = self.bits // 8
         self.element = np.dtype(f"i{self.bytes}")
@@ -383,7 +379,7 @@ class _ScanPlanner:
         for alias in same:  # which grows
             if alias in self.watched:
                 return True
-            for other in self.readers.get(alias, ()):
+            for other in self.graph.readers.get(alias, ()):
                 if self._reads_whole(other, alias) or self.levels[other] != self.levels[node]:
                     return True
                 if self._is_alias(other):

@@ -28,6 +28,7 @@ __all__ = [
     "TimeNode",
     "Total",
     "Window",
+    "runs_once",
     "time_table",
 ]
 
@@ -304,6 +305,11 @@ class NetworkBuilder:
             raise DesignError(f"two layers are named {node.name!r}", "give each its own name=")
         self._nodes.append(node)
         return node
+
+
+def runs_once(node: TimeNode) -> bool:
+    """Whether ``node`` has one vector a sequence in front of it, however long that is."""
+    return any(isinstance(s, Last | Total | Steps) or runs_once(s) for s in node.sources)
 
 
 def _like(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TypeVar
 
 from rnnhw.graph.matrix import Matrix
@@ -312,6 +313,15 @@ class StepGraph:
             for tensor in node_tensors(node):
                 found.setdefault(tensor.key, tensor)
         return tuple(found.values())
+
+    @cached_property
+    def readers(self) -> Mapping[Node, list[Node]]:
+        """The nodes that read each node, once for every operand that it is."""
+        readers: dict[Node, list[Node]] = {}
+        for node in self.nodes:
+            for operand in node.operands:
+                readers.setdefault(operand, []).append(node)
+        return readers
 
     def signal(self, node: Node) -> str:
         """The full name of a node: layer, dot, name."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rnnhw.accelerator.mapping.row_fusion import rebuilt
 from rnnhw.graph.nodes import (
     Clamp,
     Constant,
@@ -26,8 +25,9 @@ from rnnhw.graph.nodes import (
     Tensor,
     unwired,
 )
+from rnnhw.graph.rewrite import ancestors, rebuilt, rewrite
 
-__all__ = ["DerivedState", "behind", "derive_states"]
+__all__ = ["DerivedState", "derive_states"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DerivedState:
         """The graph whose output is the first value of the new state of ``layer``, out of the first
         values of ``states``."""
         first: dict[Node, Node] = {}
-        for node in behind(self.vector):
+        for node in ancestors(self.vector):
             first[node] = _constant(node) if isinstance(node, State) else rebuilt(node, first)
         return StepGraph(layer, tuple(first.values()), (), first[self.vector])
 
@@ -49,33 +49,32 @@ class DerivedState:
 def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedState]]:
     """Returns ``graph`` with a state in place of every vector that follows from states alone, and
     the vector of the network that each new state stands for. Unread states are dropped."""
-    made = _made_of_states(graph)
-    if not made:
+    vectors = _made_of_states(graph)
+    if not vectors:
         return graph, {}
-    new: dict[Node, Node] = {}
     kept: dict[State, DerivedState] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if node in made:
-            sources = tuple(n for n in behind(node) if isinstance(n, State))
-            state = State(
-                name=f"{node.name}.previous",
-                units=node.units,
-                format=node.format,
-                interval=node.interval,
-                role=node.role,
-                initial=_first_value(node, sources),
-            )
-            kept[state] = DerivedState(node, sources)
-            new[node] = state
-        else:
-            new[node] = rebuilt(node, new)
-        nodes.append(new[node])
-    updates = [(state, new[value]) for state, value in graph.updates]
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        if node not in vectors:
+            return [node]
+        sources = tuple(n for n in ancestors(node) if isinstance(n, State))
+        state = State(
+            name=f"{node.name}.previous",
+            units=node.units,
+            format=node.format,
+            interval=node.interval,
+            role=node.role,
+            initial=_first_value(node, sources),
+        )
+        kept[state] = DerivedState(node, sources)
+        return [state]
+
+    derived = rewrite(graph, write)
+    nodes, updates = list(derived.nodes), list(derived.updates)
     following: dict[Node, Node] = dict(updates)
     for state, each in kept.items():
         updates.append((state, _next(each.vector, following, nodes)))
-    return _read(graph, nodes, updates, new[graph.output]), kept
+    return _read(derived, nodes, updates), kept
 
 
 def _made_of_states(graph: StepGraph) -> list[Node]:
@@ -87,29 +86,15 @@ def _made_of_states(graph: StepGraph) -> list[Node]:
         if isinstance(node, Gather):
             pending.extend(node.parts)
         elif node.operands:
-            kinds = {type(each) for each in behind(node)}
+            kinds = {type(each) for each in ancestors(node)}
             if State in kinds and not kinds & {Input, Matvec}:
                 found[node] = None
     return list(found)
 
 
-def behind(node: Node) -> list[Node]:
-    """``node`` and all that it is made from, operands first."""
-    found: dict[Node, None] = {}
-
-    def visit(each: Node) -> None:
-        for operand in each.operands:
-            if operand not in found:
-                visit(operand)
-        found[each] = None
-
-    visit(node)
-    return list(found)
-
-
 def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:
     """``vector`` of the states' next values, added to ``nodes``."""
-    for node in behind(vector):
+    for node in ancestors(vector):
         if node in following:
             continue
         if isinstance(node, Constant):
@@ -122,11 +107,9 @@ def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:
     return following[vector]
 
 
-def _read(
-    graph: StepGraph, nodes: list[Node], updates: list[tuple[State, Node]], output: Node
-) -> StepGraph:
+def _read(graph: StepGraph, nodes: list[Node], updates: list[tuple[State, Node]]) -> StepGraph:
     """The graph without what nothing reads."""
-    wanted: dict[Node, None] = dict.fromkeys([output])
+    wanted: dict[Node, None] = dict.fromkeys([graph.output])
     while True:
         for node in reversed(nodes):
             if node in wanted:
@@ -137,7 +120,7 @@ def _read(
         wanted |= dict.fromkeys(new)
     needed = [n for n in nodes if n in wanted or isinstance(n, Input)]
     kept = tuple((state, value) for state, value in updates if state in wanted)
-    return StepGraph(graph.layer, tuple(needed), kept, output)
+    return StepGraph(graph.layer, tuple(needed), kept, graph.output)
 
 
 # --- first values ------------------------------------------------------------------------------

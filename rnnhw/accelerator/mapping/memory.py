@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from rnnhw.graph.nodes import Constant, Gather, Node, unwired
+from rnnhw.graph.rewrite import ancestors
 
 __all__ = [
     "Held",
     "Memory",
     "MemoryKind",
     "address_bits",
-    "ancestors",
     "places",
     "settled",
     "stored_vectors",
@@ -86,16 +86,6 @@ def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
 def address_bits(words: int) -> int:
     """Bits of an address of ``words`` words."""
     return max((words - 1).bit_length(), 1)
-
-
-def ancestors(node: Node) -> list[Node]:
-    """``node`` and all that it is made from."""
-    found, pending = [], [node]
-    while pending:
-        top = pending.pop()
-        found.append(top)
-        pending.extend(operand for operand in top.operands if operand not in found)
-    return list(dict.fromkeys(found))
 
 
 def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:

@@ -16,7 +16,6 @@ from rnnhw.accelerator.mapping.memory import (
     Held,
     Memory,
     MemoryKind,
-    ancestors,
     stored_vectors,
     tensors_behind,
 )
@@ -33,6 +32,7 @@ from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, read_late, unit
 from rnnhw.accelerator.mapping.vector_feed import Feed
 from rnnhw.accelerator.mapping.vector_layout import address_roms, select_rom, sources_of
 from rnnhw.graph.nodes import Cast, Constant, Gather, Lookup, Matvec, Node, State
+from rnnhw.graph.rewrite import ancestors
 from rnnhw.layers.structures import Circulant, Toeplitz
 from rnnhw.numerics.cast import Q
 

@@ -17,8 +17,8 @@ transform one vector read one transform, with the casts behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeGuard
 
 import numpy as np
@@ -37,10 +37,11 @@ from rnnhw.graph.nodes import (
     Tensor,
     unwired,
 )
+from rnnhw.graph.rewrite import rebuilt, rewrite
 from rnnhw.layers.structures import ButterflyStage, Dense, FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import interval_format
 
-__all__ = ["fuse_rows", "rebuilt", "tensor_values"]
+__all__ = ["fuse_rows", "tensor_values"]
 
 
 def fuse_rows(graph: StepGraph) -> StepGraph:
@@ -53,14 +54,6 @@ def fuse_rows(graph: StepGraph) -> StepGraph:
     return graph
 
 
-def _readers(graph: StepGraph) -> dict[Node, list[Node]]:
-    readers: dict[Node, list[Node]] = {}
-    for node in graph.nodes:
-        for operand in node.operands:
-            readers.setdefault(operand, []).append(node)
-    return readers
-
-
 def _ends(graph: StepGraph) -> set[Node]:
     return {graph.output, *(value for _, value in graph.updates)}
 
@@ -68,7 +61,7 @@ def _ends(graph: StepGraph) -> set[Node]:
 # --- slices ------------------------------------------------------------------------------------
 def _sliced(graph: StepGraph) -> list[Gather]:
     """The slices of one product that is to be split."""
-    readers, ends = _readers(graph), _ends(graph)
+    readers, ends = graph.readers, _ends(graph)
     for node in graph.nodes:
         if not (isinstance(node, Matvec) and node.structure == Dense()) or node in ends:
             continue
@@ -109,7 +102,7 @@ def _split(graph: StepGraph, slices: list[Gather]) -> StepGraph:
             return []
         return _slice(node, new) if isinstance(node, Gather) and node in slices else [node]
 
-    return _rewritten(graph, write)
+    return rewrite(graph, write)
 
 
 def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
@@ -182,7 +175,7 @@ def _addends(product: Matvec) -> list[Add]:
 
 def _interrupted(graph: StepGraph) -> Matvec | None:
     """A product that starts from another one with something added in between."""
-    readers, ends = _readers(graph), _ends(graph)
+    readers, ends = graph.readers, _ends(graph)
     for node in graph.nodes:
         if isinstance(node, Matvec) and _exact(node):
             between = _addends(node)
@@ -208,24 +201,21 @@ def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
             made.append(replace(add, a=made[-1], b=new[add.b], **widths))  # type: ignore[arg-type]
         return made
 
-    return _rewritten(graph, write)
+    return rewrite(graph, write)
 
 
 # --- permutations ------------------------------------------------------------------------------
 def _plain(graph: StepGraph) -> StepGraph:
     """What reads all elements of one vector in their order is the vector itself."""
-    new: dict[Node, Node] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
+
+    def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
         if isinstance(node, Gather) and len(node.parts) == 1:
             (part,) = node.parts
             if node.indices == tuple(range(part.units)):
-                new[node] = new[part]
-                continue
-        new[node] = rebuilt(node, new)
-        nodes.append(new[node])
-    updates = tuple((state, new[value]) for state, value in graph.updates)
-    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
+                return new[part]
+        return [node]
+
+    return rewrite(graph, write)
 
 
 def _ordered(graph: StepGraph) -> StepGraph:
@@ -233,7 +223,7 @@ def _ordered(graph: StepGraph) -> StepGraph:
         columns = _columns_by_source(node)
         return _by_source(node, columns, new) if isinstance(node, Matvec) and columns else [node]
 
-    return _live(_rewritten(graph, write))
+    return _live(rewrite(graph, write))
 
 
 def _columns_by_source(node: Node) -> dict[Node, list[int]]:
@@ -282,7 +272,7 @@ def _gathered(graph: StepGraph) -> StepGraph:
         start = new[node.start] if node.start is not None else None
         return [*made, replace(node, vector=copies[vector], start=start)]
 
-    return _live(_rewritten(graph, write))
+    return _live(rewrite(graph, write))
 
 
 _BY_WORD = (FastWalshHadamard, WalshHadamardStage, ButterflyStage)
@@ -339,7 +329,7 @@ def _unstarted(graph: StepGraph) -> StepGraph:
         )
         return [terms, total]
 
-    return _rewritten(graph, write)
+    return rewrite(graph, write)
 
 
 def _fixed(node: Node) -> TypeGuard[Matvec]:
@@ -351,23 +341,21 @@ def _fixed(node: Node) -> TypeGuard[Matvec]:
 
 def _merged(graph: StepGraph) -> StepGraph:
     """Transforms without weights of one vector become one, with equal casts behind them."""
-    nodes: list[Node] = []
-    new: dict[Node, Node] = {}
     known: dict[tuple[object, ...], Node] = {}
     fed: set[Node] = set()
-    for node in graph.nodes:
-        made = rebuilt(node, new)
-        key = _kind(made, fed)
-        if key is None or key not in known:
-            nodes.append(made)
-        if key is not None:
-            made = known.setdefault(key, made)
-            fed.add(made)
-        new[node] = made
-    if len(nodes) == len(graph.nodes):
-        return graph
-    updates = tuple((state, new[value]) for state, value in graph.updates)
-    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
+
+    def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
+        copy = rebuilt(node, new)
+        key = _kind(copy, fed)
+        if key is None:
+            return [node]
+        if key in known:
+            return known[key]
+        known[key] = copy
+        fed.add(copy)
+        return [copy]
+
+    return rewrite(graph, write)
 
 
 def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
@@ -387,36 +375,3 @@ def _live(graph: StepGraph) -> StepGraph:
             read.update(node.operands)
     nodes = tuple(node for node in graph.nodes if node in read or isinstance(node, Input))
     return replace(graph, nodes=nodes)
-
-
-# --- rewriting ---------------------------------------------------------------------------------
-def _rewritten(
-    graph: StepGraph, write: Callable[[Node, Mapping[Node, Node]], list[Node]]
-) -> StepGraph:
-    """Every node replaced by what ``write`` gives for it; its readers read the last of these."""
-    nodes: list[Node] = []
-    new: dict[Node, Node] = {}
-    for node in graph.nodes:
-        made = write(node, new)
-        if made == [node]:
-            made = [rebuilt(node, new)]
-        nodes.extend(made)
-        if made:
-            new[node] = made[-1]
-    # A state is no result of an operation: it stands for itself.
-    updates = tuple((state, new[value]) for state, value in graph.updates)
-    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
-
-
-def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
-    """``node`` on the new operands; itself where none changed."""
-    changed: dict[str, Node | tuple[Node, ...]] = {}
-    for entry in fields(node):
-        value = getattr(node, entry.name)
-        if isinstance(value, Node):
-            changed[entry.name] = new[value]
-        elif isinstance(value, tuple) and value and isinstance(value[0], Node):
-            changed[entry.name] = tuple(new[part] for part in value)
-    if all(getattr(node, name) == value for name, value in changed.items()):
-        return node
-    return replace(node, **changed)  # type: ignore[arg-type]

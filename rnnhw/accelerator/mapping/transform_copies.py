@@ -6,10 +6,11 @@ for each of them: equal in every bit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from rnnhw.accelerator.mapping.row_fusion import rebuilt
 from rnnhw.graph.nodes import Cast, Matvec, Node, Reinterpret, StepGraph, unwired
+from rnnhw.graph.rewrite import rebuilt, rewrite
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["duplicate_transforms"]
@@ -25,41 +26,38 @@ def duplicate_transforms(graph: StepGraph) -> StepGraph:
             copied.update(dict.fromkeys(vectors[1:], node))
     if not copied:
         return graph
-    new: dict[Node, Node] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        copies = _copy(node, copied[node], new) if node in copied else [rebuilt(node, new)]
-        nodes += copies
-        new[node] = copies[-1]
-    updates = tuple((state, new[value]) for state, value in graph.updates)
-    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        return _copy(node, copied[node], new) if node in copied else [node]
+
+    return rewrite(graph, write)
 
 
 def _vectors_read(graph: StepGraph, transform: Matvec) -> list[Node]:
     """The vectors that operations other than casts read of a transform; none where rows on the
     lanes compute it."""
-    found: dict[Node, None] = {}
+    vectors: dict[Node, None] = {}
     swept = True
     pending: list[Node] = [transform]
     ends = {graph.output, *(value for _, value in graph.updates)}
     while pending:
         node = pending.pop(0)
-        readers = [each for each in graph.nodes if node in each.operands]
-        own = [each for each in readers if not isinstance(each, Cast | Reinterpret)]
-        pending += [each for each in readers if isinstance(each, Cast | Reinterpret)]
-        if own or node in ends:
-            found[unwired(node)] = None
+        readers = list(dict.fromkeys(graph.readers.get(node, [])))
+        non_cast_readers = [r for r in readers if not isinstance(r, Cast | Reinterpret)]
+        pending += [reader for reader in readers if isinstance(reader, Cast | Reinterpret)]
+        if non_cast_readers or node in ends:
+            vectors[unwired(node)] = None
         sweeps = all(
-            isinstance(each, Matvec) and each.vector is node and each.start is not node
-            for each in own
+            isinstance(reader, Matvec) and reader.vector is node and reader.start is not node
+            for reader in non_cast_readers
         )
         swept = swept and sweeps and node not in ends
     fixed = isinstance(transform.structure, FastWalshHadamard | WalshHadamardStage)
     feed = fixed or (isinstance(transform.structure, ButterflyStage) and swept)
-    return list(found) if feed else []
+    return list(vectors) if feed else []
 
 
-def _copy(vector: Node, transform: Matvec, new: dict[Node, Node]) -> list[Node]:
+def _copy(vector: Node, transform: Matvec, new: Mapping[Node, Node]) -> list[Node]:
     """A copy of ``transform`` and of all operations from it to ``vector``, in order."""
     path = [vector]
     while path[0] is not transform:

@@ -26,14 +26,13 @@ from rnnhw.accelerator.schedule.time_operations import (
     obstacles_over_time,
     reads_of,
     reversals,
-    runs_once,
     stage_of,
 )
 from rnnhw.accelerator.schedule.wavefront import Reads
 from rnnhw.accelerator.schedule.weight_stream import Streamed, slots_for, streaming_buffer
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, unknown_name
-from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, Window
+from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, Window, runs_once
 
 __all__ = ["LaneOptions", "accelerator", "lane_options", "stack_of"]
 

@@ -20,6 +20,7 @@ from rnnhw.graph.network import (
     TimeNode,
     Total,
     Window,
+    runs_once,
     time_table,
 )
 
@@ -30,7 +31,6 @@ __all__ = [
     "output_reads",
     "reads_of",
     "reversals",
-    "runs_once",
     "stage_of",
 ]
 
@@ -97,11 +97,6 @@ def output_reads(network: Network) -> Reads:
     layers = [node for node in network.nodes if isinstance(node, Scan | Total)]
     edge = _edge(network.output, {node: position for position, node in enumerate(layers)})
     return Reads((edge,), _lost(network.output), edge.last or runs_once(network.output))
-
-
-def runs_once(node: TimeNode) -> bool:
-    """Whether ``node`` has one vector a sequence in front of it."""
-    return any(isinstance(s, Last | Total | Steps) or runs_once(s) for s in node.sources)
 
 
 def stage_of(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
