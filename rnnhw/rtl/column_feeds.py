@@ -10,7 +10,7 @@ from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.vector_memories import Vectors
 
-__all__ = ["Chained", "Column", "Columns", "aligned"]
+__all__ = ["Column", "Columns", "TransformResults", "aligned"]
 
 
 _BY_WORD = (Feed.PAIRS, Feed.STRIDE)
@@ -26,7 +26,7 @@ class Column:
     operands: tuple[str, ...]
 
 
-class Chained(Protocol):
+class TransformResults(Protocol):
     """Gives vectors that chains of transforms make, one cycle behind what is asked for."""
 
     def words(self, vector: Node, word: str) -> tuple[str, int]:
@@ -42,14 +42,14 @@ class Columns:
     def __init__(self, context: LayerContext, vectors: Vectors) -> None:
         self._context = context
         self._vectors = vectors
-        self._chains: Chained
+        self._chains: TransformResults
 
     @property
     def written(self) -> dict[Node, list[str]]:
         """The memories that post-processors write (:class:`rnnhw.rtl.vector_memories.Vectors`)."""
         return self._vectors.written
 
-    def write(self, chains: Chained) -> list[Column]:
+    def write(self, chains: TransformResults) -> list[Column]:
         """The feeds of every phase; ``chains`` give the vectors that are transformed."""
         self._chains = chains
         found = []

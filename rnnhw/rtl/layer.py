@@ -31,7 +31,7 @@ def emit_layer(name: str, mapping: MappedLayer, parameters: Parameters) -> Modul
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    return _written(Module(name), mapping, Numbers(mapping, parameters), mapping.windows)
+    return _write(Module(name), mapping, Numbers(mapping, parameters), mapping.windows)
 
 
 def outline_layer(mapping: MappedLayer, windows: Mapping[int, InputWindow] | None = None) -> Module:
@@ -42,10 +42,10 @@ def outline_layer(mapping: MappedLayer, windows: Mapping[int, InputWindow] | Non
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
     joined = mapping.windows if windows is None else windows
-    return _written(Outline("layer"), mapping, Shape(mapping), joined)
+    return _write(Outline("layer"), mapping, Shape(mapping), joined)
 
 
-def _written(
+def _write(
     module: Module, mapping: MappedLayer, numbers: Numbers, windows: Mapping[int, InputWindow]
 ) -> Module:
     for where, what in mapping.obstacles:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rnnhw.accelerator import Accelerator, Basis
 from rnnhw.accelerator.mapping import address_bits
-from rnnhw.accelerator.schedule.time_operations import joined
+from rnnhw.accelerator.schedule.time_operations import window_source
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Last, Network, Scan, Source, Steps, TimeNode, Total
@@ -92,7 +92,7 @@ class _Top:
         module.port("output", "y_data", output.format.width, signed=output.format.signed)
         module.port("input", "y_ready")
         for node in self._network.nodes:
-            if joined(node) is None:
+            if window_source(node) is None:
                 self._ready[node] = []
                 self._streams[node] = self._node(node)
         final = self._streams[output]
@@ -145,7 +145,7 @@ class _Top:
     def _scan(self, node: Scan) -> _Stream:
         windows = {
             position: window
-            for position, window in enumerate(map(joined, node.sources))
+            for position, window in enumerate(map(window_source, node.sources))
             if window is not None
         }
         mapping = self._mappings[node.name]

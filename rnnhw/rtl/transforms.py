@@ -86,7 +86,7 @@ class Transforms:
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> list[Column]:
-        """Everything but the lanes; the columns of stages that these multiply."""
+        """Write everything but the lanes; returns the columns of stages that these multiply."""
         if not self._chains:
             return []
         self._sequencer()
@@ -99,11 +99,11 @@ class Transforms:
 
     @property
     def neurons(self) -> list[str]:
-        """What the nets of each chain on the lanes start with."""
+        """The prefixes of the nets of the chains that the lanes multiply."""
         return [f"transform{number}" for number in self._weighted]
 
     def finish(self) -> None:
-        """What becomes of the lanes' sums, and the passes of before."""
+        """Write the lanes' sums to the transform buffers, and delay the pass number to match."""
         if not self._chains:
             return
         module = self._context.module
@@ -162,7 +162,7 @@ class Transforms:
         )
 
     def _in_pass(self, which: Sequence[int], ago: int = 0) -> str:
-        """A condition that one of some passes is, or was ``ago`` cycles before, at work."""
+        """Verilog condition: any of the passes ``which`` is active, ``ago`` cycles before."""
         if len(which) == len(self._passes):
             return "1'b1"
         self._delayed = max(self._delayed, ago)
@@ -170,14 +170,14 @@ class Transforms:
         return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in which) + ")"
 
     def _at_work(self, which: Sequence[int], ago: int) -> str:
-        """A condition that one of some passes was at work ``ago`` cycles before: while none is,
-        the net of the pass names the next one."""
+        """Verilog condition: any of the passes ``which`` was active ``ago`` cycles before. While no
+        pass is, the net of the pass has the number of the next one."""
         self._run_delayed = max(self._run_delayed, ago)
         return f"passing_{ago} & {self._in_pass(which, ago)}"
 
-    def _by_pass(self, choices: Sequence[tuple[list[int], str]], ago: int) -> str:
-        """What was meant by the pass of ``ago`` cycles before."""
-        *others, (_, last) = choices
+    def _by_pass(self, alternatives: Sequence[tuple[list[int], str]], ago: int) -> str:
+        """Verilog choice among nets: the one of the pass that was active ``ago`` cycles before."""
+        *others, (_, last) = alternatives
         return "".join(f"{self._in_pass(k, ago)} ? {net} : " for k, net in others) + last
 
     def _own(self, number: int, *, weighted: bool | None = None) -> list[int]:
@@ -193,7 +193,7 @@ class Transforms:
         return self._shapes[self._chains[number].transforms[0]]
 
     def _bits(self, number: int) -> dict[str, int]:
-        """How words and elements are counted."""
+        """The parameters that size a chain's words and elements."""
         shape = self._shape(number)
         return {
             "WORD_BITS": (shape.words - 1).bit_length(),
@@ -202,7 +202,7 @@ class Transforms:
         }
 
     def _control(self, number: int) -> None:
-        """The nets of the buffers, and when they are at work."""
+        """Declare the ping-pong buffers of a chain and the conditions under which they work."""
         module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         own, name, width = self._own(number), f"transform{number}", chain.element_bits
         vector = chain.origin
@@ -324,7 +324,7 @@ class Transforms:
 
     # --- from sums to what is written ------------------------------------------------------------
     def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
-        """Cast the sums of every pass of a chain, and choose among them as they are written."""
+        """Cast the sums of every pass of a chain, and select those that are written."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         paths: dict[tuple[object, ...], tuple[int, list[int], str]] = {}
         for k in self._own(number):
@@ -488,7 +488,7 @@ class Transforms:
         return self._resized(name, _Word(net, elements, width), to).net
 
     def _make(self) -> None:
-        """What is written of the sums of all passes."""
+        """Select, for each pass, which part of the sums is written back."""
         biased = found = _Word("stage_sums", 0, self._context.accumulator_width)
         if self._weighted:
             found = _Word(found.net, self.elements, found.width)
@@ -528,7 +528,7 @@ class Transforms:
         for k in weighted:
             node = self._passes[k].transform.node
             shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
-        choices = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
+        alternatives = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
         rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
         bits = max(self._context.mapping.stage_bias_bits, 2)
         mask = (1 << bits) - 1
@@ -560,7 +560,7 @@ class Transforms:
                 "rewind": "take",
                 "next": f"stage_ends_behind[3] & {self._in_pass(started, NEURON_CYCLES - 1)}",
                 "biased": self._in_pass(started, NEURON_CYCLES),
-                "a": self._by_pass(choices, NEURON_CYCLES),
+                "a": self._by_pass(alternatives, NEURON_CYCLES),
                 "y": "stage_biased",
             },
         )

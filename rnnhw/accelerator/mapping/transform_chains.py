@@ -62,9 +62,9 @@ class Chain:
         return any(node.start is not None for node in self.transforms)
 
 
-def _handed(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
-    """The transform whose feed makes ``vector`` with the casts behind it, first one first; None
-    where other operations do, or no transform."""
+def _feed_of(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
+    """The transform whose result ``vector`` is, and the casts between them in order; None where it
+    is the result of another operation."""
     casts: list[Cast] = []
     node = unwired(vector)
     while isinstance(node, Cast):
@@ -75,16 +75,16 @@ def _handed(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | 
     return None
 
 
-def _read(plan: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
-    """The vector that each transform hands on, with the products and transforms that read it;
-    post-processors may read it too."""
+def _readers(plan: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+    """For each transform, the vector behind its casts and the products and transforms that read
+    it. Post-processors may read it too."""
     found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
     for vector in plan.fed_by_unit:
-        source = _handed(plan, vector)
+        source = _feed_of(plan, vector)
         assert source is not None
         found[source[0]] = vector, []
     for product in (*plan.products, *plan.transforms):
-        source = _handed(plan, product.vector)
+        source = _feed_of(plan, product.vector)
         if source is not None:
             _, readers = found[source[0]]
             found[source[0]] = unwired(product.vector), [*readers, product]
@@ -93,7 +93,7 @@ def _read(plan: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
 
 def chains_of(plan: LayerRows) -> list[Chain]:
     """The chains of a layer. A transform with several readers ends its chain."""
-    read = _read(plan)
+    read = _readers(plan)
     onward = {node: _follower(plan, read, node) for node in plan.transforms}
     inner = set(onward.values())
     found = []
@@ -106,7 +106,7 @@ def chains_of(plan: LayerRows) -> list[Chain]:
         node: Matvec | None = head
         while node is not None:
             vector, _ = read[node]
-            source = _handed(plan, vector)
+            source = _feed_of(plan, vector)
             assert source is not None
             transforms.append(node)
             casts.append(source[1])
@@ -121,7 +121,7 @@ def chains_of(plan: LayerRows) -> list[Chain]:
 def _follower(
     plan: LayerRows, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
 ) -> Matvec | None:
-    """The transform that alone reads ``node``."""
+    """The transform that is the only reader of ``node``; None where there is no such one."""
     vector, readers = read[node]
     alone = len(readers) == 1 and vector not in plan.fed_by_unit
     return readers[0] if alone and readers[0] in read else None

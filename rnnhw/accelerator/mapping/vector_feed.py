@@ -129,19 +129,19 @@ def word_width(lanes: int, units: int) -> int:
 
 
 # --- blocks ------------------------------------------------------------------------------------
-def _several(product: Matvec) -> bool:
+def _has_several_blocks(product: Matvec) -> bool:
     """Whether a block structure has more than one block, of more than one unit."""
     assert isinstance(product.structure, BlockDiagonal)
     return 1 < product.structure.block < product.units
 
 
-def _interleaved(product: Matvec) -> bool:
-    return isinstance(product.structure, InterleavedBlocks) and _several(product)
+def _is_interleaved(product: Matvec) -> bool:
+    return isinstance(product.structure, InterleavedBlocks) and _has_several_blocks(product)
 
 
-def _turned(product: Matvec) -> Node | None:
-    """The vector whose units, in their order, interleaved blocks read: where theirs is it, turned
-    so that every block finds its own side by side."""
+def _rotated_source(product: Matvec) -> Node | None:
+    """The vector whose units interleaved blocks read in order, where the product's vector is that
+    one, rotated so that the elements of each block are neighbours; else None."""
     assert isinstance(product.structure, BlockDiagonal)
     found, size = places(product.vector), product.structure.block
     count = product.units // size
@@ -197,8 +197,8 @@ def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: 
             return window(0, 0)
         case CyclicBand(lower=lower, upper=upper):
             return window(lower, upper, Feed.CYCLIC, "a window whose index wraps around")
-        case InterleavedBlocks(block=block) if _interleaved(product):
-            source = _turned(product)
+        case InterleavedBlocks(block=block) if _is_interleaved(product):
+            source = _rotated_source(product)
             if source is None:
                 note = "interleaved blocks as dense columns with zeros"
                 return Segment(vector, early, n, note=note)
@@ -212,7 +212,7 @@ def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: 
         case BlockDiagonal(block=block):
             if block == n:
                 return Segment(vector, early, n)
-            if not _several(product):
+            if not _has_several_blocks(product):
                 return window(0, 0)
             rows = sum(rows.units for rows in plan.phase_rows(phase))
             if aligned or _aligned(block, plan.phase_gates(phase), min(lanes, rows)):
@@ -249,14 +249,14 @@ def _segments(
             key = *kind, times[kind]
             if key in found:
                 segment, products = found[key]
-                found[key] = _joined(segment, new), (*products, product)
+                found[key] = _merge_segments(segment, new), (*products, product)
             else:
                 found[key] = new, (product,)
     return sorted(found.values(), key=lambda pair: not pair[0].early)
 
 
-def _joined(a: Segment, b: Segment) -> Segment:
-    """The columns of two products over one vector whose rows are not the same."""
+def _merge_segments(a: Segment, b: Segment) -> Segment:
+    """One segment for two products of different rows over one vector: the wider window."""
     note = a.note or b.note
     if a.window is None or b.window is None:
         return Segment(a.vector, a.early, a.columns, None, a.feed, a.word, note)

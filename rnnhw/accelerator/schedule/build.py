@@ -13,7 +13,7 @@ from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.traffic import Traffic
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Engine
-from rnnhw.accelerator.schedule.legality import Arranged, Bandwidth, Stack, arrange
+from rnnhw.accelerator.schedule.legality import Bandwidth, LayerPaces, Stack, arrange
 from rnnhw.accelerator.schedule.shared_engine import (
     SharedStep,
     Stint,
@@ -22,11 +22,11 @@ from rnnhw.accelerator.schedule.shared_engine import (
     private,
 )
 from rnnhw.accelerator.schedule.time_operations import (
-    joined,
     obstacles_over_time,
     reads_of,
     reversals,
     stage_of,
+    window_source,
 )
 from rnnhw.accelerator.schedule.wavefront import Reads
 from rnnhw.accelerator.schedule.weight_stream import Streamed, slots_for, streaming_buffer
@@ -41,12 +41,8 @@ _TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
 
 def _windows(node: Scan) -> dict[int, InputWindow]:
     """The inputs that join steps, by position."""
-    found = {at: joined(source) for at, source in enumerate(node.sources)}
-    return {
-        at: InputWindow(window.steps, window.last)
-        for at, window in found.items()
-        if window is not None
-    }
+    sources = {at: window_source(source) for at, source in enumerate(node.sources)}
+    return {at: source.window for at, source in sources.items() if source is not None}
 
 
 def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
@@ -129,7 +125,7 @@ def accelerator(
             hint lists what is.
     """
     stack = stack_of(network, lanes, options=options)
-    return _arranged(stack, arrangement or Arrangement(), bandwidth)
+    return _accelerator(stack, arrangement or Arrangement(), bandwidth)
 
 
 def stack_of(
@@ -190,7 +186,9 @@ def _grouped(numbers: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Accelerator:
+def _accelerator(
+    stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None
+) -> Accelerator:
     found = arrange(stack, arrangement, bandwidth)
     engine, layers = None, found.layers
     if arrangement.engines == "shared":
@@ -214,7 +212,7 @@ def _arranged(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | Non
     )
 
 
-def _engine(stack: Stack, found: Arranged) -> Engine:
+def _engine(stack: Stack, found: LayerPaces) -> Engine:
     steps, slots = [], 0
     for position, stage in enumerate(stack.stages):
         stints = []

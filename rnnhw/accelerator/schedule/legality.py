@@ -38,7 +38,15 @@ from rnnhw.accelerator.schedule.weight_stream import (
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, unknown_name
 
-__all__ = ["Arranged", "Bandwidth", "Stack", "arrange", "can_stream", "equipped", "streamed_layers"]
+__all__ = [
+    "Bandwidth",
+    "LayerPaces",
+    "Stack",
+    "arrange",
+    "can_stream",
+    "equipped",
+    "streamed_layers",
+]
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Arranged:
+class LayerPaces:
     """The layers as they are built, and the pace of each. Which ``can_overlap`` does not depend on
     the lanes; those that are ``overlapped`` also gain something, or were asked to."""
 
@@ -94,7 +102,7 @@ class Arranged:
     can_overlap: tuple[bool, ...]
 
 
-def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> Arranged:
+def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> LayerPaces:
     """What ``arrangement`` makes of the layers.
 
     Raises:
@@ -118,10 +126,10 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
             shares.get(index),
             overlap=chosen[index],
             shared=shared,
-        ).arranged()
+        ).schedule()
         layers.append(built)
         paces.append(pace)
-    return Arranged(tuple(layers), tuple(paces), steps, streamed, chosen, able)
+    return LayerPaces(tuple(layers), tuple(paces), steps, streamed, chosen, able)
 
 
 def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
@@ -150,7 +158,7 @@ class _Layer:
     overlap: bool
     shared: bool
 
-    def arranged(self) -> tuple[LayerMachine, Pace]:
+    def schedule(self) -> tuple[LayerMachine, Pace]:
         layer, pace, told = self.machine, self._pace(), self._told()
         slots = pace.slots if isinstance(pace, Streamed) and not self.shared else 0
         layer = equipped(layer, self.sequences, self.steps, slots)

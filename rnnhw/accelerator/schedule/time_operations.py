@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rnnhw.accelerator.mapping.input_window import InputWindow
 from rnnhw.accelerator.schedule.wavefront import INPUT, Edge, Reads
 from rnnhw.graph.network import (
     Last,
@@ -25,13 +26,13 @@ from rnnhw.graph.network import (
 )
 
 __all__ = [
-    "Joined",
-    "joined",
+    "WindowSource",
     "obstacles_over_time",
     "output_reads",
     "reads_of",
     "reversals",
     "stage_of",
+    "window_source",
 ]
 
 _COUNT_CYCLES = 1  # the number of steps leaves one cycle behind the last element
@@ -44,35 +45,34 @@ _UNREAD = "a window over time that no layer reads"
 
 
 @dataclass(frozen=True)
-class Joined:
-    """An input that joins the last ``steps`` vectors of ``source``; ``last`` where only those at
-    the end of a sequence are wanted."""
+class WindowSource:
+    """What is in front of a window that a layer reads: ``source``, whose vectors it joins."""
 
     source: TimeNode
-    steps: int
-    last: bool
+    window: InputWindow
 
 
-def joined(node: TimeNode) -> Joined | None:
-    """What a layer that reads ``node`` joins; None where that has a stream of its own."""
-    if isinstance(node, Last) and isinstance(node.sources[0], Window):
-        return Joined(node.sources[0].sources[0], node.sources[0].width, last=True)
-    if isinstance(node, Window):
-        return Joined(node.sources[0], node.width, last=False)
-    return None
+def window_source(node: TimeNode) -> WindowSource | None:
+    """The window that a layer which reads ``node`` joins; None where that has a stream of its
+    own."""
+    last = isinstance(node, Last)
+    window = node.sources[0] if last else node
+    if not isinstance(window, Window):
+        return None
+    return WindowSource(window.sources[0], InputWindow(window.width, last))
 
 
 def obstacles_over_time(network: Network) -> list[tuple[str, str]]:
     """Which time operations :mod:`rnnhw.rtl` does not emit, each once; (operation, what)."""
     found = []
     for node in network.nodes:
-        if joined(node) is not None:
+        if window_source(node) is not None:
             continue
         if not _EMITTED[type(node)]:
             found.append((node.name, f"{type(node).__name__} over time"))
-        if any(joined(source) is not None for source in _streams(node)):
+        if any(window_source(source) is not None for source in _streams(node)):
             found.append((node.name, _UNREAD))
-    if joined(network.output) is not None:
+    if window_source(network.output) is not None:
         found.append((network.output.name, _UNREAD))
     return list(dict.fromkeys(found))
 
@@ -81,8 +81,8 @@ def _streams(node: TimeNode) -> list[TimeNode]:
     """The streams of vectors that ``node`` reads: a layer those in front of its windows."""
     if not isinstance(node, Scan):
         return list(node.sources)
-    windows = [(source, joined(source)) for source in node.sources]
-    return [source if window is None else window.source for source, window in windows]
+    windows = [(source, window_source(source)) for source in node.sources]
+    return [source if front is None else front.source for source, front in windows]
 
 
 # --- who waits for what --------------------------------------------------------------------------
