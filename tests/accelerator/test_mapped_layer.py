@@ -30,7 +30,7 @@ def constructions(monkeypatch):
         monkeypatch.setattr(cls, "__init__", counted)
 
     count(LayerRows, lambda graph: (graph,))
-    count(PostProcessorSchedule, lambda rows: (rows.given,))
+    count(PostProcessorSchedule, lambda layer: (layer.given,))
     count(MappedLayer, lambda step, lanes, phases: (step.graph, lanes))
     return counts
 

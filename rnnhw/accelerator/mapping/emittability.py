@@ -19,7 +19,7 @@ __all__ = ["obstacles"]
 
 
 def obstacles(
-    plan: LayerRows,
+    layer: LayerRows,
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
     windows: Mapping[int, InputWindow],
@@ -27,55 +27,55 @@ def obstacles(
     """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
     what). ``windows`` are the inputs that join steps, by position."""
     found = [
-        *_of_columns(plan, phases),
-        *obstacles_of_chains(plan),
-        *_of_rows(plan, phases),
-        *_of_operations(plan, schedule),
-        *_of_results(plan, schedule),
-        *_of_windows(plan, schedule, phases, windows),
+        *_of_columns(layer, phases),
+        *obstacles_of_chains(layer),
+        *_of_rows(layer, phases),
+        *_of_operations(layer, schedule),
+        *_of_results(layer, schedule),
+        *_of_windows(layer, schedule, phases, windows),
     ]
     return list(dict.fromkeys(found))
 
 
-def _of_columns(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
-    layer = plan.graph.layer
+def _of_columns(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+    name = layer.graph.layer
     for segment in (each for phase in phases for each in phase.segments):
         if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
-            yield layer, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
+            yield name, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
         vector, words = segment.vector, segment.feed in (Feed.PAIRS, Feed.STRIDE)
         if isinstance(vector, Constant):
-            yield plan.graph.signal(vector), "a product of a constant vector"
-        elif segment.feed is Feed.STRIDE and plan.in_feed(vector):
-            yield plan.graph.signal(vector), "interleaved blocks of a transform"
+            yield layer.graph.signal(vector), "a product of a constant vector"
+        elif segment.feed is Feed.STRIDE and layer.in_feed(vector):
+            yield layer.graph.signal(vector), "interleaved blocks of a transform"
         elif isinstance(vector, Gather):
-            yield from _of_order(plan, vector)
+            yield from _of_order(layer, vector)
             if words:
-                yield plan.graph.signal(vector), "words of a permuted or joined vector"
+                yield layer.graph.signal(vector), "words of a permuted or joined vector"
 
 
-def _of_order(plan: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
-    where = plan.graph.signal(vector)
+def _of_order(layer: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
+    where = layer.graph.signal(vector)
     if is_repeated(vector):
         yield where, "a vector with an element in several places"
-    if any(plan.in_feed(source.node) for source in sources_of(vector)):
+    if any(layer.in_feed(source.node) for source in sources_of(vector)):
         yield where, "a permuted or joined transform"
 
 
-def _of_rows(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
-    layer = plan.graph.layer
+def _of_rows(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
+    name = layer.graph.layer
     for number, phase in enumerate(phases):
-        if plan.phase_rows(number) and phase.rows != plan.widths[number] * phase.gates:
-            yield layer, "rows of unequal length in one phase"
-    for product in (*plan.products, *plan.transforms):
-        yield from _of_product(plan, product)
-    for row in plan.rows:
+        if layer.phase_rows(number) and phase.rows != layer.widths[number] * phase.gates:
+            yield name, "rows of unequal length in one phase"
+    for product in (*layer.products, *layer.transforms):
+        yield from _of_product(layer, product)
+    for row in layer.rows:
         accumulates = any(product.accumulator is not None for product in row.products)
         if row.snapshot and accumulates:
-            yield layer, "a sum used in parts, in an accumulator of its own word"
+            yield name, "a sum used in parts, in an accumulator of its own word"
 
 
-def _of_product(plan: LayerRows, product: Matvec) -> Iterator[tuple[str, str]]:
-    where = plan.graph.signal(product)
+def _of_product(layer: LayerRows, product: Matvec) -> Iterator[tuple[str, str]]:
+    where = layer.graph.signal(product)
     if product.product_cast_changes:
         yield where, "a cast of every product"
     accumulator = product.accumulator
@@ -83,22 +83,22 @@ def _of_product(plan: LayerRows, product: Matvec) -> Iterator[tuple[str, str]]:
         return
     if accumulator.overflow is not Overflow.WRAP:
         yield where, f"an accumulator that does not wrap ({accumulator})"
-    if not accumulator.signed and not plan.is_transform(product):
+    if not accumulator.signed and not layer.is_transform(product):
         yield where, f"an unsigned accumulator of rows ({accumulator})"
     if accumulator.fraction < product.product_format[0]:
         yield where, f"an accumulator that drops bits of the products ({accumulator})"
 
 
-def _of_operations(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
+def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
     for reader in schedule.values:
-        for operand in plan.operands(reader):
+        for operand in layer.operands(reader):
             if isinstance(operand.node, Gather) and operand.node in schedule.gathered:
-                yield from _of_gather(plan, operand.node, phase_of(plan, reader.node))
-    for node in plan.results:
+                yield from _of_gather(layer, operand.node, phase_of(layer, reader.node))
+    for node in layer.results:
         if isinstance(unwired(node), Gather):
-            yield from _of_gather(plan, unwired(node), plan.phase(node))
+            yield from _of_gather(layer, unwired(node), layer.phase(node))
     for reader in schedule.values:
-        operands = plan.operands(reader)
+        operands = layer.operands(reader)
         if isinstance(reader.node, Gather):
             continue
         if isinstance(reader.node, Rows):
@@ -106,52 +106,52 @@ def _of_operations(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator
         else:
             wanted = len(reader.node.operands) if operands else 0
         if len(operands) != wanted:
-            yield _name(plan, reader.node), "a part of a longer result of an earlier phase"
+            yield _name(layer, reader.node), "a part of a longer result of an earlier phase"
         for value in operands:
             read = value.node
-            if isinstance(read, Rows) or plan.is_constant(read):
+            if isinstance(read, Rows) or layer.is_constant(read):
                 continue
-            kept = isinstance(read, State) or plan.in_feed(read)
+            kept = isinstance(read, State) or layer.in_feed(read)
             part = kept and isinstance(reader.node, Node) and read.units != reader.node.units
             if part or (value.gate and (kept or isinstance(read, Input | Gather))):
-                yield _name(plan, read), "a vector longer than those that it is used with"
+                yield _name(layer, read), "a vector longer than those that it is used with"
 
 
-def _of_gather(plan: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
+def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
     """What stands against reading a permuted or joined vector unit by unit in ``phase``."""
     assert isinstance(gather, Gather)
-    if plan.is_constant(gather):
+    if layer.is_constant(gather):
         return
-    where = plan.graph.signal(gather)
-    yield from _of_order(plan, gather)
-    if gather.units != plan.widths[phase]:
+    where = layer.graph.signal(gather)
+    yield from _of_order(layer, gather)
+    if gather.units != layer.widths[phase]:
         yield where, "a permuted or joined vector of another length than its reader's"
     for source in (each.node for each in sources_of(gather)):
-        if plan.formed(source) and plan.phase(source) >= phase:
+        if layer.formed(source) and layer.phase(source) >= phase:
             yield where, "a permutation of results of the phase that computes them"
 
 
-def _name(plan: LayerRows, node: Node | Rows) -> str:
-    return plan.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
+def _name(layer: LayerRows, node: Node | Rows) -> str:
+    return layer.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
 
 
-def _of_results(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
+def _of_results(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
     turned = [source.node for each in joined_by_unit(schedule) for source in sources_of(each)]
-    for node in (*plan.results, *plan.passed, *filter(plan.formed, turned)):
-        if node.units != plan.widths[plan.phase(node)] or len(list(plan.values(node))) != 1:
-            yield plan.graph.signal(node), "results of several gates at once"
-    output = plan.graph.output
-    if output.units != plan.widths[-1]:
-        yield plan.graph.signal(output), "an output of another length than the last phase"
+    for node in (*layer.results, *layer.passed, *filter(layer.formed, turned)):
+        if node.units != layer.widths[layer.phase(node)] or len(list(layer.values(node))) != 1:
+            yield layer.graph.signal(node), "results of several gates at once"
+    output = layer.graph.output
+    if output.units != layer.widths[-1]:
+        yield layer.graph.signal(output), "an output of another length than the last phase"
 
 
 def _of_windows(
-    plan: LayerRows,
+    layer: LayerRows,
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
     windows: Mapping[int, InputWindow],
 ) -> Iterator[tuple[str, str]]:
-    layer = plan.graph.layer
+    name = layer.graph.layer
     segments = [segment for phase in phases for segment in phase.segments]
     words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
     words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
@@ -159,18 +159,18 @@ def _of_windows(
         window = windows.get(vector.position) if isinstance(vector, Input) else None
         # A word would hold elements of several steps, each with an address of its own.
         if window is not None and vector.units // window.steps % word:
-            yield layer, f"words of {word} elements out of a window of shorter steps"
+            yield name, f"words of {word} elements out of a window of shorter steps"
     for segment in segments:
         if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
-            yield layer, "interleaved blocks of a window over time"
+            yield name, "interleaved blocks of a window over time"
     woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
     for gather in (unwired(vector) for vector in woven):
         if isinstance(gather, Gather) and any(
             _is_window(source.node, windows) for source in sources_of(gather)
         ):
-            yield layer, "a permuted or joined window over time"
+            yield name, "a permuted or joined window over time"
     if any(node.position in windows for node in schedule.inputs_by_unit):
-        yield layer, "a window over time that is read by unit"
+        yield name, "a window over time that is read by unit"
 
 
 def _is_window(node: Node, windows: Mapping[int, InputWindow]) -> bool:

@@ -23,8 +23,8 @@ __all__ = ["memories_of"]
 
 
 def memories_of(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> tuple[Memory, ...]:
     """Every memory of a layer."""
-    held = [*roms_of(plan, schedule, phases), *rams_of(plan, schedule, phases)]
+    held = [*roms_of(layer, schedule, phases), *rams_of(layer, schedule, phases)]
     return settled(held)

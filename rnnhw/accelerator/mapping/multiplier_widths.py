@@ -29,21 +29,21 @@ def weight_fraction(products: Sequence[Matvec]) -> int:
 
 
 def segment_shift(
-    plan: LayerRows, phases: Sequence[Phase], lanes: int, phase: int, segment: int
+    layer: LayerRows, phases: Sequence[Phase], lanes: int, phase: int, segment: int
 ) -> int:
     """By how many bits the operands of a segment move to meet the accumulators."""
-    products = products_of(plan, phase, lanes)[segment]
+    products = products_of(layer, phase, lanes)[segment]
     vector = phases[phase].segments[segment].vector
     own = weight_fraction(products) + vector.format.fraction
-    return plan.accumulator(phase).fraction - own
+    return layer.accumulator(phase).fraction - own
 
 
-def operand_bits(plan: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
+def operand_bits(layer: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
     """Bits of the widest operand of the columns; 0 without columns."""
     return max(
         (
             segment.vector.format.signed_width
-            + max(segment_shift(plan, phases, lanes, number, position), 0)
+            + max(segment_shift(layer, phases, lanes, number, position), 0)
             for number, phase in enumerate(phases)
             for position, segment in enumerate(phase.segments)
         ),
@@ -51,11 +51,11 @@ def operand_bits(plan: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
     )
 
 
-def weight_bits(plan: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
+def weight_bits(layer: LayerRows, phases: Sequence[Phase], lanes: int) -> int:
     """Bits of the widest weight of the columns, signed; 0 without columns."""
     widest = 0
     for number in range(len(phases)):
-        for products in products_of(plan, number, lanes):
+        for products in products_of(layer, number, lanes):
             scale = weight_fraction(products)
             for product in products:
                 if product.weights is None:

@@ -26,7 +26,7 @@ class Multiplier:
 
 
 def multipliers_of(
-    rows: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], lanes: int
 ) -> tuple[Multiplier, ...]:
     """The multipliers of the lanes, if any, and those of the post-processors."""
     multipliers = []
@@ -34,9 +34,9 @@ def multipliers_of(
     used = max([used, *(t.width for phase in phases for t in phase.transforms if t.weighted)])
     if used:
         weights, operands = (
-            max(bits(rows, phases, lanes), 0 if format is None else format.signed_width)
+            max(bits(layer, phases, lanes), 0 if format is None else format.signed_width)
             for bits, format in (
-                (weight_bits, weight_format(rows)),
+                (weight_bits, weight_format(layer)),
                 (operand_bits, operand_format(phases)),
             )
         )

@@ -249,9 +249,11 @@ class Phase:
         }
 
 
-def _transforms(plan: LayerRows, phase: int, lanes: int) -> tuple[Transform, ...]:
+def _transforms(layer: LayerRows, phase: int, lanes: int) -> tuple[Transform, ...]:
     chains = [
-        chain for chain in chains_of(plan) if plan.vector_phase(chain.transforms[0].vector) == phase
+        chain
+        for chain in chains_of(layer)
+        if layer.vector_phase(chain.transforms[0].vector) == phase
     ]
     found: list[Transform] = []
     heads: dict[Node, list[Transform]] = {}
@@ -289,20 +291,20 @@ def _transform(
     )
 
 
-def phases_of(plan: LayerRows, schedule: PostProcessorSchedule, lanes: int) -> tuple[Phase, ...]:
+def phases_of(layer: LayerRows, schedule: PostProcessorSchedule, lanes: int) -> tuple[Phase, ...]:
     """The phases of a step on ``lanes`` lanes, in order."""
     found = []
-    for phase in range(plan.last_phase + 1):
-        rows = sum(rows.units for rows in plan.phase_rows(phase))
-        width = plan.widths[phase]
+    for phase in range(layer.last_phase + 1):
+        rows = sum(rows.units for rows in layer.phase_rows(phase))
+        width = layer.widths[phase]
         found.append(
             Phase(
                 rows=rows or width,
-                gates=plan.phase_gates(phase),
+                gates=layer.phase_gates(phase),
                 lanes=min(lanes, rows),
-                segments=segments_of(plan, phase, lanes),
-                transforms=_transforms(plan, phase, lanes),
-                snapshot=any(rows.snapshot for rows in plan.phase_rows(phase)),
+                segments=segments_of(layer, phase, lanes),
+                transforms=_transforms(layer, phase, lanes),
+                snapshot=any(rows.snapshot for rows in layer.phase_rows(phase)),
                 depth=schedule.depth(phase),
             )
         )

@@ -83,26 +83,26 @@ LATENCY = operation_table(
 class PostProcessorSchedule:
     """The values of a step with their times, phase by phase."""
 
-    def __init__(self, plan: LayerRows) -> None:
-        self.plan = plan
+    def __init__(self, layer: LayerRows) -> None:
+        self.layer = layer
         self._readers: dict[Value, list[Value | None]] = {}
         for root in self._roots():
-            for value in plan.values(root):
+            for value in layer.values(root):
                 self._visit(value, None)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
         self._handled_in: dict[int, frozenset[Value]] = {}
 
     def _roots(self) -> Iterator[Node]:
-        yield from self.plan.results
-        for product in (*self.plan.products, *self.plan.transforms):
+        yield from self.layer.results
+        for product in (*self.layer.products, *self.layer.transforms):
             yield from stored_vectors(product.vector)
 
     def _visit(self, value: Value, reader: Value | None) -> None:
         known = value in self._readers
         self._readers.setdefault(value, []).append(reader)
         if not known:
-            for operand in self.plan.operands(value):
+            for operand in self.layer.operands(value):
                 self._visit(operand, value)
 
     @property
@@ -122,7 +122,7 @@ class PostProcessorSchedule:
 
     def _by_unit(self, value: Value) -> bool:
         """Whether an operation reads a gather; one of a gather reads what is behind that."""
-        if value.node in {unwired(node) for node in self.plan.results}:
+        if value.node in {unwired(node) for node in self.layer.results}:
             return True
         return any(
             reader is not None and not isinstance(reader.node, Gather)
@@ -141,9 +141,9 @@ class PostProcessorSchedule:
         return self._handled_in[phase]
 
     def _walked(self, phase: int) -> Iterator[Value]:
-        plan = self.plan
-        roots = [node for node in (*plan.results, *plan.passed) if plan.phase(node) == phase]
-        pending = [value for root in roots for value in plan.values(root)]
+        layer = self.layer
+        roots = [node for node in (*layer.results, *layer.passed) if layer.phase(node) == phase]
+        pending = [value for root in roots for value in layer.values(root)]
         made = [value for value in self._readers if self._formed_in(value) == phase]
         pending += [value for value in made if not self._fed(value)]
         seen: set[Value] = set()
@@ -157,33 +157,33 @@ class PostProcessorSchedule:
                 yield value
             elif self._formed_in(value) in (None, phase):
                 yield value
-                pending += plan.operands(value)
+                pending += layer.operands(value)
 
     def _is_source(self, value: Value) -> bool:
         """Whether no operation of a post-processor made ``value``."""
-        return not isinstance(value.node, Rows) and not self.plan.operands(value)
+        return not isinstance(value.node, Rows) and not self.layer.operands(value)
 
     def fed_by_unit(self, phase: int) -> frozenset[Node]:
         """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
         return frozenset(
             value.node
             for value in self.read_by_unit(phase)
-            if isinstance(value.node, Node) and self.plan.in_feed(value.node)
+            if isinstance(value.node, Node) and self.layer.in_feed(value.node)
         )
 
     def times_read_by_unit(self, node: Node) -> int:
         """How many post-processors read ``node`` unit by unit, its gates counted apart."""
-        phases = range(self.plan.last_phase + 1)
+        phases = range(self.layer.last_phase + 1)
         return sum(value.node is node for phase in phases for value in self.read_by_unit(phase))
 
     def _fed(self, value: Value) -> bool:
-        return isinstance(value.node, Node) and self.plan.in_feed(value.node)
+        return isinstance(value.node, Node) and self.layer.in_feed(value.node)
 
     def _formed_in(self, value: Value) -> int | None:
         """The phase whose accumulators ``value`` is made from last; None without any."""
         if isinstance(value.node, Rows):
             return value.node.phase
-        return self.plan.phase(value.node) if self.plan.formed(value.node) else None
+        return self.layer.phase(value.node) if self.layer.formed(value.node) else None
 
     @property
     def inputs_by_unit(self) -> list[Input]:
@@ -191,18 +191,18 @@ class PostProcessorSchedule:
         return [
             operand.node
             for reader in self._readers
-            for operand in self.plan.operands(reader)
+            for operand in self.layer.operands(reader)
             if isinstance(operand.node, Input)
         ]
 
     def multiplications(self) -> list[Node]:
         """The multiply operations that need a multiplier each: one in every phase that computes
         them."""
-        phases = range(self.plan.last_phase + 1)
+        phases = range(self.layer.last_phase + 1)
         return [
             value.node
             for value in self._readers
-            if isinstance(value.node, Multiply) and not self.plan.is_constant(value.node)
+            if isinstance(value.node, Multiply) and not self.layer.is_constant(value.node)
             for _ in range(max(sum(value in self._handled(phase) for phase in phases), 1))
         ]
 
@@ -222,7 +222,7 @@ class PostProcessorSchedule:
         word."""
         if not isinstance(cast.node, Cast) or not cast.node.format.rounding.shift_invariant:
             return False
-        for operand in self.plan.operands(cast):
+        for operand in self.layer.operands(cast):
             if self.only_cast(operand) == cast:
                 assert isinstance(operand.node, Rows)
                 word, bounds = operand.node.word(Part.WHOLE)
@@ -242,17 +242,17 @@ class PostProcessorSchedule:
         """Whether ``value`` is a cast that all gates share in front of the gate registers."""
         if not isinstance(value.node, Cast) or self._fed(value):
             return False
-        source = self.plan.operands(value)[0]
+        source = self.layer.operands(value)[0]
         return (
             isinstance(source.node, Rows)
-            and self.plan.phase_gates(source.node.phase) > 1
+            and self.layer.phase_gates(source.node.phase) > 1
             and self.only_cast(source) == value
         )
 
     def serial(self, value: Value) -> bool:
         """Whether ``value`` is computed in front of the gate registers."""
         if isinstance(value.node, Lookup):
-            source = self.plan.operands(value)[0]
+            source = self.layer.operands(value)[0]
             return self._readers[source] == [value] and self._serial_cast(source)
         return self._serial_cast(value)
 
@@ -265,12 +265,12 @@ class PostProcessorSchedule:
         return self._times[key]
 
     def _time(self, value: Value, phase: int) -> int:
-        node, plan = value.node, self.plan
+        node, layer = value.node, self.layer
         if isinstance(node, Rows):
             return _WAITING if node.phase < phase else self._accumulated(value)
-        if plan.formed(node) and plan.phase(node) < phase:
+        if layer.formed(node) and layer.phase(node) < phase:
             return _WAITING
-        operands = plan.operands(value)
+        operands = layer.operands(value)
         if not operands:
             return _WAITING
         if self.serial(value):
@@ -292,10 +292,10 @@ class PostProcessorSchedule:
         assert isinstance(value.node, Rows)
         phase = value.node.phase
         if value.part is Part.LATE:
-            return max(0, *(self.time(half, phase) for half in self.plan.operands(value))) + 1
-        gates = self.plan.phase_gates(phase)
-        captured = 0 if gates == 1 else 1 - (gates - 1 - self.plan.gate_index(value))
-        starts = self.plan.operands(value)
+            return max(0, *(self.time(half, phase) for half in self.layer.operands(value))) + 1
+        gates = self.layer.phase_gates(phase)
+        captured = 0 if gates == 1 else 1 - (gates - 1 - self.layer.gate_index(value))
+        starts = self.layer.operands(value)
         if not starts:
             return captured
         return max(0, captured, *(self.time(start, phase) for start in starts)) + 1
@@ -307,15 +307,15 @@ class PostProcessorSchedule:
         return self._depths[phase]
 
     def _depth(self, phase: int) -> int:
-        plan, deepest = self.plan, 0
-        results = {unwired(node) for node in (*plan.results, *plan.passed)}
+        layer, deepest = self.layer, 0
+        results = {unwired(node) for node in (*layer.results, *layer.passed)}
         for value in self._readers:
             node = value.node
             if isinstance(node, Rows):
                 here = node.phase == phase
             else:
-                handled = plan.formed(node) and not plan.in_feed(node)
-                here = plan.phase(node) == phase and (handled or node in results)
+                handled = layer.formed(node) and not layer.in_feed(node)
+                here = layer.phase(node) == phase and (handled or node in results)
             if here:
                 deepest = max(deepest, self.time(value, phase))
         return deepest

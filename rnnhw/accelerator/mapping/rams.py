@@ -36,52 +36,52 @@ def _buffer(
     return Memory(name, kind, depth, word * node.format.width, copies=copies)
 
 
-def _bits(plan: LayerRows, node: Node) -> tuple[tuple[Hashable, int], ...]:
+def _bits(layer: LayerRows, node: Node) -> tuple[tuple[Hashable, int], ...]:
     """What the network stores of an input or a state; nothing of what a step hands on."""
     if not isinstance(node, Input | State):
         return ()
-    held = plan.stands_for(node) if isinstance(node, State) else (node,)
+    held = layer.stands_for(node) if isinstance(node, State) else (node,)
     return tuple((each, each.units * each.format.width) for each in held)
 
 
 def rams_of(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """Every RAM of a layer."""
     transforms = [t for phase in phases for t in phase.transforms]
-    direct = dict.fromkeys(found for p in plan.products for found in stored_vectors(p.vector))
-    swept = [p.vector for p in (*plan.products, *plan.transforms)]
+    direct = dict.fromkeys(found for p in layer.products for found in stored_vectors(p.vector))
+    swept = [p.vector for p in (*layer.products, *layer.transforms)]
     read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
     fed = {unwired(t.node.vector) for t in transforms}
     buffered = [node for node in read_by_lanes if node in direct or node not in fed]
     by_unit = unit_reads(schedule)
     late = read_late(schedule)
-    for node in plan.graph.nodes:
+    for node in layer.graph.nodes:
         if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
             kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                yield from _fed(phases, name, kind, node, _bits(plan, node))
+                yield from _fed(phases, name, kind, node, _bits(layer, node))
             if node in by_unit and isinstance(node, State):
                 # Read in the phase that writes it it is written behind the reading, else beside it.
                 banks = 2 if node in late else 1
                 memory = _buffer(f"{name} by unit", kind, node, banks=banks)
-                yield Held(replace(memory, rewritten=banks == 1), _bits(plan, node))
+                yield Held(replace(memory, rewritten=banks == 1), _bits(layer, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
             copies = max(schedule.times_read_by_unit(node), 1)
             memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node)
-            yield Held(replace(memory, copies=copies), _bits(plan, node))
+            yield Held(replace(memory, copies=copies), _bits(layer, node))
     for vector in buffered:
-        if not isinstance(vector, Input | State | Constant) and not plan.in_feed(vector):
+        if not isinstance(vector, Input | State | Constant) and not layer.in_feed(vector):
             yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
     for vector in joined_by_unit(schedule):
-        yield from _joined(plan, vector)
-    yield from _crossing(plan, schedule)
-    yield from _transform_buffers(plan, schedule, phases)
+        yield from _joined(layer, vector)
+    yield from _crossing(layer, schedule)
+    yield from _transform_buffers(layer, schedule, phases)
 
 
-def _joined(plan: LayerRows, vector: Gather) -> Iterator[Held]:
+def _joined(layer: LayerRows, vector: Gather) -> Iterator[Held]:
     """The memories of a permuted or joined vector that is read unit by unit: one for each vector
     that it is made of, two halves where a step reads what another one writes."""
     sources = [s.node for s in sources_of(vector) if not isinstance(s.node, Constant)]
@@ -91,7 +91,7 @@ def _joined(plan: LayerRows, vector: Gather) -> Iterator[Held]:
         banks = 2 if isinstance(node, Input | State) else 1
         depth = banks << address_bits(vector.units)
         memory = Memory(f"{vector.name} by unit{of}", kind, depth, node.format.width)
-        yield Held(memory, _bits(plan, node))
+        yield Held(memory, _bits(layer, node))
 
 
 def _fed(
@@ -118,7 +118,7 @@ def _fed(
         yield Held(memory, bits)
 
 
-def _crossing(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
+def _crossing(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     """Memories of results of one phase that a later phase reads unit by unit."""
     found: dict[str, Held] = {}
     for value in crossing(schedule):
@@ -127,20 +127,20 @@ def _crossing(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held
             parts = dict(node.values)
             node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
         name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
-        depth = 1 << address_bits(plan.widths[phase_of(plan, value.node)])
+        depth = 1 << address_bits(layer.widths[phase_of(layer, value.node)])
         memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
         found[name] = Held(memory)
     yield from found.values()
 
 
 def _transform_buffers(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
     the result for each of its readers but one. A vector that arrives while they are at work waits
     in words of its own."""
     shapes = {each.node: each for phase in phases for each in phase.transforms}
-    chains = chains_of(plan)
+    chains = chains_of(layer)
     for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
         kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
@@ -148,12 +148,12 @@ def _transform_buffers(
         name = f"{group.name.removesuffix('.previous')} transform"
         memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
         arrives = isinstance(origin, Input)
-        yield Held(memory, () if arrives else _bits(plan, origin))
+        yield Held(memory, () if arrives else _bits(layer, origin))
         if arrives:
             arrival = f"{origin.name} before {name}"
             width = shape.width * origin.format.width
             words = Memory(arrival, MemoryKind.VECTORS, 2 * shape.words, width)
-            yield Held(words, _bits(plan, origin))
+            yield Held(words, _bits(layer, origin))
         copies = _readers(chain, chains, schedule, phases) - 1
         if copies > 0:
             width = shape.width * chain.element_bits

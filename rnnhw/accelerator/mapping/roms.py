@@ -49,15 +49,15 @@ __all__ = [
 
 
 def roms_of(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """Every ROM of a layer."""
-    yield from _weights(plan, phases)
-    yield from _biases(plan, schedule)
+    yield from _weights(layer, phases)
+    yield from _biases(layer, schedule)
     yield from _stage_biases(phases)
-    yield from _constants(plan, schedule, phases)
-    yield from _tables(plan, schedule)
-    yield from _addresses(plan, schedule, phases)
+    yield from _constants(layer, schedule, phases)
+    yield from _tables(layer, schedule)
+    yield from _addresses(layer, schedule, phases)
 
 
 # --- weights -----------------------------------------------------------------------------------
@@ -73,9 +73,9 @@ def _widest(formats: Iterable[Q]) -> Q | None:
     return max(formats, key=lambda q: q.signed_width, default=None)
 
 
-def weight_format(plan: LayerRows) -> Q | None:
+def weight_format(layer: LayerRows) -> Q | None:
     """The widest weight that the lanes multiply by."""
-    products = (*plan.products, *plan.transforms)
+    products = (*layer.products, *layer.transforms)
     return _widest(p.weights.format for p in products if p.weights is not None)
 
 
@@ -86,13 +86,13 @@ def operand_format(phases: Sequence[Phase]) -> Q | None:
     return _widest(columns + fed)
 
 
-def shifted(plan: LayerRows, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
+def shifted(layer: LayerRows, phases: Sequence[Phase]) -> list[tuple[Phase, Matvec]]:
     """The products whose weights move past the lanes from stored diagonals, with their phases."""
     return [
         (phase, product)
         for number, phase in enumerate(phases)
         if any(segment.feed is Feed.DIAGONALS for segment in phase.segments)
-        for rows in plan.phase_rows(number)
+        for rows in layer.phase_rows(number)
         for product in rows.products
         if isinstance(product.structure, Toeplitz | Circulant)
     ]
@@ -103,8 +103,8 @@ def staged(phases: Sequence[Phase]) -> list[Transform]:
     return [each for phase in phases for each in phase.transforms if each.weight_words]
 
 
-def _weights(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
-    apart = [product for _, product in shifted(plan, phases)]
+def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
+    apart = [product for _, product in shifted(layer, phases)]
     passes = staged(phases)
     for product in apart:
         assert product.weights is not None
@@ -121,22 +121,22 @@ def _weights(plan: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
     lanes = max((phase.lanes for phase in phases), default=0)
     indices = [
         product.structure.word_bits(product.weights.format.width) - product.weights.format.width
-        for product in plan.products
+        for product in layer.products
         if product.weights is not None and product not in apart
     ]
     if depth:
-        width = lanes * (weight_bits(plan, phases, lanes) + max(indices, default=0))
+        width = lanes * (weight_bits(layer, phases, lanes) + max(indices, default=0))
         # The tensors as the network has them: slices of one are parts of it.
-        given = [node for node in plan.given.nodes if isinstance(node, Matvec) and node.weights]
+        given = [node for node in layer.given.nodes if isinstance(node, Matvec) and node.weights]
         memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
         yield Held(memory, tuple(map(_bits, given)))
 
 
 def _bias_interval(
-    plan: LayerRows, rows: Rows, constants: Sequence[Node], half: int
+    layer: LayerRows, rows: Rows, constants: Sequence[Node], half: int
 ) -> tuple[int, int]:
     """The bounds of what rows start from, at the scale of their phase's accumulators."""
-    scale = plan.accumulator(rows.phase).fraction
+    scale = layer.accumulator(rows.phase).fraction
     own = rows.word(Part.WHOLE)[0].fraction
     low = high = 0
     for constant in constants:
@@ -147,36 +147,36 @@ def _bias_interval(
     return low, high + (half << (scale - own))
 
 
-def bias_word(plan: LayerRows, schedule: PostProcessorSchedule, *, early: bool) -> tuple[int, int]:
+def bias_word(layer: LayerRows, schedule: PostProcessorSchedule, *, early: bool) -> tuple[int, int]:
     """Bits of the biases' words, of the snapshot's if ``early``, and the zeros below them; no bits
     where all are zero.
 
     Signed, and no wider than the accumulators, in which sums are exact modulo their word.
     """
     found, shifts = [0], []
-    for rows in plan.rows:
-        gates = range(plan.gates(rows, plan.widths[rows.phase]))
+    for rows in layer.rows:
+        gates = range(layer.gates(rows, layer.widths[rows.phase]))
         halves = {0 if early else schedule.rounding_constant(rows, gate) for gate in gates}
         constants = rows.early_constants if early else rows.constants
-        low, high = _bias_interval(plan, rows, constants, max(halves))
+        low, high = _bias_interval(layer, rows, constants, max(halves))
         if (low, high) == (0, 0):
             continue
         found.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
-        scale, own = plan.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
+        scale, own = layer.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
         shifts += [max(scale - constant.format.fraction, 0) for constant in constants]
         shifts += [_zeros(half) + scale - own for half in halves if half]
-    accumulators = [plan.accumulator(rows.phase).width for rows in plan.rows]
+    accumulators = [layer.accumulator(rows.phase).width for rows in layer.rows]
     shift = min(shifts, default=0)
     return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
 
 
-def common_start(plan: LayerRows, schedule: PostProcessorSchedule) -> int | None:
+def common_start(layer: LayerRows, schedule: PostProcessorSchedule) -> int | None:
     """The power of two that every row starts from, at the scale of the accumulators, because its
     cast rounds and it has no bias; None where rows differ. It needs no memory."""
     found = set()
-    for rows in plan.rows:
-        shift = plan.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
-        for gate in range(plan.gates(rows, plan.widths[rows.phase])):
+    for rows in layer.rows:
+        shift = layer.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
+        for gate in range(layer.gates(rows, layer.widths[rows.phase])):
             half = schedule.rounding_constant(rows, gate)
             power = half > 0 and half & (half - 1) == 0  # rounding half down adds one less
             found.add(None if rows.constants or not power else _zeros(half) + shift)
@@ -188,12 +188,12 @@ def _zeros(number: int) -> int:
     return (number & -number).bit_length() - 1
 
 
-def _biases(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
-    depth = sum(rows.units for rows in plan.rows)
-    holds = [held for rows in plan.rows for c in rows.constants for held in tensors_behind(c)]
+def _biases(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
+    depth = sum(rows.units for rows in layer.rows)
+    holds = [held for rows in layer.rows for c in rows.constants for held in tensors_behind(c)]
     for name, early in (("biases", False), ("input biases", True)):
-        bits, _ = bias_word(plan, schedule, early=early)
-        if bits and (early or common_start(plan, schedule) is None):
+        bits, _ = bias_word(layer, schedule, early=early)
+        if bits and (early or common_start(layer, schedule) is None):
             yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
 
 
@@ -216,12 +216,12 @@ def uniform(node: Node) -> bool:
 
 
 def _constants(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """Trained vectors that the post-processor reads, and trained first states."""
     read: dict[Node, set[int]] = {}
     for value in schedule.values:
-        if isinstance(value.node, Node) and plan.is_constant(value.node):
+        if isinstance(value.node, Node) and layer.is_constant(value.node):
             read.setdefault(value.node, set()).add(value.gate)
     for node, gates in read.items():
         if not uniform(node):
@@ -234,13 +234,13 @@ def _constants(
                 copies=max(len(gates), schedule.times_read_by_unit(node)),
             )
             yield Held(memory, tensors_behind(node))
-    for state, _ in plan.graph.updates:
+    for state, _ in layer.graph.updates:
         if state.initial is not None:
             name = f"{state.name.removesuffix('.previous')}.initial"
-            behind = [(each.initial, each) for each in plan.stands_for(state)]
+            behind = [(each.initial, each) for each in layer.stands_for(state)]
             holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
             # One beside every memory of the state.
-            shapes = Counter(_shapes(plan, schedule, phases, state))
+            shapes = Counter(_shapes(layer, schedule, phases, state))
             for number, ((depth, width), copies) in enumerate(shapes.items()):
                 own = name + f" {number}" * bool(number)
                 memory = Memory(own, MemoryKind.WEIGHTS, depth, width, copies=copies)
@@ -248,7 +248,7 @@ def _constants(
 
 
 def _shapes(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], state: State
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], state: State
 ) -> list[tuple[int, int]]:
     """Words and their bits of every memory of a state, less those for its next value."""
     width = state.format.width
@@ -265,7 +265,7 @@ def _shapes(
     elif state in unit_reads(schedule):
         found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
     words = {each.node: each for phase in phases for each in phase.transforms}
-    for chain in chains_of(plan):
+    for chain in chains_of(layer):
         if chain.origin is state:
             shape = words[chain.transforms[0]]
             found.append((shape.words, shape.width * chain.element_bits))
@@ -280,18 +280,18 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     return key, (1 << table.address.width) * table.format.width
 
 
-def _tables(plan: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
+def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
     shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
     for value in schedule.values:
         node = value.node
-        if not isinstance(node, Lookup) or plan.is_constant(node):
+        if not isinstance(node, Lookup) or layer.is_constant(node):
             continue
         if schedule.serial(value):
-            (cast,) = schedule.plan.operands(value)
+            (cast,) = schedule.layer.operands(value)
             assert isinstance(cast.node, Cast)
             drop = cast.node.a.format.fraction - cast.node.format.fraction
-            phase = schedule.plan.phase(node)
+            phase = schedule.layer.phase(node)
             key = phase, drop, cast.node.format, schedule.folded(cast), node.table.format
             shared.setdefault(key, {}).setdefault(node.table.function.name, node)
         else:
@@ -318,7 +318,7 @@ def _ordered(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> Counte
 
 
 def _addresses(
-    plan: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
     for vector, copies in _ordered(schedule, phases).items():

@@ -49,7 +49,7 @@ class _Port:
 
 
 def traffic_of(
-    plan: LayerRows,
+    layer: LayerRows,
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
     memories: Sequence[Memory],
@@ -57,7 +57,7 @@ def traffic_of(
     """The accesses of one step."""
     widths = {memory.name: memory.width for memory in memories}
     weights, biases, reads, writes, tables = (_Port() for _ in range(5))
-    chains = {node: chain for chain in chains_of(plan) for node in chain.transforms}
+    chains = {node: chain for chain in chains_of(layer) for node in chain.transforms}
     for phase in phases:
         if phase.lanes:
             weights.add(phase.groups * phase.weight_columns, widths.get("weights", 0))
@@ -76,26 +76,26 @@ def traffic_of(
             weights.add(transform.weight_words, widths.get("stage weights", 0))
             if transform.weight_words and transform.node.start is not None:
                 biases.add(transform.words, widths["stage biases"])
-    for phase, product in shifted(plan, phases):
+    for phase, product in shifted(layer, phases):
         assert product.weights is not None
         words = product.vector.units + phase.window_units - 1
         weights.add(phase.groups * words, product.weights.format.width)
-    rows = sum(rows.units for rows in plan.rows)
+    rows = sum(rows.units for rows in layer.rows)
     for name in ("biases", "input biases"):
         if name in widths:
             biases.add(rows, widths[name])
     for value in schedule.values:
         node = value.node
-        if isinstance(node, Lookup) and not plan.is_constant(node):
-            tables.add(min(node.units, plan.widths[plan.phase(node)]), node.format.width)
+        if isinstance(node, Lookup) and not layer.is_constant(node):
+            tables.add(min(node.units, layer.widths[layer.phase(node)]), node.format.width)
     for name, words in address_reads(schedule, phases).items():
         if name in widths:
             tables.add(words, widths[name])
-    for _, new in plan.graph.updates:
+    for _, new in layer.graph.updates:
         writes.add(new.units, new.format.width)
-    for source in (n for n in plan.graph.nodes if isinstance(n, Input)):
+    for source in (n for n in layer.graph.nodes if isinstance(n, Input)):
         writes.add(source.units, source.format.width)
-    for vector in _handed_on(plan):
+    for vector in _handed_on(layer):
         writes.add(vector.units, vector.format.width)
     return Traffic(
         weights.words,
@@ -111,11 +111,11 @@ def traffic_of(
     )
 
 
-def _handed_on(plan: LayerRows) -> list[Node]:
+def _handed_on(layer: LayerRows) -> list[Node]:
     """Results that wait in memory for a product of the same step, other than new states."""
-    new = {unwired(value) for _, value in plan.graph.updates}
-    products = (*plan.products, *plan.transforms)
+    new = {unwired(value) for _, value in layer.graph.updates}
+    products = (*layer.products, *layer.transforms)
     read = [found for product in products for found in stored_vectors(product.vector)]
     return [
-        v for v in dict.fromkeys(read) if plan.formed(v) and v not in new and not plan.in_feed(v)
+        v for v in dict.fromkeys(read) if layer.formed(v) and v not in new and not layer.in_feed(v)
     ]

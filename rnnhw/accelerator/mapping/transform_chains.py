@@ -62,7 +62,7 @@ class Chain:
         return any(node.start is not None for node in self.transforms)
 
 
-def _feed_of(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
+def _feed_of(layer: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] | None:
     """The transform whose result ``vector`` is, and the casts between them in order; None where it
     is the result of another operation."""
     casts: list[Cast] = []
@@ -70,34 +70,34 @@ def _feed_of(plan: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] |
     while isinstance(node, Cast):
         casts.insert(0, node)
         node = unwired(node.a)
-    if isinstance(node, Matvec) and plan.is_transform(node):
+    if isinstance(node, Matvec) and layer.is_transform(node):
         return node, tuple(casts)
     return None
 
 
-def _readers(plan: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
+def _readers(layer: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
     """For each transform, the vector behind its casts and the products and transforms that read
     it. Post-processors may read it too."""
-    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in plan.transforms}
-    for vector in plan.fed_by_unit:
-        source = _feed_of(plan, vector)
+    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in layer.transforms}
+    for vector in layer.fed_by_unit:
+        source = _feed_of(layer, vector)
         assert source is not None
         found[source[0]] = vector, []
-    for product in (*plan.products, *plan.transforms):
-        source = _feed_of(plan, product.vector)
+    for product in (*layer.products, *layer.transforms):
+        source = _feed_of(layer, product.vector)
         if source is not None:
             _, readers = found[source[0]]
             found[source[0]] = unwired(product.vector), [*readers, product]
     return found
 
 
-def chains_of(plan: LayerRows) -> list[Chain]:
+def chains_of(layer: LayerRows) -> list[Chain]:
     """The chains of a layer. A transform with several readers ends its chain."""
-    read = _readers(plan)
-    onward = {node: _follower(plan, read, node) for node in plan.transforms}
+    read = _readers(layer)
+    onward = {node: _follower(layer, read, node) for node in layer.transforms}
     inner = set(onward.values())
     found = []
-    for head in plan.transforms:
+    for head in layer.transforms:
         if head in inner:
             continue
         transforms: list[Matvec] = []
@@ -106,30 +106,30 @@ def chains_of(plan: LayerRows) -> list[Chain]:
         node: Matvec | None = head
         while node is not None:
             vector, _ = read[node]
-            source = _feed_of(plan, vector)
+            source = _feed_of(layer, vector)
             assert source is not None
             transforms.append(node)
             casts.append(source[1])
             vectors.append(vector)
             node = onward[node]
         origin = unwired(head.vector)
-        made = plan.in_feed(origin)
+        made = layer.in_feed(origin)
         found.append(Chain(origin, made, tuple(transforms), tuple(casts), tuple(vectors)))
     return found
 
 
 def _follower(
-    plan: LayerRows, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
+    layer: LayerRows, read: dict[Matvec, tuple[Node, list[Matvec]]], node: Matvec
 ) -> Matvec | None:
     """The transform that is the only reader of ``node``; None where there is no such one."""
     vector, readers = read[node]
-    alone = len(readers) == 1 and vector not in plan.fed_by_unit
+    alone = len(readers) == 1 and vector not in layer.fed_by_unit
     return readers[0] if alone and readers[0] in read else None
 
 
-def obstacles_of_chains(plan: LayerRows) -> Iterator[tuple[str, str]]:
+def obstacles_of_chains(layer: LayerRows) -> Iterator[tuple[str, str]]:
     """What of the chains has no Verilog."""
-    for chain in chains_of(plan):
-        stored = isinstance(chain.origin, Input | State) or plan.needs_pass(chain.origin)
+    for chain in chains_of(layer):
+        stored = isinstance(chain.origin, Input | State) or layer.needs_pass(chain.origin)
         if not stored and not chain.made:
-            yield plan.graph.signal(chain.origin), "a transform of a permuted or joined vector"
+            yield layer.graph.signal(chain.origin), "a transform of a permuted or joined vector"

@@ -162,11 +162,11 @@ def _aligned(block: int, gates: int, lanes: int) -> bool:
     return block * gates % max(lanes, 1) == 0
 
 
-def lanes_fit(plan: LayerRows, phase: int, most: int) -> list[bool]:
+def lanes_fit(layer: LayerRows, phase: int, most: int) -> list[bool]:
     """Whether a phase can run on 1, 2 ... ``most`` lanes (entries 0, 1 ...)."""
-    rows = sum(rows.units for rows in plan.phase_rows(phase))
-    gates = plan.phase_gates(phase)
-    segments = [segment for segment, _ in _segments(plan, phase, 1, aligned=True)]
+    rows = sum(rows.units for rows in layer.phase_rows(phase))
+    gates = layer.phase_gates(phase)
+    segments = [segment for segment, _ in _segments(layer, phase, 1, aligned=True)]
     whole = any(segment.feed.whole_units for segment in segments)
     strided = any(segment.feed is Feed.STRIDE for segment in segments)
     blocks = {segment.columns for segment in segments if segment.feed is Feed.BLOCK}
@@ -180,9 +180,9 @@ def lanes_fit(plan: LayerRows, phase: int, most: int) -> list[bool]:
 
 
 # --- segments ----------------------------------------------------------------------------------
-def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: bool) -> Segment:
+def _segment(layer: LayerRows, phase: int, product: Matvec, lanes: int, aligned: bool) -> Segment:
     """The columns of one product by itself."""
-    vector, early = unwired(product.vector), plan.is_early(product)
+    vector, early = unwired(product.vector), layer.is_early(product)
     n = vector.units
 
     def window(lower: int, upper: int, feed: Feed = Feed.WINDOW, note: str = "") -> Segment:
@@ -202,8 +202,8 @@ def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: 
             if source is None:
                 note = "interleaved blocks as dense columns with zeros"
                 return Segment(vector, early, n, note=note)
-            gates = max(plan.phase_gates(phase), 1)
-            rows = sum(rows.units for rows in plan.phase_rows(phase))
+            gates = max(layer.phase_gates(phase), 1)
+            rows = sum(rows.units for rows in layer.phase_rows(phase))
             span = -(-min(lanes, rows) // gates)
             note = "interleaved blocks as columns out of words of neighbours"
             return Segment(
@@ -214,8 +214,8 @@ def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: 
                 return Segment(vector, early, n)
             if not _has_several_blocks(product):
                 return window(0, 0)
-            rows = sum(rows.units for rows in plan.phase_rows(phase))
-            if aligned or _aligned(block, plan.phase_gates(phase), min(lanes, rows)):
+            rows = sum(rows.units for rows in layer.phase_rows(phase))
+            if aligned or _aligned(block, layer.phase_gates(phase), min(lanes, rows)):
                 note = "columns broadcast from the base of the rows' block"
                 return Segment(vector, early, block, feed=Feed.BLOCK, note=note)
             return window(block - 1, block - 1, note="blocks in a window with zeros")
@@ -235,13 +235,13 @@ def _segment(plan: LayerRows, phase: int, product: Matvec, lanes: int, aligned: 
 
 
 def _segments(
-    plan: LayerRows, phase: int, lanes: int, aligned: bool
+    layer: LayerRows, phase: int, lanes: int, aligned: bool
 ) -> list[tuple[Segment, tuple[Matvec, ...]]]:
     found: dict[tuple[object, ...], tuple[Segment, tuple[Matvec, ...]]] = {}
-    for rows in plan.phase_rows(phase):
+    for rows in layer.phase_rows(phase):
         times: dict[tuple[object, ...], int] = {}
         for product in rows.products:
-            new = _segment(plan, phase, product, lanes, aligned)
+            new = _segment(layer, phase, product, lanes, aligned)
             # What moves past the lanes serves the widest; other columns are of one size.
             size = None if new.feed in (Feed.WINDOW, Feed.CYCLIC) else (new.columns, new.word)
             kind = new.vector, new.feed, size
@@ -264,7 +264,7 @@ def _merge_segments(a: Segment, b: Segment) -> Segment:
     return Segment(a.vector, a.early, lower + upper + 1, (lower, upper), a.feed, 1, note)
 
 
-def segments_of(plan: LayerRows, phase: int, lanes: int) -> tuple[Segment, ...]:
+def segments_of(layer: LayerRows, phase: int, lanes: int) -> tuple[Segment, ...]:
     """The columns of a phase on ``lanes`` lanes, those of the inputs first.
 
     Rows share columns over one vector and feed: a row without a column has zero weights there.
@@ -273,9 +273,9 @@ def segments_of(plan: LayerRows, phase: int, lanes: int) -> tuple[Segment, ...]:
     Raises:
         DesignError: a structure has no feed.
     """
-    return tuple(segment for segment, _ in _segments(plan, phase, lanes, aligned=False))
+    return tuple(segment for segment, _ in _segments(layer, phase, lanes, aligned=False))
 
 
-def products_of(plan: LayerRows, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
+def products_of(layer: LayerRows, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
     """The products whose terms each of :func:`segments_of` holds."""
-    return tuple(products for _, products in _segments(plan, phase, lanes, aligned=False))
+    return tuple(products for _, products in _segments(layer, phase, lanes, aligned=False))
