@@ -7,7 +7,7 @@ from helpers.paths import ROOT
 
 from rnnhw.accelerator import accelerator, lane_options
 from rnnhw.accelerator.mapping import LayerRows, MappedLayer, PostProcessorSchedule
-from rnnhw.commands.emit import emit
+from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
 from rnnhw.cost import estimate
 from rnnhw.design.design import load
 from rnnhw.profiles import load_profile
@@ -35,6 +35,13 @@ def constructions(monkeypatch):
     return counts
 
 
+def emit(design, lanes=None):
+    """The lanes of every layer, after its Verilog is written."""
+    machine = machine_of(design, lanes)
+    assert emission_of(design, machine).files
+    return lanes_by_layer(machine)
+
+
 def mapped(constructions, network):
     """The lanes that each layer was mapped on, each once; and that nothing was made twice."""
     assert set(constructions.values()) == {1}
@@ -50,20 +57,32 @@ def mapped(constructions, network):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_to_emit_on_given_lanes_is_to_map_each_layer_once(name, constructions, tmp_path):
+def test_to_emit_on_given_lanes_is_to_map_each_layer_once(name, constructions):
     design = load(ROOT / "designs" / f"{name}.py")
-    lanes = emit(design, tmp_path).lanes
+    lanes = emit(design)
     mappings = mapped(constructions, design.network)
     assert {layer: [count] for layer, count in lanes.items()} == mappings
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_to_emit_on_chosen_lanes_maps_no_layer_twice_on_the_same(name, constructions, tmp_path):
+def test_to_emit_on_chosen_lanes_maps_no_layer_twice_on_the_same(name, constructions):
     design = load(ROOT / "designs" / f"{name}.py")
-    lanes = emit(design, tmp_path, lanes="auto").lanes
+    lanes = emit(design, "auto")
     mappings = mapped(constructions, design.network)
     assert all(count in mappings[layer] for layer, count in lanes.items())
     assert any(len(tried) > 1 for tried in mappings.values())
+
+
+def test_to_emit_makes_no_cost_report(monkeypatch):
+    def report(*arguments, **named):
+        raise AssertionError("a report was made")
+
+    for kind in ("fpga_report", "asic_report", "microcontroller_report"):
+        monkeypatch.setattr(f"rnnhw.cost.estimation.{kind}", report)
+    design = load(ROOT / "designs" / "adder_tridiagonal.py")
+    with pytest.raises(AssertionError, match="a report was made"):
+        estimate(design)
+    assert emit(design, "auto")
 
 
 @pytest.mark.parametrize("profile", ["ecp5-85", "ice40up5k", "asic-45nm"])
