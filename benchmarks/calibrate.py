@@ -27,16 +27,17 @@ from rich.progress import track
 from scipy.optimize import nnls
 
 from rnnhw.accelerator import Accelerator, accelerator
-from rnnhw.cost.fpga.families import MAPPINGS
+from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.logic import amounts_of
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.placement import dsp_blocks, place
+from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.errors import RnnhwError
 from rnnhw.profiles import load_profile
+from rnnhw.profiles.device_families import device_families
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, static_module, static_modules
-from rnnhw.rtl.tools.yosys import FAMILIES as SYNTHESIS
 from rnnhw.rtl.tools.yosys import Cells, Tool, required, synthesise
 
 HERE = Path(__file__).parent
@@ -90,7 +91,8 @@ def measured(made: Emission, family: str, tool: Tool, cache: Path | None) -> Cel
         for file, content in files.items():
             (folder / file).write_text(content)
         try:
-            cells = synthesise(folder, sources(made), made.name, SYNTHESIS[family], tool)
+            flow = synthesis_flow(device_families()[family])
+            cells = synthesise(folder, sources(made), made.name, flow, tool)
         except RnnhwError as error:
             print(f"{family}: {error.message}")
             cells = None
@@ -104,7 +106,7 @@ def estimated(machine: Accelerator, family: str) -> tuple[np.ndarray, dict[str, 
     profile = load_profile(PROFILES[family])
     amounts, figures = np.zeros(len(KINDS)), {"ff": 0, "dsp": 0, "block_ram": 0}
     for layer in machine.layers:
-        found = amounts_of(layer, profile, MAPPINGS[family])
+        found = amounts_of(layer, profile, technology_of(profile))
         assert found is not None
         amounts += [found[0].get(kind, 0) for kind in KINDS]
         figures["ff"] += found[1]
@@ -185,7 +187,7 @@ def main() -> None:
             )
         toml += [
             f"\n[{family}]\n",
-            f'tool = "{tool.version}, {SYNTHESIS[family].command}"\n',
+            f'tool = "{tool.version}, {synthesis_flow(device_families()[family]).command}"\n',
             f'date = "{options.date}"\npoints = {len(training)}\nheld_out = {len(GRID)}\n',
             *(f"{name}_error = {max(found):.1f}\n" for name, found in errors.items()),
             *(f"{name}_mean_error = {np.mean(found):.1f}\n" for name, found in errors.items()),

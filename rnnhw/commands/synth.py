@@ -14,19 +14,17 @@ from rnnhw.cost.fpga.logic import calibration
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError
 from rnnhw.profiles import Fpga, load_profile
+from rnnhw.profiles.device_families import (
+    DeviceFamily,
+    RouterDevice,
+    device_families,
+    family_of,
+)
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.project import sources, write_project
-from rnnhw.rtl.tools.yosys import FAMILIES, Cells, Family, Placed, place, required, synthesise
+from rnnhw.rtl.tools.yosys import Cells, SeedClock, SynthesisFlow, place, required, synthesise
 
-__all__ = ["Resource", "Synthesis", "synth"]
-
-_DEVICES: Mapping[str, tuple[str, ...]] = {
-    "iCE40UP5K": ("--up5k", "--package", "sg48"),
-    "LFE5U-25": ("--25k", "--package", "CABGA381"),
-    "LFE5U-45": ("--45k", "--package", "CABGA381"),
-    "LFE5U-85": ("--85k", "--package", "CABGA381"),
-}
-"""nextpnr's options by what a profile's part starts with."""
+__all__ = ["Resource", "Synthesis", "synth", "synthesis_flow"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Synthesis:
     profile: Fpga
     lanes: Mapping[str, int]
     resources: tuple[Resource, ...]
-    clocks: tuple[Placed, ...]
+    clocks: tuple[SeedClock, ...]
     tools: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -87,40 +85,41 @@ def synth(
         raise UsageError(f"{seeds} seeds", "give a whole number, at least 1")
     device = _device(design, profile)
     family = _family(device)
+    flow = synthesis_flow(family)
     machine = machine_of(design, lanes, device)
-    own = lanes_by_layer(machine)
+    lane_counts = lanes_by_layer(machine)
     yosys = required("yosys")
-    options = next((o for part, o in _DEVICES.items() if device.part.startswith(part)), None)
-    routed = placed and family.router is not None and options is not None
-    router = required(family.router) if routed and family.router else None
+    target = _router_device(family, device.part) if placed else None
+    router = required(flow.router) if flow.router and target is not None else None
     emission = emission_of(design, machine)
-    clocks: list[Placed] = []
-    with tempfile.TemporaryDirectory(prefix="rnnhw-") as folder:
-        place_ = Path(folder)
-        write_project(emission, place_)
-        cells = synthesise(place_, sources(emission), emission.name, family, yosys)
-        if router is not None and options is not None:
+    clocks: list[SeedClock] = []
+    with tempfile.TemporaryDirectory(prefix="rnnhw-") as name:
+        folder = Path(name)
+        write_project(emission, folder)
+        cells = synthesise(folder, sources(emission), emission.name, flow, yosys)
+        if router is not None and target is not None:
             top = f"{emission.name}_pins"
-            (place_ / f"{top}.v").write_text(_pins(emission, top))
+            (folder / f"{top}.v").write_text(_pins(emission, top))
             verilog = [*sources(emission), f"{top}.v"]
-            synthesise(place_, verilog, top, family, yosys)
+            synthesise(folder, verilog, top, flow, yosys)
             clocks = [
-                place(place_, top, family, options, seed, router) for seed in range(1, seeds + 1)
+                place(folder, top, flow, target.options, seed, router)
+                for seed in range(1, seeds + 1)
             ]
-    tools = [f"{yosys.version}, {family.command}"]
+    tools = [f"{yosys.version}, {flow.command}"]
     if router is not None:
         tools.append(router.version)
     notes = []
-    if placed and not routed:
+    if placed and target is None:
         notes.append(f"nextpnr has no {device.title}: not placed")
-    known = calibration(family.name)
-    if known is not None and known.release != yosys.release:
-        notes.append(f"LUTs are estimated for yosys {known.release}; this is {yosys.release}")
+    fit = calibration(family.name)
+    if fit is not None and fit.release != yosys.release:
+        notes.append(f"LUTs are estimated for yosys {fit.release}; this is {yosys.release}")
     return Synthesis(
         design,
         device,
-        own,
-        _resources(design, device, own, cells),
+        lane_counts,
+        _resources(design, device, lane_counts, cells),
         tuple(clocks),
         tuple(tools),
         tuple(notes),
@@ -131,23 +130,49 @@ def _device(design: Design, profile: str | None) -> Fpga:
     name = profile or (design.target.profile if design.target else None)
     if name is None:
         raise UsageError("no profile", "name an FPGA with --profile; `rnnhw profiles` lists them")
-    found = load_profile(name)
-    if not isinstance(found, Fpga):
-        raise UsageError(f"{found.name} is no FPGA", "`rnnhw profiles` lists them by kind")
-    return found
+    device = load_profile(name)
+    if not isinstance(device, Fpga):
+        raise UsageError(f"{device.name} is no FPGA", "`rnnhw profiles` lists them by kind")
+    return device
 
 
-def _family(device: Fpga) -> Family:
-    plain = device.family.lower()
-    if "7 series" in plain:
-        return FAMILIES["xc7"]
-    for name, family in FAMILIES.items():
-        if plain.startswith(name):
-            return family
+def _family(device: Fpga) -> DeviceFamily:
+    family = family_of(device.family)
+    if family is not None and family.synthesis is not None:
+        return family
+    titles = [known.title for known in device_families().values() if known.synthesis is not None]
     raise UsageError(
         f"{device.name}: synthesis for {device.family} is not supported",
-        "use a profile of an iCE40, an ECP5 or a 7 series device",
+        f"use a profile of one of these families: {', '.join(titles)}",
     )
+
+
+def synthesis_flow(family: DeviceFamily) -> SynthesisFlow:
+    """How the tools synthesise for a family that has a synthesis.
+
+    Raises:
+        ValueError: it has none.
+    """
+    synthesis = family.synthesis
+    if synthesis is None:
+        raise ValueError(f"{family.title} has no synthesis")
+    router = synthesis.place_and_route
+    return SynthesisFlow(
+        family.name,
+        synthesis.command,
+        synthesis.luts,
+        synthesis.flip_flops,
+        synthesis.multipliers,
+        synthesis.block_rams,
+        router.tool if router else None,
+        router.options if router else (),
+    )
+
+
+def _router_device(family: DeviceFamily, part: str) -> RouterDevice | None:
+    """The device that a part is to the family's router; None where there is none."""
+    router = family.synthesis.place_and_route if family.synthesis else None
+    return router.device(part) if router else None
 
 
 def _resources(

@@ -32,6 +32,7 @@ from rnnhw.cost.model import (
 )
 from rnnhw.cost.request import Request
 from rnnhw.profiles import ExternalMemory, Fpga
+from rnnhw.profiles.device_families import family_of
 
 __all__ = ["fpga_report"]
 
@@ -73,6 +74,11 @@ def fpga_report(
         notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
+    if family_of(profile.family) is None:
+        notes.append(
+            f"the family {profile.family} is not known: it is taken to have no LUT RAM, so "
+            "that small memories are registers"
+        )
     notes += modelled_notes(machine)
     target = TargetReport(profile=profile.name, title=profile.title, kind="fpga")
     return revised(

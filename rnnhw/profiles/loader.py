@@ -19,6 +19,7 @@ from msgspec import inspect
 from rnnhw.errors import unknown_name
 from rnnhw.profiles.asic import Asic
 from rnnhw.profiles.boards import Board
+from rnnhw.profiles.device_families import family_file, family_of
 from rnnhw.profiles.fpga import Fpga
 from rnnhw.profiles.microcontroller import Microcontroller
 from rnnhw.profiles.schema import HINTS, FieldError, ProfileError, UnknownProfileError
@@ -76,9 +77,9 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
 def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
     """SHA-256 of the profile file's bytes, in hexadecimal: which data a report was made with.
 
-    Where a profile refers to others (a board to its device, a device to another's fits), of all
-    their bytes, one file after the other. Raises the same errors as `load_profile` for a file
-    that cannot be found or read.
+    Where a profile refers to others (a board to its device, a device to another's fits, or to its
+    family for what it leaves out), of all their bytes, one file after the other. Raises the same
+    errors as `load_profile` for a file that cannot be found or read.
     """
     digest = hashlib.sha256()
     place: str | os.PathLike[str] = name_or_path
@@ -87,6 +88,7 @@ def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
         seen.add(str(place))
         content = _read(place)[1]
         digest.update(content)
+        digest.update(_family_content(content))
         referred = _reference(content)
         if not referred:
             break
@@ -112,9 +114,39 @@ def _load(name_or_path: str | os.PathLike[str]) -> tuple[str, Profile | Board]:
             f"{file}: not a TOML file: {error}", "correct it, in UTF-8; see https://toml.io"
         ) from error
     try:
+        _take_from_family(data)
         return file, msgspec.convert(data, Fpga | Microcontroller | Asic | Board)
     except msgspec.ValidationError as error:
         raise _explain(file, data, error) from error
+
+
+# --- what a profile leaves to its family ---------------------------------------------------------
+def _take_from_family(data: dict[str, Any]) -> bool:
+    """Give an FPGA the shapes of block RAM and the operands of a multiplier that its family has,
+    where it leaves them out; whether it left any out."""
+    name = data.get("family")
+    family = family_of(name) if data.get("kind") == "fpga" and isinstance(name, str) else None
+    if family is None:
+        return False
+    taken = False
+    for table, field, value in (
+        ("block_ram", "modes", family.block_ram),
+        ("dsp", "operands", family.multiplier),
+    ):
+        entry = data.get(table)
+        if value is not None and isinstance(entry, dict) and field not in entry:
+            entry[field] = msgspec.to_builtins(value)
+            taken = True
+    return taken
+
+
+def _family_content(content: bytes) -> bytes:
+    """The bytes of the family's file, where a profile takes something from it."""
+    try:
+        data = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return b""
+    return family_file(data["family"]) if _take_from_family(data) else b""
 
 
 # --- profiles that refer to others ---------------------------------------------------------------

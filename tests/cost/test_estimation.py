@@ -331,3 +331,15 @@ def test_stored_bits_do_not_depend_on_the_target() -> None:
     for kind in ("weight", "bias", "table", "state", "vector"):
         name = f"{kind}_bits"
         assert getattr(fpga, name).value == getattr(core, name).value, name
+
+
+@pytest.mark.parametrize("family", ["MAX 10", "iCE40-like", "ECP5 Automotive"])
+def test_no_lut_ram_is_guessed_of_a_family_that_is_not_known(family: str) -> None:
+    known = estimate(elman(4), PROFILE, lanes=1)
+    report = estimate(elman(4), msgspec.structs.replace(PROFILE, family=family), lanes=1)
+    note = f"the family {family} is not known: it is taken to have no LUT RAM"
+    assert any(text.startswith(note) for text in report.notes)
+    assert not any("not known: it is taken" in text for text in known.notes)
+    places = {memory.name: memory.placement for memory in report.layers[0].memories}
+    assert "LUT RAM" not in places.values() and "registers" in places.values()
+    assert places == {memory.name: memory.placement for memory in known.layers[0].memories}

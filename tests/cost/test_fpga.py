@@ -15,7 +15,7 @@ from helpers.paths import ROOT
 from helpers.rtl_cases import draw_case, draw_woven
 
 from rnnhw.accelerator import Basis, accelerator
-from rnnhw.cost.fpga.families import MAPPINGS
+from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.flip_flops import COUNTS
 from rnnhw.cost.fpga.logic import amounts_of, estimated_windows, layer_logic
 from rnnhw.cost.fpga.luts import AMOUNTS, KINDS
@@ -23,20 +23,23 @@ from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.primitives import memories, multipliers
+from rnnhw.cost.fpga.technology import technology_mapping
 from rnnhw.design.design import load
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Scan
 from rnnhw.profiles import load_profile
+from rnnhw.profiles.device_families import device_families
 from rnnhw.rtl.layer import emit_layer, outline_layer
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
-from rnnhw.rtl.tools.yosys import FAMILIES, find_tool, synthesise
+from rnnhw.rtl.tools.yosys import find_tool, synthesise
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from calibrate import rows
 from resource_points import GRID, PROFILES, drawn, drawn_others, parameters
 
+MAPPINGS = {name: technology_mapping(device_families()[name]) for name in PROFILES}
 DESIGNS = sorted((ROOT / "designs").glob("*.py"))
 YOSYS = find_tool("yosys")
 needs_yosys = pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
@@ -105,7 +108,8 @@ def synthesised(point, family, folder):
     emission = emit_network("net", network, machine, parameters(network))
     write_project(emission, folder)
     sources = [name for name in (folder / "net.f").read_text().split() if name.endswith(".v")]
-    return machine, emission, synthesise(folder, sources, "net", FAMILIES[family], YOSYS)
+    flow = synthesis_flow(device_families()[family])
+    return machine, emission, synthesise(folder, sources, "net", flow, YOSYS)
 
 
 @needs_yosys

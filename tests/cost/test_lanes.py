@@ -64,7 +64,7 @@ def _block_ram(profile: Fpga, depth: int, width: int) -> Fpga:
     block = msgspec.structs.replace(profile.block_ram, capacity=capacity, modes=modes)
     # Of a family that was not measured: the profile's own fits and modes hold, which make the
     # choice hard.
-    return msgspec.structs.replace(profile, block_ram=block, family="another")
+    return msgspec.structs.replace(profile, block_ram=block, family="GW1N")
 
 
 ICE = _block_ram(_fpga("ice40up5k"), 8, 24)

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from rnnhw.cost.fpga.families import Mapping
 from rnnhw.cost.fpga.liveness import lowest_bits
 from rnnhw.cost.fpga.merge import Names, distinct
 from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
 from rnnhw.cost.fpga.primitives import memories
+from rnnhw.cost.fpga.technology import TechnologyMapping
 from rnnhw.rtl.verilog_text import Instance, Module
 
 __all__ = ["COUNTS", "Context", "Layout", "context_of", "flip_flops", "table"]
@@ -40,7 +40,7 @@ class Context:
     depth is cut.
     """
 
-    mapping: Mapping
+    mapping: TechnologyMapping
     layout: Layout
     gates: int
     operands: int
@@ -58,7 +58,7 @@ class Context:
         return self.mapping.place(depth, width, blocks, rewritten=rewritten)
 
 
-def context_of(module: Module, mapping: Mapping, layout: Layout, gates: int) -> Context:
+def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates: int) -> Context:
     """The context of a layer's instances; ``gates`` rows a unit."""
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
     zeros = _zeros(module)
@@ -237,7 +237,7 @@ def _lanes(i: Instance, context: Context) -> int:
     left = mapping.in_logic(operand, weight)
     # Sums of several products, and wide ones, stay outside the blocks.
     joint = len(mapping.pieces(operand, weight)) > 1
-    each = width if joint or left or width > mapping.packed_accumulator else 0
+    each = width if joint or left or width > mapping.rules.accumulators else 0
     # So does a register whose bits are cleared in different columns.
     shared = 0 if left else context.apart
     if shared and not joint:
@@ -340,7 +340,7 @@ def _transform(i: Instance, context: Context) -> int:
 def _read_while_written(address: int, width: int, context: Context) -> int:
     """Registers of a memory that may be read while it is written."""
     held = _held(1 << address, width, context, rewritten=True)
-    if not held and context.mapping.collision_registers:
+    if not held and context.mapping.rules.collision_registers:
         # The word written, the word read, which of them counts, and both addresses.
         held = 2 * width + address + 2
     return held

@@ -15,9 +15,9 @@ from typing import Any
 
 from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
 from rnnhw.accelerator.mapping import InputWindow, MappedLayer, address_bits
-from rnnhw.cost.fpga.families import Mapping, mapping_of
 from rnnhw.cost.fpga.flip_flops import context_of, flip_flops
 from rnnhw.cost.fpga.luts import lut_amounts
+from rnnhw.cost.fpga.technology import TechnologyMapping, technology_of
 from rnnhw.graph.nodes import Input
 from rnnhw.profiles import Fpga
 from rnnhw.rtl.layer import outline_layer
@@ -65,8 +65,7 @@ class Logic:
 
 @cache
 def calibration(family: str) -> Calibration | None:
-    """The calibration of a family of :data:`rnnhw.cost.fpga.families.MAPPINGS`; None before there
-    is one."""
+    """The calibration of a family by its name; None before there is one."""
     text = (files(__package__) / "calibration.toml").read_text()
     data: dict[str, Any] = tomllib.loads(text)
     return Calibration(**data[family]) if family in data else None
@@ -75,7 +74,7 @@ def calibration(family: str) -> Calibration | None:
 def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
     """LUTs and flip-flops of a layer; None where the layer has no Verilog, or its family no
     calibration."""
-    mapping = mapping_of(profile.family)
+    mapping = technology_of(profile)
     known = calibration(mapping.name) if mapping is not None else None
     # Without multiplier blocks products are made of LUTs, which were not calibrated.
     if mapping is None or known is None or profile.dsp is None:
@@ -97,7 +96,7 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
 
 
 def amounts_of(
-    layer: LayerMachine, profile: Fpga, mapping: Mapping
+    layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
 ) -> tuple[dict[str, float], int] | None:
     """The amounts of logic of a layer and its flip-flops; None where it has no Verilog."""
     module = _outline(layer)

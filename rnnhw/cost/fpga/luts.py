@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from rnnhw.cost.fpga.families import lut_ram_cells
 from rnnhw.cost.fpga.flip_flops import Context, table
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits, operands_of
@@ -93,7 +92,8 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
         i.module in _BY_UNIT or (i.module == "rnnhw_control" and i["PHASES"] > 1) for i in instances
     )
     found["block choice"] = sum(
-        width * context.mapping.choice(context.layout(depth, width)[1], compact=compact)
+        width
+        * context.mapping.rules.block_choice.of(context.layout(depth, width)[1], compact=compact)
         for depth, width, rom in memories(module)
         if rom or context.where(depth, width) == "block RAM"
     )
@@ -170,7 +170,7 @@ def _lanes(i: Instance, context: Context) -> Amounts:
     mapping, lanes, width = context.mapping, i["LANES"], i["WIDTH"]
     operand, weight = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"]
     left = mapping.in_logic(operand, weight)
-    inner = mapping.packed and not left and width <= mapping.packed_accumulator
+    inner = mapping.packed and not left and width <= mapping.rules.accumulators
     yield ("accumulator" if inner else "outer accumulator"), lanes * width
     yield from _partial(operand, weight, context, lanes)
 
@@ -180,7 +180,7 @@ def _partial(a: int, b: int, context: Context, count: int) -> Amounts:
     for x, y in left:
         yield "product", count * x * y
     if len(pieces) > 1:
-        yield "joint", count * (a + b - context.mapping.port) * (len(pieces) - 1)
+        yield "joint", count * (a + b - context.mapping.rules.multiplier_port) * (len(pieces) - 1)
 
 
 def _drain(i: Instance, context: Context) -> Amounts:
@@ -208,8 +208,8 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
         case "registers":
             yield "register memory", depth * width
         case "LUT RAM":
-            yield "LUT RAM", lut_ram_cells(depth, width)
-            yield "LUT RAM choice", width * (-(-depth // 16) - 1)
+            yield "LUT RAM", context.mapping.lut_ram_cells(depth, width)
+            yield "LUT RAM choice", width * (context.mapping.lut_ram_depth(depth) - 1)
         case _ if rewritten:
             yield "collision", width
 

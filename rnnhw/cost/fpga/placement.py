@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnhw.accelerator import Feed, LayerMachine, Memory, Multiplier
-from rnnhw.cost.fpga.families import mapping_of
 from rnnhw.cost.fpga.logic import layer_logic
+from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.profiles import Fpga, ResourceFit
+from rnnhw.profiles.device_families import family_of
 
 __all__ = [
     "Known",
@@ -34,33 +35,29 @@ class Placement:
     blocks: int
 
 
-def _has_lut_ram(profile: Fpga) -> bool:
-    # All families that profiles ship have it except the iCE40s.
-    return not profile.family.lower().startswith("ice40")
-
-
 def place(memory: Memory, profile: Fpga) -> Placement:
     """ROMs (weights, biases, tables) are block RAM by attribute; vectors go where they are small.
 
     The blocks are the fewest over the modes of ceil(depth/D) ceil(width/W), or by
-    :class:`rnnhw.cost.fpga.families.Mapping` in the families that were measured. Without an
-    attribute yosys makes a small memory of registers, or of LUT RAM where the family has it: by
-    :mod:`rnnhw.cost.fpga.families` in the families that were measured; the others are assumed to
-    have LUT RAM of up to 1024 bits for each block that it would fill.
+    :class:`rnnhw.cost.fpga.technology.TechnologyMapping` in the families that were measured.
+    Without an attribute yosys makes a small memory of registers, or of LUT RAM where the family has
+    it, by the same class; in the families that were not measured, LUT RAM is assumed to hold up to
+    1024 bits, and registers up to 64, for each block that the memory would fill.
     """
-    mapping = mapping_of(profile.family)
+    mapping = technology_of(profile)
     if mapping is not None:
-        each, _ = mapping.layout(profile, memory.depth, memory.width)
+        copy_blocks, _ = mapping.layout(profile, memory.depth, memory.width)
     else:
-        each = profile.memory_blocks(memory.depth, memory.width)
-    blocks = memory.copies * each
+        copy_blocks = profile.memory_blocks(memory.depth, memory.width)
+    blocks = memory.copies * copy_blocks
     if memory.kind.rom:
         # One word never changes: it is wired.
         return Placement("block RAM", blocks) if memory.depth > 1 else Placement("constants", 0)
     if mapping is not None:
-        where = mapping.place(memory.depth, memory.width, each, rewritten=memory.rewritten)
+        where = mapping.place(memory.depth, memory.width, copy_blocks, rewritten=memory.rewritten)
         return Placement(where, blocks if where == "block RAM" else 0)
-    lut_ram = _has_lut_ram(profile)
+    family = family_of(profile.family)
+    lut_ram = family is not None and family.lut_ram is not None
     if memory.padded_bits > blocks * (_LUT_RAM_BITS if lut_ram else _REGISTER_BITS):
         return Placement("block RAM", blocks)
     return Placement("LUT RAM" if lut_ram else "registers", 0)
@@ -69,8 +66,7 @@ def place(memory: Memory, profile: Fpga) -> Placement:
 def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
     """One multiplier a lane and one a multiply operation; None without DSP blocks.
 
-    In the families of :mod:`rnnhw.cost.fpga.families`, products that yosys puts into LUTs take
-    none.
+    In the families that were measured, products that yosys puts into LUTs take none.
     """
     return multiplier_blocks(layer.multipliers, profile)
 
@@ -79,9 +75,12 @@ def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int |
     """The DSP blocks of a layer's multipliers; None without DSP blocks."""
     if profile.dsp is None:
         return None
-    mapping = mapping_of(profile.family)
+    mapping = technology_of(profile)
     if mapping is not None:
-        return sum(each.count * mapping.blocks(each.a.width, each.b.width) for each in multipliers)
+        return sum(
+            multiplier.count * mapping.blocks(multiplier.a.width, multiplier.b.width)
+            for multiplier in multipliers
+        )
     return sum(
         multiplier.count
         * profile.dsp_blocks_per_multiply(

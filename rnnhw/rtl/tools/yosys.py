@@ -13,10 +13,9 @@ from pathlib import Path
 from rnnhw.errors import RnnhwError, UsageError
 
 __all__ = [
-    "FAMILIES",
     "Cells",
-    "Family",
-    "Placed",
+    "SeedClock",
+    "SynthesisFlow",
     "Tool",
     "find_tool",
     "place",
@@ -28,21 +27,23 @@ _SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Family:
-    """A family of FPGAs that yosys knows: its command, and what each cell counts as.
+class SynthesisFlow:
+    """How a family of FPGAs is synthesised: yosys's command, and what each cell counts as.
 
-    ``lut``, ``dsp`` and ``block_ram`` are the number of LUTs, multiplier blocks and block RAMs by
-    the cell's name; cells whose name starts with one of ``ff`` are flip-flops. ``router`` is the
-    program that places and routes, where there is one.
+    ``name`` stands in the names of the files. ``luts``, ``multipliers`` and ``block_rams`` are the
+    number of LUTs, multiplier blocks and block RAMs by the cell's name; cells whose name starts
+    with one of ``flip_flops`` are flip-flops. ``router`` is the program that places and routes,
+    where there is one, with its ``router_options``.
     """
 
     name: str
     command: str
-    lut: Mapping[str, int]
-    ff: tuple[str, ...]
-    dsp: Mapping[str, int]
-    block_ram: Mapping[str, int]
+    luts: Mapping[str, int]
+    flip_flops: tuple[str, ...]
+    multipliers: Mapping[str, int]
+    block_rams: Mapping[str, int]
     router: str | None = None
+    router_options: tuple[str, ...] = ()
 
     def cells(self, by_type: Mapping[str, int]) -> Cells:
         """The resources of a netlist's cells."""
@@ -50,11 +51,12 @@ class Family:
         def total(weights: Mapping[str, int]) -> int:
             return sum(count * weights.get(kind, 0) for kind, count in by_type.items())
 
+        flip_flops = (n for kind, n in by_type.items() if kind.startswith(self.flip_flops))
         return Cells(
-            lut=total(self.lut),
-            ff=sum(count for kind, count in by_type.items() if kind.startswith(self.ff)),
-            dsp=total(self.dsp),
-            block_ram=total(self.block_ram),
+            lut=total(self.luts),
+            ff=sum(flip_flops),
+            dsp=total(self.multipliers),
+            block_ram=total(self.block_rams),
         )
 
 
@@ -69,48 +71,11 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """What nextpnr made of a netlist with one seed: the highest clock, in MHz."""
+class SeedClock:
+    """The highest clock of a netlist that the router placed with one seed, in MHz."""
 
     seed: int
     clock_mhz: float
-
-
-FAMILIES: dict[str, Family] = {
-    "ice40": Family(
-        "ice40",
-        "synth_ice40 -dsp",
-        lut={"SB_LUT4": 1},
-        ff=("SB_DFF",),
-        dsp={"SB_MAC16": 1},
-        block_ram={"SB_RAM40_4K": 1},
-        router="nextpnr-ice40",
-    ),
-    "ecp5": Family(
-        "ecp5",
-        "synth_ecp5",
-        # A carry cell takes the place of two LUTs, a RAM of 16 x 4 that of four.
-        lut={"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
-        ff=("TRELLIS_FF",),
-        dsp={"MULT18X18D": 1},
-        block_ram={"DP16KD": 1, "PDPW16KD": 1},
-        router="nextpnr-ecp5",
-    ),
-    "xc7": Family(
-        "xc7",
-        "synth_xilinx -family xc7 -flatten",
-        lut={
-            **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
-            "RAM32X1D": 2, "RAM64X1D": 2, "RAM32M": 4, "RAM64M": 4, "SRL16E": 1, "SRLC32E": 1,
-        },
-        ff=("FD",),
-        dsp={"DSP48E1": 1},
-        block_ram={"RAMB18E1": 1, "RAMB36E1": 2},
-    ),
-}  # fmt: skip
-"""The families by their name."""
-
-_DEBIAN = {"yosys": "yosys", "nextpnr-ice40": "nextpnr-ice40", "nextpnr-ecp5": "nextpnr-ecp5"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +133,7 @@ def _version(command: str) -> str:
 
 
 def required(name: str) -> Tool:
-    """A program by its name.
+    """A program by its name, which is its Debian package's too.
 
     Raises:
         UsageError: it is not installed; with the package and the extra that hold it.
@@ -178,13 +143,13 @@ def required(name: str) -> Tool:
         without = ", or leave placement out with --no-place" * name.startswith("nextpnr")
         raise UsageError(
             f"{name} is not installed",
-            f"apt install {_DEBIAN[name]} (Debian, Ubuntu), or pip install 'rnnhw[synth]'{without}",
+            f"apt install {name} (Debian, Ubuntu), or pip install 'rnnhw[synth]'{without}",
         )
     return tool
 
 
 def synthesise(
-    directory: Path, verilog: Sequence[str], top: str, family: Family, tool: Tool
+    directory: Path, verilog: Sequence[str], top: str, flow: SynthesisFlow, tool: Tool
 ) -> Cells:
     """The cells of ``top`` of files in ``directory``, where its images are too.
 
@@ -193,39 +158,34 @@ def synthesise(
     Raises:
         RnnhwError: yosys refuses the files.
     """
-    netlist = f"{top}_{family.name}.json"
-    found = f"{top}_{family.name}_cells.json"
-    write = f"-json {netlist}" if family.router else ""
+    netlist = f"{top}_{flow.name}.json"
+    cells = f"{top}_{flow.name}_cells.json"
+    write = f"-json {netlist}" if flow.router else ""
     script = "; ".join(
         [
             # Deferred, or the default names of images would be opened.
             f"read_verilog -defer {' '.join(verilog)}",
-            f"{family.command} -top {top} {write}",
-            f"tee -q -o {found} stat -json",
+            f"{flow.command} -top {top} {write}",
+            f"tee -q -o {cells} stat -json",
         ]
     )
     tool.run(["-q", "-p", script], directory)
-    data = json.loads((directory / found).read_text())
-    return family.cells(data["design"]["num_cells_by_type"])
+    data = json.loads((directory / cells).read_text())
+    return flow.cells(data["design"]["num_cells_by_type"])
 
 
 def place(
-    directory: Path, top: str, family: Family, device: Sequence[str], seed: int, tool: Tool
-) -> Placed:
-    """Place and route the netlist that :func:`synthesise` left; ``device`` are nextpnr's options.
+    directory: Path, top: str, flow: SynthesisFlow, device: Sequence[str], seed: int, tool: Tool
+) -> SeedClock:
+    """Place and route the netlist that :func:`synthesise` left; the options ``device`` name the
+    device to the router.
 
     Raises:
         RnnhwError: the netlist does not fit the device.
     """
-    report = f"{top}_{family.name}_{seed}.json"
-    netlist = f"{top}_{family.name}.json"
+    report = f"{top}_{flow.name}_{seed}.json"
+    netlist = f"{top}_{flow.name}.json"
     arguments = ["--json", netlist, "--seed", str(seed), "--report", report, "--quiet"]
-    tool.run([*device, *arguments, *_PLACING[family.name]], directory)
+    tool.run([*device, *arguments, *flow.router_options], directory)
     clocks = json.loads((directory / report).read_text())["fmax"]
-    return Placed(seed, min(clock["achieved"] for clock in clocks.values()))
-
-
-_PLACING: Mapping[str, tuple[str, ...]] = {
-    "ice40": ("--pcf-allow-unconstrained", "--timing-allow-fail"),
-    "ecp5": ("--lpf-allow-unconstrained", "--timing-allow-fail"),
-}
+    return SeedClock(seed, min(clock["achieved"] for clock in clocks.values()))
