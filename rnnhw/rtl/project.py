@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from rnnhw.files import written_whole
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.bench import Stimulus, bench_files, bench_name
 from rnnhw.rtl.bundle import Emission
+from rnnhw.rtl.modules import MODULES
 from rnnhw.version import __version__
 
 __all__ = ["project_files", "sources", "static_module", "static_modules", "write_project"]
@@ -26,18 +26,14 @@ def static_module(name: str) -> str:
 
 def static_modules(emission: Emission) -> tuple[str, ...]:
     """The static modules of a network, with those that they instantiate in turn."""
-    found: set[str] = set()
+    names: set[str] = set()
     pending = list(emission.modules)
     while pending:
         name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending += _INSTANCE.findall(static_module(name))
-    return tuple(sorted(found))
-
-
-_INSTANCE = re.compile(r"^\s*(rnnhw_\w+) (?:#|\w+ ?\()", re.MULTILINE)
-"""A static module at the start of a line; its own declaration stands behind ``module``."""
+        if name not in names:
+            names.add(name)
+            pending += MODULES[name].holds
+    return tuple(sorted(names))
 
 
 def sources(emission: Emission) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from rnnhw.cost.fpga.liveness import lowest_bits
@@ -18,9 +18,10 @@ from rnnhw.cost.fpga.merge import Names, distinct
 from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.cost.fpga.technology import TechnologyMapping
+from rnnhw.rtl.modules import MODULES, module_table
 from rnnhw.rtl.verilog_text import Instance, Module
 
-__all__ = ["COUNTS", "Context", "Layout", "context_of", "flip_flops", "table"]
+__all__ = ["REGISTERS", "Context", "Layout", "context_of", "flip_flops", "table"]
 
 
 Layout = Callable[[int, int], tuple[int, int]]
@@ -102,21 +103,22 @@ def _widest(module: Module) -> dict[str, int]:
 
 def _zeros(module: Module) -> dict[str, int]:
     """How many of the highest bits of nets are zero: the sign of words without one."""
-    found: dict[str, int] = {}
+    zeros: dict[str, int] = {}
     names = Names(module.lines)
     for i in (*module.instances, *module.instances):  # some are written behind their readers
-        result = i.ports.get("window", i.ports.get("q", i.ports.get("y", "")))
-        passed = names.of(i.ports.get(_PASSED.get(i.module, ""), ""))
-        if i.module in _ELEMENTS and i.parameters.get("UNSIGNED"):
-            found[result] = 1
-        elif passed in found:
-            found[result] = found[passed]
-        elif bits := _bounded(i, names, found):
-            found[result] = max(i["WIDTH"] - bits, 0)
-    return found
+        facts = MODULES[i.module]
+        result = i.ports.get(facts.result, "")
+        source = names.of(i.ports.get(facts.passes, ""))
+        if facts.may_lack_sign and i.parameters.get("UNSIGNED"):
+            zeros[result] = 1
+        elif source in zeros:
+            zeros[result] = zeros[source]
+        elif bits := _bits_of_bound(i, names, zeros):
+            zeros[result] = max(i["WIDTH"] - bits, 0)
+    return zeros
 
 
-def _bounded(i: Instance, names: Names, zeros: dict[str, int]) -> int:
+def _bits_of_bound(i: Instance, names: Names, zeros: dict[str, int]) -> int:
     """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
     if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
         return 0
@@ -125,30 +127,19 @@ def _bounded(i: Instance, names: Names, zeros: dict[str, int]) -> int:
 
 
 _CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
-_PASSED = {"rnnhw_register": "d", "rnnhw_window": "element", "rnnhw_words": "d"}
-"""What modules pass on, sign and all."""
-
-_ELEMENTS = (
-    "rnnhw_vector", "rnnhw_ring", "rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input",
-    "rnnhw_cast", "rnnhw_lookup",
-)  # fmt: skip
-"""Modules whose result may be a number without a sign."""
 
 
-def flip_flops(module: Module, context: Context) -> int | None:
-    """Flip-flops of a layer; None if it has a module that is not known here."""
-    total = _own(module)
+def flip_flops(module: Module, context: Context) -> int:
+    """Flip-flops of a layer."""
+    total = _text_registers(module)
     instances, names = distinct(module)
-    alike: dict[Hashable, int] = {}
+    shared: dict[Hashable, int] = {}
     for instance in instances:
-        count = COUNTS.get(instance.module)
-        if count is None:
-            return None
-        total += count(instance, context)
-        if instance.module in _ALIKE:
-            for key, bits in _ALIKE[instance.module](instance, context, names).items():
-                alike[key] = max(bits, alike.get(key, 0))
-    total += sum(alike.values())
+        registers = REGISTERS[instance.module]
+        total += registers.count(instance, context)
+        for key, bits in registers.shared(instance, context, names).items():
+            shared[key] = max(bits, shared.get(key, 0))
+    total += sum(shared.values())
     # Which of several block RAMs was read is kept beside them.
     for depth, width, rom in memories(module):
         if rom or context.where(depth, width) == "block RAM":
@@ -156,7 +147,7 @@ def flip_flops(module: Module, context: Context) -> int | None:
     return total
 
 
-def _own(module: Module) -> int:
+def _text_registers(module: Module) -> int:
     """Registers of the layer's own text."""
     declared = module.registers
     control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
@@ -233,7 +224,7 @@ def _lanes(i: Instance, context: Context) -> int:
     mapping = context.mapping
     if not mapping.packed:
         each = weight + min(operand + weight, width) + width
-        return marks + i["LANES"] * each + _shared(operand, context)
+        return marks + i["LANES"] * each + _operand_registers(operand, context)
     left = mapping.in_logic(operand, weight)
     # Sums of several products, and wide ones, stay outside the blocks.
     joint = len(mapping.pieces(operand, weight)) > 1
@@ -241,7 +232,7 @@ def _lanes(i: Instance, context: Context) -> int:
     # So does a register whose bits are cleared in different columns.
     shared = 0 if left else context.apart
     if shared and not joint:
-        shared = _shared(operand, context)
+        shared = _operand_registers(operand, context)
     for a, b in left:
         beyond = 0 if a + b == operand + weight else 16
         each += b + min(operand + weight, width) - beyond
@@ -249,7 +240,7 @@ def _lanes(i: Instance, context: Context) -> int:
     return marks + i["LANES"] * each + shared
 
 
-def _shared(operand: int, context: Context) -> int:
+def _operand_registers(operand: int, context: Context) -> int:
     """Operand registers of all lanes: one for those that get the same, and one for a sign that
     only some feeds have."""
     apart = context.apart > 0 and context.signless
@@ -274,7 +265,7 @@ def _bias(i: Instance, context: Context) -> int:
 
 
 # --- memories ------------------------------------------------------------------------------------
-def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) -> int:
+def _memory_registers(depth: int, width: int, context: Context, *, rewritten: bool = False) -> int:
     """Registers of a memory with one port to read."""
     match context.where(depth, width, rewritten=rewritten):
         case "registers":
@@ -285,18 +276,18 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
 
 
 def _vector(i: Instance, context: Context) -> int:
-    return _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
+    return _memory_registers(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
 
 
 def _row(i: Instance, context: Context) -> int:
     width, elements = i["WIDTH"], i["ELEMENTS"]
     gathered = (elements - 1) * width + i["ELEMENT_BITS"] if elements > 1 else 0
-    held = _held(i["BANKS"] << i["WORD_BITS"], elements * width, context)
+    held = _memory_registers(i["BANKS"] << i["WORD_BITS"], elements * width, context)
     return i["WORD_BITS"] + gathered + held
 
 
 def _ring(i: Instance, context: Context) -> int:
-    return _held(i["DEPTH"], i["WIDTH"], context)
+    return _memory_registers(i["DEPTH"], i["WIDTH"], context)
 
 
 def _unit_ram(i: Instance, context: Context) -> int:
@@ -309,7 +300,7 @@ def _unit_rom(i: Instance, context: Context) -> int:
 
 
 def _unit_input(i: Instance, context: Context) -> int:
-    return i["INDEX_BITS"] + _held(2 << i["INDEX_BITS"], i["WIDTH"], context)
+    return i["INDEX_BITS"] + _memory_registers(2 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
 def _index_bits(units: int) -> int:
@@ -317,7 +308,7 @@ def _index_bits(units: int) -> int:
 
 
 def _total(i: Instance, context: Context) -> int:
-    held = _held(1 << i["INDEX_BITS"], i["WIDTH"], context) if i["UNITS"] > 1 else 0
+    held = _memory_registers(1 << i["INDEX_BITS"], i["WIDTH"], context) if i["UNITS"] > 1 else 0
     return i["INDEX_BITS"] + i["WIDTH"] + 1 + held
 
 
@@ -332,14 +323,14 @@ def _transform(i: Instance, context: Context) -> int:
     slow, sums = i["LATENCY"] + i["SECOND"], i["SUMS"]
     delay = max(slow, sums + 1)
     delays = delay + (sums + 1 + delay if sums else delay)
-    held = _held(1 << address, width, context)
-    copies = (i["READERS"] - 1) * _held(1 << i["WORD_BITS"], width, context)
+    held = _memory_registers(1 << address, width, context)
+    copies = (i["READERS"] - 1) * _memory_registers(1 << i["WORD_BITS"], width, context)
     return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held + copies
 
 
 def _read_while_written(address: int, width: int, context: Context) -> int:
     """Registers of a memory that may be read while it is written."""
-    held = _held(1 << address, width, context, rewritten=True)
+    held = _memory_registers(1 << address, width, context, rewritten=True)
     if not held and context.mapping.rules.collision_registers:
         # The word written, the word read, which of them counts, and both addresses.
         held = 2 * width + address + 2
@@ -347,14 +338,14 @@ def _read_while_written(address: int, width: int, context: Context) -> int:
 
 
 def _words(i: Instance, context: Context) -> int:
-    return _held(i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
+    return _memory_registers(i["BANKS"] << i["WORD_BITS"], i["ELEMENTS"] * i["WIDTH"], context)
 
 
 def _ring_words(i: Instance, context: Context) -> int:
-    return _held(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
+    return _memory_registers(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
 
 
-def _gathered(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _gather_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """Elements that wait for the others of their word: alike where the same vector is written."""
     if i.parameters.get("FIRST_VALUE") == 3:
         return {}
@@ -374,7 +365,7 @@ def _neurons(i: Instance, context: Context) -> int:
     return 1 + 2 * i["ELEMENTS"] * i["WIDTH"]
 
 
-def _columns(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _column_counts(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """Two counts of the cycle, by which all choose."""
     return {"columns of neurons": 4}
 
@@ -383,7 +374,7 @@ def _sums(i: Instance, context: Context) -> int:
     return 3 * i["ELEMENTS"] * i["WIDTH"]
 
 
-def _halves(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _half_of_pass(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     return {("halves of a pass", i.ports["second"]): 2}
 
 
@@ -395,7 +386,7 @@ def _pairs(i: Instance, context: Context) -> int:
     return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * width
 
 
-def _odd(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _second_of_pair(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     return {("second of a pair", i["FIRST"] % 2): 1}
 
 
@@ -408,13 +399,13 @@ def _copies(i: Instance) -> bool:
     return i["DROP"] == 0 and (i["OVERFLOW"] == 0 or i["WIDTH"] >= i["A_WIDTH"])
 
 
-def _copied(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _copy_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     if not _copies(i):
         return {}
     return {("copy", names.word(i.ports["a"])): i["ELEMENTS"] * min(i["A_WIDTH"], i["WIDTH"])}
 
 
-def _delayed(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _delay_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """A copy of a word, or such a cast of it: registers of the same bits are one."""
     return {("copy", names.word(i.ports["a"])): i["WIDTH"]}
 
@@ -465,7 +456,7 @@ def _factor(i: Instance, port: str, context: Context) -> int:
     return i[f"{port.upper()}_WIDTH"] - context.zeros.get(i.ports[port], 0)
 
 
-def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """The operands of products outside of blocks: alike where they load the same together. A
     register without a sign, or one that is cleared, does not go into a block."""
     packed = context.mapping.packed
@@ -475,7 +466,7 @@ def _factors(i: Instance, context: Context, names: Names) -> dict[Hashable, int]
     return {
         ("factor", names.of(net), loads): _factor(i, port, context)
         for port, net in (("a", i.ports["a"]), ("b", i.ports["b"]))
-        if not packed or _cleared(net, context) or names.of(net) in context.zeros
+        if not packed or _is_cleared(net, context) or names.of(net) in context.zeros
     }
 
 
@@ -483,66 +474,99 @@ def _register(i: Instance, context: Context) -> int:
     return max(i["WIDTH"] - context.zeros.get(i.ports["q"], 0) - _low(i, context, "q"), 0)
 
 
-def _cleared(net: str, context: Context) -> bool:
+def _is_cleared(net: str, context: Context) -> bool:
     """Whether a value becomes a register that is cleared in the first step: several registers of
     it, each with an enable of its own, are not."""
     return net.endswith("_now") and context.reads[net] == 1
 
 
-COUNTS: dict[str, Callable[[Instance, Context], int]] = {
-    "rnnhw_control": _control,
-    "rnnhw_input": _input,
-    "rnnhw_window_input": _window_input,
-    "rnnhw_broadcast": lambda i, context: 0,
-    "rnnhw_block": _block,
-    "rnnhw_window": _window,
-    "rnnhw_stride": _stride,
-    "rnnhw_weights": lambda i, context: i["ADDRESS_BITS"],
-    "rnnhw_lanes": _lanes,
-    "rnnhw_drain": _drain,
-    "rnnhw_snapshot": _snapshot,
-    "rnnhw_vector": _vector,
-    "rnnhw_row": _row,
-    "rnnhw_ring": _ring,
-    "rnnhw_ring_words": _ring_words,
-    "rnnhw_rom": lambda i, context: 0,
-    "rnnhw_unit_index": lambda i, context: i["INDEX_BITS"],
-    "rnnhw_unit_ram": _unit_ram,
-    "rnnhw_unit_rom": _unit_rom,
-    "rnnhw_unit_input": _unit_input,
-    "rnnhw_result": lambda i, context: i["INDEX_BITS"],
-    "rnnhw_total": _total,
-    "rnnhw_steps": lambda i, context: i["INDEX_BITS"] + i["WIDTH"] + 1,
-    "rnnhw_add": _sum,
-    "rnnhw_select": lambda i, context: _result(i, context, i["WIDTH"]),
-    "rnnhw_clamp": lambda i, context: min(i["WIDTH"], i["A_WIDTH"]),
-    "rnnhw_cast": _cast,
-    "rnnhw_lookup": lambda i, context: 0,
-    "rnnhw_multiply": _multiply,
-    "rnnhw_passes": _passes,
-    "rnnhw_transform": _transform,
-    "rnnhw_words": _words,
-    "rnnhw_pairs": _pairs,
-    "rnnhw_neurons": _neurons,
-    "rnnhw_sums": _sums,
-    "rnnhw_resize_word": lambda i, context: 0,
-    "rnnhw_cast_word": _cast_word,
-    "rnnhw_bias_word": _bias_word,
-    "rnnhw_delay_word": _delay_word,
-    "rnnhw_element": lambda i, context: i["ELEMENT_BITS"],
-    "rnnhw_register": _register,
-}
-"""Registers of each static module."""
+def _steps(i: Instance, context: Context) -> int:
+    return i["INDEX_BITS"] + i["WIDTH"] + 1
 
-_ALIKE: dict[str, Callable[[Instance, Context, Names], dict[Hashable, int]]] = {
-    "rnnhw_transform": _gathered,
-    "rnnhw_words": _gathered,
-    "rnnhw_ring_words": _gathered,
-    "rnnhw_neurons": _columns,
-    "rnnhw_sums": _halves,
-    "rnnhw_pairs": _odd,
-    "rnnhw_multiply": _factors,
-    "rnnhw_cast_word": _copied,
-    "rnnhw_delay_word": _delayed,
-}
-"""Registers that several instances have in common, by what makes them alike."""
+
+def _select(i: Instance, context: Context) -> int:
+    return _result(i, context, i["WIDTH"])
+
+
+def _clamp(i: Instance, context: Context) -> int:
+    return min(i["WIDTH"], i["A_WIDTH"])
+
+
+def _none(i: Instance, context: Context) -> int:
+    return 0
+
+
+_in_its_holder = _none
+"""Only other static modules instantiate it, and their counts have its registers."""
+
+
+def _parameter(name: str) -> Callable[[Instance, Context], int]:
+    def count(i: Instance, context: Context) -> int:
+        return i[name]
+
+    return count
+
+
+def _nothing_shared(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    return {}
+
+
+# --- the table -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Registers:
+    """How to count the registers of a static module: those of one instance, and those that several
+    instances have in common, by what makes them alike."""
+
+    count: Callable[[Instance, Context], int]
+    shared: Callable[[Instance, Context, Names], dict[Hashable, int]] = _nothing_shared
+
+
+REGISTERS: Mapping[str, Registers] = module_table(
+    {
+        "rnnhw_add": Registers(_sum),
+        "rnnhw_bias": Registers(_in_its_holder),
+        "rnnhw_bias_word": Registers(_bias_word),
+        "rnnhw_block": Registers(_block),
+        "rnnhw_broadcast": Registers(_none),
+        "rnnhw_cast": Registers(_cast),
+        "rnnhw_cast_word": Registers(_cast_word, _copy_registers),
+        "rnnhw_clamp": Registers(_clamp),
+        "rnnhw_control": Registers(_control),
+        "rnnhw_delay_word": Registers(_delay_word, _delay_registers),
+        "rnnhw_drain": Registers(_drain),
+        "rnnhw_element": Registers(_parameter("ELEMENT_BITS")),
+        "rnnhw_gather": Registers(_in_its_holder),
+        "rnnhw_input": Registers(_input),
+        "rnnhw_lanes": Registers(_lanes),
+        "rnnhw_last": Registers(_none),
+        "rnnhw_lookup": Registers(_none),
+        "rnnhw_multiply": Registers(_multiply, _factor_registers),
+        "rnnhw_neurons": Registers(_neurons, _column_counts),
+        "rnnhw_pairs": Registers(_pairs, _second_of_pair),
+        "rnnhw_passes": Registers(_passes),
+        "rnnhw_register": Registers(_register),
+        "rnnhw_resize_word": Registers(_none),
+        "rnnhw_result": Registers(_parameter("INDEX_BITS")),
+        "rnnhw_ring": Registers(_ring),
+        "rnnhw_ring_words": Registers(_ring_words, _gather_registers),
+        "rnnhw_rom": Registers(_none),
+        "rnnhw_row": Registers(_row),
+        "rnnhw_select": Registers(_select),
+        "rnnhw_snapshot": Registers(_snapshot),
+        "rnnhw_steps": Registers(_steps),
+        "rnnhw_stride": Registers(_stride),
+        "rnnhw_sums": Registers(_sums, _half_of_pass),
+        "rnnhw_total": Registers(_total),
+        "rnnhw_transform": Registers(_transform, _gather_registers),
+        "rnnhw_unit_index": Registers(_parameter("INDEX_BITS")),
+        "rnnhw_unit_input": Registers(_unit_input),
+        "rnnhw_unit_ram": Registers(_unit_ram),
+        "rnnhw_unit_rom": Registers(_unit_rom),
+        "rnnhw_vector": Registers(_vector),
+        "rnnhw_weights": Registers(_parameter("ADDRESS_BITS")),
+        "rnnhw_window": Registers(_window),
+        "rnnhw_window_input": Registers(_window_input),
+        "rnnhw_words": Registers(_words, _gather_registers),
+    }
+)
+"""Registers of each static module."""

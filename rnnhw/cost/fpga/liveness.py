@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from rnnhw.rtl.verilog_text import Instance, Module
+from rnnhw.rtl.modules import MODULES
+from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["lowest_bits"]
 
-_RESULTS = ("y", "q", "value")
 _ALIAS = re.compile(r"^wire (?:signed )?(?:\[\d+:0\] )?(\w+) = (.*);$")
 _NET = re.compile(r"^(?:\$signed\()?([A-Za-z_]\w*)(?:\[(\d+):(\d+)\])?\)?$")
 
@@ -31,18 +31,19 @@ def lowest_bits(module: Module) -> dict[str, int]:
     else than an operation reads, it is 0.
 
     What drops fraction bits leaves those bits unread of its operand: a cast all that it drops, but
-    for the one that it rounds by.
+    for the one that it rounds by (:attr:`rnnhw.rtl.modules.StaticModule.lowest_bit_read`).
     """
     readers: dict[str, list[_Reader]] = {}
     for instance in module.instances:
-        results = [text for port, text in instance.ports.items() if port in _RESULTS]
-        rule = _NEEDS.get(instance.module) if results else None
+        facts = MODULES[instance.module]
+        result = instance.ports.get(facts.result, "")
+        rule = facts.lowest_bit_read if result else None
         for port, text in instance.ports.items():
-            if port in _RESULTS:
+            if port in facts.outputs:
                 continue
             for net, low in _nets(text):
                 need = None if rule is None else partial(rule, instance, port)
-                readers.setdefault(net, []).append(_Reader(need, results[0] if rule else "", low))
+                readers.setdefault(net, []).append(_Reader(need, result if rule else "", low))
     for line in module.lines:
         alias = _ALIAS.match(line)
         if alias and (source := _NET.match(alias[2])):
@@ -56,17 +57,16 @@ def lowest_bits(module: Module) -> dict[str, int]:
     def find(net: str) -> int:
         if net not in lowest:
             lowest[net] = 0  # against a circle, which post-processors do not have
-            found = [
+            bits = [
                 0 if reader.need is None else reader.low + reader.need(find(reader.result))
                 for reader in readers.get(net, [])
             ]
-            lowest[net] = min(found, default=0)
+            lowest[net] = min(bits, default=0)
         return lowest[net]
 
     for instance in module.instances:
-        for port, text in instance.ports.items():
-            if port in _RESULTS:
-                find(text)
+        if result := instance.ports.get(MODULES[instance.module].result, ""):
+            find(result)
     return lowest
 
 
@@ -78,37 +78,3 @@ def _nets(text: str) -> Iterator[tuple[str, int]]:
     else:
         for name in re.findall(r"[A-Za-z_]\w*", text):
             yield name, 0
-
-
-def _add(instance: Instance, port: str, result: int) -> int:
-    own, other = ("A_SHIFT", "B_SHIFT") if port == "a" else ("B_SHIFT", "A_SHIFT")
-    # No carry comes from below the higher shift.
-    needed = min(result, max(instance[own], instance[other]))
-    return max(needed - instance[own], 0)
-
-
-def _cast(instance: Instance, port: str, result: int) -> int:
-    drop = max(instance["DROP"], 0)
-    truncates, half_up = 0, 2
-    if instance.parameters.get("FOLDED") or instance["ROUNDING"] == truncates:
-        return drop
-    return max(drop - 1, 0) if instance["ROUNDING"] == half_up else 0
-
-
-def _select(instance: Instance, port: str, result: int) -> int:
-    if port == "s":
-        return instance["S_WIDTH"] - 1
-    return max(result - instance["A_SHIFT" if port == "a" else "B_SHIFT"], 0)
-
-
-_NEEDS: Mapping[str, Callable[[Instance, str, int], int]] = {
-    "rnnhw_add": _add,
-    "rnnhw_cast": _cast,
-    "rnnhw_cast_word": _cast,
-    "rnnhw_bias_word": lambda instance, port, result: result,
-    "rnnhw_register": lambda instance, port, result: result,
-    "rnnhw_resize_word": lambda instance, port, result: max(result - instance["SHIFT"], 0),
-    "rnnhw_select": _select,
-    "rnnhw_unit_ram": lambda instance, port, result: result if port == "d" else 0,
-}
-"""The lowest bit of an operand that a module reads for the bits of its result from one on."""

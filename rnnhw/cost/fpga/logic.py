@@ -106,8 +106,6 @@ def amounts_of(
     context = context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
     amounts = lut_amounts(module, context)
     registers = flip_flops(module, context)
-    if amounts is None or registers is None:
-        return None
     if not layer.phases:
         amounts["layer"] = 0
     return amounts, registers

@@ -8,12 +8,13 @@ counters. What one bit takes depends on the family and on the tool: it is calibr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rnnhw.cost.fpga.flip_flops import Context, table
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits, operands_of
 from rnnhw.cost.fpga.primitives import memories
+from rnnhw.rtl.modules import MODULES, module_table
 from rnnhw.rtl.verilog_text import Instance, Module
 
 __all__ = ["AMOUNTS", "KINDS", "lut_amounts"]
@@ -76,22 +77,20 @@ KINDS = {
 """What each kind counts."""
 
 
-def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
-    """How much of each kind a layer has; None if it has a module that is not known here."""
-    found: dict[str, float] = {"layer": 1}
+def lut_amounts(module: Module, context: Context) -> dict[str, float]:
+    """How much of each kind a layer has."""
+    total: dict[str, float] = {"layer": 1}
     instances, _ = distinct(module)
     for instance in instances:
-        rule = AMOUNTS.get(instance.module)
-        if rule is None:
-            return None
-        for kind, amount in rule(instance, context):
-            found[kind] = found.get(kind, 0) + amount
+        for kind, amount in AMOUNTS[instance.module](instance, context):
+            total[kind] = total.get(kind, 0) + amount
     # The address of a unit's memory, read one ahead, has more levels than such a choice, and so
     # has the control of several phases.
     compact = any(
-        i.module in _BY_UNIT or (i.module == "rnnhw_control" and i["PHASES"] > 1) for i in instances
+        MODULES[i.module].reads_ahead or (i.module == "rnnhw_control" and i["PHASES"] > 1)
+        for i in instances
     )
-    found["block choice"] = sum(
+    total["block choice"] = sum(
         width
         * context.mapping.rules.block_choice.of(context.layout(depth, width)[1], compact=compact)
         for depth, width, rom in memories(module)
@@ -99,14 +98,11 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float] | None:
     )
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
     if lanes is not None:
-        choices = sum(len(each) - 1 for each in operands_of(module).values())
+        choices = sum(len(values) - 1 for values in operands_of(module).values())
         bits = lanes["OPERAND_WIDTH"] * choices
-        found["operand choice"] = found.get("operand choice", 0) + bits
-    found["word choice"] = found.get("word choice", 0) + chosen_bits(module)
-    return found
-
-
-_BY_UNIT = ("rnnhw_unit_ram", "rnnhw_unit_rom", "rnnhw_unit_input", "rnnhw_unit_index")
+        total["operand choice"] = total.get("operand choice", 0) + bits
+    total["word choice"] = total.get("word choice", 0) + chosen_bits(module)
+    return total
 
 
 def _none(i: Instance, context: Context) -> Amounts:
@@ -203,7 +199,7 @@ def _snapshot(i: Instance, context: Context) -> Amounts:
 
 
 # --- memories ------------------------------------------------------------------------------------
-def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) -> Amounts:
+def _memory_logic(depth: int, width: int, context: Context, *, rewritten: bool = False) -> Amounts:
     match context.where(depth, width, rewritten=rewritten):
         case "registers":
             yield "register memory", depth * width
@@ -215,7 +211,7 @@ def _held(depth: int, width: int, context: Context, *, rewritten: bool = False) 
 
 
 def _vector(i: Instance, context: Context) -> Amounts:
-    yield from _held(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
+    yield from _memory_logic(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
     yield "first value", i["WIDTH"] if i.parameters.get("FIRST_VALUE") else 0
 
 
@@ -224,7 +220,7 @@ def _row(i: Instance, context: Context) -> Amounts:
     yield from _counter("counter", i["WORD_BITS"])
     if i["ELEMENTS"] > 1:
         yield from _counter("counter", i["ELEMENT_BITS"])
-    yield from _held(i["BANKS"] << i["WORD_BITS"], width, context)
+    yield from _memory_logic(i["BANKS"] << i["WORD_BITS"], width, context)
     yield "first value", width if i.parameters.get("FIRST_VALUE") else 0
 
 
@@ -233,12 +229,12 @@ def _unit_index(i: Instance, context: Context) -> Amounts:
 
 
 def _ring(i: Instance, context: Context) -> Amounts:
-    yield from _held(i["DEPTH"], i["WIDTH"], context)
+    yield from _memory_logic(i["DEPTH"], i["WIDTH"], context)
     yield "ring", 2 * i["ADDRESS_BITS"]
 
 
 def _ring_words(i: Instance, context: Context) -> Amounts:
-    yield from _held(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
+    yield from _memory_logic(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
     yield "ring", 2 * (i["ADDRESS_BITS"] - i["ELEMENT_BITS"])
 
 
@@ -246,7 +242,7 @@ def _unit_ram(i: Instance, context: Context) -> Amounts:
     bits = _index_bits(i)
     yield from _counter("address", bits)
     yield from _counter("counter", bits)
-    yield from _held(1 << bits, i["WIDTH"], context, rewritten=True)
+    yield from _memory_logic(1 << bits, i["WIDTH"], context, rewritten=True)
     yield "first value", i["WIDTH"]
 
 
@@ -256,7 +252,7 @@ def _unit_rom(i: Instance, context: Context) -> Amounts:
 
 def _unit_input(i: Instance, context: Context) -> Amounts:
     yield from _counter("address", i["INDEX_BITS"])
-    yield from _held(2 << i["INDEX_BITS"], i["WIDTH"], context)
+    yield from _memory_logic(2 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
 def _index_bits(i: Instance) -> int:
@@ -275,15 +271,15 @@ def _transform(i: Instance, context: Context) -> Amounts:
     yield "buffer", 2 * (i["WORD_BITS"] + 1)
     yield "word", width
     yield "first word", width if i["FIRST_VALUE"] else 0
-    yield from _held(2 << i["WORD_BITS"], width, context)
+    yield from _memory_logic(2 << i["WORD_BITS"], width, context)
     for _ in range(1, i["READERS"]):
-        yield from _held(1 << i["WORD_BITS"], width, context)
+        yield from _memory_logic(1 << i["WORD_BITS"], width, context)
 
 
 def _words(i: Instance, context: Context) -> Amounts:
     width = i["ELEMENTS"] * i["WIDTH"]
     yield "first word", width if i["FIRST_VALUE"] else 0
-    yield from _held(i["BANKS"] << i["WORD_BITS"], width, context)
+    yield from _memory_logic(i["BANKS"] << i["WORD_BITS"], width, context)
 
 
 def _pairs(i: Instance, context: Context) -> Amounts:
@@ -357,7 +353,7 @@ def _total(i: Instance, context: Context) -> Amounts:
     yield "total", i["WIDTH"]
     yield from _counter("address", i["INDEX_BITS"])
     if i["UNITS"] > 1:
-        yield from _held(1 << i["INDEX_BITS"], i["WIDTH"], context)
+        yield from _memory_logic(1 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
 def _index(i: Instance, context: Context) -> Amounts:
@@ -371,47 +367,55 @@ def _plain(kind: str, parameter: str) -> Callable[[Instance, Context], Amounts]:
     return amounts
 
 
-AMOUNTS: dict[str, Callable[[Instance, Context], Amounts]] = {
-    "rnnhw_control": _control,
-    "rnnhw_input": _index,
-    "rnnhw_window_input": _window_input,
-    "rnnhw_broadcast": _broadcast,
-    "rnnhw_block": _block,
-    "rnnhw_window": _window,
-    "rnnhw_stride": _stride,
-    "rnnhw_weights": _plain("plain counter", "ADDRESS_BITS"),
-    "rnnhw_lanes": _lanes,
-    "rnnhw_drain": _drain,
-    "rnnhw_snapshot": _snapshot,
-    "rnnhw_vector": _vector,
-    "rnnhw_row": _row,
-    "rnnhw_ring": _ring,
-    "rnnhw_ring_words": _ring_words,
-    "rnnhw_rom": _none,
-    "rnnhw_unit_index": _unit_index,
-    "rnnhw_unit_ram": _unit_ram,
-    "rnnhw_unit_rom": _unit_rom,
-    "rnnhw_unit_input": _unit_input,
-    "rnnhw_result": _index,
-    "rnnhw_total": _total,
-    "rnnhw_steps": _steps,
-    "rnnhw_passes": _passes,
-    "rnnhw_transform": _transform,
-    "rnnhw_words": _words,
-    "rnnhw_pairs": _pairs,
-    "rnnhw_neurons": _neurons,
-    "rnnhw_sums": _sums,
-    "rnnhw_resize_word": _none,
-    "rnnhw_cast_word": _cast_word,
-    "rnnhw_bias_word": _bias_word,
-    "rnnhw_delay_word": _none,
-    "rnnhw_element": _element,
-    "rnnhw_add": _add,
-    "rnnhw_select": _plain("selection", "WIDTH"),
-    "rnnhw_clamp": _plain("comparator", "A_WIDTH"),
-    "rnnhw_cast": _cast,
-    "rnnhw_lookup": _none,
-    "rnnhw_multiply": _multiply,
-    "rnnhw_register": _register,
-}
+_in_its_holder = _none
+"""Only other static modules instantiate it, and their amounts have its logic."""
+
+AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
+    {
+        "rnnhw_add": _add,
+        "rnnhw_bias": _in_its_holder,
+        "rnnhw_bias_word": _bias_word,
+        "rnnhw_block": _block,
+        "rnnhw_broadcast": _broadcast,
+        "rnnhw_cast": _cast,
+        "rnnhw_cast_word": _cast_word,
+        "rnnhw_clamp": _plain("comparator", "A_WIDTH"),
+        "rnnhw_control": _control,
+        "rnnhw_delay_word": _none,
+        "rnnhw_drain": _drain,
+        "rnnhw_element": _element,
+        "rnnhw_gather": _in_its_holder,
+        "rnnhw_input": _index,
+        "rnnhw_lanes": _lanes,
+        "rnnhw_last": _none,
+        "rnnhw_lookup": _none,
+        "rnnhw_multiply": _multiply,
+        "rnnhw_neurons": _neurons,
+        "rnnhw_pairs": _pairs,
+        "rnnhw_passes": _passes,
+        "rnnhw_register": _register,
+        "rnnhw_resize_word": _none,
+        "rnnhw_result": _index,
+        "rnnhw_ring": _ring,
+        "rnnhw_ring_words": _ring_words,
+        "rnnhw_rom": _none,
+        "rnnhw_row": _row,
+        "rnnhw_select": _plain("selection", "WIDTH"),
+        "rnnhw_snapshot": _snapshot,
+        "rnnhw_steps": _steps,
+        "rnnhw_stride": _stride,
+        "rnnhw_sums": _sums,
+        "rnnhw_total": _total,
+        "rnnhw_transform": _transform,
+        "rnnhw_unit_index": _unit_index,
+        "rnnhw_unit_input": _unit_input,
+        "rnnhw_unit_ram": _unit_ram,
+        "rnnhw_unit_rom": _unit_rom,
+        "rnnhw_vector": _vector,
+        "rnnhw_weights": _plain("plain counter", "ADDRESS_BITS"),
+        "rnnhw_window": _window,
+        "rnnhw_window_input": _window_input,
+        "rnnhw_words": _words,
+    }
+)
 """Logic of each static module."""

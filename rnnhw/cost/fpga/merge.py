@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.verilog_text import Instance, Module
 
 __all__ = ["Names", "distinct"]
 
 _SAME = re.compile(r"^(?:wire (?:signed )?(?:\[\d+:0\] )?|assign )(\w+) = ([A-Za-z_]\w*);$")
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b")
-_MERGED = (
-    "rnnhw_add", "rnnhw_cast", "rnnhw_cast_word", "rnnhw_clamp", "rnnhw_delay_word",
-    "rnnhw_register", "rnnhw_resize_word", "rnnhw_select",
-)  # fmt: skip
-_RESULTS = ("y", "q")
 
 
 class Names:
@@ -56,17 +52,16 @@ def distinct(module: Module) -> tuple[list[Instance], Names]:
     kept: list[Instance] = []
     seen: dict[tuple[object, ...], Instance] = {}
     for instance in module.instances:
-        if instance.module in _MERGED:
+        facts = MODULES[instance.module]
+        if facts.merges:
             inputs = [
                 (port, names.within(text))
                 for port, text in instance.ports.items()
-                if port not in _RESULTS
+                if port in facts.inputs
             ]
             key = instance.module, *instance.parameters.items(), *inputs
             if key in seen:
-                for port in _RESULTS:
-                    if port in instance.ports:
-                        names.join(instance.ports[port], seen[key].ports[port])
+                names.join(instance.ports[facts.result], seen[key].ports[facts.result])
                 continue
             seen[key] = instance
         if instance.module == "rnnhw_resize_word" and not instance["SHIFT"]:
