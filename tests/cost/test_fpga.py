@@ -18,7 +18,7 @@ from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.logic import amounts_of, estimated_windows, layer_logic
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.merge import distinct
-from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
+from rnnhw.cost.fpga.multiplexers import has_partial_reset, operands_of
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.primitives import memories, multipliers
 from rnnhw.cost.fpga.technology import technology_mapping
@@ -196,7 +196,7 @@ def test_transforms_of_one_vector_share_what_is_alike():
 
 def test_bits_that_are_cleared_apart():
     def apart(*alternatives, width=8, unsigned=()):
-        return clears_apart(alternatives, width, range(width), unsigned)
+        return has_partial_reset(alternatives, width, range(width), unsigned)
 
     assert not apart("x")
     assert not apart("x", "h")

@@ -9,124 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
-from rnnhw.cost.fpga.liveness import lowest_bits
+from rnnhw.cost.fpga.context import Context, control_table
 from rnnhw.cost.fpga.merge import Names, distinct
-from rnnhw.cost.fpga.multiplexers import clears_apart, operands_of
 from rnnhw.cost.fpga.primitives import memories
-from rnnhw.cost.fpga.technology import TechnologyMapping
-from rnnhw.rtl.modules import MODULES, module_table
+from rnnhw.rtl.modules import module_table
 from rnnhw.rtl.verilog_text import Instance, Module
 
-__all__ = ["REGISTERS", "Context", "Layout", "context_of", "flip_flops", "table"]
-
-
-Layout = Callable[[int, int], tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What an instance's parameters do not say.
-
-    ``gates`` are the rows of a unit, ``operands`` the different ones among those of all lanes;
-    ``apart`` are the bits of those whose piece for a multiplier block has bits that are cleared in
-    the columns of some feeds alone, ``signless`` tells that some have no sign. ``lowest`` are the
-    lowest bits that are read of nets, ``widest`` the bits of words' elements that are,
-    ``zeros`` how many of the highest bits of nets are zero; ``reads`` counts the readers of nets,
-    ``pairs`` the feeds of pairs;
-    ``layout(depth, width)`` says how many block RAMs a memory fills, and into how many pieces its
-    depth is cut.
-    """
-
-    mapping: TechnologyMapping
-    layout: Layout
-    gates: int
-    operands: int
-    apart: int
-    signless: bool
-    lowest: dict[str, int]
-    widest: dict[str, int]
-    zeros: dict[str, int]
-    reads: Counter[str]
-    pairs: int
-
-    def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
-        """Where a memory without an attribute lies."""
-        blocks, _ = self.layout(depth, width)
-        return self.mapping.place(depth, width, blocks, rewritten=rewritten)
-
-
-def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates: int) -> Context:
-    """The context of a layer's instances; ``gates`` rows a unit."""
-    lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
-    zeros = _zeros(module)
-    operands = operands_of(module)
-    width = lanes["OPERAND_WIDTH"] if lanes is not None else 0
-    apart = sum(
-        len(bits)
-        for each in operands.values()
-        for bits in mapping.spans(width)
-        if clears_apart(each, width, bits, zeros)
-    )
-    lowest = lowest_bits(module)
-    read = {net for text in operands for net in re.findall(r"[A-Za-z_]\w*", text)}
-    return Context(
-        mapping,
-        layout,
-        gates,
-        max(len(operands), 1),
-        apart,
-        not read.isdisjoint(zeros),
-        lowest,
-        _widest(module),
-        zeros,
-        Counter(net for i in module.instances for net in i.ports.values()),
-        sum(i.module == "rnnhw_pairs" for i in module.instances),
-    )
-
-
-def _widest(module: Module) -> dict[str, int]:
-    """The bits that are read of the elements of words that are only resized."""
-    found: dict[str, int] = {}
-    others: set[str] = set()
-    for i in module.instances:
-        net = i.ports.get("a", "").partition("[")[0]
-        if i.module == "rnnhw_resize_word":
-            found[net] = max(i["WIDTH"] - i["SHIFT"], found.get(net, 0))
-        else:
-            others.add(net)
-    return {net: bits for net, bits in found.items() if net not in others}
-
-
-def _zeros(module: Module) -> dict[str, int]:
-    """How many of the highest bits of nets are zero: the sign of words without one."""
-    zeros: dict[str, int] = {}
-    names = Names(module.lines)
-    for i in (*module.instances, *module.instances):  # some are written behind their readers
-        facts = MODULES[i.module]
-        result = i.ports.get(facts.result, "")
-        source = names.of(i.ports.get(facts.passes, ""))
-        if facts.may_lack_sign and i.parameters.get("UNSIGNED"):
-            zeros[result] = 1
-        elif source in zeros:
-            zeros[result] = zeros[source]
-        elif bits := _bits_of_bound(i, names, zeros):
-            zeros[result] = max(i["WIDTH"] - bits, 0)
-    return zeros
-
-
-def _bits_of_bound(i: Instance, names: Names, zeros: dict[str, int]) -> int:
-    """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
-    if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
-        return 0
-    constant = _CONSTANT.fullmatch(i.ports["a"])
-    return (int(constant[1], 16) << i["A_SHIFT"]).bit_length() if constant else 0
-
-
-_CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
+__all__ = ["REGISTERS", "Registers", "flip_flops"]
 
 
 def flip_flops(module: Module, context: Context) -> int:
@@ -153,22 +45,16 @@ def _text_registers(module: Module) -> int:
     control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
     if control is None:
         return declared
-    rows = table(control, "ROWS")
+    rows = control_table(control, "ROWS")
     if len(rows) == 1:
         # The rows of a group are all or the last ones: a bit is constant, or tells which.
-        last = table(control, "LAST_ROWS")[0] if control["GROUP_BITS"] else rows[0]
-        only = table(control, "GROUPS")[0] == 1
+        last = control_table(control, "LAST_ROWS")[0] if control["GROUP_BITS"] else rows[0]
+        only = control_table(control, "GROUPS")[0] == 1
         up = any(last >> bit & 1 and not rows[0] >> bit & 1 for bit in range(control["ROW_BITS"]))
         down = any(rows[0] >> bit & 1 and not last >> bit & 1 for bit in range(control["ROW_BITS"]))
-        kept = 0 if only else up + down
-        declared -= 4 * (control["ROW_BITS"] - kept)
+        bits = 0 if only else up + down
+        declared -= 4 * (control["ROW_BITS"] - bits)
     return declared
-
-
-def table(control: Instance, name: str) -> list[int]:
-    """A table of the control, in the order of the phases."""
-    fields = re.findall(r"32'd(\d+)", str(control.parameters[name]))
-    return [int(field) for field in reversed(fields)]
 
 
 def _low(instance: Instance, context: Context, port: str) -> int:
@@ -179,7 +65,7 @@ def _low(instance: Instance, context: Context, port: str) -> int:
 def _control(i: Instance, context: Context) -> int:
     counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
     more = 1 + i["PHASE_BITS"] if i["PHASES"] > 1 else 0
-    waits = i["TRANSFORM_BITS"] if any(table(i, "TRANSFORM")) else 0
+    waits = i["TRANSFORM_BITS"] if any(control_table(i, "TRANSFORM")) else 0
     return 3 + counters + more + waits
 
 
@@ -210,8 +96,7 @@ def _even(number: int) -> int:
 
 
 def _stride(i: Instance, context: Context) -> int:
-    each = i["UNITS"] // i["ELEMENTS"]
-    bases = i["WORD_BITS"] if each > 1 else 0
+    bases = i["WORD_BITS"] if i["UNITS"] // i["ELEMENTS"] > 1 else 0
     groups = i["GROUP_BITS"] if i["GROUPS"] > 1 else 0
     offsets = 2 * i["OFFSET_BITS"] if i["OFFSETS"] else 0
     return i["WORD_BITS"] + bases + groups + offsets
@@ -223,28 +108,28 @@ def _lanes(i: Instance, context: Context) -> int:
     operand, weight, width = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"], i["WIDTH"]
     mapping = context.mapping
     if not mapping.packed:
-        each = weight + min(operand + weight, width) + width
-        return marks + i["LANES"] * each + _operand_registers(operand, context)
+        lane = weight + min(operand + weight, width) + width
+        return marks + i["LANES"] * lane + _operand_registers(operand, context)
     left = mapping.in_logic(operand, weight)
     # Sums of several products, and wide ones, stay outside the blocks.
     joint = len(mapping.pieces(operand, weight)) > 1
-    each = width if joint or left or width > mapping.rules.accumulators else 0
+    lane = width if joint or left or width > mapping.rules.accumulators else 0
     # So does a register whose bits are cleared in different columns.
-    shared = 0 if left else context.apart
+    shared = 0 if left else context.partial_reset_bits
     if shared and not joint:
         shared = _operand_registers(operand, context)
     for a, b in left:
         beyond = 0 if a + b == operand + weight else 16
-        each += b + min(operand + weight, width) - beyond
+        lane += b + min(operand + weight, width) - beyond
         shared += context.operands * a
-    return marks + i["LANES"] * each + shared
+    return marks + i["LANES"] * lane + shared
 
 
 def _operand_registers(operand: int, context: Context) -> int:
     """Operand registers of all lanes: one for those that get the same, and one for a sign that
     only some feeds have."""
-    apart = context.apart > 0 and context.signless
-    return context.operands * (operand - apart) + apart
+    sign = context.partial_reset_bits > 0 and context.unsigned_operands
+    return context.operands * (operand - sign) + sign
 
 
 def _drain(i: Instance, context: Context) -> int:

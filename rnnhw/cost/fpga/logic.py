@@ -13,9 +13,12 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
+import msgspec
+
 from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
 from rnnhw.accelerator.mapping import InputWindow, MappedLayer, address_bits
-from rnnhw.cost.fpga.flip_flops import context_of, flip_flops
+from rnnhw.cost.fpga.context import context_of
+from rnnhw.cost.fpga.flip_flops import flip_flops
 from rnnhw.cost.fpga.luts import lut_amounts
 from rnnhw.cost.fpga.technology import TechnologyMapping, technology_of
 from rnnhw.graph.nodes import Input
@@ -30,20 +33,16 @@ __all__ = ["Calibration", "Logic", "amounts_of", "calibration", "estimated_windo
 class Calibration:
     """What one of each kind of logic takes in a family, and how well that was met.
 
-    ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to ``points`` syntheses with
-    ``tool`` on ``date``. ``lut_error`` and ``ff_error`` are the largest errors, in percent, of
-    ``held_out`` other syntheses, beside their means; ``unseen`` are the kinds that no fitted
-    design had.
+    ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to syntheses with ``tool``.
+    ``lut_error`` and ``ff_error`` are the largest errors, in percent, of ``held_out`` other
+    syntheses; ``unseen`` are the kinds that no fitted design had. The file holds more, for its
+    reader: date, number of fitted syntheses, means of the errors.
     """
 
     tool: str
-    date: str
-    points: int
     held_out: int
     lut_error: float
     ff_error: float
-    lut_mean_error: float
-    ff_mean_error: float
     unseen: list[str]
     luts: dict[str, float]
 
@@ -68,30 +67,30 @@ def calibration(family: str) -> Calibration | None:
     """The calibration of a family by its name; None before there is one."""
     text = (files(__package__) / "calibration.toml").read_text()
     data: dict[str, Any] = tomllib.loads(text)
-    return Calibration(**data[family]) if family in data else None
+    return msgspec.convert(data[family], Calibration) if family in data else None
 
 
 def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
     """LUTs and flip-flops of a layer; None where the layer has no Verilog, or its family no
     calibration."""
     mapping = technology_of(profile)
-    known = calibration(mapping.name) if mapping is not None else None
+    fit = calibration(mapping.name) if mapping is not None else None
     # Without multiplier blocks products are made of LUTs, which were not calibrated.
-    if mapping is None or known is None or profile.dsp is None:
+    if mapping is None or fit is None or profile.dsp is None:
         return None
-    found = amounts_of(layer, profile, mapping)
-    if found is None:
+    totals = amounts_of(layer, profile, mapping)
+    if totals is None:
         return None
-    amounts, registers = found
-    lut = sum(amount * known.luts.get(kind, 0) for kind, amount in amounts.items())
-    basis = f"{known.held_out} syntheses ({known.tool})"
-    beyond = [kind for kind in known.unseen if amounts.get(kind)]
+    amounts, registers = totals
+    lut = sum(amount * fit.luts.get(kind, 0) for kind, amount in amounts.items())
+    basis = f"{fit.held_out} syntheses ({fit.tool})"
+    beyond = [kind for kind in fit.unseen if amounts.get(kind)]
     far = f"; extrapolated, no such design was synthesised: {', '.join(beyond)}" if beyond else ""
     return Logic(
         round(lut),
         registers,
-        f"estimated from the Verilog's structure, within {known.lut_error:g} % on {basis}{far}",
-        f"counted from the Verilog's structure, within {known.ff_error:g} % on {basis}{far}",
+        f"estimated from the Verilog's structure, within {fit.lut_error:g} % on {basis}{far}",
+        f"counted from the Verilog's structure, within {fit.ff_error:g} % on {basis}{far}",
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from rnnhw.cost.fpga.flip_flops import Context, table
+from rnnhw.cost.fpga.context import Context, control_table
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits, operands_of
 from rnnhw.cost.fpga.primitives import memories
@@ -113,7 +113,7 @@ def _none(i: Instance, context: Context) -> Amounts:
 def _control(i: Instance, context: Context) -> Amounts:
     yield "phases", i["PHASES"] - 1
     yield from _counter("counter", i["COLUMN_BITS"])
-    if max(table(i, "GROUPS")) > 1:
+    if max(control_table(i, "GROUPS")) > 1:
         yield from _counter("counter", i["GROUP_BITS"])
 
 

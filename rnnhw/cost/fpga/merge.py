@@ -18,7 +18,7 @@ class Names:
     """The one name of nets that hold the same: of several, that of their source."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._sources = {found[1]: found[2] for line in lines if (found := _SAME.match(line))}
+        self._sources = {match[1]: match[2] for line in lines if (match := _SAME.match(line))}
         self._words: dict[str, str] = {}
 
     def of(self, net: str) -> str:
@@ -38,7 +38,7 @@ class Names:
 
     def within(self, text: str) -> str:
         """An expression with the sources of its nets."""
-        return _NAME.sub(lambda found: self.of(found[0]), text)
+        return _NAME.sub(lambda match: self.of(match[0]), text)
 
     def join(self, net: str, source: str) -> None:
         """Let a net hold what another one does."""

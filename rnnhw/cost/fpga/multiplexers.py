@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from rnnhw.rtl.verilog_text import Module
 
-__all__ = ["chosen_bits", "clears_apart", "operands_of"]
+__all__ = ["chosen_bits", "has_partial_reset", "operands_of"]
 
 _OPERAND = re.compile(r"^assign operands\[\d+:\d+\] = (.*);$")
 _CHOSEN = re.compile(r"^(?:wire \[(\d+):0\] weights|assign (transform\d+_result)) = (.*);$")
@@ -18,7 +18,7 @@ _TOP = re.compile(r"\{(\d+)'b0,|\{\{(\d+)\{")
 
 def operands_of(module: Module) -> dict[str, list[str]]:
     """What each operand is chosen among, by its text: lanes that get the same have one."""
-    texts = [found[1] for line in module.lines if (found := _OPERAND.match(line))]
+    texts = [match[1] for line in module.lines if (match := _OPERAND.match(line))]
     return {text: _alternatives(text) for text in texts}
 
 
@@ -28,18 +28,18 @@ def _alternatives(text: str) -> list[str]:
     return [*chosen[1::2], last]
 
 
-def clears_apart(
+def has_partial_reset(
     alternatives: Sequence[str], width: int, bits: range, unsigned: Collection[str]
 ) -> bool:
-    """Whether of a register behind a choice some of ``bits`` are cleared in other cycles than the
+    """Whether the register behind a choice clears some of ``bits`` in other cycles than the
     rest: those that are zero in the first alternative alone, or in all others.
 
     The choice of the first alternative becomes their reset; choices behind it stay logic.
     """
     if len(alternatives) < 2:
         return False
-    zeros = [_zeros(each, width, unsigned) for each in alternatives]
-    ways = {(bit in zeros[0], all(bit in each for each in zeros[1:])) for bit in bits}
+    first, *others = (_zeros(value, width, unsigned) for value in alternatives)
+    ways = {(bit in first, all(bit in zeros for zeros in others)) for bit in bits}
     return len(ways - {(True, True)}) > 1
 
 
@@ -58,11 +58,11 @@ def _zeros(text: str, width: int, unsigned: Collection[str]) -> set[int]:
 def chosen_bits(module: Module) -> int:
     """Bits of weights and of results of passes, each once for every value but the first."""
     text = "\n".join(module.declarations)
-    found = 0
+    bits = 0
     for line in module.lines:
         match = _CHOSEN.match(line)
         if match is None:
             continue
         high = match[1] or re.findall(rf"\[(\d+):0\] {match[2]};", text)[0]
-        found += (int(high) + 1) * (len(_alternatives(match[3])) - 1)
-    return found
+        bits += (int(high) + 1) * (len(_alternatives(match[3])) - 1)
+    return bits

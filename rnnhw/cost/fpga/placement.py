@@ -13,7 +13,7 @@ from rnnhw.profiles import Fpga, ResourceFit
 from rnnhw.profiles.device_families import family_of
 
 __all__ = [
-    "Known",
+    "Estimate",
     "Placement",
     "dsp_blocks",
     "fit_note",
@@ -103,7 +103,7 @@ def _structure(layer: LayerMachine) -> str | None:
     if any(segment.note for segment in phase.segments):
         return None
     if phase.transforms:
-        return None if any(each.weight_words for each in phase.transforms) else "hadamard"
+        return None if any(transform.weight_words for transform in phase.transforms) else "hadamard"
     late = [segment for segment in phase.segments if not segment.early]
     if len(late) != 1:
         return None
@@ -122,30 +122,30 @@ def layer_fit(
 
 
 @dataclass(frozen=True)
-class Known:
+class Estimate:
     """A count, and how far to believe it."""
 
     count: int
     note: str
 
 
-def logic(layer: LayerMachine, profile: Fpga) -> tuple[Known | None, Known | None]:
+def logic(layer: LayerMachine, profile: Fpga) -> tuple[Estimate | None, Estimate | None]:
     """LUTs and flip-flops of a layer; None: not known.
 
     From the layer's Verilog where it can be emitted and the family was measured, else by a fit
     that was made on layers of its kind.
     """
-    found = layer_logic(layer, profile)
-    if found is not None:
-        return Known(found.lut, found.lut_note), Known(found.ff, found.ff_note)
+    estimate = layer_logic(layer, profile)
+    if estimate is not None:
+        return Estimate(estimate.lut, estimate.lut_note), Estimate(estimate.ff, estimate.ff_note)
     lut, ff = layer_fit(layer, profile, "lut"), layer_fit(layer, profile, "ff")
-    return _fitted(layer, lut), _fitted(layer, ff)
+    return _estimate_of_fit(layer, lut), _estimate_of_fit(layer, ff)
 
 
-def _fitted(layer: LayerMachine, fit: ResourceFit | None) -> Known | None:
+def _estimate_of_fit(layer: LayerMachine, fit: ResourceFit | None) -> Estimate | None:
     if fit is None:
         return None
-    return Known(fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit))
+    return Estimate(fit.estimate(lanes=layer.lanes, units=layer.units), fit_note(layer, fit))
 
 
 def _windows(layer: LayerMachine) -> list[tuple[int, int]]:
