@@ -346,15 +346,6 @@ class Fpga(Base, frozen=True, kw_only=True, tag_field="kind", tag="fpga"):
             raise ValueError(f"{self.name} has no DSP blocks")
         return self.dsp.blocks_per_multiply(bits_a, bits_b, signed_a=signed_a, signed_b=signed_b)
 
-    def fit(
-        self, resource: Literal["lut", "ff"], structure: Structure, cell: str
-    ) -> ResourceFit | None:
-        """The fit of one resource for one structure and cell, or None: not known."""
-        for fit in self.fits:
-            if (fit.resource, fit.structure, fit.cell) == (resource, structure, cell):
-                return fit
-        return None
-
 
 def _ceil_div(a: int, b: int) -> int:
     return -(-a // b)

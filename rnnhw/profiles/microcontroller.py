@@ -99,17 +99,12 @@ class OperationCost(Sourced, frozen=True, kw_only=True):
         elif any(b <= a for a, b in zip(self._sizes(), self._sizes()[1:], strict=False)):
             raise FieldError("points", sizes, "sizes must increase", "sort them, without repeats")
 
-    def covers(self, size: int) -> bool:
-        """Whether `size` lies inside the measured sizes (always, where size plays no part)."""
-        sizes = self._sizes()
-        return not sizes or sizes[0] <= size <= sizes[-1]
-
     def at(self, size: int | None = None) -> float:
         """The cost at `size`, in `unit`.
 
         Between two points it is linear in 1/size, as it is for a fixed cost a row spread over the
-        row's terms; outside the points the nearest two are extended (`covers` tells), never below
-        0. Raises ValueError if a size is needed and is absent or below 1.
+        row's terms; outside the points the nearest two are extended, never below 0. Raises
+        ValueError if a size is needed and is absent or below 1.
         """
         if self.size_name == "none":
             return float(self.points[0].value)
