@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.accelerator import Accelerator, Basis, MemoryKind, Streamed, accelerator, saturation
-from rnnhw.cost.figures import computed, if_known, of_profile, summed, whole_count
-from rnnhw.cost.layers import Placed, memory_report
+from rnnhw.cost.figure import (
+    Figure,
+    derived,
+    if_known,
+    not_known,
+    not_used,
+    of_profile,
+    status_from,
+    total,
+    whole_count,
+)
+from rnnhw.cost.figure_table import Totals, totals_of
+from rnnhw.cost.layers import MemoryPlacer, memory_report
 from rnnhw.cost.model import (
     SCHEMA_ID,
-    Figure,
     Files,
     LayerReport,
     MemoryReport,
     Report,
     ScheduleReport,
     TargetReport,
-    Totals,
-    derived,
-    not_used,
 )
 from rnnhw.cost.operating_point import Timing, lowest_clock, operating_points, required_rate
 from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
@@ -71,14 +78,13 @@ def accelerator_report(
         at = machine
         if any(machine.streamed) and clock is not request.clocks[0]:
             at = machine_at(request, lanes, clock)
-        steps = request.steps
+        sequence, between = _of_sequences(request, at)
         return Timing(
-            at.step_interval,
-            at.step_latency,
-            None if steps is None else at.sequence_cycles(steps),
-            None if steps is None else at.sequence_interval(steps),
+            derived(whole_count(at.step_interval)),
+            derived(at.step_latency),
+            sequence,
+            between,
             at.sequences,
-            _over_time(machine),
         )
 
     return Report(
@@ -103,29 +109,27 @@ def accelerator_report(
 
 def machine_totals(request: Request, machine: Accelerator, layers: Sequence[LayerReport]) -> Totals:
     """The totals in any technology; no energy."""
-    steps = request.steps
     streamed = sum(
         _streamed_bits(machine, index) for index, mine in enumerate(machine.streamed) if mine
     )
-    note = _over_time(machine)
-    cycles = None if steps is None else machine.sequence_cycles(steps)
-    between = None if steps is None else whole_count(machine.sequence_interval(steps))
-    return Totals(
+    sequence, between = _of_sequences(request, machine)
+    interval = derived(whole_count(machine.step_interval))
+    return totals_of(
         lanes=derived(machine.lanes),
-        cycles_per_step=derived(whole_count(machine.step_interval)),
+        cycles_per_step=interval,
         instructions_per_step=not_used("the accelerator has no instructions"),
         step_latency_cycles=derived(machine.step_latency),
         cycles_after_last_step=derived(machine.tail),
-        cycles_per_sequence=if_known(cycles, note),
-        steps_per_sequence=if_known(steps),
+        cycles_per_sequence=sequence,
+        steps_per_sequence=if_known(request.steps),
         required_steps_per_second=required_rate(request),
-        lowest_clock_mhz=lowest_clock(request, machine.step_interval),
+        lowest_clock_mhz=lowest_clock(request, interval),
         macs_per_step=derived(machine.macs),
         macs_after_last_step=derived(sum(lay.macs for lay in machine.layers if lay.once)),
         utilisation=if_known(machine.utilisation),
         bound_by=derived(machine.bound_by),
         first_result_latency_cycles=derived(machine.first_result_latency),
-        cycles_between_sequences=if_known(between, note),
+        cycles_between_sequences=between,
         streamed_bits_per_step=derived(streamed) if streamed else not_used("all on chip"),
         weight_bits=_stored(machine, MemoryKind.WEIGHTS),
         bias_bits=_stored(machine, MemoryKind.BIASES),
@@ -137,16 +141,23 @@ def machine_totals(request: Request, machine: Accelerator, layers: Sequence[Laye
         table_memory_bits=_padded(machine, MemoryKind.TABLES),
         state_memory_bits=_padded(machine, MemoryKind.STATE),
         vector_memory_bits=_padded(machine, MemoryKind.VECTORS),
-        block_rams=summed(layer.block_rams for layer in layers),
-        dsp_blocks=summed(layer.dsp_blocks for layer in layers),
-        luts=summed((layer.luts for layer in layers), "a layer has no fit"),
-        flip_flops=summed((layer.flip_flops for layer in layers), "a layer has no fit"),
-        flash_bytes=not_used(),
-        ram_bytes=not_used(),
+        block_rams=total(layer.block_rams for layer in layers),
+        dsp_blocks=total(layer.dsp_blocks for layer in layers),
+        luts=total((layer.luts for layer in layers), "a layer has no fit"),
+        flip_flops=total((layer.flip_flops for layer in layers), "a layer has no fit"),
     )
 
 
-def shared_memories(machine: Accelerator, placed: Placed) -> tuple[MemoryReport, ...]:
+def _of_sequences(request: Request, machine: Accelerator) -> tuple[Figure, Figure]:
+    """The cycles of a sequence, and from the start of one to that of the next."""
+    steps, note = request.steps, _over_time(machine)
+    if steps is None:
+        return not_known(note), not_known(note)
+    between = whole_count(machine.sequence_interval(steps))
+    return derived(machine.sequence_cycles(steps), note), derived(between, note)
+
+
+def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryReport, ...]:
     """What a shared engine has in place of its layers' own memories."""
     memories = machine.engine.memories if machine.engine else ()
     return tuple(memory_report(memory, placed) for memory in memories)
@@ -183,7 +194,7 @@ def _schedule(
         bandwidth = bandwidth_at(request, request.clocks[0])
         peak = of_profile(request.streamer.peak)
         assert bandwidth is not None
-        rate = Figure(float(bandwidth.bits_per_cycle), computed(0, peak).status, peak.note)
+        rate = Figure(float(bandwidth.bits_per_cycle), status_from(peak), peak.note)
     return ScheduleReport(
         engines="per-layer" if machine.engine is None else "shared",
         interleaved_sequences=machine.sequences,

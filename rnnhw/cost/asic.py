@@ -13,17 +13,13 @@ from rnnhw.cost.accelerator import (
     shared_memories,
 )
 from rnnhw.cost.energy import EnergyPart, LayerEnergy, energy
-from rnnhw.cost.figures import algorithmic_counts
-from rnnhw.cost.layers import machine_layer
+from rnnhw.cost.figure import Figure, Status, not_known, not_used
+from rnnhw.cost.layers import algorithmic_counts, machine_layer
 from rnnhw.cost.model import (
     EnergyReport,
-    Figure,
     Files,
     Report,
-    Status,
     TargetReport,
-    not_known,
-    not_used,
     revised,
 )
 from rnnhw.cost.request import Request
@@ -85,13 +81,15 @@ def _energy_totals(profile: Asic, layers: Sequence[LayerEnergy]) -> dict[str, Fi
     status: Status = "second-hand" if any(c.status == "second-hand" for c in cited) else "derived"
 
     def total(parts: Iterable[EnergyPart], *, bounded: bool) -> Figure:
-        found = [part.pj for part in parts]
-        if any(pj is None for pj in found):
+        energies = [part.pj for part in parts]
+        if any(pj is None for pj in energies):
             return not_known("the node has no figure for a part of it")
-        bound = "a lower bound: " if bounded else "small memories at a larger one's figure, "
-        return Figure(sum(pj for pj in found if pj is not None), status, bound + _ALONE)
+        picojoules = sum(pj for pj in energies if pj is not None)
+        if bounded:
+            return Figure(picojoules, status, _ALONE, "at least")
+        return Figure(picojoules, status, f"small memories at a larger one's figure, {_ALONE}")
 
-    def summed(once: bool, *, operations: bool, accesses: bool) -> Figure:
+    def of_layers(once: bool, *, operations: bool, accesses: bool) -> Figure:
         chosen = [layer for layer in layers if layer.once is once]
         parts = [part for layer in chosen for part in layer.operations if operations]
         parts += [part for layer in chosen for part in layer.accesses if accesses]
@@ -100,10 +98,10 @@ def _energy_totals(profile: Asic, layers: Sequence[LayerEnergy]) -> dict[str, Fi
 
     after = any(layer.once for layer in layers)
     return {
-        "operation_energy_per_step_pj": summed(False, operations=True, accesses=False),
-        "access_energy_per_step_pj": summed(False, operations=False, accesses=True),
-        "energy_per_step_pj": summed(False, operations=True, accesses=True),
-        "energy_after_last_step_pj": summed(True, operations=True, accesses=True)
+        "operation_energy_per_step_pj": of_layers(False, operations=True, accesses=False),
+        "access_energy_per_step_pj": of_layers(False, operations=False, accesses=True),
+        "energy_per_step_pj": of_layers(False, operations=True, accesses=True),
+        "energy_after_last_step_pj": of_layers(True, operations=True, accesses=True)
         if after
         else not_used("no layer runs once a sequence"),
     }

@@ -12,22 +12,19 @@ from rnnhw.cost.accelerator import (
     modelled_notes,
     shared_memories,
 )
-from rnnhw.cost.figures import algorithmic_counts, of_profile, resource_of, summed, verdict
+from rnnhw.cost.capacity import fitting, resource_of
+from rnnhw.cost.figure import Figure, derived, not_known, not_used, of_profile, total
+from rnnhw.cost.figure_table import Totals
 from rnnhw.cost.fpga.placement import dsp_blocks, logic, multiplier_blocks, place
-from rnnhw.cost.layers import Placed, machine_layer
+from rnnhw.cost.layers import MemoryPlacer, algorithmic_counts, machine_layer
 from rnnhw.cost.model import (
     ExternalMemoryReport,
-    Figure,
     Files,
     LayerReport,
     PlanReport,
     Report,
     Resource,
     TargetReport,
-    Totals,
-    derived,
-    not_known,
-    not_used,
     revised,
 )
 from rnnhw.cost.request import Request
@@ -61,14 +58,14 @@ def fpga_report(
         dsp = multiplier_blocks(machine.engine.multipliers, profile)
         totals = revised(
             totals,
-            block_rams=summed((totals.block_rams, *(derived(m.block_rams) for m in common))),
+            block_rams=total((totals.block_rams, *(derived(m.block_rams) for m in common))),
             dsp_blocks=not_used("none on the device") if dsp is None else derived(dsp),
         )
     resources = _fpga_resources(profile, totals)
     if request.streamer is not None and any(machine.streamed):
         resources += (_outside(request.streamer, machine),)
     needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
-    fits, over = verdict(resources, needed)
+    fits, over = fitting(resources, needed)
     notes = [*request.notes]
     if plan is not None:
         notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
@@ -94,7 +91,7 @@ def fpga_report(
     )
 
 
-def _placed_in(profile: Fpga) -> Placed:
+def _placed_in(profile: Fpga) -> MemoryPlacer:
     def placed(memory: Memory) -> tuple[str, int]:
         found = place(memory, profile)
         return found.where, found.blocks

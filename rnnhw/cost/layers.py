@@ -7,12 +7,14 @@ from dataclasses import fields
 from typing import TypeAlias
 
 from rnnhw.accelerator import Accelerator, Memory, first_result_cycles, lane_cycles, saturation
-from rnnhw.cost.figures import Cycles, if_known, whole_count
-from rnnhw.cost.model import LayerReport, MemoryReport, PhaseReport, derived, not_used
+from rnnhw.analysis.counts import TIME_COUNTS
+from rnnhw.cost.figure import Cycles, derived, if_known, not_used, whole_count
+from rnnhw.cost.model import LayerReport, MemoryReport, PhaseReport
+from rnnhw.graph.network import Network
 
-__all__ = ["Placed", "machine_layer", "memory_report"]
+__all__ = ["MemoryPlacer", "algorithmic_counts", "machine_layer", "memory_report"]
 
-Placed: TypeAlias = Callable[[Memory], tuple[str, int]]
+MemoryPlacer: TypeAlias = Callable[[Memory], tuple[str, int]]
 """A memory's place and block RAMs in a technology."""
 
 
@@ -20,7 +22,7 @@ def machine_layer(
     machine: Accelerator,
     index: int,
     counts: dict[str, int],
-    placed: Placed,
+    placed: MemoryPlacer,
 ) -> LayerReport:
     """One layer of the accelerator in any technology; ``placed`` gives a memory's place and block
     RAMs."""
@@ -74,7 +76,7 @@ def machine_layer(
     )
 
 
-def memory_report(memory: Memory, placed: Placed) -> MemoryReport:
+def memory_report(memory: Memory, placed: MemoryPlacer) -> MemoryReport:
     """One memory where a technology places it."""
     where, blocks = placed(memory)
     return MemoryReport(
@@ -88,3 +90,8 @@ def memory_report(memory: Memory, placed: Placed) -> MemoryReport:
         block_rams=blocks,
         copies=memory.copies,
     )
+
+
+def algorithmic_counts(network: Network) -> dict[str, dict[str, int]]:
+    """The algorithmic counts of one step of every layer."""
+    return {node.name: dict(TIME_COUNTS[type(node)](node).flat()) for node in network.nodes}

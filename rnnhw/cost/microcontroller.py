@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import math
 
-from rnnhw.cost.figures import (
-    algorithmic_counts,
-    if_known,
-    of_profile,
-    resource_of,
-    verdict,
-)
+from rnnhw.cost.capacity import fitting, resource_of
+from rnnhw.cost.figure import Figure, derived, if_known, not_known, not_used, of_profile
+from rnnhw.cost.figure_table import Totals, totals_of
+from rnnhw.cost.layers import algorithmic_counts
 from rnnhw.cost.model import (
     SCHEMA_ID,
-    Figure,
     Files,
     LayerReport,
     Report,
     TargetReport,
-    Totals,
-    derived,
-    not_known,
-    not_used,
 )
 from rnnhw.cost.operating_point import Timing, lowest_clock, operating_points, required_rate
-from rnnhw.cost.processor import LayerProcessor, Processor, least_cycles, processor
+from rnnhw.cost.processor import Counted, LayerProcessor, Processor, least_cycles, processor
 from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
 from rnnhw.cost.request import Request
 from rnnhw.cost.signals import signal_reports
@@ -40,22 +32,23 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
     cost = processor(network, profile)
     counts = algorithmic_counts(network)
     totals = _microcontroller_totals(request, cost, profile)
-    interval = _cycles(cost, cost.per_step)
+    timing = Timing(
+        interval=totals.cycles_per_step,
+        latency=totals.step_latency_cycles,
+        sequence=totals.cycles_per_sequence,
+        between=totals.cycles_per_sequence,
+    )
     resources = (
         resource_of("flash", "bytes", totals.flash_bytes, of_profile(profile.flash)),
         resource_of("ram", "bytes", totals.ram_bytes, of_profile(profile.ram)),
     )
-    fits, over = verdict(resources, {"flash", "ram"})
+    fits, over = fitting(resources, {"flash", "ram"})
     notes = [*request.notes, "lanes are not used on a microcontroller"]
     notes.append("flash and RAM are those of the network: the program itself is not counted")
     if cost.counted == "instructions":
         notes.append("time is not known: the profile counts instructions, not cycles")
     if cost.counted is None:
         notes.append("time is not known: the profile has no figures for what the network does")
-    sequence = None
-    after = _cycles(cost, cost.after_last_step)
-    if request.steps is not None and interval is not None and after is not None:
-        sequence = request.steps * interval + after
     return Report(
         schema=SCHEMA_ID,
         rnnhw_version=version(),
@@ -66,9 +59,7 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
         fits=fits,
         over_capacity=over,
         totals=totals,
-        operating_points=operating_points(
-            request, lambda clock: Timing(interval, interval, sequence, sequence)
-        ),
+        operating_points=operating_points(request, lambda clock: timing),
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
         signals=signal_reports(network),
@@ -77,24 +68,21 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
     )
 
 
-def _cycles(cost: Processor, count: int | None) -> int | None:
-    return count if cost.counted == "cycles" else None
-
-
-def _counted(counted: str | None, wanted: str, count: int | None, bound: str = "") -> Figure:
-    return if_known(count if counted == wanted else None, bound if counted != wanted else "")
-
-
-def _at_least(count: Figure, *, partial: bool) -> Figure:
-    """``count``, marked as a lower bound where operations without a figure are left out."""
-    if not partial or count.value is None:
-        return count
-    if count.value == 0:
+def _amount(
+    counted: Counted | None, wanted: Counted, count: int | None, *, partial: bool, note: str = ""
+) -> Figure:
+    """``count``, where that is what was ``counted``: a lower bound where it is ``partial``, that
+    is where operations without a figure are left out."""
+    if counted != wanted or count is None:
+        return not_known(note if counted != wanted else "")
+    if not partial:
+        return derived(count)
+    if count == 0:
         return not_known("no operation has a figure")
-    return derived(count.value, "a lower bound: some operations have no figure")
+    return derived(count, "some operations have no figure", "at least")
 
 
-def _lower_bound(request: Request, cost: Processor, profile: Microcontroller) -> str:
+def _least_cycles_note(request: Request, cost: Processor, profile: Microcontroller) -> str:
     """The fewest cycles of a step, where cycles are not known."""
     bounds = []
     if cost.counted == "instructions" and profile.issue_width is not None and cost.per_step:
@@ -110,23 +98,27 @@ def _lower_bound(request: Request, cost: Processor, profile: Microcontroller) ->
 
 
 def _microcontroller_totals(request: Request, cost: Processor, profile: Microcontroller) -> Totals:
-    interval = _cycles(cost, cost.per_step)
-    after = _cycles(cost, cost.after_last_step)
-    known = request.steps is not None and interval is not None and after is not None
-    whole = (request.steps or 0) * (interval or 0) + (after or 0) if known else None
+    interval = _amount(
+        cost.counted,
+        "cycles",
+        cost.per_step,
+        partial=cost.partial,
+        note=_least_cycles_note(request, cost, profile),
+    )
+    after = _amount(
+        cost.counted, "cycles", cost.after_last_step, partial=cost.partial_after_last_step
+    )
+    sequence = not_known() if request.steps is None else interval * request.steps + after
     slowest = max(cost.layers, key=lambda layer: layer.per_step or 0)
-    bound = _lower_bound(request, cost, profile)
-    return Totals(
+    return totals_of(
         lanes=not_used("one core"),
-        cycles_per_step=_at_least(
-            _counted(cost.counted, "cycles", cost.per_step, bound), partial=cost.partial
+        cycles_per_step=interval,
+        instructions_per_step=_amount(
+            cost.counted, "instructions", cost.per_step, partial=cost.partial
         ),
-        instructions_per_step=_at_least(
-            _counted(cost.counted, "instructions", cost.per_step), partial=cost.partial
-        ),
-        step_latency_cycles=_counted(cost.counted, "cycles", cost.per_step, bound),
-        cycles_after_last_step=_counted(cost.counted, "cycles", cost.after_last_step),
-        cycles_per_sequence=if_known(whole),
+        step_latency_cycles=interval,
+        cycles_after_last_step=after,
+        cycles_per_sequence=sequence,
         steps_per_sequence=if_known(request.steps),
         required_steps_per_second=required_rate(request),
         lowest_clock_mhz=lowest_clock(request, interval),
@@ -144,10 +136,6 @@ def _microcontroller_totals(request: Request, cost: Processor, profile: Microcon
         table_memory_bits=derived(8 * cost.bytes("tables")),
         state_memory_bits=derived(8 * cost.bytes("state")),
         vector_memory_bits=derived(8 * cost.bytes("vectors")),
-        block_rams=not_used(),
-        dsp_blocks=not_used(),
-        luts=not_used(),
-        flip_flops=not_used(),
         flash_bytes=derived(cost.flash_bytes),
         ram_bytes=derived(cost.ram_bytes),
     )
@@ -159,11 +147,9 @@ def _processor_layer(layer: LayerProcessor, counts: dict[str, int]) -> LayerRepo
         name=layer.name,
         runs="once a sequence" if layer.once else "every step",
         lanes=unused,
-        cycles_per_step=_at_least(
-            _counted(layer.counted, "cycles", layer.per_step), partial=layer.partial
-        ),
-        instructions_per_step=_at_least(
-            _counted(layer.counted, "instructions", layer.per_step), partial=layer.partial
+        cycles_per_step=_amount(layer.counted, "cycles", layer.per_step, partial=layer.partial),
+        instructions_per_step=_amount(
+            layer.counted, "instructions", layer.per_step, partial=layer.partial
         ),
         cycles_basis="modelled" if layer.counted == "cycles" else "not known",
         macs_per_step=layer.macs,

@@ -1,8 +1,8 @@
 """The cost report: the types that :mod:`rnnhw.cost` fills in and the renderers print.
 
-Every quantity carries its unit in its name. A :class:`Figure` says how its value is known; the
-value is null where it is not known or does not apply. Integers stay integers; there is no time
-stamp and no path, so the same input gives the same bytes.
+Every quantity carries its unit in its name. A :class:`~rnnhw.cost.figure.Figure` says how its
+value is known; the value is null where it is not known or does not apply. Integers stay integers;
+there is no time stamp and no path, so the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from rnnhw.cost.figure import Figure, not_known, not_used
+from rnnhw.cost.figure_table import OperatingPoint, Part, Totals
+
 __all__ = [
-    "LOWER_BOUND",
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
     "ExternalMemoryReport",
-    "Figure",
     "File",
     "Files",
     "LayerReport",
     "MemoryReport",
-    "OperatingPoint",
     "PhaseReport",
     "PlanReport",
     "Report",
@@ -31,13 +31,8 @@ __all__ = [
     "ScheduleReport",
     "SignalReport",
     "SpanReport",
-    "Status",
     "TargetReport",
-    "Totals",
-    "derived",
     "memories_of",
-    "not_known",
-    "not_used",
     "report_fields",
     "revised",
     "unknown_fields",
@@ -46,56 +41,20 @@ __all__ = [
 SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
 
-LOWER_BOUND = "a lower bound"
-"""What the note of a figure that is a lower bound begins with."""
-
-Status = Literal["measured", "vendor", "tool", "derived", "second-hand", "not known", "not used"]
-"""How a figure is known: ``measured``, ``vendor`` and ``tool`` are a profile's own words for
-where a number was read; ``derived`` is computed from the design and such numbers;
-``second-hand`` is, or is computed from, a number that a third party reports."""
-
-
 Chosen = Literal[
     "fewest resources that meet the deadline", "best throughput that fits", "fewest resources"
 ]
 """What the lanes of a plan are; the first two fit, the last is for where nothing does."""
 
 
-class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all parts of the report share."""
-
-
-class Figure(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One value in the unit that the field's name ends in, how it is known, and from where."""
-
-    value: int | float | str | None
-    status: Status
-    note: str = ""
-
-
-def derived(value: float | str, note: str = "") -> Figure:
-    """A figure that follows from the design."""
-    return Figure(value, "derived", note)
-
-
-def not_known(note: str = "") -> Figure:
-    """A figure that no source supports."""
-    return Figure(None, "not known", note)
-
-
-def not_used(note: str = "") -> Figure:
-    """A figure that does not exist on this target."""
-    return Figure(None, "not used", note)
-
-
-class File(_Base, frozen=True, kw_only=True):
+class File(Part, frozen=True, kw_only=True):
     """A file that the report depends on: its name without folders, and its contents' digest."""
 
     name: str
     sha256: str
 
 
-class Files(_Base, frozen=True, kw_only=True):
+class Files(Part, frozen=True, kw_only=True):
     """The files behind the report; null where there is none."""
 
     design: File | None
@@ -104,7 +63,7 @@ class Files(_Base, frozen=True, kw_only=True):
     profile: File | None
 
 
-class TargetReport(_Base, frozen=True, kw_only=True):
+class TargetReport(Part, frozen=True, kw_only=True):
     """The hardware that the report is for."""
 
     profile: str
@@ -112,32 +71,14 @@ class TargetReport(_Base, frozen=True, kw_only=True):
     kind: Literal["fpga", "microcontroller", "asic"]
 
 
-class ExternalMemoryReport(_Base, frozen=True, kw_only=True):
+class ExternalMemoryReport(Part, frozen=True, kw_only=True):
     """A memory beside the device that could stream weights; the peak is in 1e6 bytes a second."""
 
     name: str
     peak_mb_per_second: Figure
 
 
-class OperatingPoint(_Base, frozen=True, kw_only=True):
-    """Speed at one clock.
-
-    ``steps_per_second`` are those of all interleaved sequences together, ``_of_one_sequence`` of
-    each; ``sequences_per_second`` follow one another without a pause. ``duty_cycle_percent`` is
-    the share of the time in which the accelerator works where it just meets the deadline.
-    """
-
-    clock_mhz: Figure
-    steps_per_second: Figure
-    step_latency_us: Figure
-    sequence_time_us: Figure
-    deadline_slack_percent: Figure
-    steps_per_second_of_one_sequence: Figure = not_used()
-    sequences_per_second: Figure = not_used()
-    duty_cycle_percent: Figure = not_used()
-
-
-class Resource(_Base, frozen=True, kw_only=True):
+class Resource(Part, frozen=True, kw_only=True):
     """How much of one resource is used; ``percent`` is of the capacity."""
 
     name: str
@@ -148,59 +89,7 @@ class Resource(_Base, frozen=True, kw_only=True):
     fits: bool | None
 
 
-class Totals(_Base, frozen=True, kw_only=True):
-    """The whole network.
-
-    ``cycles_per_step`` is the step interval, of any sequence where several are interleaved: that of
-    the slowest layer, or the sum on a shared engine. ``step_latency_cycles`` is from a step's first
-    input element to its last result, ``first_result_latency_cycles`` to its first;
-    ``cycles_after_last_step`` are those of layers that run once a sequence, after which the next
-    sequence follows ``cycles_between_sequences`` behind this one (the average of those that are
-    interleaved). ``streamed_bits_per_step`` are weights from external memory. ``utilisation`` is
-    useful MACs over lanes times cycles. ``weight_bits`` to ``vector_bits`` are what the network
-    stores, the ``_memory_bits`` what the memories that hold it have. Energies are of operations and
-    of memory accesses alone, and used on ASIC nodes only (see :mod:`rnnhw.cost.energy`).
-    """
-
-    lanes: Figure
-    cycles_per_step: Figure
-    instructions_per_step: Figure
-    step_latency_cycles: Figure
-    cycles_after_last_step: Figure
-    cycles_per_sequence: Figure
-    steps_per_sequence: Figure
-    required_steps_per_second: Figure
-    lowest_clock_mhz: Figure
-    macs_per_step: Figure
-    macs_after_last_step: Figure
-    utilisation: Figure
-    bound_by: Figure
-    weight_bits: Figure
-    bias_bits: Figure
-    table_bits: Figure
-    state_bits: Figure
-    vector_bits: Figure
-    weight_memory_bits: Figure
-    bias_memory_bits: Figure
-    table_memory_bits: Figure
-    state_memory_bits: Figure
-    vector_memory_bits: Figure
-    block_rams: Figure
-    dsp_blocks: Figure
-    luts: Figure
-    flip_flops: Figure
-    flash_bytes: Figure
-    ram_bytes: Figure
-    first_result_latency_cycles: Figure = not_used()
-    cycles_between_sequences: Figure = not_used()
-    streamed_bits_per_step: Figure = not_used()
-    operation_energy_per_step_pj: Figure = not_used()
-    access_energy_per_step_pj: Figure = not_used()
-    energy_per_step_pj: Figure = not_used()
-    energy_after_last_step_pj: Figure = not_used()
-
-
-class MemoryReport(_Base, frozen=True, kw_only=True):
+class MemoryReport(Part, frozen=True, kw_only=True):
     """One memory of the accelerator, or ``copies`` of it; ``placement`` is block RAM, LUT RAM,
     registers or SRAM. Bits and block RAMs are those of all copies."""
 
@@ -215,7 +104,7 @@ class MemoryReport(_Base, frozen=True, kw_only=True):
     copies: int = 1
 
 
-class PhaseReport(_Base, frozen=True, kw_only=True):
+class PhaseReport(Part, frozen=True, kw_only=True):
     """Rows on lanes in one phase of the step (see :mod:`rnnhw.accelerator.mapping.phases`)."""
 
     rows: int
@@ -228,7 +117,7 @@ class PhaseReport(_Base, frozen=True, kw_only=True):
     cycles: int
 
 
-class EnergyReport(_Base, frozen=True, kw_only=True):
+class EnergyReport(Part, frozen=True, kw_only=True):
     """One kind of operation or access of a layer: ``amount`` of them at ``each_pj``, null where
     no figure is known. ``unit`` says what is counted: operations, or bits through a port."""
 
@@ -240,7 +129,7 @@ class EnergyReport(_Base, frozen=True, kw_only=True):
     note: str
 
 
-class LayerReport(_Base, frozen=True, kw_only=True):
+class LayerReport(Part, frozen=True, kw_only=True):
     """One layer. ``counts`` are algorithmic, ``traffic`` is at the memories' ports, of one step.
 
     ``cycles_per_step`` is the layer's own step interval, ``step_latency_cycles`` from starting on a
@@ -285,7 +174,7 @@ class LayerReport(_Base, frozen=True, kw_only=True):
     lane_cycles: dict[str, int | float] = msgspec.field(default_factory=dict)
 
 
-class ScheduleReport(_Base, frozen=True, kw_only=True):
+class ScheduleReport(Part, frozen=True, kw_only=True):
     """How the layers share lanes, time and memory (see :mod:`rnnhw.design.schedule`).
 
     ``external_memory`` is what weights are streamed from, at ``external_bits_per_cycle`` of the
@@ -303,7 +192,7 @@ class ScheduleReport(_Base, frozen=True, kw_only=True):
     assumptions: tuple[str, ...] = ()
 
 
-class SignalReport(_Base, frozen=True, kw_only=True):
+class SignalReport(Part, frozen=True, kw_only=True):
     """The word of a vector, of a trained tensor, or of the products inside a matrix product.
 
     Values are raw integers times ``resolution``, 2 to the power of minus ``fraction_bits``.
@@ -327,7 +216,7 @@ class SignalReport(_Base, frozen=True, kw_only=True):
     format_highest: float
 
 
-class SpanReport(_Base, frozen=True, kw_only=True):
+class SpanReport(Part, frozen=True, kw_only=True):
     """A layer at work on one step, in cycles from the sequence's first input element; ``step``
     counts from 0, and is null for a layer that runs once a sequence; so does ``sequence``, of those
     that are interleaved."""
@@ -339,7 +228,7 @@ class SpanReport(_Base, frozen=True, kw_only=True):
     sequence: int = 0
 
 
-class PlanReport(_Base, frozen=True, kw_only=True):
+class PlanReport(Part, frozen=True, kw_only=True):
     """How the lanes were chosen, where they were left to :mod:`rnnhw.cost.search.lanes`.
 
     ``lanes`` by layer, of which ``chosen`` says what they are. ``met`` is whether they fit, and
@@ -369,7 +258,7 @@ class PlanReport(_Base, frozen=True, kw_only=True):
     missing: tuple[str, ...]
 
 
-class Report(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
+class Report(Part, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     """Throughput and storage of one design on one target.
 
     ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a

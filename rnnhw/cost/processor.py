@@ -61,7 +61,6 @@ from rnnhw.profiles.microcontroller import Operation
 __all__ = ["Counted", "LayerProcessor", "Processor", "least_cycles", "processor"]
 
 Counted = Literal["instructions", "cycles"]
-_NOT_COUNTED = "not counted, for want of a figure"
 _VIEWS = (Gather, Reinterpret)
 _KINDS = ("weights", "biases", "tables", "state", "vectors")
 _UNITS: tuple[Counted, ...] = ("cycles", "instructions")
@@ -72,7 +71,8 @@ class Work:
     """``amount`` MACs, butterflies or values of one measured operation.
 
     ``size`` is what the figure depends on, ``bits`` the wider operand, ``variant`` a function,
-    ``figure`` the name of what was measured, where it is not the same.
+    ``figure`` the name of what was measured, where it is not the same. Without a figure for work
+    that is ``essential`` the layer's sum is not known; other work is left out of it.
     """
 
     operation: Operation | None
@@ -82,6 +82,7 @@ class Work:
     bits: int
     variant: str = ""
     figure: str = ""
+    essential: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,11 @@ class Processor:
     def partial(self) -> bool:
         """Whether :attr:`per_step` is a lower bound: some operations have no figure."""
         return any(layer.partial for layer in self.layers if not layer.once)
+
+    @property
+    def partial_after_last_step(self) -> bool:
+        """Whether :attr:`after_last_step` is a lower bound."""
+        return any(layer.partial for layer in self.layers if layer.once)
 
     @property
     def macs(self) -> int:
@@ -226,7 +232,7 @@ def _matvec(node: Node) -> Iterable[Work]:
             butterflies = structure.adds(*shape) // 2
             yield Work("hadamard", "butterflies", butterflies, shape[1], node.format.width)
         case other:
-            yield Work(None, f"{other!r} products", macs, shape[1], bits)
+            yield Work(None, f"{other!r} products", macs, shape[1], bits, essential=True)
 
 
 def _gather(node: Node) -> Iterable[Work]:
@@ -300,18 +306,31 @@ def _price(profile: Microcontroller, work: Work, counted: Counted) -> OperationC
     return max(costs, key=lambda cost: cost.operand_bits, default=None)
 
 
-def _priced(
-    profile: Microcontroller, works: Iterable[Work], counted: Counted
-) -> tuple[int | None, list[str]]:
-    """The sum of all prices, and what has to be known about it."""
+@dataclass(frozen=True)
+class _Price:
+    """The sum of all prices, None where it is not known: a lower bound where it is ``partial``,
+    for want of figures. ``notes`` are what has to be known about it."""
+
+    amount: int | None
+    partial: bool
+    notes: tuple[str, ...]
+
+
+def _not_counted(listed: str) -> str:
+    return f"not counted, for want of a figure: {listed}"
+
+
+def _priced(profile: Microcontroller, works: Iterable[Work], counted: Counted) -> _Price:
+    """What ``works`` come to in the profile's figures."""
     total, notes = 0.0, list[str]()
     missing: dict[str, int] = {}
     for work in works:
         cost = _price(profile, work, counted)
         if cost is None:
             missing[work.name] = missing.get(work.name, 0) + work.amount
-            if work.operation is not None or work.name.endswith("products"):
-                return None, [f"no figure for {work.name} in {counted}"]
+            if work.operation is not None or work.essential:
+                note = f"no figure for {work.name} in {counted}"
+                return _Price(None, partial=False, notes=(note,))
             continue
         if work.figure and work.figure != work.name:
             notes.append(f"{work.name}: figure for {work.figure} used")
@@ -333,8 +352,8 @@ def _priced(
         total += work.amount * cost.at(size)
     if missing:
         listed = ", ".join(f"{count} {name}" for name, count in missing.items())
-        notes.append(f"{_NOT_COUNTED}: {listed}")
-    return round(total), list(dict.fromkeys(notes))
+        notes.append(_not_counted(listed))
+    return _Price(round(total), bool(missing), tuple(dict.fromkeys(notes)))
 
 
 # --- memory ------------------------------------------------------------------------------------
@@ -429,18 +448,18 @@ def _scratch_bytes(graph: StepGraph) -> int:
 
 def _layer(profile: Microcontroller, scan: Scan, once: bool, counted: Counted) -> LayerProcessor:
     works = [work for node in scan.graph.nodes for work in WORK[type(node)](node)]
-    per_step, notes = _priced(profile, works, counted)
+    price = _priced(profile, works, counted)
     products = [node for node in scan.graph.nodes if isinstance(node, Matvec)]
     return LayerProcessor(
         name=scan.name,
         once=once,
         macs=sum(p.structure.multiplies(p.units, p.vector.units) for p in products),
-        counted=counted if per_step is not None else None,
-        per_step=per_step,
-        partial=any(note.startswith(_NOT_COUNTED) for note in notes),
+        counted=counted if price.amount is not None else None,
+        per_step=price.amount,
+        partial=price.partial,
         stored=_layer_storage(scan),
         scratch_bytes=_scratch_bytes(scan.graph),
-        notes=tuple(notes),
+        notes=price.notes,
     )
 
 
@@ -454,7 +473,7 @@ def _total(node: Total, once: bool) -> LayerProcessor:
         partial=True,
         stored={"state": _stored(node.units, node.format)},
         scratch_bytes=0,
-        notes=(f"{_NOT_COUNTED}: {node.units} additions",),
+        notes=(_not_counted(f"{node.units} additions"),),
     )
 
 

@@ -9,8 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from rnnhw.accelerator import Bandwidth, LaneOptions, lane_options
-from rnnhw.cost.figures import of_profile
-from rnnhw.cost.model import Figure, derived
+from rnnhw.cost.figure import Figure, derived, of_profile
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import UsageError

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import get_args
 
-from rnnhw.cost.model import Figure, LayerReport, Report
+from rnnhw.cost.figure import Figure
+from rnnhw.cost.figure_table import LAYER_COLUMNS, ROWS, Holds
+from rnnhw.cost.model import LayerReport, Report
 
 __all__ = ["to_csv"]
-
-_FIGURES = {
-    "lanes": "lanes",
-    "cycles_per_step": "cycles_per_step",
-    "step_latency_cycles": "step_latency_cycles",
-    "first_result_cycles": "first_result_cycles",
-    "instructions_per_step": "instructions_per_step",
-    "utilisation": "utilisation_fraction",
-    "dsp_blocks": "dsp_blocks",
-    "block_rams": "block_rams",
-    "luts": "luts",
-    "flip_flops": "flip_flops",
-}
-"""Columns by the report's names: those of the report, where they tell the unit."""
-
-_HOLDS = ("weights", "biases", "tables", "state", "vectors")
 
 
 def to_csv(report: Report) -> str:
@@ -55,11 +42,11 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
         "runs": layer.runs,
         "macs_per_step": layer.macs_per_step,
     }
-    for name, column in _FIGURES.items():
-        row[column] = _value(getattr(layer, name))
+    for name in LAYER_COLUMNS:
+        row[ROWS[name].column] = _value(getattr(layer, name))
     row |= {"cycles_basis": layer.cycles_basis, "bound_by": _value(layer.bound_by)}
     if layer.memories:
-        for holds in _HOLDS:
+        for holds in get_args(Holds):
             memories = [memory for memory in layer.memories if memory.holds == holds]
             row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in memories)
             row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)

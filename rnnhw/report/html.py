@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnnhw.cost.figure_table import TILES, OperatingPoint
 from rnnhw.cost.model import Report
 from rnnhw.report import charts, tables
 from rnnhw.report.marks import marked, statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
-from rnnhw.report.values import Cell, number, percent, shown
+from rnnhw.report.values import Cell, number, shown, worded
 
 __all__ = ["to_html"]
+
+_SYMBOLS = {"us": "µs"}
+"""Units that a page can spell as they are written."""
 
 
 def to_html(report: Report) -> str:
@@ -64,23 +68,18 @@ def _header(report: Report, title: str) -> Markup:
 
 def _tiles(report: Report) -> Markup:
     """The figures that are asked for first; those that do not exist on the target are left out."""
-    totals = report.totals
+    point = report.operating_points[0] if report.operating_points else None
     tiles: list[tuple[str, Cell]] = []
-    for point in report.operating_points[:1]:
-        clock = f"at {shown(point.clock_mhz).text} MHz"
-        tiles.append((f"steps a second {clock}", shown(point.steps_per_second)))
-        tiles.append((f"step latency, µs {clock}", shown(point.step_latency_us)))
-        if totals.required_steps_per_second.value is not None:
-            tiles.append((f"deadline slack, % {clock}", shown(point.deadline_slack_percent)))
-    if totals.instructions_per_step.status == "not used":
-        tiles.append(("cycles a step", shown(totals.cycles_per_step)))
-    else:
-        tiles.append(("instructions a step", shown(totals.instructions_per_step)))
-    tiles.append(("MACs a step", shown(totals.macs_per_step)))
-    if totals.utilisation.status != "not used":
-        tiles.append(("utilisation", percent(totals.utilisation)))
-    tiles.append(("weights, bits", shown(totals.weight_bits)))
-    tiles.append(("state, bits", shown(totals.state_bits)))
+    for line in TILES:
+        at_clock = line.key in OperatingPoint.__struct_fields__
+        if at_clock and point is None:
+            continue
+        figure = getattr(point if at_clock else report.totals, line.key)
+        if line.stands(figure, report.totals):
+            name = line.row.heading_in(_SYMBOLS.get(line.row.unit, line.row.unit))
+            if point is not None and at_clock:
+                name += f" at {shown(point.clock_mhz).text} MHz"
+            tiles.append((name, worded(line.row, figure)))
     found = (
         tag("div", tag("dt", name), tag("dd", marked(cell)), class_="tile") for name, cell in tiles
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnhw.cost.model import Status
+from rnnhw.cost.figure import Status
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.values import Cell
 

@@ -9,6 +9,7 @@ import msgspec
 
 from rnnhw.cost.model import SCHEMA_ID, File, Report
 from rnnhw.errors import UsageError
+from rnnhw.report.bounds import bounds_of_notes
 
 __all__ = ["read_report"]
 
@@ -35,7 +36,7 @@ def read_report(path: str | Path) -> tuple[Report, File]:
         what = f"its schema is {found!r}" if found else "it names no schema"
         raise UsageError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
     try:
-        report = msgspec.json.decode(content, type=Report)
+        report = bounds_of_notes(msgspec.json.decode(content, type=Report))
     except msgspec.ValidationError as error:
         version = data.get("rnnhw_version")
         raise UsageError(

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rnnhw.cost.model import Figure, LayerReport, Report, Resource, ScheduleReport, memories_of
+from rnnhw.cost.figure import not_known
+from rnnhw.cost.figure_table import (
+    ENERGY,
+    SPEED,
+    STEP_CYCLES,
+    STEP_WORK,
+    Line,
+    Totals,
+    figures_of,
+    memory_rows,
+    resource_rows,
+)
+from rnnhw.cost.model import LayerReport, Report, Resource, ScheduleReport, memories_of
 from rnnhw.report.roofline import roofline
-from rnnhw.report.values import Cell, number, percent, shown
+from rnnhw.report.values import Cell, number, percentage, shown, worded
 
 __all__ = [
     "CYCLE_FORMULA",
@@ -91,60 +103,36 @@ def speed_table(report: Report) -> Table:
     clocks = [shown(point.clock_mhz) for point in points]
     heads = [replace(clock, text=f"at {clock.text} MHz") for clock in clocks]
     table = Table("Speed", ("", *(heads or [Cell("clock not known")])))
-    deadline = report.totals.required_steps_per_second.value is not None
-    steps = report.totals.steps_per_sequence
-
-    def row(name: str, figures: list[Figure]) -> None:
-        table.add(name, *(map(shown, figures) if figures else ["not known"]))
-
-    row("steps a second", [point.steps_per_second for point in points])
-    alone = [point.steps_per_second_of_one_sequence for point in points]
-    if any(figure.value is not None for figure in alone):
-        row("steps a second of one sequence", alone)
-    row("step latency, us", [point.step_latency_us for point in points])
-    if steps.value is not None:
-        sequences = [point.sequence_time_us for point in points]
-        row(f"sequence of {shown(steps).marked} steps, us", sequences)
-        row("sequences a second", [point.sequences_per_second for point in points])
-    if deadline:
-        row("deadline slack, %", [point.deadline_slack_percent for point in points])
-        row("duty cycle, %", [point.duty_cycle_percent for point in points])
+    totals = report.totals
+    told = {name: shown(figure).marked for name, figure in figures_of(totals)}
+    for line in SPEED:
+        figures = [getattr(point, line.key) for point in points]
+        if any(line.stands(figure, totals) for figure in figures or [not_known()]):
+            cells: list[Cell | str] = [worded(line.row, figure) for figure in figures]
+            table.add(line.row.line.format_map(told), *(cells or ["not known"]))
     return table
 
 
 def work_table(report: Report) -> Table:
     """One step of the whole network."""
     table = Table("Step", ("", ""))
-    totals = report.totals
-    cycles = totals.cycles_per_step
-    cell = shown(cycles)
-    if cycles.value is None and cycles.note:
-        cell = Cell(f"{cell.text} ({cycles.note})", cycles.status, cycles.note)
-    if totals.instructions_per_step.status != "not used":
-        table.add("instructions a step", shown(totals.instructions_per_step))
-    table.add("cycles a step", cell)
-    if report.target.kind != "microcontroller":
-        table.add("step latency, cycles", shown(totals.step_latency_cycles))
-        table.add("first result after, cycles", shown(totals.first_result_latency_cycles))
-        if totals.cycles_after_last_step.value:
-            table.add("cycles after the last step", shown(totals.cycles_after_last_step))
-        if totals.cycles_between_sequences.value is not None:
-            table.add("sequence to sequence, cycles", shown(totals.cycles_between_sequences))
+    _add_lines(table, STEP_CYCLES, report.totals)
     if report.schedule is not None:
         for name, value in _schedule(report.schedule):
             table.add(name, value)
-    if totals.streamed_bits_per_step.value is not None:
-        table.add("weight bits streamed a step", shown(totals.streamed_bits_per_step))
-    table.add("MACs a step", shown(totals.macs_per_step))
-    if totals.macs_after_last_step.value:
-        table.add("MACs after the last step", shown(totals.macs_after_last_step))
-    if totals.required_steps_per_second.value is not None:
-        table.add("deadline, steps a second", shown(totals.required_steps_per_second))
-        table.add("lowest clock that meets it, MHz", shown(totals.lowest_clock_mhz))
-    table.add("lanes", shown(totals.lanes))
-    table.add("utilisation", percent(totals.utilisation))
-    table.add("bound by", shown(totals.bound_by))
+    _add_lines(table, STEP_WORK, report.totals)
     return table
+
+
+def _add_lines(table: Table, lines: Iterable[Line], totals: Totals) -> None:
+    """Those of the ``lines`` that stand in a report with these totals."""
+    for line in lines:
+        figure = getattr(totals, line.key)
+        if line.stands(figure, totals):
+            cell = worded(line.row, figure)
+            if line.explained and figure.value is None and figure.note:
+                cell = replace(cell, text=f"{cell.text} ({figure.note})")
+            table.add(line.row.line, cell)
 
 
 def _schedule(schedule: ScheduleReport) -> Iterator[tuple[str, Cell | str]]:
@@ -179,7 +167,7 @@ def layers_table(report: Report) -> Table:
                 cycles,
                 layer.cycles_basis,
                 macs,
-                percent(layer.utilisation),
+                percentage(layer.utilisation),
                 shown(layer.bound_by),
                 *([_layer_schedule(layer)] if scheduled else []),
             )
@@ -305,14 +293,10 @@ def storage_table(report: Report) -> Table:
     """What the network stores, and the memories that hold it."""
     totals = report.totals
     table = Table("Storage, bits", ("", "stored", "as memory"))
-    for name, stored, memory in (
-        ("weights", totals.weight_bits, totals.weight_memory_bits),
-        ("biases", totals.bias_bits, totals.bias_memory_bits),
-        ("tables", totals.table_bits, totals.table_memory_bits),
-        ("state", totals.state_bits, totals.state_memory_bits),
-        ("vectors", totals.vector_bits, totals.vector_memory_bits),
-    ):
-        table.add(name, shown(stored), shown(memory))
+    memories = memory_rows("as memory")
+    for holds, stored in memory_rows("stored").items():
+        figures = (getattr(totals, row.key) for row in (stored, memories[holds]))
+        table.add(holds, *map(shown, figures))
     return table
 
 
@@ -332,9 +316,10 @@ def memories_table(report: Report) -> Table:
 
 def resource_name(resource: Resource) -> str:
     """The resource in words, with the name that its vendor gives it."""
-    words = {"block_ram": "block RAM", "dsp": "DSP", "lut": "LUT", "ff": "FF"}
-    words["external_memory"] = "external memory"
-    name = words.get(resource.name, resource.name)
+    row = resource_rows().get(resource.name)
+    if row is not None and row.unit:
+        return row.line
+    name = row.name if row else resource.name.replace("_", " ")
     if resource.unit == "bytes":
         return f"{name}, bytes"
     return name if resource.unit == name else f"{name} ({resource.unit})"
@@ -363,15 +348,8 @@ def verdict(report: Report) -> str:
 # --- energy ------------------------------------------------------------------------------------
 def energy_table(report: Report) -> Table:
     """Energy of the whole network, where the target has energies."""
-    table, totals = Table("Energy, pJ", ("", "")), report.totals
-    for name, figure in (
-        ("operations a step", totals.operation_energy_per_step_pj),
-        ("memory accesses a step", totals.access_energy_per_step_pj),
-        ("a step", totals.energy_per_step_pj),
-        ("after the last step", totals.energy_after_last_step_pj),
-    ):
-        if figure.status != "not used":
-            table.add(name, shown(figure))
+    table = Table("Energy, pJ", ("", ""))
+    _add_lines(table, ENERGY, report.totals)
     return table
 
 

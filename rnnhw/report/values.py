@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.cost.model import LOWER_BOUND, Figure, Status
+from rnnhw.cost.figure import Bound, Figure, Status
+from rnnhw.cost.figure_table import Row
+from rnnhw.report.bounds import note_text
 
-__all__ = ["Cell", "number", "percent", "ratio", "shown"]
+__all__ = ["Cell", "number", "percentage", "ratio", "shown", "worded"]
+
+_BOUND_WORDS: dict[Bound, str] = {"at least": "or more", "at most": "or less"}
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,24 @@ def number(value: float | str) -> str:
 
 def shown(figure: Figure) -> Cell:
     """A figure's value, or what is known of it instead."""
-    if figure.value is None:
-        return Cell(figure.status, figure.status, figure.note)
-    text = number(figure.value)
-    if figure.note.startswith(LOWER_BOUND):
-        text = f"{text} or more"
-    return Cell(text, figure.status, figure.note)
+    return _cell(figure, "" if figure.value is None else number(figure.value))
 
 
-def percent(figure: Figure) -> Cell:
+def percentage(figure: Figure) -> Cell:
     """A fraction as a percentage."""
-    if isinstance(figure.value, int | float):
-        return Cell(f"{100 * figure.value:.1f} %", figure.status, figure.note)
-    return Cell(figure.status, figure.status, figure.note)
+    return _cell(figure, "" if figure.number is None else f"{100 * figure.number:.1f} %")
+
+
+def worded(row: Row, figure: Figure) -> Cell:
+    """A figure as the row of its table says."""
+    return percentage(figure) if row.shows == "percentage" else shown(figure)
+
+
+def _cell(figure: Figure, text: str) -> Cell:
+    """``text`` with what the value bounds, if anything; the status in place of an empty one."""
+    if figure.bound is not None:
+        text = f"{text} {_BOUND_WORDS[figure.bound]}"
+    return Cell(text or figure.status, figure.status, note_text(figure))
 
 
 def ratio(value: float) -> str:

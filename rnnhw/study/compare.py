@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import planned_deadline
-from rnnhw.cost.model import Figure, File, Report, not_known, report_fields, unknown_fields
+from rnnhw.cost.figure import Figure, not_known
+from rnnhw.cost.model import File, Report, report_fields, unknown_fields
 from rnnhw.design.design import Design, load
 from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.profiles import load_profile

@@ -39,8 +39,9 @@ from rnnhw import (
 from rnnhw.accelerator import LaneOptions, accelerator, lane_options
 from rnnhw.cli import main
 from rnnhw.cost import estimate
+from rnnhw.cost.figure import derived
 from rnnhw.cost.fpga.placement import dsp_blocks, logic, place
-from rnnhw.cost.model import PlanReport, derived, report_fields
+from rnnhw.cost.model import PlanReport, report_fields
 from rnnhw.cost.search.lanes import plan_lanes
 from rnnhw.layers.cells import Layer
 from rnnhw.profiles import Fpga, load_profile

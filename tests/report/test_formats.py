@@ -23,7 +23,8 @@ from rnnhw import Design, Elman, Last, Linear, Q, Window, load
 from rnnhw.accelerator import accelerator
 from rnnhw.cli import main
 from rnnhw.cost import estimate
-from rnnhw.cost.model import ExternalMemoryReport, Figure, Report, report_fields
+from rnnhw.cost.figure import Figure
+from rnnhw.cost.model import ExternalMemoryReport, Report, report_fields
 from rnnhw.cost.processor import LayerProcessor, Processor
 from rnnhw.cost.timeline import processor_spans
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text

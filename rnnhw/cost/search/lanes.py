@@ -30,8 +30,9 @@ from rnnhw.accelerator import (
     lane_options,
     overlapped_phase,
 )
+from rnnhw.cost.figure import Figure, Status, derived, not_known, not_used
 from rnnhw.cost.fpga.placement import logic, multiplier_blocks, place
-from rnnhw.cost.model import Chosen, Figure, PlanReport, Status, derived, not_known, not_used
+from rnnhw.cost.model import Chosen, PlanReport
 from rnnhw.errors import UsageError
 from rnnhw.graph.network import Network
 from rnnhw.profiles import Fpga

@@ -30,8 +30,9 @@ from rnnhw.accelerator import (
     stack_of,
     streamed_bits,
 )
+from rnnhw.cost.figure import Figure, derived, not_used
 from rnnhw.cost.fpga.placement import dsp_blocks, multiplier_blocks, place
-from rnnhw.cost.model import Figure, PlanReport, derived, not_used, revised
+from rnnhw.cost.model import PlanReport, revised
 from rnnhw.cost.request import Request, bandwidth_at
 from rnnhw.cost.search.lanes import Mode, plan_lanes
 from rnnhw.design.schedule import Arrangement, Place

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
+from rnnhw.cost.figure_table import memory_rows, resource_rows
 from rnnhw.report.charts import Stack, stacks
 from rnnhw.report.comparison import tables
 from rnnhw.report.comparison.model import CostComparison, StorageUse
@@ -14,8 +16,7 @@ from rnnhw.report.values import number, shown
 
 __all__ = ["to_html"]
 
-_BITS = ("weight", "bias", "table", "state", "vector")
-_HOLDS = dict(zip(_BITS, ("weights", "biases", "tables", "state", "vectors"), strict=True))
+_KEPT: tuple[Literal["as memory", "stored"], ...] = ("as memory", "stored")
 
 
 def to_html(comparison: CostComparison) -> str:
@@ -68,10 +69,7 @@ def _demands(comparison: CostComparison) -> Markup:
 
 def _cycles(comparison: CostComparison) -> Iterator[Markup]:
     """A bar a column of what a step takes, on one scale."""
-    for name, title in (
-        ("cycles_per_step", "Cycles a step"),
-        ("instructions_per_step", "Instructions a step"),
-    ):
+    for name in ("cycles_per_step", "instructions_per_step"):
         row = comparison.row(name)
         if row is None:
             continue
@@ -82,36 +80,36 @@ def _cycles(comparison: CostComparison) -> Iterator[Markup]:
                 bars.append(Stack(column.name, {"": figure.value}, shown(figure).text))
             elif figure.status != "not used":
                 bars.append(Stack(column.name, {}, figure.status, known=False))
-        drawing = stacks(bars, title.lower())
+        drawing = stacks(bars, row.title)
         if drawing:
-            yield tag("h3", title)
+            yield tag("h3", _capitalised(row.title))
             yield drawing
 
 
 def _storage(comparison: CostComparison) -> Iterator[Markup]:
     """What fills the memories: of the device where a capacity is known, and in bits."""
-    for resource, title in (
-        ("block_ram", "Block RAM, of the device's"),
-        ("flash", "Flash, of the device's"),
-        ("ram", "RAM, of the device's"),
-    ):
+    for resource, used in resource_rows().items():
         bars = [_of_device(use) for use in comparison.storage if use.resource == resource]
-        drawing = stacks(bars, "blocks" if resource == "block_ram" else "bytes")
+        drawing = stacks(bars, used.unit or "blocks")
         if drawing:
-            yield tag("h3", title)
+            yield tag("h3", f"{_capitalised(used.name)}, of the device's")
             yield drawing
-    for suffix, title in (("memory_bits", "As memory, bits"), ("bits", "Stored, bits")):
-        rows = {kind: comparison.row(f"{kind}_{suffix}") for kind in _BITS}
+    for kept in _KEPT:
+        rows = {holds: comparison.row(row.key) for holds, row in memory_rows(kept).items()}
         bars = []
         for index, column in enumerate(comparison.columns):
-            parts = {}
-            for kind, row in rows.items():
+            parts: dict[str, int] = {}
+            for holds, row in rows.items():
                 value = row.entries[index].figure.value if row else None
                 if isinstance(value, int):
-                    parts[_HOLDS[kind]] = value
+                    parts[holds] = value
             bars.append(Stack(column.name, parts))
-        yield tag("h3", title)
+        yield tag("h3", f"{_capitalised(kept)}, bits")
         yield stacks(bars, "bits")
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _of_device(use: StorageUse) -> Stack:

@@ -4,7 +4,7 @@ A column is a report, a row one of its figures under the name that ``--min`` and
 
     ratio = value / value of the baseline
 
-There is no ratio to or of what is not known, is a lower bound, is negative, or is counted in
+There is no ratio to or of what is not known, is a bound, is negative, or is counted in
 another unit (the block RAMs of two families), and none to zero. No file is read here.
 """
 
@@ -15,26 +15,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from rnnhw.cost.demands import judge_report, unmet_plan
+from rnnhw.cost.figure import Figure, derived, not_known, not_used, status_from
+from rnnhw.cost.figure_table import (
+    COMPARED,
+    ROWS,
+    Holds,
+    OperatingPoint,
+    figures_of,
+    memory_rows,
+    resource_rows,
+)
 from rnnhw.cost.model import (
-    LOWER_BOUND,
-    Figure,
     File,
     Files,
-    OperatingPoint,
     Report,
     Resource,
-    Status,
     TargetReport,
-    Totals,
-    derived,
     memories_of,
-    not_known,
-    not_used,
     report_fields,
     unknown_fields,
 )
@@ -340,71 +342,6 @@ def _column_check(column: str, check: Check) -> ColumnCheck:
 
 
 # --- rows --------------------------------------------------------------------------------------
-_ORDER: tuple[tuple[Group, tuple[tuple[str, str], ...]], ...] = (
-    (
-        "speed",
-        (
-            ("fits", "fits"),
-            ("clock_mhz", "clock, MHz"),
-            ("steps_per_second", "steps a second"),
-            ("cycles_per_step", "cycles a step"),
-            ("instructions_per_step", "instructions a step"),
-            ("step_latency_us", "step latency, us"),
-            ("step_latency_cycles", "step latency, cycles"),
-            ("sequence_time_us", "sequence, us"),
-            ("deadline_slack_percent", "deadline slack, %"),
-            ("lowest_clock_mhz", "lowest clock, MHz"),
-            ("utilisation", "utilisation"),
-            ("lanes", "lanes"),
-            ("bound_by", "bound by"),
-            ("cycles_basis", "cycles are"),
-        ),
-    ),
-    (
-        "work",
-        (("macs_per_step", "MACs a step"), ("macs_after_last_step", "MACs after the last step")),
-    ),
-    ("storage", (("weight_bits", "weights, bits"), ("state_bits", "state, bits"))),
-    (
-        "resources",
-        (
-            ("dsp_blocks", "DSP"),
-            ("dsp_percent", "DSP, % of device"),
-            ("block_rams", "block RAM"),
-            ("block_ram_percent", "block RAM, % of device"),
-            ("luts", "LUT"),
-            ("lut_percent", "LUT, % of device"),
-            ("flip_flops", "FF"),
-            ("ff_percent", "FF, % of device"),
-            ("flash_bytes", "flash, bytes"),
-            ("flash_percent", "flash, % of device"),
-            ("ram_bytes", "RAM, bytes"),
-            ("ram_percent", "RAM, % of device"),
-        ),
-    ),
-    (
-        "energy",
-        (
-            ("energy_per_step_pj", "energy a step, pJ"),
-            ("operation_energy_per_step_pj", "of operations, pJ"),
-            ("access_energy_per_step_pj", "of memory accesses, pJ"),
-            ("energy_after_last_step_pj", "energy after the last step, pJ"),
-        ),
-    ),
-)
-"""The figures in the order in which an engineer asks for them; all others come after them."""
-
-_USED = {
-    "dsp": "dsp_blocks",
-    "block_ram": "block_rams",
-    "lut": "luts",
-    "ff": "flip_flops",
-    "flash": "flash_bytes",
-    "ram": "ram_bytes",
-}
-"""What the report's totals call the amount that is used of a resource."""
-
-
 def _rows(candidates: Sequence[Candidate], base: int) -> Iterator[CostRow]:
     columns = [dict(_entries(candidate)) for candidate in candidates]
     absent, unscored = Entry(figure=not_used()), Entry(figure=not_known("not simulated"))
@@ -432,10 +369,9 @@ def _places(
     seen = set(scores)
     for name in scores:
         yield name, name.replace("_", " "), "scores"
-    for group, rows in _ORDER:
-        for name, title in rows:
-            seen.add(name)
-            yield name, title, group
+    for name in COMPARED:
+        seen.add(name)
+        yield name, ROWS[name].heading, ROWS[name].section
     for name in dict.fromkeys(name for column in columns for name in column):
         if name not in seen:
             yield name, name.replace("_", " "), "further"
@@ -448,8 +384,9 @@ def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
         yield name, Entry(figure=figure)
     yield "fits", Entry(figure=_fits(report))
     yield from ((name, Entry(figure=figure)) for name, figure in _point(report).items())
-    resources = {_USED.get(each.name, each.name): each for each in report.resources}
-    totals = dict(_figures(report.totals))
+    used = {resource: row.key for resource, row in resource_rows().items()}
+    resources = {used.get(each.name, each.name): each for each in report.resources}
+    totals = dict(figures_of(report.totals))
     for name, figure in totals.items():
         if name in resources:
             resource = resources[name]
@@ -458,23 +395,16 @@ def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
             yield name, Entry(figure=figure)
     for name, resource in resources.items():
         if name not in totals:
-            used = resource.used
-            yield name, Entry(figure=used, unit=resource.unit, capacity=resource.capacity)
+            unit, capacity = resource.unit, resource.capacity
+            yield name, Entry(figure=resource.used, unit=unit, capacity=capacity)
         yield f"{resource.name}_percent", Entry(figure=_percent(resource))
     yield "cycles_basis", Entry(figure=_basis(report))
-
-
-def _figures(part: Totals | OperatingPoint) -> Iterator[tuple[str, Figure]]:
-    for name in part.__struct_fields__:
-        value = getattr(part, name)
-        if isinstance(value, Figure):
-            yield name, value
 
 
 def _point(report: Report) -> dict[str, Figure]:
     """The figures at the lowest clock, which is the one that demands are on."""
     if report.operating_points:
-        return dict(_figures(report.operating_points[0]))
+        return dict(figures_of(report.operating_points[0]))
     unknown = unknown_fields(report)
     return {name: unknown[name] for name in OperatingPoint.__struct_fields__}
 
@@ -492,9 +422,8 @@ def _percent(resource: Resource) -> Figure:
     if resource.percent is None:
         unknown = used if used.value is None else capacity
         return Figure(None, unknown.status, unknown.note)
-    second_hand = "second-hand" in (used.status, capacity.status)
-    status: Status = "second-hand" if second_hand else "derived"
-    return Figure(resource.percent, status)
+    share = used / capacity
+    return Figure(resource.percent, status_from(used, capacity), bound=share.bound)
 
 
 def _basis(report: Report) -> Figure:
@@ -513,21 +442,16 @@ def _with_ratio(entry: Entry, base: Entry) -> Entry:
         return entry
     if value < 0 or reference <= 0 or entry.unit != base.unit:
         return entry
-    if any(each.figure.note.startswith(LOWER_BOUND) for each in (entry, base)):
+    if entry.figure.bound is not None or base.figure.bound is not None:
         return entry
     return msgspec.structs.replace(entry, ratio=value / reference)
 
 
 # --- storage -----------------------------------------------------------------------------------
-_HELD = ("weights", "biases", "tables", "state", "vectors")
-_BYTES = {"flash": ("weights", "biases", "tables"), "ram": ("state", "vectors")}
-_MEMORY_BITS = {
-    "weights": "weight_memory_bits",
-    "biases": "bias_memory_bits",
-    "tables": "table_memory_bits",
-    "state": "state_memory_bits",
-    "vectors": "vector_memory_bits",
-}
+_BYTES: Mapping[str, tuple[Holds, ...]] = MappingProxyType(
+    {"flash": ("weights", "biases", "tables"), "ram": ("state", "vectors")}
+)
+"""What the memories of a microcontroller hold."""
 
 
 def _storage(name: str, report: Report) -> Iterator[StorageUse]:
@@ -555,15 +479,16 @@ def _storage(name: str, report: Report) -> Iterator[StorageUse]:
 
 
 def _blocks(report: Report) -> dict[str, int]:
-    held = dict.fromkeys(_HELD, 0)
+    held: dict[str, int] = dict.fromkeys(get_args(Holds), 0)
     for _, memory in memories_of(report):
         held[memory.holds] = held.get(memory.holds, 0) + memory.block_rams
     return held
 
 
-def _bytes(report: Report, kinds: Iterable[str]) -> dict[str, int]:
-    held = {}
+def _bytes(report: Report, kinds: Iterable[Holds]) -> dict[str, int]:
+    held: dict[str, int] = {}
+    rows = memory_rows("as memory")
     for kind in kinds:
-        bits = getattr(report.totals, _MEMORY_BITS[kind]).value
+        bits = getattr(report.totals, rows[kind].key).value
         held[kind] = bits // 8 if isinstance(bits, int) else 0
     return held

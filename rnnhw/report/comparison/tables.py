@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from rnnhw.cost.figure_table import ROWS, Row
 from rnnhw.report.comparison.model import ColumnCheck, CostComparison, CostRow, Entry
 from rnnhw.report.tables import Table
-from rnnhw.report.values import Cell, percent, ratio, shown
+from rnnhw.report.values import Cell, ratio, worded
 
 __all__ = [
     "check_text",
@@ -19,7 +20,9 @@ __all__ = [
     "targets",
 ]
 
-_PERCENT = "_percent"
+
+_SCORE = Row("score")
+"""How a figure is shown that is in no report."""
 
 
 def heading(comparison: CostComparison) -> str:
@@ -60,8 +63,13 @@ def _first_rows(comparison: CostComparison) -> Iterator[CostRow]:
     """Without those that are a part of nothing known."""
     for row in comparison.rows:
         known = any(entry.figure.value is not None for entry in row.entries)
-        if row.group != "further" and (known or not row.name.endswith(_PERCENT)):
+        if row.group != "further" and (known or not _is_share(row)):
             yield row
+
+
+def _is_share(row: CostRow) -> bool:
+    """Whether the row's figures are parts of a hundred."""
+    return row.name in ROWS and ROWS[row.name].unit.startswith("%")
 
 
 def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> Table:
@@ -78,7 +86,7 @@ def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> T
             _cell(row, entry, beside=column.name != comparison.baseline)
             for entry, column in zip(row.entries, comparison.columns, strict=True)
         ]
-        if above is not None and row.group == "resources" and row.name.endswith(_PERCENT):
+        if above is not None and row.group == "resources" and _is_share(row):
             # On the same device the amounts, which stand above, have the same ratio.
             cells = [
                 replace(cell, beside="") if amount.ratio is not None else cell
@@ -104,7 +112,7 @@ def _cell(row: CostRow, entry: Entry, *, beside: bool) -> Cell:
     figure = entry.figure
     if figure.status == "not used":
         return Cell("-", note=figure.note)
-    cell = percent(figure) if row.name == "utilisation" else shown(figure)
+    cell = worded(ROWS.get(row.name, _SCORE), figure)
     if len(_units(row)) > 1 and figure.value is not None:
         cell = replace(cell, text=f"{cell.text} {entry.unit}")
     if beside and entry.ratio is not None:

@@ -1,0 +1,33 @@
+"""What a design uses of a device, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnhw.cost.figure import Figure, is_within
+from rnnhw.cost.model import Resource
+
+__all__ = ["fitting", "resource_of"]
+
+
+def resource_of(name: str, unit: str, used: Figure, capacity: Figure) -> Resource:
+    """What is used of a capacity, and whether it fits, where both are known."""
+    fits, percent = is_within(used, capacity), None
+    if used.number is not None and capacity.number is not None:
+        limit = capacity.number
+        percent = 100 * used.number / limit if limit else (0.0 if fits else None)
+    return Resource(name=name, unit=unit, used=used, capacity=capacity, percent=percent, fits=fits)
+
+
+def fitting(resources: Sequence[Resource], needed: set[str]) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether everything fits, and what does not; the first is unknown where a ``needed``
+    resource is."""
+    over = tuple(
+        f"{resource.name}: {resource.used.value} of {resource.capacity.value} {resource.unit}"
+        for resource in resources
+        if resource.fits is False
+    )
+    if over:
+        return False, over
+    unknown = any(r.fits is None for r in resources if r.name in needed)
+    return (None if unknown else True), ()
