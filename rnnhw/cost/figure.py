@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from rnnhw.profiles import Figure as ProfileFigure
+from rnnhw.profiles import SourcedValue
 
 __all__ = [
     "Bound",
@@ -118,11 +118,11 @@ def if_known(value: float | str | None, note: str = "") -> Figure:
     return not_known(note) if value is None else derived(value, note)
 
 
-def of_profile(figure: ProfileFigure | None) -> Figure:
+def of_profile(sourced: SourcedValue | None) -> Figure:
     """A figure of the profile, with its source."""
-    if figure is None:
+    if sourced is None:
         return not_known("the profile has no figure")
-    return Figure(figure.value, figure.status, figure.source)
+    return Figure(sourced.value, sourced.status, sourced.source)
 
 
 def whole_count(cycles: Cycles) -> int | float:

@@ -6,7 +6,6 @@ A profile is a TOML file beside this module, or a user's own file of the same fo
 
 from rnnhw.profiles.asic import AccessEnergy, Asic, Energy, OperationEnergy
 from rnnhw.profiles.boards import Board, ClockSource, ExternalMemory
-from rnnhw.profiles.figures import sourced_figures, unknown_figures, value_text
 from rnnhw.profiles.fpga import (
     Dsp,
     FitConditions,
@@ -19,6 +18,7 @@ from rnnhw.profiles.fpga import (
     Packing,
     ResourceFit,
 )
+from rnnhw.profiles.listing import sourced_figures, unknown_figures, value_text
 from rnnhw.profiles.loader import Profile, kind_of, load_profile, profile_names, profile_sha256
 from rnnhw.profiles.microcontroller import (
     InstructionCycles,
@@ -27,7 +27,13 @@ from rnnhw.profiles.microcontroller import (
     OperationCost,
     OperationPoint,
 )
-from rnnhw.profiles.schema import ClockRange, Figure, ProfileError, Sourced, UnknownProfileError
+from rnnhw.profiles.schema import (
+    ClockRange,
+    ProfileError,
+    Sourced,
+    SourcedValue,
+    UnknownProfileError,
+)
 
 __all__ = [
     "AccessEnergy",
@@ -38,7 +44,6 @@ __all__ = [
     "Dsp",
     "Energy",
     "ExternalMemory",
-    "Figure",
     "FitConditions",
     "Fpga",
     "InstructionCycles",
@@ -57,6 +62,7 @@ __all__ = [
     "ProfileError",
     "ResourceFit",
     "Sourced",
+    "SourcedValue",
     "UnknownProfileError",
     "kind_of",
     "load_profile",

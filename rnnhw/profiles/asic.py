@@ -12,8 +12,8 @@ from rnnhw.profiles.schema import (
     Base,
     ClockRange,
     FieldError,
-    Figure,
     Sourced,
+    SourcedValue,
     check_number,
     check_positive,
     check_text,
@@ -81,8 +81,8 @@ class Asic(Base, frozen=True, kw_only=True, tag_field="kind", tag="asic"):
 
     name: str
     title: str
-    node: Figure
-    voltage: Figure | None = None
+    node: SourcedValue
+    voltage: SourcedValue | None = None
     operations: tuple[OperationEnergy, ...] = ()
     accesses: tuple[AccessEnergy, ...] = ()
     clock_mhz: ClockRange | None = None

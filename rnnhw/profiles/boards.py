@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rnnhw.profiles.schema import Base, FieldError, Figure, check_count, check_text, check_unit
+from rnnhw.profiles.schema import (
+    Base,
+    FieldError,
+    SourcedValue,
+    check_count,
+    check_text,
+    check_unit,
+)
 
 __all__ = ["Board", "ClockSource", "ExternalMemory"]
 
@@ -15,8 +22,8 @@ class ExternalMemory(Base, frozen=True, kw_only=True):
     """
 
     name: str
-    peak: Figure | None = None
-    capacity: Figure | None = None
+    peak: SourcedValue | None = None
+    capacity: SourcedValue | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -35,7 +42,7 @@ class ClockSource(Base, frozen=True, kw_only=True):
     """An oscillator of `frequency` MHz that a board gives to its device."""
 
     name: str
-    frequency: Figure
+    frequency: SourcedValue
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -54,7 +61,7 @@ class Board(Base, frozen=True, kw_only=True, tag_field="kind", tag="board"):
     title: str
     vendor: str
     extends: str
-    flash: Figure | None = None
+    flash: SourcedValue | None = None
     external_memories: tuple[ExternalMemory, ...] = ()
     clock_sources: tuple[ClockSource, ...] = ()
     note: str = ""

@@ -9,8 +9,8 @@ from rnnhw.profiles.schema import (
     Base,
     ClockRange,
     FieldError,
-    Figure,
     Sourced,
+    SourcedValue,
     check_count,
     check_number,
     check_positive,
@@ -79,8 +79,8 @@ class MemoryBlock(Base, frozen=True, kw_only=True):
     """
 
     name: str
-    count: Figure
-    capacity: Figure
+    count: SourcedValue
+    capacity: SourcedValue
     ports: Literal["single", "simple-dual", "true-dual"]
     initialised: bool
     modes: MemoryModes
@@ -170,7 +170,7 @@ class Dsp(Base, frozen=True, kw_only=True):
     """
 
     name: str
-    count: Figure
+    count: SourcedValue
     operands: Operands
     packings: tuple[Packing, ...] = ()
     note: str = ""
@@ -293,8 +293,8 @@ class Fpga(Base, frozen=True, kw_only=True, tag_field="kind", tag="fpga"):
     vendor: str
     part: str
     family: str
-    lut: Figure
-    ff: Figure
+    lut: SourcedValue
+    ff: SourcedValue
     block_ram: MemoryBlock
     dsp: Dsp | None = None
     extra_memories: tuple[MemoryBlock, ...] = ()

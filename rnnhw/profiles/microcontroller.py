@@ -9,8 +9,8 @@ from rnnhw.profiles.schema import (
     Base,
     ClockRange,
     FieldError,
-    Figure,
     Sourced,
+    SourcedValue,
     check_count,
     check_number,
     check_positive,
@@ -175,12 +175,12 @@ class Microcontroller(Base, frozen=True, kw_only=True, tag_field="kind", tag="mi
     vendor: str
     part: str
     core: str
-    ram: Figure
-    clock_max_mhz: Figure
-    flash: Figure | None = None
+    ram: SourcedValue
+    clock_max_mhz: SourcedValue
+    flash: SourcedValue | None = None
     clock_mhz: ClockRange | None = None
-    issue_width: Figure | None = None
-    flash_wait_states: Figure | None = None
+    issue_width: SourcedValue | None = None
+    flash_wait_states: SourcedValue | None = None
     instruction_cycles: tuple[InstructionCycles, ...] = ()
     mac_peaks: tuple[MacPeak, ...] = ()
     operations: tuple[OperationCost, ...] = ()

@@ -19,11 +19,11 @@ __all__ = [
     "HINTS",
     "Base",
     "ClockRange",
+    "Evidence",
     "FieldError",
-    "Figure",
     "ProfileError",
     "Sourced",
-    "Status",
+    "SourcedValue",
     "UnknownProfileError",
     "check_count",
     "check_number",
@@ -32,7 +32,7 @@ __all__ = [
     "check_unit",
 ]
 
-Status = Literal["measured", "vendor", "tool", "second-hand", "derived"]
+Evidence = Literal["measured", "vendor", "tool", "second-hand", "derived"]
 """How a number is known.
 
 measured: by this project. vendor: read in the vendor's own text or tool report. tool: read out of
@@ -88,14 +88,14 @@ class Sourced(Base, frozen=True, kw_only=True):
 
     unit: str
     source: str
-    status: Status
+    status: Evidence
     note: str = ""
 
     def __post_init__(self) -> None:
         check_text(self, "unit", "source")
 
 
-class Figure(Sourced, frozen=True, kw_only=True):
+class SourcedValue(Sourced, frozen=True, kw_only=True):
     """One number: `value` in `unit`."""
 
     value: int | float
@@ -108,8 +108,8 @@ class Figure(Sourced, frozen=True, kw_only=True):
 class ClockRange(Base, frozen=True, kw_only=True):
     """Clocks in MHz from `low` to `high`; `of` says what ran, or was timed, at them."""
 
-    low: Figure
-    high: Figure
+    low: SourcedValue
+    high: SourcedValue
     of: str
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ def check_positive(struct: msgspec.Struct, *fields: str) -> None:
             raise FieldError(field, value, "must be at least 1", "correct the number")
 
 
-def check_unit(field: str, figure: Figure, *units: str) -> None:
+def check_unit(field: str, figure: SourcedValue, *units: str) -> None:
     """Raise FieldError unless the figure is in one of the units."""
     if figure.unit not in units:
         wanted = " or ".join(repr(unit) for unit in units)
@@ -158,7 +158,7 @@ def check_unit(field: str, figure: Figure, *units: str) -> None:
         )
 
 
-def check_count(field: str, figure: Figure, *units: str) -> None:
+def check_count(field: str, figure: SourcedValue, *units: str) -> None:
     """Raise FieldError unless the figure is a whole number of one of the units."""
     check_unit(field, figure, *units)
     if not isinstance(figure.value, int):

@@ -25,11 +25,11 @@ from rnnhw.layers.structures import (
     Toeplitz,
     UnitWeights,
 )
-from rnnhw.profiles import Figure, Microcontroller, OperationCost
+from rnnhw.profiles import Microcontroller, OperationCost, SourcedValue
 
 
-def figure(value: float, unit: str) -> Figure:
-    return Figure(value=value, unit=unit, source="this test", status="measured")
+def figure(value: float, unit: str) -> SourcedValue:
+    return SourcedValue(value=value, unit=unit, source="this test", status="measured")
 
 
 def cost(operation: str, unit: str, size_name: str, *points: tuple[int | None, float]) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from rnnhw.profiles.fpga import MemoryMode
-from rnnhw.profiles.schema import Figure, Sourced
+from rnnhw.profiles.schema import Sourced, SourcedValue
 
 __all__ = ["sourced_figures", "unknown_figures", "value_text"]
 
@@ -40,7 +40,7 @@ def unknown_figures(profile: msgspec.Struct) -> list[str]:
 
 def value_text(sourced: Sourced) -> str:
     """What a sourced value says, apart from where it comes from."""
-    if isinstance(sourced, Figure):
+    if isinstance(sourced, SourcedValue):
         return f"{sourced.value:,} {sourced.unit}"
     described = {field.name for field in msgspec.structs.fields(Sourced)}
     parts = [
