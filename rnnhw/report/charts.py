@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rnnhw.cost.model import LayerReport, Report, Resource, SignalReport, SpanReport, memories_of
-from rnnhw.report.marks import marked
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
+from rnnhw.report.status_letters import cell_html
+from rnnhw.report.table_cell import number, shown
 from rnnhw.report.tables import layer_name, resource_name
-from rnnhw.report.values import number, shown
 
 __all__ = [
     "Stack",
@@ -371,7 +371,7 @@ def _meter(resource: Resource) -> Markup:
         "div",
         tag("span", resource_name(resource), class_="what"),
         tag("span", *inner, class_=track),
-        tag("span", marked(used), " of ", marked(capacity), known, class_="count"),
+        tag("span", cell_html(used), " of ", cell_html(capacity), known, class_="count"),
         class_="bar",
     )
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from rnnhw.cost.figure_table import TILES, OperatingPoint
 from rnnhw.cost.model import Report
 from rnnhw.report import charts, tables
-from rnnhw.report.marks import marked, statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
-from rnnhw.report.values import Cell, number, shown, worded
+from rnnhw.report.status_letters import cell_html, status_legend
+from rnnhw.report.table_cell import Cell, number, shown, worded
 
 __all__ = ["to_html"]
 
@@ -81,7 +81,8 @@ def _tiles(report: Report) -> Markup:
                 name += f" at {shown(point.clock_mhz).text} MHz"
             tiles.append((name, worded(line.row, figure)))
     found = (
-        tag("div", tag("dt", name), tag("dd", marked(cell)), class_="tile") for name, cell in tiles
+        tag("div", tag("dt", name), tag("dd", cell_html(cell)), class_="tile")
+        for name, cell in tiles
     )
     return tag("dl", *found, class_="tiles")
 
@@ -170,4 +171,4 @@ def _assumptions(report: Report) -> Iterator[Markup]:
 def _sources(report: Report) -> Iterator[Markup]:
     yield table_html(tables.sources_table(report), titled=False)
     yield tag("div", table_html(tables.files_table(report)), class_="files")
-    yield statuses()
+    yield status_legend()

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from rnnhw.cost.model import Report
 from rnnhw.report import tables
-from rnnhw.report.pipes import escaped, piped
+from rnnhw.report.markdown_table import escape_markdown, table_markdown
 
 __all__ = ["to_markdown"]
 
 
 def to_markdown(report: Report) -> str:
     """Headings, tables with pipes and lists, as GitHub shows them; no text is markup."""
-    blocks = [f"## {escaped(report.title or 'untitled design')}", *_target(report)]
+    blocks = [f"## {escape_markdown(report.title or 'untitled design')}", *_target(report)]
     for table in (
         tables.speed_table(report),
         tables.work_table(report),
@@ -31,20 +31,25 @@ def to_markdown(report: Report) -> str:
         tables.words_table(report),
     ):
         if table.rows:
-            blocks += [f"### {escaped(table.title)}", piped(table)]
+            blocks += [f"### {escape_markdown(table.title)}", table_markdown(table)]
             if table.title == "Cycles":
-                blocks.append(escaped(tables.CYCLE_FORMULA))
-    blocks += ["### Notes", "\n".join(f"- {escaped(note)}" for note in tables.notes(report))]
+                blocks.append(escape_markdown(tables.CYCLE_FORMULA))
+    blocks += [
+        "### Notes",
+        "\n".join(f"- {escape_markdown(note)}" for note in tables.notes(report)),
+    ]
     for table in (tables.sources_table(report), tables.files_table(report)):
         if table.rows:
-            blocks += [f"### {escaped(table.title)}", piped(table)]
+            blocks += [f"### {escape_markdown(table.title)}", table_markdown(table)]
     return "\n\n".join(blocks) + "\n"
 
 
 def _target(report: Report) -> Iterator[str]:
-    lines = [f"on {escaped(report.target.title)} ({escaped(report.target.profile)})"]
+    lines = [
+        f"on {escape_markdown(report.target.title)} ({escape_markdown(report.target.profile)})"
+    ]
     if report.settings:
         settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
-        lines.append(f"with {escaped(settings)}")
-    lines.append(f"**{escaped(tables.verdict(report))}**")
+        lines.append(f"with {escape_markdown(settings)}")
+    lines.append(f"**{escape_markdown(tables.verdict(report))}**")
     yield "  \n".join(lines)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 
-from rnnhw.report.marks import marked
 from rnnhw.report.markup import Markup, tag
+from rnnhw.report.status_letters import cell_html
+from rnnhw.report.table_cell import Cell
 from rnnhw.report.tables import Table
-from rnnhw.report.values import Cell
 
 __all__ = ["figure", "page", "remark", "section", "table_html", "tables_html"]
 
@@ -52,7 +52,7 @@ def table_html(
     parts = [tag("caption", table.title, class_="shown" if titled else "unseen")]
     if table.heads:
         heads = [
-            tag("th", marked(head), scope="col", class_=_kind(table, index))
+            tag("th", cell_html(head), scope="col", class_=_kind(table, index))
             for index, head in enumerate(table.heads)
         ]
         if drawings:
@@ -74,8 +74,8 @@ def _kind(table: Table, index: int) -> str:
 def _table_cell(table: Table, index: int, cell: Cell) -> Markup:
     long = " long" if len(cell.text) > _LONG else ""
     if index == 0:
-        return tag("th", marked(cell), scope="row", class_=f"text{long}")
-    return tag("td", marked(cell), class_=f"{_kind(table, index)}{long}")
+        return tag("th", cell_html(cell), scope="row", class_=f"text{long}")
+    return tag("td", cell_html(cell), class_=f"{_kind(table, index)}{long}")
 
 
 def tables_html(*found: Table) -> list[Markup]:

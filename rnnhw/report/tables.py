@@ -19,7 +19,7 @@ from rnnhw.cost.figure_table import (
 )
 from rnnhw.cost.model import LayerReport, Report, Resource, ScheduleReport, memories_of
 from rnnhw.report.roofline import roofline
-from rnnhw.report.values import Cell, number, percentage, shown, worded
+from rnnhw.report.table_cell import Cell, number, percentage, shown, worded
 
 __all__ = [
     "CYCLE_FORMULA",

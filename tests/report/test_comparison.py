@@ -43,7 +43,7 @@ from rnnhw.report.comparison.model import (
     compare_candidates,
 )
 from rnnhw.report.saved import read_report
-from rnnhw.report.values import ratio
+from rnnhw.report.table_cell import ratio
 from rnnhw.study import scores as comparison
 
 FOLDER = DESIGNS

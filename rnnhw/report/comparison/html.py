@@ -9,10 +9,10 @@ from rnnhw.cost.figure_table import memory_rows, resource_rows
 from rnnhw.report.charts import Stack, stacks
 from rnnhw.report.comparison import tables
 from rnnhw.report.comparison.model import CostComparison, StorageUse
-from rnnhw.report.marks import statuses
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import page, remark, section, table_html
-from rnnhw.report.values import number, shown
+from rnnhw.report.status_letters import status_legend
+from rnnhw.report.table_cell import number, shown
 
 __all__ = ["to_html"]
 
@@ -52,7 +52,7 @@ def _sections(comparison: CostComparison) -> Iterator[tuple[str, Markup]]:
         yield section("Further figures", table_html(further, titled=False))
     yield section("Assumptions", *_assumptions(comparison))
     files = table_html(tables.files_table(comparison), titled=False)
-    yield section("Sources", tag("div", files, class_="files"), statuses())
+    yield section("Sources", tag("div", files, class_="files"), status_legend())
 
 
 def _demands(comparison: CostComparison) -> Markup:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from rnnhw.cost.figure_table import ROWS, Row
 from rnnhw.report.comparison.model import ColumnCheck, CostComparison, CostRow, Entry
+from rnnhw.report.table_cell import Cell, ratio, worded
 from rnnhw.report.tables import Table
-from rnnhw.report.values import Cell, ratio, worded
 
 __all__ = [
     "check_text",

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from rnnhw.report.comparison import tables
 from rnnhw.report.comparison.model import CostComparison
+from rnnhw.report.table_cell import Cell
 from rnnhw.report.tables import Table
-from rnnhw.report.values import Cell
 
 __all__ = ["print_comparison", "to_text"]
 

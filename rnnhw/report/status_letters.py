@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rnnhw.cost.figure import Status
 from rnnhw.report.markup import Markup, breakable, joined, tag
-from rnnhw.report.values import Cell
+from rnnhw.report.table_cell import Cell
 
-__all__ = ["marked", "statuses"]
+__all__ = ["cell_html", "status_legend"]
 
 _MARKS: dict[Status, tuple[str, str]] = {
     "measured": ("m", "measured by this project"),
@@ -17,15 +17,15 @@ _MARKS: dict[Status, tuple[str, str]] = {
 """What does not follow from the design alone."""
 
 
-def marked(cell: Cell) -> Markup:
+def cell_html(cell: Cell) -> Markup:
     """The text, with a letter where the number came from elsewhere and the source as its title,
     and what stands beside it."""
     if not cell.beside:
-        return _marked(cell)
-    return joined(_marked(cell), " ", tag("span", cell.beside, class_="beside"))
+        return _status_html(cell)
+    return joined(_status_html(cell), " ", tag("span", cell.beside, class_="beside"))
 
 
-def _marked(cell: Cell) -> Markup:
+def _status_html(cell: Cell) -> Markup:
     if cell.status is None:
         return breakable(cell.text)
     if cell.text == cell.status:
@@ -37,7 +37,7 @@ def _marked(cell: Cell) -> Markup:
     return joined(cell.text, tag("sup", _MARKS[cell.status][0], title=why))
 
 
-def statuses() -> Markup:
+def status_legend() -> Markup:
     """What the letters and words mean."""
     terms = [
         (joined(tag("sup", mark), f" {status}"), meaning)

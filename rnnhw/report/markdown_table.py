@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 
+from rnnhw.report.table_cell import Cell
 from rnnhw.report.tables import Table
-from rnnhw.report.values import Cell
 
-__all__ = ["escaped", "piped"]
+__all__ = ["escape_markdown", "table_markdown"]
 
 
-def piped(table: Table) -> str:
+def table_markdown(table: Table) -> str:
     """The table with pipes; no text in it is markup."""
     rules = [
         "---:" if index >= table.numbers_from else "---" for index in range(len(table.columns))
     ]
     heads = table.heads or [Cell("")] * len(table.columns)
-    lines = [[escaped(head.marked) for head in heads], rules]
-    lines += [[escaped(cell.marked) for cell in row] for row in table.rows]
+    lines = [[escape_markdown(head.marked) for head in heads], rules]
+    lines += [[escape_markdown(cell.marked) for cell in row] for row in table.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that shows as it is: no emphasis, links, tables, HTML, formulas or mentions."""
     plain = " ".join(text.split())
     plain = re.sub(r"([\\`*\[\]|~$])", r"\\\1", plain)
