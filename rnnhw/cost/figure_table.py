@@ -56,6 +56,8 @@ lower bound, what rises with them is ``at least`` its value and what falls ``at 
 Holds = Literal["weights", "biases", "tables", "state", "vectors"]
 """What a memory holds."""
 
+_OF_DEVICE = "% of device"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -91,6 +93,11 @@ class Row:
         if self.unit in self.name or self.shows == "percentage":
             return self.name
         return f"{self.name}, {unit}"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the figure is in hundredths of something."""
+        return self.unit in ("%", _OF_DEVICE)
 
     @property
     def line(self) -> str:
@@ -295,7 +302,7 @@ _FURTHER = (
 def _device_row(used: Row) -> Row:
     """The row of what the amount of ``used`` is of the device's."""
     key = f"{used.resource}_percent"
-    return Row(used.name, "% of device", "resources", "less", key=key)
+    return Row(used.name, _OF_DEVICE, "resources", "less", key=key)
 
 
 def _all_rows() -> Iterator[Row]:

@@ -298,7 +298,7 @@ def _price(profile: Microcontroller, work: Work, counted: Counted) -> OperationC
     """The figure for ``work``: of the function if there is one, of operands wide enough."""
     if work.operation is None:
         return None
-    costs = [c for c in profile.costs(work.operation) if c.unit.startswith(counted)]
+    costs = [c for c in profile.costs(work.operation) if c.counted == counted]
     costs = [c for c in costs if work.variant in c.variant] or costs
     wide = [c for c in costs if c.operand_bits >= work.bits]
     if wide:

@@ -46,6 +46,7 @@ CostUnit = Literal[
     "cycles/butterfly",
     "cycles/value",
 ]
+_CYCLE_UNITS: tuple[CostUnit, ...] = ("cycles/MAC", "cycles/butterfly", "cycles/value")
 SizeName = Literal["none", "units", "diagonals", "length"]
 
 
@@ -98,6 +99,11 @@ class OperationCost(Sourced, frozen=True, kw_only=True):
             )
         elif any(b <= a for a, b in zip(self._sizes(), self._sizes()[1:], strict=False)):
             raise FieldError("points", sizes, "sizes must increase", "sort them, without repeats")
+
+    @property
+    def counted(self) -> Literal["instructions", "cycles"]:
+        """What the cost counts."""
+        return "cycles" if self.unit in _CYCLE_UNITS else "instructions"
 
     def at(self, size: int | None = None) -> float:
         """The cost at `size`, in `unit`.

@@ -59,6 +59,9 @@ def test_views_name_rows_once_and_by_section() -> None:
     assert len(set(COMPARED)) == len(COMPARED)
     sections = [ROWS[key].section for key in COMPARED]
     assert sections == sorted(sections, key=get_args(Section).index)
+    assert {key for key, row in ROWS.items() if row.is_share} == {
+        key for key in ROWS if key.endswith("_percent")
+    }
     assert set(resource_rows()) == {"block_ram", "dsp", "lut", "ff", "flash", "ram"}
     assert tuple(memory_rows("stored")) == tuple(memory_rows("as memory")) == get_args(Holds)
 
@@ -69,6 +72,12 @@ def test_units_end_keys_where_there_are_units() -> None:
         if row.unit in units:
             assert key.endswith(units[row.unit])
         assert row.heading.count(row.unit) <= 1 or not row.unit
+
+
+def test_more_cycles_are_never_better() -> None:
+    wanted = {"rises": "less", "falls": "more"}
+    for row in ROWS.values():
+        assert row.follows is None or row.better == wanted[row.follows], row.key
 
 
 def test_totals_that_are_not_named_do_not_exist_on_the_target() -> None:

@@ -68,8 +68,8 @@ def _first_rows(comparison: CostComparison) -> Iterator[CostRow]:
 
 
 def _is_share(row: CostRow) -> bool:
-    """Whether the row's figures are parts of a hundred."""
-    return row.name in ROWS and ROWS[row.name].unit.startswith("%")
+    """Whether the row's figures are in hundredths of something."""
+    return row.name in ROWS and ROWS[row.name].is_share
 
 
 def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> Table:
