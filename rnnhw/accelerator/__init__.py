@@ -7,7 +7,7 @@ depth of the post-processor follow from the step graph.
 
 from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
 from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, legal_lanes
-from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.mapping.memory import Memory, MemoryKind, MemoryRole
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase, Transform
 from rnnhw.accelerator.mapping.traffic import Traffic
@@ -32,6 +32,7 @@ __all__ = [
     "MappedLayer",
     "Memory",
     "MemoryKind",
+    "MemoryRole",
     "Multiplier",
     "Phase",
     "Segment",

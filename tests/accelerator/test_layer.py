@@ -42,6 +42,7 @@ from rnnhw.accelerator import (
     LayerMachine,
     Memory,
     MemoryKind,
+    MemoryRole,
     accelerator,
     legal_lanes,
 )
@@ -313,10 +314,10 @@ def test_small_vectors_are_registers(units: int, where: str) -> None:
 def test_vectors_lie_where_synthesis_puts_them(
     *, depth: int, width: int, ice40: str, ecp5: str
 ) -> None:
-    vector = Memory("v", MemoryKind.VECTORS, depth, width, 0)
+    vector = Memory("v", MemoryRole.INPUT, depth, width, 0)
     assert place(vector, fpga("ice40up5k")).where == ice40
     assert place(vector, fpga("ecp5-25")).where == ecp5
-    table = Memory("t", MemoryKind.TABLES, depth, width, 0)
+    table = Memory("t", MemoryRole.TABLE, depth, width, 0)
     assert place(table, fpga("ecp5-25")).where == "block RAM"
 
 

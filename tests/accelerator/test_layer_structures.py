@@ -21,7 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnhw import GRU, LSTM, Banded, Dense, Design, DesignError, Diagonal, Elman, Hadamard, Q, Tanh
-from rnnhw.accelerator import Basis, Feed, LayerMachine, MemoryKind, accelerator, legal_lanes
+from rnnhw.accelerator import (
+    Basis,
+    Feed,
+    LayerMachine,
+    MemoryKind,
+    MemoryRole,
+    accelerator,
+    legal_lanes,
+)
 from rnnhw.accelerator.mapping.phases import NEURON_CYCLES
 from rnnhw.accelerator.mapping.row_fusion import fuse_rows
 from rnnhw.cost.processor import processor
@@ -504,7 +512,7 @@ def test_a_stage_that_is_a_start_has_rows() -> None:
 def test_the_fixed_transform_keeps_its_adders() -> None:
     machine = elman_on(4, 64, Hadamard(before=False))
     assert machine.cycles == 252
-    assert not [m for m in machine.memories if m.name == "stage weights"]
+    assert MemoryRole.STAGE_WEIGHTS not in [m.role for m in machine.memories]
 
 
 # --- gates ---------------------------------------------------------------------------------------

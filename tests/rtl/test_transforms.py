@@ -10,7 +10,7 @@ import pytest
 from helpers.rtl_cases import Case, draw_batch, draw_parameters
 from helpers.verilog import assert_equal_in_verilog, linted, simulated
 
-from rnnhw.accelerator import Basis, accelerator, legal_lanes
+from rnnhw.accelerator import Basis, MemoryRole, accelerator, legal_lanes
 from rnnhw.accelerator.mapping.rows import LayerRows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.cost.fpga.primitives import memories
@@ -292,7 +292,7 @@ def test_one_transform_has_a_copy_of_its_result_for_every_reader_but_one() -> No
     assert both is not None
     (machine,) = accelerator(both.network, both.lanes).layers
     assert machine.basis is Basis.REALISED
-    (results,) = [m for m in machine.memories if m.name.endswith("transform result")]
+    (results,) = [m for m in machine.memories if m.role is MemoryRole.TRANSFORM_RESULT]
     assert (results.depth, results.copies) == (4, 1)
 
 
@@ -310,7 +310,7 @@ def test_what_arrives_waits_in_words_of_its_own() -> None:
     case = drawn(Butterfly(), "linear", 8, 2, BYTES, "exact")
     assert case is not None
     (machine,) = accelerator(case.network, case.lanes).layers
-    (words,) = [m for m in machine.memories if m.name.startswith("x before ")]
+    (words,) = [m for m in machine.memories if m.role is MemoryRole.INPUT_ARRIVAL]
     assert (words.depth, words.width, words.stored_bits) == (2 * 4, 2 * 8, 8 * 8)
 
 

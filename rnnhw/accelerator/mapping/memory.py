@@ -13,6 +13,7 @@ __all__ = [
     "Held",
     "Memory",
     "MemoryKind",
+    "MemoryRole",
     "address_bits",
     "places",
     "settled",
@@ -36,21 +37,64 @@ class MemoryKind(Enum):
         return self in (MemoryKind.WEIGHTS, MemoryKind.BIASES, MemoryKind.TABLES)
 
 
+class MemoryRole(Enum):
+    """What a memory does in its layer. Every decision about a memory reads its role, or its kind.
+
+    ``holds`` says it in words; ``kind`` is the kind of all memories of the role.
+    """
+
+    WEIGHTS = "wide words with a weight for every lane", MemoryKind.WEIGHTS
+    WEIGHT_BUFFER = "groups of streamed weight words", MemoryKind.WEIGHTS
+    DIAGONALS = "weights that move past the lanes, one a word", MemoryKind.WEIGHTS
+    STAGE_WEIGHTS = "weights of butterfly stages in the feed", MemoryKind.WEIGHTS
+    CONSTANT = "a trained vector that is read unit by unit or joined to others", MemoryKind.WEIGHTS
+    INITIAL_STATE = "the first value of a state", MemoryKind.WEIGHTS
+    BIASES = "what the rows start from", MemoryKind.BIASES
+    INPUT_BIASES = "what the rows of an input's own sum start from", MemoryKind.BIASES
+    STAGE_BIASES = "what butterfly stages in the feed start from", MemoryKind.BIASES
+    TABLE = "a function, or those of several gates", MemoryKind.TABLES
+    PLACES = "the address of each element that is written", MemoryKind.TABLES
+    SOURCES = "which part of a joined vector an element is of", MemoryKind.TABLES
+    STATE = "a state behind columns", MemoryKind.STATE
+    STATE_BY_UNIT = "a further copy of a state, read unit by unit", MemoryKind.STATE
+    STATE_TRANSFORM = "a state and the passes of its transform", MemoryKind.STATE
+    TOTAL = "a sum over time", MemoryKind.STATE
+    INPUT = "an input behind columns", MemoryKind.VECTORS
+    INPUT_BY_UNIT = "an input that is read unit by unit", MemoryKind.VECTORS
+    INPUT_ARRIVAL = "an input that waits for its transform", MemoryKind.VECTORS
+    WINDOW_BUFFER = "the last steps of an input behind a window", MemoryKind.VECTORS
+    INNER = "a vector that a phase forms for the columns of a later one", MemoryKind.VECTORS
+    INNER_BY_UNIT = "a result that a later phase reads unit by unit", MemoryKind.VECTORS
+    VECTOR_TRANSFORM = "the passes of the transform of a vector", MemoryKind.VECTORS
+    TRANSFORM_RESULT = "a transformed vector for a further reader", MemoryKind.VECTORS
+
+    def __init__(self, holds: str, kind: MemoryKind) -> None:
+        self.holds = holds
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Memory:
     """One ROM or RAM of ``depth`` words of ``width`` bits, or several alike.
 
-    ``rewritten``: a word may be read in the cycle in which it is written, and what it held before
-    is wanted then.
+    ``name`` is for display alone. ``input_position`` is that of the input whose elements lie behind
+    columns, or wait for a transform. ``rewritten``: a word may be read in the cycle in which it is
+    written, and what it held before is wanted then.
     """
 
     name: str
-    kind: MemoryKind
+    role: MemoryRole
     depth: int
     width: int
     stored_bits: int = 0
     copies: int = 1
     rewritten: bool = False
+    input_position: int | None = None
+
+    @property
+    def kind(self) -> MemoryKind:
+        """What all memories of this role hold."""
+        return self.role.kind
 
     @property
     def padded_bits(self) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
-from rnnhw.accelerator.mapping.memory import Held, Memory, MemoryKind, address_bits, stored_vectors
+from rnnhw.accelerator.mapping.memory import Held, Memory, MemoryRole, address_bits, stored_vectors
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
@@ -29,11 +29,18 @@ __all__ = ["rams_of"]
 
 
 def _buffer(
-    name: str, kind: MemoryKind, node: Node, *, banks: int = 2, word: int = 1, copies: int = 1
+    name: str, role: MemoryRole, node: Node, *, banks: int = 2, word: int = 1, copies: int = 1
 ) -> Memory:
     """``banks`` of a vector in words of ``word`` elements; the depth of each is a power of two."""
     depth = banks << address_bits(-(-node.units // word))
-    return Memory(name, kind, depth, word * node.format.width, copies=copies)
+    return Memory(name, role, depth, word * node.format.width, copies=copies)
+
+
+def _role(node: Node, state: MemoryRole, arriving: MemoryRole, inner: MemoryRole) -> MemoryRole:
+    """The role of a memory of a vector by where the vector comes from."""
+    if isinstance(node, State):
+        return state
+    return arriving if isinstance(node, Input) else inner
 
 
 def _bits(layer: LayerRows, node: Node) -> tuple[tuple[Hashable, int], ...]:
@@ -59,22 +66,21 @@ def rams_of(
     for node in layer.graph.nodes:
         if isinstance(node, Input | State):
             name = node.name.removesuffix(".previous")
-            kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
             if node in buffered:
-                yield from _fed(phases, name, kind, node, _bits(layer, node))
+                yield from _fed(phases, name, node, _bits(layer, node))
             if node in by_unit and isinstance(node, State):
                 # Read in the phase that writes it it is written behind the reading, else beside it.
                 banks = 2 if node in late else 1
-                memory = _buffer(f"{name} by unit", kind, node, banks=banks)
+                memory = _buffer(f"{name} by unit", MemoryRole.STATE_BY_UNIT, node, banks=banks)
                 yield Held(replace(memory, rewritten=banks == 1), _bits(layer, node))
     for node in dict.fromkeys(by_unit):
         if isinstance(node, Input):
             copies = max(schedule.times_read_by_unit(node), 1)
-            memory = _buffer(f"{node.name} by unit", MemoryKind.VECTORS, node)
+            memory = _buffer(f"{node.name} by unit", MemoryRole.INPUT_BY_UNIT, node)
             yield Held(replace(memory, copies=copies), _bits(layer, node))
     for vector in buffered:
         if not isinstance(vector, Input | State | Constant) and not layer.in_feed(vector):
-            yield from _fed(phases, vector.name, MemoryKind.VECTORS, vector, (), banks=1)
+            yield from _fed(phases, vector.name, vector, (), banks=1)
     for vector in joined_by_unit(schedule):
         yield from _joined(layer, vector)
     yield from _crossing(layer, schedule)
@@ -86,18 +92,19 @@ def _joined(layer: LayerRows, vector: Gather) -> Iterator[Held]:
     that it is made of, two halves where a step reads what another one writes."""
     sources = [s.node for s in sources_of(vector) if not isinstance(s.node, Constant)]
     for node in sources:
-        kind = MemoryKind.STATE if isinstance(node, State) else MemoryKind.VECTORS
+        role = _role(
+            node, MemoryRole.STATE_BY_UNIT, MemoryRole.INPUT_BY_UNIT, MemoryRole.INNER_BY_UNIT
+        )
         of = f" of {node.name}" * (len(sources) > 1)
         banks = 2 if isinstance(node, Input | State) else 1
         depth = banks << address_bits(vector.units)
-        memory = Memory(f"{vector.name} by unit{of}", kind, depth, node.format.width)
+        memory = Memory(f"{vector.name} by unit{of}", role, depth, node.format.width)
         yield Held(memory, _bits(layer, node))
 
 
 def _fed(
     phases: Sequence[Phase],
     name: str,
-    kind: MemoryKind,
     vector: Node,
     bits: tuple[tuple[Hashable, int], ...],
     *,
@@ -111,16 +118,18 @@ def _fed(
         for segment in phase.segments
         if vector in stored_vectors(segment.vector)
     ) or {(vector.units, 1): 1}
+    role = _role(vector, MemoryRole.STATE, MemoryRole.INPUT, MemoryRole.INNER)
+    position = vector.position if isinstance(vector, Input) else None
     for number, ((units, word), copies) in enumerate(shapes.items()):
         own = name + f" {number}" * bool(number)
         depth = banks << address_bits(-(-units // word))
-        memory = Memory(own, kind, depth, word * vector.format.width, copies=copies)
-        yield Held(memory, bits)
+        width = word * vector.format.width
+        yield Held(Memory(own, role, depth, width, copies=copies, input_position=position), bits)
 
 
 def _crossing(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     """Memories of results of one phase that a later phase reads unit by unit."""
-    found: dict[str, Held] = {}
+    found: dict[tuple[Node, int], Held] = {}
     for value in crossing(schedule):
         node = value.node
         if isinstance(node, Rows):
@@ -128,8 +137,8 @@ def _crossing(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Hel
             node = parts.get(value.part or Part.WHOLE, node.values[-1][1])
         name = f"{node.name}{f'[{value.gate}]' if value.gate else ''} by unit"
         depth = 1 << address_bits(layer.widths[phase_of(layer, value.node)])
-        memory = Memory(name, MemoryKind.VECTORS, depth, node.format.width, rewritten=True)
-        found[name] = Held(memory)
+        memory = Memory(name, MemoryRole.INNER_BY_UNIT, depth, node.format.width, rewritten=True)
+        found[node, value.gate] = Held(memory)
     yield from found.values()
 
 
@@ -143,22 +152,28 @@ def _transform_buffers(
     chains = chains_of(layer)
     for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
-        kind = MemoryKind.STATE if isinstance(origin, State) else MemoryKind.VECTORS
+        own = isinstance(origin, State)
+        role = MemoryRole.STATE_TRANSFORM if own else MemoryRole.VECTOR_TRANSFORM
         group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
-        memory = Memory(name, kind, 2 * shape.words, shape.width * chain.element_bits)
-        arrives = isinstance(origin, Input)
-        yield Held(memory, () if arrives else _bits(layer, origin))
-        if arrives:
-            arrival = f"{origin.name} before {name}"
-            width = shape.width * origin.format.width
-            words = Memory(arrival, MemoryKind.VECTORS, 2 * shape.words, width)
+        memory = Memory(name, role, 2 * shape.words, shape.width * chain.element_bits)
+        yield Held(memory, () if isinstance(origin, Input) else _bits(layer, origin))
+        if isinstance(origin, Input):
+            words = Memory(
+                f"{origin.name} before {name}",
+                MemoryRole.INPUT_ARRIVAL,
+                2 * shape.words,
+                shape.width * origin.format.width,
+                input_position=origin.position,
+            )
             yield Held(words, _bits(layer, origin))
         copies = _readers(chain, chains, schedule, phases) - 1
         if copies > 0:
             width = shape.width * chain.element_bits
-            results = f"{name} result"
-            yield Held(Memory(results, MemoryKind.VECTORS, shape.words, width, copies=copies))
+            results = Memory(
+                f"{name} result", MemoryRole.TRANSFORM_RESULT, shape.words, width, copies=copies
+            )
+            yield Held(results)
 
 
 def _readers(

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from rnnhw.accelerator.mapping.memory import (
     Held,
     Memory,
-    MemoryKind,
+    MemoryRole,
     stored_vectors,
     tensors_behind,
 )
@@ -110,12 +110,12 @@ def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
         assert product.weights is not None
         words = product.structure.stored_words(product.units, product.vector.units)
         width = product.weights.format.width
-        memory = Memory(f"{product.name} diagonals", MemoryKind.WEIGHTS, words, width)
+        memory = Memory(f"{product.name} diagonals", MemoryRole.DIAGONALS, words, width)
         yield Held(memory, (_bits(product),))
     if passes:
         depth = sum(each.weight_words for each in passes)
         width = max(each.width for each in passes) * stage_weight_bits(passes)
-        memory = Memory("stage weights", MemoryKind.WEIGHTS, depth, width)
+        memory = Memory("stage weights", MemoryRole.STAGE_WEIGHTS, depth, width)
         yield Held(memory, tuple(_bits(each.node) for each in passes))
     depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
     lanes = max((phase.lanes for phase in phases), default=0)
@@ -128,7 +128,7 @@ def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
         width = lanes * (weight_bits(layer, phases, lanes) + max(indices, default=0))
         # The tensors as the network has them: slices of one are parts of it.
         given = [node for node in layer.given.nodes if isinstance(node, Matvec) and node.weights]
-        memory = Memory("weights", MemoryKind.WEIGHTS, depth, width)
+        memory = Memory("weights", MemoryRole.WEIGHTS, depth, width)
         yield Held(memory, tuple(map(_bits, given)))
 
 
@@ -191,10 +191,11 @@ def _zeros(number: int) -> int:
 def _biases(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
     depth = sum(rows.units for rows in layer.rows)
     holds = [held for rows in layer.rows for c in rows.constants for held in tensors_behind(c)]
-    for name, early in (("biases", False), ("input biases", True)):
+    for role, early in ((MemoryRole.BIASES, False), (MemoryRole.INPUT_BIASES, True)):
         bits, _ = bias_word(layer, schedule, early=early)
         if bits and (early or common_start(layer, schedule) is None):
-            yield Held(Memory(name, MemoryKind.BIASES, depth, bits), tuple(holds))
+            name = "input biases" if early else "biases"
+            yield Held(Memory(name, role, depth, bits), tuple(holds))
 
 
 def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
@@ -204,7 +205,8 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
         depth = sum(each.words for each, _ in started)
         width = max(each.width for each in staged(phases)) * stage_bias_bits(staged(phases))
         holds = [held for _, start in started for held in tensors_behind(start)]
-        yield Held(Memory("stage biases", MemoryKind.BIASES, depth, width), tuple(holds))
+        memory = Memory("stage biases", MemoryRole.STAGE_BIASES, depth, width)
+        yield Held(memory, tuple(holds))
 
 
 def uniform(node: Node) -> bool:
@@ -228,7 +230,7 @@ def _constants(
             # What the gates of a unit read lies in a memory for each, in every phase's.
             memory = Memory(
                 node.name,
-                MemoryKind.WEIGHTS,
+                MemoryRole.CONSTANT,
                 node.units // len(gates),
                 node.format.width,
                 copies=max(len(gates), schedule.times_read_by_unit(node)),
@@ -243,7 +245,7 @@ def _constants(
             shapes = Counter(_shapes(layer, schedule, phases, state))
             for number, ((depth, width), copies) in enumerate(shapes.items()):
                 own = name + f" {number}" * bool(number)
-                memory = Memory(own, MemoryKind.WEIGHTS, depth, width, copies=copies)
+                memory = Memory(own, MemoryRole.INITIAL_STATE, depth, width, copies=copies)
                 yield Held(memory, tuple(holds))
 
 
@@ -299,14 +301,14 @@ def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]
             depth = 1 << node.table.address.width
             name = f"{node.name} table{suffix}"
             width = node.table.word_bits(node.table.unsigned)
-            memory = Memory(name, MemoryKind.TABLES, depth, width)
+            memory = Memory(name, MemoryRole.TABLE, depth, width)
             yield Held(memory, (_table(node),))
     for tables in shared.values():
         name = "gate tables " + "+".join(tables)
         address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
-        memory = Memory(name, MemoryKind.TABLES, len(tables) << address.width, width)
+        memory = Memory(name, MemoryRole.TABLE, len(tables) << address.width, width)
         yield Held(memory, tuple(map(_table, tables.values())))
 
 
@@ -325,34 +327,33 @@ def _addresses(
         for name, source, bits in address_roms(vector):
             depth = source.node.units
             if not isinstance(source.node, Constant):
-                yield Held(Memory(name, MemoryKind.TABLES, depth, bits, copies=copies))
+                yield Held(Memory(name, MemoryRole.PLACES, depth, bits, copies=copies))
         for source in sources_of(vector) if isinstance(vector, Gather) else ():
             if isinstance(source.node, Constant):
                 name, width = f"{vector.name} of {source.node.name}", source.node.format.width
-                memory = Memory(name, MemoryKind.WEIGHTS, vector.units, width, copies=copies)
+                memory = Memory(name, MemoryRole.CONSTANT, vector.units, width, copies=copies)
                 yield Held(memory, tensors_behind(source.node))
         selects = select_rom(vector)
         if selects is not None:
             name, bits = selects
-            yield Held(Memory(name, MemoryKind.TABLES, vector.units, bits, copies=copies))
+            yield Held(Memory(name, MemoryRole.SOURCES, vector.units, bits, copies=copies))
 
 
-def address_reads(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> dict[str, int]:
-    """Reads in a step of the ROMs of addresses: one for each element that is written, or read where
-    it is joined."""
-    found: dict[str, int] = {}
+def address_reads(
+    schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[tuple[int, int]]:
+    """Words that a step reads of the ROMs of addresses, with the bits of a word: one for each
+    element that is written, or read where it is joined."""
     for vector, copies in _ordered(schedule, phases).items():
-        for name, source, _ in address_roms(vector):
+        for _, source, bits in address_roms(vector):
             if not isinstance(source.node, Constant):
-                found[name] = copies * source.node.units
+                yield copies * source.node.units, bits
     for phase in phases:
         for segment in phase.segments:
             selects = select_rom(segment.vector)
             if selects is not None:
-                words = phase.groups * segment.reads(phase.window_units)
-                found[selects[0]] = found.get(selects[0], 0) + words
+                yield phase.groups * segment.reads(phase.window_units), selects[1]
     for vector in joined_by_unit(schedule):
         selects = select_rom(vector)
         if selects is not None:
-            found[selects[0]] = found.get(selects[0], 0) + vector.units
-    return found
+            yield vector.units, selects[1]

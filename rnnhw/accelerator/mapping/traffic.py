@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.memory import Memory, stored_vectors
+from rnnhw.accelerator.mapping.memory import Memory, MemoryRole, stored_vectors
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import address_reads, shifted
@@ -14,6 +14,14 @@ from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.graph.nodes import Input, Lookup, Node, unwired
 
 __all__ = ["Traffic", "traffic_of"]
+
+_ONE_A_LAYER = (
+    MemoryRole.WEIGHTS,
+    MemoryRole.STAGE_WEIGHTS,
+    MemoryRole.BIASES,
+    MemoryRole.INPUT_BIASES,
+    MemoryRole.STAGE_BIASES,
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,12 @@ def traffic_of(
     memories: Sequence[Memory],
 ) -> Traffic:
     """The accesses of one step."""
-    widths = {memory.name: memory.width for memory in memories}
+    widths = {memory.role: memory.width for memory in memories if memory.role in _ONE_A_LAYER}
     weights, biases, reads, writes, tables = (_Port() for _ in range(5))
     chains = {node: chain for chain in chains_of(layer) for node in chain.transforms}
     for phase in phases:
         if phase.lanes:
-            weights.add(phase.groups * phase.weight_columns, widths.get("weights", 0))
+            weights.add(phase.groups * phase.weight_columns, widths.get(MemoryRole.WEIGHTS, 0))
         for segment in phase.segments:
             words = phase.groups * segment.reads(phase.window_units)
             reads.add(words, segment.word * segment.vector.format.width)
@@ -73,24 +81,23 @@ def traffic_of(
                 reads.add(transform.words, transform.width * chain.origin.format.width)
                 words -= transform.words
             reads.add(words, bits)
-            weights.add(transform.weight_words, widths.get("stage weights", 0))
+            weights.add(transform.weight_words, widths.get(MemoryRole.STAGE_WEIGHTS, 0))
             if transform.weight_words and transform.node.start is not None:
-                biases.add(transform.words, widths["stage biases"])
+                biases.add(transform.words, widths[MemoryRole.STAGE_BIASES])
     for phase, product in shifted(layer, phases):
         assert product.weights is not None
         words = product.vector.units + phase.window_units - 1
         weights.add(phase.groups * words, product.weights.format.width)
     rows = sum(rows.units for rows in layer.rows)
-    for name in ("biases", "input biases"):
-        if name in widths:
-            biases.add(rows, widths[name])
+    for role in (MemoryRole.BIASES, MemoryRole.INPUT_BIASES):
+        if role in widths:
+            biases.add(rows, widths[role])
     for value in schedule.values:
         node = value.node
         if isinstance(node, Lookup) and not layer.is_constant(node):
             tables.add(min(node.units, layer.widths[layer.phase(node)]), node.format.width)
-    for name, words in address_reads(schedule, phases).items():
-        if name in widths:
-            tables.add(words, widths[name])
+    for words, width in address_reads(schedule, phases):
+        tables.add(words, width)
     for _, new in layer.graph.updates:
         writes.add(new.units, new.format.width)
     for source in (n for n in layer.graph.nodes if isinstance(n, Input)):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rnnhw.accelerator.mapping.input_window import InputWindow
 from rnnhw.accelerator.mapping.layer import Basis, LayerMachine, layer_machine
 from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, StepMapping, map_layer
-from rnnhw.accelerator.mapping.memory import Memory, MemoryKind, address_bits
+from rnnhw.accelerator.mapping.memory import Memory, MemoryRole, address_bits
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.traffic import Traffic
@@ -59,12 +59,11 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
             continue
         each = source.sources[0].units
         inputs -= source.units - each
-        name = "x" if position == 0 else f"x{position}"
         for index, memory in enumerate(memories):
-            if memory.name == name or memory.name.startswith(f"{name} before "):
+            if memory.input_position == position:
                 word = memory.width // source.format.width
                 depth = (source.width + 1) * each // word
-                memories[index] = replace(memory, depth=depth)
+                memories[index] = replace(memory, role=MemoryRole.WINDOW_BUFFER, depth=depth)
     return replace(machine, memories=tuple(memories), inputs=inputs, counted=counted)
 
 
@@ -78,7 +77,7 @@ def _total(node: Total) -> LayerMachine:
         inputs=node.units,
         once=runs_once(node),
         cycles=_TOTAL_CYCLES,
-        memories=(Memory("total", MemoryKind.STATE, 1 << address_bits(node.units), width, bits),),
+        memories=(Memory("total", MemoryRole.TOTAL, 1 << address_bits(node.units), width, bits),),
         multipliers=(),
         traffic=Traffic(
             vector_reads=2 * node.units,
@@ -228,7 +227,9 @@ def _engine(stack: Stack, found: LayerPaces) -> Engine:
             slots = max(slots, step.slots)
         steps.append(step)
     on_chip = [
-        replace(layer, memories=tuple(m for m in layer.memories if m.name != "weights"))
+        replace(
+            layer, memories=tuple(m for m in layer.memories if m.role is not MemoryRole.WEIGHTS)
+        )
         if streamed
         else layer
         for layer, streamed in zip(found.layers, found.streamed, strict=True)

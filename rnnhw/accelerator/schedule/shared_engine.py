@@ -16,14 +16,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnnhw.accelerator.mapping.layer import LayerMachine
-from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.mapping.memory import Memory, MemoryRole
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.layer_timing import Run
 from rnnhw.accelerator.schedule.weight_stream import Buffer, Group
 
 __all__ = ["SharedStep", "Stint", "common_memories", "common_multipliers", "in_turn", "private"]
 
-_COMMON = {"weights": MemoryKind.WEIGHTS, "biases": MemoryKind.BIASES}
+_COMMON = (MemoryRole.WEIGHTS, MemoryRole.BIASES)
+_FEEDS_LANES = (
+    MemoryRole.WEIGHTS,
+    MemoryRole.WEIGHT_BUFFER,
+    MemoryRole.STAGE_WEIGHTS,
+    MemoryRole.DIAGONALS,
+)
 
 
 @dataclass(frozen=True)
@@ -112,13 +118,11 @@ def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]
 
 # --- what is there once --------------------------------------------------------------------------
 def _is_common(memory: Memory) -> bool:
-    return _COMMON.get(memory.name) is memory.kind
+    return memory.role in _COMMON
 
 
 def _feeds_lanes(memory: Memory) -> bool:
-    name = memory.name
-    named = name in ("weights", "weight buffer", "stage weights") or name.endswith(" diagonals")
-    return named and memory.kind is MemoryKind.WEIGHTS
+    return memory.role in _FEEDS_LANES
 
 
 def private(layer: LayerMachine) -> LayerMachine:
@@ -128,19 +132,19 @@ def private(layer: LayerMachine) -> LayerMachine:
 
 def common_memories(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
     """The engine's memories: the layers' words one behind the other."""
-    found: dict[str, list[Memory]] = {}
+    found: dict[MemoryRole, list[Memory]] = {}
     for layer in layers:
         for memory in filter(_is_common, layer.memories):
-            found.setdefault(memory.name, []).append(memory)
+            found.setdefault(memory.role, []).append(memory)
     return tuple(
         Memory(
-            name,
-            _COMMON[name],
+            parts[0].name,
+            role,
             sum(memory.depth for memory in parts),
             max(memory.width for memory in parts),
             sum(memory.stored_bits for memory in parts),
         )
-        for name, parts in found.items()
+        for role, parts in found.items()
     )
 
 

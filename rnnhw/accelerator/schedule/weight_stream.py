@@ -26,7 +26,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 from rnnhw.accelerator.mapping.layer import LayerMachine
-from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
+from rnnhw.accelerator.mapping.memory import Memory, MemoryRole
 from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
 from rnnhw.errors import DesignError
 
@@ -43,8 +43,6 @@ __all__ = [
     "streaming_buffer",
 ]
 
-_WEIGHTS = "weights"
-
 
 @dataclass(frozen=True)
 class Group:
@@ -58,8 +56,7 @@ class Group:
 
 def _weights(layer: LayerMachine) -> Memory | None:
     """The memory that can be streamed: one word a column, in order."""
-    found = [m for m in layer.memories if m.name == _WEIGHTS and m.kind is MemoryKind.WEIGHTS]
-    return found[0] if found else None
+    return next((m for m in layer.memories if m.role is MemoryRole.WEIGHTS), None)
 
 
 def streamed_bits(layer: LayerMachine) -> int:
@@ -161,7 +158,7 @@ def streaming_buffer(layers: Sequence[LayerMachine], slots: int) -> Memory:
     words = max(phase.weight_columns for phase in phases)
     width = max(memory.width for memory in memories)
     stored = sum(memory.stored_bits for memory in memories)
-    return Memory("weight buffer", MemoryKind.WEIGHTS, slots * words, width, stored)
+    return Memory("weight buffer", MemoryRole.WEIGHT_BUFFER, slots * words, width, stored)
 
 
 def buffered(layer: LayerMachine, slots: int) -> LayerMachine:

@@ -23,6 +23,7 @@ from rnnhw.accelerator import (
     Accelerator,
     Bandwidth,
     LaneOptions,
+    MemoryRole,
     Stack,
     accelerator,
     arrange,
@@ -371,7 +372,7 @@ class _SharedLanes:
         bits = sum(
             memory.stored_bits
             for _, memory in machine.memories
-            if memory.kind.rom and memory.name != "weight buffer"
+            if memory.kind.rom and memory.role is not MemoryRole.WEIGHT_BUFFER
         )
         return bits > ram.count.value * ram.capacity.value
 
