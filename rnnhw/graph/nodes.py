@@ -69,7 +69,7 @@ class Node:
     interval: Interval
     role: str = ""
 
-    @property
+    @cached_property
     def operands(self) -> tuple[Node, ...]:
         """The nodes that this one reads, in order."""
         found: list[Node] = []

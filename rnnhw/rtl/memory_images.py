@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,17 +232,19 @@ class Numbers:
         """
         found = []
         for number in range(len(self._phases)):
-            scale = self.fraction(number)
-            for row in self.rows(number):
+            scale, rows = self.fraction(number), self.rows(number)
+            # All units have the rows and gates of the first one in its order.
+            first = [row for row in rows if row.unit == 0]
+            added = [0 if early else self._rounding_constant(row, scale) for row in first]
+            for row, constant in zip(rows, cycle(added), strict=False):
                 constants = row.rows.early_constants if early else row.rows.constants
-                total = sum(self._start(row, node, scale) for node in constants)
-                if not early:
-                    own = row.rows.word(Part.WHOLE)[0].fraction
-                    total += self._mapping.schedule.rounding_constant(row.rows, row.gate) << (
-                        scale - own
-                    )
-                found.append(total)
+                found.append(constant + sum(self._start(row, node, scale) for node in constants))
         return found
+
+    def _rounding_constant(self, row: Row, scale: int) -> int:
+        """What the cast that alone reads a row adds, at the scale of the accumulators."""
+        own = row.rows.word(Part.WHOLE)[0].fraction
+        return self._mapping.schedule.rounding_constant(row.rows, row.gate) << (scale - own)
 
     def _start(self, row: Row, node: Node, scale: int) -> int:
         (product,) = (p for p in row.rows.products if p.start is not None and p.start is node)
@@ -287,6 +290,10 @@ class Shape(Numbers):
         """As many words as there are."""
         used = [phase for n, phase in enumerate(self._phases) if self._rows.phase_rows(n)]
         return range(sum(phase.groups * phase.weight_columns for phase in used))
+
+    def biases(self, *, early: bool) -> list[int]:
+        """None: an outline has no images."""
+        return []
 
     def tensor(self, tensor: Tensor) -> NDArray[np.int64]:
         """Zeros."""

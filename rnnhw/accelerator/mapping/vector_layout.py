@@ -42,6 +42,9 @@ class Source:
 
 def sources_of(vector: Node) -> tuple[Source, ...]:
     """The vectors that ``vector`` is made of, in the order of their first elements in it."""
+    stored = unwired(vector)
+    if not isinstance(stored, Gather):
+        return (Source(stored, tuple(range(stored.units))),)
     found: dict[Node, list[int | None]] = {}
     for place, (node, index) in enumerate(places(vector)):
         found.setdefault(node, [None] * node.units)[index] = place

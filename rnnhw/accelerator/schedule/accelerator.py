@@ -246,7 +246,10 @@ class Accelerator:
     def sequence_cycles(self, steps: int) -> int:
         """Cycles from the first input element to the last result of a sequence, of all that are
         interleaved."""
-        return max((span.end for span in self.spans(steps)), default=steps * self.elements)
+        if steps not in self._cycles:
+            ends = (span.end for span in self.spans(steps))
+            self._cycles[steps] = max(ends, default=steps * self.elements)
+        return self._cycles[steps]
 
     def sequence_interval(self, steps: int) -> int | Fraction:
         """Cycles from one sequence to the next, back to back, on the average of those that are
@@ -255,6 +258,21 @@ class Accelerator:
         Without reversals the next sequence's steps follow those of the last, while what runs once
         a sequence works beside them on its own lanes.
         """
+        if steps not in self._intervals:
+            self._intervals[steps] = self._sequence_interval(steps)
+        return self._intervals[steps]
+
+    @cached_property
+    def _cycles(self) -> dict[int, int]:
+        """Results of :meth:`sequence_cycles` by steps: every clock of a report asks anew."""
+        return {}
+
+    @cached_property
+    def _intervals(self) -> dict[int, int | Fraction]:
+        """Results of :meth:`sequence_interval` by steps."""
+        return {}
+
+    def _sequence_interval(self, steps: int) -> int | Fraction:
         if self.engine is not None:
             each_step = any(not layer.once for layer in self.layers)
             return steps * (self.step_interval if each_step else 0) + self.tail
