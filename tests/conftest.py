@@ -2,6 +2,7 @@
 And what the tests of several commands share."""
 
 import pytest
+from helpers.tools import missing
 from hypothesis import HealthCheck, settings
 
 from rnnhw.cli import main
@@ -15,6 +16,19 @@ settings.register_profile(
     "long", deadline=None, max_examples=5000, suppress_health_check=_SLOW, print_blob=True
 )
 settings.load_profile("short")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip what needs a program that is not installed; leave out what is marked ``slow`` unless
+    the expression of ``-m`` names it."""
+    for item in items:
+        for mark in item.iter_markers("tools"):
+            for program in filter(missing, mark.args):
+                item.add_marker(pytest.mark.skip(reason=f"{program} is not installed"))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow and "slow" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture

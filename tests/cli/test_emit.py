@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.paths import DESIGNS
+from helpers.tools import linted, simulated
 
 from rnnhw import emit, load
 from rnnhw.cli import main
@@ -16,13 +16,6 @@ from rnnhw.execution.simulate import simulate
 
 ADDER, SPEAKER = str(DESIGNS / "adder_tridiagonal.py"), str(DESIGNS / "speaker_mean.py")
 SMALL = ("--set", "operand_bits=3")
-
-needed = {
-    name: pytest.mark.skipif(
-        shutil.which(name) is None, reason=f"{name} (Debian package {name}) is not installed"
-    )
-    for name in ("iverilog", "verilator")
-}
 
 PLAIN = '''"""A layer without a task."""
 from rnnhw import *
@@ -134,7 +127,7 @@ def test_a_design_without_a_task_has_a_bench_where_there_is_data(said, plain, tm
 
 
 # --- the check -----------------------------------------------------------------------------------
-@needed["iverilog"]
+@simulated
 def test_a_check_counts_what_it_compared(said, tmp_path):
     out = said(ADDER, *SMALL, "-o", tmp_path, "--check")
     assert "check: 64 sequences, 256 steps, 256 outputs" in out
@@ -145,8 +138,8 @@ def test_a_check_counts_what_it_compared(said, tmp_path):
     assert out.endswith("PASS\n")
 
 
-@needed["iverilog"]
-@needed["verilator"]
+@simulated
+@linted
 def test_all_simulators_agree_in_every_cycle(said, tmp_path):
     options = ("--check", "--simulator", "all", "--format", "json", "--sequences", "20")
     data = json.loads(said(SPEAKER, "-o", tmp_path, *options))
@@ -157,7 +150,7 @@ def test_all_simulators_agree_in_every_cycle(said, tmp_path):
     assert {run["outputs"] for run in runs} == {data["bench"]["outputs"]} == {180}
 
 
-@needed["iverilog"]
+@simulated
 def test_a_cycle_that_differs_fails_with_the_first(said, tmp_path, monkeypatch):
     true = emitter.output_cycles
     monkeypatch.setattr(
@@ -176,7 +169,7 @@ def test_a_cycle_that_differs_fails_with_the_first(said, tmp_path, monkeypatch):
     assert data["runs"][0]["late"] == 251 and data["runs"][0]["differences"] == 0
 
 
-@needed["iverilog"]
+@simulated
 def test_a_weight_that_differs_fails_with_the_first(said, tmp_path, monkeypatch):
     true = emitter.emit_network
 
@@ -195,7 +188,7 @@ def test_a_weight_that_differs_fails_with_the_first(said, tmp_path, monkeypatch)
     assert out.endswith("FAIL\n")
 
 
-@needed["iverilog"]
+@simulated
 def test_waves_have_the_names_of_the_signals(said, tmp_path):
     waves = tmp_path / "adder.vcd"
     said(ADDER, *SMALL, "-o", tmp_path / "out", "--check", "--sequences", "1", "--waves", waves)
@@ -225,8 +218,8 @@ def test_wrong_values_are_usage_errors(refused, tmp_path, options, text):
     assert not (tmp_path / "out").exists()
 
 
-@needed["iverilog"]
-@needed["verilator"]
+@simulated
+@linted
 def test_waves_of_two_simulators_do_not_fit_one_file(refused, tmp_path):
     waves = ("--waves", tmp_path / "w.vcd")
     assert "two simulators" in refused(
@@ -257,7 +250,7 @@ def test_what_cannot_be_emitted_is_a_design_error(refused, plain, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@needed["iverilog"]
+@simulated
 def test_a_check_needs_inputs(refused, plain, tmp_path):
     assert "the design has no task" in refused(3, plain, "-o", tmp_path / "out", "--check")
     assert not (tmp_path / "out").exists()

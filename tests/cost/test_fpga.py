@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.paths import ROOT
 from helpers.rtl_cases import draw_case, draw_woven
+from helpers.tools import simulated
 
 from rnnhw.accelerator import Basis, accelerator
 from rnnhw.commands.synth import synthesis_flow
@@ -41,7 +42,7 @@ from resource_points import GRID, PROFILES, drawn, drawn_others, parameters
 MAPPINGS = {name: technology_mapping(device_families()[name]) for name in PROFILES}
 DESIGNS = sorted((ROOT / "designs").glob("*.py"))
 YOSYS = find_tool("yosys")
-needs_yosys = pytest.mark.skipif(YOSYS is None, reason="yosys is not installed")
+needs_yosys = pytest.mark.tools("yosys")
 
 
 def realised(network, lanes):
@@ -316,7 +317,7 @@ def test_the_command_says_what_it_cannot_place(tmp_path):
 
 
 @needs_yosys
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not installed")
+@simulated
 def test_a_netlist_of_gates_computes_what_golden_computes(tmp_path):
     import numpy as np
 

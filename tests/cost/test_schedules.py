@@ -91,7 +91,7 @@ def test_only_what_must_is_streamed() -> None:
 
 
 def test_a_device_without_external_memory_says_so() -> None:
-    found = report(LARGE, "ecp5-85", 10)
+    found = report(elman(128), "ice40up5k", 10)
     assert found.plan is not None and not found.plan.met
     assert any("no external memory" in reason for reason in found.plan.reasons)
     assert any("block_ram" in text for text in found.plan.missing)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from helpers.rtl_cases import Case
 
 from rnnhw.accelerator import accelerator, output_cycles
@@ -13,12 +12,9 @@ from rnnhw.rtl.project import write_project
 from rnnhw.rtl.tools.check import check
 from rnnhw.rtl.tools.simulators import SIMULATORS
 
-__all__ = ["ICARUS", "VERILATOR", "assert_equal_in_verilog", "linted", "simulated"]
+__all__ = ["ICARUS", "VERILATOR", "assert_equal_in_verilog"]
 
 ICARUS, VERILATOR = (SIMULATORS[name] for name in ("iverilog", "verilator"))
-
-simulated = pytest.mark.skipif(not ICARUS.installed, reason="iverilog is not installed")
-linted = pytest.mark.skipif(not VERILATOR.installed, reason="verilator is not installed")
 
 
 def assert_equal_in_verilog(

@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from helpers.browser import BROWSER, laid_out, luminance, overlap
+from helpers.browser import laid_out, luminance, overlap
 from helpers.machines import elman
 from helpers.paths import DESIGNS
 
 from rnnhw import compare_costs, compare_reports, estimate
 from rnnhw.report.comparison import to_html
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.tools("chromium")
 
 FOLDER = DESIGNS
 LONG = "a_name_that_is_longer_than_any_that_we_would_give_to_a_design" * 2

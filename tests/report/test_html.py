@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from helpers.browser import BROWSER, laid_out, luminance, overlap
+from helpers.browser import laid_out, luminance, overlap
 from helpers.machines import FORMATS
 from helpers.paths import DESIGNS
 
@@ -19,7 +19,7 @@ from rnnhw.cost import estimate
 from rnnhw.report import to_html
 
 FOLDER = DESIGNS
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.tools("chromium")
 
 REPORTS = {
     "lstm": ("speaker_lstm", "ecp5-25", 4),

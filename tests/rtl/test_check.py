@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from helpers.tools import simulated
 
 import rnnhw
 from rnnhw.errors import RnnhwError, UsageError
@@ -16,12 +17,9 @@ from rnnhw.rtl.project import project_files, write_project
 from rnnhw.rtl.tools.check import check
 from rnnhw.rtl.tools.simulators import SIMULATORS, Icarus, simulators
 
-needed = {
-    name: pytest.mark.skipif(
-        shutil.which(name) is None, reason=f"{name} (Debian package {name}) is not installed"
-    )
-    for name in ("iverilog", "verilator")
-}
+SIMULATED = [
+    pytest.param(name, marks=pytest.mark.tools(name)) for name in ("iverilog", "verilator")
+]
 
 # A vector of two elements, held until there is room; its sum and the sum of the sequence go out.
 TINY = """
@@ -95,7 +93,7 @@ def wrong(old, new):
 
 
 # --- the bench -----------------------------------------------------------------------------------
-@pytest.mark.parametrize("simulator", [pytest.param(n, marks=m) for n, m in needed.items()])
+@pytest.mark.parametrize("simulator", SIMULATED)
 def test_a_right_network_passes_in_its_cycles_and_with_stalls(tmp_path, simulator):
     plain, stalled = checked(tmp_path, simulator=simulator)
     assert plain.passed and stalled.passed and plain.first is None
@@ -152,7 +150,7 @@ FAULTS = {
 }  # fmt: skip
 
 
-@needed["iverilog"]
+@simulated
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_wrong_network_fails(tmp_path, fault):
     text, field, said = FAULTS[fault]
@@ -165,13 +163,13 @@ def test_a_wrong_network_fails(tmp_path, fault):
     assert said is None or any(said in run.first for run in failed), [run.first for run in failed]
 
 
-@needed["iverilog"]
+@simulated
 def test_a_reset_on_the_way_belongs_to_the_second_run(tmp_path):
     plain, stalled = checked(tmp_path, FAULTS["a reset that does not clear what was used"][0])
     assert plain.passed and not stalled.passed
 
 
-@needed["iverilog"]
+@simulated
 def test_the_first_difference_names_sequence_step_unit_and_values(tmp_path):
     text = wrong("y_data = out ? total : sum", "y_data = out ? total + 12'sd1 : sum")
     plain, stalled = checked(tmp_path, text)
@@ -181,7 +179,7 @@ def test_the_first_difference_names_sequence_step_unit_and_values(tmp_path):
     assert plain.differences == 10 and stalled.differences == 13 and plain.late == 0
 
 
-@needed["iverilog"]
+@simulated
 def test_a_cycle_too_many_is_a_failure_that_stalls_hide(tmp_path):
     late = wrong("x_ready = ~full & ~out", "x_ready = ~full & ~out & ~rested").replace(
         "reg second", "reg rested; always @(posedge clk) rested <= out;\n  reg second"
@@ -192,7 +190,7 @@ def test_a_cycle_too_many_is_a_failure_that_stalls_hide(tmp_path):
     assert stalled.passed
 
 
-@needed["iverilog"]
+@simulated
 def test_an_output_behind_the_last_one_is_a_failure(tmp_path):
     given = stimulus()
     fewer = stimulus_of(*(np.array(part)[:3] for part in sequences()), given.cycles[:8])
@@ -221,7 +219,7 @@ def test_a_stimulus_needs_a_cycle_for_every_output():
         stimulus_of(*sequences(), tuple(range(9)))
 
 
-@pytest.mark.parametrize("simulator", [pytest.param(n, marks=m) for n, m in needed.items()])
+@pytest.mark.parametrize("simulator", SIMULATED)
 @pytest.mark.parametrize("suffix", [".vcd", ".fst"])
 def test_waves_hold_the_signals_by_name(tmp_path, simulator, suffix):
     waves = tmp_path / f"waves{suffix}"
@@ -232,20 +230,20 @@ def test_waves_hold_the_signals_by_name(tmp_path, simulator, suffix):
 
 
 # --- the simulators ------------------------------------------------------------------------------
-@needed["iverilog"]
+@simulated
 def test_a_simulator_that_refuses_the_files_is_an_error_with_its_words(tmp_path):
     with pytest.raises(RnnhwError, match=r"iverilog failed: tiny\.v:\d+: syntax error"):
         checked(tmp_path, wrong("wire take =", "wire take = = "))
 
 
-@needed["iverilog"]
+@simulated
 def test_a_run_that_takes_too_long_is_an_error(tmp_path):
     endless = wrong("assign x_ready", "initial while (1) sum = 0;\n  assign x_ready")
     with pytest.raises(RnnhwError, match=r"not done after 0\.5 seconds"):
         checked(tmp_path, endless, seconds=0.5)
 
 
-@needed["iverilog"]
+@simulated
 def test_a_bench_without_a_result_is_an_error(tmp_path):
     early = wrong("assign x_ready", 'initial begin $display("bye"); $finish; end\n  assign x_ready')
     with pytest.raises(RnnhwError, match="gave no result: bye"):
@@ -285,7 +283,7 @@ def test_the_file_list_names_the_sources():
     assert [line for line in lines if not line.startswith("//")] == ["tiny.v", "rnnhw_add.v"]
 
 
-@needed["iverilog"]
+@simulated
 def test_the_folder_works_without_rnnhw(tmp_path):
     write_project(emission(), tmp_path, stimulus())
     subprocess.run(

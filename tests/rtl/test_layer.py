@@ -17,7 +17,8 @@ import pytest
 from helpers.machines import FORMATS
 from helpers.paths import DESIGNS
 from helpers.rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
-from helpers.verilog import VERILATOR, assert_equal_in_verilog, linted, simulated
+from helpers.tools import linted, simulated
+from helpers.verilog import VERILATOR, assert_equal_in_verilog
 
 from rnnhw.accelerator import Basis, accelerator, legal_lanes
 from rnnhw.design.design import Design, load

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from helpers.rtl_cases import Case, draw_batch, draw_parameters
-from helpers.verilog import assert_equal_in_verilog, linted, simulated
+from helpers.tools import linted, simulated
+from helpers.verilog import assert_equal_in_verilog
 
 from rnnhw.accelerator import Basis, MemoryRole, accelerator, legal_lanes
 from rnnhw.accelerator.mapping.rows import LayerRows

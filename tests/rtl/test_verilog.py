@@ -2,12 +2,12 @@
 
 import random
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.tools import linted, simulated
 
 import rnnhw
 from rnnhw.numerics.cast import Overflow, Q, Rounding, cast
@@ -20,13 +20,6 @@ OPERATIONS = [
         "add", "multiply", "select", "clamp", "cast", "lookup", "register", "unit_ram", "unit_rom"
     )
 ]  # fmt: skip
-
-simulated = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="iverilog (Debian package iverilog) is not installed"
-)
-linted = pytest.mark.skipif(
-    shutil.which("verilator") is None, reason="verilator (package verilator) is not installed"
-)
 
 
 # --- one bench for many instances ----------------------------------------------------------------
