@@ -30,6 +30,8 @@ def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        # A bar that starts while stdout is redirected would put that redirection back at its end.
+        redirect_stdout=False,
     )
     began = last = time.monotonic()
     task = None
