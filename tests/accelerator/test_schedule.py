@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from helpers.hardware import Layer, Machine, Part
 from helpers.machines import FORMATS, band, elman, gru, head, lstm, scanned
 from helpers.paths import DESIGNS
+from helpers.schemas import valid
 
 from rnnhw import (
     GRU,
@@ -647,7 +647,7 @@ def test_every_format_shows_every_schedule(options: dict[str, Any]) -> None:
         steps_per_second=1000,
     )
     report = estimate(design, "ecp5-25", lanes=2, clock_mhz=60, arrangement=Arrangement(**options))
-    jsonschema.validate(json.loads(to_json(report)), report_schema())
+    valid(json.loads(to_json(report)), report_schema)
     for render in (to_text, to_markdown, to_csv, to_html):
         assert render(report)
     fields = report_fields(report)

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 from helpers.machines import FORMATS, band, elman
 from helpers.paths import DESIGNS
+from helpers.schemas import valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -562,7 +562,7 @@ def test_a_plan_is_in_every_format_and_the_same_each_time(profile: str) -> None:
     reports = [estimate(load(DEEP), profile, lanes="auto") for _ in range(2)]
     assert to_json(reports[0]) == to_json(reports[1])
     value = json.loads(to_json(reports[0]))
-    jsonschema.validate(value, report_schema(), cls=jsonschema.Draft202012Validator)
+    valid(value, report_schema)
     found = reports[0].plan
     assert found is not None
     assert value["plan"]["met"] is found.met is (profile != "ice40up5k")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import jsonschema
 import msgspec
 import pytest
 from helpers.machines import elman, scanned
+from helpers.schemas import valid
 
 from rnnhw import Design, Diagonal, load
 from rnnhw.accelerator import accelerator
@@ -21,7 +21,6 @@ DESIGNS = {
     name: load(f"designs/{name}.py")
     for name in ("adder_tridiagonal", "speaker_lstm", "speaker_mean", "deep_stack_head")
 }
-SCHEMA = report_schema()
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -33,7 +32,7 @@ def test_every_profile_reports(design: str, name: str) -> None:
     assert report.files.profile is not None
     assert report.files.profile.sha256 == profile_sha256(name)
     value = msgspec.json.decode(to_json(report))
-    jsonschema.validate(value, SCHEMA, cls=jsonschema.Draft202012Validator)
+    valid(value, report_schema)
     text = to_text(report)
     assert profile.title in text
     assert profile.title in to_html(report)

@@ -13,11 +13,11 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-import jsonschema
 import msgspec
 import pytest
 from helpers.machines import FORMATS, elman, head
 from helpers.paths import DESIGNS
+from helpers.schemas import valid
 
 from rnnhw import Design, Elman, Last, Linear, Q, Window, load
 from rnnhw.accelerator import accelerator
@@ -61,7 +61,7 @@ def test_there_are_designs_on_accelerators_and_on_a_core() -> None:
 @every_report
 def test_reports_of_all_designs_are_valid(name: str, profile: str) -> None:
     value = json.loads(to_json(report_of(name, profile)))
-    jsonschema.validate(value, report_schema(), cls=jsonschema.Draft202012Validator)
+    valid(value, report_schema)
     assert value["files"]["design"]["name"] == f"{name}.py"
 
 

@@ -114,6 +114,14 @@ class _Wave:
                     if edge.source == index:
                         passed = self._readers[reader] if place.open else [(reader, edge)]
                         self._readers[index] += passed
+        # What a buffer holds of a place, by its readers.
+        self._held = [
+            [
+                math.lcm(place.pace.block, places[reader].pace.block) if sequences == 1 else 1
+                for reader, _ in readers
+            ]
+            for place, readers in zip(places, self._readers, strict=True)
+        ]
 
     def _vectors_of(self, reads: Reads, lengths: Sequence[int]) -> list[int]:
         """The vectors on which a place runs, ascending."""
@@ -158,15 +166,15 @@ class _Wave:
 
     def _arrival(self, place: Place, vector: int) -> int:
         """When all of a vector has arrived."""
-        return max((self._full(edge, vector) for edge in place.reads.edges), default=0)
+        arrival = 0
+        for edge in place.reads.edges:
+            arrival = max(arrival, self._full(edge, vector))
+        return arrival
 
     def _free(self, index: int, vectors: Sequence[int]) -> int:
         """When all readers have room for the vectors."""
         free = 0
-        for reader, edge in self._readers[index]:
-            held = 1
-            if self._sequences == 1:
-                held = math.lcm(self._places[index].pace.block, self._places[reader].pace.block)
+        for (reader, edge), held in zip(self._readers[index], self._held[index], strict=True):
             for vector in vectors:
                 if held > 1:
                     room = self._in_blocks(reader, vector, held)
