@@ -147,9 +147,18 @@ class Row:
 
 
 @cache
+def mapped(name: str) -> tuple[LaneOptions, ...]:
+    """All layers: plans of one network share what was mapped."""
+    return lane_options(NETS[name].network)
+
+
 def laned(name: str) -> tuple[LaneOptions, ...]:
     """The layers that have lanes."""
-    return tuple(each for each in lane_options(NETS[name].network) if each.lanes[-1] > 0)
+    return tuple(each for each in mapped(name) if each.lanes[-1] > 0)
+
+
+def planned(name: str, profile: Fpga, **deadline: Any) -> PlanReport:
+    return plan_lanes(NETS[name].network, profile, options=mapped(name), **deadline)
 
 
 @cache
@@ -157,11 +166,15 @@ def rows(name: str) -> tuple[Row, ...]:
     """Every combination of legal lanes, each on an accelerator built for it."""
     network = NETS[name].network
     names, found = [each.name for each in laned(name)], []
+    cells: dict[tuple[str, int], tuple[Any, Any]] = {}  # by layer and lanes
     for lanes in itertools.product(*(each.lanes for each in laned(name))):
         machine = accelerator(network, dict(zip(names, lanes, strict=True)))
 
         def fitted(resource: Any, machine: Any = machine) -> int | None:
-            counts = [logic(layer, ICE)[resource == "ff"] for layer in machine.layers]
+            for layer in machine.layers:
+                if (layer.name, layer.lanes) not in cells:
+                    cells[layer.name, layer.lanes] = logic(layer, ICE)
+            counts = [cells[each.name, each.lanes][resource == "ff"] for each in machine.layers]
             if any(found is None for found in counts):
                 return None
             return sum(found.count for found in counts if found is not None)
@@ -182,8 +195,8 @@ def rows(name: str) -> tuple[Row, ...]:
 def plan(name: str, profile: Fpga, limit: int | None) -> PlanReport:
     """The plan for at most ``limit`` cycles a step; None: the best throughput."""
     if limit is None:
-        return plan_lanes(NETS[name].network, profile)
-    return plan_lanes(NETS[name].network, profile, clock=derived(1.0), steps_per_second=1e6 / limit)
+        return planned(name, profile)
+    return planned(name, profile, clock=derived(1.0), steps_per_second=1e6 / limit)
 
 
 def row_of(name: str, found: PlanReport) -> Row:
@@ -365,7 +378,7 @@ def test_the_deadline_in_cycles_is_that_of_the_reports_own_division(
 ) -> None:
     exact = mhz * 1e6 / cycles
     for rate in (exact, math.nextafter(exact, math.inf), math.nextafter(exact, 0)):
-        found = plan_lanes(NETS["dense"].network, ICE, clock=derived(mhz), steps_per_second=rate)
+        found = planned("dense", ICE, clock=derived(mhz), steps_per_second=rate)
         most = found.most_cycles_per_step.value
         assert isinstance(most, int)
         assert mhz * 1e6 / most >= rate > mhz * 1e6 / (most + 1)
@@ -373,7 +386,7 @@ def test_the_deadline_in_cycles_is_that_of_the_reports_own_division(
 
 def test_a_deadline_beyond_all_measure() -> None:
     for rate, met in ((1e-300, True), (1e300, False)):
-        found = plan_lanes(NETS["dense"].network, ROOMY, clock=derived(24.0), steps_per_second=rate)
+        found = planned("dense", ROOMY, clock=derived(24.0), steps_per_second=rate)
         assert found.met is met
         assert found.most_cycles_per_step.value // 2**53 == met  # type: ignore[operator]
 
@@ -530,7 +543,7 @@ def test_a_deadline_is_a_positive_number(rate: float) -> None:
     with pytest.raises(UsageError, match="deadline of"):
         estimate(NETS["dense"], ICE, lanes="auto", steps_per_second=rate)
     with pytest.raises(UsageError, match="deadline of"):
-        plan_lanes(NETS["dense"].network, ICE, clock=derived(1.0), steps_per_second=rate)
+        planned("dense", ICE, clock=derived(1.0), steps_per_second=rate)
 
 
 def test_lanes_are_chosen_on_an_fpga_alone() -> None:
