@@ -53,7 +53,7 @@ from rnnhw.accelerator import (
 from rnnhw.accelerator.schedule.weight_stream import Group, Streamed, slots_for
 from rnnhw.cli import main
 from rnnhw.commands.emit import emit, lanes_by_layer, machine_of
-from rnnhw.commands.synth import synthesise_design
+from rnnhw.commands.synth import synth
 from rnnhw.cost import estimate
 from rnnhw.cost.model import report_fields
 from rnnhw.profiles import load_profile
@@ -786,7 +786,7 @@ def test_a_schedule_that_is_not_emitted_is_refused(tmp_path: Path) -> None:
         emit(parallel, tmp_path)
     assert "steps_in_parallel cannot be emitted yet" in refused.value.message
     with pytest.raises(DesignError) as alike:
-        synthesise_design(parallel, "ecp5-25")
+        synth(parallel, "ecp5-25")
     assert (alike.value.message, alike.value.hint) == (refused.value.message, refused.value.hint)
     assert not load(deep).target.arrangement.special  # type: ignore[union-attr]
     options = {"engines": "shared", "overlap": "auto", "interleave": 2, "weights": "streamed"}
