@@ -437,7 +437,7 @@ class _ScanPlanner:
             if computed and value not in taken and not self._is_alias(value):
                 self.slot_of[value] = after
                 taken.add(value)
-            name = self.graph.signal(state).removesuffix(".previous")
+            name = self.graph.state_name(state)
             first = (
                 np.zeros(state.units, np.int64)
                 if state.initial is None

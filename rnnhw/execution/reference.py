@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
+from rnnhw.errors import DesignError
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -60,11 +61,14 @@ _STATE_ROLES = {"state", "cell", "gate", "output"}
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real ``outputs`` [sequences, steps, units], their ``lengths``, and ``traces``."""
+    """Real ``outputs`` [sequences, steps, units], zero past each of ``lengths``; ``traces`` of
+    signals likewise; ``final`` holds every state [sequences, units] after each sequence's last
+    step."""
 
     outputs: FloatArray
     lengths: IntArray
     traces: Mapping[str, FloatArray]
+    final: Mapping[str, FloatArray]
 
 
 @dataclass
@@ -221,18 +225,50 @@ STEP_OPERATIONS: Mapping[type, Callable[..., FloatArray]] = operation_table(
 
 @dataclass(frozen=True, eq=False)
 class _Sequences:
-    """Real vectors [sequences, steps, units], zero past each of ``lengths``."""
+    """Real vectors [sequences, steps, units], zero past each of ``lengths``.
+
+    A time operation may leave anything past the lengths: this is where it becomes zero.
+    """
 
     values: FloatArray
     lengths: IntArray
+
+    def __post_init__(self) -> None:
+        if len(self.lengths) and self.lengths.min() < self.values.shape[1]:
+            object.__setattr__(self, "values", _masked(self.values, self.lengths))
+
+
+def _masked(values: FloatArray, lengths: IntArray) -> FloatArray:
+    """``values`` [sequences, steps, units] with zeros past each of ``lengths``."""
+    valid = np.arange(values.shape[1]) < lengths[:, None]
+    return np.where(valid[:, :, None], values, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class _Context:
     parameters: Parameters
     quantised: frozenset[str]
+    initial: Mapping[str, FloatArray]
     traces: dict[str, FloatArray]
-    wanted: frozenset[str]
+    final: dict[str, FloatArray]
+    first: int
+
+
+def _require_finite(
+    context: _Context, signal: str, step: int, values: FloatArray, valid: NDArray[np.bool_]
+) -> None:
+    """Refuse infinite and NaN values [sequences, units] of the plain reference."""
+    if context.quantised or np.isfinite(values).all():
+        return
+    bad = np.argwhere(~np.isfinite(values) & valid[:, None])
+    if len(bad):
+        sequence, unit = map(int, bad[0])
+        raise DesignError(
+            f"the float reference of {signal} is {values[sequence, unit]} at step {step} "
+            f"of sequence {context.first + sequence}, unit {unit}",
+            "without word lengths the network grows beyond float64: give it smaller weights, or "
+            "shorter sequences",
+        )
 
 
 def _source(context: _Context, node: Source, source: _Sequences) -> _Sequences:
@@ -244,24 +280,45 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     sequences, steps = sources[0].values.shape[:2]
     run = _Run(graph, context.parameters, context.quantised, {})
     outputs = np.zeros((sequences, steps, node.units))
-    for name, traced in graph.signals():
-        if name in context.wanted:
-            context.traces[name] = np.zeros((sequences, steps, traced.units))
+    recorded = {name: value for name, value in graph.signals() if name in context.traces}
+    for name, traced in recorded.items():
+        context.traces[name] = np.zeros((sequences, steps, traced.units))
     for state, _ in graph.updates:
-        first = np.zeros(state.units) if state.initial is None else run.tensor(state.initial)
-        run.states[state] = np.tile(first, (sequences, 1))
+        run.states[state] = _first_value(context, run, graph, state, sequences)
     for t in range(steps):
-        valid = (t < lengths)[:, None]
+        valid = t < lengths
         run.inputs = [source.values[:, t] for source in sources]
         run.values = {}
         for operation in graph.nodes:
-            run.values[operation] = STEP_OPERATIONS[type(operation)](run, operation)
-        for name, traced in graph.signals():
-            if name in context.wanted:
-                context.traces[name][:, t] = np.where(valid, run.values[traced], 0.0)
-        outputs[:, t] = np.where(valid, run.values[graph.output], 0.0)
-        run.states = {state: run.values[value] for state, value in graph.updates}
+            value = STEP_OPERATIONS[type(operation)](run, operation)
+            _require_finite(context, graph.signal(operation), t, value, valid)
+            run.values[operation] = value
+        for name, traced in recorded.items():
+            context.traces[name][:, t] = run.values[traced]
+        outputs[:, t] = run.values[graph.output]
+        after = {state: run.values[value] for state, value in graph.updates}
+        # Past its length a sequence has no steps: its states stay as they are.
+        run.states = (
+            after
+            if valid.all()
+            else {s: np.where(valid[:, None], new, run.states[s]) for s, new in after.items()}
+        )
+    for name in recorded:
+        context.traces[name] = _masked(context.traces[name], lengths)
+    for state, _ in graph.updates:
+        context.final[graph.state_name(state)] = run.states[state]
     return _Sequences(outputs, lengths)
+
+
+def _first_value(
+    context: _Context, run: _Run, graph: StepGraph, state: State, sequences: int
+) -> FloatArray:
+    """A state before the first step, [sequences, units]."""
+    given = context.initial.get(graph.state_name(state))
+    if given is not None:
+        return _rounded(given, state.format) if "state" in context.quantised else given
+    first = np.zeros(state.units) if state.initial is None else run.tensor(state.initial)
+    return np.tile(first, (sequences, 1))
 
 
 def _reverse(context: _Context, node: Reverse, source: _Sequences) -> _Sequences:
@@ -314,29 +371,46 @@ def run_reference(
     lengths: IntArray,
     traces: Iterable[str] = (),
     quantised: Iterable[str] = (),
+    *,
+    initial: Mapping[str, FloatArray] | None = None,
+    first: int = 0,
 ) -> Reference:
-    """The network on real inputs [sequences, steps, features]; those past each length are unused.
+    """Run the network on real inputs.
 
-    ``quantised`` names the :data:`SOURCES` of error that act; none is the plain float network.
+    Args:
+        network: what is run.
+        parameters: its tensors.
+        x: [sequences, steps, features]; values past each length are not read.
+        lengths: the steps of every sequence.
+        traces: signals to record.
+        quantised: the :data:`SOURCES` of error that act; none is the plain float network.
+        initial: real first values of states by name, [sequences, units].
+        first: the number that messages give the first sequence.
 
     Raises:
+        DesignError: a value of the plain float network is infinite or NaN; the message names
+            signal and step.
         ValueError: an error source is unknown.
     """
     acting = frozenset(quantised)
     if not acting <= set(SOURCES):
         raise ValueError(f"unknown error sources {sorted(acting - set(SOURCES))}")
-    context = _Context(parameters, acting, {}, frozenset(traces))
-    valid = np.arange(x.shape[1]) < lengths[:, None]
-    values = np.where(valid[:, :, None], x, 0.0)
+    wanted: dict[str, FloatArray] = {name: np.zeros((0, 0, 0)) for name in traces}
+    context = _Context(parameters, acting, initial or {}, wanted, {}, first)
+    values = _masked(x, lengths)
     if "input" in acting:
         values = _rounded(values, network.source.format)
     sequences: dict[TimeNode, _Sequences] = {}
-    # A network that grows beyond float64 is infinite or NaN: what reads it judges that.
+    # Growth beyond float64 is an error of its own, told with signal and step.
     with np.errstate(over="ignore", invalid="ignore"):
         for node in network.nodes:
             sources = [sequences[source] for source in node.sources]
-            sequences[node] = TIME_STEPS[type(node)](
+            result = TIME_STEPS[type(node)](
                 context, node, *(sources or [_Sequences(values, lengths)])
             )
+            if isinstance(node, Total):
+                everywhere = np.ones(len(lengths), np.bool_)
+                _require_finite(context, node.name, 0, result.values[:, 0], everywhere)
+            sequences[node] = result
     result = sequences[network.output]
-    return Reference(result.values, result.lengths, context.traces)
+    return Reference(result.values, result.lengths, context.traces, context.final)

@@ -171,7 +171,7 @@ class Network:
     def states(self) -> dict[str, Node]:
         """The state vectors by name (``rnn.state``), with their nodes before the step."""
         return {
-            scan.graph.signal(state).removesuffix(".previous"): state
+            scan.graph.state_name(state): state
             for scan in self.scans
             for state, _ in scan.graph.updates
         }

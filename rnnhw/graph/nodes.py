@@ -327,6 +327,10 @@ class StepGraph:
         """The full name of a node: layer, dot, name."""
         return f"{self.layer}.{node.name}"
 
+    def state_name(self, state: Node) -> str:
+        """The name of a state vector without its step: ``rnn.state``."""
+        return self.signal(state).removesuffix(".previous")
+
     def signals(self) -> tuple[tuple[str, Node], ...]:
         """Every named vector with its full name; a state is named after its new value."""
         return tuple((self.signal(node), node) for node in self.nodes)
