@@ -77,12 +77,14 @@ from rnnhw.commands.emit import emit
 from rnnhw.commands.synth import synth
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
-from rnnhw.design.demands import Check, check_names, judge
+from rnnhw.design.demands import Check, check_bounds, check_names, judge
 from rnnhw.design.design import Design, load
 from rnnhw.design.schedule import Arrangement
 from rnnhw.design.tasks import Score
+from rnnhw.design.underflow import AllZero
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
 from rnnhw.execution.engine import available_isas, select_isa
+from rnnhw.execution.rest import STEPS, LayerRest
 from rnnhw.execution.simulate import (
     Simulation,
     check_answers,
@@ -139,6 +141,7 @@ def simulate_command(
         raise UsageError(f"--output {output}: simulate writes .npz", "name the file *.npz")
     shown = chosen_format(format, None, {"text": "", "json": ""})
     floors, ceilings = _bounds(output, minimum, maximum)
+    check_bounds(floors, ceilings)
     loaded = _load(design, settings)
     traces = trace or []
     if "all" in traces:
@@ -154,13 +157,13 @@ def simulate_command(
     check_names(figure_names(loaded, samples), floors, ceilings)
     with shown_progress("sequences") as progress:
         result = simulate(loaded, data, samples=samples, traces=traces, isa=isa, progress=progress)
-    checks = judge(result.figures(), floors, ceilings)
+    checks = judge(result.figures(), floors, ceilings, result.unjudged())
     if output is not None:
         result.save(output)
     _show(
         simulation_text(result, checks) if shown == "text" else _json(_simulation(result, checks))
     )
-    return _exit_code(checks)
+    return _judged_code(checks)
 
 
 @app.command("verify")
@@ -176,8 +179,9 @@ def verify_command(
 ) -> int:
     """Compare with the float reference; PASS or FAIL.
 
-    Judged by what the design requires and by --min and --max; the exit code is 1 on FAIL, and 2
-    where nothing is required.
+    Judged by what the design requires and by --min and --max, of the outputs or of any signal
+    (--min rnn.cell.snr_db=40). The exit code is 1 on FAIL, and 2 where nothing is required or a
+    figure says nothing, such as the accuracy of one sequence.
     """
     shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
     floors, ceilings = _bounds(output, minimum, maximum)
@@ -186,7 +190,13 @@ def verify_command(
     with shown_progress("sequences") as progress:
         result = verify(loaded, data, minimum=floors, maximum=ceilings, isa=isa, progress=progress)
     _deliver(verification_text(result) if shown == "text" else _json(_verification(result)), output)
-    return _exit_code(result.checks)
+    if not result.checks:
+        _complain(
+            f"{loaded.place}: nothing is required, so nothing can pass",
+            "give the task require={...}, or --min NAME=VALUE / --max NAME=VALUE",
+        )
+        return 2
+    return _judged_code(result.checks)
 
 
 @app.command("report")
@@ -591,6 +601,14 @@ def _exit_code(checks: Iterable[Check]) -> int:
     return 0 if all(check.passed for check in checks) else 1
 
 
+def _judged_code(checks: Sequence[Check]) -> int:
+    """The exit code of demands, of which those on figures that say nothing are a wrong call."""
+    unjudged = [check for check in checks if check.unjudged]
+    for check in unjudged:
+        _complain(f"{check.name} is not judged: {check.unjudged}", "")
+    return 2 if unjudged else _exit_code(checks)
+
+
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
 
@@ -612,7 +630,7 @@ def _plain(value: Any) -> Any:
 def _judgement(checks: Sequence[Check]) -> dict[str, Any]:
     return {
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
-        "passed": all(check.passed for check in checks),
+        "passed": bool(checks) and all(check.passed for check in checks),
     }
 
 
@@ -625,6 +643,8 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
         "steps": int(result.batch.lengths.sum()),
         **_score(result.score),
         "events": {name: events._asdict() for name, events in result.events.items()},
+        "underflows": result.underflows,
+        "all_zero": _all_zero(result.all_zero),
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
         **(_judgement(checks) if checks else {}),
@@ -634,8 +654,15 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
 def _score(score: Score | None, prefix: str = "") -> dict[str, Any]:
     if score is None:
         return {}
-    fields = {**score.figures(), **score.details()}
+    fields = {**score.figures(), **score.details(), **score.tallies()}
+    if why := score.unjudged():
+        fields[f"{score.names[0]}_not_judged"] = why
     return {f"{prefix}{name}": value for name, value in fields.items()}
+
+
+def _all_zero(zeros: Iterable[AllZero]) -> dict[str, list[int]]:
+    """By tensor the units whose weights became zero; an empty list is the whole tensor."""
+    return {zero.name: list(zero.units) for zero in zeros}
 
 
 def _verification(result: Verification) -> dict[str, Any]:
@@ -661,5 +688,30 @@ def _verification(result: Verification) -> dict[str, Any]:
             each.source: {**error(each.output), **_score(each.score)} for each in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
+        "underflows": dict(result.underflows),
+        "all_zero": _all_zero(result.all_zero),
+        "zero_units": {
+            signal.name: list(signal.zero_units) for signal in result.signals if signal.zero_units
+        },
+        "zero_input": {
+            "sequences": result.rest_sequences,
+            "max_steps": STEPS,
+            "layers": {rest.layer: _rest(rest) for rest in result.rests},
+        },
         **_judgement(result.checks),
+    }
+
+
+def _rest(rest: LayerRest) -> dict[str, Any]:
+    return {
+        "skipped": rest.skipped or None,
+        "repeating_sequences": rest.repeating,
+        "states": {
+            state.name: {
+                "units": state.units,
+                "stuck_units": list(state.stuck),
+                "largest_lsb": state.largest_lsb,
+            }
+            for state in rest.states
+        },
     }

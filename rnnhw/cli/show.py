@@ -19,10 +19,13 @@ from rnnhw.analysis.counts import Counts
 from rnnhw.design.demands import Check
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Accuracy, Score, SquaredError
+from rnnhw.design.underflow import AllZero
+from rnnhw.execution.rest import STEPS
+from rnnhw.execution.signal_error import SignalError
 from rnnhw.execution.simulate import Simulation
 from rnnhw.execution.verify import Verification
 from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
-from rnnhw.numerics.cast import Events
+from rnnhw.numerics.cast import NOTHING, Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 
 __all__ = [
@@ -97,21 +100,78 @@ def _score(score: Score) -> str:
             low, high = score.interval
             counted = f"{score.correct:,} of {score.total:,}"
             rest = f"{counted}; 95 % interval {low:.4f} to {high:.4f}"
+            if score.ties:
+                rest += f"; {number(score.ties, 'tie')}"
         case SquaredError():
             rest = f"r2 {score.r2:.4f}; {number(score.values, 'value')}"
         case _:
             others = list(score.figures().items())[1:]
             rest = ", ".join(f"{name} {value:.4f}" for name, value in others)
+    if why := score.unjudged():
+        rest = f"not judged: {why}; {rest}"
     return f"{_first(score)}  ({rest})" if rest else _first(score)
 
 
-def _events_table(events: Mapping[str, Events]) -> RenderableType:
-    rows = [(name, each) for name, each in events.items() if each.total]
+def _events_table(events: Mapping[str, Events], lost: Mapping[str, int]) -> RenderableType:
+    counts = {
+        name: (*events.get(name, NOTHING), lost.get(name, 0))
+        for name in dict.fromkeys((*events, *lost))
+    }
+    rows = [(name, each) for name, each in counts.items() if any(each)]
     if not rows:
-        return Text("none: nothing clipped or wrapped")
-    numbers = ("clipped high", "clipped low", "wrapped")
+        return Text("none: nothing clipped, wrapped or became zero")
+    numbers = ("clipped high", "clipped low", "wrapped", "became zero")
     texts = [(name, *(f"{count:,}" for count in each)) for name, each in rows]
     return aligned(("signal", *numbers), texts, numbers)
+
+
+def _zeros(tensors: Sequence[AllZero], signals: Sequence[SignalError]) -> list[RenderableType]:
+    """A line for each tensor, row of weights and signal of which nothing is left."""
+    lines = []
+    for zero in tensors:
+        if zero.units:
+            lines.append(f"{zero.name}: all weights of {_units(zero.units)} became zero")
+        else:
+            lines.append(f"{zero.name}: all zero")
+    for signal in signals:
+        if signal.zero_units:
+            units = _units(signal.zero_units)
+            lines.append(f"{signal.name}: zero at every step in {units}, unlike the reference")
+    return [Text(line) for line in lines]
+
+
+_NAMED_UNITS = 8
+
+
+def _units(units: Sequence[int]) -> str:
+    """``unit 3``, or ``units 3, 7 and 12 more``."""
+    shown = ", ".join(map(str, units[:_NAMED_UNITS]))
+    more = len(units) - _NAMED_UNITS
+    return f"unit{'s' * (len(units) > 1)} {shown}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def _rests(result: Verification) -> list[RenderableType]:
+    """What recurrent layers do on zero input."""
+    if not result.rests:
+        return []
+    started = number(result.rest_sequences, "sequence")
+    if result.rest_sequences < result.sequences:
+        started = f"{result.rest_sequences:,} of {number(result.sequences, 'sequence')}"
+    lines = []
+    for rest in result.rests:
+        if rest.skipped:
+            lines.append(f"{rest.layer}: not run, because {rest.skipped}")
+            continue
+        for state in rest.states:
+            stuck = f"{len(state.stuck):,} of {number(state.units, 'unit')} stop"
+            limit = f" at up to {state.largest_lsb:,} LSB" if state.stuck else ""
+            lines.append(f"{state.name}: {stuck}{limit}")
+        if endless := rest.sequences - rest.repeating:
+            runs = number(endless, "sequence")
+            lines.append(f"{rest.layer}: {runs} without a repeat within {STEPS:,} steps")
+    title = f"on zero input, from the last states of {started}"
+    note = "stop: the integers repeat at a value that is not zero, in float below half an LSB"
+    return [heading(title), *map(Text, lines), Text(note, "dim")]
 
 
 def _counts_table(layers: Mapping[str, Counts], total: Counts) -> RenderableType:
@@ -135,6 +195,10 @@ def _checks(checks: Sequence[Check]) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for check in checks:
         bound = "at least" if check.kind == "min" else "at most"
+        if check.unjudged:
+            text = f"  {check.name}, {bound} {_figure(check.bound)}: {check.unjudged}"
+            lines.append(Text.assemble(("NOT JUDGED", "bold yellow"), text))
+            continue
         figure = f"  {check.name} {_figure(check.value)}, {bound} {_figure(check.bound)}"
         lines.append(Text.assemble(verdict(check.passed), figure))
     return lines
@@ -163,7 +227,8 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     if simulation.score is not None:
         name = simulation.score.names[0]
         parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
-    parts += [heading("events"), _events_table(simulation.events)]
+    parts += [heading("events"), _events_table(simulation.events, simulation.underflows)]
+    parts += _zeros(simulation.all_zero, ())
     parts += [heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
         parts += [Text(""), *_checks(checks)]
@@ -210,6 +275,7 @@ def verification_text(result: Verification) -> RenderableType:
         for signal in (*result.signals, result.output)
     ]
     scored = [result.score.names[0]] if result.score else []
+    unscored = ["-"] if scored else []
     columns = ("max LSB", "rms LSB", "SNR dB", *scored)
     sources = [
         (
@@ -217,7 +283,7 @@ def verification_text(result: Verification) -> RenderableType:
             _short(each.output.max_error_lsb),
             _short(each.output.rms_error_lsb),
             _decibels(each.output.snr_db),
-            *([_first(each.score)] if each.score else []),
+            *([_first(each.score)] if each.score else unscored),
         )
         for each in result.sources
     ]
@@ -229,14 +295,25 @@ def verification_text(result: Verification) -> RenderableType:
         heading("error of the outputs with one source of error alone"),
         aligned(("source", *columns), sources, columns),
         heading("events"),
-        _events_table(result.events),
+        _events_table(result.events, result.underflows),
+        *_zeros(result.all_zero, result.signals),
+        *_rests(result),
     ]
     if result.score is not None and result.float_score is not None:
         parts += [
             Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
             Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
-    return Group(*parts, Text(""), *_checks(result.checks), Text(""), verdict(result.passed))
+    return Group(*parts, Text(""), *_checks(result.checks), Text(""), _judgement(result))
+
+
+def _judgement(result: Verification) -> Text:
+    """PASS, FAIL, or why there is neither."""
+    if not result.checks:
+        return Text("NOT JUDGED: nothing is required", "bold yellow")
+    if any(check.unjudged for check in result.checks):
+        return Text("NOT JUDGED", "bold yellow")
+    return verdict(result.passed)
 
 
 def verdict(passed: bool) -> Text:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
@@ -116,8 +116,10 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
             {
                 "design": each.row.label,
                 "varied": dict(each.row.varied),
-                **asdict(each.check),
+                "name": each.check.name,
                 "value": _plain(each.check.name, each.check.value),
+                "bound": each.check.bound,
+                "kind": each.check.kind,
                 "passed": each.check.passed,
             }
             for each in comparison.checks

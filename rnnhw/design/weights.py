@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import Matvec, Tensor
-from rnnhw.numerics.cast import Events, quantise
+from rnnhw.numerics.cast import Events, quantise, underflows
 
 __all__ = ["Parameters", "WeightSource", "load_parameters", "read_npz"]
 
@@ -23,11 +23,13 @@ WeightSource = str | Path | Mapping[str, ArrayLike]
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """The tensors of a network by key: real numbers, raw integers, and what clipped."""
+    """The tensors of a network by key: real numbers, raw integers, what clipped, and how many
+    numbers that are not zero became zero."""
 
     values: Mapping[str, NDArray[np.float64]]
     raw: Mapping[str, NDArray[np.int64]]
     events: Mapping[str, Events]
+    underflows: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -95,10 +97,11 @@ def load_parameters(network: Network, source: WeightSource) -> Parameters:
     values = {key: _checked(place, tensor, arrays[key]) for key, tensor in wanted.items()}
     for node in _weighted_products(network):
         _check_values(place, node, values)
-    raw, events = {}, {}
+    raw, events, lost = {}, {}, {}
     for key, tensor in wanted.items():
         raw[key], events[key] = quantise(values[key], tensor.format)
-    return Parameters(values, raw, events)
+        lost[key] = underflows(values[key], raw[key], tensor.format)
+    return Parameters(values, raw, events, lost)
 
 
 def _array(key: str, value: ArrayLike) -> NDArray[np.generic]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnhw.errors import DesignError, UsageError, unknown_name
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import Cast, Matvec, Node
-from rnnhw.numerics.cast import NOTHING, Events, quantise
+from rnnhw.numerics.cast import NOTHING, Events, quantise, underflows
 
 __all__ = ["Batch", "Run", "event_signals", "make_batch"]
 
@@ -21,12 +21,14 @@ IntArray = NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Checked raw inputs [sequences, steps, features], lengths [sequences] and initial states
-    (by state name, [sequences, units]); ``clipped`` counts the inputs outside the format."""
+    (by state name, [sequences, units]); ``clipped`` counts the inputs outside the format,
+    ``underflows`` those that are not zero and became zero."""
 
     inputs: IntArray
     lengths: IntArray
     initial: Mapping[str, IntArray]
     clipped: Events = NOTHING
+    underflows: int = 0
 
     @property
     def sequences(self) -> int:
@@ -83,7 +85,7 @@ def make_batch(
         )
     counts = _checked_lengths(network, given.shape, lengths)
     valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
-    clipped = Events()
+    clipped, lost = Events(), 0
     if raw:
         inside = np.where(valid, given, 0)
         # Python integers: an unsigned 64-bit input must not turn negative on the way.
@@ -96,7 +98,9 @@ def make_batch(
             inputs, clipped = quantise(real, source.format)
         except DesignError as error:
             raise error.at("input") from None
-    return Batch(inputs, counts, _checked_states(network, len(given), initial or {}), clipped)
+        lost = underflows(real, inputs, source.format)
+    states = _checked_states(network, len(given), initial or {})
+    return Batch(inputs, counts, states, clipped, lost)
 
 
 def _checked_lengths(

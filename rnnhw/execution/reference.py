@@ -252,13 +252,14 @@ class _Context:
     traces: dict[str, FloatArray]
     final: dict[str, FloatArray]
     first: int
+    finite: bool
 
 
 def _require_finite(
     context: _Context, signal: str, step: int, values: FloatArray, valid: NDArray[np.bool_]
 ) -> None:
-    """Refuse infinite and NaN values [sequences, units] of the plain reference."""
-    if context.quantised or np.isfinite(values).all():
+    """Refuse infinite and NaN values [sequences, units] where they are not allowed."""
+    if not context.finite or np.isfinite(values).all():
         return
     bad = np.argwhere(~np.isfinite(values) & valid[:, None])
     if len(bad):
@@ -296,13 +297,10 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
         for name, traced in recorded.items():
             context.traces[name][:, t] = run.values[traced]
         outputs[:, t] = run.values[graph.output]
-        after = {state: run.values[value] for state, value in graph.updates}
-        # Past its length a sequence has no steps: its states stay as they are.
-        run.states = (
-            after
-            if valid.all()
-            else {s: np.where(valid[:, None], new, run.states[s]) for s, new in after.items()}
-        )
+        for state, new in graph.updates:
+            # Past its length a sequence has no steps: its states stay as they are.
+            before, after = run.states[state], run.values[new]
+            run.states[state] = after if valid.all() else np.where(valid[:, None], after, before)
     for name in recorded:
         context.traces[name] = _masked(context.traces[name], lengths)
     for state, _ in graph.updates:
@@ -374,6 +372,7 @@ def run_reference(
     *,
     initial: Mapping[str, FloatArray] | None = None,
     first: int = 0,
+    finite: bool = True,
 ) -> Reference:
     """Run the network on real inputs.
 
@@ -386,17 +385,17 @@ def run_reference(
         quantised: the :data:`SOURCES` of error that act; none is the plain float network.
         initial: real first values of states by name, [sequences, units].
         first: the number that messages give the first sequence.
+        finite: refuse infinite and NaN values.
 
     Raises:
-        DesignError: a value of the plain float network is infinite or NaN; the message names
-            signal and step.
+        DesignError: a value is infinite or NaN; the message names signal and step.
         ValueError: an error source is unknown.
     """
     acting = frozenset(quantised)
     if not acting <= set(SOURCES):
         raise ValueError(f"unknown error sources {sorted(acting - set(SOURCES))}")
     wanted: dict[str, FloatArray] = {name: np.zeros((0, 0, 0)) for name in traces}
-    context = _Context(parameters, acting, initial or {}, wanted, {}, first)
+    context = _Context(parameters, acting, initial or {}, wanted, {}, first, finite)
     values = _masked(x, lengths)
     if "input" in acting:
         values = _rounded(values, network.source.format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from rnnhw.analysis.counts import Counts
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Samples, Score, load_samples, score_names
-from rnnhw.errors import DesignError, RnnhwError
+from rnnhw.design.tasks import Samples, Score, judge_of, load_samples, score_names
+from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
+from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.engine import EngineRun, Progress
 from rnnhw.execution.engine import run as run_engine
@@ -24,6 +26,8 @@ __all__ = [
     "check_answers",
     "chosen_samples",
     "figure_names",
+    "score_figures",
+    "score_unjudged",
     "simulate",
 ]
 
@@ -57,6 +61,18 @@ class Simulation:
         clipped = {"input": self.batch.clipped, **self.design.parameters.events}
         return {**clipped, **self.run.events}
 
+    @cached_property
+    def underflows(self) -> dict[str, int]:
+        """By name: how many inputs, numbers of tensors and constants are not zero and became
+        zero."""
+        network, parameters = self.design.network, self.design.parameters
+        return {"input": self.batch.underflows, **stored_underflows(network, parameters)}
+
+    @cached_property
+    def all_zero(self) -> list[AllZero]:
+        """Tensors that are zero, and units of weight matrices that became zero."""
+        return all_zero(self.design.network, self.design.parameters)
+
     def figures(self) -> dict[str, float]:
         """The figures that ``--min`` and ``--max`` can name."""
         casts = self.run.events.values()
@@ -65,9 +81,14 @@ class Simulation:
             "wraps": sum(events.wraps for events in casts),
             "input_clips": self.batch.clipped.total,
             "weight_clips": sum(e.total for e in self.design.parameters.events.values()),
+            "underflows": sum(self.underflows.values()),
             **dict(self.counts.flat()),
         }
-        return figures if self.score is None else {**self.score.figures(), **figures}
+        return figures if self.score is None else {**score_figures(self.score), **figures}
+
+    def unjudged(self) -> dict[str, str]:
+        """The figures that say nothing, with the reason."""
+        return {} if self.score is None else score_unjudged(self.score)
 
     def save(self, path: Path) -> None:
         """Everything as plain arrays in one ``.npz``: raw integers and their scales.
@@ -87,6 +108,8 @@ class Simulation:
             arrays[f"trace.{name}.fraction"] = np.array(network.signal(name).format.fraction)
         for name, events in self.events.items():
             arrays[f"events.{name}"] = np.array(events, np.int64)
+        for name, lost in self.underflows.items():
+            arrays[f"underflows.{name}"] = np.array(lost, np.int64)
         for layer, counts in self.run.counts.items():
             for name, value in counts.flat():
                 arrays[f"counts.{layer}.{name}"] = np.array(value, np.int64)
@@ -102,7 +125,7 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     """
     if data is None and design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
-    real = design.task is not None and design.task.real_answers
+    real = None if design.task is None else design.task.real_answers
     given = None if data is None else load_samples(data, real_answers=real)
     if design.task is None:
         assert given is not None
@@ -117,24 +140,36 @@ def check_answers(design: Design, samples: Samples, place: str, names: Iterable[
     """Refuse to judge a score where the expected answers are not known.
 
     Raises:
-        DesignError: ``names`` has a figure of the task's scores, but there is no ``y``.
+        UsageError: ``names`` has a figure of the task's scores, but there is no ``y``.
     """
     if design.task is None or samples.y is not None:
         return
     known = score_names(design.task.score_type)
     scores = [name for name in names if name in known]
     if scores:
-        raise DesignError(
+        raise UsageError(
             f"{place}: no expected answers, so no {scores[0]}", "add an array y to the data"
         )
 
 
 def figure_names(design: Design, samples: Samples) -> list[str]:
     """The names that :meth:`Simulation.figures` will have."""
-    names = ["saturations", "wraps", "input_clips", "weight_clips"]
-    if design.task is not None and samples.y is not None:
-        names.extend(design.task.score_type.names)
+    names = ["saturations", "wraps", "input_clips", "weight_clips", "underflows"]
+    judged = judge_of(design.task, samples)
+    if judged is not None:
+        names += [*judged.score_type.names, *judged.score_type.tally_names]
     return [*names, *(name for name, _ in Counts().flat())]
+
+
+def score_figures(score: Score) -> dict[str, float]:
+    """Figures and tallies of a score."""
+    return {**score.figures(), **score.tallies()}
+
+
+def score_unjudged(score: Score) -> dict[str, str]:
+    """The figures of a score that say nothing, with the reason; tallies always count."""
+    why = score.unjudged()
+    return dict.fromkeys(score.names, why) if why else {}
 
 
 def simulate(
@@ -171,11 +206,11 @@ def simulate(
     except RnnhwError as error:
         raise error.at(place) from None
     run = run_engine(network, parameters, batch, traces, isa=isa, progress=progress)
-    score = None
-    if design.task is not None and samples.y is not None:
+    score, judged = None, judge_of(design.task, samples)
+    if judged is not None:
         outputs = real_values(run.outputs, network.output.format)
         try:
-            score = design.task.score(outputs, run.lengths, samples)
+            score = judged.score(outputs, run.lengths, samples)
             score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise error.at(place) from None

@@ -6,23 +6,26 @@ requires.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.design.demands import Check, check_names, judge
+from rnnhw.design.demands import Check, check_bounds, check_names, judge
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Samples, Score, score_names
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.design.tasks import Judge, Samples, Score, judge_of, score_names
+from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
+from rnnhw.errors import RnnhwError
 from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.engine import Progress
 from rnnhw.execution.engine import run as run_engine
-from rnnhw.execution.reference import SOURCES, run_reference
-from rnnhw.execution.simulate import check_answers, chosen_samples
+from rnnhw.execution.reference import SOURCES, Reference, run_reference
+from rnnhw.execution.rest import LayerRest, chosen_sequences, rest_of
+from rnnhw.execution.signal_error import ERROR_FIGURES, SignalError
+from rnnhw.execution.simulate import check_answers, chosen_samples, score_figures, score_unjudged
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import Cast, Lookup, Matvec, Node
 from rnnhw.numerics.cast import Events, real_values
@@ -36,72 +39,17 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
-_ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
-_EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips")
-
-
-@dataclass
-class SignalError:
-    """How far a signal is from its reference, over all valid steps.
-
-    ``worst`` is (sequence, step, unit) of the largest error.
-    """
-
-    name: str
-    step: float
-    worst: tuple[int, int, int] = (0, 0, 0)
-    max_error: float = 0.0
-    squares: float = 0.0
-    reference_squares: float = 0.0
-    values: int = 0
-
-    @property
-    def rms_error(self) -> float:
-        """Root of the mean square error, as a value."""
-        return math.sqrt(self.squares / self.values) if self.values else 0.0
-
-    @property
-    def max_error_lsb(self) -> float:
-        """Largest error in steps of the signal's own format."""
-        return self.max_error / self.step
-
-    @property
-    def rms_error_lsb(self) -> float:
-        """Root mean square error in steps of the signal's own format."""
-        return self.rms_error / self.step
-
-    @property
-    def snr_db(self) -> float:
-        """Power of the reference over power of the error, in decibels."""
-        if self.squares == 0:
-            return math.inf
-        if self.reference_squares == 0:
-            return -math.inf
-        return 10 * (math.log10(self.reference_squares) - math.log10(self.squares))
-
-    def add(
-        self, first: int, fixed: FloatArray, exact: FloatArray, lengths: NDArray[np.int64]
-    ) -> None:
-        """Take in sequences ``first``.. of shape [sequences, steps, units]."""
-        valid = np.arange(fixed.shape[1]) < lengths[:, None]
-        # A reference that grows beyond float64 gives infinite and NaN errors, which no bound
-        # lets pass: nothing to warn of.
-        with np.errstate(over="ignore", invalid="ignore"):
-            error = np.where(valid[:, :, None], np.abs(fixed - exact), 0.0)
-            self.squares += float((error**2).sum())
-            self.reference_squares += float((exact**2)[valid].sum())
-        place = np.unravel_index(int(error.argmax()), error.shape)
-        # argmax finds a NaN first; once there is one it stays the largest error.
-        if not (error[place] <= self.max_error or math.isnan(self.max_error)):
-            self.max_error = float(error[place])
-            self.worst = (first + int(place[0]), int(place[1]), int(place[2]))
-        self.values += int(valid.sum()) * fixed.shape[2]
+_EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips", "underflows")
 
 
 @dataclass(frozen=True)
 class SourceError:
-    """The error of the outputs when one source alone is quantised."""
+    """The error of the outputs when one source alone is quantised.
+
+    ``score`` is None where there are no answers, or where the network leaves float64.
+    """
 
     source: str
     output: SignalError
@@ -110,7 +58,12 @@ class SourceError:
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """All errors, events, scores and the judgement."""
+    """All errors, events, scores and the judgement.
+
+    ``underflows`` counts by name the inputs, tensors and constants that are not zero and become
+    zero; ``rests`` says what every recurrent layer does on zero input, from the last states of
+    ``rest_sequences`` sequences.
+    """
 
     design: Design
     sequences: int
@@ -118,35 +71,65 @@ class Verification:
     output: SignalError
     sources: list[SourceError]
     events: Mapping[str, Events]
+    underflows: Mapping[str, int]
+    rests: list[LayerRest]
+    rest_sequences: int
     score: Score | None
     float_score: Score | None
     checks: list[Check] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
-        """Whether every demand is met."""
-        return all(check.passed for check in self.checks)
+        """Whether something is demanded, and every demand is met."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+    @cached_property
+    def all_zero(self) -> list[AllZero]:
+        """Tensors that are zero, and units of weight matrices that became zero."""
+        return all_zero(self.design.network, self.design.parameters)
 
     def figures(self) -> dict[str, float]:
         """The figures that ``--min``, ``--max``, ``require`` and ``limit`` can name."""
         casts = {name: e for name, e in self.events.items() if name in self._cast_names()}
         figures: dict[str, float] = {
-            **{name: getattr(self.output, name) for name in _ERROR_FIGURES},
+            **self.output.figures(),
             "saturations": sum(e.high + e.low for e in casts.values()),
             "wraps": sum(e.wraps for e in casts.values()),
             "input_clips": self.events["input"].total,
             "weight_clips": sum(
                 self.events[tensor.key].total for tensor in self.design.network.tensors
             ),
+            "underflows": sum(self.underflows.values()),
         }
+        if self.rests:
+            figures["stuck_units"] = sum(
+                len(state.stuck) for rest in self.rests for state in rest.states
+            )
         for signal in self.signals:
-            for name in _ERROR_FIGURES:
-                figures[f"{signal.name}.{name}"] = getattr(signal, name)
+            figures |= {f"{signal.name}.{name}": v for name, v in signal.figures().items()}
         if self.score is not None and self.float_score is not None:
-            figures |= self.score.figures()
-            figures |= {f"float_{name}": v for name, v in self.float_score.figures().items()}
+            figures |= score_figures(self.score)
+            figures |= {f"float_{name}": v for name, v in score_figures(self.float_score).items()}
             figures[f"{self.score.names[0]}_loss"] = self.score.loss(self.float_score)
         return figures
+
+    def unjudged(self) -> dict[str, str]:
+        """The figures that say nothing, with the reason."""
+        reasons = self.output.unjudged()
+        for signal in self.signals:
+            reasons |= {f"{signal.name}.{name}": v for name, v in signal.unjudged().items()}
+        for rest in self.rests:
+            if rest.skipped:
+                reasons["stuck_units"] = f"{rest.layer} is not run on zero: {rest.skipped}"
+        if self.score is not None and self.float_score is not None:
+            floats = score_unjudged(self.float_score)
+            alone = score_unjudged(self.score)
+            reasons |= {f"float_{name}": f"in float, {why}" for name, why in floats.items()} | alone
+            loss, first = f"{self.score.names[0]}_loss", self.score.names[0]
+            for why in (reasons.get(f"float_{first}"), reasons.get(first)):
+                if why:
+                    reasons[loss] = why
+        return reasons
 
     def _cast_names(self) -> set[str]:
         tensors = {tensor.key for tensor in self.design.network.tensors}
@@ -165,38 +148,41 @@ def verify(
 ) -> Verification:
     """Compare ``design`` with its float reference on its task, ``data`` or ``samples``.
 
-    It is judged by the task's ``require`` and ``limit`` and by ``minimum`` and ``maximum``.
+    It is judged by the task's ``require`` and ``limit`` and by ``minimum`` and ``maximum``. With
+    no demand at all it does not pass; nor does a demand on a figure that says nothing, such as
+    the accuracy where all outputs are equal.
 
     Raises:
-        DesignError: the design, its weights or the data are wrong.
-        UsageError: nothing is required, or a figure has no such name.
+        DesignError: the design, its weights or the data are wrong, or its float reference is
+            infinite or NaN.
+        UsageError: a figure has no such name or is not measured, or a bound is not finite.
     """
     floors = {**(design.task.require if design.task else {}), **(minimum or {})}
     ceilings = {**(design.task.limit if design.task else {}), **(maximum or {})}
-    if not floors and not ceilings:
-        raise UsageError(
-            f"{design.place}: nothing is required, so nothing can pass",
-            "give the task require={...}, or --min NAME=VALUE / --max NAME=VALUE",
-        )
     if samples is None:
         samples = chosen_samples(design, data)
-    # A misspelt name is told before the work.
+    # What cannot be judged is told before the work.
+    check_bounds(floors, ceilings)
     check_answers(design, samples, str(data or design.place), (*floors, *ceilings))
-    check_names(_figure_names(design, samples), floors, ceilings)
-    result = _compare(design, samples, str(data or design.place), isa, progress)
-    result.checks.extend(judge(result.figures(), floors, ceilings))
+    asked = _asked_signals(design.network, (*floors, *ceilings))
+    more = [f"{name}.{figure}" for name in asked for figure in ERROR_FIGURES]
+    check_names([*_figure_names(design, samples), *more], floors, ceilings)
+    compared = {**compared_signals(design.network), **asked}
+    result = _compare(design, samples, compared, str(data or design.place), isa, progress)
+    result.checks.extend(judge(result.figures(), floors, ceilings, result.unjudged()))
     return result
 
 
 def _figure_names(design: Design, samples: Samples) -> list[str]:
-    """The names that :meth:`Verification.figures` will have."""
-    scored = design.task if samples.y is not None else None
+    """The names that :meth:`Verification.figures` has when no other signal is asked for."""
+    scored = judge_of(design.task, samples)
     signals = compared_signals(design.network)
     return [
-        *_ERROR_FIGURES,
+        *ERROR_FIGURES,
         *_EVENT_FIGURES,
+        *(["stuck_units"] if design.network.states() else []),
         *(score_names(scored.score_type) if scored else ()),
-        *(f"{signal}.{name}" for signal in signals for name in _ERROR_FIGURES),
+        *(f"{signal}.{name}" for signal in signals for name in ERROR_FIGURES),
     ]
 
 
@@ -211,27 +197,66 @@ def compared_signals(network: Network) -> dict[str, Node]:
     }
 
 
+def _asked_signals(network: Network, figures: Iterable[str]) -> dict[str, Node]:
+    """The signals, exact ones too, whose error the ``figures`` name."""
+    signals = network.signals()
+    asked = {}
+    for name in figures:
+        signal, _, figure = name.rpartition(".")
+        if figure in ERROR_FIGURES and signal in signals:
+            asked[signal] = signals[signal]
+    return asked
+
+
+@dataclass(eq=False)
+class _Scores:
+    """The scores of all parts so far, by what gave the outputs."""
+
+    judge: Judge | None
+    place: str
+    found: dict[str, Score] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+
+    def add(self, name: str, outputs: FloatArray, lengths: IntArray, part: Samples) -> None:
+        """Judge a part; where an output is infinite or NaN there is no score at all."""
+        if self.judge is None or name in self.missing:
+            return
+        if not np.isfinite(outputs).all():
+            self.missing.add(name)
+            self.found.pop(name, None)
+            return
+        try:
+            new = self.judge.score(outputs, lengths, part)
+        except RnnhwError as error:
+            raise error.at(self.place) from None
+        self.found[name] = self.found[name] + new if name in self.found else new
+
+
 def _compare(
-    design: Design, samples: Samples, place: str, isa: str | None, progress: Progress | None
+    design: Design,
+    samples: Samples,
+    compared: Mapping[str, Node],
+    place: str,
+    isa: str | None,
+    progress: Progress | None,
 ) -> Verification:
     network, parameters = design.network, design.parameters
-    compared = compared_signals(network)
     signals = {name: SignalError(name, node.format.step) for name, node in compared.items()}
     step = network.output.format.step
     output = SignalError("output", step)
     by_source = {source: SignalError("output", step) for source in SOURCES}
-    events: dict[str, Events] = {"input": Events(), **parameters.events}
-    scores: dict[str, Score] = {}
+    scores = _Scores(judge_of(design.task, samples), place)
+    last = _LastStates(chosen_sequences(len(samples.lengths)))
     try:
         whole = make_batch(network, samples.x, samples.lengths)
     except RnnhwError as error:
         raise error.at(place) from None
-    events["input"] = whole.clipped
+    events: dict[str, Events] = {"input": whole.clipped, **parameters.events}
     for chosen, part in samples.parts(sum(node.units for node in compared.values())):
         first = chosen.start
         batch = Batch(whole.inputs[chosen], whole.lengths[chosen], {})
         run = run_engine(network, parameters, batch, compared, isa=isa)
-        exact = run_reference(network, parameters, part.x, part.lengths, compared)
+        exact = _reference(network, design, part, compared, first, place)
         for name, signal in signals.items():
             scan = network.scan_of(name)
             lengths = np.array([scan.steps_for(length) for length in part.lengths.tolist()])
@@ -239,18 +264,21 @@ def _compare(
             signal.add(first, fixed, exact.traces[name], lengths)
         fixed = real_values(run.outputs, network.output.format)
         output.add(first, fixed, exact.outputs, run.lengths)
-        _score(scores, "fixed", design, part, fixed, run.lengths, place)
-        _score(scores, "float", design, part, exact.outputs, run.lengths, place)
+        scores.add("fixed", fixed, run.lengths, part)
+        scores.add("float", exact.outputs, run.lengths, part)
         for source, alone_error in by_source.items():
-            alone = run_reference(network, parameters, part.x, part.lengths, (), [source])
+            alone = run_reference(
+                network, parameters, part.x, part.lengths, (), [source], finite=False
+            )
             alone_error.add(first, alone.outputs, exact.outputs, run.lengths)
-            _score(scores, source, design, part, alone.outputs, run.lengths, place)
+            scores.add(source, alone.outputs, run.lengths, part)
+        last.add(first, run.final, exact.final)
         for name, seen in run.events.items():
             events[name] = events.get(name, Events()) + seen
         if progress is not None:
             progress(first + len(part.lengths), len(samples.lengths))
     try:
-        for score in scores.values():
+        for score in scores.found.values():
             score.figures()  # refuses targets by which nothing can be measured
     except RnnhwError as error:
         raise error.at(place) from None
@@ -259,26 +287,47 @@ def _compare(
         sequences=len(samples.lengths),
         signals=list(signals.values()),
         output=output,
-        sources=[SourceError(name, by_source[name], scores.get(name)) for name in SOURCES],
+        sources=[SourceError(name, by_source[name], scores.found.get(name)) for name in SOURCES],
         events=events,
-        score=scores.get("fixed"),
-        float_score=scores.get("float"),
+        underflows={"input": whole.underflows, **stored_underflows(network, parameters)},
+        rests=rest_of(network, parameters, *last.joined(), isa),
+        rest_sequences=len(last.chosen),
+        score=scores.found.get("fixed"),
+        float_score=scores.found.get("float"),
     )
 
 
-def _score(
-    scores: dict[str, Score],
-    name: str,
+def _reference(
+    network: Network,
     design: Design,
     part: Samples,
-    outputs: FloatArray,
-    lengths: NDArray[np.int64],
+    traces: Iterable[str],
+    first: int,
     place: str,
-) -> None:
-    if design.task is None or part.y is None:
-        return
+) -> Reference:
+    """The plain float network on a part whose first sequence has the number ``first``."""
     try:
-        new = design.task.score(outputs, lengths, part)
+        return run_reference(network, design.parameters, part.x, part.lengths, traces, first=first)
     except RnnhwError as error:
         raise error.at(place) from None
-    scores[name] = scores[name] + new if name in scores else new
+
+
+class _LastStates:
+    """The last states of some sequences, in integers and in float."""
+
+    def __init__(self, chosen: IntArray) -> None:
+        self.chosen = chosen
+        self._raw: dict[str, list[IntArray]] = {}
+        self._real: dict[str, list[FloatArray]] = {}
+
+    def add(self, first: int, raw: Mapping[str, IntArray], real: Mapping[str, FloatArray]) -> None:
+        """Keep those of a part whose first sequence has the number ``first``."""
+        for name, value in raw.items():
+            here = self.chosen[(first <= self.chosen) & (self.chosen < first + len(value))] - first
+            self._raw.setdefault(name, []).append(value[here])
+            self._real.setdefault(name, []).append(real[name][here])
+
+    def joined(self) -> tuple[dict[str, IntArray], dict[str, FloatArray]]:
+        """By state name, [sequences, units]."""
+        raw = {name: np.concatenate(parts) for name, parts in self._raw.items()}
+        return raw, {name: np.concatenate(parts) for name, parts in self._real.items()}

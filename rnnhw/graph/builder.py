@@ -212,8 +212,11 @@ class StepBuilder:
             )
         )
 
-    def literal(self, name: str, values: Sequence[int], fraction: int = 0) -> Node:
-        """A vector of fixed raw integers."""
+    def literal(
+        self, name: str, values: Sequence[int], fraction: int = 0, *, underflows: int = 0
+    ) -> Node:
+        """A vector of fixed raw integers; ``underflows`` of them stand for numbers that are not
+        zero."""
         raw = tuple(int(value) for value in values)
         low, high = min(raw), max(raw)
         return self._put(
@@ -224,6 +227,7 @@ class StepBuilder:
                 interval=(low, high),
                 tensor=None,
                 values=raw,
+                underflows=underflows,
             )
         )
 

@@ -98,10 +98,14 @@ class State(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Constant(Node):
-    """A vector that never changes: a tensor of the weights file, or literal raw integers."""
+    """A vector that never changes: a tensor of the weights file, or literal raw integers.
+
+    ``underflows`` of the literals stand for numbers that are not zero.
+    """
 
     tensor: Tensor | None
     values: tuple[int, ...] = ()
+    underflows: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

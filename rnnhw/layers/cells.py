@@ -20,7 +20,7 @@ from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
 from rnnhw.graph.nodes import Node
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
-from rnnhw.numerics.cast import quantise
+from rnnhw.numerics.cast import quantise, underflows
 from rnnhw.numerics.tables import RECIPROCAL
 
 __all__ = [
@@ -138,7 +138,8 @@ class LeakyElman:
                 f"leak {self.leak} does not fit {format}",
                 f"give {_TRAINED} (or the signal `a`) a format that holds it",
             )
-        return g.literal("a", [int(raw[0])] * self.units, format.fraction)
+        lost = self.units * underflows([self.leak], raw, format)
+        return g.literal("a", [int(raw[0])] * self.units, format.fraction, underflows=lost)
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""

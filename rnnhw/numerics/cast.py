@@ -33,6 +33,7 @@ __all__ = [
     "quantise",
     "real_values",
     "rounded",
+    "underflows",
 ]
 
 WORD_BITS = 64
@@ -381,6 +382,13 @@ def real_values(raw: IntArray, format: Q) -> FloatArray:
     """The real numbers (float64) that raw integers of ``format`` stand for."""
     values: FloatArray = raw.astype(np.float64) * format.step
     return values
+
+
+def underflows(values: ArrayLike, raw: IntArray, to: Q) -> int:
+    """How many of the real ``values`` are not zero, but lie so near to it that their raw integers
+    of the format ``to`` are zero."""
+    real = np.asarray(values, np.float64)
+    return int(((real != 0) & (raw == 0) & (np.abs(real) < to.step)).sum())
 
 
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:

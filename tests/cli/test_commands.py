@@ -60,7 +60,8 @@ def test_simulate_prints_outputs_accuracy_events_and_counts(said):
     assert re.search(r"^1,280 outputs of 1 unit, Q\(8, 12\) 21b$", out, re.M)
     assert re.search(r"^0 +-\d+\.\d+ +-?\d+\.\d+ +\d+\.\d+$", out, re.M)
     assert "accuracy  1.0000  (256 of 256; 95 % interval 0.9852 to 1.0000)" in out
-    assert re.search(r"^rnn\.sum +[\d,]+ +[\d,]+ +0$", out, re.M)
+    assert re.search(r"^rnn\.sum +[\d,]+ +[\d,]+ +0 +0$", out, re.M)
+    assert re.search(r"^rnn\.U +0 +0 +0 +1$", out, re.M)
     assert re.search(r"^multiplies +99,840 +20,480 +120,320$", out, re.M)
     assert re.search(r"^weights read, bits +798,720 +163,840 +962,560$", out, re.M)
     assert not re.search(r" $", out, re.M)
@@ -206,14 +207,125 @@ def test_json_knows_no_infinity(said, tmp_path):
         "        formats=Formats(input=format, weight=format),\n"
         "        weights={'head.W': [[1, 2]], 'head.b': [3]})\n"
     )
-    command = ("verify", design, "--data", tmp_path / "d.npz", "--min", "snr_db=60")
-    data = json.loads(said(*command, "--max", "max_error=inf", "--format", "json"))
+    command = ("verify", design, "--data", tmp_path / "d.npz", "--max", "max_error=0")
+    data = json.loads(said(*command, "--format", "json"))
     assert data["output"]["snr_db"] is None and data["output"]["max_error"] == 0
     assert data["settings"] == {"bound": None, "format": "Q(3, 0) 4b"}
-    assert data["checks"][0] == {
-        "name": "snr_db", "value": None, "bound": 60.0, "kind": "min", "passed": True,
-    }  # fmt: skip
+    assert data["checks"] == [
+        {"name": "max_error", "value": 0.0, "bound": 0.0, "kind": "max", "unjudged": "",
+         "passed": True}
+    ]  # fmt: skip
     assert re.search(r"^output +Q\(.*\) +\d+b +0 +0 +0 +0 +exact +-$", said(*command), re.M)
+
+
+SMALL_NET = (
+    "from rnnhw import *\nimport numpy as np\n"
+    "def design(weight=1.0, feedback=0.5, steps=4):\n"
+    "    return Design([Elman(2, recurrent=Diagonal(), activation=Identity(), name='rnn'),\n"
+    "        Last(), Linear(2, name='head')], inputs=2, max_steps=steps,\n"
+    "        formats=Formats(input=Q(1, 6), weight=Q(3, 4), sum=Q(5, 8), state=Q(5, 8)),\n"
+    "        weights={'rnn.W': np.eye(2) * weight, 'rnn.U': [feedback] * 2, 'rnn.b': [0.0, 0.0],\n"
+    "            'head.W': np.eye(2), 'head.b': [0.0, 0.0]})\n"
+)
+
+
+@pytest.fixture
+def net(tmp_path):
+    """A design without a task, and labelled data of two classes that it tells apart."""
+    (tmp_path / "d.py").write_text(SMALL_NET)
+    x = np.zeros((4, 3, 2))
+    x[[0, 1], :, 0], x[[2, 3], :, 1] = 1, 1
+    np.savez(tmp_path / "d.npz", x=x, y=[0, 0, 1, 0])
+    np.savez(tmp_path / "plain.npz", x=x)
+    np.savez(tmp_path / "real.npz", x=x, y=np.arange(24.0).reshape(4, 3, 2))
+    np.savez(tmp_path / "flat.npz", x=x, y=[0.0, 0.5, 1.0, 0.0])
+    return tmp_path
+
+
+def test_labels_are_used_without_a_task(said, net, capsys):
+    for command in ("simulate", "verify"):
+        run = (command, net / "d.py", "--data")
+        out = said(*run, net / "d.npz", "--min", "accuracy=0.75")
+        assert "0.7500  (3 of 4; 95 % interval" in out and "PASS  accuracy 0.75, at least" in out
+        assert "nrmse" in said(*run, net / "real.npz", "--max", "nrmse=9")
+        assert main([str(each) for each in (*run, net / "flat.npz", "--max", "wraps=0")]) == 3
+        out, err = capsys.readouterr()
+        assert out == "" and "y is float64 of shape (4,)" in err
+        assert "real numbers [4 sequences, 3 steps, outputs]" in err
+
+
+def test_verify_prints_its_table_where_nothing_is_required(net, capsys):
+    command = ["verify", str(net / "d.py"), "--data", str(net / "plain.npz")]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert "error against the float reference, 4 sequences" in out
+    assert out.endswith("\nNOT JUDGED: nothing is required\n")
+    assert "d.py: nothing is required, so nothing can pass\nhint: give the task require" in err
+    assert main([*command, "--format", "json"]) == 2
+    data = json.loads(capsys.readouterr().out)
+    assert data["checks"] == [] and data["passed"] is False
+
+
+@pytest.mark.parametrize("command", ["simulate", "verify"])
+def test_a_demand_on_what_says_nothing_exits_2_and_says_why(net, capsys, command):
+    run = [command, str(net / "d.py"), "--data", str(net / "d.npz"), "--set", "weight=0.01"]
+    why = "all outputs are equal, whatever the input"
+    assert main([*run, "--min", "accuracy=0.1", "--max", "wraps=0"]) == 2
+    out, err = capsys.readouterr()
+    assert err == f"error: accuracy is not judged: {why}\n"
+    assert f"NOT JUDGED  accuracy, at least 0.1: {why}\nPASS  wraps 0, at most 0\n" in out
+    assert f"(not judged: {why}; 3 of 4; 95 % interval 0.3006 to 0.9544; 4 ties)" in out
+    assert main([*run, "--min", "accuracy=0.1", "--format", "json"]) == 2
+    data = json.loads(capsys.readouterr().out)
+    assert data["checks"][0]["unjudged"] == why and data["passed"] is False
+    assert data["accuracy_not_judged"] == why and data["ties"] == 4
+    assert main([*run, "--max", "wraps=0", "--max", "ties=4"]) == 0
+
+
+def test_what_becomes_zero_is_told(said, net):
+    run = (
+        net / "d.py",
+        "--data",
+        net / "plain.npz",
+        "--set",
+        "weight=0.01",
+        "--set",
+        "feedback=0.01",
+    )
+    for command in ("simulate", "verify"):
+        out = said(command, *run, "--max", "underflows=4")
+        assert re.search(r"^rnn\.W +0 +0 +0 +2$", out, re.M)
+        assert "\nrnn.W: all zero\nrnn.U: all zero\n" in out
+        data = json.loads(said(command, *run, "--max", "underflows=3", "--format", "json", code=1))
+        assert data["underflows"]["rnn.W"] == 2 and data["underflows"]["input"] == 0
+        assert data["all_zero"]["rnn.U"] == []
+    assert "rnn.sum: zero at every step in units 0, 1, unlike the reference" in out
+
+
+def test_verify_tells_which_units_stop_on_zero_input(said, net):
+    run = ("verify", net / "d.py", "--data", net / "plain.npz", "--set", "feedback=0.9")
+    out = said(*run, "--max", "stuck_units=0", code=1)
+    assert "\non zero input, from the last states of 4 sequences\n" in out
+    assert "\nrnn.state: 2 of 2 units stop at up to 4 LSB\n" in out
+    data = json.loads(said(*run, "--max", "wraps=0", "--format", "json"))
+    assert data["zero_input"] == {
+        "sequences": 4,
+        "max_steps": 4096,
+        "layers": {"rnn": {
+            "skipped": None,
+            "repeating_sequences": 4,
+            "states": {"rnn.state": {"units": 2, "stuck_units": [0, 1], "largest_lsb": 4}},
+        }},
+    }  # fmt: skip
+
+
+def test_a_float_reference_without_end_is_a_wrong_design(net, capsys):
+    np.savez(net / "long.npz", x=np.ones((2, 1000, 2)), y=[0, 0])
+    run = ["verify", str(net / "d.py"), "--data", str(net / "long.npz"), "--set", "feedback=3"]
+    assert main([*run, "--set", "steps=1000", "--min", "accuracy=0"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"long\.npz: the float reference of rnn\.\w+ is inf at step \d+ of seq", err)
 
 
 # --- files and formats -------------------------------------------------------------------------

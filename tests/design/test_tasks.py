@@ -56,7 +56,8 @@ def test_accuracies_add_up_and_lose_what_the_reference_has_more():
     assert Accuracy(1, 4).details() == {
         "accuracy_interval_95": [low, high], "accuracy_correct": 1,
     }  # fmt: skip
-    assert score_names(Accuracy) == ["accuracy", "float_accuracy", "accuracy_loss"]
+    names = ["accuracy", "ties", "float_accuracy", "float_ties", "accuracy_loss"]
+    assert score_names(Accuracy) == names
 
 
 def test_a_squared_error_is_that_of_numpy():

@@ -2,6 +2,7 @@
 
 from rnnhw.design.tasks.addition import BinaryAddition
 from rnnhw.design.tasks.classification import Classification
+from rnnhw.design.tasks.labels import Judge, judge_of
 from rnnhw.design.tasks.narma import Narma10
 from rnnhw.design.tasks.recall import Recall
 from rnnhw.design.tasks.regression import Regression
@@ -14,6 +15,7 @@ __all__ = [
     "BinaryAddition",
     "Classification",
     "HarderTask",
+    "Judge",
     "Narma10",
     "Recall",
     "Regression",
@@ -21,6 +23,7 @@ __all__ = [
     "Score",
     "SquaredError",
     "Task",
+    "judge_of",
     "load_samples",
     "samples_of",
     "score_names",

@@ -26,7 +26,7 @@ class BinaryAddition:
     Step t reads one bit of each operand; a last step with zeros gives the carry out. Up to 8
     operand bits all pairs are run; beyond that ``random_pairs`` seeded ones and every carry
     chain (2**k - 1 plus 1, both ways). A word is correct if the output's sign is right at
-    every bit.
+    every bit; an output of zero says 0, and a word of such outputs alone is a tie.
 
     With ``chains`` the pairs are those of :func:`carry_chains` instead: they find the nets whose
     carry fades, which all pairs of 8 bits do not.
@@ -110,8 +110,9 @@ class BinaryAddition:
                 "BinaryAddition(lead=k - 1)",
             )
         valid = np.arange(outputs.shape[1]) < lengths[:, None]
-        right = (((outputs[:, :, 0] > 0) == (expected > 0)) | ~valid).all(1)
-        return Accuracy(int(right.sum()), len(right))
+        bits = outputs[:, :, 0]
+        right = (((bits > 0) == (expected > 0)) | ~valid).all(1)
+        return Accuracy.of(right, ((bits == 0) | ~valid).all(1), outputs[valid])
 
 
 def carry_chains(bits: int, seed: int = 0) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_a
 from rnnhw.design.tasks.scores import Accuracy, Score
 from rnnhw.errors import DesignError
 
-__all__ = ["Classification"]
+__all__ = ["Classification", "classified"]
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,24 @@ class Classification(Recorded):
     score_type: ClassVar[type[Score]] = Accuracy
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Accuracy:
-        expected = expected_answers(samples)
-        classes = outputs.shape[2]
-        if expected.ndim != 1 or expected.min() < 0 or expected.max() >= classes:
-            raise DesignError(
-                f"Classification: y of shape {expected.shape} holds "
-                f"{expected.min()}..{expected.max()}",
-                f"it must hold one class of 0..{classes - 1} a sequence",
-            )
-        answers = outputs[np.arange(len(outputs)), lengths - 1].argmax(1)
-        return Accuracy(int((answers == expected).sum()), len(answers))
+        return classified("Classification", outputs, lengths, samples)
+
+
+def classified(task: str, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Accuracy:
+    """How many classes ``y`` [sequences] the outputs [sequences, steps, units] answer.
+
+    The answer is the largest output of the last step, the first of several equal ones: a tie.
+
+    Raises:
+        DesignError: ``y`` does not hold one class of the network a sequence, or is not known.
+    """
+    expected = expected_answers(samples)
+    classes = outputs.shape[2]
+    if expected.ndim != 1 or expected.min() < 0 or expected.max() >= classes:
+        raise DesignError(
+            f"{task}: y of shape {expected.shape} holds {expected.min()}..{expected.max()}",
+            f"it must hold one class of 0..{classes - 1} a sequence",
+        )
+    last = outputs[np.arange(len(outputs)), lengths - 1]
+    tied = (last == last.max(1, keepdims=True)).sum(1) > 1
+    return Accuracy.of(last.argmax(1) == expected, tied, last)

@@ -29,8 +29,8 @@ class Recall:
 
     Every step reads a value, +1 or -1, and a marker, 1 at the one step whose value is asked for
     and 0 at all others. ``lead`` steps come before the marked one and ``delay`` after it. A
-    sequence is right if the last output has the sign of the marked value (zero counts as -1), so
-    the same weights serve every delay.
+    sequence is right if the last output has the sign of the marked value (zero counts as -1 and is
+    a tie), so the same weights serve every delay.
 
     Sequences come in pairs that differ in the marked value alone: what does not remember it
     gets one half, exactly. In the first four pairs the other values are edge cases: all +1, all
@@ -105,4 +105,4 @@ class Recall:
                 "it must hold one +1 or -1 a sequence, the marked value",
             )
         last = outputs[np.arange(len(outputs)), lengths - 1, 0]
-        return Accuracy(int(((last > 0) == (expected > 0)).sum()), len(last))
+        return Accuracy.of((last > 0) == (expected > 0), last == 0, last[:, None])

@@ -59,11 +59,11 @@ def expected_answers(samples: Samples) -> NDArray[Any]:
     return samples.y
 
 
-def load_samples(path: Path, *, real_answers: bool = False) -> Samples:
+def load_samples(path: Path, *, real_answers: bool | None = False) -> Samples:
     """The user's own data: ``x``, and optionally ``lengths`` and ``y``.
 
     ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
-    sequence.
+    sequence; None: as its type says.
 
     Raises:
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
@@ -78,7 +78,11 @@ def load_samples(path: Path, *, real_answers: bool = False) -> Samples:
 
 
 def samples_of(
-    place: str, arrays: Mapping[str, ArrayLike], prefix: str = "", *, real_answers: bool = False
+    place: str,
+    arrays: Mapping[str, ArrayLike],
+    prefix: str = "",
+    *,
+    real_answers: bool | None = False,
 ) -> Samples:
     """The checked samples of arrays ``x``, ``lengths``, ``y`` with ``prefix`` before each key.
 
@@ -110,7 +114,7 @@ def samples_of(
     if y is None:
         return Samples(real, lengths)
     expected = np.asarray(y)
-    if real_answers:
+    if real_answers or (real_answers is None and expected.dtype.kind == "f"):
         return Samples(real, lengths, _real_answers(f"{place}: {prefix}y", expected, valid))
     if expected.dtype.kind not in "iub" or expected.shape[:1] != (len(x),):
         raise DesignError(

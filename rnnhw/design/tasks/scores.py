@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -22,6 +22,9 @@ class Score(Protocol):
     names: ClassVar[tuple[str, ...]]
     """What :meth:`figures` names; the first is the one that comparisons show."""
 
+    tally_names: ClassVar[tuple[str, ...]]
+    """What :meth:`tallies` names."""
+
     def __add__(self, other: Self, /) -> Self:
         """The score of both parts together."""
         ...
@@ -38,23 +41,53 @@ class Score(Protocol):
         """What else a report holds, under names that begin with a figure's."""
         ...
 
+    def tallies(self) -> dict[str, int]:
+        """Whole numbers beside the figures that bounds can name too: :attr:`tally_names`."""
+        ...
+
+    def unjudged(self) -> str:
+        """Why :meth:`figures` say nothing of the network; empty where they do."""
+        ...
+
 
 def score_names(kind: type[Score]) -> list[str]:
     """The names of a score's figures, of the float reference's, and of the loss between them."""
-    return [*kind.names, *(f"float_{name}" for name in kind.names), f"{kind.names[0]}_loss"]
+    names = (*kind.names, *kind.tally_names)
+    return [*names, *(f"float_{name}" for name in names), f"{kind.names[0]}_loss"]
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """``correct`` of ``total`` sequences."""
+    """``correct`` of ``total`` sequences, ``ties`` of which no output decides.
+
+    ``least`` and ``most`` are the ends of every output unit over all that was judged; two scores
+    are equal whatever these and the ties are.
+    """
 
     names: ClassVar[tuple[str, ...]] = ("accuracy",)
+    tally_names: ClassVar[tuple[str, ...]] = ("ties",)
 
     correct: int
     total: int
+    ties: int = field(default=0, compare=False)
+    least: tuple[float, ...] = field(default=(), compare=False)
+    most: tuple[float, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of(cls, right: NDArray[np.bool_], tied: NDArray[np.bool_], judged: FloatArray) -> Accuracy:
+        """The score of answers, from what is true of every sequence and all output vectors
+        [vectors, units] that were judged."""
+        least, most = (tuple(end.tolist()) for end in (judged.min(0), judged.max(0)))
+        return cls(int(right.sum()), len(right), int(tied.sum()), least, most)
 
     def __add__(self, other: Accuracy) -> Accuracy:
-        return Accuracy(self.correct + other.correct, self.total + other.total)
+        return Accuracy(
+            self.correct + other.correct,
+            self.total + other.total,
+            self.ties + other.ties,
+            tuple(min(pair) for pair in zip(self.least, other.least, strict=True)),
+            tuple(max(pair) for pair in zip(self.most, other.most, strict=True)),
+        )
 
     @property
     def accuracy(self) -> float:
@@ -75,6 +108,16 @@ class Accuracy:
     def details(self) -> dict[str, Any]:
         return {"accuracy_interval_95": list(self.interval), "accuracy_correct": self.correct}
 
+    def tallies(self) -> dict[str, int]:
+        return {"ties": self.ties}
+
+    def unjudged(self) -> str:
+        if self.total == 1:
+            return "one sequence says nothing of the accuracy"
+        if self.least and self.least == self.most:
+            return "all outputs are equal, whatever the input"
+        return "every answer is a tie" if self.ties == self.total else ""
+
 
 @dataclass(frozen=True)
 class SquaredError:
@@ -86,6 +129,7 @@ class SquaredError:
     """
 
     names: ClassVar[tuple[str, ...]] = ("nrmse", "r2")
+    tally_names: ClassVar[tuple[str, ...]] = ()
 
     values: int
     squares: float
@@ -155,6 +199,12 @@ class SquaredError:
 
     def details(self) -> dict[str, Any]:
         return {"nrmse_values": self.values}
+
+    def tallies(self) -> dict[str, int]:
+        return {}
+
+    def unjudged(self) -> str:
+        return ""
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:

@@ -1,0 +1,123 @@
+"""How far integers are from the float reference: one signal over many sequences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ERROR_FIGURES", "SignalError"]
+
+FloatArray = NDArray[np.float64]
+
+ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
+"""What bounds can name of a signal."""
+
+
+@dataclass
+class _Units:
+    """What is true of every unit of a signal over all valid steps."""
+
+    least: FloatArray
+    most: FloatArray
+    fixed: NDArray[np.bool_]
+    """Whether the integers are not zero at some step."""
+    real: NDArray[np.bool_]
+    """Whether the reference is not zero at some step."""
+
+
+@dataclass
+class SignalError:
+    """How far a signal is from its reference, over all valid steps.
+
+    ``worst`` is (sequence, step, unit) of the largest error.
+    """
+
+    name: str
+    step: float
+    worst: tuple[int, int, int] = (0, 0, 0)
+    max_error: float = 0.0
+    squares: float = 0.0
+    reference_squares: float = 0.0
+    values: int = 0
+    _units: _Units | None = field(default=None, repr=False)
+
+    @property
+    def rms_error(self) -> float:
+        """Root of the mean square error, as a value."""
+        return math.sqrt(self.squares / self.values) if self.values else 0.0
+
+    @property
+    def max_error_lsb(self) -> float:
+        """Largest error in steps of the signal's own format."""
+        return self.max_error / self.step
+
+    @property
+    def rms_error_lsb(self) -> float:
+        """Root mean square error in steps of the signal's own format."""
+        return self.rms_error / self.step
+
+    @property
+    def snr_db(self) -> float:
+        """Power of the reference over power of the error, in decibels."""
+        if self.squares == 0:
+            return math.inf
+        if self.reference_squares == 0:
+            return -math.inf
+        return 10 * (math.log10(self.reference_squares) - math.log10(self.squares))
+
+    @property
+    def constant(self) -> bool:
+        """Whether every unit of the reference has one value at all steps of all sequences."""
+        return self._units is None or bool((self._units.least == self._units.most).all())
+
+    @property
+    def zero_units(self) -> tuple[int, ...]:
+        """The units that are zero at every step, though their reference is not."""
+        if self._units is None:
+            return ()
+        return tuple(np.flatnonzero(self._units.real & ~self._units.fixed).tolist())
+
+    def figures(self) -> dict[str, float]:
+        """:data:`ERROR_FIGURES` with their values."""
+        return {name: getattr(self, name) for name in ERROR_FIGURES}
+
+    def unjudged(self) -> dict[str, str]:
+        """The figures that say nothing, with the reason."""
+        if not math.isfinite(self.reference_squares):
+            return {"snr_db": f"the squares of {self.name} leave float64"}
+        if not math.isfinite(self.snr_db) and self.constant:
+            return {"snr_db": f"the reference of {self.name} never changes"}
+        return {}
+
+    def add(
+        self, first: int, fixed: FloatArray, exact: FloatArray, lengths: NDArray[np.int64]
+    ) -> None:
+        """Take in sequences ``first``.. of shape [sequences, steps, units]."""
+        valid = np.arange(fixed.shape[1]) < lengths[:, None]
+        # Numbers beyond the root of float64's range give infinite and NaN errors, which no bound
+        # lets pass: nothing to warn of.
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.where(valid[:, :, None], np.abs(fixed - exact), 0.0)
+            self.squares += float((error**2).sum())
+            self.reference_squares += float((exact**2)[valid].sum())
+        place = np.unravel_index(int(error.argmax()), error.shape)
+        # argmax finds a NaN first; once there is one it stays the largest error.
+        if not (error[place] <= self.max_error or math.isnan(self.max_error)):
+            self.max_error = float(error[place])
+            self.worst = (first + int(place[0]), int(place[1]), int(place[2]))
+        self.values += int(valid.sum()) * fixed.shape[2]
+        self._add_units(fixed[valid], exact[valid])
+
+    def _add_units(self, fixed: FloatArray, exact: FloatArray) -> None:
+        """Take in vectors [vectors, units]."""
+        least, most = exact.min(0), exact.max(0)
+        new = _Units(least, most, (fixed != 0).any(axis=0), (exact != 0).any(axis=0))
+        old = self._units
+        if old is not None:
+            new.least, new.most = np.minimum(old.least, least), np.maximum(old.most, most)
+            new.fixed |= old.fixed
+            new.real |= old.real
+        self._units = new
