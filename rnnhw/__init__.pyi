@@ -41,6 +41,7 @@ from rnnhw.layers.cells import (
     Mean as Mean,
     MinGRU as MinGRU,
     Residual as Residual,
+    Reverse as Reverse,
     Window as Window,
 )
 from rnnhw.layers.structures import (

@@ -73,7 +73,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE.npz",
-        help="Your own x (as the network reads it), lengths and y instead of the task's.",
+        help="Your own x (as the network reads it), lengths, y and first states (rnn.h0) instead "
+        "of the task's.",
     ),
 ]
 Isa = Annotated[

@@ -187,6 +187,12 @@ def _stimulus(
 ) -> Stimulus:
     samples = chosen_samples(design, data)
     network = design.network
+    if samples.first:
+        raise UsageError(
+            f"{data}: the accelerator starts from the design's own first states, not from "
+            f"{', '.join(samples.first)}",
+            "leave them out of the data, or make them weights (initial=True)",
+        )
     count = sequences or _fitting(network, machine, samples)
     first = Samples(samples.x[:count], samples.lengths[:count])
     result = simulate(design, samples=first)

@@ -32,6 +32,8 @@ _KEYS = {
     "bias": "b",
 }
 
+_BACKWARD = "_reverse"
+
 
 def weights(module: _Module, *names: str) -> dict[str, NDArray[np.float64]]:
     """The parameters of an ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` or ``nn.Linear`` by rnnhw's keys.
@@ -39,32 +41,37 @@ def weights(module: _Module, *names: str) -> dict[str, NDArray[np.float64]]:
     ``names`` are those of rnnhw's layers, one for each of the module's ``num_layers``. Gates keep
     their order (LSTM i, f, g, o; GRU r, z, n). An LSTM or GRU with ``bias=True`` has two bias
     vectors, ``b`` and ``b2``: give its layer ``recurrent_bias=True``. The two of an ``nn.RNN``
-    are added, for an Elman layer has one. ``nn.RNN`` is tanh's unless it says otherwise.
+    are added, for an Elman layer has one. ``nn.RNN`` is tanh's unless it says otherwise. The
+    layers of a bidirectional module are :class:`rnnhw.Bidirectional`, whose names are given: the
+    keys are ``NAME.forward.W``, ``NAME.backward.W``...
 
     Raises:
-        DesignError: the module is bidirectional, or has other parameters or another number of
-            layers than named.
+        DesignError: the module has other parameters or another number of layers than named.
     """
     found: dict[str, NDArray[np.float64]] = {}
     layers = set()
-    for full, tensor in module.named_parameters():
-        stem, _, layer = full.partition("_l")
+    parameters = list(module.named_parameters())
+    two_ways = any(full.endswith(_BACKWARD) for full, _ in parameters)
+    for full, tensor in parameters:
+        stem, _, layer = full.removesuffix(_BACKWARD).partition("_l")
         if not layer.isdigit() and (layer or stem not in _KEYS):
             raise DesignError(
                 f"{type(module).__name__}: parameter {full} is unknown",
-                "known: LSTM, GRU, RNN of one direction, and Linear",
+                "known: LSTM, GRU, RNN and Linear",
             )
         layers.add(int(layer or 0))
         if stem not in _KEYS or int(layer or 0) >= len(names):
             continue
-        key = f"{names[int(layer or 0)]}.{_KEYS[stem]}"
-        found[key] = tensor.detach().cpu().numpy().astype(np.float64)
+        name = names[int(layer or 0)]
+        if two_ways:
+            name += ".backward" if full.endswith(_BACKWARD) else ".forward"
+        found[f"{name}.{_KEYS[stem]}"] = tensor.detach().cpu().numpy().astype(np.float64)
     if layers != set(range(len(names))):
         raise DesignError(
             f"{type(module).__name__} has {len(layers)} layers, {len(names)} are named",
             "give one name for each",
         )
-    for name in names if getattr(module, "mode", "").startswith("RNN") else ():
-        if f"{name}.b2" in found:
-            found[f"{name}.b"] += found.pop(f"{name}.b2")
+    if getattr(module, "mode", "").startswith("RNN"):
+        for key in [key for key in found if key.endswith(".b2")]:
+            found[key.removesuffix("2")] += found.pop(key)
     return found

@@ -28,6 +28,7 @@ from rnnhw.graph.network import (
 )
 from rnnhw.graph.nodes import (
     Add,
+    Approximation,
     Cast,
     Clamp,
     Constant,
@@ -281,6 +282,11 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     sequences, steps = sources[0].values.shape[:2]
     run = _Run(graph, context.parameters, context.quantised, {})
     outputs = np.zeros((sequences, steps, node.units))
+    # What approximates a function is a source of error like a table.
+    stand_ins = {} if "tables" in context.quantised else graph.functions()
+    inner = graph.inner_nodes()
+    rounded_inside = frozenset(SOURCES) if "tables" in context.quantised else frozenset()
+    within = inner | {each.node for each in graph.approximations}
     recorded = {name: value for name, value in graph.signals() if name in context.traces}
     for name, traced in recorded.items():
         context.traces[name] = np.zeros((sequences, steps, traced.units))
@@ -291,8 +297,13 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
         run.inputs = [source.values[:, t] for source in sources]
         run.values = {}
         for operation in graph.nodes:
-            value = STEP_OPERATIONS[type(operation)](run, operation)
-            _require_finite(context, graph.signal(operation), t, value, valid)
+            run.quantised = rounded_inside if operation in within else context.quantised
+            if operation in stand_ins:
+                value = _stand_in(context, run, stand_ins[operation])
+            else:
+                value = STEP_OPERATIONS[type(operation)](run, operation)
+            if operation not in inner:
+                _require_finite(context, graph.signal(operation), t, value, valid)
             run.values[operation] = value
         for name, traced in recorded.items():
             context.traces[name][:, t] = run.values[traced]
@@ -306,6 +317,14 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     for state, _ in graph.updates:
         context.final[graph.state_name(state)] = run.states[state]
     return _Sequences(outputs, lengths)
+
+
+def _stand_in(context: _Context, run: _Run, each: Approximation) -> FloatArray:
+    """The real function that a node stands for."""
+    exact = np.asarray(each.function(run.values[each.argument]), np.float64)
+    if "state" in context.quantised and each.node.role in _STATE_ROLES:
+        return _rounded(exact, each.node.format)
+    return exact
 
 
 def _first_value(

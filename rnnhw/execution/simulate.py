@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.engine import EngineRun, Progress
 from rnnhw.execution.engine import run as run_engine
+from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.files import written_whole
 from rnnhw.numerics.cast import Events, real_values
 
@@ -41,6 +42,7 @@ class Simulation:
     batch: Batch
     run: EngineRun
     score: Score | None
+    first: FirstStates = field(default_factory=FirstStates)
 
     @property
     def outputs(self) -> NDArray[np.float64]:
@@ -57,8 +59,10 @@ class Simulation:
 
     @property
     def events(self) -> dict[str, Events]:
-        """Events by name: ``input``, the tensors at quantisation, the casts while running."""
+        """Events by name: ``input``, the tensors and first states at quantisation, the casts while
+        running."""
         clipped = {"input": self.batch.clipped, **self.design.parameters.events}
+        clipped |= self.first.events
         return {**clipped, **self.run.events}
 
     @cached_property
@@ -66,7 +70,8 @@ class Simulation:
         """By name: how many inputs, numbers of tensors and constants are not zero and became
         zero."""
         network, parameters = self.design.network, self.design.parameters
-        return {"input": self.batch.underflows, **stored_underflows(network, parameters)}
+        stored = stored_underflows(network, parameters)
+        return {"input": self.batch.underflows, **stored, **self.first.underflows}
 
     @cached_property
     def all_zero(self) -> list[AllZero]:
@@ -79,7 +84,7 @@ class Simulation:
         figures: dict[str, float] = {
             "saturations": sum(events.high + events.low for events in casts),
             "wraps": sum(events.wraps for events in casts),
-            "input_clips": self.batch.clipped.total,
+            "input_clips": self.batch.clipped.total + self.first.clips,
             "weight_clips": sum(e.total for e in self.design.parameters.events.values()),
             "underflows": sum(self.underflows.values()),
             **dict(self.counts.flat()),
@@ -186,9 +191,10 @@ def simulate(
 
     Args:
         design: with weights.
-        data: an ``.npz`` with ``x`` [sequences, steps, features] and optional ``lengths``, ``y``.
+        data: an ``.npz`` with ``x`` [sequences, steps, features] and optional ``lengths``, ``y``
+            and real first states (``rnn.h0``) [sequences, units].
         samples: the same as arrays.
-        initial: raw first values of states by name, [sequences, units].
+        initial: raw first values of states by name, [sequences, units]; they win over the data's.
         traces: signals to record, named as ``rnnhw info DESIGN`` prints them.
         isa: the instruction set; None takes the fastest that runs here.
         progress: called with the sequences done and their number.
@@ -202,7 +208,9 @@ def simulate(
         samples = chosen_samples(design, data)
     place = str(data) if data is not None else design.place
     try:
-        batch = make_batch(network, samples.x, samples.lengths, initial)
+        first = first_states(network, samples)
+        started = {**first.raw, **(initial or {})}
+        batch = make_batch(network, samples.x, samples.lengths, started)
     except RnnhwError as error:
         raise error.at(place) from None
     run = run_engine(network, parameters, batch, traces, isa=isa, progress=progress)
@@ -214,4 +222,4 @@ def simulate(
             score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise error.at(place) from None
-    return Simulation(design, samples, batch, run, score)
+    return Simulation(design, samples, batch, run, score, first)

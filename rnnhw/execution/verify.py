@@ -22,6 +22,7 @@ from rnnhw.errors import RnnhwError
 from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.engine import Progress
 from rnnhw.execution.engine import run as run_engine
+from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.execution.reference import SOURCES, Reference, run_reference
 from rnnhw.execution.rest import LayerRest, chosen_sequences, rest_of
 from rnnhw.execution.signal_error import ERROR_FIGURES, SignalError
@@ -74,6 +75,7 @@ class Verification:
     underflows: Mapping[str, int]
     rests: list[LayerRest]
     rest_sequences: int
+    first: FirstStates
     score: Score | None
     float_score: Score | None
     checks: list[Check] = field(default_factory=list)
@@ -95,10 +97,8 @@ class Verification:
             **self.output.figures(),
             "saturations": sum(e.high + e.low for e in casts.values()),
             "wraps": sum(e.wraps for e in casts.values()),
-            "input_clips": self.events["input"].total,
-            "weight_clips": sum(
-                self.events[tensor.key].total for tensor in self.design.network.tensors
-            ),
+            "input_clips": self.events["input"].total + self.first.clips,
+            "weight_clips": sum(events.total for events in self.design.parameters.events.values()),
             "underflows": sum(self.underflows.values()),
         }
         if self.rests:
@@ -133,7 +133,7 @@ class Verification:
 
     def _cast_names(self) -> set[str]:
         tensors = {tensor.key for tensor in self.design.network.tensors}
-        return set(self.events) - tensors - {"input"}
+        return set(self.events) - tensors - set(self.first.events) - {"input"}
 
 
 def verify(
@@ -188,12 +188,18 @@ def _figure_names(design: Design, samples: Samples) -> list[str]:
 
 def compared_signals(network: Network) -> dict[str, Node]:
     """The signals at which a design loses accuracy: casts, tables and narrow accumulators."""
+    inner = {node for scan in network.scans for node in scan.graph.inner_nodes()}
+    ends = {each.node for scan in network.scans for each in scan.graph.approximations}
     return {
         name: node
         for name, node in network.signals().items()
-        if isinstance(node, Lookup)
-        or (isinstance(node, Cast) and not node.changes_nothing)
-        or (isinstance(node, Matvec) and (node.product or node.accumulator))
+        if (
+            node in ends
+            or isinstance(node, Lookup)
+            or (isinstance(node, Cast) and not node.changes_nothing)
+            or (isinstance(node, Matvec) and (node.product or node.accumulator))
+        )
+        and node not in inner
     }
 
 
@@ -248,15 +254,18 @@ def _compare(
     scores = _Scores(judge_of(design.task, samples), place)
     last = _LastStates(chosen_sequences(len(samples.lengths)))
     try:
-        whole = make_batch(network, samples.x, samples.lengths)
+        begun = first_states(network, samples)
+        whole = make_batch(network, samples.x, samples.lengths, begun.raw)
     except RnnhwError as error:
         raise error.at(place) from None
-    events: dict[str, Events] = {"input": whole.clipped, **parameters.events}
+    events: dict[str, Events] = {"input": whole.clipped, **parameters.events, **begun.events}
     for chosen, part in samples.parts(sum(node.units for node in compared.values())):
         first = chosen.start
-        batch = Batch(whole.inputs[chosen], whole.lengths[chosen], {})
+        states = {name: value[chosen] for name, value in whole.initial.items()}
+        real = {name: value[chosen] for name, value in begun.real.items()}
+        batch = Batch(whole.inputs[chosen], whole.lengths[chosen], states)
         run = run_engine(network, parameters, batch, compared, isa=isa)
-        exact = _reference(network, design, part, compared, first, place)
+        exact = _reference(network, design, part, compared, real, first, place)
         for name, signal in signals.items():
             scan = network.scan_of(name)
             lengths = np.array([scan.steps_for(length) for length in part.lengths.tolist()])
@@ -268,7 +277,14 @@ def _compare(
         scores.add("float", exact.outputs, run.lengths, part)
         for source, alone_error in by_source.items():
             alone = run_reference(
-                network, parameters, part.x, part.lengths, (), [source], finite=False
+                network,
+                parameters,
+                part.x,
+                part.lengths,
+                (),
+                [source],
+                initial=real,
+                finite=False,
             )
             alone_error.add(first, alone.outputs, exact.outputs, run.lengths)
             scores.add(source, alone.outputs, run.lengths, part)
@@ -289,7 +305,12 @@ def _compare(
         output=output,
         sources=[SourceError(name, by_source[name], scores.found.get(name)) for name in SOURCES],
         events=events,
-        underflows={"input": whole.underflows, **stored_underflows(network, parameters)},
+        underflows={
+            "input": whole.underflows,
+            **stored_underflows(network, parameters),
+            **begun.underflows,
+        },
+        first=begun,
         rests=rest_of(network, parameters, *last.joined(), isa),
         rest_sequences=len(last.chosen),
         score=scores.found.get("fixed"),
@@ -302,12 +323,21 @@ def _reference(
     design: Design,
     part: Samples,
     traces: Iterable[str],
+    initial: Mapping[str, FloatArray],
     first: int,
     place: str,
 ) -> Reference:
     """The plain float network on a part whose first sequence has the number ``first``."""
     try:
-        return run_reference(network, design.parameters, part.x, part.lengths, traces, first=first)
+        return run_reference(
+            network,
+            design.parameters,
+            part.x,
+            part.lengths,
+            traces,
+            initial=initial,
+            first=first,
+        )
     except RnnhwError as error:
         raise error.at(place) from None
 

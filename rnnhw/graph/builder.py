@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnhw.errors import DesignError
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
     Add,
+    Approximation,
     Cast,
     Clamp,
     Constant,
@@ -131,6 +135,7 @@ class StepBuilder:
         self._scope = scope
         self._nodes: dict[str, Node] = {}
         self._updates: dict[State, Node] = {}
+        self._approximations: list[Approximation] = []
         self._inputs = 0
 
     # --- formats -----------------------------------------------------------------------------
@@ -164,8 +169,14 @@ class StepBuilder:
             )
         )
 
-    def state(self, units: int, name: str = "state", *, initial: str = "") -> State:
-        """A state vector, before this step; ``initial`` is the key of a trained first value."""
+    def state(
+        self, units: int, name: str = "state", *, initial: str = "", first: str = ""
+    ) -> State:
+        """A state vector, before this step; ``initial`` is the key of a trained first value.
+
+        ``first`` is the key by which data may give a first value; left out, ``initial`` or else
+        the state's name.
+        """
         format = self.format(name, name)
         key = f"{self._scope.layer}.{initial}"
         node = State(
@@ -175,6 +186,7 @@ class StepBuilder:
             interval=(format.min, format.max),
             role=name,
             initial=Tensor(key, (units,), name, format) if initial else None,
+            first=f"{self._scope.layer}.{first or initial or name}",
         )
         self._put(node)
         return node
@@ -390,10 +402,16 @@ class StepBuilder:
             Reinterpret(name=name, units=a.units, format=format, interval=a.interval, a=a)
         )
 
-    def cast(self, a: Node, role: str, name: str = "") -> Node:
-        """``a`` in the format of ``role``; the signal is named after it."""
-        name = name or role
-        format = self.format(role, name)
+    def cast(self, a: Node, role: str = "", name: str = "", *, format: Q | None = None) -> Node:
+        """``a`` in the format of ``role``; the signal is named after it.
+
+        With ``format`` no role is needed; an override of the design by the signal's name wins.
+        """
+        name = name or role or self._name("", Cast)
+        if format is None:
+            format = self.format(role, name)
+        else:
+            format = self._scope.overrides.get(f"{self._scope.layer}.{name}", format)
         return self._put(
             Cast(
                 name=name,
@@ -430,6 +448,34 @@ class StepBuilder:
             )
         )
 
+    def approximates(
+        self,
+        function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        x: Node,
+        node: Node,
+    ) -> Node:
+        """Say that ``node``, written in integer operations on ``x``, stands for a real function.
+
+        The float reference takes ``function(x)``, element by element; everything else the node.
+        What is read on the way from ``x`` to the node alone is judged no more: its error is the
+        node's.
+        """
+        place = f"{self._scope.layer}.{node.name}"
+        if any(each.node is node for each in self._approximations):
+            raise DesignError(f"{place} stands for two functions", "name it once")
+        order = list(self._nodes.values())
+        if order.index(x) > order.index(node):
+            raise DesignError(
+                f"{place} is written before its argument {x.name}", "write the argument first"
+            )
+        if x.units != node.units:
+            raise DesignError(
+                f"{place}: {node.units} units stand for a function of {x.units}",
+                "give the argument as many units as the result",
+            )
+        self._approximations.append(Approximation(function, x, node))
+        return node
+
     # --- the result --------------------------------------------------------------------------
     def build(self, output: Node) -> StepGraph:
         """The finished graph; ``output`` is what the next layer reads.
@@ -440,6 +486,7 @@ class StepBuilder:
         for state in states:
             if state not in self._updates:
                 raise DesignError(f"{self._scope.layer}.{state.name} is never updated")
+        arguments = {each.node: each.argument for each in self._approximations}
         live: set[Node] = set()
         pending = [output, *self._updates.values(), *states]
         while pending:
@@ -447,10 +494,13 @@ class StepBuilder:
             if node not in live:
                 live.add(node)
                 pending.extend(node.operands)
+                if node in arguments:
+                    pending.append(arguments[node])
         nodes = tuple(
             node for node in self._nodes.values() if node in live or isinstance(node, Input)
         )
-        return StepGraph(self._scope.layer, nodes, tuple(self._updates.items()), output)
+        stand_ins = tuple(each for each in self._approximations if each.node in live)
+        return StepGraph(self._scope.layer, nodes, tuple(self._updates.items()), output, stand_ins)
 
     # --- helpers -----------------------------------------------------------------------------
     def _put(self, node: Node) -> Node:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from rnnhw.errors import DesignError, unknown_name
 from rnnhw.graph.builder import Formats, FormatScope, StepBuilder
-from rnnhw.graph.nodes import Node, StepGraph, Tensor
+from rnnhw.graph.nodes import Node, State, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
 
 __all__ = [
@@ -172,6 +172,14 @@ class Network:
         """The state vectors by name (``rnn.state``), with their nodes before the step."""
         return {
             scan.graph.state_name(state): state
+            for scan in self.scans
+            for state, _ in scan.graph.updates
+        }
+
+    def first_states(self) -> dict[str, tuple[str, State]]:
+        """By the keys under which data may give first values: the states' names and nodes."""
+        return {
+            state.first or scan.graph.state_name(state): (scan.graph.state_name(state), state)
             for scan in self.scans
             for state, _ in scan.graph.updates
         }

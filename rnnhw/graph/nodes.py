@@ -9,10 +9,13 @@ integer intervals of the operands' formats, never from weight values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnnhw.graph.matrix import Matrix
 from rnnhw.numerics.cast import Interval, Overflow, Q
@@ -21,6 +24,7 @@ from rnnhw.numerics.tables import Table
 __all__ = [
     "OPERATIONS",
     "Add",
+    "Approximation",
     "Cast",
     "Clamp",
     "Constant",
@@ -91,9 +95,13 @@ class Input(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State(Node):
-    """A vector kept from the step before; ``initial`` (None is zero) holds its first value."""
+    """A vector kept from the step before; ``initial`` (None is zero) holds its first value.
+
+    ``first`` is the key under which data may give another first value (``rnn.h0``).
+    """
 
     initial: Tensor | None
+    first: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -298,16 +306,46 @@ def operation_table(table: Mapping[type, Meaning]) -> Mapping[type, Meaning]:
 
 
 @dataclass(frozen=True, eq=False)
+class Approximation:
+    """``node`` stands for the real function ``function`` of the values of ``argument``."""
+
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    argument: Node
+    node: Node
+
+
+@dataclass(frozen=True, eq=False)
 class StepGraph:
     """One timestep of a layer: nodes in an order in which operands come first.
 
     ``updates`` pairs each state with the node whose value it has at the next step.
+    ``approximations`` are read by the float reference alone.
     """
 
     layer: str
     nodes: tuple[Node, ...]
     updates: tuple[tuple[State, Node], ...]
     output: Node
+    approximations: tuple[Approximation, ...] = ()
+
+    def functions(self) -> dict[Node, Approximation]:
+        """What every node stands for that stands for a real function."""
+        return {each.node: each for each in self.approximations}
+
+    def inner_nodes(self) -> frozenset[Node]:
+        """The nodes that nothing reads but the insides of approximations."""
+        if not self.approximations:
+            return frozenset()
+        ends = {each.node for each in self.approximations}
+        outside = {self.output, *(value for _, value in self.updates)} | ends
+        outside |= {each.argument for each in self.approximations}
+        inner: set[Node] = set()
+        for node in reversed(self.nodes):
+            readers = [reader for reader in self.nodes if node in reader.operands]
+            free = isinstance(node, Input | State) or node in outside or not readers
+            if not free and all(reader in ends or reader in inner for reader in readers):
+                inner.add(node)
+        return frozenset(inner)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

@@ -36,6 +36,7 @@ __all__ = [
     "Mean",
     "MinGRU",
     "Residual",
+    "Reverse",
     "Window",
 ]
 
@@ -85,7 +86,7 @@ class Elman:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        h = g.state(self.units, initial="h0" if self.initial else "")
+        h = g.state(self.units, **_first("h0", self.initial))
         b = g.constant("b", self.units, "bias") if self.bias else None
         wx = g.linear(Dense(), "W", x, self.units, b, name="Wx")
         a = g.linear(self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh")
@@ -120,7 +121,7 @@ class LeakyElman:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        h = g.state(self.units, initial="h0" if self.initial else "")
+        h = g.state(self.units, **_first("h0", self.initial))
         wx = _input_sums(g, x, self.units, self.bias)
         s = g.linear(self.recurrent, "U", h, self.units, wx, role=_TRAINED, name="Uh")
         candidate = self.activation.apply(g, g.cast(s, "sum"), "state", "candidate")
@@ -170,7 +171,7 @@ class JordanNetwork:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        y = g.state(self.outputs, initial="y0" if self.initial else "")
+        y = g.state(self.outputs, **_first("y0", self.initial))
         wx = _input_sums(g, x, self.units, self.bias)
         a = g.linear(self.recurrent, "U", y, self.units, wx, role=_TRAINED, name="Uy")
         h = self.activation.apply(g, g.cast(a, "sum", "hidden.sum"), "state", "hidden")
@@ -222,8 +223,8 @@ class LSTM:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        h = g.state(self.projection or self.units, initial="h0" if self.initial else "")
-        c = g.state(self.units, "cell", initial="c0" if self.initial else "")
+        h = g.state(self.projection or self.units, **_first("h0", self.initial))
+        c = g.state(self.units, "cell", **_first("c0", self.initial))
         wx = _input_sums(g, x, 4 * self.units, self.bias, self.recurrent_bias)
         i, f, n, o = _gate_sums(g, self.recurrent, "ifgo", h, wx, self.units)
         i = self._gate(g, "i", i, c)
@@ -290,7 +291,7 @@ class GRU:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        h = g.state(self.units, initial="h0" if self.initial else "")
+        h = g.state(self.units, **_first("h0", self.initial))
         wx = _input_sums(g, x, 3 * self.units, self.bias)
         write = self._reset_after if self.reset == "after" else self._reset_before
         z, n = write(g, h, wx)
@@ -339,7 +340,7 @@ class MinGRU:
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
-        h = g.state(self.units, initial="h0" if self.initial else "")
+        h = g.state(self.units, **_first("h0", self.initial))
         xz, xh = _parts(g, _input_sums(g, x, 2 * self.units, self.bias), "zh")
         z = _gate(g, self.gate_activation, xz, "z")
         candidate = g.cast(xh, "state", "candidate")
@@ -362,6 +363,11 @@ def _scan(cell: _Cell, net: NetworkBuilder, source: TimeNode, name: str) -> Time
     """Run the cell's step over time."""
     _refuse_total(type(cell).__name__, source)
     return net.scan(name, [source], cell.step, cell.formats)
+
+
+def _first(key: str, trained: bool) -> dict[str, str]:
+    """How a state names its first value: data may give it, and the weights do if it is trained."""
+    return {"first": key, "initial": key if trained else ""}
 
 
 def _input_sums(g: StepBuilder, x: Node, units: int, bias: bool, second: bool = False) -> Node:
@@ -475,6 +481,18 @@ class Window:
         """Join the steps."""
         _refuse_total("Window", source)
         return net.window(source, name, self.width)
+
+
+@dataclass(frozen=True)
+class Reverse:
+    """The steps of each sequence in opposite order: two of them around a layer run it backward."""
+
+    name: str = ""
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Turn the steps round."""
+        _refuse_total("Reverse", source)
+        return net.reverse(source, name)
 
 
 @dataclass(frozen=True)

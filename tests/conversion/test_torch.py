@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnhw import Design, DesignError, Elman, Formats, Linear, Q
+from rnnhw import Bidirectional, Design, DesignError, Elman, Formats, Linear, Q
 from rnnhw.conversion.torch import weights
 from rnnhw.execution.reference import run_reference
 from rnnhw.layers.cells import GRU, LSTM
@@ -24,11 +24,11 @@ KINDS = {
 }
 
 
-def made(kind, layers=1):
+def made(kind, layers=1, **further):
     """The torch module, trained on nothing but random numbers, and the layers like it."""
     torch.manual_seed(4)
     module_kind, layer, more = KINDS[kind]
-    module = module_kind(INPUTS, UNITS, num_layers=layers, batch_first=True, **more)
+    module = module_kind(INPUTS, UNITS, num_layers=layers, batch_first=True, **more, **further)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     bias = more.get("bias", True)
@@ -46,6 +46,22 @@ def test_the_float_reference_equals_torch(kind, layers):
     module, stack = made(kind, layers)
     module = module.double()
     arrays = weights(module, *[layer.name for layer in stack])
+    design = Design(layers=stack, formats=FORMATS, inputs=INPUTS, weights=arrays)
+    x = np.random.default_rng(0).normal(0, 1, (3, STEPS, INPUTS))
+    with torch.no_grad():
+        expected = module(torch.tensor(x))[0].numpy()
+    found = run_reference(design.network, design.parameters, x, np.full(3, STEPS)).outputs
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_directions_equal_torch(kind, layers):
+    module, stack = made(kind, layers, bidirectional=True)
+    module = module.double()
+    names = [f"both{k}" for k in range(layers)]
+    stack = [Bidirectional(each, name=name) for each, name in zip(stack, names, strict=True)]
+    arrays = weights(module, *names)
     design = Design(layers=stack, formats=FORMATS, inputs=INPUTS, weights=arrays)
     x = np.random.default_rng(0).normal(0, 1, (3, STEPS, INPUTS))
     with torch.no_grad():
@@ -74,8 +90,6 @@ def test_the_recipe_saves_a_model_that_runs(kind, tmp_path):
 
 
 def test_what_is_not_known_is_refused():
-    with pytest.raises(DesignError, match="weight_ih_l0_reverse is unknown"):
-        weights(torch.nn.LSTM(2, 3, bidirectional=True), "a")
     with pytest.raises(DesignError, match="1 layers, 2 are named"):
         weights(torch.nn.LSTM(2, 3), "a", "b")
     with pytest.raises(DesignError, match="2 layers, 1 are named"):

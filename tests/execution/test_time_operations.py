@@ -24,6 +24,7 @@ from rnnhw import (
     MinGRU,
     Q,
     Residual,
+    Reverse,
     Window,
 )
 from rnnhw.design.weights import load_parameters
@@ -157,6 +158,7 @@ CELLS = [
     Linear(3),
     Linear(2, activation=HardTanh()),
     Window(2),
+    Reverse(),
     Bidirectional(Elman(2, **HARD)),
     Bidirectional(GRU(2, **HARD, **GATE), MinGRU(1, **GATE)),
     Residual([Elman(3, **HARD), Linear(2)], join="concatenate"),
@@ -185,6 +187,20 @@ def test_random_networks_of_24_fraction_bits_are_near(layers, end, seed):
     arrays = {t.key: rng.uniform(-0.4, 0.4, t.shape) for t in network.tensors}
     x = rng.uniform(-1, 1, (len(LENGTHS), STEPS, 2))
     assert_all_agree(network, load_parameters(network, arrays), x, LENGTHS, 3e-6)
+
+
+def test_a_layer_between_two_reversals_is_the_backward_half_of_a_bidirectional_one():
+    alone = Design([Reverse(), GRU(3, **HARD, **GATE, name="g"), Reverse()], FINE, inputs=2)
+    both = Design([Bidirectional(GRU(3, **HARD, **GATE), name="g")], FINE, inputs=2)
+    rng = np.random.default_rng(1)
+    arrays = {t.key: rng.uniform(-0.4, 0.4, t.shape) for t in alone.network.tensors}
+    doubled = {key.replace("g.", "g.backward."): value for key, value in arrays.items()}
+    doubled |= {key.replace("g.", "g.forward."): value for key, value in arrays.items()}
+    x = rng.uniform(-1, 1, (len(LENGTHS), STEPS, 2))
+    batch = make_batch(alone.network, x, LENGTHS)
+    one = run(alone.network, load_parameters(alone.network, arrays), batch)
+    two = run(both.network, load_parameters(both.network, doubled), batch)
+    np.testing.assert_array_equal(one.outputs, two.outputs[:, :, 3:])
 
 
 def test_every_pair_of_operations_was_run():

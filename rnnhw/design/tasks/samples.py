@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ _PART_VALUES = 1 << 22
 class Samples:
     """Sequences of different lengths: real ``x`` [sequences, steps, features], zero padded,
     the ``lengths`` [sequences], and the expected ``y`` (None where it is not known): whole
-    numbers [sequences, ...], or real ones [sequences, steps, outputs]."""
+    numbers [sequences, ...], or real ones [sequences, steps, outputs].
+
+    ``first`` holds real first values of states [sequences, units] by their keys (``rnn.h0``).
+    """
 
     x: FloatArray
     lengths: NDArray[np.int64]
     y: NDArray[np.int64] | FloatArray | None = None
+    first: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def parts(self, values: int) -> Iterator[tuple[slice, Samples]]:
         """The sequences in parts for which ``values`` numbers a step fit comfortably in memory."""
@@ -45,7 +49,8 @@ class Samples:
         for first in range(0, len(self.lengths), count):
             chosen = slice(first, first + count)
             y = None if self.y is None else self.y[chosen]
-            yield chosen, Samples(self.x[chosen], self.lengths[chosen], y)
+            states = {key: value[chosen] for key, value in self.first.items()}
+            yield chosen, Samples(self.x[chosen], self.lengths[chosen], y, states)
 
 
 def expected_answers(samples: Samples) -> NDArray[Any]:
@@ -60,7 +65,10 @@ def expected_answers(samples: Samples) -> NDArray[Any]:
 
 
 def load_samples(path: Path, *, real_answers: bool | None = False) -> Samples:
-    """The user's own data: ``x``, and optionally ``lengths`` and ``y``.
+    """The user's own data: ``x``, and optionally ``lengths``, ``y`` and first states.
+
+    First states have keys with a dot (``rnn.h0``) and the shape [sequences, units], or [units]
+    for all sequences.
 
     ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
     sequence; None: as its type says.
@@ -69,12 +77,34 @@ def load_samples(path: Path, *, real_answers: bool | None = False) -> Samples:
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
     """
     arrays = read_npz(path)
-    unknown = sorted(arrays.keys() - {"x", "lengths", "y"})
+    states = {key for key in arrays if "." in key}
+    unknown = sorted(arrays.keys() - {"x", "lengths", "y"} - states)
     if unknown:
         raise DesignError(
-            f"{path}: unknown array {', '.join(unknown)}", "the keys are x, lengths and y"
+            f"{path}: unknown array {', '.join(unknown)}",
+            "the keys are x, lengths and y, and those of first states such as rnn.h0",
         )
-    return samples_of(str(path), arrays, real_answers=real_answers)
+    samples = samples_of(str(path), arrays, real_answers=real_answers)
+    count = len(samples.lengths)
+    first = {key: _first_value(f"{path}: {key}", arrays[key], count) for key in sorted(states)}
+    return replace(samples, first=first)
+
+
+def _first_value(name: str, array: NDArray[np.generic], sequences: int) -> FloatArray:
+    if array.dtype.kind not in "fiub":
+        raise DesignError(f"{name} holds {array.dtype}, not real numbers")
+    if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != sequences):
+        raise DesignError(
+            f"{name} has shape {array.shape}",
+            f"it must be [{sequences} sequences, units] or [units]",
+        )
+    values = np.atleast_2d(array).astype(np.float64)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise DesignError(
+            f"{name}: a value is {values[tuple(bad[0])]}", f"{len(bad)} values are not finite"
+        )
+    return np.broadcast_to(values, (sequences, values.shape[1]))
 
 
 def samples_of(
