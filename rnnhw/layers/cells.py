@@ -6,22 +6,28 @@ it.
 The gated cells name their signals alike: ``i.sum`` is the sum of gate i in the format ``sum``
 (the address of its table), ``i`` the gate in the format ``gate``, which is the state's where the
 design gives none. All sums and products between two casts are exact.
+
+A cell with ``output`` gives the next layer its new state in that format, wider or narrower than
+the state's (signal ``output``): rounded from the exact number, or from a second table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
 from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
-from rnnhw.graph.nodes import Node
+from rnnhw.graph.nodes import Node, State
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
 from rnnhw.numerics.cast import quantise, underflows
 from rnnhw.numerics.tables import RECIPROCAL
+
+if TYPE_CHECKING:
+    from rnnhw.numerics.cast import Q
 
 __all__ = [
     "GRU",
@@ -83,6 +89,7 @@ class Elman:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
@@ -90,12 +97,12 @@ class Elman:
         b = g.constant("b", self.units, "bias") if self.bias else None
         wx = g.linear(Dense(), "W", x, self.units, b, name="Wx")
         a = g.linear(self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh")
-        return g.update(h, self.activation.apply(g, g.cast(a, "sum"), "state"))
+        z = g.cast(a, "sum")
+        return _updated(g, h, self.output, lambda role: self.activation.apply(g, z, role))
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""
-        _refuse_total("Elman", source)
-        return net.scan(name, [source], self.step, self.formats)
+        return _scan(self, net, source, name)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,7 @@ class LeakyElman:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
@@ -126,7 +134,8 @@ class LeakyElman:
         s = g.linear(self.recurrent, "U", h, self.units, wx, role=_TRAINED, name="Uh")
         candidate = self.activation.apply(g, g.cast(s, "sum"), "state", "candidate")
         a = self._leak(g)
-        return g.update(h, g.cast(_mix(g, a, candidate, h), "state"))
+        mixed = _mix(g, a, candidate, h)
+        return _updated(g, h, self.output, lambda role: g.cast(mixed, role))
 
     def _leak(self, g: StepBuilder) -> Node:
         """The number a of every unit."""
@@ -168,6 +177,7 @@ class JordanNetwork:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
@@ -177,8 +187,8 @@ class JordanNetwork:
         h = self.activation.apply(g, g.cast(a, "sum", "hidden.sum"), "state", "hidden")
         c = g.constant("c", self.outputs, "bias") if self.bias else None
         vh = g.linear(Dense(), "V", h, self.outputs, c, role=_TRAINED, name="Vh")
-        new = self.output_activation.apply(g, g.cast(vh, "sum", "state.sum"), "state")
-        return g.update(y, new)
+        z = g.cast(vh, "sum", "state.sum")
+        return _updated(g, y, self.output, lambda role: self.output_activation.apply(g, z, role))
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""
@@ -220,6 +230,7 @@ class LSTM:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
@@ -236,7 +247,7 @@ class LSTM:
         if self.projection:
             hidden = g.cast(y, "state", "hidden")
             y = g.linear(Dense(), "P", hidden, self.projection, role=_TRAINED, name="Ph")
-        return g.update(h, g.cast(y, "state"))
+        return _updated(g, h, self.output, lambda role: g.cast(y, role))
 
     def _gate(self, g: StepBuilder, name: str, total: Node, cell: Node) -> Node:
         if self.peephole:
@@ -279,6 +290,7 @@ class GRU:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def __post_init__(self) -> None:
         if self.reset not in ("after", "before"):
@@ -295,7 +307,8 @@ class GRU:
         wx = _input_sums(g, x, 3 * self.units, self.bias)
         write = self._reset_after if self.reset == "after" else self._reset_before
         z, n = write(g, h, wx)
-        return g.update(h, g.cast(_mix(g, z, h, n), "state"))
+        mixed = _mix(g, z, h, n)
+        return _updated(g, h, self.output, lambda role: g.cast(mixed, role))
 
     def _reset_after(self, g: StepBuilder, h: Node, wx: Node) -> tuple[Node, Node]:
         """The gates z and n."""
@@ -337,6 +350,7 @@ class MinGRU:
     initial: bool = False
     formats: Formats = Formats()
     name: str = ""
+    output: Q | None = None
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
@@ -344,7 +358,8 @@ class MinGRU:
         xz, xh = _parts(g, _input_sums(g, x, 2 * self.units, self.bias), "zh")
         z = _gate(g, self.gate_activation, xz, "z")
         candidate = g.cast(xh, "state", "candidate")
-        return g.update(h, g.cast(_mix(g, z, candidate, h), "state"))
+        mixed = _mix(g, z, candidate, h)
+        return _updated(g, h, self.output, lambda role: g.cast(mixed, role))
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""
@@ -356,13 +371,25 @@ class _Cell(Protocol):
     @property
     def formats(self) -> Formats: ...
 
+    @property
+    def output(self) -> Q | None: ...
+
     def step(self, g: StepBuilder, x: Node) -> Node: ...
 
 
 def _scan(cell: _Cell, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
     """Run the cell's step over time."""
     _refuse_total(type(cell).__name__, source)
-    return net.scan(name, [source], cell.step, cell.formats)
+    formats = cell.formats if cell.output is None else replace(cell.formats, output=cell.output)
+    return net.scan(name, [source], cell.step, formats)
+
+
+def _updated(g: StepBuilder, h: State, output: Q | None, write: Callable[[str], Node]) -> Node:
+    """Give ``h`` its new value and return what the next layer reads: the same value, or with
+    ``output`` its number in a format of its own, rounded from the exact one and not from the
+    state's. ``write`` writes the number in the format of a role."""
+    new = g.update(h, write("state"))
+    return new if output is None else write("output")
 
 
 def _first(key: str, trained: bool) -> dict[str, str]:
