@@ -75,6 +75,8 @@ class Row:
     scores: Mapping[str, Value] = field(default_factory=dict)
     measure: str = ""
     """The figure that the task's scores are compared by; empty without a simulation."""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    """The columns of scores that say nothing, with the reason."""
     harder: Mapping[str, str] = field(default_factory=dict)
     """The harder sets of samples, and what the columns of each begin with."""
 
@@ -144,7 +146,8 @@ def compare(
 
     Raises:
         DesignError: a design, its weights or its data are wrong; before anything is run.
-        UsageError: a parameter or a column is unknown, or something is given twice.
+        UsageError: a parameter or a column is unknown, something is given twice, or a score that
+            is demanded says nothing.
     """
     rows = list(_costed(designs, settings or {}, vary or {}))
     trials = [_prepared(row) for row in rows] if simulate else []
@@ -160,6 +163,9 @@ def compare(
             progress(index + 1, len(rows))
     checks = []
     for row in rows:
+        for name in (*floors, *ceilings):
+            if why := row.unjudged.get(name):
+                raise UsageError(f"{row.design.place}: {name} is not judged: {why}")
         figures = {name: value for name, value in row.values.items() if value is not None}
         checks += [RowCheck(row, check) for check in judge(figures, floors, ceilings)]
     given = {name: rows[0].design.settings[name] for name in settings or {}}
@@ -319,19 +325,24 @@ def _prefix(name: str) -> str:
 def _scored(trial: _Trial) -> Row:
     """The row with its scores."""
     scores: dict[str, Value] = {}
+    unjudged: dict[str, str] = {}
     sets = _sample_sets(trial.row.design, trial.task)
     try:
         for name, samples in sets.items():
             prefix = _prefix(name)
+            found = {prefix: _fixed_score(trial, samples)}
             if not name:
-                scores |= _columns("float_", _float_score(trial, samples))
-            scores |= _columns(prefix, _fixed_score(trial, samples))
+                found = {"float_": _float_score(trial, samples), **found}
+            for start, score in found.items():
+                scores |= _columns(start, score)
+                if why := score.unjudged():
+                    unjudged |= {f"{start}{figure}": why for figure in score.names}
             scores[f"{prefix}sequences"] = len(samples.lengths)
     except RnnhwError as error:
         raise error.at(trial.row.design.place) from None
     measure = trial.task.score_type.names[0]
     harder = {name: _prefix(name) for name in sets if name}
-    return replace(trial.row, scores=scores, measure=measure, harder=harder)
+    return replace(trial.row, scores=scores, measure=measure, harder=harder, unjudged=unjudged)
 
 
 def _columns(prefix: str, score: Score) -> Iterator[tuple[str, Value]]:

@@ -369,3 +369,21 @@ def test_sequences_too_short_for_a_window_are_told_before_the_work(echo, no_kern
     echo.write_text(text.replace("(units, 1)", "(units, 5)"))
     with pytest.raises(DesignError, match=r"echo\.py: .*4 steps, too few for 'window0'"):
         compare([echo], simulate=True)
+
+
+def test_a_score_that_says_nothing_is_not_judged(tmp_path):
+    path = tmp_path / "dead.py"
+    path.write_text(
+        "from rnnhw import *\nimport numpy as np\n"
+        "def design(weight=0.01):\n"
+        "    return Design(task=BinaryAddition(3), layers=[Linear(1, name='h')],\n"
+        "        formats=Formats(weight=Q(3, 2)),\n"
+        "        weights={'h.W': np.full((1, 2), weight), 'h.b': [0.0]})\n"
+    )
+    why = r"dead\.py: {} is not judged: all outputs are equal, whatever the input"
+    for name in ("accuracy", "long_chains_accuracy"):
+        with pytest.raises(UsageError, match=why.format(name)):
+            compare([path], simulate=True, minimum={name: 0})
+    result = compare([path], simulate=True, minimum={"float_accuracy": 0, "weight_words": 1})
+    assert result.passed and "accuracy" in result.rows[0].unjudged
+    assert compare([path], {"weight": 0.5}, simulate=True, minimum={"accuracy": 0}).passed
