@@ -634,8 +634,14 @@ def _judgement(checks: Sequence[Check]) -> dict[str, Any]:
     }
 
 
+def _head(kind: str) -> dict[str, Any]:
+    """What JSON of a command begins with."""
+    return {"$schema": f"urn:rnnhw:schema:{kind}:1", "rnnhw_version": __version__}
+
+
 def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
     return {
+        **_head("simulation"),
         "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "isa": result.run.isa,
@@ -677,6 +683,7 @@ def _verification(result: Verification) -> dict[str, Any]:
         }
 
     return {
+        **_head("verification"),
         "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "sequences": result.sequences,

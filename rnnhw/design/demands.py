@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 
 from rnnhw.errors import UsageError, unknown_name
@@ -43,16 +44,19 @@ def check_names(known: Collection[str], *bounds: Mapping[str, float]) -> None:
             raise UsageError(*unknown_name("figure", name, known))
 
 
-def check_bounds(*bounds: Mapping[str, float]) -> None:
+def check_bounds(*bounds: Mapping[str, object]) -> None:
     """Refuse bounds that every figure keeps or none.
 
     Raises:
-        UsageError: a bound is infinite or NaN.
+        UsageError: a bound is infinite, NaN or no number.
     """
     for name, bound in (pair for each in bounds for pair in each.items()):
-        if not math.isfinite(bound):
+        if not isinstance(bound, Real):
+            raise UsageError(f"{name}: the bound {bound!r} is not a number", "give a number")
+        if not math.isfinite(float(bound)):
             raise UsageError(
-                f"{name}: nothing can be judged by the bound {bound:g}", "give a finite number"
+                f"{name}: nothing can be judged by the bound {float(bound):g}",
+                "give a finite number",
             )
 
 

@@ -242,6 +242,16 @@ def net(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("command", ["simulate", "verify"])
+def test_json_says_what_it_is_and_whose(said, net, command):
+    run = (command, net / "d.py", "--data", net / "plain.npz", "--max", "wraps=0")
+    data = json.loads(said(*run, "--format", "json"))
+    kind = {"simulate": "simulation", "verify": "verification"}[command]
+    assert list(data.items())[:2] == [
+        ("$schema", f"urn:rnnhw:schema:{kind}:1"), ("rnnhw_version", rnnhw.__version__),
+    ]  # fmt: skip
+
+
 def test_labels_are_used_without_a_task(said, net, capsys):
     for command in ("simulate", "verify"):
         run = (command, net / "d.py", "--data")

@@ -1,9 +1,12 @@
 """Layers on zero input: which units stop above zero, counted by hand and by plain Python."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from helpers import graphs
+from hypothesis import given, settings
 
 from rnnhw import GRU, LSTM, Bidirectional, Design, Diagonal, Elman, Formats, Identity, Linear, Q
 from rnnhw.design.tasks import Samples
@@ -182,3 +185,52 @@ def test_a_layer_of_several_inputs_reads_zero_at_all_of_them():
     raw, real = {"rnn.state": np.array([[40]])}, {"rnn.state": np.array([[40.0]])}
     [layer] = rest_of(network, design.parameters, raw, real)
     assert layer.states[0].stuck == (0,) and layer.states[0].largest_lsb == 1
+
+
+def by_hand(case, scan, states, steps):
+    """The largest magnitudes while a layer repeats, by the golden run; None without a repeat."""
+    alone = rest._on_zero(scan)
+    names = [scan.graph.state_name(state) for state, _ in scan.graph.updates]
+    traces = [scan.graph.signal(state) for state, _ in scan.graph.updates]
+    batch = make_batch(alone, np.zeros((1, steps, 1), int), None, states, raw=True)
+    run = golden.run(alone, case.parameters, batch, traces)
+    seen = {}
+    for step in range(steps):
+        key = tuple(run.traces[trace][0, step].tobytes() for trace in traces)
+        if key in seen:
+            cycle = slice(seen[key], step)
+            return {
+                name: np.abs(run.traces[trace][0, cycle]).max(0)
+                for name, trace in zip(names, traces, strict=True)
+            }
+        seen[key] = step
+    return None
+
+
+@given(graphs.cases())
+@settings(max_examples=25, deadline=None)
+def test_cycles_of_random_layers_are_those_of_the_definition(case):
+    steps = 24
+    run = golden.run(case.network, case.parameters, case.batch)
+    real = {
+        name: value * case.network.states()[name].format.step for name, value in run.final.items()
+    }
+    with patch.object(rest, "STEPS", steps - 1):
+        found = rest_of(case.network, case.parameters, run.final, real)
+        scans = [scan for scan in case.network.scans if scan.graph.updates]
+        assert [each.layer for each in found] == [scan.name for scan in scans]
+        for scan, each in zip(scans, found, strict=True):
+            if each.skipped:
+                continue
+            names = [scan.graph.state_name(state) for state, _ in scan.graph.updates]
+            expected = [
+                by_hand(case, scan, {name: run.final[name][k : k + 1] for name in names}, steps)
+                for k in range(case.batch.sequences)
+            ]
+            assert each.repeating == sum(cycle is not None for cycle in expected)
+            machine = rest._Autonomous(rest._on_zero(scan), scan, case.parameters, None)
+            heights = machine.run({name: run.final[name] for name in names}).heights
+            for k, cycle in enumerate(expected):
+                for name in names:
+                    height = 0 if cycle is None else cycle[name]
+                    np.testing.assert_array_equal(heights[name][k], height)

@@ -358,6 +358,14 @@ def test_a_bound_that_is_not_finite_is_refused_before_the_work(monkeypatch, kind
         verify(linear(EYE), samples=samples, **{kind: {"snr_db": bound}})
 
 
+@pytest.mark.parametrize("bound", [np.float32(1), np.int64(1), 1, True])
+def test_every_kind_of_number_is_a_bound(bound):
+    samples = labelled(FOUR, [0, 1, 0, 1])
+    assert verify(linear(EYE), samples=samples, maximum={"max_error": bound}).passed
+    with pytest.raises(UsageError, match=r"max_error: the bound '0\.9' is not a number"):
+        verify(linear(EYE), samples=samples, maximum={"max_error": "0.9"})
+
+
 def test_a_demand_on_what_was_not_measured_is_a_wrong_call(tmp_path):
     np.savez(tmp_path / "t.npz", test_x=X, test_y=np.zeros(5, int), train_x=X)
     task = Classification(tmp_path / "t.npz", standardise=False, require={"accuracy": 0.0})
