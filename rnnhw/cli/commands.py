@@ -651,6 +651,7 @@ def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
         "events": {name: events._asdict() for name, events in result.events.items()},
         "underflows": result.underflows,
         "all_zero": _all_zero(result.all_zero),
+        "zero_outputs": list(result.zero_outputs),
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
         **(_judgement(checks) if checks else {}),

@@ -229,6 +229,8 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
         parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
     parts += [heading("events"), _events_table(simulation.events, simulation.underflows)]
     parts += _zeros(simulation.all_zero, ())
+    if simulation.zero_outputs:
+        parts.append(Text(f"output: zero at every step in {_units(simulation.zero_outputs)}"))
     parts += [heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
         parts += [Text(""), *_checks(checks)]

@@ -78,6 +78,12 @@ class Simulation:
         """Tensors that are zero, and units of weight matrices that became zero."""
         return all_zero(self.design.network, self.design.parameters)
 
+    @cached_property
+    def zero_outputs(self) -> tuple[int, ...]:
+        """The output units that are zero at every step of every sequence."""
+        # Past each length the outputs are zero too.
+        return tuple(np.flatnonzero(~self.run.outputs.any((0, 1))).tolist())
+
     def figures(self) -> dict[str, float]:
         """The figures that ``--min`` and ``--max`` can name."""
         casts = self.run.events.values()

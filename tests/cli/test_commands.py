@@ -310,6 +310,10 @@ def test_what_becomes_zero_is_told(said, net):
         assert data["underflows"]["rnn.W"] == 2 and data["underflows"]["input"] == 0
         assert data["all_zero"]["rnn.U"] == []
     assert "rnn.sum: zero at every step in units 0, 1, unlike the reference" in out
+    assert "output: zero at every step in units 0, 1\n" in said("simulate", *run)
+    assert json.loads(said("simulate", *run, "--format", "json"))["zero_outputs"] == [0, 1]
+    plain = (net / "d.py", "--data", net / "plain.npz", "--format", "json")
+    assert json.loads(said("simulate", *plain))["zero_outputs"] == []
 
 
 def test_verify_tells_which_units_stop_on_zero_input(said, net):
