@@ -15,7 +15,7 @@ from rnnhw.accelerator import (
     MemoryKind,
     MemoryRole,
     accelerator,
-    layer_choices,
+    lane_options,
 )
 from rnnhw.design.design import Design, load
 from rnnhw.design.schedule import Arrangement
@@ -72,7 +72,7 @@ def networks():
 def machines():
     """Every layer of the networks, on the fewest lanes and on the most."""
     for network in networks():
-        for choice in layer_choices(network):
+        for choice in lane_options(network):
             yield choice.machine(choice.lanes[0])
             if len(choice.lanes) > 1:
                 yield choice.machine(choice.lanes[-1])
@@ -95,12 +95,13 @@ def test_roles_of_a_layer_agree_with_what_it_has():
         roles = Counter(memory.role for memory in machine.memories)
         assert all(roles[role] <= 1 for role in AT_MOST_ONE), machine.memories
         windows = {m.input_position for m in machine.memories if m.role is MemoryRole.WINDOW_BUFFER}
-        assert windows <= set(machine.windows)
+        joined = set(machine.mapping.windows) if machine.mapping else set()
+        assert windows <= joined
         for memory in machine.memories:
             assert memory.kind is memory.role.kind
             assert (memory.input_position is not None) is (memory.role in BY_POSITION), memory
-            if memory.input_position in machine.windows:
-                assert memory.role is MemoryRole.WINDOW_BUFFER
+            if memory.role is MemoryRole.INPUT:
+                assert memory.input_position not in windows
             if memory.rewritten:
                 assert memory.role.name.endswith("_BY_UNIT")
         names = [memory.name for memory in machine.memories]
@@ -118,7 +119,7 @@ def test_every_kind_has_its_roles():
 
 def test_all_memories_of_a_windowed_input_hold_its_steps_and_one_more():
     network = structured(Sum(Dense(), Sparse(1, 2)), Window(2))
-    machine = layer_choices(network)[0].machine(2)
+    machine = lane_options(network)[0].machine(2)
     shapes = [m.depth * m.width for m in machine.memories if m.role is MemoryRole.WINDOW_BUFFER]
     assert shapes == [3 * 4 * 8] * 2
 
