@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ __all__ = [
     "RnnhwError",
     "UsageError",
     "WrongArgument",
+    "described",
+    "escaped",
+    "few",
     "unknown_name",
     "whole_number",
     "wrong_argument",
@@ -49,12 +53,48 @@ class DesignError(RnnhwError):
     exit_code = 3
 
 
+_MOST_NAMES = 5  # in a hint
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> tuple[str, str]:
-    """Message and hint for a name that is not among ``known``."""
-    names = sorted(known)
+    """Message and hint for a name that is not among ``known``; the hint has a few that are."""
+    names = sorted(known) if isinstance(known, Set) else list(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown {kind} {name!r}", f"{hint}known: {', '.join(names) or 'none'}"
+    like = difflib.get_close_matches(name, names, n=_MOST_NAMES, cutoff=0.4)
+    nearest = dict.fromkeys([*like, *names])
+    shown = few(sorted(list(nearest)[:_MOST_NAMES]), len(nearest))
+    return f"unknown {kind} {name!r}", f"{hint}known: {shown or 'none'}"
+
+
+def few(names: Iterable[str], count: int | None = None) -> str:
+    """At most five names in a line, and how many more there are; ``count`` is that of all."""
+    every = list(names)
+    more = (len(every) if count is None else count) - len(every[:_MOST_NAMES])
+    return ", ".join(every[:_MOST_NAMES]) + (f" and {more:,} more" if more else "")
+
+
+def escaped(text: str, *, keep: str = "") -> str:
+    """``text`` with every control character as its escape, except those to ``keep``.
+
+    A terminal runs such characters; no message of ours needs them.
+    """
+    return "".join(_visible(c) if c not in keep else c for c in text)
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return character.encode("unicode_escape").decode()
+    return character
+
+
+def described(error: BaseException) -> str:
+    """An exception's kind and words in one line, even where its words raise an exception."""
+    try:
+        words = str(error)
+    except BaseException as broken:
+        words = f"no message: its __str__ raises {type(broken).__name__}"
+    return f"{type(error).__name__}: {words.strip() or 'no message'}"
 
 
 class WrongArgument(NamedTuple):

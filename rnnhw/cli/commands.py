@@ -19,6 +19,7 @@ import typer
 from rich.console import RenderableType
 
 from rnnhw.cli.options import (
+    SUFFIXES,
     Baseline,
     ClockMhz,
     CompareItems,
@@ -93,8 +94,8 @@ from rnnhw.execution.simulate import (
     simulate,
 )
 from rnnhw.execution.verify import Verification, verify
-from rnnhw.files import check_writable, written_whole
-from rnnhw.profiles import load_profile, profile_names
+from rnnhw.files import check_output, check_writable, written_whole
+from rnnhw.profiles import load_profile, profile_files, profile_names
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.study.compare import compare_costs, is_saved
@@ -111,6 +112,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+_PLAIN = ("text", "json")
+"""The formats of a command that makes no tables."""
 
 Traces = Annotated[
     list[str] | None,
@@ -137,12 +141,13 @@ def simulate_command(
     Prints the outputs' range, the score on the task, what was saturated or wrapped, and the
     operations and memory accesses that were executed.
     """
-    if output is not None and output.suffix != ".npz":
+    if output is not None and output.suffix.lower() != ".npz":
         raise UsageError(f"--output {output}: simulate writes .npz", "name the file *.npz")
-    shown = chosen_format(format, None, {"text": "", "json": ""})
+    shown = chosen_format(format, None, _PLAIN)
     floors, ceilings = _bounds(output, minimum, maximum)
     check_bounds(floors, ceilings)
     loaded = _load(design, settings)
+    _check_output(output, loaded, data)
     traces = trace or []
     if "all" in traces:
         traces = list(loaded.network.signals())
@@ -183,9 +188,10 @@ def verify_command(
     (--min rnn.cell.snr_db=40). The exit code is 1 on FAIL, and 2 where nothing is required or a
     figure says nothing, such as the accuracy of one sequence.
     """
-    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    shown = chosen_format(format, output, _PLAIN)
     floors, ceilings = _bounds(output, minimum, maximum)
     loaded = _load(design, settings)
+    _check_output(output, loaded, data)
     select_isa(isa)
     with shown_progress("sequences") as progress:
         result = verify(loaded, data, minimum=floors, maximum=ceilings, isa=isa, progress=progress)
@@ -225,11 +231,11 @@ def report_command(
     steps_per_second), without a deadline the best throughput that fits; the exit code is 1 where
     there are no such lanes.
     """
-    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
-    shown = chosen_format(format, output, suffixes)
+    shown = chosen_format(format, output, tuple(SUFFIXES))
     floors, ceilings = _bounds(output, minimum, maximum)
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
+    _check_output(output, loaded, profiles=[profile])
     target_lanes = loaded.target.lanes if loaded.target else None
     arrangement = chosen_arrangement(
         loaded.target.arrangement if loaded.target else Arrangement(),
@@ -296,10 +302,11 @@ def compare_command(
 
     --min and --max judge every column by the figures that report names.
     """
-    suffixes = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
-    shown = chosen_format(format, output, suffixes)
+    shown = chosen_format(format, output, tuple(SUFFIXES))
     floors, ceilings = _bounds(output, minimum, maximum)
     given = chosen_lanes(lanes)
+    if output is not None:
+        check_output(output, items)
     costed = profile or given is not None or clock_mhz is not None or baseline is not None
     if simulated and not costed and not any(map(is_saved, items)):
         return _compare_scores(items, settings, vary, shown, output, floors, ceilings)
@@ -317,6 +324,7 @@ def compare_command(
             minimum=floors,
             maximum=ceilings,
             progress=progress,
+            loaded=lambda design: _check_output(output, design, profiles=profile or [None]),
         )
     match shown:
         case "text":
@@ -361,6 +369,7 @@ def _compare_scores(
             minimum=floors,
             maximum=ceilings,
             progress=progress,
+            loaded=lambda design: _check_output(output, design),
         )
     match shown:
         case "text":
@@ -398,9 +407,11 @@ def emit_command(
     test bench is run, in the cycles of the machine and once more with gaps, stalls and a reset on
     the way; the exit code is 1 where an output or a cycle differs.
     """
-    shown = chosen_format(format, None, {"text": "", "json": ""})
+    shown = chosen_format(format, None, _PLAIN)
     given = chosen_lanes(lanes)
     loaded = _load(design, settings)
+    if output == Path("-"):
+        raise UsageError("--output -: a folder cannot go to standard output", "name a folder")
     result = emit(
         loaded,
         output,
@@ -435,11 +446,13 @@ def synth_command(
     With yosys, and nextpnr for iCE40 and ECP5. LUTs, flip-flops, multiplier blocks and block RAM
     before placement; the highest clock of each seed.
     """
-    shown = chosen_format(format, output, {"text": ".txt", "json": ".json"})
+    shown = chosen_format(format, output, _PLAIN)
     if output is not None:
         check_writable(output)
+    loaded = _load(design, settings)
+    _check_output(output, loaded, profiles=[profile])
     result = synth(
-        _load(design, settings),
+        loaded,
         profile,
         lanes=chosen_lanes(lanes),
         seeds=seeds,
@@ -545,6 +558,23 @@ def _load(design: Path, settings: list[str] | None) -> Design:
     """The design; what its file prints goes to stderr, because stdout is data."""
     with contextlib.redirect_stdout(sys.stderr):
         return load(design, assignments("--set", settings))
+
+
+def _check_output(
+    output: Path | None,
+    design: Design,
+    data: Path | None = None,
+    profiles: Sequence[str | None] = (),
+) -> None:
+    """Refuse to write over what the run reads; a profile of None is the design's target's."""
+    if output is None:
+        return
+    inputs = [*design.files, *([data] if data is not None else [])]
+    for profile in profiles:
+        name = profile or (design.target.profile if design.target else None)
+        if name is not None:
+            inputs += profile_files(name)
+    check_output(output, inputs)
 
 
 def _bounds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +14,7 @@ from rnnhw.design.schedule import ENGINES, PLACES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [
+    "SUFFIXES",
     "Baseline",
     "Check",
     "ClockMhz",
@@ -49,13 +50,17 @@ __all__ = [
     "listed",
 ]
 
-DesignFile = Annotated[Path, typer.Argument(help="The design file.", show_default=False)]
+# A file that cannot be read is told by its reader, like one that is not there.
+DesignFile = Annotated[
+    Path, typer.Argument(help="The design file.", show_default=False, readable=False)
+]
 CompareItems = Annotated[
     list[Path],
     typer.Argument(
         metavar="DESIGN|REPORT.json...",
         help="Design files, and reports saved with --format json.",
         show_default=False,
+        readable=False,
     ),
 ]
 Settings = Annotated[
@@ -75,23 +80,47 @@ Data = Annotated[
         metavar="FILE.npz",
         help="Your own x (as the network reads it), lengths, y and first states (rnn.h0) instead "
         "of the task's.",
+        readable=False,
     ),
 ]
 Isa = Annotated[
     str | None,
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
+SUFFIXES = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
+"""The formats of results, and what the names of their files end in."""
+
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
 ReportFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown, json or html.")
 ]
+
+
+def _printed(place: Path | None) -> Path | None:
+    """None, which is to print, for the place ``-``."""
+    return None if place == Path("-") else place
+
+
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of printing."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write here instead of printing; - prints.",
+        callback=_printed,
+        readable=False,
+    ),
 ]
 RunOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="RUN.npz", help="Also save outputs, states, counts..."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="RUN.npz",
+        help="Also save outputs, states, counts...",
+        readable=False,
+    ),
 ]
 Minimum = Annotated[
     list[str] | None,
@@ -135,7 +164,14 @@ Lanes = Annotated[
 ]
 Folder = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="The folder to write.",
+        show_default=False,
+        readable=False,
+    ),
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Run the test bench: every output and every cycle.")
@@ -148,7 +184,9 @@ SimulatorName = Annotated[
 ]
 Waves = Annotated[
     Path | None,
-    typer.Option("--waves", metavar="FILE", help="Record the signals, as .vcd or .fst."),
+    typer.Option(
+        "--waves", metavar="FILE", help="Record the signals, as .vcd or .fst.", readable=False
+    ),
 ]
 Sequences = Annotated[
     int | None,
@@ -309,25 +347,31 @@ def bounds(option: str, texts: Iterable[str] | None) -> dict[str, float]:
     return numbers
 
 
-def chosen_format(
-    format: str | None, output: Path | None, known: dict[str, str], default: str = "text"
-) -> str:
-    """The output format: the option's, else the one that the file's suffix names.
+def chosen_format(format: str | None, output: Path | None, known: Sequence[str]) -> str:
+    """The output format: the option's, else the one that the file's suffix names, else text.
 
-    ``known`` maps formats to suffixes.
+    ``known`` are the formats that the command has. A suffix in capitals is the same one; with the
+    option a suffix that names no format is as good as any.
 
     Raises:
-        UsageError: the format is unknown, or option and suffix contradict each other.
+        UsageError: the format is unknown, the suffix names none of the command's and there is no
+            option, or the two contradict each other.
     """
     if format is not None and format not in known:
         raise UsageError(f"unknown format {format!r}", f"known: {', '.join(known)}")
-    by_suffix = {suffix: name for name, suffix in known.items()}
-    named = by_suffix.get(output.suffix) if output is not None else None
+    suffix = "" if output is None else output.suffix.lower()
+    named = {ending: name for name, ending in SUFFIXES.items()}.get(suffix)
     if format is None:
-        return named or default
+        if suffix and named not in known:
+            endings = ", ".join(SUFFIXES[name] for name in known)
+            raise UsageError(
+                f"--output {output}: no format has the suffix {suffix}",
+                f"known: {endings}; or say which with --format",
+            )
+        return named or "text"
     if named is not None and named != format:
         raise UsageError(
             f"--format {format} contradicts the suffix of {output}",
-            f"name the file *{known[format]}, or leave out --format",
+            f"name the file *{SUFFIXES[format]}, or leave out --format",
         )
     return format

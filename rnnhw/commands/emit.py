@@ -17,7 +17,7 @@ from rnnhw.design.design import Design
 from rnnhw.design.tasks import Samples
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.simulate import chosen_samples, simulate
-from rnnhw.files import check_writable
+from rnnhw.files import check_output, check_writable
 from rnnhw.graph.network import Network
 from rnnhw.profiles import Profile
 from rnnhw.rtl.bench import Stimulus, stimulus_of
@@ -80,7 +80,7 @@ def emit(
             :data:`DEFAULT_CYCLES` cycles.
         check: run the test bench.
         simulator: ``iverilog`` (the default), ``verilator`` or ``all``.
-        waves: record the signals of the first run in this file, ``.fst`` or VCD.
+        waves: record the signals of the first run in this file, ``.fst`` or ``.vcd``.
 
     Raises:
         UsageError: arguments contradict one another, a simulator is missing, or the folder cannot
@@ -98,14 +98,18 @@ def emit(
     if recorded is not None:
         if len(chosen) > 1:
             raise UsageError("one file cannot hold the waves of two simulators", "choose one")
+        if recorded.suffix.lower() not in (".vcd", ".fst"):
+            raise UsageError(f"{recorded}: waves are recorded as .vcd or .fst", "name it so")
         check_writable(recorded)
+        check_output(recorded, [*design.files, *([] if data is None else [data])])
     machine = machine_of(design, lanes)
     emission = emission_of(design, machine)
     stimulus = None
     if check or data is not None or design.task is not None:
         stimulus = _stimulus(design, machine, data, sequences)
     folder = Path(directory)
-    files = write_project(emission, folder, stimulus)
+    inputs = [*design.files, *([] if data is None else [data])]
+    files = write_project(emission, folder, stimulus, inputs=inputs)
     runs: list[BenchRun] = []
     for each in chosen:
         assert stimulus is not None

@@ -12,7 +12,7 @@ from rnnhw.accelerator import Bandwidth, LaneOptions, lane_options
 from rnnhw.cost.figure import Figure, derived, of_profile
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
-from rnnhw.errors import UsageError
+from rnnhw.errors import UsageError, few
 from rnnhw.profiles import (
     ExternalMemory,
     Fpga,
@@ -180,7 +180,7 @@ def check_streaming(request: Request, profile: Profile) -> None:
         raise UsageError(
             f"{request.design.place}: weights are streamed, but {profile.name} has no external "
             "memory of known bandwidth",
-            f"use weights='on-chip', or a profile that has one: {', '.join(able)}",
+            f"use weights='on-chip', or a profile that has one: {few(able)}",
         )
     if not request.clocks:
         raise UsageError(

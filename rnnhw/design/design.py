@@ -161,6 +161,19 @@ class Design:
         """What error messages call this design."""
         return str(self.path) if self.path else "design"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the design is read from: its own, the weights and the task's data."""
+        own = () if self.path is None else (self.path,)
+        weights = () if self._weights_file is None else (self._weights_file,)
+        return (*own, *weights, *getattr(self.task, "files", ()))
+
+    @property
+    def _weights_file(self) -> Path | None:
+        if not isinstance(self.weights, str | Path):
+            return None
+        return Path(self.weights) if self.path is None else self.path.parent / self.weights
+
     @cached_property
     def network(self) -> Network:
         """The graph of the whole network.
@@ -186,11 +199,8 @@ class Design:
                 f"{self.place}: the design has no weights",
                 "give Design(weights='file.npz'); `report` and `info` work without",
             )
-        source = self.weights
-        if isinstance(source, str | Path) and self.path is not None:
-            source = self.path.parent / source
         try:
-            return load_parameters(network, source)
+            return load_parameters(network, self._weights_file or self.weights)
         except RnnhwError as error:
             raise error.at(self.place) from None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnhw.errors import DesignError
+from rnnhw.errors import DesignError, few
+from rnnhw.files import Header, Npz, open_npz
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import Matvec, Tensor
 from rnnhw.numerics.cast import Events, quantise, underflows
 
-__all__ = ["Parameters", "WeightSource", "load_parameters", "read_npz"]
+__all__ = ["Parameters", "WeightSource", "load_parameters"]
 
 WeightSource = str | Path | Mapping[str, ArrayLike]
 
@@ -32,43 +31,6 @@ class Parameters:
     underflows: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Every array of an ``.npz`` file; pickled objects are refused.
-
-    Raises:
-        DesignError: the file is missing, is no ``.npz``, or holds Python objects.
-    """
-    try:
-        # Opened here, because numpy.load leaves a file open that it cannot read.
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DesignError(
-                    f"{path}: one bare array", "save it with numpy.savez(FILE, x=array)"
-                )
-            with archive:
-                return {key: np.asarray(archive[key]) for key in archive.files}
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        reason = str(error.strerror).lower()
-        raise DesignError(f"{path}: {reason}", "give the path of an .npz file") from None
-    except MemoryError as error:
-        raise DesignError(f"{path}: too large: {error}", "give it in parts") from None
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        KeyError,
-        RuntimeError,  # an encrypted or unknown compression
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        pickled = "pickle" in str(error).lower() and zipfile.is_zipfile(path)
-        reason = "it holds Python objects, which are never unpickled" if pickled else "unreadable"
-        raise DesignError(
-            f"{path}: not a plain .npz file ({reason})", "save numeric arrays with numpy.savez"
-        ) from None
-
-
 def load_parameters(network: Network, source: WeightSource) -> Parameters:
     """The network's tensors from ``source``, checked against its shapes and quantised.
 
@@ -77,24 +39,34 @@ def load_parameters(network: Network, source: WeightSource) -> Parameters:
             the message names file, key, both shapes.
     """
     if isinstance(source, Mapping):
-        place, arrays = "weights", {key: _array(key, value) for key, value in source.items()}
-    else:
-        place, arrays = str(source), read_npz(Path(source))
+        arrays = {key: _array(key, value) for key, value in source.items()}
+        return _parameters(network, "weights", arrays)
+    with open_npz(Path(source)) as archive:
+        return _parameters(network, str(source), archive)
+
+
+def _parameters(
+    network: Network, place: str, arrays: Npz | Mapping[str, NDArray[np.generic]]
+) -> Parameters:
+    """The tensors of ``arrays``; an archive's are read when all of their headers are right."""
     wanted = {tensor.key: tensor for tensor in network.tensors}
     missing = sorted(wanted.keys() - arrays.keys())
     if missing:
         raise DesignError(
-            f"{place}: no {', '.join(missing)}",
-            f"it holds {', '.join(sorted(arrays)) or 'nothing'}; "
+            f"{place}: no {few(missing)}",
+            f"it holds {few(sorted(arrays)) or 'nothing'}; "
             "`rnnhw info DESIGN` lists the tensors with their shapes",
         )
     surplus = sorted(arrays.keys() - wanted.keys())
     if surplus:
         raise DesignError(
-            f"{place}: the design has no tensor {', '.join(surplus)}",
-            f"it reads {', '.join(wanted) or 'none'}",
+            f"{place}: the design has no tensor {few(surplus)}",
+            f"it reads {few(wanted) or 'none'}",
         )
-    values = {key: _checked(place, tensor, arrays[key]) for key, tensor in wanted.items()}
+    headers = arrays.headers if isinstance(arrays, Npz) else arrays
+    for key, tensor in wanted.items():
+        _check_header(place, tensor, headers[key])
+    values = {key: _finite(place, tensor, arrays[key]) for key, tensor in wanted.items()}
     for node in _weighted_products(network):
         _check_values(place, node, values)
     raw, events, lost = {}, {}, {}
@@ -111,7 +83,7 @@ def _array(key: str, value: ArrayLike) -> NDArray[np.generic]:
         raise DesignError(f"weights: {key} is no array: its rows differ in length") from None
 
 
-def _checked(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:
+def _check_header(place: str, tensor: Tensor, array: Header | NDArray[np.generic]) -> None:
     if array.shape != tensor.shape:
         raise DesignError(
             f"{place}: {tensor.key} has shape {array.shape}, the design needs {tensor.shape}",
@@ -119,6 +91,9 @@ def _checked(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[
         )
     if array.dtype.kind not in "fiub":
         raise DesignError(f"{place}: {tensor.key} holds {array.dtype}, not real numbers")
+
+
+def _finite(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:
     values = array.astype(np.float64)
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):

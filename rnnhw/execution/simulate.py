@@ -137,7 +137,9 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     if data is None and design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
     real = None if design.task is None else design.task.real_answers
-    given = None if data is None else load_samples(data, real_answers=real)
+    given = None
+    if data is not None:
+        given = load_samples(data, real_answers=real, features=design.inputs)
     if design.task is None:
         assert given is not None
         return given

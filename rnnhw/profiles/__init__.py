@@ -19,7 +19,14 @@ from rnnhw.profiles.fpga import (
     ResourceFit,
 )
 from rnnhw.profiles.listing import sourced_figures, unknown_figures, value_text
-from rnnhw.profiles.loader import Profile, kind_of, load_profile, profile_names, profile_sha256
+from rnnhw.profiles.loader import (
+    Profile,
+    kind_of,
+    load_profile,
+    profile_files,
+    profile_names,
+    profile_sha256,
+)
 from rnnhw.profiles.microcontroller import (
     InstructionCycles,
     MacPeak,
@@ -66,6 +73,7 @@ __all__ = [
     "UnknownProfileError",
     "kind_of",
     "load_profile",
+    "profile_files",
     "profile_names",
     "profile_sha256",
     "sourced_figures",

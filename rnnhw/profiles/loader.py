@@ -6,8 +6,7 @@ import difflib
 import hashlib
 import os
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +15,8 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import inspect
 
-from rnnhw.errors import unknown_name
+from rnnhw.errors import few, unknown_name
+from rnnhw.files import read_toml
 from rnnhw.profiles.asic import Asic
 from rnnhw.profiles.boards import Board
 from rnnhw.profiles.device_families import family_file, family_of
@@ -24,7 +24,7 @@ from rnnhw.profiles.fpga import Fpga
 from rnnhw.profiles.microcontroller import Microcontroller
 from rnnhw.profiles.schema import HINTS, FieldError, ProfileError, UnknownProfileError
 
-__all__ = ["Profile", "kind_of", "load_profile", "profile_names", "profile_sha256"]
+__all__ = ["Profile", "kind_of", "load_profile", "profile_files", "profile_names", "profile_sha256"]
 
 Profile: TypeAlias = Fpga | Microcontroller | Asic
 """A target. Tell the kinds apart with isinstance; a board is read as the device on it."""
@@ -82,18 +82,35 @@ def profile_sha256(name_or_path: str | os.PathLike[str]) -> str:
     errors as `load_profile` for a file that cannot be found or read.
     """
     digest = hashlib.sha256()
+    for _, content in _referring(name_or_path):
+        digest.update(content)
+        digest.update(_family_content(content))
+    return digest.hexdigest()
+
+
+def profile_files(name_or_path: str | os.PathLike[str]) -> list[Path]:
+    """The user's own files of a profile: its file and those that it refers to.
+
+    Raises the same errors as `load_profile` for a file that cannot be found or read.
+    """
+    places = [Path(place) for place, _ in _referring(name_or_path)]
+    return [place for place in places if place.suffix.lower() == _SUFFIX]
+
+
+def _referring(
+    name_or_path: str | os.PathLike[str],
+) -> Iterator[tuple[str | os.PathLike[str], bytes]]:
+    """A profile and what it refers to, one after the other, with the bytes of each."""
     place: str | os.PathLike[str] = name_or_path
     seen: set[str] = set()
     while str(place) not in seen:
         seen.add(str(place))
         content = _read(place)[1]
-        digest.update(content)
-        digest.update(_family_content(content))
+        yield place, content
         referred = _reference(content)
         if not referred:
             break
         place = _beside(place, referred)
-    return digest.hexdigest()
 
 
 def kind_of(profile: Profile) -> str:
@@ -108,8 +125,8 @@ def _load(name_or_path: str | os.PathLike[str]) -> tuple[str, Profile | Board]:
     """The file's name for messages and what it holds, without what it refers to."""
     file, content = _read(name_or_path)
     try:
-        data = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = read_toml(content)
+    except ValueError as error:
         raise ProfileError(
             f"{file}: not a TOML file: {error}", "correct it, in UTF-8; see https://toml.io"
         ) from error
@@ -143,8 +160,8 @@ def _take_from_family(data: dict[str, Any]) -> bool:
 def _family_content(content: bytes) -> bytes:
     """The bytes of the family's file, where a profile takes something from it."""
     try:
-        data = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        data = read_toml(content)
+    except ValueError:
         return b""
     return family_file(data["family"]) if _take_from_family(data) else b""
 
@@ -153,8 +170,8 @@ def _family_content(content: bytes) -> bytes:
 def _reference(content: bytes) -> str:
     """The profile that a file refers to, or nothing; its errors are for `load_profile` to tell."""
     try:
-        data = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        data = read_toml(content)
+    except ValueError:
         return ""
     found = data.get("extends" if data.get("kind") == "board" else "fits_of", "")
     return found if isinstance(found, str) else ""
@@ -162,7 +179,7 @@ def _reference(content: bytes) -> str:
 
 def _beside(place: str | os.PathLike[str], name: str) -> str:
     """A profile's name, or the path of a file that is named relative to the file it stands in."""
-    if not name.endswith(_SUFFIX):
+    if not name.lower().endswith(_SUFFIX):
         return name
     return str(Path(place).parent / name)
 
@@ -234,13 +251,13 @@ def _read(name_or_path: str | os.PathLike[str]) -> tuple[str, bytes]:
     """The name to show for a profile and its bytes."""
     name = os.fspath(name_or_path)
     path = Path(name)
-    if path.suffix == _SUFFIX:
+    if path.suffix.lower() == _SUFFIX:
         try:
             return name, path.read_bytes()
         except OSError as error:
             raise ProfileError(
                 f"{name}: cannot read this profile: {error.strerror}",
-                f"give the path of a {_SUFFIX} file or one of: {', '.join(profile_names())}",
+                f"give the path of a {_SUFFIX} file or one of: {few(profile_names())}",
             ) from error
     if isinstance(name_or_path, os.PathLike) or path.name != name:
         raise ProfileError(

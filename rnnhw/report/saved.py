@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from rnnhw.cost.model import SCHEMA_ID, File, Report
-from rnnhw.errors import UsageError
+from rnnhw.errors import DesignError
+from rnnhw.files import read_json
 from rnnhw.report.bounds import bounds_of_notes
 
 __all__ = ["read_report"]
@@ -20,26 +21,26 @@ def read_report(path: str | Path) -> tuple[Report, File]:
     """A saved report, and the file with its digest.
 
     Raises:
-        UsageError: the file cannot be read, or is no report of this schema version.
+        DesignError: the file cannot be read, or is no report of this schema version.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         reason = str(error.strerror).lower()
-        raise UsageError(f"{path}: {reason}", "name a saved report or a design file") from None
+        raise DesignError(f"{path}: {reason}", "name a saved report or a design file") from None
     try:
-        data = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not JSON: {error}", _AGAIN) from None
+        data = read_json(content)
+    except ValueError as error:
+        raise DesignError(f"{path}: not JSON: {error}", _AGAIN) from None
     found = data.get("$schema") if isinstance(data, dict) else None
     if found != SCHEMA_ID:
         what = f"its schema is {found!r}" if found else "it names no schema"
-        raise UsageError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
+        raise DesignError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
     try:
-        report = bounds_of_notes(msgspec.json.decode(content, type=Report))
+        report = bounds_of_notes(msgspec.convert(data, Report))
     except msgspec.ValidationError as error:
         version = data.get("rnnhw_version")
-        raise UsageError(
+        raise DesignError(
             f"{path}: not a whole report, made by rnnhw {version}: {error}", _AGAIN
         ) from None
     return report, File(name=Path(path).name, sha256=hashlib.sha256(content).hexdigest())

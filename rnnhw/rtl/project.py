@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
 from rnnhw.errors import UsageError
-from rnnhw.files import written_whole
+from rnnhw.files import check_output, replaced_folder
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.bench import Stimulus, bench_files, bench_name
 from rnnhw.rtl.bundle import Emission
@@ -57,35 +58,33 @@ def project_files(emission: Emission, stimulus: Stimulus | None = None) -> dict[
 
 
 def write_project(
-    emission: Emission, directory: Path, stimulus: Stimulus | None = None
+    emission: Emission,
+    directory: Path,
+    stimulus: Stimulus | None = None,
+    *,
+    inputs: Iterable[Path] = (),
 ) -> tuple[str, ...]:
     """Write the folder and give the names of its files, sorted.
 
-    Files that rnnhw wrote before are replaced, each when the new one is whole; others in the
-    folder are left alone.
+    Files that rnnhw wrote before are replaced, all at once; others in the folder are left alone.
+
+    Args:
+        inputs: files that the run reads.
 
     Raises:
-        UsageError: the folder cannot be written, or a file that rnnhw did not write is in the way;
-            nothing is written then.
+        UsageError: the folder cannot be written, or a file that rnnhw did not write or that the run
+            reads is in the way; nothing is written then.
     """
     texts = project_files(emission, stimulus)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-        raise UsageError(
-            f"cannot write into {directory}: {str(reason).lower()}",
-            "choose another folder with --output",
-        ) from None
+    read = list(inputs)
     for file in texts:
+        check_output(directory / file, read)
         if not _ours(directory / file):
             raise UsageError(
                 f"{directory / file} is there and was not written by rnnhw",
                 "move it away, or choose another folder with --output",
             )
-    for file, text in texts.items():
-        with written_whole(directory / file) as stream:
-            stream.write(text.encode())
+    replaced_folder(directory, texts)
     return tuple(sorted(texts))
 
 

@@ -44,7 +44,7 @@ class _Variant:
 
 def is_saved(item: str | Path) -> bool:
     """Whether a file is a saved report, not a design."""
-    return Path(item).suffix == ".json"
+    return Path(item).suffix.lower() == ".json"
 
 
 def compare_costs(
@@ -60,6 +60,7 @@ def compare_costs(
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     progress: Progress | None = None,
+    loaded: Callable[[Design], None] | None = None,
 ) -> CostComparison:
     """The costs of designs and of saved reports side by side.
 
@@ -78,6 +79,7 @@ def compare_costs(
         minimum: the least value of named figures, in every column.
         maximum: the greatest value of named figures, in every column.
         progress: called with the designs simulated and their number.
+        loaded: called with every design when all are loaded and nothing has run.
 
     Raises:
         DesignError: a design is wrong, or a profile cannot take it.
@@ -91,6 +93,9 @@ def compare_costs(
     saved = {Path(item): read_report(item) for item in items if is_saved(item)}
     floors, ceilings = minimum or {}, maximum or {}
     variants = {file: list(_variants(file, settings or {}, vary or {})) for file in designs}
+    if loaded is not None:
+        for variant in (variant for each in variants.values() for variant in each):
+            loaded(variant.design)
     reports = {
         (file, place): list(_reports(variant.design, profiles, clock_mhz, lanes, floors))
         for file, found in variants.items()

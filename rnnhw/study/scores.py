@@ -129,6 +129,7 @@ def compare(
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     progress: Progress | None = None,
+    loaded: Callable[[Design], None] | None = None,
 ) -> Comparison:
     """The designs in one table, for every combination of the values to ``vary``.
 
@@ -143,6 +144,7 @@ def compare(
         minimum: the least value of named columns, of every row.
         maximum: the greatest value of named columns, of every row.
         progress: called with the rows simulated and their number.
+        loaded: called with every row's design when all are loaded and nothing has run.
 
     Raises:
         DesignError: a design, its weights or its data are wrong; before anything is run.
@@ -150,6 +152,9 @@ def compare(
             is demanded says nothing.
     """
     rows = list(_costed(designs, settings or {}, vary or {}))
+    for row in rows:
+        if loaded is not None:
+            loaded(row.design)
     trials = [_prepared(row) for row in rows] if simulate else []
     floors, ceilings = minimum or {}, maximum or {}
     _check_columns(vary or {}, [*COSTS, *(name for trial in trials for name in trial.columns)])

@@ -463,7 +463,8 @@ def test_figures_of_another_kind_of_score_are_unknown_before_the_work(folder, re
         for name in others:
             for command in ("simulate", "verify"):
                 err = refused(2, command, "d.py", "--data", data, "--max", f"{name}=1")
-                assert f"unknown figure {name!r}" in err and f"{own}," in err
+                assert f"unknown figure {name!r}" in err
+                assert err.count(", ") <= 4 and " more" in err
         err = refused(2, "verify", "d.py", "--data", "x.npz", "--max", f"float_{own}=1")
         assert f"error: x.npz: no expected answers, so no float_{own}\n" in err
 
@@ -541,7 +542,7 @@ USAGES = {
     "simulat d.py": "No such command 'simulat'",
     "simulate": "Missing argument",
     "simulate d.py --trace rnn.state --data x.npz": "--trace records into a file",
-    "profiles ecp6": "unknown profile 'ecp6'\nhint: known: alveo-u250, artix-7-100t,",
+    "profiles ecp6": "unknown profile 'ecp6'\nhint: known: ",
     "report d.py --profile zynq": "unknown profile 'zynq'",
     "report d.py --profile ecp5-25 --clock-mhz 0": "0",
     "report d.py --profile ecp5-25 --clock-mhz x": "--clock-mhz",

@@ -132,7 +132,7 @@ def test_unmet_lanes_fail(run):
         ((*ON_ECP5, *ON_ECP5), 2, "--profile ecp5-25 is given twice"),
         (("--lanes", "0"), 2, "Invalid value for '--lanes'"),
         (("--clock-mhz", "-3"), 2, f"{LSTM}: a clock of -3.0 MHz (on ecp5-25)"),
-        (("none.json",), 2, "none.json: no such file"),
+        (("none.json",), 3, "none.json: no such file"),
         (("none.py",), 3, "none.py: no such file"),
         ((LSTM,), 2, f"{LSTM} is given twice"),
         (("--set", "lanes=1"), 2, f"{LSTM}: unknown parameter 'lanes'"),
@@ -149,7 +149,7 @@ def test_a_report_of_another_schema_is_refused_with_the_cure(run, tmp_path):
     saved = tmp_path / "old.json"
     run(LSTM, *ON_ECP5, "-o", saved, command="report")
     saved.write_text(saved.read_text().replace(SCHEMA_ID, "urn:rnnhw:old"))
-    err = run(LSTM, saved, code=2)
+    err = run(LSTM, saved, code=3)
     assert f"{saved}: its schema is 'urn:rnnhw:old', a report's is {SCHEMA_ID!r}" in err
     assert "hint: save it again: rnnhw report DESIGN --format json" in err
 

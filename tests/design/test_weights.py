@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnhw import Banded, Design, DesignError, Elman, Formats, Q
-from rnnhw.design.weights import load_parameters, read_npz
+from rnnhw.design.weights import load_parameters
 from rnnhw.numerics.cast import Events
 
 FORMATS = Formats(input=Q(3, 4), weight=Q(1, 6), sum=Q(3, 4), state=Q(0, 7))
@@ -96,57 +96,6 @@ def test_a_mapping_is_called_weights(network):
 def test_a_ragged_list_is_refused(network):
     with pytest.raises(DesignError, match=r"rnn\.b"):
         load_parameters(network, GOOD | {"rnn.b": [[1.0], [2.0, 3.0]]})
-
-
-# --- files -------------------------------------------------------------------------------------
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DesignError, match=r"none\.npz: no such file"):
-        read_npz(tmp_path / "none.npz")
-
-
-def test_pickled_objects_are_never_loaded(tmp_path):
-    path = tmp_path / "w.npz"
-    np.savez(path, a=np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(DesignError, match="never unpickled"):
-        read_npz(path)
-
-
-def test_a_bare_array_is_refused(tmp_path):
-    path = tmp_path / "w.npy"
-    np.save(path, np.zeros(3))
-    with pytest.raises(DesignError, match="one bare array") as caught:
-        read_npz(path)
-    assert "numpy.savez" in caught.value.hint
-
-
-@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04 and nothing more", b"\x80\x04."])
-def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
-    path = tmp_path / "w.npz"
-    path.write_bytes(content)
-    with pytest.raises(DesignError, match=r"w\.npz: not a plain \.npz file"):
-        read_npz(path)
-
-
-def test_a_directory_is_refused(tmp_path):
-    with pytest.raises(DesignError, match=r"is a directory|not a plain"):
-        read_npz(tmp_path)
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_a_damaged_file_is_refused_wherever_the_damage_is(tmp_path, save):
-    path = tmp_path / "w.npz"
-    save(path, a=np.arange(50.0), b=np.ones(3))
-    whole = path.read_bytes()
-    refused = 0
-    for place in range(0, len(whole), 3):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
-        try:
-            arrays = read_npz(path)
-        except DesignError:
-            refused += 1
-        else:
-            assert all(isinstance(array, np.ndarray) for array in arrays.values())
-    assert refused > len(whole) / 12
 
 
 def test_members_that_are_no_arrays_are_refused(network, tmp_path):

@@ -855,7 +855,8 @@ def test_unknown_names_list_the_known():
         load_profile("ice40up5")
     assert caught.value.message == "unknown profile 'ice40up5'"
     assert "did you mean 'ice40up5k'?" in caught.value.hint
-    assert f"known: {', '.join(NAMES)}" in caught.value.hint
+    assert "ice40up5k" in caught.value.hint
+    assert f" and {len(NAMES) - 5} more" in caught.value.hint
     with pytest.raises(UnknownProfileError, match=r"known: alveo-u250, artix"):
         profile_sha256("")
 

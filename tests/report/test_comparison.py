@@ -310,7 +310,7 @@ def test_what_is_no_report_is_refused_with_the_cure(
 ) -> None:
     path = tmp_path / "wrong.json"
     path.write_text(content, "latin-1")
-    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+    with pytest.raises(DesignError, match=re.escape(message)) as caught:
         compare_costs([ADDER, path])
     assert str(path) in caught.value.message
     assert "rnnhw report DESIGN --format json" in caught.value.hint
@@ -321,9 +321,9 @@ def test_a_report_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
     data["totals"]["luck"] = 1
     path = tmp_path / "odd.json"
     path.write_text(json.dumps(data))
-    with pytest.raises(UsageError, match="luck"):
+    with pytest.raises(DesignError, match="luck"):
         read_report(path)
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(DesignError, match="no such file"):
         read_report(tmp_path / "none.json")
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.tasks.samples import FloatArray, Samples, samples_of
-from rnnhw.design.weights import read_npz
 from rnnhw.errors import DesignError
+from rnnhw.files import open_npz
 from rnnhw.numerics.cast import Q
 
 __all__ = ["Recorded"]
@@ -37,10 +37,17 @@ class Recorded:
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        return read_npz(Path(self.data))
+        wanted = {f"{split}_{key}" for split in ("train", "test") for key in ("x", "lengths", "y")}
+        with open_npz(Path(self.data)) as archive:
+            # Of what nobody reads the key alone is kept, for messages that list what is there.
+            return {key: archive[key] if key in wanted else np.empty(0) for key in archive}
 
     def _split(self, split: str) -> Samples:
         return samples_of(str(self.data), self._arrays, f"{split}_", real_answers=self.real_answers)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (Path(self.data),)
 
     @property
     def features(self) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnhw.design.weights import read_npz
-from rnnhw.errors import DesignError
+from rnnhw.errors import DesignError, few
+from rnnhw.files import Header, Npz, open_npz
 
 __all__ = [
     "FloatArray",
@@ -64,41 +64,45 @@ def expected_answers(samples: Samples) -> NDArray[Any]:
     return samples.y
 
 
-def load_samples(path: Path, *, real_answers: bool | None = False) -> Samples:
+def load_samples(
+    path: Path, *, real_answers: bool | None = False, features: int | None = None
+) -> Samples:
     """The user's own data: ``x``, and optionally ``lengths``, ``y`` and first states.
 
     First states have keys with a dot (``rnn.h0``) and the shape [sequences, units], or [units]
     for all sequences.
 
     ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
-    sequence; None: as its type says.
+    sequence; None: as its type says. ``features``: those that the network reads; data of other
+    ones is not read.
 
     Raises:
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
     """
-    arrays = read_npz(path)
-    states = {key for key in arrays if "." in key}
-    unknown = sorted(arrays.keys() - {"x", "lengths", "y"} - states)
-    if unknown:
-        raise DesignError(
-            f"{path}: unknown array {', '.join(unknown)}",
-            "the keys are x, lengths and y, and those of first states such as rnn.h0",
-        )
-    samples = samples_of(str(path), arrays, real_answers=real_answers)
-    count = len(samples.lengths)
-    first = {key: _first_value(f"{path}: {key}", arrays[key], count) for key in sorted(states)}
+    with open_npz(path) as arrays:
+        states = {key for key in arrays if "." in key}
+        unknown = sorted(set(arrays) - {"x", "lengths", "y"} - states)
+        if unknown:
+            raise DesignError(
+                f"{path}: unknown array {few(unknown)}",
+                "the keys are x, lengths and y, and those of first states such as rnn.h0",
+            )
+        samples = samples_of(str(path), arrays, real_answers=real_answers, features=features)
+        count = len(samples.lengths)
+        first = {key: _first_value(f"{path}: {key}", arrays, key, count) for key in sorted(states)}
     return replace(samples, first=first)
 
 
-def _first_value(name: str, array: NDArray[np.generic], sequences: int) -> FloatArray:
-    if array.dtype.kind not in "fiub":
-        raise DesignError(f"{name} holds {array.dtype}, not real numbers")
-    if array.ndim not in (1, 2) or (array.ndim == 2 and len(array) != sequences):
+def _first_value(name: str, arrays: Npz, key: str, sequences: int) -> FloatArray:
+    header = arrays.headers[key]
+    if header.dtype.kind not in "fiub":
+        raise DesignError(f"{name} holds {header.dtype}, not real numbers")
+    if len(header.shape) not in (1, 2) or (len(header.shape) == 2 and header.shape[0] != sequences):
         raise DesignError(
-            f"{name} has shape {array.shape}",
+            f"{name} has shape {header.shape}",
             f"it must be [{sequences} sequences, units] or [units]",
         )
-    values = np.atleast_2d(array).astype(np.float64)
+    values = np.atleast_2d(arrays[key]).astype(np.float64)
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         raise DesignError(
@@ -109,10 +113,11 @@ def _first_value(name: str, array: NDArray[np.generic], sequences: int) -> Float
 
 def samples_of(
     place: str,
-    arrays: Mapping[str, ArrayLike],
+    arrays: Npz | Mapping[str, ArrayLike],
     prefix: str = "",
     *,
     real_answers: bool | None = False,
+    features: int | None = None,
 ) -> Samples:
     """The checked samples of arrays ``x``, ``lengths``, ``y`` with ``prefix`` before each key.
 
@@ -122,12 +127,12 @@ def samples_of(
     if f"{prefix}x" not in arrays:
         raise DesignError(
             f"{place}: no array {prefix}x",
-            f"it holds {', '.join(sorted(arrays)) or 'nothing'}; x is [sequences, steps, features]",
+            f"it holds {few(sorted(arrays)) or 'nothing'}; x is [sequences, steps, features]",
         )
-    x = np.asarray(arrays[f"{prefix}x"])
+    x = _header(arrays, f"{prefix}x")
     if x.dtype.kind not in "fiub":
         raise DesignError(f"{place}: {prefix}x holds {x.dtype}, not real numbers")
-    if x.ndim != 3:
+    if len(x.shape) != 3:
         raise DesignError(
             f"{place}: {prefix}x has shape {x.shape}", "it must be [sequences, steps, features]"
         )
@@ -136,22 +141,37 @@ def samples_of(
             f"{place}: {prefix}x has shape {x.shape}: nothing to run",
             "give at least one sequence of one step",
         )
-    real = x.astype(np.float64)
+    if features is not None and x.shape[2] != features:
+        raise DesignError(
+            f"{place}: input: {x.shape[2]} features, but the network reads {features}",
+            f"give {prefix}x as [sequences, steps, {features} features]",
+        )
     lengths = _lengths(place, prefix, arrays, x.shape)
+    y = None if f"{prefix}y" not in arrays else _header(arrays, f"{prefix}y")
+    if y is not None:
+        if real_answers is None:
+            real_answers = y.dtype.kind == "f"
+        check = _check_real_answers if real_answers else _check_whole_answers
+        check(f"{place}: {prefix}y", y, x.shape)
+    real = np.asarray(arrays[f"{prefix}x"]).astype(np.float64)
     valid = np.arange(x.shape[1]) < lengths[:, None]
     _zero_padding(f"{place}: {prefix}x", real, valid, "input values")
-    y = arrays.get(f"{prefix}y")
     if y is None:
         return Samples(real, lengths)
-    expected = np.asarray(y)
-    if real_answers or (real_answers is None and expected.dtype.kind == "f"):
-        return Samples(real, lengths, _real_answers(f"{place}: {prefix}y", expected, valid))
-    if expected.dtype.kind not in "iub" or expected.shape[:1] != (len(x),):
-        raise DesignError(
-            f"{place}: {prefix}y is {expected.dtype} of shape {expected.shape}",
-            f"it must hold {len(x)} whole numbers, one expected answer a sequence",
-        )
-    return Samples(real, lengths, expected.astype(np.int64))
+    expected = np.asarray(arrays[f"{prefix}y"])
+    if not real_answers:
+        return Samples(real, lengths, expected.astype(np.int64))
+    answers = expected.astype(np.float64)
+    _zero_padding(f"{place}: {prefix}y", answers, valid, "expected values")
+    return Samples(real, lengths, answers)
+
+
+def _header(arrays: Npz | Mapping[str, ArrayLike], key: str) -> Header:
+    """Shape and dtype of an array, which is not read for them."""
+    if isinstance(arrays, Npz):
+        return arrays.headers[key]
+    array = np.asarray(arrays[key])
+    return Header(array.shape, array.dtype)
 
 
 def _zero_padding(name: str, values: FloatArray, valid: NDArray[np.bool_], kind: str) -> None:
@@ -165,39 +185,45 @@ def _zero_padding(name: str, values: FloatArray, valid: NDArray[np.bool_], kind:
     values[~valid] = 0.0
 
 
-def _real_answers(name: str, expected: NDArray[np.generic], valid: NDArray[np.bool_]) -> FloatArray:
-    sequences, steps = valid.shape
+def _check_whole_answers(name: str, y: Header, shape: tuple[int, ...]) -> None:
+    if y.dtype.kind not in "iub" or y.shape[:1] != shape[:1]:
+        raise DesignError(
+            f"{name} is {y.dtype} of shape {y.shape}",
+            f"it must hold {shape[0]} whole numbers, one expected answer a sequence",
+        )
+
+
+def _check_real_answers(name: str, y: Header, shape: tuple[int, ...]) -> None:
+    sequences, steps, _ = shape
     if (
-        expected.dtype.kind not in "fiub"
-        or expected.shape[:2] != (sequences, steps)
-        or expected.ndim != 3
-        or expected.shape[2] == 0
+        y.dtype.kind not in "fiub"
+        or y.shape[:2] != (sequences, steps)
+        or len(y.shape) != 3
+        or y.shape[2] == 0
     ):
         raise DesignError(
-            f"{name} is {expected.dtype} of shape {expected.shape}",
+            f"{name} is {y.dtype} of shape {y.shape}",
             f"it must hold real numbers [{sequences} sequences, {steps} steps, outputs]",
         )
-    real = expected.astype(np.float64)
-    _zero_padding(name, real, valid, "expected values")
-    return real
 
 
 def _lengths(
-    place: str, prefix: str, arrays: Mapping[str, ArrayLike], shape: tuple[int, ...]
-) -> NDArray[np.int64]:
-    given = arrays.get(f"{prefix}lengths")
-    if given is None:
+    place: str, prefix: str, arrays: Npz | Mapping[str, ArrayLike], shape: tuple[int, ...]
+) -> IntArray:
+    key = f"{prefix}lengths"
+    if key not in arrays:
         return np.full(shape[0], shape[1], np.int64)
-    lengths = np.asarray(given)
-    if lengths.dtype.kind not in "iu" or lengths.shape != (shape[0],):
+    header = _header(arrays, key)
+    if header.dtype.kind not in "iu" or header.shape != (shape[0],):
         raise DesignError(
-            f"{place}: {prefix}lengths is {lengths.dtype} of shape {lengths.shape}",
+            f"{place}: {key} is {header.dtype} of shape {header.shape}",
             f"it must hold {shape[0]} whole numbers, the steps of each sequence",
         )
+    lengths = np.asarray(arrays[key])
     wrong = np.flatnonzero((lengths < 1) | (lengths > shape[1]))
     if len(wrong):
         raise DesignError(
-            f"{place}: {prefix}lengths[{wrong[0]}] is {lengths[wrong[0]]}",
+            f"{place}: {key}[{wrong[0]}] is {lengths[wrong[0]]}",
             f"a sequence has 1 to {shape[1]} steps here",
         )
     return lengths.astype(np.int64)

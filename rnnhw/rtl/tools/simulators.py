@@ -95,7 +95,7 @@ class Icarus(Simulator):
         binary = place / f"{top}.vvp"
         command = [self.command, "-g2005", "-s", top, "-o", str(binary), *verilog]
         self._called(command, directory, _BUILD_SECONDS)
-        fst = ["-fst"] if waves is not None and waves.suffix == ".fst" else []
+        fst = ["-fst"] if waves is not None and waves.suffix.lower() == ".fst" else []
         return ["vvp", "-n", str(binary), *fst]
 
 
@@ -112,7 +112,11 @@ class Verilator(Simulator):
     def build(
         self, directory: Path, verilog: Sequence[str], top: str, place: Path, waves: Path | None
     ) -> list[str]:
-        trace = [] if waves is None else ["--trace-fst" if waves.suffix == ".fst" else "--trace"]
+        trace = (
+            []
+            if waves is None
+            else ["--trace-fst" if waves.suffix.lower() == ".fst" else "--trace"]
+        )
         command = [
             self.command, "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
             "-Wno-STMTDLY", "--x-assign", "unique", "--x-initial", "unique", *trace,

@@ -1,0 +1,50 @@
+"""JSON and TOML of unknown origin as plain values: a hostile text is an error like any other."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+__all__ = ["read_json", "read_toml"]
+
+
+def read_json(content: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, names a member twice, holds a number that is none or has thousands
+            of digits, or is nested too deeply; with the reason in one line.
+    """
+    try:
+        return json.loads(
+            content.decode(), object_pairs_hook=_members, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_toml(content: bytes) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        ValueError: likewise.
+    """
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is there twice")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
