@@ -13,10 +13,12 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any, NamedTuple
 
 __all__ = [
+    "LONGEST_NAME",
     "DesignError",
     "RnnhwError",
     "UsageError",
     "WrongArgument",
+    "check_name",
     "described",
     "escaped",
     "few",
@@ -37,7 +39,9 @@ class RnnhwError(Exception):
         self.hint = hint
 
     def at(self, place: str) -> RnnhwError:
-        """The same error with ``place`` (a file, a layer) before its message."""
+        """The same error with ``place`` (a file, a layer) before its message, once."""
+        if self.message.startswith(f"{place}: "):
+            return self
         return type(self)(f"{place}: {self.message}", self.hint)
 
 
@@ -52,6 +56,9 @@ class DesignError(RnnhwError):
 
     exit_code = 3
 
+
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They change the order in which a terminal shows what follows."""
 
 _MOST_NAMES = 5  # in a hint
 
@@ -79,13 +86,13 @@ def escaped(text: str, *, keep: str = "") -> str:
 
     A terminal runs such characters; no message of ours needs them.
     """
-    return "".join(_visible(c) if c not in keep else c for c in text)
+    return "".join(f"\\u{ord(c):04x}" if c not in keep and _controls(c) else c for c in text)
 
 
-def _visible(character: str) -> str:
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return character.encode("unicode_escape").decode()
-    return character
+def _controls(character: str) -> bool:
+    """Whether a character does something other than to be seen, or is none at all."""
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or character in _BIDIRECTIONAL
 
 
 def described(error: BaseException) -> str:
@@ -119,6 +126,27 @@ def wrong_argument(owner: object, kinds: Mapping[str, type]) -> WrongArgument | 
         if isinstance(value, type):
             return WrongArgument(argument.name, value, None)
     return None
+
+
+LONGEST_NAME = 64
+
+
+def check_name(name: str, longest: int | None = LONGEST_NAME) -> None:
+    """Refuse a name that cannot stand in a line of text or name a file; None: of any length.
+
+    Raises:
+        DesignError: it is too long, or has a character that controls a terminal or ends a line.
+    """
+    if escaped(name) != name:
+        raise DesignError(
+            f"name='{escaped(name[:LONGEST_NAME])}': a name has no control characters",
+            "use characters that can be seen",
+        )
+    if longest is not None and len(name) > longest:
+        raise DesignError(
+            f"name={name[:16]!r}...: a name of {len(name)} characters",
+            f"use at most {longest}",
+        )
 
 
 def whole_number(name: str, value: object, least: int, greatest: int | None = None) -> None:

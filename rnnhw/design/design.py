@@ -19,6 +19,8 @@ from rnnhw.errors import (
     RnnhwError,
     UsageError,
     WrongArgument,
+    check_name,
+    described,
     unknown_name,
     wrong_argument,
 )
@@ -226,10 +228,10 @@ class Design:
                 source = layer.build(net, source, name)
             except RnnhwError as error:
                 raise error.at(f"layer {position} ({kind})") from None
-            except Exception as error:
+            except (Exception, SystemExit, GeneratorExit) as error:
                 # Layers, structures and activations may be the user's own code.
                 raise DesignError(
-                    f"layer {position} ({kind}): {type(error).__name__}: {error}",
+                    f"layer {position} ({kind}): {described(error)}",
                     "check the arguments of the layer",
                 ) from error
         network = net.build()
@@ -288,7 +290,8 @@ class _Reported:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, KeyboardInterrupt | GeneratorExit):
+        # Whether a KeyboardInterrupt was the keyboard's only the command line knows.
+        if error is None or isinstance(error, KeyboardInterrupt):
             return
         lines = [
             frame.lineno
@@ -299,14 +302,13 @@ class _Reported:
         place = f"{self._file}: line {line}" if line else str(self._file)
         if isinstance(error, RnnhwError):
             raise error.at(place) from None
-        reason = str(error) or "no message"
         # Python before 3.11.4 has a ValueError for bytes that are no source.
-        if isinstance(error, SyntaxError) or reason == _NULL_BYTES:
-            message = error.msg if isinstance(error, SyntaxError) else reason
+        if isinstance(error, SyntaxError) or described(error).endswith(_NULL_BYTES):
+            message = error.msg if isinstance(error, SyntaxError) else _NULL_BYTES
             raise DesignError(
                 f"{place}: {message}", "a design file is Python text in UTF-8"
             ) from None
-        raise DesignError(f"{place}: {type(error).__name__}: {reason}") from error
+        raise DesignError(f"{place}: {described(error)}") from error
 
 
 _NULL_BYTES = "source code string cannot contain null bytes"
@@ -314,7 +316,12 @@ _NULL_BYTES = "source code string cannot contain null bytes"
 
 def _shown(value: object) -> str:
     """A wrong value in a message: itself if it is short, else its kind."""
-    text = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    try:
+        text = repr(value)
+    except Exception:
+        text = " " * 41
     return text if len(text) <= 40 else f"{type(value).__name__}(...)"
 
 
@@ -334,6 +341,7 @@ def _check_layer(layer: Layer, name: str) -> None:
             raise DesignError(
                 f"{argument}={_shown(value)}", f"it must be of type {wanted.__name__}"
             )
+    check_name(name)
     if "." in name:
         raise DesignError(
             f"name={name!r}", "leave out the dot: it parts a layer's name from its signals"

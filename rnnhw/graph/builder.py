@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.errors import DesignError
+from rnnhw.errors import DesignError, check_name
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
     Add,
@@ -97,7 +97,7 @@ class FormatScope:
         candidate: str | None = role
         while candidate:
             for level in self.levels:
-                found = getattr(level, candidate)
+                found = getattr(level, candidate, None)
                 if found is not None:
                     return found  # type: ignore[no-any-return]
             candidate = _FALLBACK.get(candidate)
@@ -208,6 +208,7 @@ class StepBuilder:
 
     def tensor(self, name: str, shape: tuple[int, ...], role: str) -> Tensor:
         """The tensor ``layer.name`` of the weights file."""
+        check_name(name, None)
         return Tensor(f"{self._scope.layer}.{name}", shape, role, self.format(role, name))
 
     def constant(self, name: str, units: int, role: str) -> Node:
@@ -504,6 +505,7 @@ class StepBuilder:
 
     # --- helpers -----------------------------------------------------------------------------
     def _put(self, node: Node) -> Node:
+        check_name(node.name, None)
         if node.name in self._nodes:
             raise DesignError(f"{self._scope.layer}.{node.name}: two signals have this name")
         if node.units < 1:

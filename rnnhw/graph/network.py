@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rnnhw.errors import DesignError, unknown_name
+from rnnhw.errors import DesignError, check_name, unknown_name
 from rnnhw.graph.builder import Formats, FormatScope, StepBuilder
 from rnnhw.graph.nodes import Node, State, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
@@ -309,6 +309,7 @@ class NetworkBuilder:
         return self._max_steps
 
     def _put(self, node: Kind) -> Kind:
+        check_name(node.name, None)
         if any(node.name == other.name for other in self._nodes):
             raise DesignError(f"two layers are named {node.name!r}", "give each its own name=")
         self._nodes.append(node)

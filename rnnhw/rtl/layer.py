@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping import InputWindow, MappedLayer, Value, address_bits
+from rnnhw.accelerator.mapping import (
+    InputWindow,
+    MappedLayer,
+    StepMapping,
+    Value,
+    address_bits,
+    map_layer,
+)
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.column_feeds import Column, Columns
 from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.memory_images import Numbers, Shape
+from rnnhw.rtl.names import Names, nets_meet, numbered
 from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.unit_memories import UnitMemories
@@ -25,13 +33,28 @@ from rnnhw.rtl.verilog_text import Module, Outline
 __all__ = ["emit_layer", "outline_layer"]
 
 
-def emit_layer(name: str, mapping: MappedLayer, parameters: Parameters) -> Module:
-    """The module ``name`` of a mapped layer.
+def emit_layer(
+    name: str, mapping: MappedLayer, parameters: Parameters, images: Names | None = None
+) -> Module:
+    """The module ``name`` of a mapped layer. No memory image has one of the names ``images``, which
+    hold those of the layer afterwards.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    return _write(Module(name), mapping, Numbers(mapping, parameters), mapping.windows)
+    taken = Names() if images is None else images
+
+    def trial(mapping: MappedLayer) -> Module:
+        module = Module(name, image_names=taken.copy().fresh)
+        return _write(module, mapping, Numbers(mapping, parameters), mapping.windows)
+
+    module = trial(mapping)
+    if nets_meet(module):  # the cell's name for a signal is ours for a net
+        step = StepMapping(numbered(mapping.graph), mapping.windows)
+        module = trial(map_layer(step, mapping.lanes))
+        assert not nets_meet(module)
+    taken.take(file.removesuffix(".hex") for file in module.images)
+    return module
 
 
 def outline_layer(mapping: MappedLayer, windows: Mapping[int, InputWindow] | None = None) -> Module:

@@ -12,9 +12,15 @@ from rnnhw.errors import DesignError
 from rnnhw.graph.network import Last, Network, Scan, Source, Steps, TimeNode, Total
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.layer import emit_layer
+from rnnhw.rtl.modules import MODULES
+from rnnhw.rtl.names import BENCH_FILES, Names, top_name
 from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["emit_network"]
+
+
+_ENDS = ("valid", "first", "last", "ready", "data", "layer", "filter", "sum", "count")
+"""Of the nets and instances of a stream, behind its name."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def emit_network(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
         )
-    return _Top(identifier(name), network, machine, parameters).emission()
+    return _Top(name, network, machine, parameters).emission()
 
 
 class _Top:
@@ -54,7 +60,16 @@ class _Top:
         self._network = network
         self._mappings = {layer.name: layer.mapping for layer in machine.layers}
         self._parameters = parameters
-        self._module = Module(name)
+        names = Names(MODULES)
+        top = top_name(name, names)
+        self._modules = {
+            scan: names.fresh(f"{top}_{identifier(scan.name)}") for scan in network.scans
+        }
+        self._images = Names(f"{top}{end}".removesuffix(".hex") for end in BENCH_FILES)
+        # No net has the name of a module either.
+        taken = {*MODULES, top, *self._modules.values()}
+        self._module = Module(top, names=taken, image_names=self._images.fresh)
+        self._claimed: set[str] = set()
         self._layers: list[Module] = []
         self._streams: dict[TimeNode, _Stream] = {}
         self._ready: dict[TimeNode, list[str]] = {}
@@ -125,13 +140,23 @@ class _Top:
 
     def _stream(self, node: TimeNode) -> _Stream:
         """Declare the nets of what ``node`` gives."""
-        name = self._module.fresh(node.name)
+        name = self._prefix(node)
         width = node.format.signed_width
         self._module.comment(f"{node.name}: {node.units} of {node.format}")
         for flag in ("valid", "first", "last", "ready"):
             self._module.declare(f"{name}_{flag}")
         self._module.declare(f"{name}_data", width, signed=True)
         return _Stream(name, width)
+
+    def _prefix(self, node: TimeNode) -> str:
+        """What the nets and instances of a stream start with, so that none meets another."""
+        inputs = (f"x{position or ''}_ready" for position in range(len(node.sources)))
+        ends = [f"_{end}" for end in (*_ENDS, *inputs)]
+        name = identifier(node.name)
+        while {name, *(name + end for end in ends)} & (self._module.names | self._claimed):
+            name += "_"
+        self._claimed |= {name + end for end in ends}
+        return self._module.fresh(name)
 
     def _source(self, node: Source) -> _Stream:
         stream = self._stream(node)
@@ -150,8 +175,7 @@ class _Top:
         }
         mapping = self._mappings[node.name]
         assert mapping is not None
-        name = f"{self._module.name}_{identifier(node.name)}"
-        layer = emit_layer(name, mapping, self._parameters)
+        layer = emit_layer(self._modules[node], mapping, self._parameters, self._images)
         self._layers.append(layer)
         stream = self._stream(node)
         ports = {"clk": "clk", "rst": "rst"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -46,13 +46,12 @@ def sources(emission: Emission) -> list[str]:
 def project_files(emission: Emission, stimulus: Stimulus | None = None) -> dict[str, str]:
     """Every file of the folder by name; the test bench where there is a stimulus."""
     name = emission.name
-    generated = dict(emission.files)
-    if stimulus is not None:
-        generated |= bench_files(emission, stimulus)
+    bench = {} if stimulus is None else bench_files(emission, stimulus)
+    generated = {**emission.files, **bench}
     texts = {file: _marked(text, "//") for file, text in generated.items()}
     texts |= {f"{module}.v": static_module(module) for module in static_modules(emission)}
     texts[f"{name}.f"] = _marked("".join(f"{file}\n" for file in sources(emission)), "//")
-    texts[f"{name}.core"] = _core(emission, generated, stimulus is not None)
+    texts[f"{name}.core"] = _core(emission, bench)
     texts[f"{name}.h"] = _marked(_header(emission), "//")
     return texts
 
@@ -140,12 +139,12 @@ def _number(value: int) -> str:
     return f"({value})" if value < 0 else str(value)
 
 
-def _core(emission: Emission, generated: dict[str, str], bench: bool) -> str:
+def _core(emission: Emission, bench: Mapping[str, str]) -> str:
     """A FuseSoC core (CAPI2)."""
     name = emission.name
     top = bench_name(emission)
-    images = [f for f in generated if f.endswith(".hex") and not f.startswith(f"{top}_")]
-    bench_images = [f for f in generated if f.endswith(".hex") and f.startswith(f"{top}_")]
+    images = [file for file in emission.files if file.endswith(".hex")]
+    bench_images = [file for file in bench if file.endswith(".hex")]
     # CAPI=2 must be the first line.
     lines = ["CAPI=2:", f"# {_LICENCE}", f"# {_ORIGIN}", f"name: ::{name}:{__version__}"]
     lines += [f"description: {name}, a recurrent network emitted by rnnhw", "filesets:"]
@@ -153,10 +152,10 @@ def _core(emission: Emission, generated: dict[str, str], bench: bool) -> str:
     if bench:
         lines += _fileset("bench", [f"{top}.v"], bench_images)
     lines += [
-        "targets:", "  default:", "    filesets: [rtl]", f"    toplevel: {name}",
+        "targets:", "  default:", "    filesets: [rtl]", f"    toplevel: {_yaml(name)}",
         "  lint:", "    flow: lint",
         "    flow_options: {tool: verilator, verilator_options: [-Wall]}",
-        "    filesets: [rtl]", f"    toplevel: {name}",
+        "    filesets: [rtl]", f"    toplevel: {_yaml(name)}",
     ]  # fmt: skip
     if bench:
         lines += [
@@ -164,6 +163,12 @@ def _core(emission: Emission, generated: dict[str, str], bench: bool) -> str:
             "    filesets: [rtl, bench]", f"    toplevel: {top}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _yaml(name: str) -> str:
+    """A name as YAML reads it as text: some words mean true, false or nothing."""
+    words = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+    return f'"{name}"' if name.lower() in words else name
 
 
 def _fileset(name: str, verilog: list[str], images: list[str]) -> list[str]:

@@ -5,25 +5,40 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from rnnhw.errors import escaped
 
 __all__ = ["Instance", "Module", "Outline", "hex_words", "identifier", "literal"]
 
 _KEYWORDS = """
-always and assign begin buf case default defparam disable edge else end endcase endfunction
-endmodule endtask event for force forever fork function if initial inout input integer join
-localparam module nand negedge nor not or output parameter posedge real reg release repeat scalared
-signed specify specparam strength table task time tri unsigned vectored wait wand while wire wor
-xnor xor before bind bit break byte chandle class clocking const constraint context continue cover
-do enum expect export extends extern final global iff import inside int interface intersect let
-local logic longint matches modport new null package packed priority private program property
-protected pure rand ref restrict return sequence shortint solve static string strong struct super
-tagged this throughout timeprecision timeunit type typedef union unique until untyped use var
-virtual void weak with within automatic cell config design endconfig endgenerate generate genvar
-ifnone incdir include instance liblist library noshowcancelled pulsestyle_ondetect
-pulsestyle_onevent showcancelled use
+accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before
+begin bind bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class
+clocking cmos config const constraint context continue cover covergroup coverpoint cross deassign
+default defparam design disable dist do edge else end endcase endchecker endclass endclocking
+endconfig endfunction endgenerate endgroup endinterface endmodule endpackage endprimitive
+endprogram endproperty endsequence endspecify endtable endtask enum event eventually expect export
+extends extern final first_match for force foreach forever fork forkjoin function generate genvar
+global highz0 highz1 if iff ifnone ignore_bins illegal_bins implements implies import incdir include
+initial inout input inside instance int integer interconnect interface intersect join join_any
+join_none large let liblist library local localparam logic longint macromodule matches medium
+modport module nand negedge nettype new nexttime nmos nor noshowcancelled not notif0 notif1 null or
+output package packed parameter pmos posedge primitive priority program property protected pull0
+pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase randsequence
+rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran rtranif0
+rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal
+showcancelled signed small soft solve specify specparam static string strong strong0 strong1 struct
+super supply0 supply1 sync_accept_on sync_reject_on table tagged task this throughout time
+timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type typedef union
+unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait wait_order
+wand weak weak0 weak1 while wildcard wire with within wone wor wreal xnor xor bool
 """
+"""Of Verilog-2005 and SystemVerilog-2017, and one that simulators add."""
+
+_LONGEST_STEM = 200  # of a file's name; file systems take 255 bytes
+
+_RESERVED = frozenset(_KEYWORDS.split())
 
 
 def identifier(name: str) -> str:
@@ -32,7 +47,7 @@ def identifier(name: str) -> str:
     found = re.sub(r"\W", "_", name, flags=re.ASCII)
     if not found or found[0].isdigit():
         found = f"n{found}"
-    return f"{found}_" if found in _KEYWORDS.split() else found
+    return f"{found}_" if found in _RESERVED else found
 
 
 def literal(value: int, width: int) -> str:
@@ -70,6 +85,10 @@ class Module:
     images: dict[str, str] = field(default_factory=dict)
     instances: list[Instance] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    renamed: list[str] = field(default_factory=list)
+    """The nets that could not have the name that was asked for."""
+    image_names: Callable[[str], str] = str
+    """Gives an image's file a name that no other file of the project has."""
 
     def fresh(self, name: str) -> str:
         """An identifier like ``name`` that nothing else in the module has."""
@@ -79,14 +98,20 @@ class Module:
         self.names.add(found)
         return found
 
+    def _net(self, name: str) -> str:
+        net = self.fresh(name)
+        if net != identifier(name):
+            self.renamed.append(net)
+        return net
+
     def port(self, direction: str, name: str, width: int = 0, *, signed: bool = False) -> None:
         """Declare a port; ``width`` 0 is a single bit."""
         self.names.add(name)
         self.ports.append(f"{direction} wire {_kind(width, signed)}{name}")
 
     def comment(self, text: str) -> None:
-        """A comment, after an empty line."""
-        self.lines += ["", f"// {text}"]
+        """A comment, after an empty line; no character of ``text`` ends it."""
+        self.lines += ["", f"// {escaped(text)}"]
 
     def add(self, *lines: str) -> None:
         """Write lines as they are."""
@@ -95,21 +120,23 @@ class Module:
     def declare(self, name: str, width: int = 0, *, signed: bool = False) -> str:
         """Declare a wire in front of all lines, for what is read before it is written; ``width``
         0 is a single bit."""
-        name = self.fresh(name)
+        name = self._net(name)
         self.declarations.append(f"wire {_kind(width, signed)}{name};")
         return name
 
     def wire(self, name: str, width: int, value: str = "", *, signed: bool = True) -> str:
         """Declare a wire and give its name, which may differ where it is taken."""
-        name = self.fresh(name)
+        name = self._net(name)
         self.add(f"wire {_kind(width, signed)}{name}{f' = {value}' if value else ''};")
         return name
 
     def image(self, name: str, values: Iterable[int], width: int) -> str:
         """A memory image; gives the file's name."""
-        file = f"{self.name}_{identifier(name)}.hex"
-        self.images[file] = hex_words(values, width)
-        return file
+        stem, words = f"{self.name}_{identifier(name)}"[:_LONGEST_STEM], hex_words(values, width)
+        if self.images.get(f"{stem}.hex") != words:
+            stem = self.image_names(stem)
+        self.images[f"{stem}.hex"] = words
+        return f"{stem}.hex"
 
     def instance(
         self,
@@ -142,7 +169,7 @@ class Module:
             name for name in declared if name in partly or whole[name] <= 2 - (name in driven)
         ]
         if unread:
-            self.add("", f"wire unused = &{{1'b0, {', '.join(unread)}}};")
+            self.add("", f"wire {self.fresh('unused')} = &{{1'b0, {', '.join(unread)}}};")
 
     @property
     def used(self) -> set[str]:

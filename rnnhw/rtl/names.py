@@ -1,0 +1,119 @@
+"""Names of an emitted project: distinct identifiers and files, whatever layers are called.
+
+Names that differ in a design may meet as identifiers (``a b`` and ``a_b``), and they may meet what
+is ours: a static module, the test bench, a port, a net. Modules and files are told apart by one
+table for the whole project. Nets of a layer are named after the signals of its cell; where such a
+name meets a net of ours, all signals get numbers (:func:`numbered`), which meet nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from rnnhw.errors import LONGEST_NAME, DesignError, check_name
+from rnnhw.graph.nodes import Input, Node, State, StepGraph
+from rnnhw.rtl.verilog_text import Module, identifier
+
+__all__ = ["BENCH_FILES", "Names", "nets_meet", "numbered", "top_name"]
+
+BENCH_FILES = ("_tb.v", "_tb_x.hex", "_tb_y.hex", "_tb_cycles.hex")
+"""The files of the test bench, behind the name of the top module."""
+
+_OUR_MODULES = ("_tb", "_pins")
+"""Behind the name of the top module: its test bench, and its frame for placement."""
+
+_PREVIOUS = ".previous"
+
+
+class Names:
+    """Names that are taken, told apart without regard to case as some file systems do."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {name.casefold() for name in taken}
+
+    def copy(self) -> Names:
+        """The same names for a trial."""
+        return Names(self._taken)
+
+    def take(self, names: Iterable[str]) -> None:
+        """Give no other these names."""
+        self._taken |= {name.casefold() for name in names}
+
+    def fresh(self, wanted: str, behind: Sequence[str] = ()) -> str:
+        """``wanted`` with as many underscores as it takes that it, and it with each of the endings
+        ``behind``, is taken by nothing; it is taken then."""
+        name = wanted
+        while any((name + end).casefold() in self._taken for end in ("", *behind)):
+            name += "_"
+        self._taken |= {(name + end).casefold() for end in ("", *behind)}
+        return name
+
+
+def top_name(name: str, names: Names) -> str:
+    """The top module of a design file called ``name``.
+
+    Raises:
+        DesignError: the name is too long for the files that are named after it.
+    """
+    try:
+        check_name(name)
+    except DesignError as error:
+        raise DesignError(
+            f"modules are named after the design's file: {error.message}", error.hint
+        ) from None
+    return names.fresh(identifier(name), _OUR_MODULES)
+
+
+# --- nets of a layer -----------------------------------------------------------------------------
+_DECLARED = re.compile(
+    r"^(?:(?:input|output) )?(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", re.MULTILINE
+)
+_INSTANCE = re.compile(r"^(?:rnnhw_\w+|\)) (?:#\()?(\w+) \($|^rnnhw_\w+ (\w+) \(", re.MULTILINE)
+
+
+def nets_meet(module: Module) -> bool:
+    """Whether two nets of a module have one name, or one was renamed and nobody took notice."""
+    lines = "\n".join([*module.ports, *module.declarations, *module.lines])
+    text = re.sub(r"//.*|^wire unused_* = .*", "", lines, flags=re.MULTILINE)
+    declared = Counter(_DECLARED.findall(text))
+    declared.update(first or second for first, second in _INSTANCE.findall(text))
+    if any(count > 1 for count in declared.values()):
+        return True
+    words = Counter(re.findall(r"[A-Za-z_]\w*", text))
+    return any(words[name] == 1 for name in module.renamed)
+
+
+def numbered(graph: StepGraph) -> StepGraph:
+    """The graph with signals ``u0_NAME``, ``u1_NAME``..., which no net of ours is called.
+
+    Inputs keep their names, which are those of ports.
+    """
+    new: dict[Node, Node] = {}
+    for position, node in enumerate(graph.nodes):
+        changes: dict[str, Any] = {
+            entry.name: _with(new, getattr(node, entry.name)) for entry in fields(node)
+        }
+        if not isinstance(node, Input):
+            stem = f"u{position}_{identifier(node.name.removesuffix(_PREVIOUS))[:LONGEST_NAME]}"
+            changes["name"] = stem + _PREVIOUS * isinstance(node, State)
+        new[node] = replace(node, **changes)
+    updates = []
+    for state, value in graph.updates:
+        renamed = new[state]
+        assert isinstance(renamed, State)
+        updates.append((renamed, new[value]))
+    return replace(
+        graph, nodes=tuple(new.values()), updates=tuple(updates), output=new[graph.output]
+    )
+
+
+def _with(new: dict[Node, Node], value: object) -> object:
+    if isinstance(value, Node):
+        return new[value]
+    if isinstance(value, tuple) and value and isinstance(value[0], Node):
+        return tuple(new[each] for each in value)
+    return value
