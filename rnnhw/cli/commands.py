@@ -12,12 +12,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import numpy
 import typer
 from rich.console import RenderableType
 
+from rnnhw.cli.complaints import complain
 from rnnhw.cli.options import (
     SUFFIXES,
     Baseline,
@@ -83,7 +84,7 @@ from rnnhw.design.design import Design, load
 from rnnhw.design.schedule import Arrangement
 from rnnhw.design.tasks import Score
 from rnnhw.design.underflow import AllZero
-from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.errors import UsageError, escaped, unknown_name
 from rnnhw.execution.engine import available_isas, select_isa
 from rnnhw.execution.rest import STEPS, LayerRest
 from rnnhw.execution.simulate import (
@@ -102,7 +103,7 @@ from rnnhw.study.compare import compare_costs, is_saved
 from rnnhw.study.scores import compare
 from rnnhw.version import __version__
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 app = typer.Typer(
     name="rnnhw",
@@ -111,6 +112,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _PLAIN = ("text", "json")
@@ -197,12 +199,15 @@ def verify_command(
         result = verify(loaded, data, minimum=floors, maximum=ceilings, isa=isa, progress=progress)
     _deliver(verification_text(result) if shown == "text" else _json(_verification(result)), output)
     if not result.checks:
-        _complain(
+        complain(
             f"{loaded.place}: nothing is required, so nothing can pass",
             "give the task require={...}, or --min NAME=VALUE / --max NAME=VALUE",
         )
         return 2
-    return _judged_code(result.checks)
+    code = _judged_code(result.checks)
+    if output is None and sys.stdout is None:  # closed by the caller, who has no verdict yet
+        print("FAIL" if code else "PASS", file=sys.stderr)
+    return code
 
 
 @app.command("report")
@@ -267,10 +272,10 @@ def report_command(
             _deliver(to_html(report), output)
     for check in checks:
         if not check.passed:
-            _complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
+            complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
     missing = unmet_plan(report)
     if missing:
-        _complain("lanes auto: " + "; ".join(missing), "")
+        complain("lanes auto: " + "; ".join(missing), "")
     return 1 if missing else _exit_code(checks)
 
 
@@ -339,10 +344,10 @@ def compare_command(
             _deliver(side_by_side.to_html(result), output)
     for each in result.checks:
         if not each.passed:
-            _complain(side_by_side.check_text(each), "")
+            complain(side_by_side.check_text(each), "")
     for column in result.columns:
         if column.missing:
-            _complain(f"{column.name}: lanes auto: {'; '.join(column.missing)}", "")
+            complain(f"{column.name}: lanes auto: {'; '.join(column.missing)}", "")
     return 0 if result.passed else 1
 
 
@@ -383,7 +388,7 @@ def _compare_scores(
     if shown in ("csv", "markdown"):
         for each in result.checks:
             if not each.check.passed:
-                _complain(check_text(each), "")
+                complain(check_text(each), "")
     return 0 if result.passed else 1
 
 
@@ -520,38 +525,22 @@ def _every_command(
             "--version", help="Print the version.", is_eager=True, callback=_print_version
         ),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in rnnhw an error comes from.")
+    ] = False,
 ) -> None:
     """Take the options that need no command."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 1 (a check failed), 2 (usage) or 3 (design)."""
+def run(words: Sequence[str]) -> int:
+    """Run a command; the exit code. Whatever goes wrong is raised."""
+    # Not the command's own main(): it makes another exception of an interrupt.
+    command = typer.main.get_command(app)
     try:
-        code = typer.main.get_command(app)(
-            args=None if arguments is None else list(arguments),
-            prog_name="rnnhw",
-            standalone_mode=False,
-        )
-    except RnnhwError as error:
-        _complain(error.message, error.hint)
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted", "")
-        return 130
-    except MemoryError as error:
-        _complain(f"not enough memory: {error}", "a smaller design, or the data in parts")
-        return 3
-    except Exception as error:
-        # Typer's own errors about options; it exports no base class of them.
-        if not hasattr(error, "format_message"):
-            raise
-        message = error.format_message()
-        if message.startswith("Usage:"):  # no command at all: the message is the help
-            print(message, file=sys.stderr)
-        else:
-            _complain(message.rstrip("."), "rnnhw COMMAND --help lists the options")
-        return 2
-    return int(code or 0)
+        with command.make_context("rnnhw", list(words)) as context:
+            return int(command.invoke(context) or 0)
+    except typer.Exit as ended:  # of --help and --version
+        return ended.exit_code
 
 
 def _load(design: Path, settings: list[str] | None) -> Design:
@@ -592,12 +581,6 @@ def _known_signal(design: Design, name: str) -> None:
         raise UsageError(*unknown_name("signal", name, signals))
 
 
-def _complain(message: str, hint: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
-
-
 def _show(content: RenderableType) -> None:
     """Print on standard output; a reader that has seen enough (head, less) is no error."""
     stream = sys.stdout
@@ -605,7 +588,7 @@ def _show(content: RenderableType) -> None:
         return
     encoding = stream.encoding or "utf-8"
     try:
-        text = content if isinstance(content, str) else rendered(content, stream)
+        text = _plain_text(content, stream)
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
@@ -622,9 +605,16 @@ def _deliver(content: RenderableType, output: Path | None) -> None:
     if output is None:
         _show(content)
         return
-    text = content if isinstance(content, str) else rendered(content, io.StringIO())
+    text = _plain_text(content, io.StringIO())
     with written_whole(output) as file:
         file.write(text.encode())
+
+
+def _plain_text(content: RenderableType, stream: IO[str]) -> str:
+    """The text of what is shown, in which no character of another's controls a terminal."""
+    if isinstance(content, str):
+        return escaped(content, keep="\n\t")
+    return rendered(content, stream)
 
 
 def _exit_code(checks: Iterable[Check]) -> int:
@@ -635,7 +625,7 @@ def _judged_code(checks: Sequence[Check]) -> int:
     """The exit code of demands, of which those on figures that say nothing are a wrong call."""
     unjudged = [check for check in checks if check.unjudged]
     for check in unjudged:
-        _complain(f"{check.name} is not judged: {check.unjudged}", "")
+        complain(f"{check.name} is not judged: {check.unjudged}", "")
     return 2 if unjudged else _exit_code(checks)
 
 

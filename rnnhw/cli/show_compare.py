@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rnnhw.report.csv_cell import cells
 from rnnhw.study.scores import Comparison, Row, RowCheck
 from rnnhw.version import __version__
 
@@ -88,10 +89,10 @@ def comparison_csv(comparison: Comparison) -> str:
     """Every column of every row; empty where a column does not apply."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["design", *comparison.varied, *comparison.columns])
+    writer.writerow(cells(["design", *comparison.varied, *comparison.columns]))
     for row in comparison.rows:
         values = [_plain(name, row.values.get(name)) for name in comparison.columns]
-        writer.writerow([row.label, *row.varied.values(), *values])
+        writer.writerow(cells([row.label, *row.varied.values(), *values]))
     return out.getvalue()
 
 

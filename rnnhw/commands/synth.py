@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
@@ -13,6 +11,7 @@ from rnnhw.cost import estimate
 from rnnhw.cost.fpga.logic import calibration
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError
+from rnnhw.files import scratch_folder
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.profiles.device_families import (
     DeviceFamily,
@@ -93,8 +92,7 @@ def synth(
     router = required(flow.router) if flow.router and target is not None else None
     emission = emission_of(design, machine)
     clocks: list[SeedClock] = []
-    with tempfile.TemporaryDirectory(prefix="rnnhw-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         write_project(emission, folder)
         cells = synthesise(folder, sources(emission), emission.name, flow, yosys)
         if router is not None and target is not None:

@@ -9,6 +9,7 @@ from typing import get_args
 from rnnhw.cost.figure import Figure
 from rnnhw.cost.figure_table import LAYER_COLUMNS, ROWS, Holds
 from rnnhw.cost.model import LayerReport, Report
+from rnnhw.report.csv_cell import cell
 
 __all__ = ["to_csv"]
 
@@ -28,8 +29,8 @@ def to_csv(report: Report) -> str:
     order = [*(name for name in columns if name not in explained), *explained]
     out = io.StringIO()
     writer = csv.DictWriter(out, order, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: cell(name) for name in order})
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 

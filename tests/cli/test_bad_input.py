@@ -130,12 +130,6 @@ def test_a_design_that_is_no_file_is_named(refused, command, name, message):
     assert f"error: {name}: " in (err := refused(3, command, name)) and message in err
 
 
-def test_a_design_may_interrupt_like_the_keyboard(folder, capsys):
-    (folder / "d.py").write_text("raise KeyboardInterrupt")
-    assert main(["info", "d.py"]) == 130
-    assert capsys.readouterr().out == ""
-
-
 DESIGNS = {
     "no layers": ({"layers": "[]"}, "the design has no layers"),
     "layers no list": ({"layers": "Elman(4)"}, "line 6: layers=Elman(...): not a list"),

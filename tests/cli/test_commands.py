@@ -18,6 +18,7 @@ from rnnhw import load
 from rnnhw.cli import main
 from rnnhw.execution.simulate import simulate
 from rnnhw.execution.verify import verify
+from rnnhw.profiles import profile_names
 
 ADDER = str(DESIGNS / "adder_tridiagonal.py")
 DIAGONAL = str(DESIGNS / "adder_diagonal.py")
@@ -400,7 +401,7 @@ def test_info_describes_a_design(said):
     assert re.search(r"rnn\.W +64 x 12 ", said("info", SPEAKER, "--set", "hidden=64"))
 
 
-@pytest.mark.parametrize("name", rnnhw.profiles.profile_names())
+@pytest.mark.parametrize("name", profile_names())
 def test_profiles_list_each_and_show_every_source(said, name):
     kinds = r"(FPGA|microcontroller|ASIC|FPGA board|microcontroller board)"
     assert re.search(rf"^{name} +{kinds} +\w", said("profiles"), re.M)

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.paths import ROOT
 
 from rnnhw.errors import UsageError
 from rnnhw.files import folders, replaced_folder, scratch_folder
-from tests.helpers.paths import ROOT
 
 OLD = {f"f{n}.v": "old" for n in range(20)}
 NEW = dict.fromkeys(OLD, "new")

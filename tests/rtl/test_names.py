@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT
+from helpers.verilog import simulated
 
 from rnnhw import (
     Bidirectional,
@@ -25,8 +27,6 @@ from rnnhw.layers.structures import Dense
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.project import project_files
 from rnnhw.rtl.verilog_text import identifier
-from tests.helpers.paths import ROOT
-from tests.helpers.verilog import simulated
 
 FORMATS = Formats(input=Q(0, 5), weight=Q(0, 5), sum=Q(2, 4), state=Q(1, 5))
 X = np.random.default_rng(1).uniform(-0.9, 0.9, (2, 4, 2))

@@ -6,6 +6,7 @@ import csv
 import io
 
 from rnnhw.report.comparison.model import Column, CostComparison, Entry
+from rnnhw.report.csv_cell import cell
 
 __all__ = ["to_csv"]
 
@@ -19,8 +20,8 @@ def to_csv(comparison: CostComparison) -> str:
     out = io.StringIO()
     rows = [_row(comparison, index) for index in range(len(comparison.columns))]
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: cell(name) for name in rows[0]})
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 

@@ -7,11 +7,11 @@ a sequence, a step and a unit.
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnhw.errors import RnnhwError
+from rnnhw.files import scratch_folder
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.bench import Stimulus, bench_name
 from rnnhw.rtl.bundle import Emission
@@ -78,8 +78,7 @@ def check(
     top = bench_name(emission)
     folder = directory.resolve()
     recorded = None if waves is None else waves.resolve()
-    with tempfile.TemporaryDirectory(prefix="rnnhw-") as name:
-        place = Path(name)
+    with scratch_folder() as place:
         verilog = [*sources(emission), f"{top}.v"]
         command = simulator.build(folder, verilog, top, place, recorded)
         version = simulator.version()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
+from rnnhw.rtl.tools.processes import completed
 
 __all__ = ["SIMULATORS", "Icarus", "Simulator", "Verilator", "simulators"]
 
@@ -63,11 +64,11 @@ class Simulator(ABC):
         """
         return self._called(command, directory, seconds)
 
-    def _called(self, command: Sequence[str], directory: Path, seconds: float) -> str:
+    def _called(
+        self, command: Sequence[str], directory: Path, seconds: float, scratch: Path | None = None
+    ) -> str:
         try:
-            done = subprocess.run(
-                command, cwd=directory, capture_output=True, text=True, timeout=seconds, check=False
-            )
+            done = completed(command, directory, seconds, scratch)
         except subprocess.TimeoutExpired:
             raise RnnhwError(
                 f"{self.command}: not done after {seconds:g} seconds",
@@ -94,7 +95,7 @@ class Icarus(Simulator):
     ) -> list[str]:
         binary = place / f"{top}.vvp"
         command = [self.command, "-g2005", "-s", top, "-o", str(binary), *verilog]
-        self._called(command, directory, _BUILD_SECONDS)
+        self._called(command, directory, _BUILD_SECONDS, place)
         fst = ["-fst"] if waves is not None and waves.suffix.lower() == ".fst" else []
         return ["vvp", "-n", str(binary), *fst]
 
@@ -122,7 +123,7 @@ class Verilator(Simulator):
             "-Wno-STMTDLY", "--x-assign", "unique", "--x-initial", "unique", *trace,
             "--top-module", top, "-Mdir", str(place / "verilated"), "-o", top, *verilog,
         ]  # fmt: skip
-        self._called(command, directory, _BUILD_SECONDS)
+        self._called(command, directory, _BUILD_SECONDS, place)
         return [str(place / "verilated" / top), "+verilator+rand+reset+2", "+verilator+seed+1"]
 
 

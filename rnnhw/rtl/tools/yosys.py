@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.rtl.tools.processes import completed
 
 __all__ = [
     "Cells",
@@ -101,10 +102,7 @@ class Tool:
             RnnhwError: it failed; with its last message.
         """
         try:
-            done = subprocess.run(
-                [self.command, *arguments],
-                cwd=directory, capture_output=True, text=True, timeout=_SECONDS, check=False,
-            )  # fmt: skip
+            done = completed([self.command, *arguments], directory, _SECONDS, directory)
         except subprocess.TimeoutExpired:
             raise RnnhwError(f"{self.name}: not done after {_SECONDS:g} seconds") from None
         if done.returncode:
