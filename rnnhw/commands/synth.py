@@ -10,7 +10,7 @@ from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga.logic import calibration
 from rnnhw.design.design import Design
-from rnnhw.errors import UsageError
+from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.files import scratch_folder
 from rnnhw.profiles import Fpga, load_profile
 from rnnhw.profiles.device_families import (
@@ -128,10 +128,15 @@ def _device(design: Design, profile: str | None) -> Fpga:
     name = profile or (design.target.profile if design.target else None)
     if name is None:
         raise UsageError("no profile", "name an FPGA with --profile; `rnnhw profiles` lists them")
-    device = load_profile(name)
-    if not isinstance(device, Fpga):
-        raise UsageError(f"{device.name} is no FPGA", "`rnnhw profiles` lists them by kind")
-    return device
+    try:
+        found = load_profile(name)
+    except RnnhwError as error:
+        if profile is not None:
+            raise
+        raise DesignError(f"{design.place}: target: {error.message}", error.hint) from None
+    if not isinstance(found, Fpga):
+        raise UsageError(f"{found.name} is no FPGA", "`rnnhw profiles` lists them by kind")
+    return found
 
 
 def _family(device: Fpga) -> DeviceFamily:

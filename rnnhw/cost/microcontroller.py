@@ -109,7 +109,7 @@ def _microcontroller_totals(request: Request, cost: Processor, profile: Microcon
         cost.counted, "cycles", cost.after_last_step, partial=cost.partial_after_last_step
     )
     sequence = not_known() if request.steps is None else interval * request.steps + after
-    slowest = max(cost.layers, key=lambda layer: layer.per_step or 0)
+    slowest = max(cost.layers, key=lambda layer: layer.per_step or 0, default=None)
     return totals_of(
         lanes=not_used("one core"),
         cycles_per_step=interval,
@@ -125,7 +125,7 @@ def _microcontroller_totals(request: Request, cost: Processor, profile: Microcon
         macs_per_step=derived(cost.macs),
         macs_after_last_step=derived(sum(lay.macs for lay in cost.layers if lay.once)),
         utilisation=not_used("one core"),
-        bound_by=if_known(f"{slowest.name}: {cost.counted}" if cost.counted else None),
+        bound_by=if_known(f"{slowest.name}: {cost.counted}" if slowest and cost.counted else None),
         weight_bits=derived(cost.bits("weights")),
         bias_bits=derived(cost.bits("biases")),
         table_bits=derived(cost.bits("tables")),

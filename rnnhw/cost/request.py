@@ -12,7 +12,7 @@ from rnnhw.accelerator import Bandwidth, LaneOptions, lane_options
 from rnnhw.cost.figure import Figure, derived, of_profile
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
-from rnnhw.errors import UsageError, few
+from rnnhw.errors import DesignError, RnnhwError, UsageError, few
 from rnnhw.profiles import (
     ExternalMemory,
     Fpga,
@@ -72,6 +72,7 @@ def request_of(
     Raises:
         UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
             such, or lanes are "auto" for what is no FPGA.
+        DesignError: the design's target names a profile that cannot be read.
     """
     target = design.target
     chosen = profile if profile is not None else target.profile if target else None
@@ -80,14 +81,24 @@ def request_of(
             f"{design.place}: no profile to report on",
             "name one with --profile, or give Design(target=Target('ice40up5k', lanes=4))",
         )
-    loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
+    try:
+        loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
+    except RnnhwError as error:
+        if profile is not None:
+            raise
+        raise DesignError(f"{design.place}: target: {error.message}", error.hint) from None
     own = target is not None and loaded.name == target.profile
     # What a design says for another device is nothing to a microcontroller.
     unused = lanes is None and not own and isinstance(loaded, Microcontroller)
     if lanes is None:
         lanes = target.lanes if target else 1
-    if isinstance(lanes, str) and lanes != "auto":
-        raise UsageError(f"lanes={lanes!r}", "give a number, 'auto' or a number for each layer")
+    by_layer = lanes.values() if isinstance(lanes, Mapping) else [lanes]
+    for count in by_layer:
+        whole = isinstance(count, int) and not isinstance(count, bool)
+        if not whole and (count != "auto" or isinstance(lanes, Mapping)):
+            raise UsageError(
+                f"lanes={count!r}", "give a whole number, 'auto' or a number for each layer"
+            )
     if lanes == "auto" and not isinstance(loaded, Fpga) and not unused:
         raise UsageError(
             f"{design.place}: lanes auto: {loaded.name} is no FPGA, and lanes are chosen by what "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,10 +30,14 @@ from rnnhw.graph.network import Network, NetworkBuilder, TimeNode
 from rnnhw.layers.cells import Bidirectional, Layer, Residual
 from rnnhw.numerics.cast import Q
 
-__all__ = ["MAX_UNITS", "Design", "Target", "load"]
+__all__ = ["MAX_STEPS", "MAX_UNITS", "Design", "Target", "load"]
 
 MAX_UNITS = 1 << 16
 """The widest layer: beyond it a typing error would fill the memory before it is seen."""
+
+
+MAX_STEPS = 1 << 31
+"""The longest sequence: times and words of sums over it stay within what hardware counts."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,27 @@ class Target:
 
     def __post_init__(self) -> None:
         _ = self.arrangement  # refuses what it can not be
-        if isinstance(self.lanes, str) and self.lanes != "auto":
+        if not isinstance(self.profile, str):
             raise DesignError(
-                f"lanes={self.lanes!r} of the target",
-                "give a whole number, 'auto' or a number for each layer name",
+                f"profile={_shown(self.profile)} of the target",
+                "name a profile or a .toml file; `rnnhw profiles` lists them",
+            )
+        by_layer = self.lanes.values() if isinstance(self.lanes, Mapping) else [self.lanes]
+        for lanes in by_layer:
+            whole = isinstance(lanes, int) and not isinstance(lanes, bool) and lanes >= 1
+            if not whole and (lanes != "auto" or isinstance(self.lanes, Mapping)):
+                raise DesignError(
+                    f"lanes={_shown(lanes)} of the target",
+                    "give a whole number from 1, 'auto' or a number for each layer name",
+                )
+        clock: object = self.clock_mhz
+        if clock is not None and (
+            not isinstance(clock, int | float)
+            or isinstance(clock, bool)
+            or not 0 < clock < math.inf
+        ):
+            raise DesignError(
+                f"clock_mhz={_shown(clock)} of the target", "give a positive number of MHz"
             )
 
 
@@ -133,6 +155,10 @@ class Design:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise DesignError(f"{name}={value}", "it must be greater than 0")
+        if self.steps_per_second == math.inf:
+            raise DesignError("steps_per_second=inf", "it must be a finite number")
+        if self.max_steps is not None and self.max_steps > MAX_STEPS:
+            raise DesignError(f"max_steps={self.max_steps:,}", f"rnnhw takes at most {MAX_STEPS:,}")
         if self.inputs is not None and self.inputs > MAX_UNITS:
             raise DesignError(f"inputs={self.inputs:,}", f"rnnhw takes at most {MAX_UNITS:,}")
         for name, format in self.overrides.items():

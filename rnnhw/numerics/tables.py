@@ -78,8 +78,8 @@ class Table:
         return not self.format.signed or int(self.entries.min()) >= 0
 
     def word_bits(self, unsigned: bool) -> int:
-        """Bits of a word in memory: a sign that is always zero is not stored."""
-        return self.format.width - (unsigned and self.format.signed)
+        """Bits of a word in memory, at least one: a sign that is always zero is not stored."""
+        return max(self.format.width - (unsigned and self.format.signed), 1)
 
     @classmethod
     def sample(cls, function: RealFunction, address: Q, format: Q) -> Table:

@@ -51,6 +51,21 @@ def test_peers_of_the_engine_give_its_bits_and_rates(benchmark, kind):
     assert result["peak"] is None
 
 
+def test_random_designs_end_in_a_report_or_a_line_and_a_run_resumes(
+    benchmark, monkeypatch, tmp_path
+):
+    fuzz, shown = benchmark("fuzz"), []
+    for end in (4, 8):
+        command = ["fuzz.py", str(tmp_path), "--seeds", f"0:{end}"]
+        monkeypatch.setattr(sys, "argv", command)
+        assert fuzz.main(shown.append) == 0
+        assert shown.pop() == f"{end} seeds, 0 with faults"
+    monkeypatch.setattr(fuzz, "rnnhw", lambda words: 70)
+    monkeypatch.setattr(sys, "argv", [*command[:-1], "0:9"])
+    assert fuzz.main(shown.append) == 1
+    assert shown[0].startswith("seed 8: exit 70: report ") and (tmp_path / "8" / "d.py").exists()
+
+
 def test_the_modes_of_hls4ml_are_measured(benchmark, monkeypatch):
     modes = benchmark("hls4ml")
     for name, value in {"UNITS": 4, "STEPS": 2, "BATCHES": (3, 1)}.items():

@@ -328,12 +328,17 @@ def _multiply(i: Instance, context: Context) -> int:
     low = _low(i, context, "y")
     if not context.mapping.packed:
         return max(min(a + b, width) - low, 0)
-    left = context.mapping.in_logic(a, b)
+    left = context.mapping.block_spans(a, b, blocks=False)
     if not left:
         return 0
-    ((x, y),) = left
-    beyond = 0 if (x, y) == (min(a, b), max(a, b)) else 16
-    return x + y + max(min(a + b, width) - max(beyond, low), 0)
+    # The operand bits of pieces in logic, each held once; and the result from the lowest bit on
+    # that logic adds to, for such a piece or for two blocks: what is below stays in the blocks.
+    # yosys 0.23: 18 for 17 x 8, 52 for 17 x 17, 28 for 20 x 18, 18 for 33 x 8, 116 for 33 x 33.
+    held = sum(len({bit for spans in left for bit in spans[side]}) for side in (0, 1))
+    places = [x.start + y.start for x, y in context.mapping.block_spans(a, b, blocks=True)]
+    shared = [place for place in places if places.count(place) > 1]
+    beyond = min([*(x.start + y.start for x, y in left), *shared])
+    return held + max(min(a + b, width) - max(beyond, low), 0)
 
 
 def _factor(i: Instance, port: str, context: Context) -> int:

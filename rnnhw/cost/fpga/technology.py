@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -50,6 +51,11 @@ class TechnologyMapping:
         whole, rest = divmod(bits - 1, port)
         return [port] * whole + [rest + 1]
 
+    def _piece_spans(self, bits: int) -> list[range]:
+        starts = itertools.count(0, self.rules.multiplier_port)
+        widths = self._piece_widths(bits)
+        return [range(at, at + width) for at, width in zip(starts, widths, strict=False)]
+
     def is_block(self, piece: tuple[int, int]) -> bool:
         """Whether a piece becomes a multiplier block."""
         return piece[0] > 1 and sum(piece) >= self.rules.multiplier_least
@@ -57,6 +63,15 @@ class TechnologyMapping:
     def blocks(self, a: int, b: int) -> int:
         """Multiplier blocks of a product of ``a`` by ``b`` bits."""
         return sum(map(self.is_block, self.pieces(a, b)))
+
+    def block_spans(self, a: int, b: int, *, blocks: bool) -> list[tuple[range, range]]:
+        """The bits of both operands of the pieces that become blocks, or of the others."""
+        return [
+            (x, y)
+            for x in self._piece_spans(a)
+            for y in self._piece_spans(b)
+            if self.is_block((min(len(x), len(y)), max(len(x), len(y)))) == blocks
+        ]
 
     def in_logic(self, a: int, b: int) -> list[tuple[int, int]]:
         """The pieces that are no blocks."""
