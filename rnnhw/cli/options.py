@@ -87,6 +87,8 @@ Isa = Annotated[
     str | None,
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
+_MOST_DIGITS = 18
+
 SUFFIXES = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
 """The formats of results, and what the names of their files end in."""
 
@@ -271,11 +273,18 @@ def _one_of(option: str, text: str, known: Iterable[str]) -> str:
 
 
 def _whole(option: str, text: str, more: str = "") -> int:
-    if not text.isdecimal() or int(text) < 1:
+    # More digits than these are no number of anything; Python refuses to read thousands.
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise UsageError(
-            f"Invalid value for '{option}': {text!r}", f"give a whole number, at least 1{more}"
+            f"Invalid value for '{option}': {_short(text)}",
+            f"give a whole number, at least 1{more}",
         )
     return int(text)
+
+
+def _short(text: str) -> str:
+    """A wrong value in a message."""
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def chosen_lanes(text: str | None) -> int | Literal["auto"] | None:
@@ -287,12 +296,13 @@ def chosen_lanes(text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == "auto":
         return "auto" if text else None
     try:
-        lanes = int(text)
+        lanes = int(text) if len(text) <= _MOST_DIGITS else 0
     except ValueError:
         lanes = 0
     if lanes < 1:
         raise UsageError(
-            f"Invalid value for '--lanes': {text!r}", "give a whole number, at least 1, or auto"
+            f"Invalid value for '--lanes': {_short(text)}",
+            "give a whole number, at least 1, or auto",
         )
     return lanes
 

@@ -419,6 +419,6 @@ def _typed(file: Path, name: str, value: object, default: object) -> object:
         pass
     kind = type(default).__name__
     raise UsageError(
-        f"{file}: {name}={value!r} is not of type {kind}",
+        f"{file}: {name}={_shown(value)} is not of type {kind}",
         f"the default is {default!r}; write --set {name}=VALUE with a value of that type",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -19,10 +20,13 @@ def read_json(content: bytes) -> Any:
     """
     try:
         return json.loads(
-            content.decode(), object_pairs_hook=_members, parse_constant=_refuse_constant
+            content.decode(),
+            object_pairs_hook=_members,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise _in_a_line(error) from None
 
 
 def read_toml(content: bytes) -> dict[str, Any]:
@@ -33,8 +37,16 @@ def read_toml(content: bytes) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(content.decode())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise _in_a_line(error) from None
+
+
+def _in_a_line(error: RecursionError | ValueError) -> ValueError:
+    if isinstance(error, RecursionError):
+        return ValueError("nested too deeply")
+    if "integer string conversion" in str(error):
+        return ValueError("a number has thousands of digits")
+    return ValueError(" ".join(str(error).split()))
 
 
 def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -44,6 +56,13 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{twice!r} is there twice")
     return members
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -254,9 +254,10 @@ def _read(name_or_path: str | os.PathLike[str]) -> tuple[str, bytes]:
     if path.suffix.lower() == _SUFFIX:
         try:
             return name, path.read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+            reason = getattr(error, "strerror", None) or error
             raise ProfileError(
-                f"{name}: cannot read this profile: {error.strerror}",
+                f"{name}: cannot read this profile: {reason}",
                 f"give the path of a {_SUFFIX} file or one of: {few(profile_names())}",
             ) from error
     if isinstance(name_or_path, os.PathLike) or path.name != name:

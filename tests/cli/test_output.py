@@ -125,6 +125,57 @@ def test_suffixes_ignore_case_and_a_format_takes_any_suffix(folder, capsys):
     assert main(["compare", "d.py", "r.JSON", "-o", "c.md"]) == 0
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_design_that_may_not_be_read_is_like_one_that_is_not_there(folder, capsys):
+    (folder / "d.py").chmod(0)
+    for name in ("d.py", "none.py"):
+        assert main(["report", name]) == 3
+        assert capsys.readouterr().err.startswith(f"error: {name}: ")
+
+
+@pytest.mark.parametrize("command", ["info", "report", "emit -o out", "compare"])
+def test_an_error_names_its_file_once(folder, capsys, command):
+    (folder / "d.py").write_text(DESIGN.replace("input=Q(1, 6), ", ""))
+    verb, *more = command.split()
+    assert main([verb, "d.py", *more]) == 3
+    err = capsys.readouterr().err
+    assert err.count("d.py") == 1 and "input: no format" in err
+
+
+DIGITS = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        f"--interleave {DIGITS}", f"--lanes {DIGITS}", f"--steps-in-parallel {DIGITS}",
+        "--profile deep.toml", "--profile digits.toml", "--clock-mhz 1e400", "--lanes 2.5",
+    ],
+    ids=lambda options: options[:25],
+)  # fmt: skip
+def test_hostile_options_and_files_are_told_in_a_line(folder, capsys, options):
+    (folder / "deep.toml").write_text("a = " + "[" * 100_000)
+    (folder / "digits.toml").write_text(f"a = {DIGITS}")
+    assert main(["report", "d.py", *options.split()]) == (3 if "toml" in options else 2)
+    err = capsys.readouterr().err
+    assert err.count("\n") <= 2 and max(map(len, err.splitlines())) < 200
+
+
+HOSTILE = {
+    "deep": b"[" * 100_000, "digits": DIGITS.encode(), "twice": b'{"a": 1, "a": 2}',
+    "bytes": b"\xff\xfe", "empty": b"", "schema": b'{"$schema": ["x"]}', "NaN": b"NaN",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_report_is_told_in_a_line(folder, capsys, content):
+    (folder / "r.json").write_bytes(content)
+    assert main(["compare", "r.json"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("error: r.json: ") and err.count("\n") <= 2
+    assert max(map(len, err.splitlines())) < 200
+
+
 def test_a_dash_is_standard_output(folder, capsys):
     capsys.readouterr()
     assert main(["report", "d.py", "--format", "json", "-o", "-"]) == 0

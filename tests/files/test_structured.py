@@ -10,6 +10,7 @@ JSON = {
     "digits": "9" * 5_000,
     "twice": '{"a": 1, "b": 2, "a": 3}',
     "NaN": '{"a": NaN}',
+    "infinite": '{"a": 1e999}',
     "half": '{"a": ',
     "nothing": "",
 }
