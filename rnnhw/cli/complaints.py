@@ -10,11 +10,22 @@ from rnnhw.errors import escaped
 __all__ = ["complain"]
 
 
+_LONGEST = 800  # characters of a line
+
+
 def complain(message: str, hint: str) -> None:
     """Print an error and its hint, a line each, on standard error."""
     if sys.stderr is None:  # closed by the caller: rnnhw ... 2>&-
         return
     with contextlib.suppress(OSError, ValueError):
-        print(f"error: {escaped(message)}", file=sys.stderr)
+        print(f"error: {_line(message)}", file=sys.stderr)
         if hint:
-            print(f"hint: {escaped(hint)}", file=sys.stderr)
+            print(f"hint: {_line(hint)}", file=sys.stderr)
+
+
+def _line(text: str) -> str:
+    """A text in a line of which nobody must scroll away: its start and its end."""
+    line = escaped(text)
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 4 :]}"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.paths import BENCHMARKS
+from helpers.verilog import simulated
 
 FOLDER = BENCHMARKS
 
@@ -64,6 +65,19 @@ def test_random_designs_end_in_a_report_or_a_line_and_a_run_resumes(
     monkeypatch.setattr(sys, "argv", [*command[:-1], "0:9"])
     assert fuzz.main(shown.append) == 1
     assert shown[0].startswith("seed 8: exit 70: report ") and (tmp_path / "8" / "d.py").exists()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["files", pytest.param("names", marks=simulated), pytest.param("kills", marks=simulated)],
+)
+def test_hostile_files_names_and_kills_do_no_harm(benchmark, monkeypatch, tmp_path, kind):
+    hostile, shown = benchmark("hostile"), []
+    counts = {"files": 15, "names": 5, "kills": 1}
+    options = [f"--{each}={count * (each == kind)}" for each, count in counts.items()]
+    monkeypatch.setattr(sys, "argv", ["hostile.py", str(tmp_path), *options])
+    assert hostile.main(shown.append) == 0, shown
+    assert shown[0].startswith(f"{counts[kind]} tried, 0 with faults")
 
 
 def test_the_modes_of_hls4ml_are_measured(benchmark, monkeypatch):

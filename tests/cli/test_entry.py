@@ -151,6 +151,12 @@ def test_what_a_design_raises_later_ends_in_a_line_too(folder, said, where, erro
     assert error.removesuffix("(0)") in err
 
 
+def test_a_line_is_one_that_can_be_read(folder, said):
+    (folder / "d.py").write_text(source(within="raise ValueError('[' * 100_000)"))
+    code, err = said(*VERIFY)
+    assert code == 3 and "d.py: line 6: ValueError: [[[" in err and len(err) < 1000
+
+
 def test_verify_tells_its_verdict_wherever_its_table_goes(folder, capfd):
     assert main([*VERIFY, "-o", "v.txt"]) == 0
     out, err = capfd.readouterr()

@@ -5,7 +5,18 @@ from types import SimpleNamespace
 import pytest
 from rnnhw.cost.fpga.families import MAPPINGS
 
-from rnnhw import LSTM, Design, DesignError, Elman, Formats, Q, Target, UsageError, Window
+from rnnhw import (
+    LSTM,
+    Design,
+    DesignError,
+    Elman,
+    Formats,
+    Mean,
+    Q,
+    Target,
+    UsageError,
+    Window,
+)
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga import flip_flops
 from rnnhw.numerics.tables import SIGMOID, TANH, Table
@@ -118,3 +129,13 @@ def test_a_sequence_has_an_end():
             Design([Elman(2)], FORMATS, inputs=2, max_steps=steps)
     with pytest.raises(DesignError, match="steps_per_second=inf"):
         Design([Elman(2)], FORMATS, inputs=2, max_steps=9, steps_per_second=float("inf"))
+
+
+@pytest.mark.parametrize("engines", ["per-layer", "shared"])
+@pytest.mark.parametrize("profile", ["ice40up5k", "ecp5-25", "artix-7-35t"])
+def test_lanes_are_chosen_where_no_layer_has_any(profile, engines):
+    design = Design(
+        [Mean()], FORMATS, inputs=3, max_steps=7, steps_per_second=1,
+        target=Target(profile, lanes="auto", engines=engines, clock_mhz=20),
+    )  # fmt: skip
+    shown(design, profile)

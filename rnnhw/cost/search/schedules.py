@@ -340,9 +340,9 @@ class _SharedLanes:
         task = self._task
         most = max(each.lanes[-1] for each in self._options)
         dsp = task.profile.dsp.count.value if task.profile.dsp else most
-        counts = [n for n in range(1, int(min(most, dsp)) + 1) if self._legal(n)] or [
-            next(n for n in range(1, most + 1) if self._legal(n))
-        ]
+        legal = [n for n in range(1, most + 1) if self._legal(n)]
+        # Where no layer has lanes to choose, the engine has the one that it is asked for.
+        counts = [n for n in legal if n <= dsp] or legal[:1] or [1]
         if self._never_fits(counts[0]):
             counts = counts[:1]
         limit = None
