@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-from rnnhw.cost.fpga.families import MAPPINGS
 
 from rnnhw import (
     LSTM,
@@ -19,8 +18,9 @@ from rnnhw import (
 )
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga import flip_flops
+from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.numerics.tables import SIGMOID, TANH, Table
-from rnnhw.profiles import profile_names
+from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 
 FORMATS = Formats(input=Q(0, 7), weight=Q(0, 7), sum=Q(3, 4), state=Q(0, 7), cell=Q(3, 4))
@@ -45,7 +45,7 @@ def test_flip_flops_of_a_wide_product_are_those_of_yosys(monkeypatch, a, b, meas
     """rnnhw_multiply by ``synth_ice40 -dsp`` of yosys 0.23."""
     monkeypatch.setattr(flip_flops, "_low", lambda *_: 0)
     widths = {"A_WIDTH": a, "B_WIDTH": b, "WIDTH": a + b}
-    context = SimpleNamespace(mapping=MAPPINGS["ice40"])
+    context = SimpleNamespace(mapping=technology_of(load_profile("ice40up5k")))
     assert flip_flops._multiply(widths, context) == measured
 
 
