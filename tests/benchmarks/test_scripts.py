@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.paths import BENCHMARKS
-from helpers.verilog import simulated
+from helpers.tools import simulated
 
 FOLDER = BENCHMARKS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.paths import ROOT
-from helpers.verilog import simulated
+from helpers.tools import simulated
 
 from rnnhw import (
     Bidirectional,
