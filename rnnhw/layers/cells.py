@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
@@ -23,11 +23,8 @@ from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
 from rnnhw.graph.nodes import Node, State
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
-from rnnhw.numerics.cast import quantise, underflows
+from rnnhw.numerics.cast import Q, quantise, underflows
 from rnnhw.numerics.tables import RECIPROCAL
-
-if TYPE_CHECKING:
-    from rnnhw.numerics.cast import Q
 
 __all__ = [
     "GRU",

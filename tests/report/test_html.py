@@ -29,7 +29,7 @@ REPORTS = {
 }
 WIDTHS = [1280, 390]
 
-LONG = "a_name_that_is_longer_than_any_that_we_would_give_to_a_layer" * 2
+LONG = "a_name_as_long_as_any_that_a_layer_may_have_" + "x" * 19
 
 
 @cache
