@@ -9,7 +9,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -84,7 +84,7 @@ from rnnhw.design.design import Design, load
 from rnnhw.design.schedule import Arrangement
 from rnnhw.design.tasks import Score
 from rnnhw.design.underflow import AllZero
-from rnnhw.errors import UsageError, escaped, unknown_name
+from rnnhw.errors import DesignError, UsageError, escaped, unknown_name
 from rnnhw.execution.engine import available_isas, select_isa
 from rnnhw.execution.rest import STEPS, LayerRest
 from rnnhw.execution.simulate import (
@@ -242,22 +242,27 @@ def report_command(
     loaded = _load(design, settings)
     _check_output(output, loaded, profiles=[profile])
     target_lanes = loaded.target.lanes if loaded.target else None
+    own = loaded.target.arrangement if loaded.target else Arrangement()
     arrangement = chosen_arrangement(
-        loaded.target.arrangement if loaded.target else Arrangement(),
+        own,
         engines=engines,
         overlap=overlap,
         interleave=interleave,
         weights=weights,
         steps_in_parallel=steps_in_parallel,
     )
-    report = estimate(
-        loaded,
-        profile,
-        clock_mhz=clock_mhz,
-        lanes=given,
-        steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
-        arrangement=arrangement,
-    )
+    schedule = arrangement == own
+    rest = schedule and loaded.target is not None
+    rest &= not (profile or clock_mhz or lanes or floors)
+    with _blamed(loaded, schedule=schedule, rest=rest):
+        report = estimate(
+            loaded,
+            profile,
+            clock_mhz=clock_mhz,
+            lanes=given,
+            steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
+            arrangement=arrangement,
+        )
     checks = judge_report(report, floors, ceilings)
     match shown:
         case "text":
@@ -541,6 +546,26 @@ def run(words: Sequence[str]) -> int:
             return int(command.invoke(context) or 0)
     except typer.Exit as ended:  # of --help and --version
         return ended.exit_code
+
+
+@contextlib.contextmanager
+def _blamed(design: Design, *, schedule: bool, rest: bool) -> Iterator[None]:
+    """Errors with the exit code of who is to blame: the design or an option.
+
+    ``schedule`` tells whether the schedule is the design's own, ``rest`` whether all that is asked
+    for is.
+    """
+    _ = design.network  # what is wrong with it no option can mend
+    try:
+        yield
+    except DesignError as error:
+        if schedule:
+            raise
+        raise UsageError(error.message, error.hint) from None
+    except UsageError as error:
+        if not rest:
+            raise
+        raise DesignError(error.message, error.hint) from None
 
 
 def _load(design: Path, settings: list[str] | None) -> Design:

@@ -19,7 +19,7 @@ from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.engine import EngineRun, Progress
 from rnnhw.execution.engine import run as run_engine
 from rnnhw.execution.first_states import FirstStates, first_states
-from rnnhw.files import written_whole
+from rnnhw.files import check_output, written_whole
 from rnnhw.numerics.cast import Events, real_values
 
 __all__ = [
@@ -105,8 +105,10 @@ class Simulation:
         """Everything as plain arrays in one ``.npz``: raw integers and their scales.
 
         Raises:
-            UsageError: the file cannot be written; an older one is left as it was.
+            UsageError: the file cannot be written, or the design is read from it; an older one is
+                left as it was.
         """
+        check_output(path, self.design.files)
         network = self.design.network
         arrays: dict[str, NDArray[np.generic]] = {
             "outputs": self.run.outputs,

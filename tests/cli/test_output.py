@@ -6,7 +6,10 @@ import re
 import numpy as np
 import pytest
 
+from rnnhw import UsageError, load
 from rnnhw.cli import main
+from rnnhw.design.tasks import Samples
+from rnnhw.execution.simulate import simulate
 from rnnhw.profiles import load_profile, profile_files
 
 DESIGN = """
@@ -183,3 +186,34 @@ def test_a_dash_is_standard_output(folder, capsys):
     assert main(["report", "d.py", "-o", "/dev/null"]) == 0
     assert re.fullmatch("", capsys.readouterr().out)
     assert not (folder / "-").exists()
+
+
+FAULTS = {
+    # By the design's target, or by an option: the same fault.
+    ("interleave='auto'", "--interleave auto"): "interleave='auto' without lanes='auto'",
+    ("engines='shared', overlap=True", "--engines shared --overlap on"): "with overlap=True",
+    ("weights='streamed'", "--weights streamed"): "has no external memory of known bandwidth",
+    ("lanes={'zz': 2}", None): "unknown layer 'zz'",
+    ("lanes=2.5", "--lanes 2.5"): "2.5",
+    ("clock_mhz=-3.0", "--clock-mhz -3"): "-3.0",
+}
+
+
+@pytest.mark.parametrize(("ways", "message"), FAULTS.items(), ids=str)
+def test_a_wrong_value_is_3_in_the_design_and_2_in_an_option(folder, capsys, ways, message):
+    value, options = ways
+    (folder / "wrong.py").write_text(DESIGN.replace('"own.toml"', f'"ecp5-25", {value}'))
+    assert main(["report", "wrong.py"]) == 3
+    assert message in capsys.readouterr().err
+    if options is not None:
+        (folder / "right.py").write_text(DESIGN.replace('"own.toml"', '"ecp5-25"'))
+        assert main(["report", "right.py", *options.split()]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_run_that_is_saved_keeps_its_weights(folder):
+    made = simulate(load("d.py"), samples=Samples(X, np.array([6, 6])))
+    before = contents(folder)
+    with pytest.raises(UsageError, match=r"cannot write w\.npz: this run reads that file"):
+        made.save(folder.joinpath("w.npz").relative_to(folder))
+    assert contents(folder) == before
