@@ -3,6 +3,7 @@
 A tool that is not installed, or that fails, is a row that says so.
 """
 
-from tools.rows import INPUTS, STEPS, UNITS, Row, measure_all, ratios_table, tools_table
+from tools.row import INPUTS, STEPS, UNITS, Row
+from tools.table import measure_all, ratios_table, tools_table
 
 __all__ = ["INPUTS", "STEPS", "UNITS", "Row", "measure_all", "ratios_table", "tools_table"]

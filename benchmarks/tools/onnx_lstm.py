@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tools.rows import INPUTS, STEPS, UNITS
+from tools.row import INPUTS, STEPS, UNITS
 
 _GATES = 4
 

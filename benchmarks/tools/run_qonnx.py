@@ -7,7 +7,7 @@ from pathlib import Path
 from qonnx.util.inference_cost import inference_cost
 
 from tools.onnx_lstm import write_operator, write_step
-from tools.rows import STEPS, Row
+from tools.row import STEPS, Row
 
 
 def measure(folder: Path) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnnhw import LSTM, Design, Formats, Q, estimate
-from tools.rows import INPUTS, STEPS, UNITS, Row
+from tools.row import INPUTS, STEPS, UNITS, Row
 
 LANES = 8
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scalesim.scale_sim import scalesim
 
-from tools.rows import INPUTS, UNITS, Row
+from tools.row import INPUTS, UNITS, Row
 
 _SETTINGS = {
     "general": {"run_name": "lstm"},

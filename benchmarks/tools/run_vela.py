@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tools.rows import STEPS, Row
+from tools.row import STEPS, Row
 from tools.tflite_lstm import write
 
 _ACCELERATOR = "ethos-u55-128"

@@ -8,7 +8,7 @@ import zigzag
 from zigzag.api import get_hardware_performance_zigzag
 
 from tools.onnx_lstm import write_operator, write_step
-from tools.rows import STEPS, Row
+from tools.row import STEPS, Row
 
 _INPUTS = Path(zigzag.__file__).parent / "inputs"
 

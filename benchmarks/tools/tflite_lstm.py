@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.rows import INPUTS, STEPS, UNITS
+from tools.row import INPUTS, STEPS, UNITS
 
 _INT32, _INT16, _INT8 = 2, 7, 9
 _TANH = 4

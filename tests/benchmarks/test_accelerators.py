@@ -41,7 +41,7 @@ def found(bench, data):
 @pytest.fixture
 def tools(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    yield importlib.import_module("tools.rows")
+    yield importlib.import_module("tools.table")
     for name in [name for name in sys.modules if name.split(".")[0] == "tools"]:
         del sys.modules[name]
 
