@@ -277,7 +277,8 @@ def report_command(
             _deliver(to_html(report), output)
     for check in checks:
         if not check.passed:
-            complain(f"{check.name} is {check.value:g}, --{check.kind} {check.bound:g}", "")
+            value = f"{check.value:g}{check.bound_words}"
+            complain(f"{check.name} is {value}, --{check.kind} {check.bound:g}", "")
     missing = unmet_plan(report)
     if missing:
         complain("lanes auto: " + "; ".join(missing), "")

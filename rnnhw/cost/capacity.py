@@ -19,9 +19,9 @@ def resource_of(name: str, unit: str, used: Figure, capacity: Figure) -> Resourc
     return Resource(name=name, unit=unit, used=used, capacity=capacity, percent=percent, fits=fits)
 
 
-def fitting(resources: Sequence[Resource], needed: set[str]) -> tuple[bool | None, tuple[str, ...]]:
-    """Whether everything fits, and what does not; the first is unknown where a ``needed``
-    resource is."""
+def fitting(resources: Sequence[Resource]) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether everything fits, and what does not; the first is not known where that of a resource
+    is not. A resource that does not exist on the device is not asked."""
     over = tuple(
         f"{resource.name}: {resource.used.value} of {resource.capacity.value} {resource.unit}"
         for resource in resources
@@ -29,5 +29,5 @@ def fitting(resources: Sequence[Resource], needed: set[str]) -> tuple[bool | Non
     )
     if over:
         return False, over
-    unknown = any(r.fits is None for r in resources if r.name in needed)
+    unknown = any(resource.fits is None for resource in resources if resource.is_used)
     return (None if unknown else True), ()

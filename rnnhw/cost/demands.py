@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from rnnhw.cost.model import Report, report_fields, unknown_fields
-from rnnhw.design.demands import Check, judge
+from rnnhw.cost.figure import BOUND_WORDS, Bound, Figure, derived, is_within
+from rnnhw.cost.model import Report, report_figures
+from rnnhw.design.demands import Check
 from rnnhw.errors import UsageError, unknown_name
 
-__all__ = ["judge_report", "planned_deadline", "unmet_plan"]
+__all__ = ["FigureCheck", "judge_report", "planned_deadline", "unmet_plan"]
 
 _NONE: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class FigureCheck(Check):
+    """One demand on a figure of a report."""
+
+    value_is: Bound | None = None
+    """What the value bounds, where it is not the figure itself."""
+
+    @property
+    def bound_words(self) -> str:
+        """What stands behind the value: a space and the words of its bound, if it is one."""
+        return "" if self.value_is is None else f" {BOUND_WORDS[self.value_is]}"
 
 
 def judge_report(
@@ -19,26 +34,54 @@ def judge_report(
     minimum: Mapping[str, float],
     maximum: Mapping[str, float],
     others: Mapping[str, float] = _NONE,
-) -> list[Check]:
-    """The demands on a report's figures (:func:`rnnhw.cost.model.report_fields`) and on
+) -> list[FigureCheck]:
+    """The demands on a report's figures (:func:`rnnhw.cost.model.report_figures`) and on
     ``others`` beside them, each checked.
 
+    A figure that is a bound is judged where the bound decides: one that is at least 50 keeps a
+    minimum of 40 and breaks a maximum of 40.
+
     Raises:
-        UsageError: no figure has such a name, or the report has no value for it.
+        UsageError: no figure has such a name, the report has no value for it, or a bound of it
+            leaves open whether the demand is met.
     """
-    unknown = unknown_fields(report)
-    for name in (*minimum, *maximum):
-        if name in unknown and name not in others:
-            figure = unknown[name]
+    figures = report_figures(report)
+    figures.update((name, derived(value)) for name, value in others.items())
+    judged = []
+    for kind, name, limit in _demands(minimum, maximum):
+        figure = figures.get(name)
+        if figure is not None and figure.value is None:
             hint = figure.note or "judge another figure, or report on another profile"
             raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
-    figures = {**report_fields(report), **others}
-    for name in (*minimum, *maximum):
-        if name not in figures:
+        if figure is None or figure.number is None:
             # Hundreds of counts of layers would hide what is meant.
-            listed = [each for each in figures if "." in name or "." not in each]
+            known = [each for each, figure in figures.items() if figure.number is not None]
+            listed = [each for each in known if "." in name or "." not in each]
             raise UsageError(*unknown_name("figure", name, listed))
-    return judge(figures, minimum, maximum)
+        judged.append((kind, name, limit, figure))
+    return [_check(report, *demand) for demand in judged]
+
+
+def _demands(
+    minimum: Mapping[str, float], maximum: Mapping[str, float]
+) -> Iterator[tuple[str, str, float]]:
+    """Every demand as its kind, the figure's name and the limit."""
+    for kind, limits in (("min", minimum), ("max", maximum)):
+        for name, limit in limits.items():
+            yield kind, name, limit
+
+
+def _check(report: Report, kind: str, name: str, limit: float, figure: Figure) -> FigureCheck:
+    assert figure.number is not None
+    if figure.bound is not None:
+        low, high = (derived(limit), figure) if kind == "min" else (figure, derived(limit))
+        if is_within(low, high) is None:
+            raise UsageError(
+                f"{name} is {figure.bound} {figure.number:,.10g} on {report.target.profile}: "
+                f"whether it keeps --{kind} {limit:g} is not known",
+                figure.note or "it is computed from a bound: judge another figure",
+            )
+    return FigureCheck(name, figure.number, limit, kind, value_is=figure.bound)
 
 
 def planned_deadline(lanes: object, minimum: Mapping[str, float]) -> float | None:

@@ -15,8 +15,9 @@ What is computed from an unknown figure is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -24,6 +25,7 @@ import msgspec
 from rnnhw.profiles import SourcedValue
 
 __all__ = [
+    "BOUND_WORDS",
     "Bound",
     "Cycles",
     "Figure",
@@ -46,6 +48,9 @@ where a number was read; ``derived`` is computed from the design and such number
 
 Bound = Literal["at least", "at most"]
 """What is known of the true value where a figure's value is a bound."""
+
+BOUND_WORDS: Mapping[Bound, str] = MappingProxyType({"at least": "or more", "at most": "or less"})
+"""What stands behind the number of a figure that is a bound."""
 
 Cycles: TypeAlias = int | Fraction
 

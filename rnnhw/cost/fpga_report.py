@@ -25,6 +25,7 @@ from rnnhw.cost.model import (
     Report,
     Resource,
     TargetReport,
+    open_resources,
     revised,
 )
 from rnnhw.cost.request import Request
@@ -64,11 +65,13 @@ def fpga_report(
     resources = _fpga_resources(profile, totals)
     if request.streamer is not None and any(machine.streamed):
         resources += (_outside(request.streamer, machine),)
-    needed = {"block_ram"} | ({"dsp"} if profile.dsp else {"lut"})
-    fits, over = fitting(resources, needed)
+    fits, over = fitting(resources)
     notes = [*request.notes]
     if plan is not None:
         notes += [f"lanes auto: {reason}" for reason in (*plan.reasons, *plan.missing)]
+        unasked = open_resources(resources)
+        if unasked:
+            notes.append(f"lanes auto: {', '.join(unasked)} not known, so no limit of the choice")
     if profile.dsp is None:
         notes.append("the device has no DSP blocks: products take LUTs, which are not estimated")
     if family_of(profile.family) is None:

@@ -42,7 +42,7 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
         resource_of("flash", "bytes", totals.flash_bytes, of_profile(profile.flash)),
         resource_of("ram", "bytes", totals.ram_bytes, of_profile(profile.ram)),
     )
-    fits, over = fitting(resources, {"flash", "ram"})
+    fits, over = fitting(resources)
     notes = [*request.notes, "lanes are not used on a microcontroller"]
     notes.append("flash and RAM are those of the network: the program itself is not counted")
     if cost.counted == "instructions":

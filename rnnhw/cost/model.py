@@ -7,13 +7,13 @@ there is no time stamp and no path, so the same input gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from rnnhw.cost.figure import Figure, not_known, not_used
-from rnnhw.cost.figure_table import OperatingPoint, Part, Totals
+from rnnhw.cost.figure import Figure, derived, not_known, not_used, status_from
+from rnnhw.cost.figure_table import OperatingPoint, Part, Totals, resource_rows
 
 __all__ = [
     "SCHEMA_ID",
@@ -32,13 +32,16 @@ __all__ = [
     "SignalReport",
     "SpanReport",
     "TargetReport",
+    "fits_figure",
     "memories_of",
+    "open_resources",
     "report_fields",
+    "report_figures",
     "revised",
     "unknown_fields",
 ]
 
-SCHEMA_ID = "urn:rnnhw:schema:cost-report:1"
+SCHEMA_ID = "urn:rnnhw:schema:cost-report:2"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
 
 Chosen = Literal[
@@ -79,7 +82,8 @@ class ExternalMemoryReport(Part, frozen=True, kw_only=True):
 
 
 class Resource(Part, frozen=True, kw_only=True):
-    """How much of one resource is used; ``percent`` is of the capacity."""
+    """How much of one resource is used; ``percent`` is of the capacity, and a bound where ``used``
+    or ``capacity`` is one. ``fits`` is null where that is not known."""
 
     name: str
     unit: str
@@ -87,6 +91,20 @@ class Resource(Part, frozen=True, kw_only=True):
     capacity: Figure
     percent: float | None
     fits: bool | None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the device has the resource and the design's use of it is asked."""
+        return "not used" not in (self.used.status, self.capacity.status)
+
+    @property
+    def share(self) -> Figure:
+        """``percent`` as a figure, with the bound that follows from amount and capacity."""
+        if self.percent is None:
+            unknown = self.used if self.used.value is None else self.capacity
+            return Figure(None, unknown.status, unknown.note)
+        bound = None if self.percent == 0 else (self.used / self.capacity).bound
+        return Figure(self.percent, status_from(self.used, self.capacity), bound=bound)
 
 
 class MemoryReport(Part, frozen=True, kw_only=True):
@@ -261,8 +279,8 @@ class PlanReport(Part, frozen=True, kw_only=True):
 class Report(Part, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     """Throughput and storage of one design on one target.
 
-    ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where a
-    capacity that matters is not known; ``over_capacity`` names what does not fit. ``plan`` is
+    ``operating_points`` go from the lowest clock to the highest. ``fits`` is null where an amount
+    or capacity is not known; ``over_capacity`` names what does not fit. ``plan`` is
     null where the lanes were given. ``timeline`` holds the first steps of a sequence, layers in
     order; it is empty where cycles are not known. ``external_memories`` are those of the profile:
     ``schedule``, null on microcontrollers, says which of them is used.
@@ -304,60 +322,67 @@ def revised(part: _Part, **changes: Any) -> _Part:
     return msgspec.structs.replace(part, **changes)
 
 
-def _figures(part: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, float | int | bool]]:
-    for name in part.__struct_fields__:
-        value = getattr(part, name)
-        value = value.value if isinstance(value, Figure) else value
-        if isinstance(value, int | float):
-            yield prefix + name, value
-
-
-def report_fields(report: Report) -> dict[str, float | int | bool]:
-    """Every known number of the report by the name that ``--min`` and ``--max`` take.
+def report_figures(report: Report) -> dict[str, Figure]:
+    """Every figure of the report by the name that ``--min`` and ``--max`` take, those without a
+    value too: their status and note say why.
 
     Totals, operating point and resources have plain names (``cycles_per_step``,
     ``steps_per_second``, ``lut_percent``), a layer's start with its name
     (``rnn.counts.multiplies``), those of a plan with ``plan.``. Of several operating points the
     lowest clock's is meant: it is the slowest.
     """
-    fields: dict[str, float | int | bool] = dict(_figures(report.totals))
-    if report.fits is not None:
-        fields["fits"] = report.fits
+    figures = dict(_figures(report.totals))
+    figures["fits"] = fits_figure(report)
     if report.operating_points:
-        fields.update(_figures(report.operating_points[0]))
+        figures.update(_figures(report.operating_points[0]))
+    else:
+        clock = not_known("the profile knows no clock: give --clock-mhz")
+        figures.update(dict.fromkeys(OperatingPoint.__struct_fields__, clock))
     for resource in report.resources:
-        if resource.percent is not None:
-            fields[f"{resource.name}_percent"] = resource.percent
+        figures[f"{resource.name}_percent"] = resource.share
     if report.plan is not None:
-        fields.update(_figures(report.plan, "plan."))
+        figures.update(_figures(report.plan, "plan."))
     for layer in report.layers:
-        fields.update(_figures(layer, f"{layer.name}."))
+        figures.update(_figures(layer, f"{layer.name}."))
         for group in ("traffic", "counts", "lane_cycles"):
             for name, count in getattr(layer, group).items():
-                fields[f"{layer.name}.{group}.{name}"] = count
-    return fields
+                figures[f"{layer.name}.{group}.{name}"] = derived(count)
+    return figures
+
+
+def report_fields(report: Report) -> dict[str, float | int | bool]:
+    """Every known number of :func:`report_figures`."""
+    figures = report_figures(report).items()
+    return {name: each.number for name, each in figures if each.number is not None}
 
 
 def unknown_fields(report: Report) -> dict[str, Figure]:
-    """Every figure of the report that has no value, by the name that `report_fields` would give
-    it: its status and note say why."""
-    fields = dict(_unknown(report.totals))
-    if report.operating_points:
-        fields.update(_unknown(report.operating_points[0]))
-    else:
-        clock = not_known("the profile knows no clock: give --clock-mhz")
-        fields.update(dict.fromkeys(OperatingPoint.__struct_fields__, clock))
-    for resource in report.resources:
-        if resource.percent is None:
-            unknown = resource.used if resource.used.value is None else resource.capacity
-            fields[f"{resource.name}_percent"] = unknown
-    for layer in report.layers:
-        fields.update((f"{layer.name}.{name}", value) for name, value in _unknown(layer))
-    return fields
+    """Those of :func:`report_figures` that have no value."""
+    return {name: each for name, each in report_figures(report).items() if each.value is None}
 
 
-def _unknown(part: msgspec.Struct) -> Iterator[tuple[str, Figure]]:
+def fits_figure(report: Report) -> Figure:
+    """Whether the design fits, as a figure: true, false, or not known with what is missing."""
+    if not report.resources:
+        return not_used("a process node has no capacity")
+    if report.fits is None:
+        return not_known(f"not known: {', '.join(open_resources(report.resources))}")
+    return derived(report.fits, "; ".join(report.over_capacity))
+
+
+def open_resources(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Names of the resources of which it is not known whether they suffice."""
+    rows = resource_rows()
+    return tuple(
+        rows[each.name].name if each.name in rows else each.name.replace("_", " ")
+        for each in resources
+        if each.fits is None and each.is_used
+    )
+
+
+def _figures(part: msgspec.Struct, prefix: str = "") -> Iterator[tuple[str, Figure]]:
     for name in part.__struct_fields__:
         value = getattr(part, name)
-        if isinstance(value, Figure) and value.value is None:
-            yield name, value
+        figure = derived(value) if isinstance(value, int | float) else value
+        if isinstance(figure, Figure):
+            yield prefix + name, figure

@@ -15,7 +15,7 @@ from rnnhw.cost.model import LayerReport, Report, Resource, SignalReport, SpanRe
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
 from rnnhw.report.status_letters import cell_html
-from rnnhw.report.table_cell import number, shown
+from rnnhw.report.table_cell import number, shown, tenths
 from rnnhw.report.tables import layer_name, resource_name
 
 __all__ = [
@@ -366,7 +366,7 @@ def _meter(resource: Resource) -> Markup:
         width = f"width:{_across(min(share / 100, 1))}"
         inner, track = [tag("i", class_=f"used{over}", style=width)], "track"
     used, capacity = shown(resource.used), shown(resource.capacity)
-    known = "" if share is None else f" ({share:.1f} %)"
+    known = "" if share is None else f" ({tenths(resource.share, ' %').text})"
     return tag(
         "div",
         tag("span", resource_name(resource), class_="what"),

@@ -8,8 +8,9 @@ from typing import get_args
 
 from rnnhw.cost.figure import Figure
 from rnnhw.cost.figure_table import LAYER_COLUMNS, ROWS, Holds
-from rnnhw.cost.model import LayerReport, Report
+from rnnhw.cost.model import LayerReport, Report, fits_figure
 from rnnhw.report.csv_cell import cell
+from rnnhw.report.table_cell import bounded, yes_or_no
 
 __all__ = ["to_csv"]
 
@@ -18,7 +19,8 @@ def to_csv(report: Report) -> str:
     """A header and a row for each layer.
 
     Columns are named as ``--min`` and ``--max`` name a layer's figures. A figure that is not
-    known is so called; one that does not exist on the target is empty.
+    known is so called; one that does not exist on the target is empty. ``at_least`` and
+    ``at_most`` name the columns whose values are bounds; ``fits`` is that of the whole design.
     """
     columns: dict[str, None] = {}
     rows = [_row(report, layer) for layer in report.layers]
@@ -39,12 +41,14 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
     row: dict[str, int | float | str] = {
         "design": design.name if design else report.title,
         "profile": report.target.profile,
+        "fits": _value(yes_or_no(fits_figure(report))),
         "layer": layer.name,
         "runs": layer.runs,
         "macs_per_step": layer.macs_per_step,
     }
-    for name in LAYER_COLUMNS:
-        row[ROWS[name].column] = _value(getattr(layer, name))
+    figures = {ROWS[name].column: getattr(layer, name) for name in LAYER_COLUMNS}
+    row |= {column: _value(figure) for column, figure in figures.items()}
+    row |= bounded(figures)
     row |= {"cycles_basis": layer.cycles_basis, "bound_by": _value(layer.bound_by)}
     if layer.memories:
         for holds in get_args(Holds):

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 
 from rnnhw.cost.model import SCHEMA_ID, Report
-from rnnhw.report.bounds import bounds_in_notes, without_bounds
 
 __all__ = ["report_schema", "to_json"]
 
 
 def to_json(report: Report) -> bytes:
     """The report, two spaces a level and a last newline; the same report gives the same bytes."""
-    return msgspec.json.format(msgspec.json.encode(bounds_in_notes(report)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
 def report_schema() -> dict[str, Any]:
@@ -23,5 +22,5 @@ def report_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
         "title": "rnnhw cost report",
-        **without_bounds(msgspec.json.schema(Report)),
+        **msgspec.json.schema(Report),
     }

@@ -10,7 +10,6 @@ import msgspec
 from rnnhw.cost.model import SCHEMA_ID, File, Report
 from rnnhw.errors import DesignError
 from rnnhw.files import read_json
-from rnnhw.report.bounds import bounds_of_notes
 
 __all__ = ["read_report"]
 
@@ -37,7 +36,7 @@ def read_report(path: str | Path) -> tuple[Report, File]:
         what = f"its schema is {found!r}" if found else "it names no schema"
         raise DesignError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
     try:
-        report = bounds_of_notes(msgspec.convert(data, Report))
+        report = msgspec.convert(data, Report)
     except msgspec.ValidationError as error:
         version = data.get("rnnhw_version")
         raise DesignError(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
-from rnnhw.cost.figure import Bound, Figure, Status
+from rnnhw.cost.figure import BOUND_WORDS, Bound, Figure, Status, derived
 from rnnhw.cost.figure_table import Row
-from rnnhw.report.bounds import note_text
 
-__all__ = ["Cell", "number", "percentage", "ratio", "shown", "worded"]
-
-_BOUND_WORDS: dict[Bound, str] = {"at least": "or more", "at most": "or less"}
+__all__ = [
+    "Cell",
+    "bounded",
+    "number",
+    "percentage",
+    "ratio",
+    "shown",
+    "tenths",
+    "worded",
+    "yes_or_no",
+]
 
 
 @dataclass(frozen=True)
@@ -61,11 +70,30 @@ def worded(row: Row, figure: Figure) -> Cell:
     return percentage(figure) if row.shows == "percentage" else shown(figure)
 
 
+def tenths(figure: Figure, unit: str = "") -> Cell:
+    """A figure that is in hundredths already, with one decimal."""
+    return _cell(figure, "" if figure.number is None else f"{figure.number:.1f}{unit}")
+
+
+def yes_or_no(figure: Figure) -> Figure:
+    """A figure that is true or false, in words."""
+    return figure if figure.value is None else derived("yes" if figure.value else "no", figure.note)
+
+
+def bounded(figures: Mapping[str, Figure]) -> dict[str, str]:
+    """Names of the figures that are bounds, by what they bound, as cells of CSV."""
+    sides: tuple[Bound, ...] = get_args(Bound)
+    return {
+        side.replace(" ", "_"): "; ".join(name for name, f in figures.items() if f.bound == side)
+        for side in sides
+    }
+
+
 def _cell(figure: Figure, text: str) -> Cell:
     """``text`` with what the value bounds, if anything; the status in place of an empty one."""
     if figure.bound is not None:
-        text = f"{text} {_BOUND_WORDS[figure.bound]}"
-    return Cell(text or figure.status, figure.status, note_text(figure))
+        text = f"{text} {BOUND_WORDS[figure.bound]}"
+    return Cell(text or figure.status, figure.status, figure.note)
 
 
 def ratio(value: float) -> str:

@@ -17,9 +17,16 @@ from rnnhw.cost.figure_table import (
     memory_rows,
     resource_rows,
 )
-from rnnhw.cost.model import LayerReport, Report, Resource, ScheduleReport, memories_of
+from rnnhw.cost.model import (
+    LayerReport,
+    Report,
+    Resource,
+    ScheduleReport,
+    memories_of,
+    open_resources,
+)
 from rnnhw.report.roofline import roofline
-from rnnhw.report.table_cell import Cell, number, percentage, shown, worded
+from rnnhw.report.table_cell import Cell, number, percentage, shown, tenths, worded
 
 __all__ = [
     "CYCLE_FORMULA",
@@ -329,7 +336,7 @@ def resources_table(report: Report) -> Table:
     """What is used of the device."""
     table = Table("Resources", ("", "used", "of", "%"))
     for resource in report.resources:
-        share = "-" if resource.percent is None else f"{resource.percent:.1f}"
+        share = "-" if resource.percent is None else tenths(resource.share)
         table.add(resource_name(resource), shown(resource.used), shown(resource.capacity), share)
     return table
 
@@ -339,7 +346,7 @@ def verdict(report: Report) -> str:
     if not report.resources:
         return "fits: not asked, a process node has no capacity"
     if report.fits is None:
-        return "fits: not known"
+        return f"fits: not known ({', '.join(open_resources(report.resources))} not known)"
     if report.fits:
         return "fits: yes"
     return f"fits: no ({'; '.join(report.over_capacity)})"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import planned_deadline
 from rnnhw.cost.figure import Figure, not_known
-from rnnhw.cost.model import File, Report, report_fields, unknown_fields
+from rnnhw.cost.model import File, Report, report_figures
 from rnnhw.design.design import Design, load
 from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.profiles import load_profile
@@ -220,7 +220,7 @@ def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> dict[str, 
     """Those of the ``names`` that no report knows, each with a bound that nothing breaks."""
     from rnnhw.study.scores import COSTS
 
-    known = {name for each in reports for name in (*report_fields(each), *unknown_fields(each))}
+    known = {name for each in reports for name in report_figures(each)}
     asked = {name: -math.inf for name in names if name not in known}
     for name in asked:
         if name in COSTS:

@@ -7,6 +7,7 @@ import io
 
 from rnnhw.report.comparison.model import Column, CostComparison, Entry
 from rnnhw.report.csv_cell import cell
+from rnnhw.report.table_cell import bounded
 
 __all__ = ["to_csv"]
 
@@ -15,7 +16,8 @@ def to_csv(comparison: CostComparison) -> str:
     """A header and a row for each design on its target.
 
     Figures have the names that ``--min`` and ``--max`` take, and a ratio to the baseline behind
-    them where there is one. What is not known is so called; what does not apply is empty.
+    them where there is one; ``at_least`` and ``at_most`` name those that are bounds. What is not
+    known is so called; what does not apply is empty.
     """
     out = io.StringIO()
     rows = [_row(comparison, index) for index in range(len(comparison.columns))]
@@ -41,6 +43,7 @@ def _row(comparison: CostComparison, index: int) -> dict[str, int | float | str]
             row[f"{each.name}_ratio"] = "" if entry.ratio is None else entry.ratio
         if any(other.unit for other in each.entries):
             row[f"{each.name}_unit"] = entry.unit
+    row |= bounded({each.name: each.entries[index].figure for each in comparison.rows})
     row["second_hand"] = "; ".join(
         each.name for each in comparison.rows if each.entries[index].figure.status == "second-hand"
     )

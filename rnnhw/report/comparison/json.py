@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from rnnhw.report.bounds import bounds_in_notes, without_bounds
 from rnnhw.report.comparison.model import COMPARISON_SCHEMA_ID, CostComparison
 
 __all__ = ["comparison_schema", "to_json"]
@@ -14,7 +13,7 @@ __all__ = ["comparison_schema", "to_json"]
 
 def to_json(comparison: CostComparison) -> bytes:
     """The comparison, two spaces a level and a last newline."""
-    return msgspec.json.format(msgspec.json.encode(bounds_in_notes(comparison)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
 
 
 def comparison_schema() -> dict[str, Any]:
@@ -23,5 +22,5 @@ def comparison_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": COMPARISON_SCHEMA_ID,
         "title": "rnnhw cost comparison",
-        **without_bounds(msgspec.json.schema(CostComparison)),
+        **msgspec.json.schema(CostComparison),
     }

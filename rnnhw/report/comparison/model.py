@@ -19,8 +19,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from rnnhw.cost.demands import judge_report, unmet_plan
-from rnnhw.cost.figure import Figure, derived, not_known, not_used, status_from
+from rnnhw.cost.demands import FigureCheck, judge_report, unmet_plan
+from rnnhw.cost.figure import Bound, Figure, derived, not_known, not_used
 from rnnhw.cost.figure_table import (
     COMPARED,
     ROWS,
@@ -34,14 +34,13 @@ from rnnhw.cost.model import (
     File,
     Files,
     Report,
-    Resource,
     TargetReport,
+    fits_figure,
     memories_of,
-    report_fields,
-    unknown_fields,
+    report_figures,
 )
-from rnnhw.design.demands import Check
 from rnnhw.errors import UsageError, unknown_name
+from rnnhw.report.table_cell import yes_or_no
 
 __all__ = [
     "COMPARISON_SCHEMA_ID",
@@ -57,7 +56,7 @@ __all__ = [
     "compare_reports",
 ]
 
-COMPARISON_SCHEMA_ID = "urn:rnnhw:schema:cost-comparison:1"
+COMPARISON_SCHEMA_ID = "urn:rnnhw:schema:cost-comparison:2"
 """The ``$id`` of the comparison's JSON schema, and the first value of every comparison."""
 
 Group = Literal["scores", "speed", "work", "storage", "resources", "energy", "further"]
@@ -114,8 +113,9 @@ class StorageUse(_Base, frozen=True, kw_only=True):
     capacity: Figure
 
 
-class ColumnCheck(_Base, frozen=True, kw_only=True):
-    """One demand on one column; ``bound`` is null where it is infinite."""
+class ColumnCheck(_Base, frozen=True, kw_only=True, omit_defaults=True):
+    """One demand on one column; ``bound`` is null where it is infinite, and ``value_is`` says what
+    the value bounds, where it is not the figure itself."""
 
     column: str
     name: str
@@ -123,6 +123,7 @@ class ColumnCheck(_Base, frozen=True, kw_only=True):
     bound: float | None
     kind: Literal["min", "max"]
     passed: bool
+    value_is: Bound | None = None
 
 
 class CostComparison(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
@@ -303,11 +304,9 @@ def _judged(
     candidates: Sequence[Candidate],
     minimum: Mapping[str, float],
     maximum: Mapping[str, float],
-) -> Iterator[tuple[str, Check]]:
+) -> Iterator[tuple[str, FigureCheck]]:
     """Every demand on every column, with the column's name."""
-    known = [
-        {**report_fields(c.report), **unknown_fields(c.report), **c.scored} for c in candidates
-    ]
+    known = [{**report_figures(c.report), **c.scored} for c in candidates]
     for name, candidate, own in zip(names, candidates, known, strict=True):
         for figure in (*minimum, *maximum):
             if figure not in own and any(figure in others for others in known):
@@ -330,7 +329,7 @@ def _judged(
         yield from ((name, check) for check in checks)
 
 
-def _column_check(column: str, check: Check) -> ColumnCheck:
+def _column_check(column: str, check: FigureCheck) -> ColumnCheck:
     return ColumnCheck(
         column=column,
         name=check.name,
@@ -338,6 +337,7 @@ def _column_check(column: str, check: Check) -> ColumnCheck:
         bound=check.bound if math.isfinite(check.bound) else None,
         kind="min" if check.kind == "min" else "max",
         passed=check.passed,
+        value_is=check.value_is,
     )
 
 
@@ -382,7 +382,7 @@ def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
     report = candidate.report
     for name, figure in candidate.scored.items():
         yield name, Entry(figure=figure)
-    yield "fits", Entry(figure=_fits(report))
+    yield "fits", Entry(figure=yes_or_no(fits_figure(report)))
     yield from ((name, Entry(figure=figure)) for name, figure in _point(report).items())
     used = {resource: row.key for resource, row in resource_rows().items()}
     resources = {used.get(each.name, each.name): each for each in report.resources}
@@ -397,7 +397,7 @@ def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
         if name not in totals:
             unit, capacity = resource.unit, resource.capacity
             yield name, Entry(figure=resource.used, unit=unit, capacity=capacity)
-        yield f"{resource.name}_percent", Entry(figure=_percent(resource))
+        yield f"{resource.name}_percent", Entry(figure=resource.share)
     yield "cycles_basis", Entry(figure=_basis(report))
 
 
@@ -405,25 +405,8 @@ def _point(report: Report) -> dict[str, Figure]:
     """The figures at the lowest clock, which is the one that demands are on."""
     if report.operating_points:
         return dict(figures_of(report.operating_points[0]))
-    unknown = unknown_fields(report)
+    unknown = report_figures(report)
     return {name: unknown[name] for name in OperatingPoint.__struct_fields__}
-
-
-def _fits(report: Report) -> Figure:
-    if not report.resources:
-        return not_used("a process node has no capacity")
-    if report.fits is None:
-        return not_known("a capacity or an amount that matters is not known")
-    return derived("yes" if report.fits else "no", "; ".join(report.over_capacity))
-
-
-def _percent(resource: Resource) -> Figure:
-    used, capacity = resource.used, resource.capacity
-    if resource.percent is None:
-        unknown = used if used.value is None else capacity
-        return Figure(None, unknown.status, unknown.note)
-    share = used / capacity
-    return Figure(resource.percent, status_from(used, capacity), bound=share.bound)
 
 
 def _basis(report: Report) -> Figure:

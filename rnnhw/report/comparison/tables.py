@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from rnnhw.cost.figure import BOUND_WORDS
 from rnnhw.cost.figure_table import ROWS, Row
 from rnnhw.report.comparison.model import ColumnCheck, CostComparison, CostRow, Entry
 from rnnhw.report.table_cell import Cell, ratio, worded
@@ -125,7 +126,10 @@ def check_text(check: ColumnCheck) -> str:
     """One demand: whose, what it is and what it should be."""
     bound = "at least" if check.kind == "min" else "at most"
     limit = "infinity" if check.bound is None else _whole(check.bound)
-    return f"{check.column}: {check.name} {_whole(check.value)}, {bound} {limit}"
+    value = _whole(check.value)
+    if check.value_is is not None:
+        value = f"{value} {BOUND_WORDS[check.value_is]}"
+    return f"{check.column}: {check.name} {value}, {bound} {limit}"
 
 
 def _whole(value: float) -> str:
