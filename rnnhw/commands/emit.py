@@ -14,6 +14,7 @@ from rnnhw.cost.accelerator import machine_at
 from rnnhw.cost.request import request_of
 from rnnhw.cost.search.schedules import choose_lanes
 from rnnhw.design.design import Design
+from rnnhw.design.schedule import Arrangement
 from rnnhw.design.tasks import Samples
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.simulate import chosen_samples, simulate
@@ -133,21 +134,31 @@ def machine_of(
         DesignError: the target asks for another schedule, or a layer cannot have its lanes.
         UsageError: no choice of lanes meets the deadline.
     """
-    special = design.target.arrangement.special if design.target else ()
-    if special:
-        raise DesignError(
-            f"{design.place}: a target with {', '.join(special)} cannot be emitted yet: only an "
-            "engine for every layer, one step of one sequence at a time, weights on chip",
-            "leave them out of the design's Target; `rnnhw report` takes them as options",
-        )
+    asked = design.target.arrangement if design.target else Arrangement()
+    sequences = 1 if asked.interleave == "auto" else asked.interleave
+    _refuse(design, replace(asked, overlap=asked.overlap is True, interleave=sequences).special)
     if lanes is None:
         lanes = design.target.lanes if design.target else 1
     if isinstance(lanes, str):
-        return _chosen_machine(design, profile)
-    try:
-        return accelerator(design.network, lanes)
-    except RnnhwError as error:
-        raise error.at(design.place) from None
+        machine = _chosen_machine(design, profile)
+    else:
+        try:
+            machine = accelerator(design.network, lanes, Arrangement(overlap=asked.overlap))
+        except RnnhwError as error:
+            raise error.at(design.place) from None
+    taken = {"overlap": any(machine.overlapped), "interleave": machine.sequences > 1}
+    _refuse(design, [name for name, is_taken in taken.items() if is_taken])
+    return machine
+
+
+def _refuse(design: Design, schedules: Sequence[str]) -> None:
+    """Refuse ``schedules`` that the target asks for, or that were chosen as it leaves them open."""
+    if schedules:
+        raise DesignError(
+            f"{design.place}: a target with {', '.join(schedules)} cannot be emitted yet: only an "
+            "engine for every layer, one step of one sequence at a time, weights on chip",
+            "leave them out of the design's Target; `rnnhw report` takes them as options",
+        )
 
 
 def lanes_by_layer(machine: Accelerator) -> dict[str, int]:

@@ -17,6 +17,7 @@ from rnnhw.cost.figure import (
     whole_count,
 )
 from rnnhw.cost.figure_table import Totals, totals_of
+from rnnhw.cost.lane_notes import lane_notes
 from rnnhw.cost.layers import MemoryPlacer, memory_report
 from rnnhw.cost.model import (
     SCHEMA_ID,
@@ -103,7 +104,12 @@ def accelerator_report(
         signals=signal_reports(request.design.network),
         timeline=wavefront_spans(machine, request.steps),
         schedule=_schedule(request, machine, common),
-        notes=(*notes, *_schedule_notes(request, machine), NO_WEIGHTS),
+        notes=(
+            *notes,
+            *lane_notes(request, machine, lanes),
+            *_schedule_notes(request, machine),
+            NO_WEIGHTS,
+        ),
     )
 
 
@@ -166,10 +172,17 @@ def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryR
 def modelled_notes(machine: Accelerator) -> list[str]:
     """What must be said where cycles are not those of emitted Verilog."""
     found = []
-    if any(layer.basis is Basis.MODELLED for layer in machine.layers):
+    modelled = [layer.name for layer in machine.layers if layer.basis is Basis.MODELLED]
+    if modelled:
         found.append(
             "modelled: the rules of the layers that are emitted as Verilog, for one with something "
             "that is not; see the layer's assumptions"
+        )
+    if machine.basis is Basis.MODELLED and len(modelled) < len(machine.layers):
+        reasons = modelled + [where for where, _ in machine.obstacles]
+        found.append(
+            "nothing of a network is emitted where a part is not: no layer is realised beside "
+            + ", ".join(reasons)
         )
     if machine.obstacles:
         found.append(f"cycles of whole sequences are {_over_time(machine)}")

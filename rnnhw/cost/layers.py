@@ -37,7 +37,7 @@ def machine_layer(
         lanes=derived(layer.lanes) if layer.lanes else not_used("no products"),
         cycles_per_step=derived(whole_count(interval)),
         instructions_per_step=not_used(),
-        cycles_basis=layer.basis.value,
+        cycles_basis=machine.basis.value,
         recurrent=machine.recurrent[index],
         overlapped=machine.overlapped[index],
         steps_in_parallel=machine.steps[index],

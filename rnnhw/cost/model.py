@@ -158,8 +158,8 @@ class LayerReport(Part, frozen=True, kw_only=True):
     ``saturating_sequences`` is from how many interleaved sequences on more of them bring no more
     steps a second.
 
-    ``cycles_basis`` is ``realised`` where the layer can be emitted as Verilog whose cycles these
-    are, else ``modelled``, and ``assumptions`` say what is not emitted.
+    ``cycles_basis`` is ``realised`` where ``emit`` writes the network as Verilog whose cycles these
+    are, else ``modelled``, and ``assumptions`` say what of the layer is not emitted.
     """
 
     name: str

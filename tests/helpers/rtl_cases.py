@@ -329,8 +329,8 @@ def draw_lanes(r, network):
     return found
 
 
-def draw_case(r, widest=12):
-    """A stack of one to three layers."""
+def draw_stack(r, widest=12):
+    """The design of a stack of one to three layers."""
     formats = draw_formats(r)
     if r.random() < 0.05:
         widest = 70
@@ -350,8 +350,11 @@ def draw_case(r, widest=12):
         layers.append(Mean(divide=r.random() < 0.3, formats=formats))
     if end < 0.4 or r.random() < 0.2:
         layers.append(Linear(r.randint(1, widest), name="head", formats=formats))
-    network = Design(
-        layers=layers, formats=formats, inputs=r.randint(1, widest), max_steps=30
-    ).network
+    return Design(layers=layers, formats=formats, inputs=r.randint(1, widest), max_steps=30)
+
+
+def draw_case(r, widest=12):
+    """A stack of one to three layers with numbers and input."""
+    network = draw_stack(r, widest).network
     parameters = draw_parameters(r, network)
     return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
