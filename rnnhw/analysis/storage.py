@@ -1,8 +1,9 @@
 """What a network stores: words and bits that follow from its graph, on whatever hardware.
 
 Every tensor and every table of a layer counts once, with the words of its structure rather than
-those of a full matrix. What a machine's memories add to that (fields that are not full, second
-copies) is :mod:`rnnhw.accelerator`'s.
+those of a full matrix; a table without the sign that none of its entries has. Equal tables of two
+layers are two: a memory that can hold them once is a machine's. What a machine's memories add to
+that (fields that are not full, second copies) is :mod:`rnnhw.accelerator`'s.
 """
 
 from __future__ import annotations
@@ -56,7 +57,6 @@ def stored_bits(network: Network) -> dict[str, int]:
             if isinstance(step, State):
                 found["state"][step] = step.units * step.format.width
             elif isinstance(step, Lookup):
-                table = step.table
-                key = scan.name, table.function.name, table.address, table.format
-                found["tables"][key] = table.format.width << table.address.width
+                key = scan.name, step.table.contents
+                found["tables"][key] = step.table.stored_bits
     return {kind: sum(each.values()) for kind, each in found.items()}

@@ -93,17 +93,14 @@ class Stored:
     bits: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Stored) -> Stored:
-        return Stored(self.bits + other.bits, self.bytes + other.bytes)
-
 
 @dataclass(frozen=True)
 class LayerProcessor:
     """One layer. ``counted`` says what ``per_step`` counts; both None: not known.
 
-    ``stored`` is by ``weights``, ``biases``, ``tables`` (flash), ``state`` and ``vectors`` (RAM);
-    ``scratch_bytes`` is RAM that layers share. ``partial`` tells that some operations have no
-    figure, so that ``per_step`` is a lower bound.
+    ``stored`` is by ``weights``, ``biases``, ``tables`` (flash), ``state`` and ``vectors`` (RAM),
+    and by what it is, equal for what layers share; ``scratch_bytes`` is RAM that layers share.
+    ``partial`` tells that some operations have no figure, so that ``per_step`` is a lower bound.
     """
 
     name: str
@@ -112,9 +109,17 @@ class LayerProcessor:
     counted: Counted | None
     per_step: int | None
     partial: bool
-    stored: Mapping[str, Stored]
+    stored: Mapping[str, Mapping[object, Stored]]
     scratch_bytes: int
     notes: tuple[str, ...]
+
+    def bits(self, kind: str) -> int:
+        """Bits of one kind that the network stores for the layer."""
+        return sum(each.bits for each in self.stored.get(kind, {}).values())
+
+    def bytes(self, kind: str) -> int:
+        """Bytes of one kind that the program stores for the layer."""
+        return sum(each.bytes for each in self.stored.get(kind, {}).values())
 
 
 @dataclass(frozen=True)
@@ -158,11 +163,18 @@ class Processor:
 
     def bits(self, kind: str) -> int:
         """Bits that the network stores of one kind."""
-        return sum(layer.stored.get(kind, Stored()).bits for layer in self.layers)
+        return sum(each.bits for each in self._stored(kind))
 
     def bytes(self, kind: str) -> int:
         """Bytes that the program stores of one kind."""
-        return sum(layer.stored.get(kind, Stored()).bytes for layer in self.layers)
+        return sum(each.bytes for each in self._stored(kind))
+
+    def _stored(self, kind: str) -> Iterable[Stored]:
+        """Everything of one kind once, whichever layers read it."""
+        found: dict[object, Stored] = {}
+        for layer in self.layers:
+            found |= layer.stored.get(kind, {})
+        return found.values()
 
     @property
     def flash_bytes(self) -> int:
@@ -378,8 +390,8 @@ def _read_whole(node: Node) -> Iterable[Node]:
     return node.origins if isinstance(node, Gather) and not node.in_order else ()
 
 
-def _layer_storage(scan: Scan) -> dict[str, Stored]:
-    """What a layer keeps, each tensor and each table once.
+def _layer_storage(scan: Scan) -> dict[str, dict[object, Stored]]:
+    """What a layer keeps by what it is: every tensor once, and every table by its contents.
 
     A state that a product reads is needed until all of the new one is there: it is there twice.
     """
@@ -403,8 +415,9 @@ def _layer_storage(scan: Scan) -> dict[str, Stored]:
                 if node.initial is not None:
                     found["weights"][node.initial.key] = _stored(node.units, node.format)
             case Lookup(table=table):
-                key = table.function.name, table.address, table.format
-                found["tables"][key] = _stored(1 << table.address.width, table.format)
+                entries = 1 << table.address.width
+                stored = Stored(table.stored_bits, _bytes(entries, table.format))
+                found["tables"][table.contents, table.format] = stored
             case Gather() if not node.in_order:
                 elements = sum(part.units for part in node.parts)
                 width = max((elements - 1).bit_length(), 1)
@@ -413,8 +426,8 @@ def _layer_storage(scan: Scan) -> dict[str, Stored]:
             case _:
                 pass
     for source in scan.sources:
-        found["vectors"][source] = _stored(source.units, source.format)
-    return {kind: sum(each.values(), Stored()) for kind, each in found.items()}
+        found["vectors"][scan.name, source] = _stored(source.units, source.format)
+    return found
 
 
 def _last_reads(graph: StepGraph) -> dict[Node, int]:
@@ -471,7 +484,7 @@ def _total(node: Total, once: bool) -> LayerProcessor:
         counted=None,
         per_step=0,
         partial=True,
-        stored={"state": _stored(node.units, node.format)},
+        stored={"state": {node: _stored(node.units, node.format)}},
         scratch_bytes=0,
         notes=(_not_counted(f"{node.units} additions"),),
     )

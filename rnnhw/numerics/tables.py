@@ -6,9 +6,11 @@ as an unsigned number: the contents of the ROM. Entries are data, computed once.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +82,18 @@ class Table:
     def word_bits(self, unsigned: bool) -> int:
         """Bits of a word in memory, at least one: a sign that is always zero is not stored."""
         return max(self.format.width - (unsigned and self.format.signed), 1)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all entries, without a sign that is always zero."""
+        return self.word_bits(self.unsigned) << self.address.width
+
+    @cached_property
+    def contents(self) -> tuple[int, int, str]:
+        """Equal for tables that one memory can stand for: bits of a word and of an address, and a
+        digest of the entries."""
+        digest = hashlib.sha256(self.entries.tobytes()).hexdigest()
+        return self.word_bits(self.unsigned), self.address.width, digest
 
     @classmethod
     def sample(cls, function: RealFunction, address: Q, format: Q) -> Table:

@@ -653,7 +653,7 @@ def test_every_composition_has_consistent_figures_or_a_clear_error(rng: random.R
         for kind in MemoryKind:
             stored = sum(m.stored_bits for m in machine.memories if m.kind is kind)
             if kind is not MemoryKind.VECTORS:
-                assert stored == program.stored[kind.value].bits, kind
+                assert stored == program.bits(kind.value), kind
         assert program.macs == machine.macs
 
 
@@ -683,10 +683,7 @@ def check_figures(
     names = [memory.name for memory in machine.memories]
     assert len(set(names)) == len(names)
     for each in machine.memories:
-        # Biases that one row adds up are one word.
-        # Two biases of a row are one word; a sign that no entry of a table has is not there.
-        narrower = each.kind in (MemoryKind.BIASES, MemoryKind.TABLES)
-        assert narrower or each.padded_bits >= each.stored_bits, each
+        assert each.padded_bits >= each.stored_bits, each
         assert min(each.depth, each.width) > 0
     stored = sum(m.stored_bits for m in machine.memories if m.kind is MemoryKind.WEIGHTS)
     assert stored == BYTE * gates * units * 8 + sum(weight_bits(s, units) for s in structures)

@@ -199,7 +199,7 @@ def test_a_total_has_no_figure_and_a_sum_to_keep() -> None:
     found = processor(design.network, DEVICE)
     assert found.partial and found.per_step is not None
     total = found.layers[1]
-    assert total.stored["state"].bytes == 16 * 2  # 8 bits and 7 for 100 steps
+    assert total.bytes("state") == 16 * 2  # 8 bits and 7 for 100 steps
     assert any("16 additions" in note for note in total.notes)
 
 
@@ -224,17 +224,17 @@ def test_flash_and_ram_of_a_dense_layer() -> None:
 
 
 def test_storage_of_structures() -> None:
-    sparse = processor(elman(16, Sparse(2, 4)).network, DEVICE).layers[0].stored["weights"]
+    sparse = processor(elman(16, Sparse(2, 4)).network, DEVICE).layers[0]
     # 128 inputs, 128 kept weights with 2 bits of index, which the program keeps in a byte.
-    assert (sparse.bits, sparse.bytes) == (128 * 8 + 128 * 10, 128 + 128 * 2)
-    shared = processor(elman(16, Circulant()).network, DEVICE).layers[0].stored["weights"]
-    assert (shared.bits, shared.bytes) == ((128 + 16) * 8, 128 + 16)
+    assert (sparse.bits("weights"), sparse.bytes("weights")) == (128 * 8 + 128 * 10, 128 + 128 * 2)
+    shared = processor(elman(16, Circulant()).network, DEVICE).layers[0]
+    assert (shared.bits("weights"), shared.bytes("weights")) == ((128 + 16) * 8, 128 + 16)
     turned = processor(elman(16, Permutation([*range(1, 16), 0])).network, DEVICE).layers[0]
-    assert turned.stored["tables"].bits == 256 * 8
-    assert turned.stored["tables"].bytes == 256 + 16  # and a list of indices
-    assert turned.stored["state"].bytes == 2 * 16  # read in another order than it is written
+    assert turned.bits("tables") == 256 * 8
+    assert turned.bytes("tables") == 256 + 16  # and a list of indices
+    assert turned.bytes("state") == 2 * 16  # read in another order than it is written
     plain = processor(elman(16, UnitWeights()).network, DEVICE).layers[0]
-    assert plain.stored["state"].bytes == 16
+    assert plain.bytes("state") == 16
 
 
 def test_a_state_that_no_product_reads_is_there_once() -> None:

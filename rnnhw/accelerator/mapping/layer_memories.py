@@ -3,9 +3,8 @@
 Depths and widths are those of the emitted Verilog. ``stored_bits`` are the network's own bits,
 ``padded_bits`` those of the memory: a wide word has a field for every lane, a group of rows that
 is not full still has its words, rows of unequal columns are filled up with zeros, and a vector
-that is read while the next one is written is there twice. (Two biases of one row are one word, and
-a sign that no entry of a table has is left out: these alone can take less room than the network
-stores.)
+that is read while the next one is written is there twice. Two biases of one row are one word, and
+bits that cannot matter are left out: the network's bits in such a word are those that it has.
 """
 
 from __future__ import annotations

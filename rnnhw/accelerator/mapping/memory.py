@@ -15,6 +15,7 @@ __all__ = [
     "MemoryKind",
     "MemoryRole",
     "address_bits",
+    "constant_role",
     "places",
     "settled",
     "stored_vectors",
@@ -48,6 +49,7 @@ class MemoryRole(Enum):
     DIAGONALS = "weights that move past the lanes, one a word", MemoryKind.WEIGHTS
     STAGE_WEIGHTS = "weights of butterfly stages in the feed", MemoryKind.WEIGHTS
     CONSTANT = "a trained vector that is read unit by unit or joined to others", MemoryKind.WEIGHTS
+    CONSTANT_BIASES = "biases that are read unit by unit or joined to others", MemoryKind.BIASES
     INITIAL_STATE = "the first value of a state", MemoryKind.WEIGHTS
     BIASES = "what the rows start from", MemoryKind.BIASES
     INPUT_BIASES = "what the rows of an input's own sum start from", MemoryKind.BIASES
@@ -79,7 +81,8 @@ class Memory:
 
     ``name`` is for display alone. ``input_position`` is that of the input whose elements lie behind
     columns, or wait for a transform. ``rewritten``: a word may be read in the cycle in which it is
-    written, and what it held before is wanted then.
+    written, and what it held before is wanted then. ``tables`` are the functions' tables in it, by
+    contents, with their bits.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Memory:
     copies: int = 1
     rewritten: bool = False
     input_position: int | None = None
+    tables: tuple[tuple[Hashable, int], ...] = ()
 
     @property
     def kind(self) -> MemoryKind:
@@ -113,7 +117,8 @@ class Held:
 
 def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
     """The memories with their stored bits: everything is stored once, in the first of them. Later
-    ones of one name are numbered."""
+    ones of one name are numbered. A word that stands for two, as for two biases of one row, or
+    that lacks bits which cannot matter, stores no more than it has."""
     seen: set[Hashable] = set()
     named: dict[str, int] = {}
     found = []
@@ -123,7 +128,8 @@ def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
         name = each.memory.name
         number = named[name] = named.get(name, 0) + 1
         own = f"{name} {number}" if number > 1 else name
-        found.append(replace(each.memory, name=own, stored_bits=sum(new.values())))
+        stored = min(sum(new.values()), each.memory.padded_bits)
+        found.append(replace(each.memory, name=own, stored_bits=stored))
     return tuple(found)
 
 
@@ -139,6 +145,16 @@ def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
         for each in ancestors(node)
         if isinstance(each, Constant) and each.tensor is not None
     )
+
+
+def constant_role(node: Node) -> MemoryRole:
+    """The role of a memory of a constant: that of biases where nothing else is behind it."""
+    roles = {
+        each.tensor.role
+        for each in ancestors(node)
+        if isinstance(each, Constant) and each.tensor is not None
+    }
+    return MemoryRole.CONSTANT_BIASES if roles == {"bias"} else MemoryRole.CONSTANT
 
 
 def stored_vectors(vector: Node) -> list[Node]:

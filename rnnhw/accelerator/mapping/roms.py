@@ -16,6 +16,7 @@ from rnnhw.accelerator.mapping.memory import (
     Held,
     Memory,
     MemoryRole,
+    constant_role,
     stored_vectors,
     tensors_behind,
 )
@@ -226,11 +227,15 @@ def _constants(
         if isinstance(value.node, Node) and layer.is_constant(value.node):
             read.setdefault(value.node, set()).add(value.gate)
     for node, gates in read.items():
-        if not uniform(node):
+        if uniform(node):
+            behind = tensors_behind(node)
+            if behind:
+                yield Held(Memory(node.name, constant_role(node), 1, node.format.width), behind)
+        else:
             # What the gates of a unit read lies in a memory for each, in every phase's.
             memory = Memory(
                 node.name,
-                MemoryRole.CONSTANT,
+                constant_role(node),
                 node.units // len(gates),
                 node.format.width,
                 copies=max(len(gates), schedule.times_read_by_unit(node)),
@@ -239,8 +244,8 @@ def _constants(
     for state, _ in layer.graph.updates:
         if state.initial is not None:
             name = f"{state.name.removesuffix('.previous')}.initial"
-            behind = [(each.initial, each) for each in layer.stands_for(state)]
-            holds = [(t.key, each.units * each.format.width) for t, each in behind if t]
+            initials = [(each.initial, each) for each in layer.stands_for(state)]
+            holds = [(t.key, each.units * each.format.width) for t, each in initials if t]
             # One beside every memory of the state.
             shapes = Counter(_shapes(layer, schedule, phases, state))
             for number, ((depth, width), copies) in enumerate(shapes.items()):
@@ -276,10 +281,8 @@ def _shapes(
 
 # --- tables ------------------------------------------------------------------------------------
 def _table(node: Lookup) -> tuple[Hashable, int]:
-    """A function's table with its bits."""
-    table = node.table
-    key = table.function.name, table.address, table.format
-    return key, (1 << table.address.width) * table.format.width
+    """A function's table by its contents, with its bits."""
+    return node.table.contents, node.table.stored_bits
 
 
 def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
@@ -301,15 +304,15 @@ def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]
             depth = 1 << node.table.address.width
             name = f"{node.name} table{suffix}"
             width = node.table.word_bits(node.table.unsigned)
-            memory = Memory(name, MemoryRole.TABLE, depth, width)
-            yield Held(memory, (_table(node),))
+            held = (_table(node),)
+            yield Held(Memory(name, MemoryRole.TABLE, depth, width, tables=held), held)
     for tables in shared.values():
         name = "gate tables " + "+".join(tables)
         address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
-        memory = Memory(name, MemoryRole.TABLE, len(tables) << address.width, width)
-        yield Held(memory, tuple(map(_table, tables.values())))
+        depth, holds = len(tables) << address.width, tuple(map(_table, tables.values()))
+        yield Held(Memory(name, MemoryRole.TABLE, depth, width, tables=holds), holds)
 
 
 def _ordered(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> Counter[Node]:
@@ -331,7 +334,8 @@ def _addresses(
         for source in sources_of(vector) if isinstance(vector, Gather) else ():
             if isinstance(source.node, Constant):
                 name, width = f"{vector.name} of {source.node.name}", source.node.format.width
-                memory = Memory(name, MemoryRole.CONSTANT, vector.units, width, copies=copies)
+                role = constant_role(source.node)
+                memory = Memory(name, role, vector.units, width, copies=copies)
                 yield Held(memory, tensors_behind(source.node))
         selects = select_rom(vector)
         if selects is not None:

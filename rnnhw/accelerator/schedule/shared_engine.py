@@ -5,25 +5,25 @@
 
 Each layer keeps its own cycles, state and vectors; a layer with fewer rows leaves lanes idle. The
 weights of all layers lie one behind the other in one memory, as wide as the widest word, and so do
-the biases; every layer keeps its own tables. While the lanes work on a step the elements of the
-next one arrive. Where weights are streamed one loader brings those of all layers in turn into one
-buffer, ahead of the lanes: the interval is the larger of all cycles and all loads.
+the biases; equal tables of several layers are one. While the lanes work on a step the elements of
+the next one arrive. Where weights are streamed one loader brings those of all layers in turn into
+one buffer, ahead of the lanes: the interval is the larger of all cycles and all loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnnhw.accelerator.mapping.layer import LayerMachine
-from rnnhw.accelerator.mapping.memory import Memory, MemoryRole
+from rnnhw.accelerator.mapping.memory import Held, Memory, MemoryRole, settled
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.layer_timing import Run
 from rnnhw.accelerator.schedule.weight_stream import Buffer, Group
 
 __all__ = ["SharedStep", "Stint", "common_memories", "common_multipliers", "in_turn", "private"]
 
-_COMMON = (MemoryRole.WEIGHTS, MemoryRole.BIASES)
+_COMMON = (MemoryRole.WEIGHTS, MemoryRole.BIASES, MemoryRole.TABLE)
 _FEEDS_LANES = (
     MemoryRole.WEIGHTS,
     MemoryRole.WEIGHT_BUFFER,
@@ -131,12 +131,14 @@ def private(layer: LayerMachine) -> LayerMachine:
 
 
 def common_memories(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
-    """The engine's memories: the layers' words one behind the other."""
+    """The engine's memories: the layers' words one behind the other, and every table once."""
+    layers = tuple(layers)
     found: dict[MemoryRole, list[Memory]] = {}
     for layer in layers:
         for memory in filter(_is_common, layer.memories):
-            found.setdefault(memory.role, []).append(memory)
-    return tuple(
+            if memory.role is not MemoryRole.TABLE:
+                found.setdefault(memory.role, []).append(memory)
+    joined = tuple(
         Memory(
             parts[0].name,
             role,
@@ -146,6 +148,23 @@ def common_memories(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
         )
         for role, parts in found.items()
     )
+    return (*joined, *_common_tables(layers))
+
+
+def _common_tables(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
+    """A memory for all equal tables, with the copies of the layer that reads most at once."""
+    found: dict[Hashable, Memory] = {}
+    for layer in layers:
+        mine: dict[Hashable, Memory] = {}
+        for memory in layer.memories:
+            if memory.role is MemoryRole.TABLE:
+                key: Hashable = (memory.depth, memory.width, memory.tables)
+                copies = memory.copies + (mine[key].copies if key in mine else 0)
+                mine[key] = replace(mine.get(key, memory), copies=copies)
+        for key, memory in mine.items():
+            if key not in found or found[key].copies < memory.copies:
+                found[key] = memory
+    return settled(Held(memory, memory.tables) for memory in found.values())
 
 
 def common_multipliers(layers: Sequence[LayerMachine]) -> tuple[Multiplier, ...]:
