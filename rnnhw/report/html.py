@@ -57,12 +57,15 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
 def _header(report: Report, title: str) -> Markup:
     fits = {True: "good", False: "bad", None: "open"}[report.fits]
     settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
+    first = ", ".join(tables.highlights(report))
     target = tag("p", f"on {report.target.title} ({report.target.profile})")
     return tag(
         "header",
         tag("h1", title),
-        joined(target, tag("p", f"with {settings}", class_="muted") if settings else ""),
+        target,
         tag("p", tables.verdict(report), class_=f"verdict {fits}"),
+        tag("p", first) if first else "",
+        tag("p", f"with {settings}", class_="muted") if settings else "",
     )
 
 

@@ -48,8 +48,9 @@ def _target(report: Report) -> Iterator[str]:
     lines = [
         f"on {escape_markdown(report.target.title)} ({escape_markdown(report.target.profile)})"
     ]
+    verdict = f"**{escape_markdown(tables.verdict(report))}**"
+    lines.append(", ".join([verdict, *map(escape_markdown, tables.highlights(report))]))
     if report.settings:
         settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
         lines.append(f"with {escape_markdown(settings)}")
-    lines.append(f"**{escape_markdown(tables.verdict(report))}**")
     yield "  \n".join(lines)

@@ -35,6 +35,7 @@ __all__ = [
     "energies_table",
     "energy_table",
     "files_table",
+    "highlights",
     "lanes_table",
     "layer_name",
     "layers_table",
@@ -350,6 +351,20 @@ def verdict(report: Report) -> str:
     if report.fits:
         return "fits: yes"
     return f"fits: no ({'; '.join(report.over_capacity)})"
+
+
+def highlights(report: Report) -> Iterator[str]:
+    """What is asked first beside the verdict: the rate at the lowest clock, and the known shares
+    of the device, without flip-flops."""
+    if report.operating_points:
+        point = report.operating_points[0]
+        rate = point.steps_per_second
+        if rate.value is not None:
+            yield f"{shown(rate).text} steps/s at {shown(point.clock_mhz).text} MHz"
+    rows = resource_rows()
+    for resource in report.resources:
+        if resource.name in rows and resource.name != "ff" and resource.percent is not None:
+            yield f"{rows[resource.name].name} {tenths(resource.share, ' %').text}"
 
 
 # --- energy ------------------------------------------------------------------------------------

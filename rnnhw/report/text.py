@@ -36,6 +36,8 @@ def print_report(report: Report, console: Console) -> None:
     target = report.target
     console.print(Text(report.title or "untitled design", style="bold"))
     console.print(Text(f"on {target.title} ({target.profile})"))
+    summary = ", ".join([tables.verdict(report), *tables.highlights(report)])
+    console.print(Text(summary, style=_verdict_style(report)))
     if report.settings:
         settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
         console.print(Text(f"with {settings}"))
@@ -54,7 +56,6 @@ def print_report(report: Report, console: Console) -> None:
             console.print()
             console.print(_rich(table))
     console.print()
-    console.print(Text(tables.verdict(report), style=_verdict_style(report)))
     for note in tables.notes(report):
         console.print(Text(f"note: {note}"), soft_wrap=False)
     console.print()
