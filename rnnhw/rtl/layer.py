@@ -6,7 +6,7 @@ cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rnnhw.accelerator.mapping import (
@@ -46,7 +46,7 @@ def emit_layer(
 
     def trial(mapping: MappedLayer) -> Module:
         module = Module(name, image_names=taken.copy().fresh)
-        return _write(module, mapping, Numbers(mapping, parameters), mapping.windows)
+        return _write(module, mapping, Numbers(mapping, parameters))
 
     module = trial(mapping)
     if nets_meet(module):  # the cell's name for a signal is ours for a net
@@ -57,26 +57,23 @@ def emit_layer(
     return module
 
 
-def outline_layer(mapping: MappedLayer, windows: Mapping[int, InputWindow] | None = None) -> Module:
+def outline_layer(mapping: MappedLayer) -> Module:
     """The module of :func:`emit_layer` without the trained numbers: its instances with their
-    parameters, which no number changes. ``windows`` replace those of the mapping.
+    parameters, which no number changes.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    joined = mapping.windows if windows is None else windows
-    return _write(Outline("layer"), mapping, Shape(mapping), joined)
+    return _write(Outline("layer"), mapping, Shape(mapping))
 
 
-def _write(
-    module: Module, mapping: MappedLayer, numbers: Numbers, windows: Mapping[int, InputWindow]
-) -> Module:
+def _write(module: Module, mapping: MappedLayer, numbers: Numbers) -> Module:
     for where, what in mapping.obstacles:
         raise DesignError(
             f"{where}: {what} cannot be emitted as Verilog",
             "rnnhw report still gives its modelled cycles and storage",
         )
-    _Layer(LayerContext(module, mapping, numbers, windows)).write()
+    _Layer(LayerContext(module, mapping, numbers)).write()
     return module
 
 

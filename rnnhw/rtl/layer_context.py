@@ -24,12 +24,16 @@ __all__ = ["LayerContext"]
 @dataclass(frozen=True)
 class LayerContext:
     """What every part of a layer's module is written from: the mapping, its numbers, the names of
-    the control's nets. ``windows`` are the inputs that join steps, by position."""
+    the control's nets."""
 
     module: Module
     mapping: MappedLayer
     numbers: Numbers
-    windows: Mapping[int, InputWindow]
+
+    @property
+    def windows(self) -> Mapping[int, InputWindow]:
+        """The inputs that join steps, by position."""
+        return self.mapping.windows
 
     @property
     def rows(self) -> LayerRows:

@@ -16,7 +16,7 @@ from helpers.tools import simulated
 
 from rnnhw.accelerator import Basis, accelerator
 from rnnhw.commands.synth import synthesis_flow
-from rnnhw.cost.fpga.logic import amounts_of, estimated_windows, layer_logic
+from rnnhw.cost.fpga.logic import amounts_of, layer_logic
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import has_partial_reset, operands_of
@@ -55,7 +55,7 @@ def realised(network, lanes):
 
 def outlined(machine):
     """The module of a layer as it is estimated."""
-    return outline_layer(machine.mapping, estimated_windows(machine.mapping))
+    return outline_layer(machine.mapping)
 
 
 def networks():

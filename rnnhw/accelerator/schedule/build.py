@@ -32,7 +32,7 @@ from rnnhw.accelerator.schedule.wavefront import Reads
 from rnnhw.accelerator.schedule.weight_stream import Streamed, slots_for, streaming_buffer
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, unknown_name
-from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, Window, runs_once
+from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, runs_once
 
 __all__ = ["LaneOptions", "accelerator", "lane_options", "stack_of"]
 
@@ -45,8 +45,10 @@ def _windows(node: Scan) -> dict[int, InputWindow]:
     return {at: source.window for at, source in sources.items() if source is not None}
 
 
-def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
-    """The input memory behind a window: a shift buffer of its steps and one that arrives."""
+def _window_buffer(
+    node: Scan, windows: Mapping[int, InputWindow], machine: LayerMachine
+) -> LayerMachine:
+    """The input memory behind a window: a ring of its steps and one that arrives."""
     memories = list(machine.memories)
     inputs = machine.inputs
     counted = {
@@ -54,15 +56,14 @@ def _window_buffer(node: Scan, machine: LayerMachine) -> LayerMachine:
         for position, source in enumerate(node.sources)
         if isinstance(source, Steps)
     }
-    for position, source in enumerate(node.sources):
-        if not isinstance(source, Window):
-            continue
-        each = source.sources[0].units
+    for position, window in windows.items():
+        source = node.sources[position]
+        each = source.units // window.steps
         inputs -= source.units - each
         for index, memory in enumerate(memories):
             if memory.input_position == position:
                 word = memory.width // source.format.width
-                depth = (source.width + 1) * each // word
+                depth = (window.steps + 1) * each // word
                 memories[index] = replace(memory, role=MemoryRole.WINDOW_BUFFER, depth=depth)
     return replace(machine, memories=tuple(memories), inputs=inputs, counted=counted)
 
@@ -302,7 +303,8 @@ class LaneOptions:
         if isinstance(self._node, Total):
             return _total(self._node)
         layer = layer_machine(self.name, self.mapping(lanes), once=self.once)
-        return _window_buffer(self._node, layer)
+        assert self._step is not None
+        return _window_buffer(self._node, self._step.windows, layer)
 
 
 def _illegal(name: str, legal: Sequence[int], lanes: int) -> DesignError:

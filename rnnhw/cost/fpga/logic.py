@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
-from rnnhw.accelerator.mapping import InputWindow, MappedLayer, address_bits
+from rnnhw.accelerator.mapping import address_bits
 from rnnhw.cost.fpga.context import context_of
 from rnnhw.cost.fpga.flip_flops import flip_flops
 from rnnhw.cost.fpga.luts import lut_amounts
@@ -26,7 +26,7 @@ from rnnhw.profiles import Fpga
 from rnnhw.rtl.layer import outline_layer
 from rnnhw.rtl.verilog_text import Module, Outline
 
-__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "estimated_windows", "layer_logic"]
+__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "layer_logic"]
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,11 @@ def _outline(layer: LayerMachine) -> Module | None:
     mapping = layer.mapping
     if mapping is None:
         return _total(layer)
-    module = outline_layer(mapping, estimated_windows(mapping))
+    module = outline_layer(mapping)
     inputs = {n.position: n for n in mapping.graph.nodes if isinstance(n, Input)}
     for at, units in layer.counted.items():
         _count_steps(module, units, inputs[at].format.signed_width)
     return module
-
-
-def estimated_windows(mapping: MappedLayer) -> dict[int, InputWindow]:
-    """The inputs that join steps, as they are estimated: one that joins the last steps of a
-    sequence alone is estimated as an input that arrives whole, and so are its memories."""
-    return {at: window for at, window in mapping.windows.items() if not window.last}
 
 
 def _count_steps(module: Module, units: int, width: int) -> None:
