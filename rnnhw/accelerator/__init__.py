@@ -10,7 +10,7 @@ from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, legal_lanes
 from rnnhw.accelerator.mapping.memory import Memory, MemoryKind, MemoryRole
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.traffic import Traffic
+from rnnhw.accelerator.mapping.traffic import Traffic, arriving_bits, traffic_of
 from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Span, first_result_cycles
 from rnnhw.accelerator.schedule.bubbles import lane_cycles
@@ -44,6 +44,7 @@ __all__ = [
     "Transform",
     "accelerator",
     "arrange",
+    "arriving_bits",
     "busy_of",
     "can_stream",
     "equipped",
@@ -56,4 +57,5 @@ __all__ = [
     "saturation",
     "stack_of",
     "streamed_bits",
+    "traffic_of",
 ]

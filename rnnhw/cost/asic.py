@@ -45,7 +45,7 @@ def asic_report(
         revised(
             machine_layer(machine, index, counts[layer.name], _in_sram),
             assumptions=(*layer.assumptions, *each.notes),
-            energy=tuple(_energy_part(part) for part in (*each.operations, *each.accesses)),
+            energy=tuple(map(_energy_part, (*each.operations, *each.accesses, *each.arrivals))),
         )
         for index, (layer, each) in enumerate(zip(machine.layers, spent, strict=True))
     )
@@ -93,6 +93,9 @@ def _energy_totals(profile: Asic, layers: Sequence[LayerEnergy]) -> dict[str, Fi
         chosen = [layer for layer in layers if layer.once is once]
         parts = [part for layer in chosen for part in layer.operations if operations]
         parts += [part for layer in chosen for part in layer.accesses if accesses]
+        if accesses and not once:
+            parts += [part for layer in layers for part in layer.arrivals]
+            chosen += [layer for layer in layers if layer.arrivals]
         bounded = not accesses or all(layer.bounded for layer in chosen)
         return total(parts, bounded=bounded)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator import Accelerator, LayerMachine, Memory, MemoryKind
+from rnnhw.accelerator import Accelerator, LayerMachine, Memory, MemoryKind, arriving_bits
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
 from rnnhw.graph.nodes import (
     Add,
@@ -67,14 +67,17 @@ class EnergyPart:
 class LayerEnergy:
     """One layer, a step or, where it runs once a sequence, a run.
 
-    ``uncounted`` are operations that no figure is for. ``bounded`` tells that no memory took the
-    figure of a larger one, so that what is counted is a lower bound of what is built.
+    ``arrivals`` are accesses of every step in front of a layer that runs once a sequence: its
+    window over time takes in what arrives. ``uncounted`` are operations that no figure is for.
+    ``bounded`` tells that no memory took the figure of a larger one, so that what is counted is a
+    lower bound of what is built.
     """
 
     name: str
     once: bool
     operations: tuple[EnergyPart, ...]
     accesses: tuple[EnergyPart, ...]
+    arrivals: tuple[EnergyPart, ...]
     uncounted: tuple[Operations, ...]
     bounded: bool
 
@@ -82,7 +85,7 @@ class LayerEnergy:
     def notes(self) -> tuple[str, ...]:
         """What has to be known about the parts."""
         alike: dict[str, list[str]] = {}
-        for part in self.accesses:
+        for part in (*self.accesses, *self.arrivals):
             alike.setdefault(part.note, []).append(part.name)
         notes = [f"energy of {', '.join(names)}: {note}" for note, names in alike.items() if note]
         if self.uncounted:
@@ -190,17 +193,21 @@ def _part(name: str, unit: str, amount: int, price: Energy | None) -> EnergyPart
 
 def _accesses(
     node: Asic, layer: LayerMachine, shared: Sequence[Memory]
-) -> tuple[tuple[EnergyPart, ...], bool]:
-    """The parts, and whether every memory is as large as the smallest that has a figure."""
+) -> tuple[tuple[EnergyPart, ...], tuple[EnergyPart, ...], bool]:
+    """The parts of a run, those of a step before it, and whether every memory is as large as the
+    smallest that has a figure."""
     memories = (*layer.memories, *shared)
     traffic = layer.traffic
+    arriving = arriving_bits(layer.memories) if layer.once else 0
     kept = (MemoryKind.STATE, MemoryKind.VECTORS)
+    arrival = "vectors written at every step"
     ports = (
         ("weights read", traffic.weight_read_bits, (MemoryKind.WEIGHTS,)),
         ("biases read", traffic.bias_read_bits, (MemoryKind.BIASES,)),
         ("tables read", traffic.table_read_bits, (MemoryKind.TABLES,)),
         ("vectors read", traffic.vector_read_bits, kept),
         ("vectors written", traffic.vector_write_bits, kept),
+        (arrival, arriving, kept),
     )
     smallest = min((a.capacity_bytes for a in node.accesses if a.capacity_bytes), default=0)
     parts, bounded = [], True
@@ -209,7 +216,8 @@ def _accesses(
             capacity = sum(m.padded_bits for m in memories if m.kind in kinds)
             parts.append(_part(name, "bits", bits, node.access(1, capacity)))
             bounded &= capacity >= 8 * smallest
-    return tuple(parts), bounded
+    every_step = tuple(part for part in parts if part.name == arrival)
+    return tuple(part for part in parts if part not in every_step), every_step, bounded
 
 
 def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEnergy, ...]:
@@ -219,13 +227,14 @@ def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEne
     found = []
     for layer in machine.layers:
         works = layer_operations(nodes[layer.name])
-        accesses, bounded = _accesses(node, layer, shared)
+        accesses, arrivals, bounded = _accesses(node, layer, shared)
         found.append(
             LayerEnergy(
                 name=layer.name,
                 once=layer.once,
                 operations=tuple(_operation_part(node, work) for work in works if work.widths),
                 accesses=accesses,
+                arrivals=arrivals,
                 uncounted=tuple(work for work in works if not work.widths),
                 bounded=bounded,
             )

@@ -7,7 +7,7 @@ import pytest
 from helpers.machines import elman, head
 
 import rnnhw
-from rnnhw import Banded, Design, Elman, Formats, Hadamard, Last, Linear, Q, load
+from rnnhw import Banded, Design, Elman, Formats, Hadamard, Last, Linear, Q, Window, load
 from rnnhw.accelerator import MemoryKind, accelerator
 from rnnhw.analysis.counts import TIME_COUNTS
 from rnnhw.cost import estimate
@@ -107,6 +107,19 @@ def test_accesses_are_the_machines_traffic() -> None:
             "vectors written": traffic.vector_write_bits,
         }
         assert bits == {name: count for name, count in expected.items() if count}
+
+
+def test_a_last_window_takes_in_every_step_and_is_read_after_the_last() -> None:
+    formats = Formats(input=Q(0, 7), weight=Q(0, 7), sum=Q(3, 4), output=Q(0, 7))
+    layers = [Window(3), Last(), Linear(4, name="head")]
+    report = estimate(Design(layers, formats, inputs=2, max_steps=9), OLD)
+    found = parts(report, "head")
+    each = 10 / 64
+    assert found["vectors written at every step"] == (2 * 8, pytest.approx(2 * 8 * each))
+    assert "vectors written" not in found
+    assert report.totals.energy_per_step_pj.value == pytest.approx(2 * 8 * each)
+    after = sum(pj for name, (_, pj) in found.items() if "every step" not in name and pj)
+    assert report.totals.energy_after_last_step_pj.value == pytest.approx(after)
 
 
 def test_a_memory_is_priced_by_its_size_and_small_ones_as_the_smallest() -> None:

@@ -17,6 +17,7 @@ from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rams import rams_of
 from rnnhw.accelerator.mapping.roms import roms_of
 from rnnhw.accelerator.mapping.rows import LayerRows
+from rnnhw.accelerator.mapping.unit_reads import UnitReads
 
 __all__ = ["memories_of"]
 
@@ -25,5 +26,6 @@ def memories_of(
     layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> tuple[Memory, ...]:
     """Every memory of a layer."""
-    held = [*roms_of(layer, schedule, phases), *rams_of(layer, schedule, phases)]
-    return settled(held)
+    by_unit = UnitReads(schedule)
+    roms = roms_of(layer, schedule, phases, by_unit)
+    return settled([*roms, *rams_of(layer, schedule, phases, by_unit)])

@@ -163,7 +163,7 @@ class MappedLayer:
     @cached_property
     def traffic(self) -> Traffic:
         """Accesses of the memories in a step."""
-        return traffic_of(self.rows, self.schedule, self.phases, self.memories)
+        return traffic_of(self.memories)
 
     @cached_property
     def obstacles(self) -> tuple[tuple[str, str], ...]:

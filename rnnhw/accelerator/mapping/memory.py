@@ -83,6 +83,10 @@ class Memory:
     columns, or wait for a transform. ``rewritten``: a word may be read in the cycle in which it is
     written, and what it held before is wanted then. ``tables`` are the functions' tables in it, by
     contents, with their bits.
+
+    ``reads`` and ``writes`` are the words that the ports of all copies read and write in a step of
+    the layer; ``arrivals`` those that they write for each vector that arrives in front of a window,
+    whether a step follows or not. What counts as a read: :mod:`rnnhw.accelerator.mapping.traffic`.
     """
 
     name: str
@@ -94,6 +98,9 @@ class Memory:
     rewritten: bool = False
     input_position: int | None = None
     tables: tuple[tuple[Hashable, int], ...] = ()
+    reads: int = 0
+    writes: int = 0
+    arrivals: int = 0
 
     @property
     def kind(self) -> MemoryKind:

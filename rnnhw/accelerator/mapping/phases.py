@@ -94,6 +94,11 @@ class Transform:
         """Words of F weights that a pass reads."""
         return 2 * self.words if self.weighted else 0
 
+    @property
+    def pass_words(self) -> int:
+        """Words that all stages read, and that they write."""
+        return self.stages * self.words
+
     def reads(self, word: int) -> int:
         """The cycle of a stage in which it reads a ``word``."""
         return 4 * (word // 2) + word % 2 if self.weighted else word
@@ -137,6 +142,10 @@ class Phase:
     def weight_columns(self) -> int:
         """Columns that read a weight word."""
         return sum(segment.weight_words for segment in self.segments)
+
+    def words(self, segment: Segment) -> int:
+        """Words of its vector that a segment reads in all groups."""
+        return self.groups * segment.reads(self.window_units)
 
     @property
     def starts(self) -> tuple[int, ...]:

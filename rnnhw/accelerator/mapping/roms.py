@@ -9,8 +9,8 @@ Vectors in an order that counting does not give have ROMs of addresses
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rnnhw.accelerator.mapping.memory import (
     Held,
@@ -29,7 +29,12 @@ from rnnhw.accelerator.mapping.phases import Phase, Transform
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
-from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, read_late, unit_reads
+from rnnhw.accelerator.mapping.unit_reads import (
+    UnitReads,
+    joined_by_unit,
+    read_late,
+    unit_reads,
+)
 from rnnhw.accelerator.mapping.vector_feed import Feed
 from rnnhw.accelerator.mapping.vector_layout import address_roms, select_rom, sources_of
 from rnnhw.graph.nodes import Cast, Constant, Gather, Lookup, Matvec, Node, State
@@ -38,7 +43,6 @@ from rnnhw.layers.structures import Circulant, Toeplitz
 from rnnhw.numerics.cast import Q
 
 __all__ = [
-    "address_reads",
     "bias_word",
     "common_start",
     "operand_format",
@@ -50,15 +54,18 @@ __all__ = [
 
 
 def roms_of(
-    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    units: UnitReads,
 ) -> Iterator[Held]:
     """Every ROM of a layer."""
     yield from _weights(layer, phases)
     yield from _biases(layer, schedule)
     yield from _stage_biases(phases)
-    yield from _constants(layer, schedule, phases)
-    yield from _tables(layer, schedule)
-    yield from _addresses(layer, schedule, phases)
+    yield from _constants(layer, schedule, phases, units)
+    yield from _tables(layer, schedule, phases, units)
+    yield from _addresses(schedule, phases, units)
 
 
 # --- weights -----------------------------------------------------------------------------------
@@ -105,18 +112,21 @@ def staged(phases: Sequence[Phase]) -> list[Transform]:
 
 
 def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
-    apart = [product for _, product in shifted(layer, phases)]
+    moved = shifted(layer, phases)
+    apart = [product for _, product in moved]
     passes = staged(phases)
-    for product in apart:
+    for phase, product in moved:
         assert product.weights is not None
         words = product.structure.stored_words(product.units, product.vector.units)
         width = product.weights.format.width
-        memory = Memory(f"{product.name} diagonals", MemoryRole.DIAGONALS, words, width)
+        reads = phase.groups * (product.vector.units + phase.window_units - 1)
+        name = f"{product.name} diagonals"
+        memory = Memory(name, MemoryRole.DIAGONALS, words, width, reads=reads)
         yield Held(memory, (_bits(product),))
     if passes:
         depth = sum(each.weight_words for each in passes)
         width = max(each.width for each in passes) * stage_weight_bits(passes)
-        memory = Memory("stage weights", MemoryRole.STAGE_WEIGHTS, depth, width)
+        memory = Memory("stage weights", MemoryRole.STAGE_WEIGHTS, depth, width, reads=depth)
         yield Held(memory, tuple(_bits(each.node) for each in passes))
     depth = sum(phase.groups * phase.weight_columns for phase in phases if phase.lanes)
     lanes = max((phase.lanes for phase in phases), default=0)
@@ -129,7 +139,7 @@ def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
         width = lanes * (weight_bits(layer, phases, lanes) + max(indices, default=0))
         # The tensors as the network has them: slices of one are parts of it.
         given = [node for node in layer.given.nodes if isinstance(node, Matvec) and node.weights]
-        memory = Memory("weights", MemoryRole.WEIGHTS, depth, width)
+        memory = Memory("weights", MemoryRole.WEIGHTS, depth, width, reads=depth)
         yield Held(memory, tuple(map(_bits, given)))
 
 
@@ -196,7 +206,7 @@ def _biases(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]
         bits, _ = bias_word(layer, schedule, early=early)
         if bits and (early or common_start(layer, schedule) is None):
             name = "input biases" if early else "biases"
-            yield Held(Memory(name, role, depth, bits), tuple(holds))
+            yield Held(Memory(name, role, depth, bits, reads=depth), tuple(holds))
 
 
 def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
@@ -206,7 +216,7 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
         depth = sum(each.words for each, _ in started)
         width = max(each.width for each in staged(phases)) * stage_bias_bits(staged(phases))
         holds = [held for _, start in started for held in tensors_behind(start)]
-        memory = Memory("stage biases", MemoryRole.STAGE_BIASES, depth, width)
+        memory = Memory("stage biases", MemoryRole.STAGE_BIASES, depth, width, reads=depth)
         yield Held(memory, tuple(holds))
 
 
@@ -219,7 +229,10 @@ def uniform(node: Node) -> bool:
 
 
 def _constants(
-    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    layer: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    units: UnitReads,
 ) -> Iterator[Held]:
     """Trained vectors that the post-processor reads, and trained first states."""
     read: dict[Node, set[int]] = {}
@@ -239,6 +252,7 @@ def _constants(
                 node.units // len(gates),
                 node.format.width,
                 copies=max(len(gates), schedule.times_read_by_unit(node)),
+                reads=units.of_node(node),
             )
             yield Held(memory, tensors_behind(node))
     for state, _ in layer.graph.updates:
@@ -247,35 +261,50 @@ def _constants(
             initials = [(each.initial, each) for each in layer.stands_for(state)]
             holds = [(t.key, each.units * each.format.width) for t, each in initials if t]
             # One beside every memory of the state.
-            shapes = Counter(_shapes(layer, schedule, phases, state))
-            for number, ((depth, width), copies) in enumerate(shapes.items()):
-                own = name + f" {number}" * bool(number)
-                memory = Memory(own, MemoryRole.INITIAL_STATE, depth, width, copies=copies)
+            shapes: dict[tuple[int, int], list[int]] = {}
+            for depth, width, reads in _shapes(layer, schedule, phases, state, units):
+                shapes.setdefault((depth, width), []).append(reads)
+            for number, ((depth, width), beside) in enumerate(shapes.items()):
+                memory = Memory(
+                    name + f" {number}" * bool(number),
+                    MemoryRole.INITIAL_STATE,
+                    depth,
+                    width,
+                    copies=len(beside),
+                    reads=sum(beside),
+                )
                 yield Held(memory, tuple(holds))
 
 
 def _shapes(
-    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase], state: State
-) -> list[tuple[int, int]]:
-    """Words and their bits of every memory of a state, less those for its next value."""
+    layer: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    state: State,
+    units: UnitReads,
+) -> list[tuple[int, int, int]]:
+    """Words and their bits of every memory of a state, less those for its next value, and the reads
+    of a step. (A post-processor has a memory of first values for each time that it reads.)"""
     width = state.format.width
     found = [
-        (segment.vector.units // segment.word, width * segment.word)
+        (segment.vector.units // segment.word, width * segment.word, phase.words(segment))
         for phase in phases
         for segment in phase.segments
         if state in stored_vectors(segment.vector)
     ]
     joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
-    found += [(vector.units, width) for vector in joined]
+    found += [(vector.units, width, units.of_node(vector)) for vector in joined]
     if state in read_late(schedule):
-        found.append((state.units, width))
+        found.append((state.units, width, units.of_node(state)))
     elif state in unit_reads(schedule):
-        found += [(state.units, width)] * max(schedule.times_read_by_unit(state), 1)
+        times = max(schedule.times_read_by_unit(state), 1)
+        found += [(state.units, width, units.of_node(state) // times)] * times
     words = {each.node: each for phase in phases for each in phase.transforms}
     for chain in chains_of(layer):
         if chain.origin is state:
             shape = words[chain.transforms[0]]
-            found.append((shape.words, shape.width * chain.element_bits))
+            passes = sum(words[each].pass_words for each in chain.transforms)
+            found.append((shape.words, shape.width * chain.element_bits, passes))
     return found
 
 
@@ -285,9 +314,15 @@ def _table(node: Lookup) -> tuple[Hashable, int]:
     return node.table.contents, node.table.stored_bits
 
 
-def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]:
-    """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM."""
-    shared: dict[tuple[object, ...], dict[str, Lookup]] = {}
+def _tables(
+    layer: LayerRows,
+    schedule: PostProcessorSchedule,
+    phases: Sequence[Phase],
+    units: UnitReads,
+) -> Iterator[Held]:
+    """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM, which
+    every row of the phase reads."""
+    shared: dict[tuple[int, tuple[object, ...]], dict[str, Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or layer.is_constant(node):
@@ -297,67 +332,60 @@ def _tables(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]
             assert isinstance(cast.node, Cast)
             drop = cast.node.a.format.fraction - cast.node.format.fraction
             phase = schedule.layer.phase(node)
-            key = phase, drop, cast.node.format, schedule.folded(cast), node.table.format
-            shared.setdefault(key, {}).setdefault(node.table.function.name, node)
+            kind = drop, cast.node.format, schedule.folded(cast), node.table.format
+            shared.setdefault((phase, kind), {}).setdefault(node.table.function.name, node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
             name = f"{node.name} table{suffix}"
             width = node.table.word_bits(node.table.unsigned)
             held = (_table(node),)
-            yield Held(Memory(name, MemoryRole.TABLE, depth, width, tables=held), held)
-    for tables in shared.values():
+            memory = Memory(name, MemoryRole.TABLE, depth, width, tables=held)
+            yield Held(replace(memory, reads=units.of(value)), held)
+    for (phase, _), tables in shared.items():
         name = "gate tables " + "+".join(tables)
         address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
         depth, holds = len(tables) << address.width, tuple(map(_table, tables.values()))
-        yield Held(Memory(name, MemoryRole.TABLE, depth, width, tables=holds), holds)
+        memory = Memory(name, MemoryRole.TABLE, depth, width, tables=holds)
+        yield Held(replace(memory, reads=phases[phase].rows), holds)
 
 
-def _ordered(schedule: PostProcessorSchedule, phases: Sequence[Phase]) -> Counter[Node]:
-    """The vectors in an order of their own, with how many memories each is in."""
-    found = Counter(segment.vector for phase in phases for segment in phase.segments)
-    found.update(joined_by_unit(schedule))
+def _ordered(
+    schedule: PostProcessorSchedule, phases: Sequence[Phase], units: UnitReads
+) -> dict[Node, list[int]]:
+    """The vectors in an order of their own, with the reads of a step of each memory that they are
+    in."""
+    found: dict[Node, list[int]] = {}
+    for phase in phases:
+        for segment in phase.segments:
+            found.setdefault(segment.vector, []).append(phase.words(segment))
+    for vector in joined_by_unit(schedule):
+        found.setdefault(vector, []).append(units.of_node(vector))
     return found
 
 
 def _addresses(
-    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+    schedule: PostProcessorSchedule, phases: Sequence[Phase], units: UnitReads
 ) -> Iterator[Held]:
-    """ROMs of addresses: for vectors whose order counting does not give, and joined ones."""
-    for vector, copies in _ordered(schedule, phases).items():
+    """ROMs of addresses: for vectors whose order counting does not give, and joined ones. A place
+    is read for each element that is written, all others for each that is read."""
+    for vector, ports in _ordered(schedule, phases, units).items():
+        copies, reads = len(ports), sum(ports)
         for name, source, bits in address_roms(vector):
             depth = source.node.units
             if not isinstance(source.node, Constant):
-                yield Held(Memory(name, MemoryRole.PLACES, depth, bits, copies=copies))
+                memory = Memory(name, MemoryRole.PLACES, depth, bits, copies=copies)
+                yield Held(replace(memory, reads=copies * depth))
         for source in sources_of(vector) if isinstance(vector, Gather) else ():
             if isinstance(source.node, Constant):
                 name, width = f"{vector.name} of {source.node.name}", source.node.format.width
                 role = constant_role(source.node)
                 memory = Memory(name, role, vector.units, width, copies=copies)
-                yield Held(memory, tensors_behind(source.node))
+                yield Held(replace(memory, reads=reads), tensors_behind(source.node))
         selects = select_rom(vector)
         if selects is not None:
             name, bits = selects
-            yield Held(Memory(name, MemoryRole.SOURCES, vector.units, bits, copies=copies))
-
-
-def address_reads(
-    schedule: PostProcessorSchedule, phases: Sequence[Phase]
-) -> Iterator[tuple[int, int]]:
-    """Words that a step reads of the ROMs of addresses, with the bits of a word: one for each
-    element that is written, or read where it is joined."""
-    for vector, copies in _ordered(schedule, phases).items():
-        for _, source, bits in address_roms(vector):
-            if not isinstance(source.node, Constant):
-                yield copies * source.node.units, bits
-    for phase in phases:
-        for segment in phase.segments:
-            selects = select_rom(segment.vector)
-            if selects is not None:
-                yield phase.groups * segment.reads(phase.window_units), selects[1]
-    for vector in joined_by_unit(schedule):
-        selects = select_rom(vector)
-        if selects is not None:
-            yield vector.units, selects[1]
+            memory = Memory(name, MemoryRole.SOURCES, vector.units, bits, copies=copies)
+            yield Held(replace(memory, reads=reads))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rows import LayerRows, Rows, Value
+from rnnhw.accelerator.mapping.vector_layout import sources_of
 from rnnhw.graph.nodes import Gather, Input, Node, State
 
-__all__ = ["crossing", "joined_by_unit", "phase_of", "read_late", "unit_reads"]
+__all__ = ["UnitReads", "crossing", "joined_by_unit", "phase_of", "read_late", "unit_reads"]
 
 
 def phase_of(layer: LayerRows, node: Node | Rows) -> int:
@@ -61,3 +63,61 @@ def crossing(schedule: PostProcessorSchedule) -> list[Value]:
         if formed and not isinstance(value.node, Gather) and phase > phase_of(layer, value.node):
             found[value] = None
     return list(found)
+
+
+class UnitReads:
+    """How often the post-processors of a step read each value that waits in a memory, and compute
+    each of the others: once for each unit of a phase that needs it."""
+
+    def __init__(self, schedule: PostProcessorSchedule) -> None:
+        self._layer = schedule.layer
+        self._counts: Counter[Value] = Counter()
+        between = crossing(schedule)
+        roots = self._roots(schedule)
+        for phase in range(self._layer.last_phase + 1):
+            values = [value for root in roots[phase] for value in self._layer.values(root)]
+            values += [value for value in between if phase_of(self._layer, value.node) == phase]
+            for value in self._used(values, phase):
+                self._counts[value] += self._layer.widths[phase]
+
+    def of(self, value: Value) -> int:
+        """Units for which a value is read or computed."""
+        return self._counts[value]
+
+    def of_node(self, node: Node) -> int:
+        """Units for which a node is read or computed, its gates counted apart."""
+        return sum(count for value, count in self._counts.items() if value.node is node)
+
+    def _roots(self, schedule: PostProcessorSchedule) -> list[list[Node]]:
+        """What the post-processor of each phase writes, apart from what a later one reads unit by
+        unit in its own order."""
+        layer = self._layer
+        beside = [*joined_by_unit(schedule), *read_late(schedule)]
+        handed = [source.node for vector in beside for source in sources_of(vector)]
+        nodes = [new for _, new in layer.graph.updates]
+        nodes += [*layer.passed, *(node for node in handed if layer.formed(node))]
+        found: list[list[Node]] = [[] for _ in range(layer.last_phase + 1)]
+        for node in dict.fromkeys(nodes):
+            found[layer.phase(node)].append(node)
+        found[-1].append(layer.graph.output)
+        return found
+
+    def _used(self, values: list[Value], phase: int) -> set[Value]:
+        """``values`` and what they are computed from, up to what waits in a memory."""
+        pending, seen = list(values), set[Value]()
+        while pending:
+            value = pending.pop()
+            if value not in seen:
+                seen.add(value)
+                if not self._waits(value, phase):
+                    pending += self._layer.operands(value)
+        return seen
+
+    def _waits(self, value: Value, phase: int) -> bool:
+        """Whether a value lies in a memory when a phase begins, or never changes."""
+        node, layer = value.node, self._layer
+        if isinstance(node, Rows):
+            return node.phase < phase
+        if layer.is_constant(node) or isinstance(node, Input | State | Gather):
+            return True
+        return layer.in_feed(node) or (layer.formed(node) and layer.phase(node) < phase)

@@ -35,6 +35,11 @@ class Source:
         return first
 
     @property
+    def stored(self) -> int:
+        """How many of its elements have a place."""
+        return sum(place is not None for place in self.places)
+
+    @property
     def partly(self) -> bool:
         """Whether some of its elements have no place."""
         return None in self.places

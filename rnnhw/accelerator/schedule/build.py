@@ -11,7 +11,7 @@ from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, StepMapping, map
 from rnnhw.accelerator.mapping.memory import Memory, MemoryRole, address_bits
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.traffic import Traffic
+from rnnhw.accelerator.mapping.traffic import traffic_of
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Engine
 from rnnhw.accelerator.schedule.legality import Bandwidth, LayerPaces, Stack, arrange
 from rnnhw.accelerator.schedule.shared_engine import (
@@ -63,14 +63,30 @@ def _window_buffer(
         for index, memory in enumerate(memories):
             if memory.input_position == position:
                 word = memory.width // source.format.width
-                depth = (window.steps + 1) * each // word
-                memories[index] = replace(memory, role=MemoryRole.WINDOW_BUFFER, depth=depth)
-    return replace(machine, memories=tuple(memories), inputs=inputs, counted=counted)
+                memories[index] = replace(
+                    memory,
+                    role=MemoryRole.WINDOW_BUFFER,
+                    depth=(window.steps + 1) * each // word,
+                    writes=0,
+                    arrivals=memory.writes // window.steps,
+                )
+    # A layer that runs once a sequence takes in what arrives at every step before.
+    traffic = traffic_of(memories, arriving=not machine.once)
+    return replace(
+        machine, memories=tuple(memories), inputs=inputs, traffic=traffic, counted=counted
+    )
 
 
 def _total(node: Total) -> LayerMachine:
-    width = node.format.signed_width
-    bits = node.units * node.format.width
+    memory = Memory(
+        "total",
+        MemoryRole.TOTAL,
+        1 << address_bits(node.units),
+        node.format.signed_width,
+        node.units * node.format.width,
+        reads=node.units,
+        writes=node.units,
+    )
     return LayerMachine(
         name=node.name,
         lanes=0,
@@ -78,14 +94,9 @@ def _total(node: Total) -> LayerMachine:
         inputs=node.units,
         once=runs_once(node),
         cycles=_TOTAL_CYCLES,
-        memories=(Memory("total", MemoryRole.TOTAL, 1 << address_bits(node.units), width, bits),),
+        memories=(memory,),
         multipliers=(),
-        traffic=Traffic(
-            vector_reads=2 * node.units,
-            vector_read_bits=bits + node.units * node.sources[0].format.width,
-            vector_writes=node.units,
-            vector_write_bits=bits,
-        ),
+        traffic=traffic_of([memory]),
         basis=Basis.REALISED,
         assumptions=(),
     )

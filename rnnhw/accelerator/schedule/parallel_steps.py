@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from rnnhw.accelerator.mapping.layer import LayerMachine
 from rnnhw.accelerator.mapping.memory import MemoryKind
 from rnnhw.accelerator.mapping.multipliers import Multiplier
+from rnnhw.accelerator.mapping.traffic import traffic_of
 from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
 
 __all__ = ["Together", "multiplied", "together"]
@@ -35,17 +36,15 @@ def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
     memories = []
     for memory in layer.memories:
         if memory.kind in kept:
-            memories.append(memory)
+            memories.append(replace(memory, reads=-(-memory.reads // steps)))
         else:
             # The tables are copies of one another, the vectors are others.
             stored = memory.stored_bits * (1 if memory.kind is MemoryKind.TABLES else steps)
             memories.append(replace(memory, copies=memory.copies * steps, stored_bits=stored))
-    traffic = layer.traffic
-    shared = ("weight_reads", "weight_read_bits", "bias_reads", "bias_read_bits")
     return replace(
         layer,
         lanes=layer.lanes * steps,
-        traffic=replace(traffic, **{name: -(-getattr(traffic, name) // steps) for name in shared}),
+        traffic=traffic_of(memories),
         memories=tuple(memories),
         multipliers=tuple(
             Multiplier(each.count * steps, each.a, each.b) for each in layer.multipliers
