@@ -59,6 +59,7 @@ LAYERS = {
     "residual": [Residual([Elman(3, name="a")], name="r")],
     "last": [Elman(6, name="a"), Last(), Linear(4, name="b")],
     "mean": [Elman(6, name="a"), Mean(divide=False, name="m"), Linear(4, name="b")],
+    "mean of one unit": [Elman(1, name="a"), Mean(divide=False, name="m"), Linear(4, name="b")],
     "divided mean": [Elman(6, name="a"), Mean(divide=True, name="m"), Linear(4, name="b")],
     "window": [Window(3), Elman(6, name="a")],
     "last window": [Window(3), Last(), Linear(5, name="a")],

@@ -78,14 +78,15 @@ def _window_buffer(
 
 
 def _total(node: Total) -> LayerMachine:
+    accesses = node.units if node.units > 1 else 0  # one sum lies in a register
     memory = Memory(
         "total",
         MemoryRole.TOTAL,
         1 << address_bits(node.units),
         node.format.signed_width,
         node.units * node.format.width,
-        reads=node.units,
-        writes=node.units,
+        reads=accesses,
+        writes=accesses,
     )
     return LayerMachine(
         name=node.name,
