@@ -122,9 +122,9 @@ def test_every_structure_reads_and_writes_what_the_machine_says(cell, structure,
 
 @simulated
 @pytest.mark.parametrize("draw", [draw_case, draw_woven])
-@pytest.mark.parametrize("block", range(4))
-def test_random_networks_read_and_write_what_the_machine_says(draw, block, tmp_path) -> None:
-    for seed in range(100 * block, 100 * block + 10):
+@pytest.mark.parametrize("first", [0, 100, 200, 300, 1470])
+def test_random_networks_read_and_write_what_the_machine_says(draw, first, tmp_path) -> None:
+    for seed in range(first, first + 10):
         try:
             case = draw(random.Random(seed))
         except DesignError:

@@ -171,7 +171,7 @@ def _crossing(
             1 << address_bits(writes),
             node.format.width,
             rewritten=True,
-            reads=units.of(value) - writes,
+            reads=units.of(value),
             writes=writes,
         )
         found[node, value.gate] = Held(memory)

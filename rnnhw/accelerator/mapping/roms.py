@@ -341,7 +341,7 @@ def _tables(
             width = node.table.word_bits(node.table.unsigned)
             held = (_table(node),)
             memory = Memory(name, MemoryRole.TABLE, depth, width, tables=held)
-            yield Held(replace(memory, reads=units.of(value)), held)
+            yield Held(replace(memory, reads=units.computed(value)), held)
     for (phase, _), tables in shared.items():
         name = "gate tables " + "+".join(tables)
         address = next(iter(tables.values())).table.address

@@ -71,22 +71,28 @@ class UnitReads:
 
     def __init__(self, schedule: PostProcessorSchedule) -> None:
         self._layer = schedule.layer
-        self._counts: Counter[Value] = Counter()
+        self._read: Counter[Value] = Counter()
+        self._computed: Counter[Value] = Counter()
         between = crossing(schedule)
         roots = self._roots(schedule)
         for phase in range(self._layer.last_phase + 1):
             values = [value for root in roots[phase] for value in self._layer.values(root)]
             values += [value for value in between if phase_of(self._layer, value.node) == phase]
             for value in self._used(values, phase):
-                self._counts[value] += self._layer.widths[phase]
+                counts = self._read if self._waits(value, phase) else self._computed
+                counts[value] += self._layer.widths[phase]
 
     def of(self, value: Value) -> int:
-        """Units for which a value is read or computed."""
-        return self._counts[value]
+        """Units for which a value is read."""
+        return self._read[value]
 
     def of_node(self, node: Node) -> int:
-        """Units for which a node is read or computed, its gates counted apart."""
-        return sum(count for value, count in self._counts.items() if value.node is node)
+        """Units for which a node is read, its gates counted apart."""
+        return sum(count for value, count in self._read.items() if value.node is node)
+
+    def computed(self, value: Value) -> int:
+        """Units for which a value is computed."""
+        return self._computed[value]
 
     def _roots(self, schedule: PostProcessorSchedule) -> list[list[Node]]:
         """What the post-processor of each phase writes, apart from what a later one reads unit by
