@@ -371,7 +371,8 @@ def test_a_shared_engine_by_hand() -> None:
     assert shared.sequence_cycles(7) == 8 + 7 * (a + b)
     assert shared.lanes == 4 and apart.lanes == 8
     assert shared.engine is not None
-    weights, biases = shared.engine.memories
+    weights, biases, table = shared.engine.memories
+    assert (table.kind, table.depth, table.width) == (MemoryKind.TABLES, 256, 8)
     assert (weights.depth, weights.width) == (8 * 40 + 3 * 32, 32)
     assert weights.stored_bits == 8 * (32 * 40 + 10 * 32)
     assert (biases.depth, biases.stored_bits) == (42, 42 * 14)

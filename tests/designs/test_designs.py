@@ -270,7 +270,8 @@ def scheduled(name):
     recurrent = estimate(design("deep_stack_recurrent")).totals.cycles_per_step
     assert four.totals.cycles_per_step.value == recurrent.value
     assert four.totals.bound_by.value.startswith("rnn")
-    assert four.fits and four.totals.dsp_blocks.value == 57
+    assert four.fits is None and not four.over_capacity  # LUTs are not known
+    assert four.totals.dsp_blocks.value == 57
     return {
         after.totals.cycles_per_step.value,
         after.totals.step_latency_cycles.value,
