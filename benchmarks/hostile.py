@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnhw.cli import main as rnnhw
-from rnnhw.rtl.names import module_names
+from rnnhw.rtl.modules import MODULES
 
 ROOT = Path(__file__).resolve().parents[1]
 DESIGN = """
@@ -158,7 +158,7 @@ def hostile_name(seed: int, folder: Path) -> str | None:
     """One design of random names, emitted and run in iverilog."""
     rng = random.Random(seed)
     ours = ["x", "y", "clk", "tb", "unused", "row_sum", "sums", "phase", "state_by_unit_d", "run"]
-    ours += ["weights", "rst", "module", "wire", "casex", "input", "x_valid", *module_names()]
+    ours += ["weights", "rst", "module", "wire", "casex", "input", "x_valid", *sorted(MODULES)]
 
     def name() -> str:
         word = rng.choice(ours)
