@@ -50,6 +50,8 @@ class MemoryRole(Enum):
     STAGE_WEIGHTS = "weights of butterfly stages in the feed", MemoryKind.WEIGHTS
     CONSTANT = "a trained vector that is read unit by unit or joined to others", MemoryKind.WEIGHTS
     CONSTANT_BIASES = "biases that are read unit by unit or joined to others", MemoryKind.BIASES
+    WIRED = "a trained number that is wired: one for all units", MemoryKind.WEIGHTS
+    WIRED_BIAS = "a bias that is wired: one for all units", MemoryKind.BIASES
     INITIAL_STATE = "the first value of a state", MemoryKind.WEIGHTS
     BIASES = "what the rows start from", MemoryKind.BIASES
     INPUT_BIASES = "what the rows of an input's own sum start from", MemoryKind.BIASES
@@ -154,13 +156,16 @@ def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
     )
 
 
-def constant_role(node: Node) -> MemoryRole:
-    """The role of a memory of a constant: that of biases where nothing else is behind it."""
+def constant_role(node: Node, *, wired: bool = False) -> MemoryRole:
+    """The role of a memory of a constant: that of biases where nothing else is behind it. One that
+    is ``wired`` is none in the Verilog."""
     roles = {
         each.tensor.role
         for each in ancestors(node)
         if isinstance(each, Constant) and each.tensor is not None
     }
+    if wired:
+        return MemoryRole.WIRED_BIAS if roles == {"bias"} else MemoryRole.WIRED
     return MemoryRole.CONSTANT_BIASES if roles == {"bias"} else MemoryRole.CONSTANT
 
 

@@ -243,7 +243,8 @@ def _constants(
         if uniform(node):
             behind = tensors_behind(node)
             if behind:
-                yield Held(Memory(node.name, constant_role(node), 1, node.format.width), behind)
+                role = constant_role(node, wired=True)
+                yield Held(Memory(node.name, role, 1, node.format.width), behind)
         else:
             # What the gates of a unit read lies in a memory for each, in every phase's.
             memory = Memory(
