@@ -21,7 +21,7 @@ from rnnhw.design.design import Design, load
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import NetworkBuilder
-from rnnhw.layers.cells import Elman, Linear, Mean, Window
+from rnnhw.layers.cells import Elman, LeakyElman, Linear, Mean, Window
 from rnnhw.layers.structures import Banded, Butterfly, Dense, Hadamard, Sparse, Sum, Toeplitz
 
 AT_MOST_ONE = {
@@ -62,6 +62,11 @@ def networks():
     for path in sorted(DESIGNS.glob("*.py")):
         yield load(path).network
     yield from structures()
+    for layers in (
+        [LeakyElman(1, leak=None)],  # its leak is wired
+        [Elman(2), Mean(divide=False), Linear(1)],  # and here a bias
+    ):
+        yield Design(layers, FORMATS, inputs=2, max_steps=3).network
     for seed in range(60):
         try:
             yield (draw_woven if seed % 2 else draw_case)(random.Random(seed)).network

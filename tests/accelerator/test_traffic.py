@@ -49,7 +49,7 @@ def test_a_head_behind_an_undivided_mean_reads_biases_and_the_count_of_steps() -
     mean = Mean(divide=False, name="m")
     *_, head = layers(MinGRU(4, name="a"), mean, Linear(9, name="b"))
     reads = by_role(head, "reads")
-    assert (reads[MemoryRole.CONSTANT], reads[MemoryRole.INPUT_BY_UNIT]) == (9, 9)
+    assert (reads[MemoryRole.CONSTANT_BIASES], reads[MemoryRole.INPUT_BY_UNIT]) == (9, 9)
 
 
 def test_first_values_are_read_wherever_the_state_is() -> None:
