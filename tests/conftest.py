@@ -1,11 +1,18 @@
 """Hypothesis profiles: the default is deterministic and short; ``--hypothesis-profile=long``.
 And what the tests of several commands share."""
 
+import signal
+
 import pytest
 from helpers.tools import missing
 from hypothesis import HealthCheck, settings
 
 from rnnhw.cli import main
+
+# A shell starts what runs in its background with interrupts ignored, and processes of tests inherit
+# that; what they do when they are interrupted is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 

@@ -599,7 +599,7 @@ def test_streaming_needs_a_board_with_a_memory_and_a_clock() -> None:
     with pytest.raises(UsageError) as refused:
         estimate(elman(32), "ecp5-25", arrangement=streamed, clock_mhz=50)
     assert "ecp5-25 has no external memory" in refused.value.message
-    assert "alveo-u250" in refused.value.hint and "tang-nano-9k" in refused.value.hint
+    assert "alveo-u250" in refused.value.hint and "tang-nano-20k" in refused.value.hint
     assert "icebreaker" not in refused.value.hint  # its bandwidth is not known
     with pytest.raises(UsageError, match="no external memory"):
         estimate(elman(32), "asic-45nm", arrangement=streamed, clock_mhz=50)

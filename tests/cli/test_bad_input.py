@@ -209,7 +209,7 @@ DESIGNS = {
     "max_steps missing": ({"layers": "[Mean(), Linear(1)]"}, "layer 0 (Mean): a sum over time"),
     "max_steps huge": (
         {"layers": "[Mean(), Linear(1)]", "max_steps": "10**30"},
-        "layer 0 (Mean): Q(101, 6) has 108 bits",
+        "line 6: max_steps=1,000,000,000,000,000,000,000,000,000,000",
     ),
     "task a class": ({"task": "BinaryAddition"}, "line 6: task=the class BinaryAddition"),
     "task text": ({"task": "'adder'"}, "line 6: task='adder'"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw import Sparse
-from rnnhw.cli.commands import main
+from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import judge_report
 from rnnhw.cost.figure import Bound, Figure, derived
