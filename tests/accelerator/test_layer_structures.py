@@ -651,8 +651,12 @@ def test_every_composition_has_consistent_figures_or_a_clear_error(rng: random.R
         core = processor(network, CORE)  # type: ignore[arg-type]
         (program,) = core.layers
         for kind in MemoryKind:
-            stored = sum(m.stored_bits for m in machine.memories if m.kind is kind)
-            if kind is not MemoryKind.VECTORS:
+            held = [m for m in machine.memories if m.kind is kind]
+            stored = sum(m.stored_bits for m in held)
+            if kind is MemoryKind.BIASES and any(m.stored_bits == m.padded_bits for m in held):
+                # Two biases of one row may be one word here; a microcontroller stores both.
+                assert stored <= program.bits(kind.value)
+            elif kind is not MemoryKind.VECTORS:
                 assert stored == program.bits(kind.value), kind
         assert program.macs == machine.macs
 
