@@ -14,6 +14,7 @@ from rnnhw.design.schedule import ENGINES, PLACES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [
+    "PLAIN",
     "SUFFIXES",
     "Baseline",
     "Check",
@@ -91,6 +92,9 @@ _MOST_DIGITS = 18
 
 SUFFIXES = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}
 """The formats of results, and what the names of their files end in."""
+
+PLAIN = ("text", "json")
+"""The formats of a command that makes no tables."""
 
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
 ReportFormat = Annotated[

@@ -562,7 +562,7 @@ PLACES = ["none/run.npz", "folder.npz", "x.npz/run.npz", "o" * 300 + ".npz"]
 def test_an_output_that_cannot_be_written_is_told_before_the_work(
     folder, refused, monkeypatch, place
 ):
-    monkeypatch.setattr("rnnhw.cli.commands.simulate", None)  # it would be a TypeError
+    monkeypatch.setattr("rnnhw.cli.simulate.simulate", None)  # it would be a TypeError
     (folder / "folder.npz").mkdir()
     err = refused(2, "simulate", "d.py", "--data", "x.npz", "-o", place)
     assert err.startswith(f"error: cannot write {place}: ")

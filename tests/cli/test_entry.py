@@ -59,11 +59,11 @@ VERIFY = ("verify", "d.py", "--data", "x.npz", "--max", "max_error=1")
 
 # --- what nobody foresaw -------------------------------------------------------------------------
 def test_a_defect_is_told_in_a_line_with_how_to_report_it(said, capsys, monkeypatch):
-    monkeypatch.setattr("rnnhw.cli.commands.estimate", None)
+    monkeypatch.setattr("rnnhw.cli.report.estimate", None)
     code, err = said("report", "d.py")
     assert code == 70
     assert re.match(
-        r"error: rnnhw failed: TypeError: .* \(commands\.py:\d+\)\nhint: .*report it", err
+        r"error: rnnhw failed: TypeError: .* \(report\.py:\d+\)\nhint: .*report it", err
     )
     assert main(["report", "d.py", "--debug"]) == 70
     assert "Traceback (most recent call last):" in capsys.readouterr().err

@@ -1,0 +1,132 @@
+"""``rnnhw report``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from rnnhw.cli.complaints import complain
+from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
+from rnnhw.cli.options import (
+    SUFFIXES,
+    ClockMhz,
+    DesignFile,
+    Engines,
+    Interleave,
+    Lanes,
+    Maximum,
+    Minimum,
+    Output,
+    Overlap,
+    Profile,
+    ReportFormat,
+    Settings,
+    StepsInParallel,
+    Weights,
+    chosen_arrangement,
+    chosen_format,
+    chosen_lanes,
+)
+from rnnhw.cli.output import deliver, exit_code
+from rnnhw.cost import estimate
+from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
+from rnnhw.design.design import Design
+from rnnhw.design.schedule import Arrangement
+from rnnhw.errors import DesignError, UsageError
+from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+
+__all__ = ["report_command"]
+
+
+def report_command(
+    design: DesignFile,
+    settings: Settings = None,
+    profile: Profile = None,
+    clock_mhz: ClockMhz = None,
+    lanes: Lanes = None,
+    engines: Engines = None,
+    overlap: Overlap = None,
+    interleave: Interleave = None,
+    weights: Weights = None,
+    steps_in_parallel: StepsInParallel = None,
+    format: ReportFormat = None,
+    output: Output = None,
+    minimum: Minimum = None,
+    maximum: Maximum = None,
+) -> int:
+    """Throughput and storage on a target.
+
+    Every figure follows from the design and the hardware profile: no weights are needed. -o
+    chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json or .html.
+
+    With --lanes auto the fewest lanes that meet the deadline are chosen (the design's, or --min
+    steps_per_second), without a deadline the best throughput that fits; the exit code is 1 where
+    there are no such lanes.
+    """
+    shown = chosen_format(format, output, tuple(SUFFIXES))
+    floors, ceilings = checked_bounds(output, minimum, maximum)
+    given = chosen_lanes(lanes)
+    loaded = load_design(design, settings)
+    keep_inputs(output, loaded, profiles=[profile])
+    target_lanes = loaded.target.lanes if loaded.target else None
+    own = loaded.target.arrangement if loaded.target else Arrangement()
+    arrangement = chosen_arrangement(
+        own,
+        engines=engines,
+        overlap=overlap,
+        interleave=interleave,
+        weights=weights,
+        steps_in_parallel=steps_in_parallel,
+    )
+    schedule = arrangement == own
+    rest = schedule and loaded.target is not None
+    rest &= not (profile or clock_mhz or lanes or floors)
+    with _blamed(loaded, schedule=schedule, rest=rest):
+        report = estimate(
+            loaded,
+            profile,
+            clock_mhz=clock_mhz,
+            lanes=given,
+            steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
+            arrangement=arrangement,
+        )
+    checks = judge_report(report, floors, ceilings)
+    match shown:
+        case "text":
+            deliver(to_text(report), output)
+        case "json":
+            deliver(to_json(report).decode(), output)
+        case "csv":
+            deliver(to_csv(report), output)
+        case "markdown":
+            deliver(to_markdown(report), output)
+        case _:
+            deliver(to_html(report), output)
+    for check in checks:
+        if not check.passed:
+            value = f"{check.value:g}{check.bound_words}"
+            complain(f"{check.name} is {value}, --{check.kind} {check.bound:g}", "")
+    missing = unmet_plan(report)
+    if missing:
+        complain("lanes auto: " + "; ".join(missing), "")
+    return 1 if missing else exit_code(checks)
+
+
+@contextlib.contextmanager
+def _blamed(design: Design, *, schedule: bool, rest: bool) -> Iterator[None]:
+    """Errors with the exit code of who is to blame: the design or an option.
+
+    ``schedule`` tells whether the schedule is the design's own, ``rest`` whether all that is asked
+    for is.
+    """
+    _ = design.network  # what is wrong with it no option can mend
+    try:
+        yield
+    except DesignError as error:
+        if schedule:
+            raise
+        raise UsageError(error.message, error.hint) from None
+    except UsageError as error:
+        if not rest:
+            raise
+        raise DesignError(error.message, error.hint) from None
