@@ -13,6 +13,9 @@ _MORE_STEPS = 3
 
 _MOST_STEPS = 16
 
+_MOST_SEQUENCES = 16
+"""Sequences that are shown of those that are interleaved."""
+
 
 def _shown(layers: int, steps: int | None, first: int = 0) -> int:
     """Enough steps to fill a wavefront of ``layers`` layers, of ``steps`` that there are;
@@ -22,10 +25,12 @@ def _shown(layers: int, steps: int | None, first: int = 0) -> int:
 
 
 def wavefront_spans(machine: Accelerator, steps: int | None) -> tuple[SpanReport, ...]:
-    """Every layer with its own machine; what waits for the end of the sequence, if it is shown."""
+    """Every layer with its own machine, on the first steps of the first sequences; what waits for
+    the end of the sequence, if it is shown."""
     first = max(reads.first for reads in machine.reads)
     shown = _shown(len(machine.stages[0]), steps, first)
     whole = shown == steps
+    spans = machine.spans(shown, _MOST_SEQUENCES)
     return tuple(
         SpanReport(
             layer=machine.layers[span.index].name,
@@ -34,9 +39,7 @@ def wavefront_spans(machine: Accelerator, steps: int | None) -> tuple[SpanReport
             end_cycle=span.end,
             sequence=span.sequence,
         )
-        for span in sorted(
-            machine.spans(shown), key=lambda span: (span.index, span.step, span.sequence)
-        )
+        for span in sorted(spans, key=lambda span: (span.index, span.step, span.sequence))
         if whole or span.index in machine.stages[0]
     )
 

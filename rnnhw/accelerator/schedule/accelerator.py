@@ -14,12 +14,22 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
+
 from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
 from rnnhw.accelerator.mapping.memory import Memory
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.schedule.interleave import Interleaved
-from rnnhw.accelerator.schedule.layer_timing import Loaded, Pace, Sequential
+from rnnhw.accelerator.schedule.layer_timing import IntArray, Loaded, Pace, Sequential
+from rnnhw.accelerator.schedule.settling import (
+    Shortened,
+    last_end,
+    settled_interval,
+    settled_sequence,
+    shortened,
+)
 from rnnhw.accelerator.schedule.shared_engine import SharedStep, in_turn
+from rnnhw.accelerator.schedule.turns import wavefront_in_turns
 from rnnhw.accelerator.schedule.wavefront import (
     INPUT,
     Edge,
@@ -27,8 +37,6 @@ from rnnhw.accelerator.schedule.wavefront import (
     Reads,
     layers_read,
     longest_wait,
-    settled_interval,
-    settled_sequence,
     wavefront,
 )
 
@@ -198,7 +206,7 @@ class Accelerator:
         if self.engine is not None:
             spans = self._shared_spans(self.engine, 0, steps, 0)
         else:
-            spans = self._wavefront_spans(0, steps, 0, full_windows=True)
+            spans = self._wavefront_spans(0, steps, 0, 1, full_windows=True)
         first = [span for span in spans if span.step == 0 and span.sequence == 0]
         return [span for span in first if not self.layers[span.index].once] or first
 
@@ -247,9 +255,31 @@ class Accelerator:
         """Cycles from the first input element to the last result of a sequence, of all that are
         interleaved."""
         if steps not in self._cycles:
-            ends = (span.end for span in self.spans(steps))
-            self._cycles[steps] = max(ends, default=steps * self.elements)
+            cycles = self._stage_cycles(steps)
+            self._cycles[steps] = cycles or steps * self.elements
         return self._cycles[steps]
+
+    def _stage_cycles(self, steps: int) -> int:
+        """Cycles of all wavefronts, or of all stages on one engine, one after the other."""
+        if self.engine is None:
+            places = [self._places(position) for position in range(len(self.wavefronts))]
+            return sum(
+                last_end(each, steps, self.sequences, len(members)) for each, members in places
+            )
+        cycles = 0
+        for position, step in enumerate(self.engine.stages):
+            once = all(self.layers[index].once for index in self.stages[position])
+
+            def times(
+                count: int, step: SharedStep = step, first: bool = position == 0
+            ) -> list[IntArray]:
+                runs = in_turn(step, count, from_input=first)
+                return [np.array([(run.take, run.end, *run.held) for run in own]) for own in runs]
+
+            short = Shortened(1) if once else shortened(steps, times)
+            runs = in_turn(step, short.steps, from_input=position == 0)
+            cycles += max(own[-1].end for own in runs) + short.cycles
+        return cycles
 
     def sequence_interval(self, steps: int) -> int | Fraction:
         """Cycles from one sequence to the next, back to back, on the average of those that are
@@ -315,14 +345,15 @@ class Accelerator:
         sink = Place(Sequential(0), replace(output, edges=placed))
         return [run.take for run in wavefront([*places, sink], lengths)[-1].values()]
 
-    def spans(self, steps: int) -> tuple[Span, ...]:
-        """Every layer's work on every step; cycle 0 brings the first input element."""
+    def spans(self, steps: int, sequences: int | None = None) -> tuple[Span, ...]:
+        """Every layer's work on every step, of the first ``sequences`` of those that are
+        interleaved or of all; cycle 0 brings the first input element."""
         found: list[Span] = []
         groups = self.wavefronts if self.engine is None else self.stages
         for position in range(len(groups)):
             begin = max((span.end for span in found), default=0)
             if self.engine is None:
-                found += self._wavefront_spans(position, steps, begin)
+                found += self._wavefront_spans(position, steps, begin, sequences)
             else:
                 found += self._shared_spans(self.engine, position, steps, begin)
         return tuple(found)
@@ -338,24 +369,35 @@ class Accelerator:
         ]
 
     def _wavefront_spans(
-        self, position: int, steps: int, begin: int, *, full_windows: bool = False
+        self,
+        position: int,
+        steps: int,
+        begin: int,
+        sequences: int | None = None,
+        *,
+        full_windows: bool = False,
     ) -> list[Span]:
-        """The spans of a wavefront, from cycle ``begin`` on; ``full_windows``: from the first step
-        on, as if others had been before."""
+        """The spans of a wavefront, from cycle ``begin`` on, of the first ``sequences`` or of all;
+        ``full_windows``: from the first step on, as if others had been before."""
         places, members = self._places(position)
         if full_windows:
             places = [replace(p, reads=replace(p.reads, first=0)) for p in places]
-        runs = wavefront(places, [steps], self.sequences)[-len(members) :]
+        if self.sequences > 1:
+            turns = wavefront_in_turns(places, steps, self.sequences)[-len(members) :]
+            runs = [own.runs(sequences) for own in turns]
+        else:
+            waves = wavefront(places, [steps])[-len(members) :]
+            runs = [[(step, 0, run) for step, run in own.items()] for own in waves]
         return [
             Span(
                 index,
-                0 if self.layers[index].once else vector // self.sequences,
+                0 if self.layers[index].once else step,
                 begin + run.take,
                 begin + run.end,
-                vector % self.sequences,
+                sequence,
             )
             for index, own in zip(members, runs, strict=True)
-            for vector, run in own.items()
+            for step, sequence, run in own
         ]
 
     @property

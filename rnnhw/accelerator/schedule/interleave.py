@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rnnhw.accelerator.mapping.layer import LayerMachine
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
+from rnnhw.accelerator.schedule.layer_timing import Course, IntArray, Pace, Run, spaced
 
 __all__ = ["Interleaved", "busy_cycles", "busy_of", "interleaved", "no_interleave", "saturation"]
 
@@ -74,14 +76,18 @@ class Interleaved(Pace):
 class _Interleaved(Course):
     def __init__(self, pace: Interleaved) -> None:
         self._pace = pace
-        self._taken: list[int] = []
+        self._taken: IntArray | None = None
 
     def run(self, ready: Sequence[int], free: int) -> list[Run]:
-        pace, before = self._pace, len(self._taken)
-        take = max(free, *ready)
-        if before:
-            take = max(take, self._taken[-1] + pace.busy)
-        if before >= pace.sequences:
-            take = max(take, self._taken[before - pace.sequences] + pace.cycles)
-        self._taken.append(take)
-        return [Run(take, take + pace.cycles)]
+        """Of one step, which has a vector of every sequence."""
+        takes, ends = self.turn(np.array(ready), np.full(len(ready), free))
+        return [Run(take, end) for take, end in zip(takes.tolist(), ends.tolist(), strict=True)]
+
+    def turn(self, ready: IntArray, free: IntArray) -> tuple[IntArray, IntArray]:
+        pace = self._pace
+        earliest = np.maximum(ready, free)
+        if self._taken is not None:
+            earliest = np.maximum(earliest, self._taken + pace.cycles)
+            earliest[0] = max(earliest[0], self._taken[-1] + pace.busy)
+        self._taken = spaced(earliest, pace.busy)
+        return self._taken, self._taken + pace.cycles

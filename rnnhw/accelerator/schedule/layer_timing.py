@@ -11,15 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Course", "Loaded", "Pace", "Run", "Sequential"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Course", "IntArray", "Loaded", "Pace", "Run", "Sequential", "spaced"]
+
+IntArray = NDArray[np.int64]
 
 
 class Run(NamedTuple):
     """One vector on a layer: the cycle in which the layer starts on it, and the first one after
-    its last result."""
+    its last result. ``held`` are the other cycles that later runs depend on."""
 
     take: int
     end: int
+    held: tuple[int, ...] = ()
 
 
 class Course(ABC):
@@ -31,6 +37,20 @@ class Course(ABC):
 
         ``ready`` is when each has arrived, ``free`` when the readers' buffers have room.
         """
+
+    def turn(self, ready: IntArray, free: IntArray) -> tuple[IntArray, IntArray]:
+        """The vectors of one step of all interleaved sequences: when each is taken and when its
+        results are there.
+
+        ``ready`` and ``free`` as in :meth:`run`, a value a sequence.
+        """
+        runs = self.run(ready.tolist(), int(free.max()))
+        return np.array([run.take for run in runs]), np.array([run.end for run in runs])
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The cycles beside the last runs that the next ones depend on."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,12 @@ class Pace(ABC):
         """The layer at the start of a sequence."""
 
 
+def spaced(earliest: IntArray, cycles: int) -> IntArray:
+    """Times that are not before ``earliest``, each at least ``cycles`` behind the one before."""
+    steps = cycles * np.arange(len(earliest))
+    return np.maximum.accumulate(earliest - steps) + steps
+
+
 @dataclass(frozen=True)
 class Sequential(Pace):
     """One vector after the other."""
@@ -86,6 +112,11 @@ class _Sequential(Course):
         take = max(self._next, free, *ready)
         self._next = take + self._cycles
         return [Run(take, self._next)]
+
+    def turn(self, ready: IntArray, free: IntArray) -> tuple[IntArray, IntArray]:
+        takes = spaced(np.maximum(np.maximum(ready, free), self._next), self._cycles)
+        self._next = int(takes[-1]) + self._cycles
+        return takes, takes + self._cycles
 
 
 @dataclass(frozen=True)
@@ -109,3 +140,9 @@ class _Loaded(Course):
         self._next = take + (0 if self._there else self._cycles)
         self._there = max(self._there - 1, 0)
         return [Run(take, self._next)]
+
+    def turn(self, ready: IntArray, free: IntArray) -> tuple[IntArray, IntArray]:
+        cycles = 0 if self._there else self._cycles
+        takes = spaced(np.maximum(np.maximum(ready, free), self._next), cycles)
+        self._next, self._there = int(takes[-1]) + cycles, 0
+        return takes, takes + cycles

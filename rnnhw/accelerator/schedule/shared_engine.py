@@ -111,7 +111,7 @@ def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]
                 at -= stint.lead
             else:
                 at += stint.cycles
-            own.append(Run(take, at))
+            own.append(Run(take, at, buffer.held if buffer else ()))
         free = at
     return runs
 

@@ -6,10 +6,10 @@ Layer l works on step t while layer l+1 works on step t-1:
 
 where ``full`` is when a whole vector has arrived and ``take`` when the layer starts on it. In front
 of every layer there are two buffers: one that it works on and one that is filled, so that a layer
-may start on a vector once its readers have taken the one before. A buffer holds one vector; of each
-of K interleaved sequences, which are the vectors 0 to K-1 of a step; or as many steps as the slower
-of writer and reader takes together. What a layer itself makes of it is its pace. The input is a
-place like any other: it sends the elements of a vector without a gap.
+may start on a vector once its readers have taken the one before. A buffer holds one vector, or as
+many steps as the slower of writer and reader takes together. What a layer itself makes of it is its
+pace. The input is a place like any other: it sends the elements of a vector without a gap.
+Interleaved sequences have a module of their own.
 
 A window over time lies in its reader's memory: a vector that completes no window has its place
 there once the reader has ended the step that it works on.
@@ -21,7 +21,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from rnnhw.accelerator.schedule.layer_timing import Pace, Run
 
@@ -32,8 +31,7 @@ __all__ = [
     "Reads",
     "layers_read",
     "longest_wait",
-    "settled_interval",
-    "settled_sequence",
+    "readers_of",
     "wavefront",
 ]
 
@@ -77,15 +75,23 @@ class Place:
     open: bool = False
 
 
-def wavefront(
-    places: Sequence[Place], lengths: Sequence[int], sequences: int = 1
-) -> list[dict[int, Run]]:
+def readers_of(places: Sequence[Place]) -> list[list[tuple[int, Edge]]]:
+    """Of every place the readers whose buffers its results fill, past sums that are ``open``."""
+    readers: list[list[tuple[int, Edge]]] = [[] for _ in places]
+    for index in reversed(range(len(places))):
+        for reader, place in enumerate(places):
+            for edge in place.reads.edges:
+                if edge.source == index:
+                    readers[index] += readers[reader] if place.open else [(reader, edge)]
+    return readers
+
+
+def wavefront(places: Sequence[Place], lengths: Sequence[int]) -> list[dict[int, Run]]:
     """Every place's runs by vector, for sequences of ``lengths`` steps back to back.
 
-    Vector t K + k is step t, counted over all lengths, of the k-th of K = ``sequences`` that are
-    interleaved. A place that takes several steps together has one sequence.
+    Vectors are the steps, counted over all lengths.
     """
-    wave = _Wave(places, lengths, sequences)
+    wave = _Wave(places, lengths)
     moved = True
     while moved:
         moved = False
@@ -101,25 +107,15 @@ class _UnknownError(Exception):
 
 
 class _Wave:
-    def __init__(self, places: Sequence[Place], lengths: Sequence[int], sequences: int) -> None:
+    def __init__(self, places: Sequence[Place], lengths: Sequence[int]) -> None:
         self._places = places
-        self._sequences = sequences
         self._vectors = [self._vectors_of(place.reads, lengths) for place in places]
         self._courses = [place.pace.course() for place in places]
         self.runs: list[dict[int, Run]] = [{} for _ in places]
-        self._readers: list[list[tuple[int, Edge]]] = [[] for _ in places]
-        for index in reversed(range(len(places))):
-            for reader, place in enumerate(places):
-                for edge in place.reads.edges:
-                    if edge.source == index:
-                        passed = self._readers[reader] if place.open else [(reader, edge)]
-                        self._readers[index] += passed
+        self._readers = readers_of(places)
         # What a buffer holds of a place, by its readers.
         self._held = [
-            [
-                math.lcm(place.pace.block, places[reader].pace.block) if sequences == 1 else 1
-                for reader, _ in readers
-            ]
+            [math.lcm(place.pace.block, places[reader].pace.block) for reader, _ in readers]
             for place, readers in zip(places, self._readers, strict=True)
         ]
 
@@ -129,7 +125,7 @@ class _Wave:
         begin = 0
         for length in lengths:
             first = max(reads.first, length - 1) if reads.last else reads.first
-            found += range((begin + first) * self._sequences, (begin + length) * self._sequences)
+            found += range(begin + first, begin + length)
             begin += length
         return found
 
@@ -194,19 +190,14 @@ class _Wave:
     def _in_turn(self, reader: int, vector: int) -> int:
         """Room in a buffer of one vector, once the reader has taken the last that was there."""
         own = self._vectors[reader]
-        if self._sequences > 1:
-            before = vector - self._sequences
-            there = bool(own) and before >= own[0] and not self._places[reader].reads.last
-        else:
-            position = bisect_left(own, vector) - 1
-            there, before = position >= 0, own[max(position, 0)] if own else 0
-        return self._run(reader, before).take if there else 0
+        position = bisect_left(own, vector) - 1
+        return self._run(reader, own[position]).take if position >= 0 else 0
 
     def _in_ring(self, index: int, reader: int, vector: int) -> int:
         """Room in a window, once the reader has started on it or, where the last vector filled
         none, ended what it worked on."""
         written, own = self._vectors[index], self._vectors[reader]
-        position = bisect_left(written, vector) - self._sequences
+        position = bisect_left(written, vector) - 1
         if position < 0:
             return 0
         read = bisect_left(own, written[position])
@@ -230,66 +221,3 @@ def longest_wait(places: Sequence[Place]) -> int:
                     longest = max(longest, *known)
                 ends[index] = max(known) + places[index].pace.cycles
     return longest
-
-
-def settled_interval(places: Sequence[Place], sequences: int) -> Fraction:
-    """Cycles of one step, of any sequence, to which places settle, by their recursion.
-
-    For layers whose buffers wait for all sequences, where no sum of cycles says what sets the
-    pace. The first steps are left out, until all layers have repeated themselves.
-    """
-    block = 1 if sequences > 1 else math.lcm(*(place.pace.block for place in places))
-    first = max(place.reads.first for place in places)
-    rounds = _SETTLED * len(places)
-    while True:
-        steps = first + rounds * block
-        runs = wavefront(places, [steps], sequences)
-        found = [own for own, place in zip(runs, places, strict=True) if not place.reads.last]
-        starts = range(first * sequences, steps * sequences, block * sequences)
-        gain = _gain([[own[vector].take for own in found] for vector in starts])
-        if gain is not None:
-            return gain / (block * sequences)
-        rounds *= 2
-
-
-def settled_sequence(places: Sequence[Place], steps: int) -> Fraction:
-    """Cycles from one sequence of ``steps`` steps to the next, of many back to back, to which
-    places settle that take one step after the other.
-
-    The slowest place sets them. Those in front of it may be ahead for long, until the last buffer
-    between is full, at gains below its own: the end of a place's k-th sequence is the largest of
-    sums that grow evenly with k, one a cycle of waits, and such a maximum is convex.
-    """
-    count = _SETTLED if steps else 0
-    while count:
-        runs = wavefront(places, [steps] * count)
-        ends = [[run.end for run in own.values()] for own in runs if own]
-        each = [len(own) // count for own in ends]
-        rows = [
-            [own[(k + 1) * n - 1] for own, n in zip(ends, each, strict=True)] for k in range(count)
-        ]
-        advances = [last - half for half, last in zip(rows[count // 2 - 1], rows[-1], strict=True)]
-        slowest = [k for k, advance in enumerate(advances) if advance == max(advances)]
-        gain = _gain([[row[k] for k in slowest] for row in rows])
-        if gain is not None:
-            return gain
-        count *= 2
-    return Fraction(0)
-
-
-def _gain(cycles: Sequence[Sequence[int]]) -> Fraction | None:
-    """Cycles from a row to the next where the second half repeats itself in all columns."""
-    count = len(cycles)
-    for period in range(1, count // 4):
-        gains = {
-            after - before
-            for k in range(count // 2, count)
-            for before, after in zip(cycles[k - period], cycles[k], strict=True)
-        }
-        if len(gains) == 1:
-            return Fraction(gains.pop(), period)
-    return None
-
-
-_SETTLED = 16
-"""Rounds a place, or sequences, after which they are first looked at."""

@@ -192,6 +192,11 @@ class Buffer:
         self._started += 1
         return start
 
+    @property
+    def held(self) -> tuple[int, ...]:
+        """When the loader is free, and when each slot is full."""
+        return (self._loaded, *self._brought)
+
 
 @dataclass(frozen=True)
 class Streamed(Pace):
@@ -246,6 +251,12 @@ class _Streamed(Course):
         for before in pace.groups[:-1]:
             start = self._buffer.start(start + before.interval)
         self._next = start + pace.groups[-1].interval
+        held = self.held
         return [
-            Run(take + k * pace.turn, start + k * pace.turn + self._tail) for k in range(len(ready))
+            Run(take + k * pace.turn, start + k * pace.turn + self._tail, held)
+            for k in range(len(ready))
         ]
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        return self._buffer.held

@@ -1,0 +1,81 @@
+"""Layers with lanes of their own, as a wavefront over the steps of interleaved sequences.
+
+The recursion is that of :mod:`rnnhw.accelerator.schedule.wavefront` with buffers that hold a vector
+of each of K sequences: the one of step t and sequence k waits until that of step t-1 and the same
+sequence was taken. All that a step waits for is of the steps before, or of the places in front, so
+that the K vectors of a step are computed at once, as arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnnhw.accelerator.schedule.layer_timing import IntArray, Run
+from rnnhw.accelerator.schedule.wavefront import Edge, Place, readers_of
+
+__all__ = ["Turns", "wavefront_in_turns"]
+
+
+@dataclass
+class Turns:
+    """A place's runs: for each step from ``first`` on, in which cycle it takes the vector of each
+    sequence, and the first one after its results."""
+
+    first: int
+    takes: list[IntArray] = field(default_factory=list)
+    ends: list[IntArray] = field(default_factory=list)
+    held: list[tuple[int, ...]] = field(default_factory=list)
+    """The other cycles that later runs depend on, a step each."""
+
+    def runs(self, sequences: int | None = None) -> list[tuple[int, int, Run]]:
+        """Step, sequence and run of every vector of the first ``sequences``, or of all."""
+        return [
+            (step, sequence, Run(take, end))
+            for step, (takes, ends) in enumerate(
+                zip(self.takes, self.ends, strict=True), self.first
+            )
+            for sequence, (take, end) in enumerate(
+                zip(takes[:sequences].tolist(), ends[:sequences].tolist(), strict=True)
+            )
+        ]
+
+    def taken(self, step: int) -> IntArray | None:
+        """When the vectors of a step are taken; None where the place does not run on it."""
+        return self.takes[step - self.first] if step >= self.first else None
+
+
+def wavefront_in_turns(places: Sequence[Place], steps: int, sequences: int) -> list[Turns]:
+    """Every place's runs on ``steps`` steps of ``sequences`` that are interleaved."""
+    readers = readers_of(places)
+    courses = [place.pace.course() for place in places]
+    found = [Turns(max(r.first, steps - 1) if (r := p.reads).last else r.first) for p in places]
+    for step in range(steps):
+        for index, place in enumerate(places):
+            if step < found[index].first:
+                continue
+            ready = np.zeros(sequences, np.int64)
+            for edge in place.reads.edges:
+                source = found[edge.source]
+                ready = np.maximum(ready, source.ends[step - source.first] + edge.delay)
+            free = np.zeros(sequences, np.int64)
+            for reader, edge in () if place.open else readers[index]:
+                if (room := _room(places[reader], found[reader], edge, step)) is not None:
+                    free = np.maximum(free, room)
+            takes, ends = courses[index].turn(ready, free)
+            found[index].takes.append(takes)
+            found[index].ends.append(ends)
+            found[index].held.append(courses[index].held)
+    return found
+
+
+def _room(reader: Place, taken: Turns, edge: Edge, step: int) -> IntArray | None:
+    """When a reader's buffer has room for the vectors of a step; None where it has from the first.
+
+    A window lies in a memory that the last step alone may read too.
+    """
+    if reader.reads.last and not edge.window:
+        return None
+    return taken.taken(step - 1)
