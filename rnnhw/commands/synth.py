@@ -181,7 +181,7 @@ def _router_device(family: DeviceFamily, part: str) -> RouterDevice | None:
 def _resources(
     design: Design, device: Fpga, lanes: Mapping[str, int], cells: Cells
 ) -> tuple[Resource, ...]:
-    totals = estimate(design, device, lanes=lanes).totals
+    totals = estimate(design, device, lanes=lanes, tries_lanes=False).totals
     rows = [
         ("LUT", device.lut.unit, totals.luts, cells.lut, device.lut.value),
         ("FF", device.ff.unit, totals.flip_flops, cells.ff, device.ff.value),

@@ -29,6 +29,7 @@ def estimate(
     steps: int | None = None,
     steps_per_second: float | None = None,
     arrangement: Arrangement | None = None,
+    tries_lanes: bool = True,
 ) -> Report:
     """The cost of ``design`` on ``profile``.
 
@@ -42,6 +43,8 @@ def estimate(
         steps_per_second: a deadline beside the design's own; the higher one counts. Of
             interleaved sequences it is that of all together.
         arrangement: how layers share lanes, time and memory; by default the target's.
+        tries_lanes: note the layers that would be faster on fewer lanes, for which up to 512 other
+            numbers of lanes are tried a layer. No figure depends on it.
 
     Raises:
         UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
@@ -57,6 +60,7 @@ def estimate(
         steps_per_second=steps_per_second,
         arrangement=arrangement,
     )
+    request = replace(request, tries_lanes=tries_lanes)
     loaded, lanes, target = request.profile, request.lanes, request.target
     files = files_of(design, target if isinstance(target, str) else loaded.name, target)
     if isinstance(loaded, Microcontroller):

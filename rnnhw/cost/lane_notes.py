@@ -23,7 +23,7 @@ def lane_notes(
         ]
         if limited:
             yield (f"of {lanes:,} lanes a layer has no more than it has rows: {', '.join(limited)}")
-    if machine.sequences > 1:
+    if machine.sequences > 1 or not request.tries_lanes:
         return
     for index, layer in enumerate(machine.layers):
         if not layer.lanes or machine.steps[index] > 1 or machine.streamed[index]:

@@ -55,6 +55,8 @@ class Request:
     arrangement: Arrangement
     streamer: ExternalMemory | None = None
     """The external memory with the highest known peak."""
+    tries_lanes: bool = True
+    """Whether to look for fewer lanes that are faster, and note them."""
 
 
 def request_of(

@@ -200,6 +200,7 @@ def _reports(
                 clock_mhz=clock_mhz,
                 lanes=lanes,
                 steps_per_second=planned_deadline(chosen, floors),
+                tries_lanes=False,
             )
         except RnnhwError as error:
             raise _named(error, design, profile) from None

@@ -111,6 +111,7 @@ def test_lanes_that_slow_a_layer_are_told() -> None:
         f"rnn: more lanes are slower here: {cycles[3]} cycles on 3 lanes, {cycles[2]} on 2"
     )
     assert not lane_notes_of(estimate(design, "ecp5-25", lanes=1))
+    assert not lane_notes_of(estimate(design, "ecp5-25", lanes=3, tries_lanes=False))
 
 
 @pytest.mark.parametrize("overlap", [False, True])
