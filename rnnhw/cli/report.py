@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Annotated
+
+import typer
 
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
 from rnnhw.cli.options import (
     SUFFIXES,
     ClockMhz,
+    Data,
     DesignFile,
     Engines,
     Interleave,
@@ -28,12 +32,15 @@ from rnnhw.cli.options import (
     chosen_lanes,
 )
 from rnnhw.cli.output import deliver, exit_code
+from rnnhw.cli.progress import shown_progress
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, UsageError
+from rnnhw.execution.verify import verify
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.study.run_report import with_run
 
 __all__ = ["report_command"]
 
@@ -53,11 +60,17 @@ def report_command(
     output: Output = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
+    simulated: Annotated[
+        bool,
+        typer.Option("--simulate", help="Also run it, in integers and in float: score and errors."),
+    ] = False,
+    data: Data = None,
 ) -> int:
     """Throughput and storage on a target.
 
-    Every figure follows from the design and the hardware profile: no weights are needed. -o
-    chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json or .html.
+    Every figure follows from the design and the hardware profile: no weights are needed, but with
+    --simulate. -o chooses the format by the file's suffix: .txt, .csv (a row a layer), .md, .json
+    or .html.
 
     With --lanes auto the fewest lanes that meet the deadline are chosen (the design's, or --min
     steps_per_second), without a deadline the best throughput that fits; the exit code is 1 where
@@ -67,7 +80,9 @@ def report_command(
     floors, ceilings = checked_bounds(output, minimum, maximum)
     given = chosen_lanes(lanes)
     loaded = load_design(design, settings)
-    keep_inputs(output, loaded, profiles=[profile])
+    keep_inputs(output, loaded, data, profiles=[profile])
+    if data is not None and not simulated:
+        raise UsageError("--data is what the design runs on", "give --simulate too")
     target_lanes = loaded.target.lanes if loaded.target else None
     own = loaded.target.arrangement if loaded.target else Arrangement()
     arrangement = chosen_arrangement(
@@ -90,6 +105,9 @@ def report_command(
             steps_per_second=planned_deadline(target_lanes if given is None else given, floors),
             arrangement=arrangement,
         )
+    if simulated:
+        with shown_progress("sequences") as progress:
+            report = with_run(report, verify(loaded, data, progress=progress, by_task=False), data)
     checks = judge_report(report, floors, ceilings)
     match shown:
         case "text":

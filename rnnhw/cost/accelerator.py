@@ -28,6 +28,7 @@ from rnnhw.cost.model import (
     ScheduleReport,
     TargetReport,
 )
+from rnnhw.cost.nodes import node_reports
 from rnnhw.cost.operating_point import Timing, lowest_clock, operating_points, required_rate
 from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
 from rnnhw.cost.request import Request, bandwidth_at
@@ -102,6 +103,7 @@ def accelerator_report(
         resources=(),
         layers=layers,
         signals=signal_reports(request.design.network),
+        network=node_reports(request.design.network),
         timeline=wavefront_spans(machine, request.steps),
         schedule=_schedule(request, machine, common),
         notes=(

@@ -15,6 +15,7 @@ from rnnhw.cost.model import (
     Report,
     TargetReport,
 )
+from rnnhw.cost.nodes import node_reports
 from rnnhw.cost.operating_point import Timing, lowest_clock, operating_points, required_rate
 from rnnhw.cost.processor import Counted, LayerProcessor, Processor, least_cycles, processor
 from rnnhw.cost.provenance import NO_WEIGHTS, settings_of, version
@@ -46,9 +47,9 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
     notes = [*request.notes, "lanes are not used on a microcontroller"]
     notes.append("flash and RAM are those of the network: the program itself is not counted")
     if cost.counted == "instructions":
-        notes.append("time is not known: the profile counts instructions, not cycles")
+        notes.append(f"the profile counts instructions, not cycles: {_time(totals)}")
     if cost.counted is None:
-        notes.append("time is not known: the profile has no figures for what the network does")
+        notes.append(f"the profile has no figures for what the network does: {_time(totals)}")
     return Report(
         schema=SCHEMA_ID,
         rnnhw_version=version(),
@@ -63,18 +64,29 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
         resources=resources,
         layers=tuple(_processor_layer(layer, counts[layer.name]) for layer in cost.layers),
         signals=signal_reports(network),
+        network=node_reports(network),
         timeline=processor_spans(cost, request.steps),
         notes=(*notes, NO_WEIGHTS),
     )
 
 
+def _time(totals: Totals) -> str:
+    """What is known of the time, where cycles are not measured."""
+    cycles = totals.cycles_per_step
+    return (
+        "time is not known"
+        if cycles.value is None
+        else f"times are bounds, from {cycles.note.removeprefix('a lower bound: ')}"
+    )
+
+
 def _amount(
-    counted: Counted | None, wanted: Counted, count: int | None, *, partial: bool, note: str = ""
+    counted: Counted | None, wanted: Counted, count: int | None, *, partial: bool
 ) -> Figure:
     """``count``, where that is what was ``counted``: a lower bound where it is ``partial``, that
     is where operations without a figure are left out."""
     if counted != wanted or count is None:
-        return not_known(note if counted != wanted else "")
+        return not_known()
     if not partial:
         return derived(count)
     if count == 0:
@@ -82,32 +94,35 @@ def _amount(
     return derived(count, "some operations have no figure", "at least")
 
 
-def _least_cycles_note(request: Request, cost: Processor, profile: Microcontroller) -> str:
-    """The fewest cycles of a step, where cycles are not known."""
+def _least_cycles(
+    cost: Processor, profile: Microcontroller, count: int | None, multiplied: int | None
+) -> Figure:
+    """A lower bound of cycles that are not known: those in which the core can issue ``count``
+    instructions, or in which its multipliers do the products."""
     bounds = []
-    if cost.counted == "instructions" and profile.issue_width is not None and cost.per_step:
-        issued = math.ceil(cost.per_step / profile.issue_width.value)
-        bounds.append((issued, "the core's issue width"))
-    multiplied = least_cycles(request.design.network, profile)
-    if cost.counted != "cycles" and multiplied is not None:
+    if cost.counted == "instructions" and profile.issue_width is not None and count:
+        issued = math.ceil(count / profile.issue_width.value)
+        bounds.append((issued, "the instructions at the core's issue width"))
+    if multiplied:
         bounds.append((multiplied, "the peak of the multipliers"))
     if not bounds:
-        return ""
+        return not_known()
     least, reason = max(bounds)
-    return f"at least {least:,}, {reason}"
+    return derived(least, f"a lower bound: {reason}", "at least")
 
 
 def _microcontroller_totals(request: Request, cost: Processor, profile: Microcontroller) -> Totals:
-    interval = _amount(
-        cost.counted,
-        "cycles",
-        cost.per_step,
-        partial=cost.partial,
-        note=_least_cycles_note(request, cost, profile),
-    )
-    after = _amount(
-        cost.counted, "cycles", cost.after_last_step, partial=cost.partial_after_last_step
-    )
+    if cost.counted == "cycles":
+        interval = _amount("cycles", "cycles", cost.per_step, partial=cost.partial)
+        after = _amount(
+            "cycles", "cycles", cost.after_last_step, partial=cost.partial_after_last_step
+        )
+    else:
+        multiplied = least_cycles(request.design.network, profile)
+        interval = _least_cycles(cost, profile, cost.per_step, multiplied)
+        after = _least_cycles(cost, profile, cost.after_last_step, None)
+        if after.value is None:
+            after = derived(0, "a lower bound: none", "at least")
     sequence = not_known() if request.steps is None else interval * request.steps + after
     slowest = max(cost.layers, key=lambda layer: layer.per_step or 0, default=None)
     return totals_of(

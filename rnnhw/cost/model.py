@@ -19,15 +19,18 @@ __all__ = [
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
+    "ErrorReport",
     "ExternalMemoryReport",
     "File",
     "Files",
     "LayerReport",
     "MemoryReport",
+    "NodeReport",
     "PhaseReport",
     "PlanReport",
     "Report",
     "Resource",
+    "RunReport",
     "ScheduleReport",
     "SignalReport",
     "SpanReport",
@@ -41,7 +44,7 @@ __all__ = [
     "unknown_fields",
 ]
 
-SCHEMA_ID = "urn:rnnhw:schema:cost-report:2"
+SCHEMA_ID = "urn:rnnhw:schema:cost-report:3"
 """The ``$id`` of the report's JSON schema, and the first value of every report."""
 
 Chosen = Literal[
@@ -234,6 +237,49 @@ class SignalReport(Part, frozen=True, kw_only=True):
     format_highest: float
 
 
+class NodeReport(Part, frozen=True, kw_only=True):
+    """A layer, or an operation over time, as the network has it: vectors of ``units`` words.
+
+    ``kind`` is what it is in words, ``structures`` are those of its recurrent matrices, ``state``
+    how many words it keeps from step to step, and ``sources`` what it reads.
+    """
+
+    name: str
+    kind: str
+    sources: tuple[str, ...]
+    units: int
+    format: str
+    width_bits: int
+    state: int = 0
+    structures: tuple[str, ...] = ()
+
+
+class ErrorReport(Part, frozen=True, kw_only=True):
+    """How far a signal is from the float reference, as values and in steps of its format;
+    ``snr_db`` is null where the ratio is no finite number."""
+
+    signal: str
+    max_error: float
+    max_error_lsb: float
+    rms_error: float
+    rms_error_lsb: float
+    snr_db: float | None
+
+
+class RunReport(Part, frozen=True, kw_only=True):
+    """What running the design in integers and in float gave, on its task or the user's own data.
+
+    ``figures`` have the names that ``verify`` judges by; ``measure`` names the first figure of the
+    score, empty without one. ``errors`` are those of the signals that the float reference has, the
+    output last.
+    """
+
+    sequences: int
+    measure: str
+    figures: dict[str, Figure]
+    errors: tuple[ErrorReport, ...]
+
+
 class SpanReport(Part, frozen=True, kw_only=True):
     """A layer at work on one step, in cycles from the sequence's first input element; ``step``
     counts from 0, and is null for a layer that runs once a sequence; so does ``sequence``, of those
@@ -283,7 +329,8 @@ class Report(Part, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     or capacity is not known; ``over_capacity`` names what does not fit. ``plan`` is
     null where the lanes were given. ``timeline`` holds the first steps of a sequence, layers in
     order; it is empty where cycles are not known. ``external_memories`` are those of the profile:
-    ``schedule``, null on microcontrollers, says which of them is used.
+    ``schedule``, null on microcontrollers, says which of them is used. ``run`` is null where the
+    design was not run.
     """
 
     schema: str
@@ -299,6 +346,8 @@ class Report(Part, frozen=True, kw_only=True, rename={"schema": "$schema"}):
     resources: tuple[Resource, ...]
     layers: tuple[LayerReport, ...]
     signals: tuple[SignalReport, ...]
+    network: tuple[NodeReport, ...]
+    run: RunReport | None = None
     timeline: tuple[SpanReport, ...] = ()
     external_memories: tuple[ExternalMemoryReport, ...] = ()
     plan: PlanReport | None = None
@@ -347,6 +396,8 @@ def report_figures(report: Report) -> dict[str, Figure]:
         for group in ("traffic", "counts", "lane_cycles"):
             for name, count in getattr(layer, group).items():
                 figures[f"{layer.name}.{group}.{name}"] = derived(count)
+    if report.run is not None:
+        figures.update(report.run.figures)
     return figures
 
 

@@ -145,10 +145,12 @@ def verify(
     maximum: Mapping[str, float] | None = None,
     isa: str | None = None,
     progress: Progress | None = None,
+    by_task: bool = True,
 ) -> Verification:
     """Compare ``design`` with its float reference on its task, ``data`` or ``samples``.
 
-    It is judged by the task's ``require`` and ``limit`` and by ``minimum`` and ``maximum``. With
+    It is judged by the task's ``require`` and ``limit``, if ``by_task``, and by ``minimum`` and
+    ``maximum``. With
     no demand at all it does not pass; nor does a demand on a figure that says nothing, such as
     the accuracy where all outputs are equal.
 
@@ -157,8 +159,9 @@ def verify(
             infinite or NaN.
         UsageError: a figure has no such name or is not measured, or a bound is not finite.
     """
-    floors = {**(design.task.require if design.task else {}), **(minimum or {})}
-    ceilings = {**(design.task.limit if design.task else {}), **(maximum or {})}
+    task = design.task if by_task else None
+    floors = {**(task.require if task else {}), **(minimum or {})}
+    ceilings = {**(task.limit if task else {}), **(maximum or {})}
     if samples is None:
         samples = chosen_samples(design, data)
     # What cannot be judged is told before the work.

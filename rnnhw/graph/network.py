@@ -59,9 +59,11 @@ class Source(TimeNode):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scan(TimeNode):
-    """A step graph, run at every step with its state carried on."""
+    """A step graph, run at every step with its state carried on. ``kind`` is the class of the layer
+    that wrote it, for people; empty where a plain function did."""
 
     graph: StepGraph
+    kind: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -261,6 +263,7 @@ class NetworkBuilder:
                 interval=out.interval,
                 sources=tuple(sources),
                 graph=graph,
+                kind=type(writer).__name__ if (writer := getattr(step, "__self__", None)) else "",
             )
         )
 

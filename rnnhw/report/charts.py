@@ -15,6 +15,7 @@ from rnnhw.cost.model import LayerReport, Report, Resource, SignalReport, SpanRe
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.roofline import RooflinePoint, roofline, streamed_bits
 from rnnhw.report.status_letters import cell_html
+from rnnhw.report.svg import across, short_name, svg
 from rnnhw.report.table_cell import number, shown, tenths
 from rnnhw.report.tables import layer_name, resource_name
 
@@ -38,18 +39,9 @@ _DIGIT = 6.4
 _COLOURS = 8
 
 
-def _across(share: float) -> str:
-    return f"{100 * share:.3f}".rstrip("0").rstrip(".") + "%"
-
-
-def _svg(height: float, label: str, *children: str) -> Markup:
-    return tag("svg", *children, role="img", aria_label=label, width="100%", height=height)
-
-
 # --- timeline ----------------------------------------------------------------------------------
 _ROW, _BAR = 42, 17
 _MOST_TICKS = 5
-_NAME = 30
 
 
 def timeline_chart(report: Report) -> Markup:
@@ -61,7 +53,7 @@ def timeline_chart(report: Report) -> Markup:
     parts = [*_cycle_axis(end, bottom)]
     for index, layer in enumerate(report.layers):
         parts += _timeline_row(report, layer, end, _ROW * index)
-    return _svg(bottom + 26, "Cycles in which each layer works on each step", *parts)
+    return svg(bottom + 26, "Cycles in which each layer works on each step", *parts)
 
 
 def _together(spans: Sequence[SpanReport]) -> list[list[SpanReport]]:
@@ -79,7 +71,7 @@ def _together(spans: Sequence[SpanReport]) -> list[list[SpanReport]]:
 
 def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> list[Markup]:
     title = tag("title", layer.name)
-    parts = [tag("text", title, _short(layer.name), x=0, y=top + 14, class_="name")]
+    parts = [tag("text", title, short_name(layer.name), x=0, y=top + 14, class_="name")]
     spans = [span for span in report.timeline if span.layer == layer.name]
     y = top + 20
     if not spans:
@@ -102,9 +94,9 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
             tag(
                 "rect",
                 tag("title", f"{layer.name}, {step}: {cycles}"),
-                x=_across(span.start_cycle / end),
+                x=across(span.start_cycle / end),
                 y=y,
-                width=_across(width),
+                width=across(width),
                 height=_BAR,
                 class_=f"span {colour}",
             )
@@ -112,14 +104,9 @@ def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> lis
         text = steps
         if text and width * _PHONE > _DIGIT * len(text) + 1:
             middle = (span.start_cycle + span.end_cycle) / 2 / end
-            label = tag("text", text, x=_across(middle), y=y + 13, class_=f"in {colour}")
+            label = tag("text", text, x=across(middle), y=y + 13, class_=f"in {colour}")
             parts.append(label)
     return parts
-
-
-def _short(name: str) -> str:
-    """The name, without its middle where it would be wider than a phone."""
-    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}...{name[3 - _NAME // 2 :]}"
 
 
 def _round_step(least: float) -> int:
@@ -131,7 +118,7 @@ def _round_step(least: float) -> int:
 def _cycle_axis(end: int, bottom: int) -> Iterable[Markup]:
     step = _round_step(end / _MOST_TICKS)
     for cycle in range(0, end + 1, step):
-        x = _across(cycle / end)
+        x = across(cycle / end)
         yield tag("line", x1=x, x2=x, y1=0, y2=bottom + 5, class_="grid")
         anchor = "start" if cycle == 0 else "end" if cycle > 0.93 * end else "middle"
         yield tag("text", f"{cycle:,}", x=x, y=bottom + 19, text_anchor=anchor, class_="tick")
@@ -179,14 +166,14 @@ def roofline_chart(report: Report) -> Markup:
         parts += _slope(scales, port, lanes, "roof", f"{lanes} lanes, {port} bits a cycle")
         ridge = max(scales.x(lanes / port), 0.0)
         y = scales.y(lanes)
-        parts.append(tag("line", x1=_across(ridge), x2="100%", y1=y, y2=y, class_="roof"))
+        parts.append(tag("line", x1=across(ridge), x2="100%", y1=y, y2=y, class_="roof"))
     parts += _roof_labels(scales, sorted({point.lanes for point in points}))
     parts += _points(scales, points)
     axis = tag(
         "text", "MACs a weight bit", x="100%", y=_HEIGHT + 40, text_anchor="end", class_="tick"
     )
     label = "Roofline: MACs a cycle over MACs a weight bit, both logarithmic"
-    return _svg(_HEIGHT + 46, label, *parts, axis)
+    return svg(_HEIGHT + 46, label, *parts, axis)
 
 
 def _slope(scales: _Scales, bits: float, lanes: int, colour: str, name: str) -> list[Markup]:
@@ -196,9 +183,9 @@ def _slope(scales: _Scales, bits: float, lanes: int, colour: str, name: str) -> 
     if first >= last:
         return []
     ends: dict[str, str | float] = {
-        "x1": _across(scales.x(first)),
+        "x1": across(scales.x(first)),
         "y1": scales.y(first * bits),
-        "x2": _across(scales.x(last)),
+        "x2": across(scales.x(last)),
         "y2": scales.y(last * bits),
     }
     return [tag("line", tag("title", name), class_=colour, **ends)]
@@ -206,7 +193,7 @@ def _slope(scales: _Scales, bits: float, lanes: int, colour: str, name: str) -> 
 
 def _log_axes(scales: _Scales) -> Iterable[Markup]:
     for power in _every(scales.left, scales.right, 6):
-        x = _across(scales.x(2.0**power))
+        x = across(scales.x(2.0**power))
         yield tag("line", x1=x, x2=x, y1=0, y2=_HEIGHT, class_="grid")
         yield tag("text", _power(power), x=x, y=_HEIGHT + 20, text_anchor="middle", class_="tick")
     for power in _every(scales.low, scales.high, 9):
@@ -241,7 +228,7 @@ def _points(scales: _Scales, points: Sequence[RooflinePoint]) -> Iterable[Markup
     for x, y, point in placed:
         title = f"{point.number} {point.layer}: {number(point.macs_per_cycle)} MACs a cycle"
         dot = tag("title", title)
-        yield tag("circle", dot, cx=_across(x / _PHONE), cy=y, r=5, class_="point")
+        yield tag("circle", dot, cx=across(x / _PHONE), cy=y, r=5, class_="point")
     taken = [_Box(x - 6, x + 6, y - 6, y + 6) for x, y, _ in placed]
     for group in _clusters(placed):
         text = _ranges([point.number for _, _, point in group])
@@ -252,7 +239,7 @@ def _points(scales: _Scales, points: Sequence[RooflinePoint]) -> Iterable[Markup
         while any(box.touches(other) for other in taken):
             box = replace(box, top=box.top + 4, bottom=box.bottom + 4)
         taken.append(box)
-        at: dict[str, str | float] = {"x": _across(x / _PHONE), "y": box.bottom - 4}
+        at: dict[str, str | float] = {"x": across(x / _PHONE), "y": box.bottom - 4}
         yield tag("text", text, text_anchor="middle", class_="pointname", **at)
 
 
@@ -348,7 +335,7 @@ def _segments(
     for kind in kinds:
         if count := row.get(kind, 0):
             title = f"{kind}: {count:,} {unit}" if kind else f"{count:,} {unit}"
-            width = f"width:{_across(count / most)}"
+            width = f"width:{across(count / most)}"
             yield tag("i", class_=colour[kind], style=width, title=title)
 
 
@@ -363,7 +350,7 @@ def _meter(resource: Resource) -> Markup:
         inner, track = [], "track unknown"
     else:
         over = " over" if resource.fits is False else ""
-        width = f"width:{_across(min(share / 100, 1))}"
+        width = f"width:{across(min(share / 100, 1))}"
         inner, track = [tag("i", class_=f"used{over}", style=width)], "track"
     used, capacity = shown(resource.used), shown(resource.capacity)
     known = "" if share is None else f" ({tenths(resource.share, ' %').text})"
@@ -393,11 +380,11 @@ def memory_bars(report: Report) -> Markup:
                 tag("span", f"{owner}: {memory.name}", class_="what"),
                 tag(
                     "span",
-                    tag("i", class_="c0", style=f"width:{_across(stored / most)}"),
+                    tag("i", class_="c0", style=f"width:{across(stored / most)}"),
                     tag(
                         "i",
                         class_="pad",
-                        style=f"width:{_across((memory.padded_bits - stored) / most)}",
+                        style=f"width:{across((memory.padded_bits - stored) / most)}",
                     ),
                     class_="track",
                     title=title,
@@ -439,13 +426,13 @@ def word_bars(signals: Sequence[SignalReport]) -> list[Markup]:
             tag(
                 "i",
                 class_=name,
-                style=f"left:{_across((high - above) / scale)};"
-                f"width:{_across((above - below) / scale)}",
+                style=f"left:{across((high - above) / scale)};"
+                f"width:{across((above - below) / scale)}",
             )
             for name, (above, below) in zip(("sign", "whole", "part"), pairwise(edges), strict=True)
             if above > below
         ]
-        parts.append(tag("i", class_="point", style=f"left:{_across(high / scale)}"))
+        parts.append(tag("i", class_="point", style=f"left:{across(high / scale)}"))
         title = f"{signal.width_bits} bits: {signal.format}"
         return tag("span", *parts, class_="word", title=title)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnhw.cost.figure_table import TILES, OperatingPoint
-from rnnhw.cost.model import Report
+from rnnhw.cost.model import Report, fits_figure
 from rnnhw.report import charts, tables
+from rnnhw.report.drawing import network_drawing
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
 from rnnhw.report.status_letters import cell_html, status_legend
-from rnnhw.report.table_cell import Cell, number, shown, worded
+from rnnhw.report.table_cell import Cell, number, shown, tenths, worded, yes_or_no
 
 __all__ = ["to_html"]
 
@@ -39,10 +40,23 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
             class_="pair",
         ),
     )
+    if report.run is not None:
+        run = tables_html(tables.run_table(report), tables.errors_table(report))
+        yield section("Accuracy and error", tag("div", *run, class_="pair"))
+    drawing = network_drawing(report)
+    if drawing:
+        caption = (
+            "on the right the words of a layer's vectors, and their format; in colour: layers "
+            "with a state"
+        )
+        yield section("Network", figure(drawing, caption, "network"))
     layers = table_html(tables.layers_table(report), titled=False)
     yield section("Layers", layers, *tables_html(tables.lanes_table(report)), *_phases(report))
-    yield section("Timeline", *_timeline(report))
-    yield section("Roofline", *_roofline(report))
+    timeline, plot = list(_timeline(report)), list(_roofline(report))
+    if timeline:
+        yield section("Timeline", *timeline)
+    if plot:
+        yield section("Roofline", *plot)
     yield section("Operations and traffic", *_work(report))
     yield section("Storage", *_storage(report))
     energies = tables_html(tables.energy_table(report), tables.energies_table(report))
@@ -70,7 +84,8 @@ def _header(report: Report, title: str) -> Markup:
 
 
 def _tiles(report: Report) -> Markup:
-    """The figures that are asked for first; those that do not exist on the target are left out."""
+    """The verdict, then the figures that are asked for first; those that are not known or do not
+    exist on the target are left out."""
     point = report.operating_points[0] if report.operating_points else None
     tiles: list[tuple[str, Cell]] = []
     for line in TILES:
@@ -78,16 +93,54 @@ def _tiles(report: Report) -> Markup:
         if at_clock and point is None:
             continue
         figure = getattr(point if at_clock else report.totals, line.key)
-        if line.stands(figure, report.totals):
+        if line.stands(figure, report.totals) and figure.value is not None:
             name = line.row.heading_in(_SYMBOLS.get(line.row.unit, line.row.unit))
             if point is not None and at_clock:
                 name += f" at {shown(point.clock_mhz).text} MHz"
             tiles.append((name, worded(line.row, figure)))
+    known = point is not None and point.steps_per_second.value is not None
+    rate, further = (tiles[:1], tiles[1:]) if known else ([_unknown_rate(report)], tiles)
     found = (
         tag("div", tag("dt", name), tag("dd", cell_html(cell)), class_="tile")
-        for name, cell in tiles
+        for name, cell in (
+            *_fits_tile(report),
+            *rate,
+            *_share_tiles(report),
+            *_run_tiles(report),
+            *further,
+        )
     )
     return tag("dl", *found, class_="tiles")
+
+
+def _fits_tile(report: Report) -> Iterator[tuple[str, Cell]]:
+    fits = fits_figure(report)
+    if fits.status != "not used":
+        yield "fits", shown(yes_or_no(fits))
+
+
+def _unknown_rate(report: Report) -> tuple[str, Cell]:
+    why = tables.unknown_speed(report)
+    return f"steps a second ({why})", Cell("not known", "not known")
+
+
+def _run_tiles(report: Report) -> Iterator[tuple[str, Cell]]:
+    """How well the network does in integers."""
+    run = report.run
+    if run is not None and run.measure:
+        exact = run.figures.get(f"float_{run.measure}")
+        beside = f", {shown(exact).text} in float" if exact else ""
+        yield f"{run.measure.replace('_', ' ')}{beside}", shown(run.figures[run.measure])
+
+
+def _share_tiles(report: Report) -> Iterator[tuple[str, Cell]]:
+    """How full the device is."""
+    for name, resource in tables.verdict_resources(report):
+        used, capacity = shown(resource.used).text, shown(resource.capacity).text
+        if resource.used.value is not None:
+            yield f"{name}, {used} of {capacity}", tenths(resource.share, " %")
+        else:
+            yield f"{name}, of {capacity}", Cell("not known", "not known", resource.used.note)
 
 
 def _phases(report: Report) -> Iterator[Markup]:
@@ -100,7 +153,6 @@ def _phases(report: Report) -> Iterator[Markup]:
 def _timeline(report: Report) -> Iterator[Markup]:
     drawing = charts.timeline_chart(report)
     if not drawing:
-        yield remark("not drawn: the cycles of the layers are not known")
         return
     steps = 1 + max((span.step for span in report.timeline if span.step is not None), default=0)
     caption = f"the first {steps} steps, numbered where there is room" if steps > 1 else "one step"
@@ -110,7 +162,6 @@ def _timeline(report: Report) -> Iterator[Markup]:
 def _roofline(report: Report) -> Iterator[Markup]:
     points = roofline(report)
     if not points:
-        yield remark("not drawn: the target has no lanes, or no layer reads weights")
         return
     caption = (
         "flat: MACs a cycle that the lanes do; sloped: that a layer's weight memory feeds; points: "

@@ -17,6 +17,8 @@ def to_markdown(report: Report) -> str:
     for table in (
         tables.speed_table(report),
         tables.work_table(report),
+        tables.run_table(report),
+        tables.errors_table(report),
         tables.layers_table(report),
         tables.lanes_table(report),
         tables.phases_table(report),

@@ -7,7 +7,7 @@ from html import escape
 __all__ = ["Markup", "breakable", "joined", "tag"]
 
 _OPEN = frozenset({"meta", "br", "wbr"})
-_VOID = _OPEN | {"circle", "line", "rect"}
+_VOID = _OPEN | {"circle", "line", "path", "rect"}
 
 
 class Markup(str):

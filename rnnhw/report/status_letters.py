@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rnnhw.cost.figure import Status
 from rnnhw.report.markup import Markup, breakable, joined, tag
 from rnnhw.report.table_cell import Cell
@@ -16,6 +18,8 @@ _MARKS: dict[Status, tuple[str, str]] = {
 }
 """What does not follow from the design alone."""
 
+_POWER = re.compile(r"2\^(-?\d+)")
+
 
 def cell_html(cell: Cell) -> Markup:
     """The text, with a letter where the number came from elsewhere and the source as its title,
@@ -27,6 +31,8 @@ def cell_html(cell: Cell) -> Markup:
 
 def _status_html(cell: Cell) -> Markup:
     if cell.status is None:
+        if found := _POWER.fullmatch(cell.text):
+            return joined("2", tag("sup", found[1], class_="power"))
         return breakable(cell.text)
     if cell.text == cell.status:
         note = {"title": cell.note} if cell.note else {}

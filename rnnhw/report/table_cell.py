@@ -97,9 +97,7 @@ def _cell(figure: Figure, text: str) -> Cell:
 
 
 def ratio(value: float) -> str:
-    """How many times as much, in three digits that count; only what is exact has fewer."""
-    if value in (0, 1):
-        return f"{value:g}x"
-    if value >= 1000:
-        return f"{value:,.0f}x"
-    return f"{value:.2f}x" if 0.1 <= value < 10 else f"{value:#.3g}x".replace(".x", "x")
+    """How many times as much, with two decimals; below a hundredth, what it is less than."""
+    if 0 < value < 0.01:
+        return "<0.01x"
+    return f"{value:,.2f}x" if value < 1000 else f"{value:,.0f}x"

@@ -34,6 +34,7 @@ __all__ = [
     "Table",
     "energies_table",
     "energy_table",
+    "errors_table",
     "files_table",
     "highlights",
     "lanes_table",
@@ -47,12 +48,15 @@ __all__ = [
     "resource_name",
     "resources_table",
     "roofline_table",
+    "run_table",
     "sources_table",
     "speed_table",
     "storage_table",
     "traffic",
     "traffic_table",
+    "unknown_speed",
     "verdict",
+    "verdict_resources",
     "words_table",
     "work_table",
 ]
@@ -110,15 +114,26 @@ def speed_table(report: Report) -> Table:
     points = report.operating_points
     clocks = [shown(point.clock_mhz) for point in points]
     heads = [replace(clock, text=f"at {clock.text} MHz") for clock in clocks]
-    table = Table("Speed", ("", *(heads or [Cell("clock not known")])))
+    table = Table("Speed", ("", *heads))
     totals = report.totals
     told = {name: shown(figure).marked for name, figure in figures_of(totals)}
     for line in SPEED:
         figures = [getattr(point, line.key) for point in points]
-        if any(line.stands(figure, totals) for figure in figures or [not_known()]):
+        known = any(figure.value is not None for figure in figures)
+        if known and any(line.stands(figure, totals) for figure in figures):
             cells: list[Cell | str] = [worded(line.row, figure) for figure in figures]
-            table.add(line.row.line.format_map(told), *(cells or ["not known"]))
+            table.add(line.row.line.format_map(told), *cells)
+    if not table.rows:
+        table = Table("Speed", ("", ""), numbers_from=2)
+        table.add(SPEED[0].row.line, f"not known: {unknown_speed(report)}")
     return table
+
+
+def unknown_speed(report: Report) -> str:
+    """Why no figure of speed is known, and what gives one."""
+    if not report.operating_points:
+        return "give --clock-mhz: the clock is not known"
+    return "the cycles of a step are not known"
 
 
 def work_table(report: Report) -> Table:
@@ -156,6 +171,36 @@ def _schedule(schedule: ScheduleReport) -> Iterator[tuple[str, Cell | str]]:
         yield "cycles of whole sequences", schedule.cycles_basis
 
 
+# --- a run ---------------------------------------------------------------------------------------
+def run_table(report: Report) -> Table:
+    """What running the design gave; the figures of the float reference beside those of integers."""
+    run = report.run
+    if run is None:
+        return Table("", ())
+    table = Table(f"Run on {number(run.sequences)} sequences", ("", "integers", "float"))
+    for name, figure in run.figures.items():
+        if name.startswith("float_") or (name.endswith(ERRORS) and "loss" not in name):
+            continue
+        other = run.figures.get(f"float_{name}")
+        table.add(name.replace("_", " "), shown(figure), shown(other) if other else "")
+    return table
+
+
+ERRORS = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
+"""Figures of a run that have a table of their own."""
+
+
+def errors_table(report: Report) -> Table:
+    """How far every signal that the float reference has is from it."""
+    heads = ("", "max LSB", "rms LSB", "max", "rms", "SNR, dB")
+    table = Table("Error against the float reference", heads)
+    for error in report.run.errors if report.run else ():
+        values = (error.max_error_lsb, error.rms_error_lsb, error.max_error, error.rms_error)
+        ratio = "-" if error.snr_db is None else f"{error.snr_db:.1f}"
+        table.add(error.signal, *map(number, values), ratio)
+    return table
+
+
 # --- layers ------------------------------------------------------------------------------------
 def layers_table(report: Report) -> Table:
     """A row a layer."""
@@ -165,8 +210,17 @@ def layers_table(report: Report) -> Table:
         scheduled = any(_layer_schedule(layer) for layer in report.layers)
         table = Table("Layers", (*names, "schedule") if scheduled else names)
     else:
-        table = Table("Layers", ("", "instructions", "cycles", "MACs"))
-    for layer in report.layers:
+        counted = {
+            name: [getattr(layer, key) for layer in report.layers]
+            for name, key in (
+                ("instructions", "instructions_per_step"),
+                ("cycles", "cycles_per_step"),
+            )
+        }
+        # Nor does a column say more where no layer's figure is known.
+        known = [name for name, each in counted.items() if any(f.value is not None for f in each)]
+        table = Table("Layers", ("", *known, "MACs"))
+    for index, layer in enumerate(report.layers):
         macs, cycles = number(layer.macs_per_step), shown(layer.cycles_per_step)
         if lanes:
             table.add(
@@ -180,7 +234,7 @@ def layers_table(report: Report) -> Table:
                 *([_layer_schedule(layer)] if scheduled else []),
             )
         else:
-            table.add(layer_name(layer), shown(layer.instructions_per_step), cycles, macs)
+            table.add(layer_name(layer), *(shown(counted[name][index]) for name in known), macs)
     return table
 
 
@@ -354,17 +408,31 @@ def verdict(report: Report) -> str:
 
 
 def highlights(report: Report) -> Iterator[str]:
-    """What is asked first beside the verdict: the rate at the lowest clock, and the known shares
-    of the device, without flip-flops."""
-    if report.operating_points:
-        point = report.operating_points[0]
-        rate = point.steps_per_second
-        if rate.value is not None:
-            yield f"{shown(rate).text} steps/s at {shown(point.clock_mhz).text} MHz"
+    """What is asked first beside the verdict: the rate at the lowest clock, the known shares of
+    the device, and the score where the design was run."""
+    rate = report.operating_points[0].steps_per_second if report.operating_points else not_known()
+    if rate.number is None:
+        yield f"steps/s not known ({unknown_speed(report)})"
+    else:
+        bound = f"{rate.bound} " if rate.bound else ""
+        clock = shown(report.operating_points[0].clock_mhz).text
+        yield f"{bound}{number(rate.number)} steps/s at {clock} MHz"
+    for name, resource in verdict_resources(report):
+        if resource.percent is not None:
+            bound = f"{resource.share.bound} " if resource.share.bound else ""
+            yield f"{name} {bound}{resource.percent:.1f} %"
+
+    run = report.run
+    if run is not None and run.measure and run.figures[run.measure].value is not None:
+        yield f"{run.measure.replace('_', ' ')} {shown(run.figures[run.measure]).text}"
+
+
+def verdict_resources(report: Report) -> Iterator[tuple[str, Resource]]:
+    """The resources that a verdict tells, by name: without flip-flops."""
     rows = resource_rows()
     for resource in report.resources:
-        if resource.name in rows and resource.name != "ff" and resource.percent is not None:
-            yield f"{rows[resource.name].name} {tenths(resource.share, ' %').text}"
+        if resource.name in rows and resource.name != "ff" and resource.is_used:
+            yield rows[resource.name].name, resource
 
 
 # --- energy ------------------------------------------------------------------------------------

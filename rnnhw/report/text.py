@@ -44,6 +44,8 @@ def print_report(report: Report, console: Console) -> None:
     for table in (
         tables.speed_table(report),
         tables.work_table(report),
+        tables.run_table(report),
+        tables.errors_table(report),
         tables.layers_table(report),
         tables.lanes_table(report),
         tables.storage_table(report),

@@ -310,17 +310,21 @@ def test_layers_behind_the_last_step_are_marked() -> None:
 
 
 # --- microcontrollers ----------------------------------------------------------------------------
-def test_instructions_are_not_a_time() -> None:
+def test_instructions_bound_the_time() -> None:
     design = elman(32, target=Target("cortex-m4", lanes=4), steps_per_second=1000)
     report = estimate(design, steps=10)
     assert report.target.kind == "microcontroller"
     assert isinstance(report.totals.instructions_per_step.value, int)
-    assert report.totals.cycles_per_step.status == "not known"
-    assert report.totals.lowest_clock_mhz.status == "not known"
+    assert report.totals.cycles_per_step.bound == "at least"
+    assert report.totals.cycles_per_step.value == report.totals.instructions_per_step.value
+    assert report.totals.cycles_per_sequence.value == 10 * report.totals.cycles_per_step.value
+    assert report.totals.lowest_clock_mhz.bound == "at least"
     assert report.totals.lanes.status == "not used"
     for point in report.operating_points:
-        assert point.steps_per_second.status == "not known"
-        assert point.deadline_slack_percent.status == "not known"
+        assert point.steps_per_second.bound == "at most"
+        assert point.deadline_slack_percent.bound == "at most"
+    first = to_text(report).splitlines()[2]
+    assert first.startswith("fits: yes, at most ")
     assert report.fits is True
     assert report.layers[0].counts["multiplies"] == 32 * 40
 

@@ -372,7 +372,8 @@ def test_html_is_well_formed_and_self_contained(name: str, profile: str) -> None
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     links = [(attributes["href"] or "")[1:] for tag, attributes in tags if tag == "a"]
     assert sorted(ids) == sorted(set(ids)) == sorted(links)
-    assert len(ids) == 9
+    drawn = bool(report_of(name, profile).timeline)
+    assert len(ids) == (10 if drawn else 8)
 
 
 @every_report
@@ -434,12 +435,35 @@ def test_html_draws_every_step_of_the_timeline() -> None:
     assert "after the last step" in text
 
 
-def test_html_says_why_something_is_not_drawn() -> None:
+def test_html_has_no_section_without_a_drawing() -> None:
     text = _text(to_html(report_of("narma10", "cortex-m4")))
-    assert "not drawn: the cycles of the layers are not known" in text
-    assert "not drawn: the target has no lanes, or no layer reads weights" in text
+    assert "Timeline" not in text and "Roofline" not in text
     whole = _text(to_html(report_of("speaker_lstm", "ecp5-25")))
-    assert "not drawn" not in whole
+    assert "Timeline" in whole and "Roofline" in whole
+
+
+def test_html_draws_the_network() -> None:
+    text = _text(to_html(report_of("deep_stack_head", "ecp5-25")))
+    for words in ("rnn1 - rnn3", "3 x Elman, dense", "5 x Linear", "sum over time"):
+        assert words in text
+    assert "8 bits, Q(0, 7)" in text
+    report = report_of("speaker_lstm", "ecp5-25")
+    found = [(node.name, node.kind, node.units, node.state) for node in report.network]
+    assert found == [
+        ("input", "input", 12, 0),
+        ("rnn", "LSTM", 32, 64),
+        ("last1", "last step", 32, 0),
+        ("head", "Linear", 9, 0),
+    ]
+    assert "<h2>Network" in to_html(report)
+    assert "<h2>Network" not in to_html(msgspec.structs.replace(report, network=()))
+
+
+def test_html_says_first_whether_it_fits() -> None:
+    text = _text(to_html(report_of("speaker_lstm", "ecp5-25")))
+    tiles = ["yesfits", "steps a second at 48 MHz", "block RAM, 8 of 56", "DSP, 11 of 28"]
+    places = [text.replace("fits: yes", "").index(tile.removeprefix("yes")) for tile in tiles]
+    assert places == sorted(places)
 
 
 def test_html_escapes_everything() -> None:

@@ -14,7 +14,7 @@ from helpers.browser import laid_out, luminance, overlap
 from helpers.machines import FORMATS
 from helpers.paths import DESIGNS
 
-from rnnhw import Design, Elman, Linear, load
+from rnnhw import Bidirectional, Design, Elman, Formats, Linear, Q, Residual, load
 from rnnhw.cost import estimate
 from rnnhw.report import to_html
 
@@ -34,6 +34,13 @@ LONG = "a_name_as_long_as_any_that_a_layer_may_have_" + "x" * 19
 
 @cache
 def page(name: str) -> str:
+    if name == "branches":
+        layers = [
+            Bidirectional(Elman(8), name="both"),
+            Residual([Elman(16, name=LONG)], name="around", join="concatenate"),
+            *(Linear(16, name=f"head{k}", formats=Formats(output=Q(0, 7))) for k in range(3)),
+        ]
+        return to_html(estimate(Design(layers, FORMATS, inputs=3), "ecp5-25"))
     if name == "long names":
         layers = [Elman(300, name=LONG), Linear(2, name=f"{LONG}2")]
         design = Design(layers=layers, formats=FORMATS, inputs=300, steps_per_second=1e7)
@@ -48,14 +55,14 @@ def measured(name: str, width: int, *, dark: bool, folder: Path) -> dict:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [*REPORTS, "long names"])
+@pytest.mark.parametrize("name", [*REPORTS, "long names", "branches"])
 def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, tmp_path: Path) -> None:
     result = measured(name, width, dark=False, folder=tmp_path)
     assert result["overflow"] == 0
     assert result["outside"] == []
     assert result["cells"] == []
     assert result["words"] > 100
-    assert len(result["drawings"]) == (0 if name == "microcontroller" else 2)
+    assert len(result["drawings"]) == (1 if name == "microcontroller" else 3)
     for drawing in result["drawings"]:
         texts = drawing["texts"]
         assert len(texts) > 5
