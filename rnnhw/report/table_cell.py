@@ -97,7 +97,10 @@ def _cell(figure: Figure, text: str) -> Cell:
 
 
 def ratio(value: float) -> str:
-    """How many times as much, with two decimals; below a hundredth, what it is less than."""
-    if 0 < value < 0.01:
-        return "<0.01x"
-    return f"{value:,.2f}x" if value < 1000 else f"{value:,.0f}x"
+    """How many times as much, in three digits that count: 0.0922x, 1.00x, 12.3x, 4,567x. What only
+    rounds to as much is told from what is: <1.00x."""
+    if value >= 999.5:
+        return f"{value:,.0f}x"
+    text = "0.00" if value == 0 else f"{value:#.3g}".removesuffix(".")
+    side = "" if value == 1 or text != "1.00" else "<" if value < 1 else ">"
+    return f"{side}{text}x"

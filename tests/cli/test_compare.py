@@ -88,7 +88,7 @@ def test_the_baseline_can_be_any_column(run):
 
 def test_accuracy_is_shown_beside(run):
     out = run(LSTM, TRIDIAGONAL, *ON_ECP5, "--simulate", "--format", "markdown")
-    assert "| accuracy | 0.9838 | 0.9757 (0.99x) |" in out
+    assert "| accuracy | 0.9838 | 0.9757 (0.992x) |" in out
     assert "accuracy" not in run(LSTM, *ON_ECP5)
 
 

@@ -199,17 +199,18 @@ def test_blocks_of_two_families_have_no_ratio() -> None:
     assert shares[:2] == [100 * one / 30, 100 * other / 56]  # type: ignore[operator]
     text = rendering.to_text(found, 120)
     units = [f"{count} {unit}" for count, unit in zip(blocks, ("EBR", "DP16KD") * 2, strict=True)]
-    units.insert(3, r"0\.\d\dx")
+    units.insert(3, r"0\.\d\d\dx")
     assert re.search(rf"^block RAM +{' +'.join(units)}$", text, re.M)
     # The ratio of a share is told where that of the amounts is not.
-    share = r"^block RAM, % of device +[\d.]+ +[\d.]+ +0\.\d\dx +[\d.]+ +[\d.]+ +0\.\d\dx$"
+    share = r"^block RAM, % of device +[\d.]+ +[\d.]+ +0\.\d\d\dx +[\d.]+ +[\d.]+ +0\.\d\d\dx$"
     assert re.search(share, text, re.M)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1, "1x"), (1.0004, "1.00x"), (0.0, "0x"), (0.5, "0.50x"), (0.01234, "0.0123x"),
-     (12.34, "12.3x"), (123.4, "123x"), (12345.6, "12,346x"), (9.999, "10.00x")],
+    [(1, "1.00x"), (1.0004, ">1.00x"), (0.9999, "<1.00x"), (0.0, "0.00x"), (0.5, "0.500x"),
+     (0.01234, "0.0123x"), (12.34, "12.3x"), (123.4, "123x"), (12345.6, "12,346x"),
+     (9.999, "10.0x"), (999.7, "1,000x")],
 )  # fmt: skip
 def test_ratios_are_short_and_what_is_not_equal_does_not_look_so(value: float, text: str) -> None:
     assert ratio(value) == text
