@@ -3,7 +3,13 @@ from rnnhw import profiles as profiles, report as report
 from rnnhw.commands.emit import Emitted as Emitted, emit as emit
 from rnnhw.commands.synth import Synthesis as Synthesis, synth as synth
 from rnnhw.conversion.jordan import JordanForm as JordanForm, jordan_form as jordan_form
-from rnnhw.cost.estimation import estimate as estimate
+from rnnhw.commands.cost import (
+    compare as compare,
+    compare_costs as compare_costs,
+    compare_reports as compare_reports,
+    estimate as estimate,
+)
+from rnnhw.commands.run import simulate as simulate, verify as verify
 from rnnhw.cost.model import Report as Report
 from rnnhw.design.design import Design as Design, Target as Target, load as load
 from rnnhw.design.schedule import Arrangement as Arrangement
@@ -13,14 +19,15 @@ from rnnhw.design.tasks import (
     Narma10 as Narma10,
     Recall as Recall,
     Regression as Regression,
+    Samples as Samples,
 )
 from rnnhw.errors import (
     DesignError as DesignError,
     RnnhwError as RnnhwError,
     UsageError as UsageError,
 )
-from rnnhw.execution.simulate import Simulation as Simulation, simulate as simulate
-from rnnhw.execution.verify import Verification as Verification, verify as verify
+from rnnhw.execution.simulate import Simulation as Simulation
+from rnnhw.execution.verify import Verification as Verification
 from rnnhw.graph.builder import Formats as Formats
 from rnnhw.layers.activations import (
     HardTanh as HardTanh,
@@ -63,11 +70,18 @@ from rnnhw.layers.structures import (
     UnitWeights as UnitWeights,
 )
 from rnnhw.numerics.cast import Overflow as Overflow, Q as Q, Rounding as Rounding
-from rnnhw.profiles import load_profile as load_profile, profile_names as profile_names
-from rnnhw.report.comparison.model import (
-    CostComparison as CostComparison,
-    compare_reports as compare_reports,
+from rnnhw.profiles import (
+    Profile as Profile,
+    load_profile as load_profile,
+    profile_names as profile_names,
 )
-from rnnhw.study.compare import compare_costs as compare_costs
-from rnnhw.study.scores import Comparison as Comparison, compare as compare
+from rnnhw.report.comparison.model import CostComparison as CostComparison
+from rnnhw.report.results import (
+    ComparisonResult as ComparisonResult,
+    CostComparisonResult as CostComparisonResult,
+    ReportResult as ReportResult,
+    SimulationResult as SimulationResult,
+    VerificationResult as VerificationResult,
+)
+from rnnhw.report.scores.model import Comparison as Comparison
 from rnnhw.version import __version__ as __version__

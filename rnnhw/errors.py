@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import Field, fields, is_dataclass
@@ -22,6 +23,8 @@ __all__ = [
     "described",
     "escaped",
     "few",
+    "plain_number",
+    "plain_numbers",
     "unknown_name",
     "whole_number",
     "wrong_argument",
@@ -126,6 +129,32 @@ def wrong_argument(owner: object, kinds: Mapping[str, type]) -> WrongArgument | 
         if isinstance(value, type):
             return WrongArgument(argument.name, value, None)
     return None
+
+
+def plain_number(value: Any) -> Any:
+    """A number of another library (NumPy's) as Python's own; anything else as it is.
+
+    Numbers in a mapping are meant too.
+    """
+    match value:
+        case int() | float():
+            return value
+        case numbers.Integral():
+            return int(value)
+        case numbers.Real():
+            return float(value)
+        case Mapping():
+            return {key: plain_number(each) for key, each in value.items()}
+    return value
+
+
+def plain_numbers(owner: object) -> None:
+    """Make the numbers among the arguments of a dataclass object Python's own, in place."""
+    for argument in fields(owner) if is_dataclass(owner) else ():
+        value = getattr(owner, argument.name)
+        if not isinstance(value, Mapping) and plain_number(value) is not value:
+            # A frozen object may be completed while it is made.
+            object.__setattr__(owner, argument.name, plain_number(value))
 
 
 LONGEST_NAME = 64

@@ -12,7 +12,6 @@ import typer
 
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import checked_bounds, keep_inputs
-from rnnhw.cli.json_text import json_text
 from rnnhw.cli.options import (
     SUFFIXES,
     Baseline,
@@ -33,16 +32,17 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import deliver
 from rnnhw.cli.progress import shown_progress
-from rnnhw.cli.show_compare import (
+from rnnhw.files import check_output
+from rnnhw.report import comparison as side_by_side
+from rnnhw.report.json_text import json_text
+from rnnhw.report.scores.page import to_html
+from rnnhw.report.scores.tables import (
     check_text,
     comparison_csv,
     comparison_data,
     comparison_markdown,
     comparison_text,
 )
-from rnnhw.errors import UsageError
-from rnnhw.files import check_output
-from rnnhw.report import comparison as side_by_side
 from rnnhw.study.compare import compare_costs, is_saved
 from rnnhw.study.scores import compare
 
@@ -130,10 +130,6 @@ def _compare_scores(
     ceilings: Mapping[str, float],
 ) -> int:
     """The table of scores and of what a design costs without hardware."""
-    if shown == "html":
-        raise UsageError(
-            "--format html is for costs on hardware", "name a --profile, or choose another format"
-        )
     with shown_progress("rows") as progress, contextlib.redirect_stdout(sys.stderr):
         result = compare(
             designs,
@@ -152,9 +148,11 @@ def _compare_scores(
             deliver(json_text(comparison_data(result)), output)
         case "csv":
             deliver(comparison_csv(result), output)
-        case _:
+        case "markdown":
             deliver(comparison_markdown(result), output)
-    if shown in ("csv", "markdown"):
+        case _:
+            deliver(to_html(result), output)
+    if shown in ("csv", "markdown", "html"):
         for each in result.checks:
             if not each.check.passed:
                 complain(check_text(each), "")

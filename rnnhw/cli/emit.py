@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnnhw.cli.inputs import load_design
-from rnnhw.cli.json_text import json_text
 from rnnhw.cli.options import (
     PLAIN,
     Data,
@@ -25,6 +24,7 @@ from rnnhw.cli.output import show
 from rnnhw.cli.show_emit import emitted_data, emitted_text
 from rnnhw.commands.emit import emit
 from rnnhw.errors import UsageError
+from rnnhw.report.json_text import json_text
 
 __all__ = ["emit_command"]
 

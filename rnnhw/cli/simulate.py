@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
-from rnnhw.cli.json_text import all_zero_units, head, json_text, judgement, score_figures
 from rnnhw.cli.options import (
     PLAIN,
     Data,
@@ -25,17 +22,18 @@ from rnnhw.cli.options import (
 from rnnhw.cli.output import judged_code, show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import simulation_text
-from rnnhw.design.demands import Check, check_bounds, check_names, judge
+from rnnhw.design.demands import check_bounds, check_names, judge
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError, unknown_name
 from rnnhw.execution.engine import select_isa
 from rnnhw.execution.simulate import (
-    Simulation,
     check_answers,
     chosen_samples,
     figure_names,
     simulate,
 )
+from rnnhw.report.json_text import json_text
+from rnnhw.report.run_data import simulation_data
 
 __all__ = ["simulate_command"]
 
@@ -90,7 +88,7 @@ def simulate_command(
     show(
         simulation_text(result, checks)
         if shown == "text"
-        else json_text(_simulation(result, checks))
+        else json_text(simulation_data(result, checks))
     )
     return judged_code(checks)
 
@@ -99,22 +97,3 @@ def _known_signal(design: Design, name: str) -> None:
     signals = design.network.signals()
     if name not in signals:
         raise UsageError(*unknown_name("signal", name, signals))
-
-
-def _simulation(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
-    return {
-        **head("simulation"),
-        "design": result.design.path.name if result.design.path else None,
-        "settings": dict(result.design.settings),
-        "isa": result.run.isa,
-        "sequences": result.batch.sequences,
-        "steps": int(result.batch.lengths.sum()),
-        **score_figures(result.score),
-        "events": {name: events._asdict() for name, events in result.events.items()},
-        "underflows": result.underflows,
-        "all_zero": all_zero_units(result.all_zero),
-        "zero_outputs": list(result.zero_outputs),
-        "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
-        "total_counts": asdict(result.counts),
-        **(judgement(checks) if checks else {}),
-    }

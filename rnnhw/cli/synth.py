@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from rnnhw.cli.inputs import keep_inputs, load_design
-from rnnhw.cli.json_text import json_text
 from rnnhw.cli.options import (
     PLAIN,
     DesignFile,
@@ -23,6 +22,7 @@ from rnnhw.cli.output import deliver
 from rnnhw.cli.show_synth import synthesis_data, synthesis_text
 from rnnhw.commands.synth import synth
 from rnnhw.files import check_writable
+from rnnhw.report.json_text import json_text
 
 __all__ = ["synth_command"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from rnnhw.accelerator import Accelerator, accelerator, output_cycles
+from rnnhw.commands.given import design_of, path_of
 from rnnhw.cost.accelerator import machine_at
 from rnnhw.cost.request import request_of
 from rnnhw.cost.search.schedules import choose_lanes
@@ -60,10 +62,10 @@ class Emitted:
 
 
 def emit(
-    design: Design,
+    design: Design | str | os.PathLike[str],
     directory: Path | str,
     *,
-    data: Path | None = None,
+    data: str | os.PathLike[str] | None = None,
     lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
     sequences: int | None = None,
     check: bool = False,
@@ -73,7 +75,7 @@ def emit(
     """Write ``design`` as Verilog-2005 into ``directory``, with a test bench on its real inputs.
 
     Args:
-        design: with weights.
+        design: a design with weights, or the path of its file.
         data: an ``.npz`` as for :func:`rnnhw.simulate`, instead of the task's samples.
         lanes: for every layer, or by layer name, or "auto" to have them chosen; by default the
             target's, else 1.
@@ -89,6 +91,7 @@ def emit(
         DesignError: the design cannot be emitted, or it has no inputs to check it on.
         RnnhwError: a simulator fails.
     """
+    design, data = design_of(design), path_of("data", data)
     if not check and (simulator is not None or waves is not None):
         option = "--simulator" if simulator is not None else "--waves"
         raise UsageError(f"{option} is for a check", "add --check")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
+from rnnhw.commands.given import design_of
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga.logic import calibration
 from rnnhw.design.design import Design
@@ -61,7 +63,7 @@ class Synthesis:
 
 
 def synth(
-    design: Design,
+    design: Design | str | os.PathLike[str],
     profile: str | None = None,
     *,
     lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
@@ -80,6 +82,7 @@ def synth(
         DesignError: the design cannot be emitted.
         RnnhwError: a tool refuses the Verilog, or it does not fit the device.
     """
+    design = design_of(design)
     if seeds < 1:
         raise UsageError(f"{seeds} seeds", "give a whole number, at least 1")
     device = _device(design, profile)

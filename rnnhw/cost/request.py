@@ -12,7 +12,7 @@ from rnnhw.accelerator import Bandwidth, LaneOptions, lane_options
 from rnnhw.cost.figure import Figure, derived, of_profile
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
-from rnnhw.errors import DesignError, RnnhwError, UsageError, few
+from rnnhw.errors import DesignError, RnnhwError, UsageError, few, plain_number
 from rnnhw.profiles import (
     ExternalMemory,
     Fpga,
@@ -94,6 +94,11 @@ def request_of(
     unused = lanes is None and not own and isinstance(loaded, Microcontroller)
     if lanes is None:
         lanes = target.lanes if target else 1
+    lanes, clock_mhz = plain_number(lanes), plain_number(clock_mhz)
+    steps, steps_per_second = plain_number(steps), plain_number(steps_per_second)
+    for name, value in (("clock_mhz", clock_mhz), ("steps_per_second", steps_per_second)):
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+            raise UsageError(f"{name}={value!r}", "give a number")
     by_layer = lanes.values() if isinstance(lanes, Mapping) else [lanes]
     for count in by_layer:
         whole = isinstance(count, int) and not isinstance(count, bool)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import UnionType
@@ -22,10 +22,12 @@ from rnnhw.errors import (
     WrongArgument,
     check_name,
     described,
+    plain_number,
+    plain_numbers,
     unknown_name,
     wrong_argument,
 )
-from rnnhw.graph.builder import Formats
+from rnnhw.graph.builder import ANY_FORMAT, Formats, MissingFormat, no_formats
 from rnnhw.graph.network import Network, NetworkBuilder, TimeNode
 from rnnhw.layers.cells import Bidirectional, Layer, Residual
 from rnnhw.numerics.cast import Q
@@ -73,6 +75,9 @@ class Target:
         )
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
+        if isinstance(self.lanes, Mapping):
+            object.__setattr__(self, "lanes", plain_number(self.lanes))
         _ = self.arrangement  # refuses what it can not be
         if not isinstance(self.profile, str):
             raise DesignError(
@@ -135,6 +140,7 @@ class Design:
     """The parameters of ``design()`` with their values."""
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         layers: object = self.layers
         if not isinstance(layers, Sequence):
             raise DesignError(f"layers={_shown(layers)}: not a list", "write Design(layers=[...])")
@@ -240,11 +246,30 @@ class Design:
             raise DesignError(
                 "the number of input features is not known", "give Design(inputs=...) or a task"
             )
+        missing: list[MissingFormat] = []
         format = self.formats.input or (self.task.input_format if self.task else None)
         if format is None:
-            raise DesignError("input: no format", "give Formats(input=Q(...))")
+            missing.append(MissingFormat("input", "input"))
         max_steps = self.max_steps or (self.task.max_steps if self.task else None)
-        net = NetworkBuilder(inputs, format, self.formats, self.overrides, max_steps)
+        net = NetworkBuilder(
+            inputs, format or ANY_FORMAT, self.formats, self.overrides, max_steps, missing
+        )
+        try:
+            network = self._built(net)
+        except DesignError:
+            if not missing:
+                raise
+        if missing:
+            raise no_formats(missing)
+        known = set(network.signals()) | {tensor.key for tensor in network.tensors}
+        for name in self.overrides:
+            if name not in known:
+                message, hint = unknown_name("signal", name, known)
+                raise DesignError(f"overrides: {message}", hint)
+        return network
+
+    def _built(self, net: NetworkBuilder) -> Network:
+        """The network that the layers write on ``net``."""
         source: TimeNode = net.source
         for position, layer in enumerate(self.layers):
             kind = type(layer).__name__
@@ -260,13 +285,7 @@ class Design:
                     f"layer {position} ({kind}): {described(error)}",
                     "check the arguments of the layer",
                 ) from error
-        network = net.build()
-        known = set(network.signals()) | {tensor.key for tensor in network.tensors}
-        for name in self.overrides:
-            if name not in known:
-                message, hint = unknown_name("signal", name, known)
-                raise DesignError(f"overrides: {message}", hint)
-        return network
+        return net.build()
 
 
 def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -> Design:
@@ -358,6 +377,10 @@ def _check_layer(layer: Layer, name: str) -> None:
     """Arguments that would fail far from where they were written, or not at all."""
     if isinstance(layer, type) or not callable(getattr(layer, "build", None)):
         raise DesignError(f"{_shown(layer)} is not a layer", "write for example Elman(16)")
+    plain_numbers(layer)
+    for argument, activation in _activations(layer):
+        hint = _activation_hint(argument, activation)
+        raise DesignError(f"{argument}={_shown(activation)}: not an activation", hint)
     match wrong_argument(layer, _ARGUMENTS):
         case WrongArgument(argument, type() as value, None):
             raise DesignError(
@@ -377,6 +400,37 @@ def _check_layer(layer: Layer, name: str) -> None:
         raise DesignError(f"{units:,} units", f"rnnhw takes at most {MAX_UNITS:,} a layer")
     for inner in _inner_layers(layer):
         _check_layer(inner, getattr(inner, "name", ""))
+
+
+_ACTIVATIONS: Mapping[str, str] = {
+    "hard_tanh": "HardTanh",
+    "hardtanh": "HardTanh",
+    "identity": "Identity",
+    "linear": "Identity",
+    "none": "Identity",
+    "relu": "ReLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+}
+"""What other libraries call our activations."""
+
+
+def _activations(layer: Layer) -> Iterator[tuple[str, object]]:
+    """The arguments of a layer that should be activations and are not."""
+    arguments: Iterable[Field[Any]] = fields(layer) if is_dataclass(layer) else ()
+    for argument in arguments:
+        value = getattr(layer, argument.name)
+        if str(argument.type).removesuffix(" | None") != "Activation" or isinstance(value, type):
+            continue
+        optional = value is None and str(argument.type).endswith("None")
+        if not optional and not callable(getattr(value, "apply", None)):
+            yield argument.name, value
+
+
+def _activation_hint(argument: str, value: object) -> str:
+    name = getattr(value, "__name__", value)
+    known = _ACTIVATIONS.get(name.lower()) if isinstance(name, str) else None
+    return f"write {argument}={known}()" if known else f"write for example {argument}=Tanh()"
 
 
 def _inner_layers(layer: Layer) -> Sequence[Layer]:

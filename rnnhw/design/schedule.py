@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rnnhw.errors import DesignError, whole_number
+from rnnhw.errors import DesignError, plain_number, plain_numbers, whole_number
 
 __all__ = ["ENGINES", "PLACES", "Arrangement", "Place"]
 
@@ -47,6 +47,9 @@ class Arrangement:
     steps_in_parallel: int | Mapping[str, int] = 1
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
+        if isinstance(self.steps_in_parallel, Mapping):
+            object.__setattr__(self, "steps_in_parallel", plain_number(self.steps_in_parallel))
         if self.engines not in ENGINES:
             raise DesignError(f"engines={self.engines!r}", f"use {_listed(ENGINES)}")
         if self.overlap not in (True, False, "auto") or not isinstance(self.overlap, bool | str):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.errors import DesignError, check_name
+from rnnhw.errors import DesignError, check_name, few
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
     Add,
@@ -78,6 +78,27 @@ class Formats:
 _FALLBACK = {"recurrent_weight": "weight", "bias": "weight", "gate": "state"}
 
 
+class MissingFormat(NamedTuple):
+    """A signal, by its full name, whose ``role`` has no format."""
+
+    signal: str
+    role: str
+
+
+ANY_FORMAT = Q(0, 7)
+"""What stands for a format that is missing while others are looked for."""
+
+
+def no_formats(missing: Sequence[MissingFormat]) -> DesignError:
+    """The error for signals without a format, which names all roles."""
+    signals = list(dict.fromkeys(each.signal for each in missing))
+    roles = list(dict.fromkeys(each.role for each in missing))
+    roles = [role for role in roles if _FALLBACK.get(role) not in roles]
+    given = ", ".join(f"{role}=Q(...)" for role in roles)
+    override = "" if signals == ["input"] else f", or overrides={{'{signals[-1]}': Q(...)}}"
+    return DesignError(f"{few(signals)}: no format", f"give Formats({given}){override}")
+
+
 @dataclass(frozen=True)
 class FormatScope:
     """Which format a signal of one layer has: override, then layer, then design.
@@ -88,6 +109,9 @@ class FormatScope:
     layer: str
     overrides: Mapping[str, Q]
     levels: tuple[Formats, ...]
+    missing: list[MissingFormat] | None = None
+    """Where formats that are not given are noted, so that all are told at once; None: the first
+    one is an error."""
 
     def find(self, role: str, signal: str) -> Q | None:
         """The format of ``signal`` (its name without the layer), or None if none is given."""
@@ -143,11 +167,11 @@ class StepBuilder:
         """The format that the design gives to ``role``."""
         found = self.optional_format(role, signal)
         if found is None:
-            raise DesignError(
-                f"{self._scope.layer}.{signal or role}: no format",
-                f"give Formats({role}=Q(...)), or overrides="
-                f"{{'{self._scope.layer}.{signal or role}': Q(...)}}",
-            )
+            lacking = MissingFormat(f"{self._scope.layer}.{signal or role}", role)
+            if self._scope.missing is None:
+                raise no_formats([lacking])
+            self._scope.missing.append(lacking)
+            return ANY_FORMAT
         return found
 
     def optional_format(self, role: str, signal: str | None = None) -> Q | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rnnhw.errors import DesignError, check_name, unknown_name
-from rnnhw.graph.builder import Formats, FormatScope, StepBuilder
+from rnnhw.graph.builder import Formats, FormatScope, MissingFormat, StepBuilder
 from rnnhw.graph.nodes import Node, State, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
 
@@ -225,10 +225,12 @@ class NetworkBuilder:
         formats: Formats,
         overrides: Mapping[str, Q],
         max_steps: int | None,
+        missing: list[MissingFormat] | None = None,
     ) -> None:
         self._formats = formats
         self._overrides = overrides
         self._max_steps = max_steps
+        self._missing = missing
         interval = (format.lowest, format.max)
         self.source = Source(
             name="input", units=units, format=format, interval=interval, sources=()
@@ -251,7 +253,7 @@ class NetworkBuilder:
             if len({source.steps_for(inputs) for source in sources}) > 1:
                 names = ", ".join(repr(source.name) for source in sources)
                 raise DesignError(f"{names} do not have equally many steps", "read them apart")
-        g = StepBuilder(FormatScope(name, self._overrides, (formats, self._formats)))
+        g = StepBuilder(FormatScope(name, self._overrides, (formats, self._formats), self._missing))
         vectors = [g.input(source.units, source.format, source.interval) for source in sources]
         graph = g.build(step(g, *vectors))
         out = graph.output

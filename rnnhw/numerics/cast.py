@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnhw.errors import DesignError
+from rnnhw.errors import DesignError, plain_numbers
 
 __all__ = [
     "NOTHING",
@@ -117,6 +117,7 @@ class Q:
     overflow: Overflow = Overflow.SAT
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         for name in ("integer", "fraction"):
             if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool):
                 raise DesignError(

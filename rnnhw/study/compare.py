@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,14 +16,15 @@ from rnnhw.cost import estimate
 from rnnhw.cost.demands import planned_deadline
 from rnnhw.cost.figure import Figure, not_known
 from rnnhw.cost.model import File, Report, report_figures
-from rnnhw.design.design import Design, load
+from rnnhw.design.design import Design
 from rnnhw.errors import RnnhwError, UsageError
 from rnnhw.profiles import load_profile
 from rnnhw.report.comparison.model import Candidate, CostComparison, compare_candidates
 from rnnhw.report.saved import read_report
+from rnnhw.study.variants import Item, check_items, check_varied, variants_of
 
 if TYPE_CHECKING:
-    from rnnhw.study.scores import Row
+    from rnnhw.report.scores.model import Row
 
 __all__ = ["compare_costs", "is_saved"]
 
@@ -34,21 +34,20 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Variant:
-    """A design file with one combination of values."""
+    """A design with one combination of values, and its scores."""
 
-    file: Path
     design: Design
     scores: Mapping[str, Figure] = field(default_factory=dict)
     details: Mapping[str, Figure] = field(default_factory=dict)
 
 
-def is_saved(item: str | Path) -> bool:
-    """Whether a file is a saved report, not a design."""
-    return Path(item).suffix.lower() == ".json"
+def is_saved(item: Item) -> bool:
+    """Whether an item is a file with a saved report, not a design."""
+    return not isinstance(item, Design) and Path(item).suffix.lower() == ".json"
 
 
 def compare_costs(
-    items: Sequence[str | Path],
+    items: Sequence[Item],
     settings: Mapping[str, object] | None = None,
     vary: Mapping[str, Sequence[object]] | None = None,
     *,
@@ -68,8 +67,8 @@ def compare_costs(
     last parameter fastest, each on every profile.
 
     Args:
-        items: design files, and reports saved as ``.json``, which stay as they are.
-        settings: parameters of all designs; text is read as the type of the default.
+        items: design files, designs, and reports saved as ``.json``, which stay as they are.
+        settings: parameters of all design files; text is read as the type of the default.
         vary: the values of parameters, likewise.
         profiles: profiles for every design; by default each design's own target.
         clock_mhz: one clock, as :func:`rnnhw.cost.estimate` takes it.
@@ -86,19 +85,27 @@ def compare_costs(
         UsageError: a file is no report, or a profile, parameter, column or figure is unknown or
             given twice.
     """
-    designs = [Path(item) for item in items if not is_saved(item)]
+    designs = [item for item in items if not is_saved(item)]
     _check_items(items, designs, profiles, settings, vary, clock_mhz, lanes, simulate)
     for profile in profiles:
         load_profile(profile)  # a misspelt name is told before the work
-    saved = {Path(item): read_report(item) for item in items if is_saved(item)}
+    saved = {
+        index: read_report(item)
+        for index, item in enumerate(items)
+        if not isinstance(item, Design) and is_saved(item)
+    }
     floors, ceilings = minimum or {}, maximum or {}
-    variants = {file: list(_variants(file, settings or {}, vary or {})) for file in designs}
+    variants = {
+        index: [_Variant(each.design) for each in variants_of(item, settings or {}, vary or {})]
+        for index, item in enumerate(items)
+        if index not in saved
+    }
     if loaded is not None:
         for variant in (variant for each in variants.values() for variant in each):
             loaded(variant.design)
     reports = {
-        (file, place): list(_reports(variant.design, profiles, clock_mhz, lanes, floors))
-        for file, found in variants.items()
+        (index, place): list(_reports(variant.design, profiles, clock_mhz, lanes, floors))
+        for index, found in variants.items()
         for place, variant in enumerate(found)
     }
     columns = list(_candidates(items, saved, variants, reports))
@@ -106,29 +113,29 @@ def compare_costs(
         compare_candidates(columns, baseline=baseline)  # likewise a misspelt baseline
         made = [report for each in reports.values() for report in each]
         asked = _asked_scores(made, (*floors, *ceilings))
-        variants = _scored(variants, settings, vary, asked, progress)
+        variants = _scored(designs, variants, settings, vary, asked, progress)
         columns = list(_candidates(items, saved, variants, reports))
     return compare_candidates(columns, baseline=baseline, minimum=floors, maximum=ceilings)
 
 
 def _candidates(
-    items: Sequence[str | Path],
-    saved: Mapping[Path, tuple[Report, File]],
-    variants: Mapping[Path, Sequence[_Variant]],
-    reports: Mapping[tuple[Path, int], Sequence[Report]],
+    items: Sequence[Item],
+    saved: Mapping[int, tuple[Report, File]],
+    variants: Mapping[int, Sequence[_Variant]],
+    reports: Mapping[tuple[int, int], Sequence[Report]],
 ) -> Iterator[Candidate]:
-    for file in map(Path, items):
-        if file in saved:
-            report, origin = saved[file]
-            yield Candidate(report, name=file.stem, saved=origin)
-        for place, variant in enumerate(variants.get(file, ())):
-            for report in reports[file, place]:
+    for index, item in enumerate(items):
+        if index in saved and not isinstance(item, Design):
+            report, origin = saved[index]
+            yield Candidate(report, name=Path(item).stem, saved=origin)
+        for place, variant in enumerate(variants.get(index, ())):
+            for report in reports[index, place]:
                 yield Candidate(report, scores=variant.scores, details=variant.details)
 
 
 def _check_items(
-    items: Sequence[str | Path],
-    designs: Sequence[Path],
+    items: Sequence[Item],
+    designs: Sequence[Item],
     profiles: Sequence[str],
     settings: Mapping[str, object] | None,
     vary: Mapping[str, Sequence[object]] | None,
@@ -139,10 +146,7 @@ def _check_items(
     """Refuse what is given twice, and what saved reports cannot follow."""
     if not items:
         raise UsageError("nothing to compare", "name at least one design or saved report")
-    resolved = [Path(item).resolve() for item in items]
-    for index, item in enumerate(items):
-        if resolved[index] in resolved[:index]:
-            raise UsageError(f"{item} is given twice", "name each file once")
+    check_items(items, "name each file once")
     for index, profile in enumerate(profiles):
         if profile in profiles[:index]:
             raise UsageError(f"--profile {profile} is given twice")
@@ -161,25 +165,7 @@ def _check_items(
                     f"{option} is for designs, and there are saved reports alone",
                     "name a design file too, or leave it out: saved reports stay as they are",
                 )
-    for name, values in (vary or {}).items():
-        if name in (settings or {}):
-            raise UsageError(f"{name} is both set and varied", "leave out one of the two")
-        if not values:
-            raise UsageError(f"no values of {name} to vary", f"give for example {name}=4,6,8")
-
-
-def _variants(
-    file: Path, settings: Mapping[str, object], vary: Mapping[str, Sequence[object]]
-) -> Iterator[_Variant]:
-    seen: list[dict[str, object]] = []
-    for values in product(*vary.values()):
-        design = load(file, {**settings, **dict(zip(vary, values, strict=True))})
-        varied = {name: design.settings[name] for name in vary}
-        if varied in seen:
-            text = ", ".join(f"{name}={value}" for name, value in varied.items())
-            raise UsageError(f"{file}: {text} comes twice", "give each value once")
-        seen.append(varied)
-        yield _Variant(file, design)
+    check_varied(settings or {}, vary or {})
 
 
 def _reports(
@@ -219,7 +205,7 @@ def _named(error: RnnhwError, design: Design, profile: str | None) -> RnnhwError
 # --- scores ------------------------------------------------------------------------------------
 def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> dict[str, float]:
     """Those of the ``names`` that no report knows, each with a bound that nothing breaks."""
-    from rnnhw.study.scores import COSTS
+    from rnnhw.report.scores.model import COSTS
 
     known = {name for each in reports for name in report_figures(each)}
     asked = {name: -math.inf for name in names if name not in known}
@@ -232,21 +218,21 @@ def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> dict[str, 
 
 
 def _scored(
-    variants: Mapping[Path, Sequence[_Variant]],
+    designs: Sequence[Item],
+    variants: Mapping[int, Sequence[_Variant]],
     settings: Mapping[str, object] | None,
     vary: Mapping[str, Sequence[object]] | None,
     asked: Mapping[str, float],
     progress: Progress | None,
-) -> dict[Path, list[_Variant]]:
+) -> dict[int, list[_Variant]]:
     """The variants with what the simulation of each gives; a misspelt name is told before it."""
     from rnnhw.study.scores import compare
 
-    designs = list(variants)
     found = compare(designs, settings, vary, simulate=True, minimum=asked, progress=progress)
     rows = iter(found.rows)
     return {
-        file: [_with_scores(variant, next(rows)) for variant in each]
-        for file, each in variants.items()
+        index: [_with_scores(variant, next(rows)) for variant in each]
+        for index, each in variants.items()
     }
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +16,8 @@ from numpy.typing import NDArray
 from rnnhw.analysis.counts import TIME_COUNTS, Counts
 from rnnhw.analysis.reach import network_reach
 from rnnhw.analysis.storage import stored_bits, stored_words
-from rnnhw.design.demands import Check, judge
-from rnnhw.design.design import Design, load
+from rnnhw.design.demands import judge
+from rnnhw.design.design import Design
 from rnnhw.design.tasks import HarderTask, Samples, Score, Task
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.execution.batch import make_batch
@@ -29,99 +27,21 @@ from rnnhw.execution.reference import run_reference
 from rnnhw.execution.simulate import chosen_samples
 from rnnhw.graph.network import Network, Total
 from rnnhw.numerics.cast import real_values
+from rnnhw.report.scores.model import COSTS, Comparison, Row, RowCheck, Value
+from rnnhw.study.variants import Item, check_items, check_varied, labels_of, variants_of
 
-__all__ = ["COSTS", "Comparison", "Row", "RowCheck", "compare"]
+__all__ = ["compare"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Value = int | float | None
 Progress = Callable[[int, int], None]
-
-COSTS = (
-    "recurrent_weight_words",
-    "weight_words",
-    "multiplies_per_step",
-    "adds_per_step",
-    "reach_steps",
-    "weight_bits",
-    "bias_bits",
-    "table_bits",
-    "state_bits",
-    "storage_bits",
-)
-"""The columns that every row has. ``weight_words`` are all weights, the recurrent ones among
-them; operations are those of the layers that run at every step. ``reach_steps`` is that of the
-recurrent layer that takes longest: infinite where units never meet, None without a recurrence,
-NaN where it depends on weights that there are not. ``storage_bits`` is the sum of the four before
-it, each tensor and each table of a layer once (:mod:`rnnhw.analysis.storage`)."""
 
 _MANY_STEPS = 1 << 40
 """More steps than any window joins."""
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One design with one combination of values.
-
-    ``varied`` are the varied parameters as the design's types; ``costs`` are :data:`COSTS`.
-    ``scores`` are empty without a simulation; else they hold every figure NAME of the task's
-    score as ``float_NAME`` and ``NAME``, on harder samples as ``SAMPLES_NAME``, with its details.
-    """
-
-    design: Design
-    label: str
-    varied: Mapping[str, object]
-    costs: Mapping[str, Value]
-    scores: Mapping[str, Value] = field(default_factory=dict)
-    measure: str = ""
-    """The figure that the task's scores are compared by; empty without a simulation."""
-    unjudged: Mapping[str, str] = field(default_factory=dict)
-    """The columns of scores that say nothing, with the reason."""
-    harder: Mapping[str, str] = field(default_factory=dict)
-    """The harder sets of samples, and what the columns of each begin with."""
-
-    @property
-    def values(self) -> dict[str, Value]:
-        """Scores and costs by column."""
-        return {**self.scores, **self.costs}
-
-
-@dataclass(frozen=True)
-class RowCheck:
-    """One demand on one row."""
-
-    row: Row
-    check: Check
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """The table: rows in the order of the designs, the last varied parameter changing fastest."""
-
-    varied: tuple[str, ...]
-    rows: tuple[Row, ...]
-    settings: Mapping[str, object] = field(default_factory=dict)
-    """What was set for all of them."""
-    checks: tuple[RowCheck, ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of all rows' values: scores, then costs."""
-        return (*dict.fromkeys(name for row in self.rows for name in row.scores), *COSTS)
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """The figures that the rows are compared by, in order of first use."""
-        return tuple(dict.fromkeys(row.measure for row in self.rows if row.measure))
-
-    @property
-    def passed(self) -> bool:
-        """Whether every row meets every demand."""
-        return all(each.check.passed for each in self.checks)
-
-
 def compare(
-    designs: Sequence[str | Path],
+    designs: Sequence[Item],
     settings: Mapping[str, object] | None = None,
     vary: Mapping[str, Sequence[object]] | None = None,
     *,
@@ -137,8 +57,8 @@ def compare(
     recurrences, whose reach they decide.
 
     Args:
-        designs: design files.
-        settings: parameters of all of them; text is read as the type of the default.
+        designs: design files, or designs.
+        settings: parameters of all files; text is read as the type of the default.
         vary: the values of parameters, likewise.
         simulate: run every row on its task, in float and in integers.
         minimum: the least value of named columns, of every row.
@@ -179,39 +99,18 @@ def compare(
 
 # --- loading -----------------------------------------------------------------------------------
 def _costed(
-    designs: Sequence[str | Path],
+    designs: Sequence[Item],
     settings: Mapping[str, object],
     vary: Mapping[str, Sequence[object]],
 ) -> Iterator[Row]:
     """Every row with its costs."""
     if not designs:
         raise UsageError("nothing to compare", "name at least one design file")
-    _check_varied(settings, vary)
-    files = [Path(design) for design in designs]
-    for index, file in enumerate(files):
-        if file.resolve() in [other.resolve() for other in files[:index]]:
-            raise UsageError(f"{file} is given twice", "name each design once")
-    names = [file.name for file in files]
-    for file in files:
-        label = file.name if names.count(file.name) == 1 else str(file)
-        seen: list[dict[str, object]] = []
-        for values in product(*vary.values()):
-            given = dict(zip(vary, values, strict=True))
-            design = load(file, {**settings, **given})
-            varied = {name: design.settings[name] for name in vary}
-            if varied in seen:
-                text = ", ".join(f"{name}={value}" for name, value in varied.items())
-                raise UsageError(f"{file}: {text} comes twice", "give each value once")
-            seen.append(varied)
-            yield Row(design, label, varied, _costs(design))
-
-
-def _check_varied(settings: Mapping[str, object], vary: Mapping[str, Sequence[object]]) -> None:
-    for name, values in vary.items():
-        if name in settings:
-            raise UsageError(f"{name} is both set and varied", "leave out one of the two")
-        if not values:
-            raise UsageError(f"no values of {name} to vary", f"give for example {name}=4,6,8")
+    check_varied(settings, vary)
+    check_items(designs, "name each design once")
+    for item, label in zip(designs, labels_of(designs), strict=True):
+        for variant in variants_of(item, settings, vary):
+            yield Row(variant.design, label, variant.varied, _costs(variant.design))
 
 
 def _check_columns(vary: Iterable[str], columns: Iterable[str]) -> None:

@@ -202,10 +202,14 @@ def design(layers=None, **changes):
     [
         ({"layers": []}, "the design has no layers", "layers"),
         ({"inputs": None}, "the number of input features is not known", "inputs"),
-        ({"formats": Formats(weight=Q(2, 5))}, "input: no format", "input="),
+        (
+            {"formats": Formats(weight=Q(2, 5))},
+            r"input, elman0\.state, elman0\.sum: no",
+            "input=",
+        ),
         (
             {"formats": Formats(input=Q(3, 4), weight=Q(2, 5), sum=Q(3, 4))},
-            r"layer 0 \(Elman\): elman0\.state: no format",
+            r"elman0\.state: no format",
             "Formats(state=",
         ),
         (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.design.tasks.scores import Accuracy, Score
-from rnnhw.errors import DesignError
+from rnnhw.errors import DesignError, plain_numbers
 from rnnhw.numerics.cast import Q
 
 __all__ = ["BinaryAddition", "carry_chains"]
@@ -48,6 +48,7 @@ class BinaryAddition:
     lead: int = 0
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         if not isinstance(self.operand_bits, int) or not 1 <= self.operand_bits <= 62:
             raise DesignError(f"operand_bits={self.operand_bits!r}", "use 1 to 62")
         if not isinstance(self.random_pairs, int) or self.random_pairs < 0:

@@ -12,7 +12,7 @@ import numpy as np
 from rnnhw.design.tasks.regression import squared_error
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples
 from rnnhw.design.tasks.scores import Score, SquaredError
-from rnnhw.errors import whole_number
+from rnnhw.errors import plain_numbers, whole_number
 
 __all__ = ["Narma10"]
 
@@ -46,6 +46,7 @@ class Narma10:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         whole_number("steps", self.steps, 1, 10_000)
         whole_number("sequences", self.sequences, 1, 1 << 16)
         whole_number("washout", self.washout, 0, self.steps - 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.design.tasks.scores import Accuracy, Score
-from rnnhw.errors import DesignError, whole_number
+from rnnhw.errors import DesignError, plain_numbers, whole_number
 from rnnhw.numerics.cast import Q
 
 __all__ = ["Recall"]
@@ -48,6 +48,7 @@ class Recall:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         whole_number("delay", self.delay, 1, _MAX_DELAY)
         whole_number("lead", self.lead, 0, _MAX_DELAY)
         whole_number("sequences", self.sequences, 2 * _EDGES, 1 << 20)

@@ -10,7 +10,7 @@ import numpy as np
 from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.design.tasks.scores import Score, SquaredError
-from rnnhw.errors import DesignError, whole_number
+from rnnhw.errors import DesignError, plain_numbers, whole_number
 
 __all__ = ["Regression", "squared_error"]
 
@@ -33,6 +33,7 @@ class Regression(Recorded):
     washout: int = 0
 
     def __post_init__(self) -> None:
+        plain_numbers(self)
         whole_number("washout", self.washout, 0)
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> SquaredError:

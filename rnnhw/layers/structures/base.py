@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnhw.errors import DesignError, WrongArgument, wrong_argument
+from rnnhw.errors import DesignError, WrongArgument, plain_numbers, wrong_argument
 from rnnhw.graph.builder import StepBuilder
 from rnnhw.graph.matrix import FloatArray, Matrix, Parameters, Row
 from rnnhw.graph.nodes import Node
@@ -68,6 +68,7 @@ class Structure:
 
     def __post_init__(self) -> None:
         """Refuse arguments that would fail far from where they were written, or not at all."""
+        plain_numbers(self)
         match wrong_argument(self, {"int": int, "bool": bool}):
             case WrongArgument(argument, type() as value, None):
                 raise DesignError(f"{self!r}: write {argument}={value.__name__}(...)")

@@ -1,4 +1,4 @@
-"""How a comparison looks: as text for a console, Markdown, CSV and JSON."""
+"""Designs side by side as text for a console, Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnhw.report.csv_cell import cells
-from rnnhw.study.scores import Comparison, Row, RowCheck
-from rnnhw.version import __version__
+from rnnhw.report.json_text import head
+from rnnhw.report.scores.model import Comparison, Row, RowCheck
 
 __all__ = [
+    "Column",
     "check_text",
+    "columns_of",
     "comparison_csv",
     "comparison_data",
     "comparison_markdown",
     "comparison_text",
+    "legend",
 ]
 
 _NEVER = "never"
@@ -31,7 +34,7 @@ _NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """One column of text: its head in short lines and in full, and a cell a row.
 
     Where a cell of a ``steady`` column repeats the one above, it may be left blank.
@@ -46,7 +49,7 @@ class _Column:
 
 def comparison_text(comparison: Comparison) -> RenderableType:
     """What ``rnnhw compare`` prints."""
-    columns = _columns(comparison)
+    columns = columns_of(comparison)
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0, header_style="bold"
     )
@@ -62,7 +65,7 @@ def comparison_text(comparison: Comparison) -> RenderableType:
     if comparison.settings:
         given = ", ".join(f"{name}={value}" for name, value in comparison.settings.items())
         parts.append(Text(f"with {given}\n"))
-    parts += [table, Text(_legend(comparison), "dim")]
+    parts += [table, Text(legend(comparison), "dim")]
     failed = [each for each in comparison.checks if not each.check.passed]
     parts += [Text("")] if comparison.checks else []
     parts += [Text.assemble(("FAIL", "bold red"), f"  {check_text(each)}") for each in failed]
@@ -74,8 +77,8 @@ def comparison_text(comparison: Comparison) -> RenderableType:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """The same table to paste into a page."""
-    columns = _columns(comparison)
-    columns[0] = _Column("", "design", [f"`{cell}`" for cell in columns[0].cells], number=False)
+    columns = columns_of(comparison)
+    columns[0] = Column("", "design", [f"`{cell}`" for cell in columns[0].cells], number=False)
     lines = [
         [column.full for column in columns],
         ["---:" if column.number else "---" for column in columns],
@@ -99,7 +102,7 @@ def comparison_csv(comparison: Comparison) -> str:
 def comparison_data(comparison: Comparison) -> dict[str, Any]:
     """The comparison as what JSON holds."""
     data: dict[str, Any] = {
-        "rnnhw_version": __version__,
+        **head("comparison"),
         "settings": dict(comparison.settings),
         "varied": list(comparison.varied),
         "rows": [
@@ -161,39 +164,40 @@ _COST_HEADS = {
 }
 
 
-def _columns(comparison: Comparison) -> list[_Column]:
+def columns_of(comparison: Comparison) -> list[Column]:
+    """What people read: names, varied parameters, scores and costs."""
     rows = comparison.rows
     names = [_name(row) for row in rows]
-    columns = [_Column("design", "design", names, steady=True, number=False)]
+    columns = [Column("design", "design", names, steady=True, number=False)]
     for name in comparison.varied:
-        columns.append(_Column(name, name, [str(row.varied[name]) for row in rows]))
+        columns.append(Column(name, name, [str(row.varied[name]) for row in rows]))
     columns += _score_columns(comparison)
     for name, (short, full) in _COST_HEADS.items():
         cells = [_count(row.costs[name]) for row in rows]
-        columns.append(_Column(short, full, cells, steady=name != "storage_bits"))
+        columns.append(Column(short, full, cells, steady=name != "storage_bits"))
     return columns
 
 
-def _score_columns(comparison: Comparison) -> Iterator[_Column]:
+def _score_columns(comparison: Comparison) -> Iterator[Column]:
     rows, measures = comparison.rows, comparison.measures
     for measure in measures:
         alone = len(measures) == 1
         exact = [_score(row, f"float_{measure}") for row in rows]
-        yield _Column(
+        yield Column(
             "float" if alone else f"float\n{measure}", f"float {measure}", exact, steady=True
         )
         fixed = [_score(row, measure) for row in rows]
-        yield _Column("fixed" if alone else measure, measure, fixed)
+        yield Column("fixed" if alone else measure, measure, fixed)
         low = f"{measure}_interval_95_low"
         if low in comparison.columns:
             ends = [_interval(row, measure) for row in rows]
-            yield _Column("95 %\ninterval", "95 % interval", ends)
+            yield Column("95 %\ninterval", "95 % interval", ends)
     for name in dict.fromkeys(name for row in rows for name in row.harder):
         cells = [
             _score(row, f"{row.harder[name]}{row.measure}") if name in row.harder else "-"
             for row in rows
         ]
-        yield _Column(name.replace(" ", "\n"), name, cells)
+        yield Column(name.replace(" ", "\n"), name, cells)
 
 
 def _score(row: Row, column: str) -> str:
@@ -227,7 +231,7 @@ def _grouped(comparison: Comparison) -> bool:
     return len(comparison.rows) > len({row.label for row in comparison.rows})
 
 
-def _unrepeated(comparison: Comparison, column: _Column, index: int) -> str:
+def _unrepeated(comparison: Comparison, column: Column, index: int) -> str:
     """The cell, blank where a steady column repeats the row above in a group."""
     rows, cell = comparison.rows, column.cells[index]
     if not (column.steady and _grouped(comparison)) or index == 0:
@@ -236,7 +240,8 @@ def _unrepeated(comparison: Comparison, column: _Column, index: int) -> str:
     return "" if above else cell
 
 
-def _legend(comparison: Comparison) -> str:
+def legend(comparison: Comparison) -> str:
+    """What the columns mean, in lines."""
     lines = []
     if comparison.measures:
         measures = " or ".join(comparison.measures)

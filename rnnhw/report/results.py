@@ -1,0 +1,264 @@
+"""What the public verbs give: the values inside, and how they show themselves.
+
+Each is the value of the package that made it, with a text of one screen, a page and JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from html import escape
+from typing import Any, TypeVar
+
+from rnnhw.cost.figure import Figure
+from rnnhw.cost.model import Report, report_figures
+from rnnhw.design.design import Design
+from rnnhw.design.tasks import Score
+from rnnhw.errors import escaped
+from rnnhw.execution.simulate import Simulation
+from rnnhw.execution.verify import Verification
+from rnnhw.report import comparison as side_by_side
+from rnnhw.report import html, json, tables, text
+from rnnhw.report.comparison.model import CostComparison
+from rnnhw.report.json_text import json_text
+from rnnhw.report.run_data import simulation_data, verification_data
+from rnnhw.report.run_page import simulation_page, verification_page
+from rnnhw.report.scores import page as scores_page
+from rnnhw.report.scores.model import Comparison
+from rnnhw.report.scores.tables import columns_of, comparison_data
+from rnnhw.report.table_cell import number
+
+__all__ = [
+    "ComparisonResult",
+    "CostComparisonResult",
+    "ReportResult",
+    "SimulationResult",
+    "VerificationResult",
+    "result_of",
+]
+
+_LINES = 40
+"""Lines of a result that is printed: a screen."""
+
+_FRAME = "width:100%;height:36rem;border:1px solid #8884;border-radius:4px"
+
+
+class _Shown:
+    """How a result shows itself."""
+
+    __slots__ = ()
+
+    def summary(self) -> str:
+        """The result in at most a screen of text."""
+        raise NotImplementedError
+
+    def to_html(self) -> str:
+        """The result as one page that needs nothing else."""
+        raise NotImplementedError
+
+    def to_json(self) -> str:
+        """The result as the JSON that the command of the same name prints."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own: its style is not that of the notebook."""
+        return f'<iframe srcdoc="{escape(self.to_html())}" style="{_FRAME}"></iframe>'
+
+
+def _screen(lines: Iterable[str]) -> str:
+    """At most a screen of lines, in which no character controls a terminal."""
+    found = [escaped(line, keep="\t") for line in lines]
+    more = len(found) - _LINES
+    if more > 0:
+        found = [*found[: _LINES - 1], f"... and {more + 1:,} lines more: .to_html() shows all"]
+    return "\n".join(found)
+
+
+# --- runs --------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False, repr=False)
+class SimulationResult(_Shown, Simulation):
+    """A run of a design in integers."""
+
+    __repr__ = _Shown.__repr__
+
+    def summary(self) -> str:
+        network, outputs = self.design.network, self.outputs
+        steps = int(self.batch.lengths.sum())
+        counts = {name: value for name, value in self.counts.flat() if value and "." not in name}
+        events = {k: v for k, v in self.figures().items() if k in _EVENTS}
+        return _screen(
+            [
+                *_title(self.design),
+                f"{self.batch.sequences:,} sequences, {steps:,} steps, kernels: {self.run.isa}",
+                f"outputs {list(outputs.shape)} [sequences, steps, units], "
+                f"{network.output.format}, {outputs.min():.6g} to {outputs.max():.6g}",
+                *_score(self.score),
+                _listed(events),
+                _listed(counts),
+            ]
+        )
+
+    def to_html(self) -> str:
+        return simulation_page(self)
+
+    def to_json(self) -> str:
+        return json_text(simulation_data(self, ()))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VerificationResult(_Shown, Verification):
+    """A run of a design held against the float reference."""
+
+    __repr__ = _Shown.__repr__
+
+    def summary(self) -> str:
+        judged = "NOT JUDGED: nothing is required" if not self.checks else _judged(self)
+        worst = sorted(self.signals, key=lambda signal: signal.snr_db)[:_WORST]
+        width = max(len(each.name) for each in (*worst, self.output))
+        lines = [
+            f"{each.name:<{width}}  max {each.max_error_lsb:.4g} LSB, "
+            f"rms {each.rms_error_lsb:.4g} LSB, SNR {each.snr_db:.1f} dB"
+            for each in (self.output, *worst)
+        ]
+        events = {k: v for k, v in self.figures().items() if k in _EVENTS}
+        return _screen(
+            [
+                *_title(self.design),
+                f"{self.sequences:,} sequences; error of the outputs and of the worst signals:",
+                *lines,
+                *_score(self.score),
+                *_score(self.float_score, " of the float reference"),
+                _listed(events),
+                judged,
+            ]
+        )
+
+    def to_html(self) -> str:
+        return verification_page(self)
+
+    def to_json(self) -> str:
+        return json_text(verification_data(self))
+
+
+_EVENTS = ("saturations", "wraps", "input_clips", "weight_clips", "underflows", "stuck_units")
+_WORST = 5
+
+
+def _judged(run: Verification) -> str:
+    broken = [
+        f"{c.name} {c.unjudged or format(c.value, '.6g')}" for c in run.checks if not c.passed
+    ]
+    return f"FAIL: {', '.join(broken)}" if broken else "PASS"
+
+
+def _title(design: Design) -> list[str]:
+    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+    place = f"{design.place} ({settings})" if settings else design.place
+    return [*([design.title] if design.title else []), place]
+
+
+def _score(score: Score | None, of: str = "") -> list[str]:
+    if score is None:
+        return []
+    why = f" (not judged: {score.unjudged()})" if score.unjudged() else ""
+    return [_listed({**score.figures(), **score.tallies()}) + of + why]
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in values.items())
+
+
+# --- reports -----------------------------------------------------------------------------------
+class ReportResult(_Shown, Report, frozen=True, kw_only=True):
+    """Throughput and storage of a design on a target."""
+
+    __repr__ = _Shown.__repr__
+
+    def summary(self) -> str:
+        whole = text.to_text(self, 100).splitlines()
+        layers = tables.layers_table(self).title
+        return _screen([*whole[: whole.index(layers)], *_block(whole, layers)])
+
+    def to_html(self) -> str:
+        return html.to_html(self)
+
+    def to_json(self) -> str:
+        return json.to_json(self).decode()
+
+    def figures(self) -> dict[str, Figure]:
+        """Every figure by the name that ``--min`` and ``--max`` take: its value, how it is known
+        and what it bounds."""
+        return report_figures(self)
+
+
+def _block(lines: list[str], heading: str) -> list[str]:
+    """The lines from a heading to the next empty one."""
+    first = lines.index(heading)
+    rest = lines[first:]
+    return rest[: rest.index("")] if "" in rest else rest
+
+
+class CostComparisonResult(_Shown, CostComparison, frozen=True, kw_only=True):
+    """Costs of designs side by side."""
+
+    __repr__ = _Shown.__repr__
+
+    def summary(self) -> str:
+        return _screen(side_by_side.to_text(self).splitlines())
+
+    def to_html(self) -> str:
+        return side_by_side.to_html(self)
+
+    def to_json(self) -> str:
+        return side_by_side.to_json(self).decode()
+
+    def figures(self) -> dict[str, dict[str, Figure]]:
+        """Every figure by column and name."""
+        return {
+            column.name: {row.name: row.entries[index].figure for row in self.rows}
+            for index, column in enumerate(self.columns)
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonResult(_Shown, Comparison):
+    """Designs side by side without hardware."""
+
+    __repr__ = _Shown.__repr__
+
+    def summary(self) -> str:
+        columns = columns_of(self)
+        rows = [[each.full for each in columns], *zip(*(c.cells for c in columns), strict=True)]
+        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+        lines = (
+            "  ".join(
+                cell.rjust(width) if column.number else cell.ljust(width)
+                for cell, width, column in zip(row, widths, columns, strict=True)
+            ).rstrip()
+            for row in rows
+        )
+        return _screen(lines)
+
+    def to_html(self) -> str:
+        return scores_page.to_html(self)
+
+    def to_json(self) -> str:
+        return json_text(comparison_data(self))
+
+    def figures(self) -> list[dict[str, float | None]]:
+        """Scores and costs of every row by the name of the column."""
+        return [row.values for row in self.rows]
+
+
+_Result = TypeVar("_Result")
+
+
+def result_of(kind: type[_Result], value: Any) -> _Result:
+    """A value as the class that shows it."""
+    names = getattr(value, "__struct_fields__", None) or [each.name for each in fields(value)]
+    return kind(**{name: getattr(value, name) for name in names})

@@ -1,0 +1,91 @@
+"""Runs of a design as what JSON holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rnnhw.design.demands import Check
+from rnnhw.execution.rest import STEPS, LayerRest
+from rnnhw.execution.simulate import Simulation
+from rnnhw.execution.verify import Verification
+from rnnhw.report.json_text import all_zero_units, head, judgement, score_figures
+
+__all__ = ["simulation_data", "verification_data"]
+
+
+def simulation_data(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
+    """What one run gave, and the demands on it."""
+    return {
+        **head("simulation"),
+        "design": result.design.path.name if result.design.path else None,
+        "settings": dict(result.design.settings),
+        "isa": result.run.isa,
+        "sequences": result.batch.sequences,
+        "steps": int(result.batch.lengths.sum()),
+        **score_figures(result.score),
+        "events": {name: events._asdict() for name, events in result.events.items()},
+        "underflows": result.underflows,
+        "all_zero": all_zero_units(result.all_zero),
+        "zero_outputs": list(result.zero_outputs),
+        "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
+        "total_counts": asdict(result.counts),
+        **(judgement(checks) if checks else {}),
+    }
+
+
+def verification_data(result: Verification) -> dict[str, Any]:
+    """All errors, events, scores and the judgement."""
+
+    def error(signal: Any) -> dict[str, Any]:
+        return {
+            "max_error": signal.max_error,
+            "max_error_lsb": signal.max_error_lsb,
+            "rms_error": signal.rms_error,
+            "rms_error_lsb": signal.rms_error_lsb,
+            "snr_db": signal.snr_db,
+            "worst_sequence_step_unit": list(signal.worst),
+        }
+
+    return {
+        **head("verification"),
+        "design": result.design.path.name if result.design.path else None,
+        "settings": dict(result.design.settings),
+        "sequences": result.sequences,
+        **score_figures(result.score),
+        **score_figures(result.float_score, "float_"),
+        "output": error(result.output),
+        "signals": {signal.name: error(signal) for signal in result.signals},
+        "sources": {
+            each.source: {**error(each.output), **score_figures(each.score)}
+            for each in result.sources
+        },
+        "events": {name: events._asdict() for name, events in result.events.items()},
+        "underflows": dict(result.underflows),
+        "all_zero": all_zero_units(result.all_zero),
+        "zero_units": {
+            signal.name: list(signal.zero_units) for signal in result.signals if signal.zero_units
+        },
+        "zero_input": {
+            "sequences": result.rest_sequences,
+            "max_steps": STEPS,
+            "layers": {rest.layer: _rest(rest) for rest in result.rests},
+        },
+        **judgement(result.checks),
+    }
+
+
+def _rest(rest: LayerRest) -> dict[str, Any]:
+    return {
+        "skipped": rest.skipped or None,
+        "repeating_sequences": rest.repeating,
+        "states": {
+            state.name: {
+                "units": state.units,
+                "stuck_units": list(state.stuck),
+                "largest_lsb": state.largest_lsb,
+            }
+            for state in rest.states
+        },
+    }

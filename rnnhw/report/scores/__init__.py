@@ -1,0 +1,1 @@
+"""Designs side by side without hardware: scores, and what follows from the graph alone."""
