@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from rnnhw.cli.options import PLAIN, Format, chosen_format
 from rnnhw.cli.output import show
-from rnnhw.cli.show import profile_info
-from rnnhw.profiles import load_profile, profile_names
+from rnnhw.cli.show import profile_info, profile_list
+from rnnhw.cost.answers import answers
+from rnnhw.profiles import (
+    Profile,
+    kind_of,
+    load_profile,
+    profile_names,
+    sourced_figures,
+    unknown_figures,
+    value_text,
+)
+from rnnhw.report.json_text import head, json_text
 
 __all__ = ["profiles_command"]
 
@@ -17,15 +28,45 @@ def profiles_command(
     name: Annotated[
         str | None, typer.Argument(help="A profile's name, or a .toml file.", show_default=False)
     ] = None,
+    format: Format = None,
 ) -> int:
-    """List hardware profiles, or one with sources.
+    """List hardware profiles and what each can answer, or one with sources.
 
-    With a name: every figure of that profile and where it comes from.
+    With a name: every figure of that profile and where it comes from. Cycles, time, energy and
+    LUTs are those of a dense layer of 8-bit words.
     """
-    show(
-        profile_info(
-            [load_profile(each) for each in ([name] if name else profile_names())],
-            sources=name is not None,
-        )
-    )
+    shown = chosen_format(format, None, PLAIN)
+    found = {each: load_profile(each) for each in ([name] if name is not None else profile_names())}
+    if shown == "json":
+        listed = [_profile(each, sources=name is not None) for each in found.values()]
+        show(json_text({**head("profiles"), "profiles": listed}))
+    elif name is not None:
+        show(profile_info(found[name]))
+    else:
+        show(profile_list(list(found.values())))
     return 0
+
+
+def _profile(profile: Profile, *, sources: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": profile.name,
+        "kind": kind_of(profile),
+        "title": profile.title,
+        "answers": answers(profile),
+    }
+    if sources:
+        found["note"] = profile.note
+        found["figures"] = [
+            {
+                "name": path,
+                "value": getattr(figure, "value", None),
+                "text": value_text(figure),
+                "unit": figure.unit,
+                "status": figure.status,
+                "source": figure.source,
+                "note": figure.note,
+            }
+            for path, figure in sourced_figures(profile)
+        ]
+        found["not_known"] = list(unknown_figures(profile))
+    return found

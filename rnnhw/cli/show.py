@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnhw.analysis.counts import Counts
+from rnnhw.cost.answers import answers
 from rnnhw.design.demands import Check
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Accuracy, Score, SquaredError
@@ -37,6 +38,7 @@ __all__ = [
     "heading",
     "number",
     "profile_info",
+    "profile_list",
     "rendered",
     "simulation_text",
     "system_info",
@@ -428,22 +430,28 @@ def system_info(
     )
 
 
-def profile_info(profiles: Sequence[Profile], *, sources: bool) -> RenderableType:
-    """What ``rnnhw profiles`` prints: a line each, or every figure of one with its source."""
-    if not sources:
-        rows = [(profile.name, kind_of(profile), profile.title) for profile in profiles]
-        return aligned(("profile", "kind", "device"), rows, ())
-    parts: list[RenderableType] = []
-    for profile in profiles:
-        parts.append(Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"))
-        unknown = ", ".join(unknown_figures(profile))
-        parts += [
-            Text(line) for line in (profile.note, unknown and f"not known: {unknown}") if line
-        ]
-        for path, figure in sourced_figures(profile):
-            line = Text(f"\n{path}  ").append(value_text(figure), "bold")
-            parts.append(line.append(f"  [{figure.status}]", "dim"))
-            parts.append(Padding(Text(figure.source), (0, 0, 0, 4)))
-            if figure.note:
-                parts.append(Padding(Text(f"note: {figure.note}"), (0, 0, 0, 4)))
+def profile_list(profiles: Sequence[Profile]) -> RenderableType:
+    """What ``rnnhw profiles`` prints: a line each."""
+    rows = [
+        (profile.name, kind_of(profile), *answers(profile).values(), profile.title)
+        for profile in profiles
+    ]
+    return aligned(("profile", "kind", "cycles", "time", "energy", "LUTs", "device"), rows, ())
+
+
+def profile_info(profile: Profile) -> RenderableType:
+    """What ``rnnhw profiles NAME`` prints: every figure with its source."""
+    unknown = ", ".join(unknown_figures(profile))
+    able = ", ".join(f"{what}: {known}" for what, known in answers(profile).items())
+    parts: list[RenderableType] = [
+        Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"),
+        Text(f"answers: {able}"),
+    ]
+    parts += [Text(line) for line in (profile.note, unknown and f"not known: {unknown}") if line]
+    for path, figure in sourced_figures(profile):
+        line = Text(f"\n{path}  ").append(value_text(figure), "bold")
+        parts.append(line.append(f"  [{figure.status}]", "dim"))
+        parts.append(Padding(Text(figure.source), (0, 0, 0, 4)))
+        if figure.note:
+            parts.append(Padding(Text(f"note: {figure.note}"), (0, 0, 0, 4)))
     return Group(*parts)

@@ -13,9 +13,9 @@ from rich.text import Text
 from rnnhw.cli.show import aligned, heading, number, title, verdict
 from rnnhw.commands.emit import Emitted
 from rnnhw.numerics.cast import Q
+from rnnhw.report.json_text import head
 from rnnhw.rtl.project import static_modules
 from rnnhw.rtl.tools.check import BenchRun
-from rnnhw.version import __version__
 
 __all__ = ["emitted_data", "emitted_text"]
 
@@ -106,7 +106,7 @@ def emitted_data(emitted: Emitted) -> dict[str, Any]:
     """The same as what JSON holds."""
     emission, stimulus = emitted.emission, emitted.stimulus
     data: dict[str, Any] = {
-        "rnnhw_version": __version__,
+        **head("emission"),
         "design": emitted.design.path.name if emitted.design.path else None,
         "settings": dict(emitted.design.settings),
         "directory": str(emitted.directory),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rnnhw.cli.show import aligned, title
 from rnnhw.commands.synth import Resource, Synthesis
-from rnnhw.version import __version__
+from rnnhw.report.json_text import head
 
 __all__ = ["synthesis_data", "synthesis_text"]
 
@@ -48,7 +48,7 @@ def _row(resource: Resource) -> tuple[str, ...]:
 def synthesis_data(result: Synthesis) -> dict[str, Any]:
     """The same as what JSON holds."""
     return {
-        "rnnhw_version": __version__,
+        **head("synthesis"),
         "design": result.design.path.name if result.design.path else None,
         "settings": dict(result.design.settings),
         "profile": result.profile.name,

@@ -15,8 +15,10 @@ from helpers.paths import DESIGNS
 
 from rnnhw.cli import main
 from rnnhw.cli.show import rendered
-from rnnhw.cli.show_compare import comparison_csv, comparison_markdown, comparison_text
-from rnnhw.study.scores import COSTS, compare
+from rnnhw.report.scores.model import COSTS
+from rnnhw.report.scores.page import to_html
+from rnnhw.report.scores.tables import comparison_csv, comparison_markdown, comparison_text
+from rnnhw.study.scores import compare
 
 DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL = (
     str(DESIGNS / f"adder_{name}.py") for name in ("dense", "diagonal", "hadamard", "tridiagonal")
@@ -266,7 +268,6 @@ def test_a_broken_demand_names_its_row_and_exits_1(said, capsys):
         (("--vary", "lanes=1,2"), f"{DENSE}: unknown parameter 'lanes'"),
         (("--set", "lanes=1"), f"{DENSE}: unknown parameter 'lanes'"),
         ((DENSE,), f"{DENSE} is given twice"),
-        (("--simulate", "--format", "html"), "--format html is for costs on hardware"),
         (("--simulate", "--min", "nrmse=1"), f"{DENSE}: unknown column 'nrmse'"),
         (("--max", "storage_bits=few"), "'few' is not a number"),
         (("--format", "yaml"), "unknown format 'yaml'"),
@@ -309,3 +310,30 @@ def test_progress_is_for_stderr_and_for_those_who_wait(capsys, monkeypatch):
     assert main(command) == 0
     out, err = capsys.readouterr()
     assert err == "rows: 1 of 2\n" and out.startswith("design,float_accuracy")
+
+
+# --- the page ------------------------------------------------------------------------------------
+def test_the_page_draws_the_score_over_the_bits(tmp_path: Path) -> None:
+    place = tmp_path / "scores.html"
+    words = ["compare", str(DENSE), str(DIAGONAL), "--simulate", "--set", "operand_bits=3"]
+    assert main([*words, "--vary", "word=4,8", "-o", str(place)]) == 0
+    page = place.read_text()
+    assert "<h2>Accuracy over bits</h2>" in page and page.isascii()
+    assert page.count("<circle") == 4 and page.count('class="series') == 2
+    for row in compare(
+        [DENSE, DIAGONAL], {"operand_bits": 3}, {"word": [4, 8]}, simulate=True
+    ).rows:
+        bits, score = row.costs["storage_bits"], row.scores["accuracy"]
+        name = row.label.removesuffix(".py")
+        title = f"{name}, word={row.varied['word']}: accuracy {score:.4g}, {bits:,} bits"
+        assert f"<title>{title}</title>" in page
+
+
+def test_without_a_run_there_is_a_table_alone(tmp_path: Path) -> None:
+    place = tmp_path / "scores.html"
+    words = ["compare", str(DENSE), str(DIAGONAL), "--simulate", "--set", "operand_bits=3"]
+    assert main([*words, "-o", str(place), "--min", "accuracy=0.9"]) == 1
+    page = place.read_text()
+    assert "FAIL" in page and "adder_diagonal" in page
+    found = to_html(compare([DENSE]))
+    assert "<circle" not in found and "stored bits" in found

@@ -13,8 +13,9 @@ from rnnhw.execution.simulate import simulate
 from rnnhw.execution.verify import verify
 from rnnhw.graph.network import Total
 from rnnhw.graph.nodes import Lookup
+from rnnhw.report.scores.model import COSTS
 from rnnhw.study import scores as comparison
-from rnnhw.study.scores import COSTS, compare
+from rnnhw.study.scores import compare
 
 FILES = sorted(DESIGNS.glob("*.py"))
 DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL = (
