@@ -6,6 +6,7 @@ what that gave. A new one is a line of ``COMMANDS``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
@@ -14,6 +15,7 @@ import typer
 from rnnhw.cli.compare import compare_command
 from rnnhw.cli.emit import emit_command
 from rnnhw.cli.info import info_command
+from rnnhw.cli.new import new_command
 from rnnhw.cli.output import show
 from rnnhw.cli.profiles import profiles_command
 from rnnhw.cli.report import report_command
@@ -25,6 +27,7 @@ from rnnhw.version import __version__
 __all__ = ["COMMANDS", "run"]
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
+    "new": new_command,
     "simulate": simulate_command,
     "verify": verify_command,
     "report": report_command,
@@ -40,7 +43,6 @@ app = typer.Typer(
     name="rnnhw",
     help="Simulate, verify and cost fixed-point recurrent accelerators, bit for bit.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -70,12 +72,24 @@ def _every_command(
     """Take the options that need no command."""
 
 
+_COMPLETION = "_RNNHW_COMPLETE"
+"""The variable by which a shell asks typer to complete a word."""
+
+
 def run(words: Sequence[str]) -> int:
     """Run a command; the exit code. Whatever goes wrong is raised."""
-    # Not the command's own main(): it makes another exception of an interrupt.
     command = typer.main.get_command(app)
     try:
-        with command.make_context("rnnhw", list(words)) as context:
-            return int(command.invoke(context) or 0)
+        if _COMPLETION in os.environ:
+            command.main(list(words), "rnnhw")
+        # Not the command's own main(): it makes another exception of an interrupt.
+        context = command.make_context("rnnhw", list(words))
+    except SystemExit as ended:  # of completion, before any design is read
+        return int(ended.code or 0)
     except typer.Exit as ended:  # of --help and --version
+        return ended.exit_code
+    try:
+        with context:
+            return int(command.invoke(context) or 0)
+    except typer.Exit as ended:
         return ended.exit_code

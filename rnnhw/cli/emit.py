@@ -21,6 +21,7 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.options import Check as CheckOption
 from rnnhw.cli.output import show
+from rnnhw.cli.progress import shown_steps
 from rnnhw.cli.show_emit import emitted_data, emitted_text
 from rnnhw.commands.emit import emit
 from rnnhw.errors import UsageError
@@ -53,15 +54,17 @@ def emit_command(
     loaded = load_design(design, settings)
     if output == Path("-"):
         raise UsageError("--output -: a folder cannot go to standard output", "name a folder")
-    result = emit(
-        loaded,
-        output,
-        data=data,
-        lanes=given,
-        sequences=sequences,
-        check=check,
-        simulator=simulator,
-        waves=waves,
-    )
+    with shown_steps() as step:
+        result = emit(
+            loaded,
+            output,
+            data=data,
+            lanes=given,
+            sequences=sequences,
+            check=check,
+            simulator=simulator,
+            waves=waves,
+            step=step,
+        )
     show(emitted_text(result) if shown == "text" else json_text(emitted_data(result)))
     return 0 if result.passed else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["shown_progress"]
+__all__ = ["shown_progress", "shown_steps"]
 
 _PATIENCE_SECONDS = 1.0
 _LINE_SECONDS = 5.0
@@ -55,3 +56,42 @@ def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         if task is not None:
             bar.stop()
+
+
+@contextmanager
+def shown_steps() -> Iterator[Callable[[str], None]]:
+    """A function to call with each step of work that other programs do, as it begins.
+
+    A terminal shows what is at work, and no more once it is done; anything else gets a line a
+    step. Both only after a second.
+    """
+    console = Console(stderr=True)
+    status = console.status("")
+    current: list[str] = []
+    patient = threading.Event()
+
+    def show() -> None:
+        if console.is_terminal:
+            status.update(current[-1])
+            status.start()
+        else:
+            print(f"{current[-1]}...", file=sys.stderr, flush=True)
+
+    def lose_patience() -> None:
+        patient.set()
+        if current:
+            show()
+
+    def begin(step: str) -> None:
+        current.append(step)
+        if patient.is_set():
+            show()
+
+    timer = threading.Timer(_PATIENCE_SECONDS, lose_patience)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield begin
+    finally:
+        timer.cancel()
+        status.stop()

@@ -19,6 +19,7 @@ from rnnhw.cli.options import (
     chosen_lanes,
 )
 from rnnhw.cli.output import deliver
+from rnnhw.cli.progress import shown_steps
 from rnnhw.cli.show_synth import synthesis_data, synthesis_text
 from rnnhw.commands.synth import synth
 from rnnhw.files import check_writable
@@ -51,13 +52,15 @@ def synth_command(
         check_writable(output)
     loaded = load_design(design, settings)
     keep_inputs(output, loaded, profiles=[profile])
-    result = synth(
-        loaded,
-        profile,
-        lanes=chosen_lanes(lanes),
-        seeds=seeds,
-        placed=not no_place,
-    )
+    with shown_steps() as step:
+        result = synth(
+            loaded,
+            profile,
+            lanes=chosen_lanes(lanes),
+            seeds=seeds,
+            placed=not no_place,
+            step=step,
+        )
     deliver(
         synthesis_text(result) if shown == "text" else json_text(synthesis_data(result)), output
     )

@@ -71,6 +71,7 @@ def emit(
     check: bool = False,
     simulator: str | None = None,
     waves: Path | str | None = None,
+    step: Callable[[str], None] | None = None,
 ) -> Emitted:
     """Write ``design`` as Verilog-2005 into ``directory``, with a test bench on its real inputs.
 
@@ -84,6 +85,7 @@ def emit(
         check: run the test bench.
         simulator: ``iverilog`` (the default), ``verilator`` or ``all``.
         waves: record the signals of the first run in this file, ``.fst`` or ``.vcd``.
+        step: called with each step of a check as it begins.
 
     Raises:
         UsageError: arguments contradict one another, a simulator is missing, or the folder cannot
@@ -117,7 +119,7 @@ def emit(
     runs: list[BenchRun] = []
     for each in chosen:
         assert stimulus is not None
-        runs += _check(emission, stimulus, folder, each, waves=recorded)
+        runs += _check(emission, stimulus, folder, each, waves=recorded, step=step)
     return Emitted(design, folder, emission, files, lanes_by_layer(machine), stimulus, tuple(runs))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +69,7 @@ def synth(
     lanes: int | Mapping[str, int] | Literal["auto"] | None = None,
     seeds: int = 1,
     placed: bool = True,
+    step: Callable[[str], None] | None = None,
 ) -> Synthesis:
     """Synthesise ``design`` for ``profile``, and place and route it with seeds 1 to ``seeds``.
 
@@ -76,6 +77,7 @@ def synth(
         profile: an FPGA's name or file; by default the design's target.
         lanes: as for :func:`rnnhw.estimate`.
         placed: whether to place and route, where nextpnr has the family.
+        step: called with each step of the work as it begins.
 
     Raises:
         UsageError: a tool is missing, no profile is named, or yosys has no such family.
@@ -95,18 +97,20 @@ def synth(
     router = required(flow.router) if flow.router and target is not None else None
     emission = emission_of(design, machine)
     clocks: list[SeedClock] = []
+    begin = step or (lambda _: None)
     with scratch_folder() as folder:
         write_project(emission, folder)
+        begin(f"yosys: synthesising for {device.title}")
         cells = synthesise(folder, sources(emission), emission.name, flow, yosys)
         if router is not None and target is not None:
             top = f"{emission.name}_pins"
             (folder / f"{top}.v").write_text(_pins(emission, top))
             verilog = [*sources(emission), f"{top}.v"]
+            begin("yosys: synthesising with registers at the pins")
             synthesise(folder, verilog, top, flow, yosys)
-            clocks = [
-                place(folder, top, flow, target.options, seed, router)
-                for seed in range(1, seeds + 1)
-            ]
+            for seed in range(1, seeds + 1):
+                begin(f"{flow.router}: placing and routing, seed {seed} of {seeds}")
+                clocks.append(place(folder, top, flow, target.options, seed, router))
     tools = [f"{yosys.version}, {flow.command}"]
     if router is not None:
         tools.append(router.version)

@@ -7,6 +7,7 @@ a sequence, a step and a unit.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from rnnhw.rtl.project import sources
 from rnnhw.rtl.tools.simulators import Simulator
 
 __all__ = ["STALLS_SEED", "BenchRun", "check"]
+
+Step = Callable[[str], None]
+"""Is told what begins."""
 
 STALLS_SEED = 1
 """The seed of the random gaps and stalls."""
@@ -62,6 +66,7 @@ def check(
     *,
     waves: Path | None = None,
     seconds: float = _SECONDS,
+    step: Step | None = None,
 ) -> list[BenchRun]:
     """Run the test bench of a written project: in the cycles of the model, then with stalls and
     with a reset while it works.
@@ -70,6 +75,7 @@ def check(
         directory: where :func:`rnnhw.rtl.project.write_project` wrote the same stimulus.
         waves: record the signals of the first run, as FST where the suffix is ``.fst``, else VCD.
         seconds: the time limit of a run.
+        step: called with each step of the work as it begins.
 
     Raises:
         RnnhwError: the simulator refuses the files, fails or takes too long.
@@ -80,6 +86,7 @@ def check(
     recorded = None if waves is None else waves.resolve()
     with scratch_folder() as place:
         verilog = [*sources(emission), f"{top}.v"]
+        _begin(step, f"{simulator.command}: building the test bench")
         command = simulator.build(folder, verilog, top, place, recorded)
         version = simulator.version()
         runs = []
@@ -87,9 +94,16 @@ def check(
             options = [f"+waves={recorded}"] if recorded is not None else []
             if stalls:
                 options = [f"+stalls={STALLS_SEED}", f"+reset={_reset_cycle(stimulus)}"]
+            gaps = " with gaps, stalls and a reset" if stalls else ""
+            _begin(step, f"{simulator.command}: running the test bench{gaps}")
             said = simulator.run([*command, *options], folder, seconds)
             runs.append(_run(version, stalls, said, emission, stimulus))
     return runs
+
+
+def _begin(step: Step | None, what: str) -> None:
+    if step is not None:
+        step(what)
 
 
 def _reset_cycle(stimulus: Stimulus) -> int:
