@@ -7,6 +7,7 @@ second ends like any other: with one line, and with nothing left behind.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from rnnhw.cli.complaints import complain
 from rnnhw.errors import RnnhwError, described
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = _DEBUG in words
     words = [word for word in words if word != _DEBUG]
     got: list[int] = []
-    with _signals(got):
+    with _signals(got), _told_exits():
         try:
             from rnnhw.cli.commands import run
 
@@ -74,6 +76,26 @@ def _signals(got: list[int]) -> Iterator[None]:
     finally:
         for number, handler in older.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _told_exits() -> Iterator[None]:
+    """``os._exit`` as SystemExit, so that a design cannot end a command without a word.
+
+    A child of this process may still end as it likes.
+    """
+    silent, process = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != process:
+            silent(status)
+        raise SystemExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = silent
 
 
 def _told(error: BaseException, got: Sequence[int], words: Sequence[str]) -> int:

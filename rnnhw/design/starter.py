@@ -55,8 +55,13 @@ def write_starter(name: str) -> Path:
         raise UsageError(f"{name!r} names no file", "give a name, such as first")
     if path.exists():
         raise UsageError(f"{path} is there already", "choose another name")
-    title = path.stem.replace("\\", "").replace('"', "").replace("_", " ")
-    text = _TEXT.format(title=title.strip().capitalize() or "Design", file=path.name)
-    with written_whole(path) as file:
-        file.write(text.encode())
+    title, file = (_plain(text) for text in (path.stem.replace("_", " "), path.name))
+    text = _TEXT.format(title=title.strip().capitalize() or "Design", file=file)
+    with written_whole(path) as out:
+        out.write(text.encode())
     return path
+
+
+def _plain(text: str) -> str:
+    """A name that cannot end a docstring."""
+    return text.replace("\\", "").replace('"', "")

@@ -17,7 +17,7 @@ from rnnhw.cost.demands import planned_deadline
 from rnnhw.cost.figure import Figure, not_known
 from rnnhw.cost.model import File, Report, report_figures
 from rnnhw.design.design import Design
-from rnnhw.errors import RnnhwError, UsageError
+from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.profiles import load_profile
 from rnnhw.report.comparison.model import Candidate, CostComparison, compare_candidates
 from rnnhw.report.saved import read_report
@@ -189,7 +189,11 @@ def _reports(
                 tries_lanes=False,
             )
         except RnnhwError as error:
-            raise _named(error, design, profile) from None
+            named = _named(error, design, profile)
+            if profile is None and clock_mhz is None and lanes is None and not floors:
+                # All that was asked is what the design says itself.
+                raise DesignError(named.message, named.hint) from None
+            raise named from None
 
 
 def _named(error: RnnhwError, design: Design, profile: str | None) -> RnnhwError:
