@@ -301,7 +301,8 @@ class PlanReport(Part, frozen=True, kw_only=True):
     ``lowest_clock_mhz`` the clock at which these lanes just meet it, ``duty_cycle_percent`` the
     share of the time in which the slowest layer works. ``interleaved_sequences``, the layers that
     are ``overlapped`` and those whose weights are ``streamed`` were chosen where they were left
-    open. ``reasons`` are sentences for people.
+    open. ``short`` names the resources of which there is too little, each alone or all together.
+    ``reasons`` are sentences for people.
     """
 
     goal: Literal["deadline", "throughput"]
@@ -320,6 +321,7 @@ class PlanReport(Part, frozen=True, kw_only=True):
     streamed: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     missing: tuple[str, ...]
+    short: tuple[str, ...] = ()
 
 
 class Report(Part, frozen=True, kw_only=True, rename={"schema": "$schema"}):

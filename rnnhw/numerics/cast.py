@@ -11,7 +11,7 @@ the C kernels equal it bit for bit.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -195,10 +195,6 @@ class Q:
     def step(self) -> float:
         """The value of one least significant bit."""
         return 2.0**-self.fraction
-
-    def with_modes(self, rounding: Rounding, overflow: Overflow) -> Q:
-        """The same word with other modes."""
-        return replace(self, rounding=rounding, overflow=overflow)
 
     def __repr__(self) -> str:
         words = [str(self.integer), str(self.fraction)]

@@ -190,7 +190,7 @@ def test_a_product_of_the_same_step_is_a_new_phase() -> None:
 def test_one_unit_on_one_lane() -> None:
     machine = layer(elman(1).network, 1)
     assert machine.cycles == 9 + 7 + 2  # one group: C + 7 + D
-    assert machine.utilisation == 9 / 18
+    assert 2 * machine.macs == machine.lanes * machine.cycles
 
 
 def test_as_many_lanes_as_rows() -> None:
@@ -360,7 +360,7 @@ def test_a_total_passes_one_cycle_behind_its_source() -> None:
     machine = stack(Elman(32, name="rnn"), Mean(name="mean"), Linear(10, name="head"), max_steps=9)
     rnn, total, out = machine.layers
     assert total.cycles == 1
-    assert total.lanes == 0 and total.utilisation is None
+    assert total.lanes == 0 and total.macs == 0
     assert (rnn.once, total.once, out.once) == (False, False, True)
     assert machine.sequence_cycles(2) == 8 + 2 * rnn.cycles + total.cycles + out.cycles
 

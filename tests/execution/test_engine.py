@@ -4,6 +4,7 @@ import gc
 import random
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -282,7 +283,11 @@ def test_products_and_sums_in_every_mode(rounding, overflow):
             ):
                 signed = drawn % 4 > 0 or overflow is Overflow.WRAP_SM
                 word = Q(14 - fraction, fraction, signed, rounding, overflow)
-                product = [None, word, word.with_modes(Rounding.RND_CONV, overflow)][drawn % 3]
+                product = [
+                    None,
+                    word,
+                    replace(word, rounding=Rounding.RND_CONV, overflow=overflow),
+                ][drawn % 3]
                 network = recurrence(structure, 17, weight, state, product, word)
                 parameters = draw_parameters(rng, network)
                 batch = draw_batch(rng, network, 4, 2)

@@ -1,5 +1,7 @@
 """The float reference: equal to the equations in NumPy, with every source of error by itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import elman
@@ -8,7 +10,7 @@ from rnnhw import Formats, HardTanh, Identity, Q, ReLU
 from rnnhw.design.tasks import Samples
 from rnnhw.execution.reference import SOURCES, run_reference
 from rnnhw.execution.simulate import simulate
-from rnnhw.numerics.cast import Rounding
+from rnnhw.numerics.cast import Overflow, Rounding
 
 X, LENGTHS = elman.samples(), elman.LENGTHS
 READOUTS = ["every", "last", "mean"]
@@ -85,7 +87,7 @@ def test_all_sources_together_are_the_engine(structure, readout, rounding):
     # Words this narrow are exact in float64: every error of the engine has one of the sources.
     formats = Formats(
         **{
-            role: getattr(elman.FORMATS, role).with_modes(rounding, Q(1, 1).overflow)
+            role: replace(getattr(elman.FORMATS, role), rounding=rounding, overflow=Overflow.SAT)
             for role in ("input", "weight", "sum", "state", "stage", "output")
         }
     )

@@ -5,7 +5,7 @@ Everything is drawn from one ``random.Random``: Hypothesis gives one that shrink
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -426,7 +426,7 @@ class StepWriter:
             one = self.format(rng.randint(2, min(term + 4, 31)), fraction - rng.randint(-1, 9))
             self.give("accumulator", one)
             if not self.chance(3):
-                other = one.with_modes(rng.choice(ROUNDINGS), one.overflow)
+                other = replace(one, rounding=rng.choice(ROUNDINGS), overflow=one.overflow)
                 self.give("product", rng.choice([one, other]))
         elif self.chance(5):
             product = self.format(rng.randint(1, min(term + 2, 40)), fraction - rng.randint(-2, 9))

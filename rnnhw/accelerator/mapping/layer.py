@@ -67,11 +67,6 @@ class LayerMachine:
         return self.mapping.accumulator_bits if self.mapping else 0
 
     @property
-    def utilisation(self) -> float | None:
-        """Useful MACs of the MACs that the lanes could do; None without lanes."""
-        return self.macs / (self.lanes * self.cycles) if self.lanes else None
-
-    @property
     def bound_by(self) -> str:
         """What most of the cycles wait for."""
         waits: dict[str, int] = {}

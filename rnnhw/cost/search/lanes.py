@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rnnhw.accelerator import (
     LaneOptions,
@@ -67,6 +67,7 @@ _Cost: TypeAlias = tuple[int, int, int, int, int]
 order, a capacity may bound any. LUT and FF are 0 where a layer has no fit."""
 
 _DSP, _BLOCK_RAM, _LANES, _LUT, _FF = range(5)
+_RESOURCES = {_DSP: "dsp", _BLOCK_RAM: "block_ram", _LUT: "lut", _FF: "ff"}
 
 _Combination: TypeAlias = tuple[_Cost, tuple[int, ...]]
 """Summed costs and the lanes of every layer."""
@@ -131,7 +132,7 @@ def _throughput_plan(search: _Search, clock: Figure | None) -> PlanReport:
             reasons=("nothing fits; shown are the fewest multipliers, then block RAM, then lanes",),
             missing=tuple(search.missing(None)),
         )
-    faster = next(search.missing(search.next_faster(best)))
+    faster = next(search.missing(search.next_faster(best))).text
     return _report(
         search,
         best,
@@ -195,7 +196,7 @@ def _report(
     *,
     chosen: Chosen,
     reasons: tuple[str, ...],
-    missing: tuple[str, ...] = (),
+    missing: tuple[_Lack, ...] = (),
 ) -> PlanReport:
     interval, slowest = search.interval(lanes), search.slowest(lanes)
     on = f" on {_count(slowest.lanes, 'lane')}" if slowest.lanes else ""
@@ -236,7 +237,8 @@ def _report(
         lowest_clock_mhz=lowest,
         duty_cycle_percent=duty,
         reasons=tuple(told),
-        missing=missing,
+        missing=tuple(each.text for each in missing),
+        short=tuple(dict.fromkeys(name for each in missing for name in each.resources)),
     )
 
 
@@ -328,6 +330,13 @@ class _Layer:
 
 
 # --- search ------------------------------------------------------------------------------------
+class _Lack(NamedTuple):
+    """What is in the way of lanes, in words, and the resources that are short."""
+
+    text: str
+    resources: tuple[str, ...] = ()
+
+
 class _Search:
     """The lanes of all layers together."""
 
@@ -442,7 +451,7 @@ class _Search:
         return kept
 
     # --- what is missing -------------------------------------------------------------------------
-    def missing(self, limit: int | Fraction | None) -> Iterator[str]:
+    def missing(self, limit: int | Fraction | None) -> Iterator[_Lack]:
         """Why no lanes fit within ``limit`` cycles."""
         slow = False
         for layer in self.layers:
@@ -451,17 +460,21 @@ class _Search:
                 best = min(layer.lanes, key=layer.cycles)
                 on = f" (on {_count(best, 'lane')})" if best else ""
                 cycles = layer.cycles(best)
-                yield (
+                yield _Lack(
                     f"{layer.name} needs {_told(cycles)} cycles at its best{on}, "
                     f"{_told(cycles - limit)} more than {_told(limit)}"
                 )
         resources = list(self._shortfalls(None if slow else limit))
         yield from resources
         if not slow and not resources:
-            over = "; ".join(self._amounts(self._total(self.least(limit))))
-            yield f"no lanes hold all resources at once, the fewest multipliers take {over}"
+            over = "; ".join(each.text for each in self._amounts(self._total(self.least(limit))))
+            limited = [k for k, there in enumerate(self._capacity) if there < math.inf]
+            yield _Lack(
+                f"no lanes hold all resources at once, the fewest multipliers take {over}",
+                tuple(_RESOURCES[k] for k in limited if k in _RESOURCES),
+            )
 
-    def _shortfalls(self, limit: int | Fraction | None) -> Iterator[str]:
+    def _shortfalls(self, limit: int | Fraction | None) -> Iterator[_Lack]:
         """The resources of which even the choice that takes least of it takes too much."""
         found = [self._affordable(each, limit) or each.within(limit) for each in self.layers]
         for k in (_DSP, _BLOCK_RAM, _LUT, _FF):
@@ -473,17 +486,20 @@ class _Search:
                 )
             yield from self._amounts(least, "at least ")
 
-    def _amounts(self, cost: Sequence[int], at_least: str = "") -> list[str]:
+    def _amounts(self, cost: Sequence[int], at_least: str = "") -> list[_Lack]:
         profile = self.profile
-        names = {
-            _DSP: ("dsp", profile.dsp.name if profile.dsp else "multipliers"),
-            _BLOCK_RAM: ("block_ram", profile.block_ram.name),
-            _LUT: ("lut", profile.lut.unit),
-            _FF: ("ff", profile.ff.unit),
+        units = {
+            _DSP: profile.dsp.name if profile.dsp else "multipliers",
+            _BLOCK_RAM: profile.block_ram.name,
+            _LUT: profile.lut.unit,
+            _FF: profile.ff.unit,
         }
         return [
-            f"{names[k][0]}: {at_least}{cost[k]:,} of {self._capacity[k]:,} {names[k][1]}, "
-            f"{cost[k] - self._capacity[k]:,} missing"
+            _Lack(
+                f"{_RESOURCES[k]}: {at_least}{cost[k]:,} of {self._capacity[k]:,} {units[k]}, "
+                f"{cost[k] - self._capacity[k]:,} missing",
+                (_RESOURCES[k],),
+            )
             for k in self._over(cost)
         ]
 
@@ -491,7 +507,7 @@ class _Search:
         """What keeps the plan from the fewest multipliers."""
         least = self.least(limit)
         if least != tuple(lanes):
-            over = "; ".join(self._amounts(self._total(least)))
+            over = "; ".join(each.text for each in self._amounts(self._total(least)))
             yield f"the fewest multipliers would not fit, {over}"
 
 

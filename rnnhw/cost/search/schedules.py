@@ -146,8 +146,7 @@ def _streamed(task: _Task, arrangement: Arrangement, on_chip: Choice) -> Choice:
             f"weights do not have to stay on chip, but {task.profile.name} has no external memory "
             "of known bandwidth at a known clock",
         )
-    short = " ".join(on_chip.plan.missing)
-    if "block_ram" not in short and "at once" not in short:
+    if "block_ram" not in on_chip.plan.short:
         return _with(on_chip, "weights: streamed ones would not help, block RAM is not short")
     able.sort(key=lambda k: -streamed_bits(task.stack.layers[k]))
     for count in range(1, len(able) + 1):
@@ -276,9 +275,10 @@ def _as_built(task: _Task, plan: PlanReport, machine: Accelerator) -> tuple[Plan
         duty = not_used("the clock is too low for the deadline")
         if not late:
             duty = Figure(100 * share, plan.most_cycles_per_step.status)
-    over = list(_over(task.profile, machine)) if plan.chosen != "fewest resources" else []
+    over = dict(_over(task.profile, machine)) if plan.chosen != "fewest resources" else {}
     if over:
-        plan = revised(plan, met=False, missing=(*plan.missing, *over))
+        missing, short = (*plan.missing, *over.values()), (*plan.short, *over)
+        plan = revised(plan, met=False, missing=missing, short=tuple(dict.fromkeys(short)))
     overlapped = _named(machine, machine.overlapped)
     reasons = list(plan.reasons)
     if overlapped:
@@ -316,14 +316,15 @@ def _resources(profile: Fpga, machine: Accelerator) -> tuple[int, int | None]:
     return blocks, None if profile.dsp is None else sum(n or 0 for n in each)
 
 
-def _over(profile: Fpga, machine: Accelerator) -> Iterator[str]:
+def _over(profile: Fpga, machine: Accelerator) -> Iterator[tuple[str, str]]:
+    """The resources of which the machine takes too many, by name, and the amounts in words."""
     blocks, dsp = _resources(profile, machine)
     limits = [("block_ram", blocks, profile.block_ram.count.value, profile.block_ram.name)]
     if dsp is not None and profile.dsp is not None:
         limits.append(("dsp", dsp, profile.dsp.count.value, profile.dsp.name))
     for name, used, there, unit in limits:
         if used > there:
-            yield f"{name}: {used:,} of {there:,} {unit}, {used - there:,} missing"
+            yield name, f"{name}: {used:,} of {there:,} {unit}, {used - there:,} missing"
 
 
 # --- one engine --------------------------------------------------------------------------------
@@ -395,9 +396,9 @@ class _SharedLanes:
 
     def _report(self, machine: Accelerator, limit: float | None, *, met: bool) -> PlanReport:
         task = self._task
-        over = tuple(_over(task.profile, machine))
+        over = dict(_over(task.profile, machine))
         interval = float(machine.step_interval)
-        missing = over
+        missing = tuple(over.values())
         if not met and not over and limit is not None:
             missing = (f"{interval:,.0f} cycles a step at best, the deadline leaves {limit:,.0f}",)
         unused = not_used("no deadline")
@@ -436,6 +437,7 @@ class _SharedLanes:
             streamed=_named(machine, machine.streamed),
             reasons=(f"one engine, {machine.lanes} in all: {told}",),
             missing=missing,
+            short=tuple(over),
         )
 
 
