@@ -38,7 +38,7 @@ DEFAULT_CYCLES = 50_000
 _MOST_SEQUENCES = 1000  # that are tried for fitting
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Emitted:
     """What :func:`emit` wrote and found.
 
@@ -54,6 +54,19 @@ class Emitted:
     lanes: Mapping[str, int]
     stimulus: Stimulus | None
     runs: tuple[BenchRun, ...]
+
+    def __repr__(self) -> str:
+        lanes = ", ".join(f"{name} {count}" for name, count in self.lanes.items())
+        words = [f"{self.directory}: {len(self.files)} files, top module {self.emission.name}"]
+        words.append(f"lanes: {lanes}")
+        words += [
+            f"{run.simulator}{' with stalls' if run.stalls else ''}: {run.outputs:,} outputs, "
+            f"{run.differences:,} wrong, {run.late:,} late, {run.faults:,} faults"
+            for run in self.runs
+        ]
+        if self.runs:
+            words.append("PASS" if self.passed else "FAIL")
+        return "\n".join(words)
 
     @property
     def passed(self) -> bool:

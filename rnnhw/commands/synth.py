@@ -48,7 +48,7 @@ class Resource:
         return 100 * (self.estimated / self.measured - 1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Synthesis:
     """What :func:`synth` found; ``clocks`` has an entry for every seed, ``tools`` the
     programs with their versions and the synthesis command, ``notes`` what to know beside it."""
@@ -60,6 +60,19 @@ class Synthesis:
     clocks: tuple[SeedClock, ...]
     tools: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        lines = [f"{self.design.place} on {self.profile.title}"]
+        for each in self.resources:
+            estimated = "not known" if each.estimated is None else f"{each.estimated:,}"
+            lines.append(
+                f"{each.name}: {estimated} estimated, {each.measured:,} measured of "
+                f"{each.capacity:,} {each.unit}"
+            )
+        if self.clocks:
+            clocks = ", ".join(f"{placed.clock_mhz:.1f}" for placed in self.clocks)
+            lines.append(f"highest clocks, MHz: {clocks}")
+        return "\n".join([*lines, *self.notes])
 
 
 def synth(

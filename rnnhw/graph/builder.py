@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Formats:
     """One format for each role of signal. Roles that are left out fall back as below, or to
     the design's formats; a role without any format is exact where that is possible
@@ -73,6 +73,12 @@ class Formats:
                     f"Formats({entry.name}=...) must be a Q format, got {value!r}",
                     "write for example Q(3, 4): 3 integer bits, 4 fraction bits and the sign",
                 )
+
+    def __repr__(self) -> str:
+        """The formats that are given."""
+        given = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        listed = (f"{name}={value!r}" for name, value in given if value is not None)
+        return f"Formats({', '.join(listed)})"
 
 
 _FALLBACK = {"recurrent_weight": "weight", "bias": "weight", "gate": "state"}

@@ -214,3 +214,14 @@ def test_an_unjudged_result_says_so() -> None:
     assert repr(rnnhw.verify(BARE, x)).splitlines()[-1] == "NOT JUDGED: nothing is required"
     broken = rnnhw.verify(BARE, x, maximum={"max_error": 0})
     assert repr(broken).splitlines()[-1].startswith("FAIL: max_error ")
+
+
+def test_what_is_written_is_told_in_a_few_lines(tmp_path: Path) -> None:
+    said = repr(rnnhw.emit(SMALL, tmp_path / "out"))
+    assert said.startswith(f"{tmp_path / 'out'}: ") and "top module adder_tridiagonal" in said
+    assert len(said.splitlines()) <= SCREEN
+
+
+def test_formats_show_those_that_are_given() -> None:
+    assert repr(Formats(weight=Q(2, 5))) == "Formats(weight=Q(2, 5))"
+    assert "formats=Formats()" in repr(Design([Elman(4, name="rnn")], WORDS, inputs=2))
