@@ -374,7 +374,8 @@ def _places(
         yield name, ROWS[name].heading, ROWS[name].section
     for name in dict.fromkeys(name for column in columns for name in column):
         if name not in seen:
-            yield name, name.replace("_", " "), "further"
+            row = ROWS.get(name)
+            yield name, row.heading if row else name.replace("_", " "), "further"
 
 
 def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
