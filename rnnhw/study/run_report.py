@@ -6,7 +6,7 @@ import hashlib
 import math
 from pathlib import Path
 
-from rnnhw.cost.figure import Figure, not_known
+from rnnhw.cost.figure import Figure, derived, not_known
 from rnnhw.cost.model import ErrorReport, File, Report, RunReport, revised
 from rnnhw.execution.signal_error import SignalError
 from rnnhw.execution.verify import Verification
@@ -42,7 +42,7 @@ def _figures(run: Verification) -> dict[str, Figure]:
         elif not math.isfinite(value):
             found[name] = not_known("no finite number")
         else:
-            found[name] = Figure(value, "measured", "of the run in integers and in float")
+            found[name] = derived(value, "of the run in integers and in float")
     return found
 
 
