@@ -9,7 +9,6 @@ import typer
 from rnnhw.cli.options import PLAIN, Format, chosen_format
 from rnnhw.cli.output import show
 from rnnhw.cli.show import profile_info, profile_list
-from rnnhw.cost.answers import answers
 from rnnhw.profiles import (
     Profile,
     kind_of,
@@ -19,6 +18,7 @@ from rnnhw.profiles import (
     unknown_figures,
     value_text,
 )
+from rnnhw.report.answers import answers
 from rnnhw.report.json_text import head, json_text
 
 __all__ = ["profiles_command"]

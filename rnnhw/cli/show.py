@@ -18,7 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnhw.analysis.counts import Counts
-from rnnhw.cost.answers import answers
 from rnnhw.design.demands import Check
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Accuracy, Score, SquaredError
@@ -31,6 +30,7 @@ from rnnhw.execution.verify import Verification
 from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
 from rnnhw.numerics.cast import NOTHING, Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
+from rnnhw.report.answers import answers
 
 __all__ = [
     "aligned",
