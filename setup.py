@@ -6,6 +6,8 @@ runs on any processor; which one is used is decided at run time (``ext/dispatch.
 
 import os
 import re
+import shlex
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -27,23 +29,53 @@ BASE_FLAGS = ["/O2"] if MSVC else ["-O3", "-std=c11", "-Wall", "-Wextra"]
 ISA_FLAGS = {"kernels_avx2.c": ["-mavx2"]} if X86 and not MSVC else {}
 """Sources with flags of their own; only these may use the instruction set."""
 
+EXTRA = os.environ.get("RNNHW_CFLAGS", "").split()
+"""An environment's flags (a sanitizer, another optimisation) hold for every file."""
+
+if not MSVC and not any(flag.startswith(("-g", "-fsanitize")) for flag in EXTRA):
+    # Python's own flags ask for debug information, which is two thirds of the extension; a stack
+    # trace of a sanitizer needs it.
+    BASE_FLAGS.append("-g0")
+
+COMPILES = {"bdist_wheel", "build", "build_ext", "develop", "editable_wheel", "install"}
+"""The commands of setuptools that compile."""
+
+
+def require_compiler() -> None:
+    """Stop with one sentence, before anything is copied, where there is no C compiler.
+
+    Raises:
+        SystemExit: the compiler of ``CC``, or else Python's own, is not on the path.
+    """
+    words = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    # CC may begin with settings or a launcher: the program is the first word without "=".
+    program = next((word for word in words if "=" not in word), "cc")
+    if shutil.which(program) is None:
+        raise SystemExit(
+            f"rnnhw needs a C compiler to build, and {program!r} is not there: install one (Debian: "
+            "apt install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install), "
+            "or name yours in CC"
+        )
+
+
+if not MSVC and not COMPILES.isdisjoint(sys.argv):
+    require_compiler()
+
 
 class build_isas(build_ext):
     """Compiles each instruction set's kernels with their own flags."""
 
     def build_extension(self, ext: Extension) -> None:
         """Compile the kernels that need flags of their own, then the rest, then link all."""
-        # An environment's flags (a sanitizer, another optimisation) hold for every file.
-        extra = os.environ.get("RNNHW_CFLAGS", "").split()
-        ext.extra_compile_args = [*BASE_FLAGS, *extra]
-        ext.extra_link_args = [flag for flag in extra if flag.startswith("-fsanitize")]
+        ext.extra_compile_args = [*BASE_FLAGS, *EXTRA]
+        ext.extra_link_args = [flag for flag in EXTRA if flag.startswith("-fsanitize")]
         ext.extra_objects = []
         for source, flags in ISA_FLAGS.items():
             ext.extra_objects += self.compiler.compile(
                 [str(EXT / source)],
                 output_dir=self.build_temp,
                 include_dirs=ext.include_dirs,
-                extra_postargs=[*BASE_FLAGS, *flags, *extra],
+                extra_postargs=[*BASE_FLAGS, *flags, *EXTRA],
                 depends=ext.depends,
             )
         super().build_extension(ext)
