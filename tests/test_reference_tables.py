@@ -2,15 +2,21 @@
 
 import re
 from dataclasses import fields
+from signal import SIGINT
+from typing import get_args
 
 import numpy as np
 import pytest
-from helpers.pages import tables
+from helpers.pages import blocks, tables
 from helpers.paths import ROOT
 
 import rnnhw
 from rnnhw import Formats, Overflow, Q, Rounding
-from rnnhw.errors import DesignError
+from rnnhw.accelerator.schedule import bubbles
+from rnnhw.cli.entry import _DEFECT as DEFECT
+from rnnhw.cost.figure import Status
+from rnnhw.cost.figure_table import ROWS
+from rnnhw.errors import DesignError, UsageError
 from rnnhw.numerics.cast import cast
 
 DOCS = ROOT / "docs"
@@ -153,3 +159,80 @@ def test_a_structure_is_stored_as_the_table_says(structure, r, c):
     for i, j in np.argwhere(made.full({k: v + 1 for k, v in parameters.items()}, r, c)):
         places = {**scope, "i": int(i), "j": int(j), "d": (i - j + 1) % r - 1, "U": parameters[""]}
         assert eval(formula, places) == made.full(parameters, r, c)[i, j]
+
+
+# --- figures -----------------------------------------------------------------------------------
+def test_the_table_of_a_reports_figures_is_that_of_the_code():
+    (rows,) = tables(DOCS / "reports.md", "figure", "bound", "from")
+    bounds = {"rises": "at least", "falls": "at most", None: ""}
+    shown = {
+        code(row["figure"]): (row["in words"], row["unit"], row["better"], row["bound"])
+        for row in rows
+    }
+    assert shown == {
+        key: (row.name, row.unit, row.better or "", bounds[row.follows])
+        for key, row in ROWS.items()
+    }
+    assert all(row["definition"] and row["from"] for row in rows)
+
+
+def test_the_statuses_of_figures_are_those_of_the_code():
+    (rows,) = tables(DOCS / "reports.md", "status", "meaning")
+    assert sorted(row["status"] for row in rows) == sorted(get_args(Status))
+
+
+@pytest.mark.parametrize("name", ["adder_three_neurons", "linear_recurrence"])
+def test_the_figures_of_simulate_and_verify_are_those_of_the_table(name):
+    (rows,) = tables(DOCS / "reports.md", "figure", "command")
+    listed = {command: set() for command in ("simulate", "verify")}
+    for row in rows:
+        for command in listed:
+            if row["command"] in ("both", command):
+                listed[command] |= set(map(code, row["figure"].split(", ")))
+    task = {"adder_three_neurons": {"operand_bits": 3}, "linear_recurrence": {}}[name]
+    design = rnnhw.load(ROOT / "designs" / f"{name}.py", task)
+    run = rnnhw.simulate(design)
+    counts = dict(run.counts.flat())
+    assert set(run.figures()) - set(counts) <= listed["simulate"]
+    verified = {figure for figure in rnnhw.verify(design).figures() if "." not in figure}
+    assert verified <= listed["verify"]
+    other = {"accuracy", "ties"} if name == "linear_recurrence" else {"nrmse", "r2"}
+    absent = {"stuck_units"} if "stuck_units" not in verified else set()
+    assert {
+        f for f in listed["verify"] - verified - absent if not any(o in f for o in other)
+    } == set()
+
+
+def test_the_exit_codes_are_those_of_the_code():
+    (rows,) = tables(DOCS / "reports.md", "code", "meaning")
+    codes = [int(row["code"]) for row in rows]
+    assert codes == [0, 1, UsageError.exit_code, DesignError.exit_code, DEFECT, 128 + SIGINT]
+
+
+def test_the_bubbles_of_the_lanes_are_those_of_the_code():
+    (rows,) = tables(DOCS / "reports.md", "column", "cycles")
+    described = [row["column"] for row in rows]
+    assert described == [
+        "columns",
+        *re.findall(r"^\| ([a-z][a-z -]+) \| ", bubbles.__doc__, re.M)[1:],
+    ]
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = re.findall(r"^::: (?:rnnhw\.)+([\w.]+)", (DOCS / "api.md").read_text(), re.MULTILINE)
+    names = {name.rpartition(".")[2] for name in listed}
+    assert set(rnnhw.__all__) - {"__version__"} <= names
+
+
+# --- profiles ----------------------------------------------------------------------------------
+def test_the_profiles_of_the_page_load_and_give_a_report(tmp_path):
+    shown = blocks(DOCS / "profiles.md", "toml")
+    assert len(shown) == 2
+    design = rnnhw.load(ROOT / "designs" / "adder_tridiagonal.py")
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        assert rnnhw.estimate(design, profile=str(file)).fits is True
+    (rows,) = tables(DOCS / "profiles.md", "status", "use it for")
+    known = set(get_args(Status)) - {"not known", "not used"}
+    assert {code(row["status"]) for row in rows} == known
