@@ -1,10 +1,12 @@
-"""What a build says where it cannot work."""
+"""What a build says where it cannot work, and what it promises."""
 
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from helpers.pages import tables
 from helpers.paths import ROOT
 
 
@@ -24,3 +26,10 @@ def test_a_missing_compiler_is_one_sentence(compiler):
     assert done.stderr.count("\n") == 1
     assert "needs a C compiler" in done.stderr
     assert "'no-such-cc'" in done.stderr
+
+
+def test_every_extra_is_documented():
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (rows,) = tables(ROOT / "docs" / "index.md", "extra")
+    extras = metadata["project"]["optional-dependencies"]
+    assert sorted(row["extra"].strip("`") for row in rows) == sorted(extras)
