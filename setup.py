@@ -53,8 +53,8 @@ def require_compiler() -> None:
     if shutil.which(program) is None:
         raise SystemExit(
             f"rnnhw needs a C compiler to build, and {program!r} is not there: install one "
-            "(Debian: apt install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install), "
-            "or name yours in CC"
+            "(Debian: apt install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select "
+            "--install), or name yours in CC"
         )
 
 
