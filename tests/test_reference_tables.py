@@ -102,6 +102,16 @@ def test_a_layer_needs_the_roles_of_the_table_and_no_other(row):
             network(row, [role for role in roles if role != missing])
 
 
+CELLS = [row for row in LAYERS if code(row["layer"]).endswith("(u)") or "5" in row["layer"]]
+
+
+@pytest.mark.parametrize("row", CELLS, ids=lambda row: row["layer"])
+def test_the_docstring_of_a_cell_names_the_roles_of_the_table(row):
+    (needed,) = re.findall(r"Needs (?:a format|formats) of ([^.;]*)", type(layer_of(row)).__doc__)
+    roles = row["roles that need a format"].split(", ")
+    assert re.findall(r"``(\w+)``", needed) == [role for role in roles if role != "input"]
+
+
 def test_the_casts_of_the_cells_are_those_of_the_table():
     (rows,) = tables(DOCS / "layers.md", "cell", "signal: role")
     needed = {code(row["layer"]).partition("(")[0]: row for row in reversed(LAYERS)}

@@ -291,8 +291,13 @@ class Design:
 def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -> Design:
     """The design of a design file, with some of its parameters set.
 
-    ``settings`` values may be text (as on the command line): the type of the parameter's default
-    says how it is read.
+    The file runs as Python. Its docstring gives the design's title and notes; paths of weights and
+    data are relative to it. Neither weights nor data are read before they are needed.
+
+    Args:
+        path: the design file.
+        settings: values of parameters of its function ``design`` by name. Text is read as the type
+            of the parameter's default, as on the command line.
 
     Raises:
         DesignError: the file is missing, raises, or gives no :class:`Design`.

@@ -35,7 +35,13 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """What one run of a design gave."""
+    """What one run of a design gave.
+
+    ``run`` holds raw integers (int64, [sequences, steps, units], zero past a sequence's length):
+    ``run.outputs``, ``run.traces`` by signal, ``run.counts`` by layer, ``run.events`` by signal.
+    ``samples`` and ``batch`` are the inputs as real numbers and as raw integers; ``score`` is None
+    where there are no answers to judge by.
+    """
 
     design: Design
     samples: Samples

@@ -152,7 +152,17 @@ def verify(
     It is judged by the task's ``require`` and ``limit``, if ``by_task``, and by ``minimum`` and
     ``maximum``. With
     no demand at all it does not pass; nor does a demand on a figure that says nothing, such as
-    the accuracy where all outputs are equal.
+    the accuracy where all outputs are equal. The reference runs the same graph in float64, with
+    the real weights: casts are the identity, tables are their functions.
+
+    Args:
+        design: with weights.
+        data: an ``.npz``, as :func:`rnnhw.simulate` takes it.
+        samples: the same as arrays.
+        minimum: the least value of figures by name (:meth:`Verification.figures`).
+        maximum: the greatest value of figures by name.
+        isa: the instruction set; None takes the fastest that runs here.
+        progress: called with the sequences done and their number.
 
     Raises:
         DesignError: the design, its weights or the data are wrong, or its float reference is

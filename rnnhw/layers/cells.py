@@ -1,14 +1,25 @@
 """Layers: cells that write one timestep, and operations over time.
 
 A cell is a few lines on a :class:`~rnnhw.graph.builder.StepBuilder`; nothing else in rnnhw knows
-it.
+it. What all layers share:
 
-The gated cells name their signals alike: ``i.sum`` is the sum of gate i in the format ``sum``
-(the address of its table), ``i`` the gate in the format ``gate``, which is the state's where the
-design gives none. All sums and products between two casts are exact.
-
-A cell with ``output`` gives the next layer its new state in that format, wider or narrower than
-the state's (signal ``output``): rounded from the exact number, or from a second table.
+- ``units`` is the width of the state. A layer reads vectors of ``inputs`` elements, one a step,
+  and gives vectors of ``units`` elements; steps and sequences are what they were.
+- ``name`` stands before the layer's signals and tensors (``rnn.state``, ``rnn.W``). Where it is
+  empty the layer is called after its kind in lower case and its position among the design's
+  layers: ``elman0``, ``linear1``.
+- Tensors are arrays of real numbers in the weights file. Where gates are stacked in one tensor,
+  they stand in the order that the cell gives.
+- ``formats`` are the layer's own formats by role; they win over the design's. A role that the
+  layer needs and that has no format is a :class:`~rnnhw.errors.DesignError`. ``recurrent_weight``
+  and ``bias`` fall back to ``weight``, ``gate`` to ``state``.
+- ``initial`` makes the first state a tensor; otherwise it is zero, or what the data give.
+- ``bias=False`` leaves the bias out, and its tensor.
+- All sums and products between two casts are exact. The gated cells name their casts alike:
+  ``i.sum`` is the sum of gate i in the format ``sum`` (the address of its table), ``i`` the gate
+  in the format ``gate``.
+- ``output`` is a format in which the next layer reads the new state, wider or narrower than the
+  state's (signal ``output``): rounded from the exact number, or from a second table.
 """
 
 from __future__ import annotations
@@ -77,6 +88,12 @@ class Elman:
     ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's),
     ``b`` (units,), and ``h0`` (units,) if ``initial`` is set. The sum is exact, is cast to
     ``sum``, and ``activation`` gives the new state in the format ``state``.
+
+    Needs formats of ``weight``, ``sum`` and ``state``.
+
+    Raises:
+        DesignError: (when it is built) a format is missing, the structure cannot have the size, or
+            a sum would be wider than 64 bits; the message names the signal.
     """
 
     units: int
@@ -112,6 +129,9 @@ class LeakyElman:
     (units,). Other tensors: ``W`` (units, inputs), ``U`` (the structure's), ``b`` (units,), and
     ``h0`` (units,) if ``initial`` is set. Casts: ``sum``; ``candidate`` (f) and ``state``, both
     in the format ``state``.
+
+    Needs formats of ``weight``, ``sum`` and ``state``. The leak is a fraction: a format of
+    ``recurrent_weight`` with few fraction bits rounds it to 0 or 1.
     """
 
     units: int
@@ -162,7 +182,12 @@ class JordanNetwork:
     ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
     of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
     (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and ``state.sum`` in the format
-    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``.
+    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``. It gives ``outputs`` elements
+    a step.
+
+    Needs formats of ``weight``, ``sum`` and ``state``. The hidden layer and the output share
+    ``state``: with a tanh in one and a sigmoid in the other it must be signed, or
+    ``overrides={"rnn.hidden": ...}`` gives them formats of their own.
     """
 
     units: int
@@ -214,6 +239,11 @@ class LSTM:
     ``i``, ``f``, ``g``, ``o`` and ``cell.squashed`` (t(c')) in ``gate``, which falls back to
     ``state``; ``cell`` (c') in its own format; ``state``; with a projection also ``hidden``
     (o t(c')) in the format ``state``.
+
+    Needs formats of ``weight``, ``sum``, ``cell`` and ``state``. The cell grows beyond 1 where the
+    forget gate is near 1: give ``cell`` integer bits, and watch its events. An ``activation``
+    without a bound clips ``g`` and ``cell.squashed`` to the format of ``gate``. PyTorch's layer has
+    two biases: ``recurrent_bias=True``.
     """
 
     units: int
@@ -275,6 +305,11 @@ class GRU:
     falls back to ``state``; ``state``; for reset="after" ``n.recurrent_sum`` (U_n h + b2_n) in
     ``recurrent_sum``, left exact without one; for reset="before" ``reset_state`` (r h) in the
     format ``state``.
+
+    Needs formats of ``weight``, ``sum`` and ``state``. An ``activation`` without a bound clips the
+    candidate ``n`` to the format of ``gate``. PyTorch's layer is reset="after" with two biases:
+    ``recurrent_bias=True``; Keras's with ``reset_after=False`` is reset="before". Here z keeps the
+    old state; other texts let it take the new one.
     """
 
     units: int
@@ -339,6 +374,10 @@ class MinGRU:
     Tensors, stacked in the order z, h: ``W`` (2*units, inputs), ``b`` (2*units,), and ``h0``
     (units,) if ``initial`` is set. Casts: ``z.sum`` in the format ``sum``; ``z`` in ``gate``,
     which falls back to ``state``; ``candidate`` (c) and ``state`` in the format ``state``.
+
+    Needs formats of ``weight``, ``sum`` and ``state``. The candidate has no activation: it clips
+    where ``state`` has too few integer bits. Here z takes the new value and in a :class:`GRU` the
+    old one.
     """
 
     units: int
@@ -465,6 +504,8 @@ class Linear:
     Tensors: ``W`` (units, inputs), ``b`` (units,). Without activation ``y`` is exact unless the
     design gives ``output`` a format. Behind an undivided :class:`Mean` the bias is multiplied by
     the number of steps, so that ``y`` is that number times the linear layer of the mean.
+
+    Needs a format of ``weight``; with an activation also of ``sum`` and ``output``.
     """
 
     units: int
@@ -496,7 +537,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Window:
-    """The sources' sliding window: ``width`` consecutive steps as one vector, oldest first."""
+    """The sources' sliding window: ``width`` consecutive steps as one vector, oldest first.
+
+    It gives ``width * inputs`` elements a step, from the ``width``-th step of a sequence on; to
+    run a shorter sequence is an error.
+    """
 
     width: int
     name: str = ""
@@ -521,7 +566,7 @@ class Reverse:
 
 @dataclass(frozen=True)
 class Last:
-    """The last step of each sequence alone."""
+    """The last step of each sequence alone: layers behind it run once a sequence."""
 
     name: str = ""
 
@@ -538,6 +583,11 @@ class Mean:
     Undivided (the default) it is the exact total: no divider is needed before an argmax.
     With ``divide`` it is the total times the reciprocal of the number of steps from a table,
     in the format ``output``; the table's entries have the format ``weight``.
+
+    Needs no format undivided, else those of ``weight`` and ``output``. The design must know the
+    longest sequence (``max_steps`` or a task): it sets the word of the total. Undivided it is as
+    many times too large as there are steps, so that only a :class:`Linear` layer without an
+    activation may read it.
     """
 
     divide: bool = False

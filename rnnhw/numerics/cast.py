@@ -252,7 +252,8 @@ def cast(raw: int, fraction: int, to: Q) -> tuple[int, Events]:
 
     Round first, then fit the rounded value into the word; WRAP_SM alone also looks at the first
     deleted bit of the unrounded value (AMD UG1399, AP_WRAP_SM). This is the definition that
-    every other implementation equals.
+    every other implementation equals. ``raw`` is a Python integer of any size, its value
+    ``raw * 2**-fraction``.
     """
     drop = fraction - to.fraction
     value = rounded(raw, drop, to.rounding)
@@ -316,7 +317,16 @@ def _low_bits(value: IntArray, to: Q) -> IntArray:
 
 
 def cast_array(raw: ArrayLike, fraction: int, to: Q) -> tuple[IntArray, Events]:
-    """:func:`cast` of every element of ``raw`` (int64, any shape); the events are summed."""
+    """:func:`cast` of every element of an array.
+
+    Args:
+        raw: raw integers (int64, any shape); their values are ``raw * 2**-fraction``.
+        fraction: their fraction bits.
+        to: the format of the result.
+
+    Returns:
+        Raw integers of ``to`` (int64, the same shape), and the sum of the events.
+    """
     source = np.ascontiguousarray(raw, np.int64)
     drop = fraction - to.fraction
     if drop > 0:
@@ -389,7 +399,8 @@ def underflows(values: ArrayLike, raw: IntArray, to: Q) -> int:
 
 
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
-    """Real numbers (float64, any shape) as raw integers of the format ``to``.
+    """Real numbers (float64, any shape) as raw integers (int64, the same shape) of the format
+    ``to``, and what clipped or wrapped.
 
     The rounding is that of the exact real value (a float64 is one), as C++ does it when it
     assigns a ``double`` to an ``ap_fixed``.

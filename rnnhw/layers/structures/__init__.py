@@ -4,6 +4,11 @@ An :class:`Elementary` structure is one matrix-vector product of the step graph:
 stored parameters, its terms row by row and, separately, closed formulas for their number. Other
 structures write several operations; their counts and storage compose. ``a + b`` and
 ``a @ b`` make sums and products of any two.
+
+A structure stands for a real matrix of (rows, columns) that maps ``columns`` inputs to ``rows``
+outputs. Its docstring gives the shapes of what is stored, under the key ``U`` and those that begin
+with it, for whatever tensor of a layer it is used. Wrong arguments and sizes raise
+:class:`~rnnhw.errors.DesignError` with a cure.
 """
 
 from rnnhw.layers.structures.base import Elementary, Product, Projection, Row, Structure, Sum
