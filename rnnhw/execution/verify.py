@@ -152,8 +152,10 @@ def verify(
     It is judged by the task's ``require`` and ``limit``, if ``by_task``, and by ``minimum`` and
     ``maximum``. With
     no demand at all it does not pass; nor does a demand on a figure that says nothing, such as
-    the accuracy where all outputs are equal. The reference runs the same graph in float64, with
-    the real weights: casts are the identity, tables are their functions.
+    the accuracy where all outputs are equal.
+
+    The reference runs the same graph in float64 with the real weights: casts are the identity,
+    tables are their functions.
 
     Args:
         design: with weights.

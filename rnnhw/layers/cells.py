@@ -10,9 +10,11 @@ it. What all layers share:
   layers: ``elman0``, ``linear1``.
 - Tensors are arrays of real numbers in the weights file. Where gates are stacked in one tensor,
   they stand in the order that the cell gives.
-- ``formats`` are the layer's own formats by role; they win over the design's. A role that the
-  layer needs and that has no format is a :class:`~rnnhw.errors.DesignError`. ``recurrent_weight``
-  and ``bias`` fall back to ``weight``, ``gate`` to ``state``.
+- ``formats`` are the layer's own formats by role; they win over the design's.
+  ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``.
+- A design is refused with a :class:`~rnnhw.errors.DesignError` that names the signal where a role
+  that the layer needs has no format, a structure cannot have the size, or an exact number would
+  be wider than 64 bits. It is refused when its network is built, not when the layer is made.
 - ``initial`` makes the first state a tensor; otherwise it is zero, or what the data give.
 - ``bias=False`` leaves the bias out, and its tensor.
 - All sums and products between two casts are exact. The gated cells name their casts alike:
@@ -85,15 +87,11 @@ def _refuse_total(kind: str, source: TimeNode) -> None:
 class Elman:
     """``h' = f(W x + U h + b)`` (Elman 1990, "Finding structure in time").
 
+    Needs formats of ``weight``, ``sum`` and ``state``.
+
     ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's),
     ``b`` (units,), and ``h0`` (units,) if ``initial`` is set. The sum is exact, is cast to
     ``sum``, and ``activation`` gives the new state in the format ``state``.
-
-    Needs formats of ``weight``, ``sum`` and ``state``.
-
-    Raises:
-        DesignError: (when it is built) a format is missing, the structure cannot have the size, or
-            a sum would be wider than 64 bits; the message names the signal.
     """
 
     units: int
@@ -124,14 +122,14 @@ class LeakyElman:
     """``h' = (1 - a) h + a f(W x + U h + b)``: leaky integrator units (Jaeger 2001, "The echo
     state approach to analysing and training recurrent neural networks").
 
+    Needs formats of ``weight``, ``sum`` and ``state``. The leak is a fraction: a format of
+    ``recurrent_weight`` with few fraction bits rounds it to 0 or 1.
+
     ``leak`` is a, one number for all units, rounded to the format of ``recurrent_weight`` (the
     float reference takes the rounded number too); None: trained for every unit, tensor ``a``
     (units,). Other tensors: ``W`` (units, inputs), ``U`` (the structure's), ``b`` (units,), and
     ``h0`` (units,) if ``initial`` is set. Casts: ``sum``; ``candidate`` (f) and ``state``, both
     in the format ``state``.
-
-    Needs formats of ``weight``, ``sum`` and ``state``. The leak is a fraction: a format of
-    ``recurrent_weight`` with few fraction bits rounds it to 0 or 1.
     """
 
     units: int
@@ -179,15 +177,15 @@ class JordanNetwork:
     as wide as the output (Jordan 1986, "Serial order: a parallel distributed processing
     approach").
 
-    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
-    of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
-    (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and ``state.sum`` in the format
-    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``. It gives ``outputs`` elements
-    a step.
-
+    It gives ``outputs`` elements a step.
     Needs formats of ``weight``, ``sum`` and ``state``. The hidden layer and the output share
     ``state``: with a tanh in one and a sigmoid in the other it must be signed, or
     ``overrides={"rnn.hidden": ...}`` gives them formats of their own.
+
+    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
+    of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
+    (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and ``state.sum`` in the format
+    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``.
     """
 
     units: int
@@ -371,13 +369,13 @@ class MinGRU:
     """``z = s(W_z x + b_z)``, ``c = W_h x + b_h``, ``h' = (1 - z) h + z c``: no recurrent matrix
     (Feng et al. 2024, "Were RNNs all we needed?", arXiv:2410.01201).
 
-    Tensors, stacked in the order z, h: ``W`` (2*units, inputs), ``b`` (2*units,), and ``h0``
-    (units,) if ``initial`` is set. Casts: ``z.sum`` in the format ``sum``; ``z`` in ``gate``,
-    which falls back to ``state``; ``candidate`` (c) and ``state`` in the format ``state``.
-
     Needs formats of ``weight``, ``sum`` and ``state``. The candidate has no activation: it clips
     where ``state`` has too few integer bits. Here z takes the new value and in a :class:`GRU` the
     old one.
+
+    Tensors, stacked in the order z, h: ``W`` (2*units, inputs), ``b`` (2*units,), and ``h0``
+    (units,) if ``initial`` is set. Casts: ``z.sum`` in the format ``sum``; ``z`` in ``gate``,
+    which falls back to ``state``; ``candidate`` (c) and ``state`` in the format ``state``.
     """
 
     units: int
@@ -501,11 +499,11 @@ def _mix(g: StepBuilder, z: Node, a: Node, b: Node) -> Node:
 class Linear:
     """``y = f(W x + b)`` at every step, without state; ``f`` is the identity if left out.
 
+    Needs a format of ``weight``; with an activation also of ``sum`` and ``output``.
+
     Tensors: ``W`` (units, inputs), ``b`` (units,). Without activation ``y`` is exact unless the
     design gives ``output`` a format. Behind an undivided :class:`Mean` the bias is multiplied by
     the number of steps, so that ``y`` is that number times the linear layer of the mean.
-
-    Needs a format of ``weight``; with an activation also of ``sum`` and ``output``.
     """
 
     units: int
