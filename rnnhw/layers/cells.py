@@ -1,10 +1,12 @@
 """Layers: cells that write one timestep, and operations over time.
 
 A cell is a few lines on a :class:`~rnnhw.graph.builder.StepBuilder`; nothing else in rnnhw knows
-it. What all layers share:
+it.
 
-- ``units`` is the width of the state. A layer reads vectors of ``inputs`` elements, one a step,
-  and gives vectors of ``units`` elements; steps and sequences are what they were.
+What all layers share:
+
+- ``units`` is the width of the state. A layer reads one vector a step and gives one of ``units``
+  elements; steps and sequences are what they were.
 - ``name`` stands before the layer's signals and tensors (``rnn.state``, ``rnn.W``). Where it is
   empty the layer is called after its kind in lower case and its position among the design's
   layers: ``elman0``, ``linear1``.
@@ -12,16 +14,18 @@ it. What all layers share:
   they stand in the order that the cell gives.
 - ``formats`` are the layer's own formats by role; they win over the design's.
   ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``.
+- ``initial`` makes the first state a tensor; otherwise it is zero, or what the data give.
+  ``bias=False`` leaves the bias out, and its tensor.
 - A design is refused with a :class:`~rnnhw.errors.DesignError` that names the signal where a role
   that the layer needs has no format, a structure cannot have the size, or an exact number would
-  be wider than 64 bits. It is refused when its network is built, not when the layer is made.
-- ``initial`` makes the first state a tensor; otherwise it is zero, or what the data give.
-- ``bias=False`` leaves the bias out, and its tensor.
-- All sums and products between two casts are exact. The gated cells name their casts alike:
-  ``i.sum`` is the sum of gate i in the format ``sum`` (the address of its table), ``i`` the gate
-  in the format ``gate``.
-- ``output`` is a format in which the next layer reads the new state, wider or narrower than the
-  state's (signal ``output``): rounded from the exact number, or from a second table.
+  be wider than 64 bits: when its network is built, not when the layer is made.
+
+The gated cells name their signals alike: ``i.sum`` is the sum of gate i in the format ``sum``
+(the address of its table), ``i`` the gate in the format ``gate``, which is the state's where the
+design gives none. All sums and products between two casts are exact.
+
+A cell with ``output`` gives the next layer its new state in that format, wider or narrower than
+the state's (signal ``output``): rounded from the exact number, or from a second table.
 """
 
 from __future__ import annotations
