@@ -98,3 +98,8 @@ def test_links_lead_somewhere(page):
 
 def test_the_readme_is_short():
     assert len(PAGES[0].read_text().splitlines()) <= 150
+
+
+def test_every_page_has_one_place_on_the_site():
+    nav = re.findall(r"^ +- ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(nav) == sorted(page.name for page in PAGES[1:])

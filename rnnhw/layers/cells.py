@@ -181,10 +181,9 @@ class JordanNetwork:
     as wide as the output (Jordan 1986, "Serial order: a parallel distributed processing
     approach").
 
-    It gives ``outputs`` elements a step.
-    Needs formats of ``weight``, ``sum`` and ``state``. The hidden layer and the output share
-    ``state``: with a tanh in one and a sigmoid in the other it must be signed, or
-    ``overrides={"rnn.hidden": ...}`` gives them formats of their own.
+    Needs formats of ``weight``, ``sum`` and ``state``. It gives ``outputs`` elements a step. The
+    hidden layer and the output share ``state``: with a tanh in one and a sigmoid in the other it
+    must be signed, or ``overrides={"rnn.hidden": ...}`` gives them formats of their own.
 
     ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
     of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
