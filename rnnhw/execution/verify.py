@@ -61,6 +61,11 @@ class SourceError:
 class Verification:
     """All errors, events, scores and the judgement.
 
+    ``signals`` are the errors of every cast signal, ``output`` those of the outputs, and
+    ``sources`` those of the outputs when one kind of number alone is quantised. ``score`` and
+    ``float_score`` judge integers and reference by the answers, None where there are none;
+    ``checks`` are the demands. :meth:`figures` has all of it by name.
+
     ``underflows`` counts by name the inputs, tensors and constants that are not zero and become
     zero; ``rests`` says what every recurrent layer does on zero input, from the last states of
     ``rest_sequences`` sequences.

@@ -44,16 +44,26 @@ FloatArray = NDArray[np.float64]
 
 
 class Rounding(enum.Enum):
-    """What becomes of dropped fraction bits; the ``RND`` modes differ on exact ties only."""
+    """What becomes of dropped fraction bits; the ``RND`` modes differ on exact ties only.
 
-    TRN = "TRN"  # toward minus infinity
-    TRN_ZERO = "TRN_ZERO"  # toward zero
-    RND = "RND"  # to nearest, ties toward plus infinity
-    RND_ZERO = "RND_ZERO"  # to nearest, ties toward zero
-    RND_INF = "RND_INF"  # to nearest, ties away from zero
-    RND_MIN_INF = "RND_MIN_INF"  # to nearest, ties toward minus infinity
-    RND_CONV = "RND_CONV"  # to nearest, ties to even
-    RND_CONV_ODD = "RND_CONV_ODD"  # to nearest, ties to odd
+    - ``TRN``: toward minus infinity
+    - ``TRN_ZERO``: toward zero
+    - ``RND``: to nearest, ties toward plus infinity
+    - ``RND_ZERO``: to nearest, ties toward zero
+    - ``RND_INF``: to nearest, ties away from zero
+    - ``RND_MIN_INF``: to nearest, ties toward minus infinity
+    - ``RND_CONV``: to nearest, ties to even
+    - ``RND_CONV_ODD``: to nearest, ties to odd
+    """
+
+    TRN = "TRN"
+    TRN_ZERO = "TRN_ZERO"
+    RND = "RND"
+    RND_ZERO = "RND_ZERO"
+    RND_INF = "RND_INF"
+    RND_MIN_INF = "RND_MIN_INF"
+    RND_CONV = "RND_CONV"
+    RND_CONV_ODD = "RND_CONV_ODD"
 
     @property
     def shift_invariant(self) -> bool:
@@ -62,13 +72,20 @@ class Rounding(enum.Enum):
 
 
 class Overflow(enum.Enum):
-    """What becomes of a rounded value that does not fit the word."""
+    """What becomes of a rounded value that does not fit the word.
 
-    WRAP = "WRAP"  # keep the low bits
-    SAT = "SAT"  # the nearest value of the format
-    SAT_ZERO = "SAT_ZERO"  # zero
-    SAT_SYM = "SAT_SYM"  # the nearest value of the format without its most negative one
-    WRAP_SM = "WRAP_SM"  # sign-magnitude wrap, signed formats only
+    - ``WRAP``: keep the low bits
+    - ``SAT``: the nearest value of the format
+    - ``SAT_ZERO``: zero
+    - ``SAT_SYM``: the nearest value of the format without its most negative one
+    - ``WRAP_SM``: sign-magnitude wrap, signed formats only
+    """
+
+    WRAP = "WRAP"
+    SAT = "SAT"
+    SAT_ZERO = "SAT_ZERO"
+    SAT_SYM = "SAT_SYM"
+    WRAP_SM = "WRAP_SM"
 
     @property
     def wraps(self) -> bool:

@@ -58,8 +58,12 @@ def profile_names() -> list[str]:
 def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """Load a shipped profile by name, or a user's by the path of its .toml file.
 
-    A board gives its device with what the board adds. Raises UnknownProfileError for a name that
-    is not shipped and ProfileError for a file that cannot be read or breaks a rule of the schema.
+    A board gives its device with what the board adds.
+
+    Raises:
+        UnknownProfileError: no profile of this name is shipped.
+        ProfileError: a file cannot be read or breaks a rule of the schema; the message names the
+            field and the cure.
     """
     file, loaded = _load(name_or_path)
     if isinstance(loaded, Board):

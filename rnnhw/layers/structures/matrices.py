@@ -53,7 +53,7 @@ class Banded(Elementary):
 
     Stored as LAPACK's and SciPy's band storage, (lower + upper + 1, n):
     ``stored[upper + i - j, j]`` is the weight from j to i; the corners outside the matrix are
-    not used and must be zero.
+    not used and must be zero. The matrix is square and wider than either side of the band.
     """
 
     lower: int
@@ -93,7 +93,8 @@ class CyclicBand(Elementary):
     """Output i reads inputs i-lower .. i+upper modulo n, in this order.
 
     Stored like a band, (lower + upper + 1, n): ``stored[upper + d, j]`` is the weight from j to
-    j + d modulo n; no corner is unused.
+    j + d modulo n; no corner is unused. The matrix is square and has at least lower + upper + 1
+    columns.
     """
 
     lower: int
@@ -132,7 +133,7 @@ class CyclicBand(Elementary):
 
 @dataclass(frozen=True)
 class Diagonal(Elementary):
-    """Output i reads input i; stored as (n,)."""
+    """Output i reads input i: a square matrix, stored as (n,). No unit ever sees another."""
 
     name = "diagonal"
 
@@ -234,7 +235,8 @@ class Toeplitz(Elementary):
 
 @dataclass(frozen=True)
 class Circulant(Elementary):
-    """Every column is the one before, turned down by one: stored as the first column, (n,)."""
+    """Every column is the one before, turned down by one: a square matrix, stored as its first
+    column, (n,): ``stored[(i - j) modulo n]`` from j to i."""
 
     name = "circulant"
 
