@@ -54,6 +54,12 @@ def test_the_list_of_an_operation_has_every_file_that_knows_a_module_of_one():
     assert known <= files("An operation of the step graph")
 
 
+def test_the_list_of_a_feed_has_every_file_that_tells_feeds_apart():
+    known = naming(r"\bFeed\.(CYCLIC|DIAGONALS|SELECTION|STRIDE)\b", "rnnhw")
+    assert len(known) >= 4
+    assert known <= files("A feed of the lanes")
+
+
 def test_the_list_of_an_instruction_set_has_every_file_that_knows_one():
     known = naming(r"kernels_avx2", "ext") - {"ext/_engine.c"}
     assert {"ext/dispatch.c", "ext/kernels.h"} <= known
