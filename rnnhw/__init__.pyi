@@ -84,4 +84,5 @@ from rnnhw.report.results import (
     VerificationResult as VerificationResult,
 )
 from rnnhw.report.scores.model import Comparison as Comparison
+from rnnhw.study.word_lengths.quantize import Quantized as Quantized, quantize as quantize
 from rnnhw.version import __version__ as __version__

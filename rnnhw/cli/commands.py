@@ -18,6 +18,7 @@ from rnnhw.cli.info import info_command
 from rnnhw.cli.new import new_command
 from rnnhw.cli.output import show
 from rnnhw.cli.profiles import profiles_command
+from rnnhw.cli.quantize import quantize_command
 from rnnhw.cli.report import report_command
 from rnnhw.cli.simulate import simulate_command
 from rnnhw.cli.synth import synth_command
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "verify": verify_command,
     "report": report_command,
     "compare": compare_command,
+    "quantize": quantize_command,
     "emit": emit_command,
     "synth": synth_command,
     "profiles": profiles_command,

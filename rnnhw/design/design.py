@@ -138,6 +138,8 @@ class Design:
     """The rest of that docstring."""
     settings: Mapping[str, object] = field(default_factory=dict, kw_only=True)
     """The parameters of ``design()`` with their values."""
+    bases: tuple[Path, ...] = field(default=(), kw_only=True)
+    """The design files that this one changes the formats of (:meth:`with_formats`)."""
 
     def __post_init__(self) -> None:
         plain_numbers(self)
@@ -197,10 +199,30 @@ class Design:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that the design is read from: its own, the weights and the task's data."""
+        """The files that the design is read from: its own, those that it changes, the weights and
+        the task's data."""
         own = () if self.path is None else (self.path,)
         weights = () if self._weights_file is None else (self._weights_file,)
-        return (*own, *weights, *getattr(self.task, "files", ()))
+        return (*own, *self.bases, *weights, *getattr(self.task, "files", ()))
+
+    def with_formats(self, formats: Mapping[str, Q]) -> Design:
+        """The same design with other formats, by the full names of signals and tensors; ``input``
+        is the network's input.
+
+        A design file may return what this gives of a design that it loaded: weights and data are
+        still those beside the file that was loaded.
+        """
+        others = {name: format for name, format in formats.items() if name != "input"}
+        weights = self.weights
+        if self._weights_file is not None:
+            weights = self._weights_file.absolute()
+        return replace(
+            self,
+            formats=replace(self.formats, input=formats.get("input", self.formats.input)),
+            overrides={**self.overrides, **others},
+            weights=weights,
+            bases=self.bases if self.path is None else (self.path, *self.bases),
+        )
 
     @property
     def _weights_file(self) -> Path | None:

@@ -1,0 +1,123 @@
+"""``rnnhw quantize``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
+from rnnhw.cli.json_text import json_text
+from rnnhw.cli.options import (
+    PLAIN,
+    DesignFile,
+    Format,
+    Maximum,
+    Minimum,
+    Profile,
+    Settings,
+    chosen_format,
+)
+from rnnhw.cli.output import deliver, show
+from rnnhw.cli.progress import shown_progress
+from rnnhw.cli.show_quantize import costs_of, quantized_data, quantized_text
+from rnnhw.errors import UsageError
+from rnnhw.study.word_lengths.binary_point import RULES
+from rnnhw.study.word_lengths.design_file import design_file_text
+from rnnhw.study.word_lengths.quantize import quantize
+
+__all__ = ["quantize_command"]
+
+DesignOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="CHOSEN.py",
+        help="Also write a design file with the chosen formats; it loads this design.",
+        readable=False,
+    ),
+]
+ChooseOn = Annotated[
+    str,
+    typer.Option(
+        "--choose-on", metavar="SPLIT|FILE.npz", help="The samples that choose: train, val, a file."
+    ),
+]
+ChooseOnTest = Annotated[
+    bool, typer.Option("--choose-on-test", help="Allow to choose on the split that judges.")
+]
+Noise = Annotated[
+    float,
+    typer.Option(
+        metavar="SIGMA",
+        help="Choose on three copies of every sequence with normal noise, in units of each "
+        "feature's standard deviation.",
+    ),
+]
+Margin = Annotated[
+    float, typer.Option(metavar="AMOUNT", help="Keep this far from every bound while choosing.")
+]
+Point = Annotated[
+    str, typer.Option(metavar="RULE", help="Binary points by mse, range or percentile.")
+]
+Evaluations = Annotated[int, typer.Option(metavar="N", help="The most designs that are run.")]
+
+
+def quantize_command(
+    design: DesignFile,
+    settings: Settings = None,
+    minimum: Minimum = None,
+    maximum: Maximum = None,
+    choose_on: ChooseOn = "train",
+    choose_on_test: ChooseOnTest = False,
+    noise: Noise = 0.0,
+    margin: Margin = 0.0,
+    point: Point = "mse",
+    evaluations: Evaluations = 500,
+    profile: Profile = None,
+    format: Format = None,
+    output: DesignOutput = None,
+) -> int:
+    """Choose a word length and a binary point for every signal and tensor.
+
+    The fewest stored bits that keep --min and --max (by default what the task requires) on the
+    samples that choose: figures of the task, agreement with the float reference (--min
+    agreement=0.99) or the error of the outputs (--max rms=0.02). The task's own samples judge
+    once, at the end.
+    """
+    shown = chosen_format(format, None, PLAIN)
+    if output is not None and output.suffix.lower() != ".py":
+        raise UsageError(f"--output {output}: not a design file", "name it *.py")
+    floors, ceilings = checked_bounds(output, minimum, maximum)
+    if point not in RULES:
+        raise UsageError(f"Invalid value for '--point': {point!r}", f"known: {', '.join(RULES)}")
+    loaded = load_design(design, settings)
+    keep_inputs(output, loaded, Path(choose_on) if Path(choose_on).suffix else None)
+    with shown_progress("designs") as progress:
+        result = quantize(
+            loaded,
+            minimum=floors,
+            maximum=ceilings,
+            choose_on=choose_on,
+            choose_on_test=choose_on_test,
+            noise=noise,
+            margin=margin,
+            rule=point,  # type: ignore[arg-type]
+            evaluations=evaluations,
+            progress=progress,
+        )
+    costs = costs_of(result, profile)
+    if output is not None:
+        deliver(design_file_text(result, output, _command(sys.argv)), output)
+    data: dict[str, Any] = quantized_data(result, costs) if shown == "json" else {}
+    show(json_text(data) if data else quantized_text(result, costs))
+    return 0
+
+
+def _command(words: list[str]) -> str:
+    """The command line that made the file."""
+    return shlex.join(["rnnhw", *words[1:]])

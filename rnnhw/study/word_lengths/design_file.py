@@ -1,0 +1,102 @@
+"""The chosen formats as a design file, which loads the design that they were chosen for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rnnhw.errors import DesignError
+from rnnhw.numerics.cast import Q
+from rnnhw.study.word_lengths.quantize import Quantized
+
+__all__ = ["design_file_text"]
+
+
+def design_file_text(result: Quantized, place: Path, command: str) -> str:
+    """The text of a design file at ``place``; its docstring holds ``command``, which made it.
+
+    Raises:
+        DesignError: the design did not come from a file.
+    """
+    design = result.design
+    if design.path is None:
+        raise DesignError(
+            "the design did not come from a design file, so none can load it",
+            "use Design.with_formats(result.formats)",
+        )
+    base = os.path.relpath(design.path.resolve(), place.resolve().parent)
+    formats, settings = result.formats, design.settings
+    sources = " ".join(map(_source, formats.values()))
+    modes = [name for name in ("Overflow", "Rounding") if f"={name}." in sources]
+    names = ", ".join(["Q", *modes, "load"])
+    lines = [
+        '"""' + _doc(f"{design.title.partition(':')[0].rstrip('.')}, in chosen word lengths."),
+        "",
+        *(_doc(line) for line in _account(result)),
+        "",
+        f"    {_doc(command)}",
+        '"""',
+        "",
+        "from pathlib import Path",
+        "",
+        f"from rnnhw import {names}",
+        "",
+        f"BASE = Path(__file__).resolve().parent / {_text(base)}",
+        "FORMATS = {",
+        *(f"    {_text(name)}: {_source(each)}," for name, each in formats.items()),
+        "}",
+        "",
+        "",
+        f"def design({', '.join(f'{name}={_value(each)}' for name, each in settings.items())}):",
+        f'    """{_doc(Path(base).name)} in the formats above, for whatever parameters it has."""',
+        f"    settings = {{{', '.join(f'{_text(name)}: {name}' for name in settings)}}}",
+        "    return load(BASE, settings).with_formats(FORMATS)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _account(result: Quantized) -> list[str]:
+    """What was chosen, in two sentences."""
+    before, after = sum(result.stored_before.values()), result.choice.outcome.bits
+    figures = _listed(result.choice.outcome.figures)
+    lines = [
+        f"Stored bits: {after:,}, before {before:,}.",
+        f"Chosen on {result.chosen_on}: {figures}.",
+    ]
+    if result.after.score is not None:
+        judged = _listed(result.after.score.figures())
+        lines.append(f"On {result.judged_on}, read once at the end: {judged}.")
+    return lines
+
+
+def _listed(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def _value(value: object) -> str:
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(text: str) -> str:
+    """A string as Python source, in double quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _source(format: Q) -> str:
+    """The format as Python source."""
+    given = [str(format.integer), str(format.fraction)]
+    if not format.signed:
+        given.append("signed=False")
+    default = Q(1, 1)
+    if format.rounding is not default.rounding:
+        given.append(f"rounding=Rounding.{format.rounding.name}")
+    if format.overflow is not default.overflow:
+        given.append(f"overflow=Overflow.{format.overflow.name}")
+    return f"Q({', '.join(given)})"
+
+
+def _doc(text: str) -> str:
+    """Text that can stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")

@@ -1,0 +1,148 @@
+"""Whether a design with other formats still answers as demanded, on the samples that choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.analysis.storage import stored_bits
+from rnnhw.design.demands import check_bounds, check_names
+from rnnhw.design.design import Design
+from rnnhw.design.tasks import Classification, Samples
+from rnnhw.errors import DesignError, UsageError
+from rnnhw.execution.reference import Reference, run_reference
+from rnnhw.execution.simulate import Simulation, simulate
+from rnnhw.numerics.cast import real_values
+
+__all__ = ["FIGURES", "Demands", "Judge", "Outcome"]
+
+FloatArray = NDArray[np.float64]
+
+FIGURES = ("agreement", "rms")
+"""What is measured against the float reference, whether answers are known or not. ``agreement``:
+the share of sequences with the same decision at the last step of a classification, at every step
+of any other task: the largest output, or the sign of a single one. ``rms``: the root of the mean
+squared difference of all outputs at all steps."""
+
+
+@dataclass(frozen=True)
+class Demands:
+    """Least and greatest values of named figures: of the task's score, and of :data:`FIGURES`."""
+
+    minimum: Mapping[str, float]
+    maximum: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        check_bounds(self.minimum, self.maximum)
+        if not (self.minimum or self.maximum):
+            raise UsageError(
+                "nothing is demanded, so the shortest words would do",
+                "give --min accuracy=0.965, --min agreement=0.99 or --max rms=0.02",
+            )
+
+    def met(self, figures: Mapping[str, float]) -> bool:
+        """Whether all are kept; NaN keeps none."""
+        return all(figures[name] >= bound for name, bound in self.minimum.items()) and all(
+            figures[name] <= bound for name, bound in self.maximum.items()
+        )
+
+    def worsening(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
+        """How much nearer to the bounds ``after`` is than ``before``, 0 where it is no nearer: a
+        fraction as it is, an error as a share of its bound."""
+        lost = [before[name] - after[name] for name in self.minimum]
+        lost += [
+            (after[name] - before[name]) / (bound or 1) for name, bound in self.maximum.items()
+        ]
+        return sum(max(each, 0.0) for each in lost)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Stored bits by kind, and the figures on the samples that choose."""
+
+    stored: Mapping[str, int]
+    figures: Mapping[str, float]
+
+    @property
+    def bits(self) -> int:
+        """All stored bits."""
+        return sum(self.stored.values())
+
+
+class Judge:
+    """Runs a design with other formats on ``samples`` and compares it with the float reference.
+
+    The float reference does not depend on formats and runs once.
+    """
+
+    def __init__(self, design: Design, samples: Samples, demands: Demands) -> None:
+        """Refuse demands on figures that there are not.
+
+        Raises:
+            UsageError: a figure is unknown.
+            DesignError: the design or its weights are wrong, or there is no answer to judge by.
+        """
+        self.design, self.samples, self.demands = design, samples, demands
+        known = [*FIGURES]
+        if design.task is not None and samples.y is not None:
+            known = [*design.task.score_type.names, *known]
+        check_names(known, demands.minimum, demands.maximum)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The float reference on the samples."""
+        network, parameters = self.design.network, self.design.parameters
+        return run_reference(network, parameters, self.samples.x, self.samples.lengths)
+
+    def float_figures(self) -> dict[str, float]:
+        """The figures of the float reference itself."""
+        figures = {"agreement": 1.0, "rms": 0.0}
+        if self.design.task is not None and self.samples.y is not None:
+            run = self.reference
+            score = self.design.task.score(run.outputs, run.lengths, self.samples)
+            figures |= score.figures()
+        return figures
+
+    def outcome(self, design: Design) -> Outcome | None:
+        """What ``design``, which is this one with other formats, stores and answers. None where
+        its formats make no network."""
+        try:
+            run = simulate(design, samples=self.samples)
+        except DesignError:
+            return None
+        return Outcome(stored_bits(design.network), self._figures(run))
+
+    def _figures(self, run: Simulation) -> dict[str, float]:
+        outputs = real_values(run.run.outputs, run.design.network.output.format)
+        figures = _against(outputs, self.reference, isinstance(self.design.task, Classification))
+        if run.score is not None:
+            why = run.score.unjudged()
+            figures |= {
+                name: np.nan if why else value for name, value in run.score.figures().items()
+            }
+        return figures
+
+
+def _against(outputs: FloatArray, reference: Reference, last: bool) -> dict[str, float]:
+    """:data:`FIGURES` of outputs [sequences, steps, units]; decisions of the last step alone?"""
+    lengths = reference.lengths
+    valid = np.arange(outputs.shape[1]) < lengths[:, None]
+    judged = np.arange(outputs.shape[1]) == lengths[:, None] - 1 if last else valid
+    same = (_decisions(outputs) == _decisions(reference.outputs)) | ~judged
+    difference = (outputs - reference.outputs)[valid]
+    return {
+        "agreement": float(same.all(1).mean()),
+        "rms": float(np.sqrt((difference**2).mean())),
+    }
+
+
+def _decisions(outputs: FloatArray) -> NDArray[np.int64]:
+    """The largest output at every step, the first of equal ones; the sign of a single one."""
+    if outputs.shape[2] == 1:
+        return (outputs[:, :, 0] > 0).astype(np.int64)
+    largest: NDArray[np.int64] = outputs.argmax(2)
+    return largest
