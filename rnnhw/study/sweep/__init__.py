@@ -1,0 +1,1 @@
+"""Many designs run and costed, and those that no other beats."""

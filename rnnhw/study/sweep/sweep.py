@@ -1,0 +1,136 @@
+"""A sweep: designs and values in a grid, or drawn by a sampler; measured; the front."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rnnhw.errors import UsageError, unknown_name
+from rnnhw.study.sweep.front import Objective, front, objective_of
+from rnnhw.study.sweep.log import open_log
+from rnnhw.study.sweep.point import Lanes, Measured, Point, Question, points_of
+from rnnhw.study.sweep.sampling import SAMPLERS, drawn_points
+from rnnhw.study.sweep.workers import measured_points
+
+__all__ = ["DEFAULT_OBJECTIVES", "Sweep", "sweep"]
+
+DEFAULT_OBJECTIVES = ("accuracy", "stored_bits")
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Points in the order of the grid or of the draws, each with what is measured of it."""
+
+    varied: tuple[str, ...]
+    objectives: tuple[Objective, ...]
+    question: Question
+    points: tuple[Point, ...]
+    results: tuple[Measured, ...]
+
+    @cached_property
+    def front(self) -> tuple[int, ...]:
+        """The indices of the points that no other beats in every objective."""
+        return tuple(front([each.figures for each in self.results], self.objectives))
+
+    @property
+    def failed(self) -> tuple[int, ...]:
+        """The indices of the points that cannot be."""
+        return tuple(index for index, each in enumerate(self.results) if each.error)
+
+    def reaches_best(self, index: int, objective: Objective) -> bool:
+        """Whether the interval of a point's figure reaches the best value of the sweep: so many
+        samples do not tell the two apart."""
+        worths = [objective.worth(each.figures) for each in self.results]
+        best = max((each for each in worths if each is not None), default=None)
+        end = "high" if objective.sense == "more" else "low"
+        value = self.results[index].figures.get(f"{objective.name}_interval_95_{end}")
+        worth = objective.worth({objective.name: value})
+        return best is not None and worth is not None and worth >= best
+
+
+def sweep(
+    designs: Sequence[str | Path],
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    profile: str | None = None,
+    clock_mhz: float | None = None,
+    lanes: Lanes = None,
+    sampler: str = "grid",
+    trials: int = 100,
+    seed: int = 0,
+    workers: int | None = None,
+    log: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Measure designs over varied parameters, and find those that no other beats.
+
+    Args:
+        designs: design files.
+        vary: the values of parameters of all designs; text is read as the type of the default.
+        settings: parameters of all designs that do not vary.
+        objectives: names of figures, as JSON has them, with ``:more`` or ``:less`` where the
+            figure is a score of your own.
+        profile: the profile of all designs; by default each design's target.
+        clock_mhz: one clock, as :func:`rnnhw.estimate` takes it.
+        lanes: likewise.
+        sampler: ``grid`` measures every combination; ``random``, ``nsga2`` and ``tpe`` draw
+            ``trials`` of them with Optuna.
+        seed: of the sampler.
+        workers: processes; by default one a core. No figure depends on it.
+        log: a file that holds what is finished; a sweep that was killed goes on from it.
+        progress: called with the points that are finished and their number.
+
+    Raises:
+        DesignError: a design is wrong, or the log is none.
+        UsageError: a parameter, an objective or a sampler is unknown.
+    """
+    question = Question(dict(settings or {}), profile, clock_mhz, lanes)
+    wanted = tuple(objective_of(text) for text in objectives)
+    if len(wanted) < 1 or len({each.name for each in wanted}) < len(wanted):
+        raise UsageError("objectives must be different figures", "name each once")
+    if sampler not in ("grid", *SAMPLERS):
+        raise UsageError(*unknown_name("sampler", sampler, ["grid", *SAMPLERS]))
+    if trials < 1:
+        raise UsageError(f"trials={trials}", "give at least 1")
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers}", "give at least 1")
+    count = workers or os.cpu_count() or 1
+    varied = dict(vary or {})
+    points = tuple(points_of(designs, varied, question))
+    if not points:
+        raise UsageError("nothing to measure", "name a design file, and values to vary")
+
+    whole = len(points) if sampler == "grid" else min(trials, len(points))
+    with open_log(None if log is None else Path(log)) as book:
+
+        def measured(some: Sequence[Point]) -> list[Measured]:
+            unknown = {each.key: each for each in some if each.key not in book.known}
+            for point, found in measured_points(list(unknown.values()), question, count):
+                book.add(point, found)
+                if progress is not None:
+                    progress(sum(each.key in book.known for each in points), whole)
+            return [book.known[each.key] for each in some]
+
+        if sampler != "grid":
+            shape = {
+                "design": len(designs),
+                **{f"={name}": len(each) for name, each in varied.items()},
+            }
+            points = tuple(drawn_points(points, shape, wanted, sampler, trials, seed, measured))
+        results = tuple(measured(points))
+    _check_objectives(wanted, results)
+    return Sweep(tuple(varied), wanted, question, points, results)
+
+
+def _check_objectives(objectives: Sequence[Objective], results: Sequence[Measured]) -> None:
+    """Refuse an objective that no point has."""
+    known = sorted({name for each in results for name in each.figures})
+    for each in objectives:
+        if known and each.name not in known:
+            raise UsageError(*unknown_name("objective", each.name, known))

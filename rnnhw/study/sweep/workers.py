@@ -1,0 +1,117 @@
+"""Points measured on several processes, which may die.
+
+The parent hands each worker one point at a time over a pipe. A worker that dies, killed by the
+system for its memory or by hand, is replaced and its point is measured again, once: the second
+death of the same point is an error. What is finished is handed on as it arrives.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from rnnhw.errors import RnnhwError
+from rnnhw.study.sweep.point import Measured, Point, Question, measure
+
+__all__ = ["measured_points"]
+
+_MOST_DEATHS = 2
+
+
+def measured_points(
+    points: Sequence[Point], question: Question, workers: int
+) -> Iterator[tuple[Point, Measured]]:
+    """Every point with what is measured of it, in the order in which they are finished.
+
+    Raises:
+        RnnhwError: a point's worker died twice, or failed as no point may.
+    """
+    if workers == 1 or len(points) <= 1:
+        yield from ((each, measure(each, question)) for each in points)
+        return
+    waiting = list(reversed(points))
+    deaths: dict[str, int] = {}
+    crew = [_Worker(question) for _ in range(min(workers, len(points)))]
+    try:
+        for worker in crew:
+            worker.take(waiting.pop())
+        while busy := [worker for worker in crew if worker.point is not None]:
+            for ready in wait([worker.pipe for worker in busy]):
+                worker = next(each for each in busy if each.pipe is ready)
+                point, found = worker.result()
+                if found is None:
+                    deaths[point.key] = deaths.get(point.key, 0) + 1
+                    if deaths[point.key] >= _MOST_DEATHS:
+                        raise RnnhwError(
+                            f"{point.label}: the process that ran it died twice",
+                            "run it alone with `rnnhw simulate`: it may need more memory",
+                        )
+                    crew[crew.index(worker)] = worker = _Worker(question)
+                    worker.take(point)
+                    continue
+                if waiting:
+                    worker.take(waiting.pop())
+                yield point, found
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+class _Worker:
+    """A process that measures points, and the one that it has."""
+
+    def __init__(self, question: Question) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=_work, args=(other, question), daemon=True
+        )
+        self._process.start()
+        other.close()
+        self.point: Point | None = None
+
+    def take(self, point: Point) -> None:
+        """Begin with a point."""
+        self.point = point
+        with suppress(OSError):  # it died meanwhile: result() says so
+            self.pipe.send(point)
+
+    def result(self) -> tuple[Point, Measured | None]:
+        """The point and what came of it; None where the process died."""
+        point, self.point = self.point, None
+        assert point is not None
+        try:
+            found = self.pipe.recv()
+        except (EOFError, OSError):
+            self.end()
+            return point, None
+        if isinstance(found, BaseException):
+            raise found
+        assert isinstance(found, Measured)
+        return point, found
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+def _work(pipe: Connection, question: Question) -> None:
+    """Measure points until the parent is gone."""
+    # An interrupt is the parent's business: it ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            point = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            found: Measured | BaseException = measure(point, question)
+        except Exception as error:
+            found = RnnhwError(f"{point.label}: {type(error).__name__}: {error}")
+        pipe.send(found)
