@@ -84,5 +84,6 @@ from rnnhw.report.results import (
     VerificationResult as VerificationResult,
 )
 from rnnhw.report.scores.model import Comparison as Comparison
+from rnnhw.study.sweep.sweep import Sweep as Sweep, sweep as sweep
 from rnnhw.study.word_lengths.quantize import Quantized as Quantized, quantize as quantize
 from rnnhw.version import __version__ as __version__

@@ -21,6 +21,7 @@ from rnnhw.cli.profiles import profiles_command
 from rnnhw.cli.quantize import quantize_command
 from rnnhw.cli.report import report_command
 from rnnhw.cli.simulate import simulate_command
+from rnnhw.cli.sweep import sweep_command
 from rnnhw.cli.synth import synth_command
 from rnnhw.cli.verify import verify_command
 from rnnhw.version import __version__
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "verify": verify_command,
     "report": report_command,
     "compare": compare_command,
+    "sweep": sweep_command,
     "quantize": quantize_command,
     "emit": emit_command,
     "synth": synth_command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -329,12 +330,13 @@ def assignments(option: str, texts: Iterable[str] | None) -> dict[str, str]:
 
 
 def listed(option: str, texts: Iterable[str] | None) -> dict[str, list[str]]:
-    """``NAME=V1,V2,...`` texts as a mapping to the values.
+    """``NAME=V1,V2,...`` texts as a mapping to the values; ``4:12`` are the whole numbers from 4 to
+    12, ``4:12:2`` every second of them.
 
     Raises:
         UsageError: as :func:`assignments`, or a value is empty.
     """
-    lists = {name: text.split(",") for name, text in assignments(option, texts).items()}
+    lists = {name: _expanded(text) for name, text in assignments(option, texts).items()}
     for name, values in lists.items():
         if "" in values:
             raise UsageError(
@@ -342,6 +344,25 @@ def listed(option: str, texts: Iterable[str] | None) -> dict[str, list[str]]:
                 f"write {option} {name}=V1,V2,...",
             )
     return lists
+
+
+_MOST_OF_A_RANGE = 10_000
+
+
+def _expanded(text: str) -> list[str]:
+    """The values that a text lists, its ranges written out."""
+    values: list[str] = []
+    for part in text.split(","):
+        if not (match := re.fullmatch(r"(-?\d{1,18}):(-?\d{1,18})(?::(\d{1,18}))?", part)):
+            values.append(part)
+            continue
+        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+        if step < 1 or last < first or (last - first) // step >= _MOST_OF_A_RANGE:
+            raise UsageError(
+                f"{part}: no range of values", "write FIRST:LAST or FIRST:LAST:STEP, both included"
+            )
+        values += map(str, range(first, last + 1, step))
+    return values
 
 
 def bounds(option: str, texts: Iterable[str] | None) -> dict[str, float]:

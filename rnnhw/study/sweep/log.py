@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from rnnhw.cost.figure import Bound
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.files import check_writable
 from rnnhw.study.sweep.point import Measured, Point
@@ -59,12 +60,11 @@ def open_log(path: Path | None) -> Iterator[Log]:
         known, end = _read(file.read(), path)
         file.truncate(end)
         if end == 0:
-            file.write(msgspec.json.encode(_Head()) + b"\n")
+            file.write(msgspec.json.encode(_HEAD) + b"\n")
         yield Log(file, known)
 
 
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    schema: str = msgspec.field(name="$schema", default="urn:rnnhw:schema:sweep-log:1")
+_HEAD = {"$schema": "urn:rnnhw:schema:sweep-log:1"}
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +73,8 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     design: str
     values: dict[str, Any]
     key: str
-    figures: dict[str, float | None]
-    bounds: dict[str, str]
+    figures: dict[str, bool | int | float | None]
+    bounds: dict[str, Bound]
     error: str
 
 
@@ -82,7 +82,7 @@ def _read(content: bytes, path: Path) -> tuple[dict[str, Measured], int]:
     """The finished points, and where the last whole line ends."""
     whole = content[: content.rfind(b"\n") + 1]
     lines = whole.splitlines()
-    if content and (not lines or _decoded(lines[0], _Head) != _Head()):
+    if content and (not lines or _decoded(lines[0], dict) != _HEAD):
         raise DesignError(f"{path}: no log of a sweep", "name another file, or a new one")
     known = {}
     for number, text in enumerate(lines[1:], 2):

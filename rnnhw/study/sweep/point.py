@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from rnnhw.analysis.storage import stored_bits
 from rnnhw.cost.estimation import estimate
+from rnnhw.cost.figure import Bound
 from rnnhw.cost.model import report_figures
 from rnnhw.design.design import Design, load
 from rnnhw.errors import RnnhwError, UsageError
@@ -62,7 +63,7 @@ class Measured:
 
     key: str
     figures: Mapping[str, float | None] = field(default_factory=dict)
-    bounds: Mapping[str, str] = field(default_factory=dict)
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
     error: str = ""
 
 
@@ -102,7 +103,9 @@ def _key(design: Design, question: Question, digests: dict[Path, str]) -> str:
     read = [*design.files, *([] if target is None else profile_files(target))]
     for file in read:
         if file not in digests:
-            digests[file] = hashlib.sha256(file.read_bytes()).hexdigest()
+            # What is not there is told when the point is measured.
+            content = file.read_bytes() if file.is_file() else b""
+            digests[file] = hashlib.sha256(content).hexdigest()
     told = [
         __version__,
         [(file.name, digests[file]) for file in read],
@@ -126,7 +129,7 @@ def measure(point: Point, question: Question) -> Measured:
 def _measured(point: Point, question: Question) -> Measured:
     design = load(point.file, {**question.settings, **point.values})
     figures: dict[str, float | None] = {}
-    bounds: dict[str, str] = {}
+    bounds: dict[str, Bound] = {}
     if design.target is not None or question.profile is not None:
         report = estimate(
             design,

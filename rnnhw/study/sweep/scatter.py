@@ -1,0 +1,228 @@
+"""Two objectives of a sweep against each other: a dot a point, the front as a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+from rnnhw.cost.figure_table import ROWS
+from rnnhw.report.markup import Markup, tag
+from rnnhw.report.svg import across, svg
+from rnnhw.report.table_cell import number
+from rnnhw.study.sweep.front import Objective, front
+from rnnhw.study.sweep.sweep import Sweep
+
+__all__ = ["COLOURS", "scatter"]
+
+COLOURS = 8
+
+_Place = Callable[[float, float], tuple[str, float]]
+
+_TOP, _HEIGHT, _BOTTOM = 12.0, 300.0, 44.0
+_LEFT = 0.09
+"""The share of the width that is left to the numbers of the vertical axis."""
+
+_DECADES = 10.0
+"""A range of at least this factor has a logarithmic axis."""
+
+_OUTLIERS = 3.0
+"""Points lower than the median by this many times the distance from the median to the best lie on
+the lower edge: a network that guesses would squeeze all others into one line."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A figure's values on a line from 0 to 1."""
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    @classmethod
+    def over(cls, values: Sequence[float], *, may_be_logarithmic: bool) -> _Axis:
+        low, high = min(values), max(values)
+        logarithmic = may_be_logarithmic and low > 0 and high / low >= _DECADES
+        if logarithmic:
+            return cls(low / 1.15, high * 1.15, True)
+        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+        return cls(low - room, high + room, False)
+
+    def share(self, value: float) -> float:
+        """Where a value lies; beyond an end it lies on it."""
+        if self.logarithmic:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return min(max(share, 0.0), 1.0)
+
+    def ticks(self) -> Iterator[float]:
+        """Round values between the ends."""
+        if self.logarithmic:
+            exponent = math.floor(math.log10(self.low))
+            while 10.0**exponent <= self.high:
+                for digit in (1, 2, 5):
+                    if self.low <= digit * 10.0**exponent <= self.high:
+                        yield digit * 10.0**exponent
+                exponent += 1
+            return
+        rough = (self.high - self.low) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
+        count = math.ceil(self.low / step)
+        while count * step <= self.high:
+            yield round(count * step, 12)
+            count += 1
+
+
+def scatter(result: Sweep, other: Objective, colours: dict[str, int]) -> Markup:
+    """The first objective over ``other``; nothing where fewer than two points have both."""
+    first = result.objectives[0]
+    points = [
+        (index, float(x), float(y))
+        for index, each in enumerate(result.results)
+        if (x := each.figures.get(other.name)) is not None
+        and (y := each.figures.get(first.name)) is not None
+    ]
+    if len(points) < 2:
+        return Markup()
+    across_axis = _Axis.over([x for _, x, _ in points], may_be_logarithmic=True)
+    up_axis = _Axis.over(
+        _without_outliers([y for *_, y in points], first), may_be_logarithmic=False
+    )
+
+    def place(x: float, y: float) -> tuple[str, float]:
+        share = _LEFT + (1 - _LEFT) * across_axis.share(x)
+        return across(share), _TOP + _HEIGHT * (1 - up_axis.share(y))
+
+    figures = [result.results[index].figures for index, *_ in points]
+    best = {points[place_][0] for place_ in front(figures, (first, other))}
+    parts = [
+        *_grid(across_axis, up_axis, place),
+        *_steps([(x, y) for index, x, y in points if index in best], other, up_axis, place),
+    ]
+    for (x, y), members in _together(points).items():
+        parts.append(_dot(result, members, place(x, y), best, colours))
+    parts += _labels(result, [each for each in points if each[0] in best], across_axis, up_axis)
+    label = f"{_name(other)}; {_name(first)} upwards"
+    middle = tag("text", label, x=across(0.5), y=_TOP + _HEIGHT + 38, class_="faint middle")
+    return svg(_TOP + _HEIGHT + _BOTTOM, f"{_name(first)} against {_name(other)}", *parts, middle)
+
+
+def _name(objective: Objective) -> str:
+    row = ROWS.get(objective.name)
+    return row.heading if row is not None else objective.name.replace("_", " ")
+
+
+def _without_outliers(values: Sequence[float], first: Objective) -> list[float]:
+    """Without those that are far worse than the median; all where that leaves one value."""
+    signed = sorted(value if first.sense == "more" else -value for value in values)
+    best, median = signed[-1], signed[len(signed) // 2]
+    kept = [value for value in signed if median - value <= _OUTLIERS * (best - median)]
+    kept = kept if len(set(kept)) > 1 else signed
+    return [value if first.sense == "more" else -value for value in kept]
+
+
+def _grid(across_axis: _Axis, up_axis: _Axis, place: _Place) -> Iterator[Markup]:
+    bottom = _TOP + _HEIGHT
+    for value in across_axis.ticks():
+        x, _ = place(value, up_axis.low)
+        yield tag("line", x1=x, x2=x, y1=_TOP, y2=bottom, class_="grid")
+        yield tag("text", number(value), x=x, y=bottom + 18, class_="faint middle")
+    for value in up_axis.ticks():
+        _, y = place(across_axis.high, value)
+        yield tag("line", x1=across(_LEFT), x2="100%", y1=y, y2=y, class_="grid")
+        yield tag("text", number(value), x=0, y=y + 4, class_="faint")
+
+
+def _steps(
+    best: Sequence[tuple[float, float]], other: Objective, up_axis: _Axis, place: _Place
+) -> Iterator[Markup]:
+    """The front as a step: between two points the better known one holds."""
+    corners = sorted(set(best), key=lambda each: each[0], reverse=other.sense == "more")
+    for (x, y), (further, higher) in pairwise(corners):
+        left, level = place(x, y)
+        right, top = place(further, higher)
+        yield tag("line", x1=left, x2=right, y1=level, y2=level, class_="frontier")
+        yield tag("line", x1=right, x2=right, y1=level, y2=top, class_="frontier")
+
+
+def _together(points: Sequence[tuple[int, float, float]]) -> dict[tuple[float, float], list[int]]:
+    """The points by their place: equal ones are one dot."""
+    found: dict[tuple[float, float], list[int]] = {}
+    for index, x, y in points:
+        found.setdefault((x, y), []).append(index)
+    return found
+
+
+def _dot(
+    result: Sweep,
+    members: Sequence[int],
+    place: tuple[str, float],
+    best: set[int],
+    colours: dict[str, int],
+) -> Markup:
+    lines = [_told(result, index) for index in members]
+    on_front = any(index in best for index in members)
+    kind = f"dot d{colours[result.points[members[0]].file] % COLOURS}"
+    x, y = place
+    title, radius = tag("title", "\n".join(lines)), 6.0 if on_front else 4.0
+    kind = kind if on_front else f"{kind} hollow"
+    if colours[result.points[members[0]].file] < COLOURS:
+        return tag("circle", title, cx=x, cy=y, r=radius, class_=kind)
+    # Beyond the last colour they begin again, as squares.
+    moved = f"translate({-radius:g} {-radius:g})"
+    size = {"width": 2 * radius, "height": 2 * radius}
+    return tag("rect", title, x=x, y=y, **size, transform=moved, class_=kind)
+
+
+_LABEL_HEIGHT, _LABEL_WIDTH = 14.0, 0.17
+
+
+def _labels(
+    result: Sweep, best: Sequence[tuple[int, float, float]], across_axis: _Axis, up_axis: _Axis
+) -> Iterator[Markup]:
+    """The names of the points on the front, but for those that would lie on another."""
+    shared = _shared_start([Path(point.file).stem for point in result.points])
+    taken: list[tuple[float, float]] = []
+    for index, x, y in sorted(best, key=lambda each: -up_axis.share(each[2])):
+        share = _LEFT + (1 - _LEFT) * across_axis.share(x)
+        height = _TOP + _HEIGHT * (1 - up_axis.share(y))
+        near = (
+            abs(share - other) < _LABEL_WIDTH and abs(height - level) < _LABEL_HEIGHT
+            for other, level in taken
+        )
+        if any(near):
+            continue
+        taken.append((share, height))
+        text = result.points[index].label[shared:]
+        end = share > 1 - _LABEL_WIDTH
+        yield tag(
+            "text",
+            text,
+            x=across(share),
+            y=height,
+            dx=-10 if end else 10,
+            dy=-8 if end or height > _TOP + _HEIGHT - _LABEL_HEIGHT else 16,
+            class_="small end" if end else "small",
+        )
+
+
+def _shared_start(names: Sequence[str]) -> int:
+    """Letters up to the last underscore that all names begin with."""
+    if len(set(names)) < 2:
+        return 0
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in same).rfind("_") + 1
+
+
+def _told(result: Sweep, index: int) -> str:
+    figures = result.results[index].figures
+    values = (
+        f"{_name(each)} {number(value)}"
+        for each in result.objectives
+        if (value := figures.get(each.name)) is not None
+    )
+    return f"{result.points[index].label}: {', '.join(values)}"

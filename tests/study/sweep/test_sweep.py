@@ -1,0 +1,232 @@
+"""Sweeps: the same from one process, several, a log, and after kills; sampled ones too."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers.paths import DESIGNS
+
+from rnnhw import DesignError, RnnhwError, UsageError, estimate, load, simulate, sweep
+from rnnhw.analysis.storage import stored_bits
+from rnnhw.study.sweep import workers
+from rnnhw.study.sweep.point import Question, points_of
+from rnnhw.study.sweep.table import command_of, ordered, sweep_table
+
+FILES = [DESIGNS / f"adder_{name}.py" for name in ("dense", "diagonal", "tridiagonal")]
+SMALL = {"operand_bits": 3, "hidden": 4}
+WORDS = {"word": [4, 6]}
+
+
+def flat(result):
+    return [
+        (point.label, point.key, found.figures, found.bounds, found.error)
+        for point, found in zip(result.points, result.results, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return sweep(FILES, WORDS, settings=SMALL, workers=1)
+
+
+def test_figures_are_those_of_the_commands(whole):
+    assert [point.label for point in whole.points][:2] == [
+        "adder_dense word=4",
+        "adder_dense word=6",
+    ]
+    for point, found in zip(whole.points, whole.results, strict=True):
+        design = load(point.file, {**SMALL, **point.values})
+        report, run = estimate(design), simulate(design)
+        assert found.figures["accuracy"] == run.score.accuracy
+        low, high = run.score.interval
+        assert found.figures["accuracy_interval_95_low"] == low
+        assert found.figures["accuracy_interval_95_high"] == high
+        assert found.figures["stored_bits"] == sum(stored_bits(design.network).values())
+        assert found.figures["cycles_per_step"] == report.totals.cycles_per_step.value
+        assert found.figures["fits"] is report.fits
+
+
+def test_processes_give_what_one_gives(whole):
+    assert flat(sweep(FILES, WORDS, settings=SMALL, workers=2)) == flat(whole)
+
+
+def test_a_log_spares_what_is_finished(whole, tmp_path, monkeypatch):
+    log = tmp_path / "sweep.jsonl"
+    assert flat(sweep(FILES[:2], WORDS, settings=SMALL, workers=1, log=log)) == flat(whole)[:4]
+    measured = []
+    real = workers.measure
+    monkeypatch.setattr(
+        workers, "measure", lambda point, *rest: measured.append(point) or real(point, *rest)
+    )
+    assert flat(sweep(FILES, WORDS, settings=SMALL, workers=1, log=log)) == flat(whole)
+    assert [point.label for point in measured] == [
+        "adder_tridiagonal word=4",
+        "adder_tridiagonal word=6",
+    ]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[0] == {"$schema": "urn:rnnhw:schema:sweep-log:1"}
+    assert len(lines) == 7 and lines[1]["design"] == "adder_dense.py"
+    cut = log.read_bytes()[:-20]
+    log.write_bytes(cut)
+    measured.clear()
+    assert flat(sweep(FILES, WORDS, settings=SMALL, workers=1, log=log)) == flat(whole)
+    assert [point.label for point in measured] == ["adder_tridiagonal word=6"]
+
+
+def test_a_changed_design_is_measured_again(tmp_path):
+    design = tmp_path / "adder.py"
+    text = FILES[1].read_text().replace('"adder_', f'"{DESIGNS}/adder_')
+    design.write_text(text)
+    question = Question(SMALL)
+    (before,) = points_of([design], {}, question)
+    design.write_text(text + "\n# another text\n")
+    (after,) = points_of([design], {}, question)
+    (clocked,) = points_of([design], {}, Question(SMALL, clock_mhz=10.0))
+    assert len({before.key, after.key, clocked.key}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04", "no log"),
+        (b"{}\n", "no log"),
+        (b'{"$schema":"urn:rnnhw:schema:sweep-log:1"}\n{"key": 1}\n', "line 2"),
+        (b'{"$schema":"urn:rnnhw:schema:sweep-log:1"}\n' + b"[" * 100_000 + b"\n", "line 2"),
+    ],
+)
+def test_a_file_that_is_no_log_is_refused_and_kept(tmp_path, content, said):
+    log = tmp_path / "log"
+    log.write_bytes(content)
+    with pytest.raises(DesignError, match=said):
+        sweep(FILES[:1], WORDS, settings=SMALL, workers=1, log=log)
+    assert log.read_bytes() == content
+
+
+def test_two_sweeps_do_not_write_one_log(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    log = tmp_path / "log"
+    with log.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another sweep"):
+            sweep(FILES[:1], WORDS, settings=SMALL, workers=1, log=log)
+
+
+def test_a_point_that_cannot_be_is_a_result(tmp_path):
+    result = sweep(FILES[2:], {"hidden": [4, 5]}, settings={"operand_bits": 3}, workers=1)
+    assert result.failed == (1,)
+    assert "adder_tridiagonal_h5.npz" in result.results[1].error
+    assert result.front == (0,) and list(ordered(result)) == [0, 1]
+    assert [cell.text for cell in sweep_table(result).rows[1]][:3] == [
+        "adder_tridiagonal",
+        "5",
+        "!",
+    ]
+
+
+def test_a_killed_worker_is_replaced(whole, monkeypatch):
+    """The first process of each pair is killed while it has a point."""
+    real, killed = workers._Worker, []
+
+    class Killed(real):
+        def take(self, point):
+            super().take(point)
+            if len(killed) < 2:
+                killed.append(point.key)
+                self._process.kill()
+
+    monkeypatch.setattr(workers, "_Worker", Killed)
+    assert flat(sweep(FILES, WORDS, settings=SMALL, workers=2)) == flat(whole)
+    assert len(killed) == 2
+
+
+def test_a_point_that_kills_every_worker_is_told(monkeypatch):
+    class Killed(workers._Worker):
+        def take(self, point):
+            super().take(point)
+            self._process.kill()
+
+    monkeypatch.setattr(workers, "_Worker", Killed)
+    with pytest.raises(RnnhwError, match="died twice"):
+        sweep(FILES[:1], WORDS, settings=SMALL, workers=2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_sweep_goes_on_where_it_was(whole, tmp_path, seed):
+    log = tmp_path / "sweep.jsonl"
+    command = [sys.executable, "-m", "rnnhw", "sweep", *map(str, FILES), "--vary", "word=4,6"]
+    command += ["--set", "operand_bits=3", "--set", "hidden=4", "--workers", "2", "--log", str(log)]
+    environment = {**os.environ, "PYTHONPATH": str(DESIGNS.parent)}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wanted = random.Random(seed).randint(1, 4)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.read_bytes().count(b"\n") > wanted:
+            break
+        time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = [
+        json.loads(line)["key"]
+        for line in log.read_bytes().splitlines(True)[1:]
+        if line.endswith(b"\n")
+    ]
+    assert len(finished) >= wanted
+    assert flat(sweep(FILES, WORDS, settings=SMALL, workers=1, log=log)) == flat(whole)
+    keys = [json.loads(line)["key"] for line in log.read_bytes().splitlines()[1:]]
+    assert keys[: len(finished)] == finished and len(keys) == len(set(keys)) == len(whole.points)
+
+
+@pytest.mark.parametrize("sampler", ["random", "nsga2", "tpe"])
+def test_a_sampler_draws_the_same_points_after_a_kill(tmp_path, sampler):
+    pytest.importorskip("optuna")
+    log = tmp_path / "log"
+    given = {"settings": SMALL, "sampler": sampler, "trials": 20, "workers": 1}
+    vary = {"word": list(range(3, 13))}
+    result = sweep(FILES, vary, log=log, **given)
+    assert 1 < len(result.points) <= 20
+    grid = {point.key for point in points_of(FILES, vary, Question(SMALL))}
+    assert {point.key for point in result.points} <= grid
+    lines = log.read_bytes().splitlines(True)
+    log.write_bytes(b"".join(lines[:5]))
+    assert flat(sweep(FILES, vary, log=log, **given)) == flat(result)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sampler": "best"}, "unknown sampler"),
+        ({"objectives": ["speed:more"]}, "unknown objective"),
+        ({"objectives": ["accuracy", "accuracy"]}, "different figures"),
+        ({"settings": {"word": 4}}, "both set and varied"),
+        ({"trials": 0}, "trials=0"),
+        ({"workers": 0}, "workers=0"),
+    ],
+)
+def test_what_cannot_be_swept_is_told(given, said):
+    with pytest.raises(UsageError, match=said):
+        sweep(FILES[:1], WORDS, **{"settings": SMALL, "workers": 1, **given})
+    with pytest.raises(UsageError, match="comes twice"):
+        sweep([FILES[0], FILES[0]], WORDS, settings=SMALL, workers=1)
+    with pytest.raises(UsageError, match="comes twice"):
+        sweep(FILES[:1], {"word": [4, "4"]}, settings=SMALL, workers=1)
+
+
+def test_the_command_shows_the_point_alone(whole, capsys):
+    from rnnhw.cli import main
+
+    words = command_of(whole, 3).split()
+    assert words[:2] == ["rnnhw", "report"]
+    assert main([*words[1:], "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (
+        found["totals"]["cycles_per_step"]["value"] == whole.results[3].figures["cycles_per_step"]
+    )
