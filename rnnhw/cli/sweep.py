@@ -61,6 +61,9 @@ Sampler = Annotated[
 Trials = Annotated[int, typer.Option(metavar="N", help="Draws of a sampler.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="The sampler's seed.")]
 Workers = Annotated[int | None, typer.Option(metavar="N", help="Processes; default: one a core.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Measure on the Dask cluster there.")
+]
 LogFile = Annotated[
     Path | None,
     typer.Option(
@@ -84,6 +87,7 @@ def sweep_command(
     trials: Trials = 100,
     seed: Seed = 0,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     log: LogFile = None,
     format: ReportFormat = None,
     output: Output = None,
@@ -112,6 +116,7 @@ def sweep_command(
             trials=trials,
             seed=seed,
             workers=workers,
+            scheduler=scheduler,
             log=log,
             progress=progress,
         )

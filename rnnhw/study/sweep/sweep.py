@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rnnhw.errors import UsageError, unknown_name
+from rnnhw.study.sweep.cluster import cluster_points
 from rnnhw.study.sweep.front import Objective, front, objective_of
 from rnnhw.study.sweep.log import open_log
 from rnnhw.study.sweep.point import Lanes, Measured, Point, Question, points_of
@@ -65,6 +66,7 @@ def sweep(
     trials: int = 100,
     seed: int = 0,
     workers: int | None = None,
+    scheduler: str | None = None,
     log: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
@@ -83,6 +85,7 @@ def sweep(
             ``trials`` of them with Optuna.
         seed: of the sampler.
         workers: processes; by default one a core. No figure depends on it.
+        scheduler: the address of a Dask cluster, which then measures instead.
         log: a file that holds what is finished; a sweep that was killed goes on from it.
         progress: called with the points that are finished and their number.
 
@@ -106,12 +109,17 @@ def sweep(
     if not points:
         raise UsageError("nothing to measure", "name a design file, and values to vary")
 
+    def measuring(some: Sequence[Point], asked: Question) -> Iterator[tuple[Point, Measured]]:
+        if scheduler is not None:
+            return cluster_points(some, asked, scheduler)
+        return measured_points(some, asked, count)
+
     whole = len(points) if sampler == "grid" else min(trials, len(points))
     with open_log(None if log is None else Path(log)) as book:
 
         def measured(some: Sequence[Point]) -> list[Measured]:
             unknown = {each.key: each for each in some if each.key not in book.known}
-            for point, found in measured_points(list(unknown.values()), question, count):
+            for point, found in measuring(list(unknown.values()), question):
                 book.add(point, found)
                 if progress is not None:
                     progress(sum(each.key in book.known for each in points), whole)
