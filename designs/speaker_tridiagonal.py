@@ -10,12 +10,15 @@ recurrence gets 365 and the bare mean of the frames 352: see speaker_window and 
 from rnnhw import Banded, Classification, Design, Elman, Formats, Last, Linear, Mean, Q, Target
 
 
-def design(word=8, hidden=32, readout="mean"):
+def design(word=8, hidden=32, readout="mean", held_out=0):
     """``readout`` is "mean", or "last" with weights trained for it; numbers have ``word`` bits."""
     last = readout == "last"
     return Design(
         task=Classification(
-            "data/japanese_vowels.npz", require={"accuracy": 0.95}, limit={"accuracy_loss": 0.005}
+            "data/japanese_vowels.npz",
+            require={"accuracy": 0.95},
+            limit={"accuracy_loss": 0.005},
+            held_out=held_out,  # 5: weights of a training without every fifth utterance
         ),
         layers=[
             Elman(hidden, recurrent=Banded(1, 1), name="rnn"),
@@ -28,7 +31,7 @@ def design(word=8, hidden=32, readout="mean"):
             state=Q(0, word - 1),
             sum=Q(2, word - 3),  # the address of the tanh table: -4 to 4
         ),
-        weights="speaker_tridiagonal_last.npz" if last else "speaker_tridiagonal.npz",
+        weights=f"speaker_tridiagonal{'_last' if last else '_val' if held_out else ''}.npz",
         target=Target("ecp5-25", lanes=4, clock_mhz=60),
         steps_per_second=100,  # a frame every 10 ms
     )

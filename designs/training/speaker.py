@@ -103,6 +103,12 @@ class Net:
     """Brings the parameters back into their limits, in place, after every step."""
 
 
+HELD_OUT = "_val"
+"""The end of the name of a net that is trained without every fifth training utterance."""
+
+HELD_OUT_EVERY = 5
+
+
 def load() -> tuple[Utterances, Utterances]:
     """The training and the test part, both scaled by the training part's real frames."""
     with np.load(DATA, allow_pickle=False) as arrays:
@@ -120,6 +126,12 @@ def load() -> tuple[Utterances, Utterances]:
         )
 
     return part("train"), part("test")
+
+
+def without_held_out(data: Utterances) -> Utterances:
+    """Those that a net with HELD_OUT in its name learns from."""
+    kept = torch.arange(len(data.classes)) % HELD_OUT_EVERY != HELD_OUT_EVERY - 1
+    return Utterances(data.frames[kept], data.lengths[kept], data.classes[kept])
 
 
 def pool_mean(states: Tensor, lengths: Tensor) -> Tensor:
@@ -238,6 +250,10 @@ NETS = {
     "deep_stack_head": recogniser(deep_head(3, 6), pool_mean),
     "deep_stack_recurrent": recogniser(deep_recurrent(9), pool_mean),
 }
+NETS |= {
+    f"{name}{HELD_OUT}": NETS[name]
+    for name in ("speaker_lstm", "speaker_gru", "speaker_tridiagonal")
+}
 
 
 def logits(net: Net, parameters: Parameters, frames: Tensor, lengths: Tensor) -> Tensor:
@@ -335,7 +351,8 @@ def main() -> None:
     prepare_torch()
     data, test = load()
     for name in arguments.names:
-        train_and_save(name, data, test, arguments.out)
+        seen = without_held_out(data) if name.endswith(HELD_OUT) else data
+        train_and_save(name, seen, test, arguments.out)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ class Recorded:
     require: Mapping[str, float] = field(default_factory=dict)
     limit: Mapping[str, float] = field(default_factory=dict)
     input_format: Q | None = None
+    held_out: int = 0
+    """Every ``held_out``-th training sequence is the split ``val``, and not in ``train``; 0: there
+    is no such split. Features are shifted and scaled by both together."""
 
     def located(self, folder: Path) -> Self:
         return replace(self, data=folder / self.data)
@@ -42,7 +45,24 @@ class Recorded:
             # Of what nobody reads the key alone is kept, for messages that list what is there.
             return {key: archive[key] if key in wanted else np.empty(0) for key in archive}
 
+    def __post_init__(self) -> None:
+        if isinstance(self.held_out, bool) or not isinstance(self.held_out, int):
+            raise DesignError(f"held_out={self.held_out!r}", "give a whole number")
+        if self.held_out < 0 or self.held_out == 1:
+            raise DesignError(f"held_out={self.held_out}", "give 0, or a number from 2")
+
     def _split(self, split: str) -> Samples:
+        if split == "val" and not self.held_out:
+            raise DesignError(
+                f"{self.data}: no split 'val'", "hold training sequences out: held_out=5"
+            )
+        if self.held_out and split in ("train", "val"):
+            whole = self._recorded("train")
+            last = np.arange(len(whole.lengths)) % self.held_out == self.held_out - 1
+            return whole.selected(np.flatnonzero(last if split == "val" else ~last))
+        return self._recorded(split)
+
+    def _recorded(self, split: str) -> Samples:
         return samples_of(str(self.data), self._arrays, f"{split}_", real_answers=self.real_answers)
 
     @property
@@ -59,7 +79,7 @@ class Recorded:
 
     def moments(self) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation [features] over the real steps of the training split."""
-        train = self._split("train")
+        train = self._recorded("train")
         real = train.x[np.arange(train.x.shape[1]) < train.lengths[:, None]]
         return real.mean(0), real.std(0)
 

@@ -43,6 +43,15 @@ class Samples:
     y: NDArray[np.int64] | FloatArray | None = None
     first: Mapping[str, FloatArray] = field(default_factory=dict)
 
+    def selected(self, which: IntArray) -> Samples:
+        """The sequences of some indices, in their order."""
+        return Samples(
+            self.x[which],
+            self.lengths[which],
+            None if self.y is None else self.y[which],
+            {name: values[which] for name, values in self.first.items()},
+        )
+
     def parts(self, values: int) -> Iterator[tuple[slice, Samples]]:
         """The sequences in parts for which ``values`` numbers a step fit comfortably in memory."""
         count = max(_PART_VALUES // (self.x.shape[1] * max(values, 1)), 1)

@@ -159,24 +159,13 @@ def _samples(
     count = len(judging.lengths)
     few = np.sort(np.random.default_rng(0).permutation(count)[:_CHOSEN])
     name = f"{len(few):,} of the task's {count:,} samples"
-    return _selected(judging, few), judging, name
-
-
-def _selected(samples: Samples, which: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Samples:
-    """Some of the sequences."""
-    return replace(
-        samples,
-        x=samples.x[which],
-        lengths=samples.lengths[which],
-        y=None if samples.y is None else samples.y[which],
-        first={name: values[which] for name, values in samples.first.items()},
-    )
+    return judging.selected(few), judging, name
 
 
 def _noisy(samples: Samples, deviation: float) -> Samples:
     """Three copies with normal noise, in units of every feature's standard deviation."""
     every = np.tile(np.arange(len(samples.lengths)), _COPIES)
-    copies = _selected(samples, every)
+    copies = samples.selected(every)
     valid = (np.arange(copies.x.shape[1]) < copies.lengths[:, None])[:, :, None]
     real = samples.x[np.arange(samples.x.shape[1]) < samples.lengths[:, None]]
     drawn = np.random.default_rng(0).normal(size=copies.x.shape)

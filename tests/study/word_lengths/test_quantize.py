@@ -221,3 +221,25 @@ def test_the_input_is_chosen_where_the_design_gives_it():
     assert "input" in names
     assert "input" not in {each.name for each in variables_of(design, design.task.samples())}
     assert isinstance(given.formats, Formats)
+
+
+def test_held_out_sequences_are_neither_in_train_nor_lost():
+    task = load(SPEAKER).task
+    whole = replace(task, split="train").samples()
+    held = replace(task, held_out=5)
+    train, val = (replace(held, split=name).samples() for name in ("train", "val"))
+    last = np.arange(len(whole.lengths)) % 5 == 4
+    assert np.array_equal(val.x, whole.x[last]) and np.array_equal(train.x, whole.x[~last])
+    assert len(val.lengths) == 54 and np.array_equal(held.samples().x, task.samples().x)
+    with pytest.raises(DesignError, match="no split 'val'"):
+        replace(task, split="val").samples()
+    for wrong in (1, -1, 2.5, True):
+        with pytest.raises(DesignError, match="held_out"):
+            replace(task, held_out=wrong)
+
+
+@pytest.mark.parametrize("name", ["speaker_lstm", "speaker_gru", "speaker_tridiagonal"])
+def test_nets_with_held_out_utterances_answer_the_test_as_the_notes_say(name):
+    design = load(DESIGNS / f"{name}.py", {"held_out": 5})
+    right = {"speaker_lstm": 361, "speaker_gru": 362, "speaker_tridiagonal": 357}
+    assert simulate(design).score.correct == right[name]
