@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
-from rnnhw.cli.json_text import json_text
 from rnnhw.cli.options import (
     PLAIN,
     DesignFile,
@@ -25,6 +24,7 @@ from rnnhw.cli.output import deliver, show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show_quantize import costs_of, quantized_data, quantized_text
 from rnnhw.errors import UsageError
+from rnnhw.report.json_text import json_text
 from rnnhw.study.word_lengths.binary_point import RULES
 from rnnhw.study.word_lengths.design_file import design_file_text
 from rnnhw.study.word_lengths.quantize import quantize

@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rnnhw.cli.json_text import head, score_figures
 from rnnhw.cli.show import aligned, heading, title
 from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure_table import ROWS, figures_of
 from rnnhw.cost.model import Report
 from rnnhw.numerics.cast import Q
+from rnnhw.report.json_text import head, score_figures
 from rnnhw.report.table_cell import Cell, shown
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.search import Sensitivity

@@ -14,7 +14,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rnnhw.cli.inputs import checked_bounds
-from rnnhw.cli.json_text import head, json_text
 from rnnhw.cli.options import (
     SUFFIXES,
     ClockMhz,
@@ -34,6 +33,7 @@ from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import aligned, heading
 from rnnhw.files import check_output
 from rnnhw.report.csv_cell import cells
+from rnnhw.report.json_text import head, json_text
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
 from rnnhw.study.sweep.page import sweep_page
 from rnnhw.study.sweep.sweep import DEFAULT_OBJECTIVES, Sweep, sweep

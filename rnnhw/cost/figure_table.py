@@ -29,6 +29,7 @@ __all__ = [
     "STEP_CYCLES",
     "STEP_WORK",
     "TILES",
+    "Better",
     "Holds",
     "Line",
     "OperatingPoint",
@@ -45,6 +46,8 @@ __all__ = [
 Section = Literal["speed", "work", "storage", "resources", "energy"]
 """What a figure is about."""
 
+Better = Literal["more", "less"]
+
 Holds = Literal["weights", "biases", "tables", "state", "vectors"]
 """What a memory holds."""
 
@@ -56,14 +59,16 @@ class Row:
     """What there is to say of a figure.
 
     ``name`` is in words, without the unit; ``in_report`` is the text of its line in a report where
-    that is not the heading. ``resource`` is what it uses of the device. Bits of
-    what the network stores or of the memory that has it say what it ``holds`` and in which of the
-    two they are ``kept``.
+    that is not the heading. ``better`` is the direction that an engineer wants, None where neither
+    is: objectives of a sweep read it. ``resource`` is what it uses of the device. Bits of what the
+    network stores or of the memory that has it say what it ``holds`` and in which of the two they
+    are ``kept``.
     """
 
     name: str
     unit: str = ""
     section: Section = "speed"
+    better: Better | None = None
     shows: Literal["number", "percentage"] = "number"
     in_report: str = ""
     resource: str = ""
@@ -112,26 +117,27 @@ class OperatingPoint(Part, frozen=True, kw_only=True):
     """
 
     clock_mhz: Annotated[Figure, Row("clock", "MHz")]
-    steps_per_second: Annotated[Figure, Row("steps a second", "steps a second")]
-    step_latency_us: Annotated[Figure, Row("step latency", "us")]
+    steps_per_second: Annotated[Figure, Row("steps a second", "steps a second", better="more")]
+    step_latency_us: Annotated[Figure, Row("step latency", "us", better="less")]
     sequence_time_us: Annotated[
         Figure,
         Row(
             "sequence",
             "us",
+            better="less",
             in_report="sequence of {steps_per_sequence} steps, us",
         ),
     ]
-    deadline_slack_percent: Annotated[Figure, Row("deadline slack", "%")]
+    deadline_slack_percent: Annotated[Figure, Row("deadline slack", "%", better="more")]
     steps_per_second_of_one_sequence: Annotated[
         Figure,
-        Row("steps a second of one sequence", "steps a second"),
+        Row("steps a second of one sequence", "steps a second", better="more"),
     ] = not_used()
     sequences_per_second: Annotated[
         Figure,
-        Row("sequences a second", "sequences a second"),
+        Row("sequences a second", "sequences a second", better="more"),
     ] = not_used()
-    duty_cycle_percent: Annotated[Figure, Row("duty cycle", "%")] = not_used()
+    duty_cycle_percent: Annotated[Figure, Row("duty cycle", "%", better="less")] = not_used()
 
 
 class Totals(Part, frozen=True, kw_only=True):
@@ -149,11 +155,15 @@ class Totals(Part, frozen=True, kw_only=True):
     """
 
     lanes: Annotated[Figure, Row("lanes")]
-    cycles_per_step: Annotated[Figure, Row("cycles a step", "cycles")]
-    instructions_per_step: Annotated[Figure, Row("instructions a step", "instructions")]
-    step_latency_cycles: Annotated[Figure, Row("step latency", "cycles")]
-    cycles_after_last_step: Annotated[Figure, Row("cycles after the last step", "cycles")]
-    cycles_per_sequence: Annotated[Figure, Row("cycles a sequence", "cycles")]
+    cycles_per_step: Annotated[Figure, Row("cycles a step", "cycles", better="less")]
+    instructions_per_step: Annotated[
+        Figure, Row("instructions a step", "instructions", better="less")
+    ]
+    step_latency_cycles: Annotated[Figure, Row("step latency", "cycles", better="less")]
+    cycles_after_last_step: Annotated[
+        Figure, Row("cycles after the last step", "cycles", better="less")
+    ]
+    cycles_per_sequence: Annotated[Figure, Row("cycles a sequence", "cycles", better="less")]
     steps_per_sequence: Annotated[Figure, Row("steps a sequence", "steps")]
     required_steps_per_second: Annotated[Figure, Row("deadline", "steps a second")]
     lowest_clock_mhz: Annotated[
@@ -161,67 +171,84 @@ class Totals(Part, frozen=True, kw_only=True):
         Row(
             "lowest clock",
             "MHz",
+            better="less",
             in_report="lowest clock that meets it, MHz",
         ),
     ]
-    macs_per_step: Annotated[Figure, Row("MACs a step", "MACs", "work")]
-    macs_after_last_step: Annotated[Figure, Row("MACs after the last step", "MACs", "work")]
-    utilisation: Annotated[Figure, Row("utilisation", "fraction", shows="percentage")]
+    macs_per_step: Annotated[Figure, Row("MACs a step", "MACs", "work", better="less")]
+    macs_after_last_step: Annotated[
+        Figure, Row("MACs after the last step", "MACs", "work", better="less")
+    ]
+    utilisation: Annotated[
+        Figure, Row("utilisation", "fraction", better="more", shows="percentage")
+    ]
     bound_by: Annotated[Figure, Row("bound by")]
     weight_bits: Annotated[
-        Figure, Row("weights", "bits", "storage", holds="weights", kept="stored")
+        Figure, Row("weights", "bits", "storage", "less", holds="weights", kept="stored")
     ]
-    bias_bits: Annotated[Figure, Row("biases", "bits", "storage", holds="biases", kept="stored")]
-    table_bits: Annotated[Figure, Row("tables", "bits", "storage", holds="tables", kept="stored")]
-    state_bits: Annotated[Figure, Row("state", "bits", "storage", holds="state", kept="stored")]
+    bias_bits: Annotated[
+        Figure, Row("biases", "bits", "storage", "less", holds="biases", kept="stored")
+    ]
+    table_bits: Annotated[
+        Figure, Row("tables", "bits", "storage", "less", holds="tables", kept="stored")
+    ]
+    state_bits: Annotated[
+        Figure, Row("state", "bits", "storage", "less", holds="state", kept="stored")
+    ]
     vector_bits: Annotated[
-        Figure, Row("vectors", "bits", "storage", holds="vectors", kept="stored")
+        Figure, Row("vectors", "bits", "storage", "less", holds="vectors", kept="stored")
     ]
     weight_memory_bits: Annotated[
         Figure,
-        Row("memory of weights", "bits", "storage", holds="weights", kept="as memory"),
+        Row("memory of weights", "bits", "storage", "less", holds="weights", kept="as memory"),
     ]
     bias_memory_bits: Annotated[
         Figure,
-        Row("memory of biases", "bits", "storage", holds="biases", kept="as memory"),
+        Row("memory of biases", "bits", "storage", "less", holds="biases", kept="as memory"),
     ]
     table_memory_bits: Annotated[
         Figure,
-        Row("memory of tables", "bits", "storage", holds="tables", kept="as memory"),
+        Row("memory of tables", "bits", "storage", "less", holds="tables", kept="as memory"),
     ]
     state_memory_bits: Annotated[
-        Figure, Row("memory of states", "bits", "storage", holds="state", kept="as memory")
+        Figure, Row("memory of states", "bits", "storage", "less", holds="state", kept="as memory")
     ]
     vector_memory_bits: Annotated[
         Figure,
-        Row("memory of vectors", "bits", "storage", holds="vectors", kept="as memory"),
+        Row("memory of vectors", "bits", "storage", "less", holds="vectors", kept="as memory"),
     ]
-    block_rams: Annotated[Figure, Row("block RAM", section="resources", resource="block_ram")]
-    dsp_blocks: Annotated[Figure, Row("DSP", section="resources", resource="dsp")]
-    luts: Annotated[Figure, Row("LUT", section="resources", resource="lut")]
-    flip_flops: Annotated[Figure, Row("FF", section="resources", resource="ff")]
-    flash_bytes: Annotated[Figure, Row("flash", "bytes", "resources", resource="flash")]
+    block_rams: Annotated[
+        Figure, Row("block RAM", section="resources", better="less", resource="block_ram")
+    ]
+    dsp_blocks: Annotated[Figure, Row("DSP", section="resources", better="less", resource="dsp")]
+    luts: Annotated[Figure, Row("LUT", section="resources", better="less", resource="lut")]
+    flip_flops: Annotated[Figure, Row("FF", section="resources", better="less", resource="ff")]
+    flash_bytes: Annotated[Figure, Row("flash", "bytes", "resources", "less", resource="flash")]
     ram_bytes: Annotated[
-        Figure, Row("RAM", "bytes", "resources", resource="ram", in_report="ram, bytes")
+        Figure, Row("RAM", "bytes", "resources", "less", resource="ram", in_report="ram, bytes")
     ]
-    first_result_latency_cycles: Annotated[Figure, Row("first result after", "cycles")] = not_used()
-    cycles_between_sequences: Annotated[Figure, Row("sequence to sequence", "cycles")] = not_used()
+    first_result_latency_cycles: Annotated[
+        Figure, Row("first result after", "cycles", better="less")
+    ] = not_used()
+    cycles_between_sequences: Annotated[
+        Figure, Row("sequence to sequence", "cycles", better="less")
+    ] = not_used()
     streamed_bits_per_step: Annotated[
-        Figure, Row("weight bits streamed a step", "bits", "work")
+        Figure, Row("weight bits streamed a step", "bits", "work", better="less")
     ] = not_used()
     operation_energy_per_step_pj: Annotated[
-        Figure, Row("of operations", "pJ", "energy", in_report="operations a step")
+        Figure, Row("of operations", "pJ", "energy", "less", in_report="operations a step")
     ] = not_used()
     access_energy_per_step_pj: Annotated[
         Figure,
-        Row("of memory accesses", "pJ", "energy", in_report="memory accesses a step"),
+        Row("of memory accesses", "pJ", "energy", "less", in_report="memory accesses a step"),
     ] = not_used()
     energy_per_step_pj: Annotated[
-        Figure, Row("energy a step", "pJ", "energy", in_report="a step")
+        Figure, Row("energy a step", "pJ", "energy", "less", in_report="a step")
     ] = not_used()
     energy_after_last_step_pj: Annotated[
         Figure,
-        Row("energy after the last step", "pJ", "energy", in_report="after the last step"),
+        Row("energy after the last step", "pJ", "energy", "less", in_report="after the last step"),
     ] = not_used()
 
 
@@ -246,7 +273,7 @@ def _rows(part: type[Part]) -> Iterator[Row]:
 _FURTHER = (
     Row("fits", key="fits"),
     Row("cycles are", key="cycles_basis"),
-    Row("first result", "cycles", key="first_result_cycles"),
+    Row("first result", "cycles", better="less", key="first_result_cycles"),
     Row("saturating sequences", "sequences", key="saturating_sequences"),
 )
 """What a comparison shows and no field holds, and figures that only layers have."""
@@ -255,7 +282,7 @@ _FURTHER = (
 def _device_row(used: Row) -> Row:
     """The row of what the amount of ``used`` is of the device's."""
     key = f"{used.resource}_percent"
-    return Row(used.name, _OF_DEVICE, "resources", key=key)
+    return Row(used.name, _OF_DEVICE, "resources", "less", key=key)
 
 
 def _all_rows() -> Iterator[Row]:
