@@ -69,7 +69,8 @@ def test_verify_gives_both_the_same_start(kind, monkeypatch):
     assert whole.output.max_error == np.abs(fixed - exact.outputs).max()
     monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1)
     parts = verify(design, samples=samples, maximum={"max_error": 0.5})
-    assert parts.output.max_error == whole.output.max_error
+    # Fewer sequences at once: NumPy may add their products in another order.
+    assert parts.output.max_error == pytest.approx(whole.output.max_error, rel=1e-12)
     every = run_reference(
         design.network, design.parameters, samples.x, samples.lengths, (), SOURCES, initial=first
     )
