@@ -101,7 +101,8 @@ def no_formats(missing: Sequence[MissingFormat]) -> DesignError:
     roles = list(dict.fromkeys(each.role for each in missing))
     roles = [role for role in roles if _FALLBACK.get(role) not in roles]
     given = ", ".join(f"{role}=Q(...)" for role in roles)
-    override = "" if signals == ["input"] else f", or overrides={{'{signals[-1]}': Q(...)}}"
+    alone = len(signals) == 1 and signals != ["input"]
+    override = f", or overrides={{'{signals[0]}': Q(...)}}" if alone else ""
     return DesignError(f"{few(signals)}: no format", f"give Formats({given}){override}")
 
 

@@ -183,7 +183,10 @@ DESIGNS = {
     "name a number": ({"layers": "[Elman(4, name=5)]"}, "layer 0 (Elman): name=5"),
     "name dotted": ({"layers": "[Elman(4, name='a.b')]"}, "layer 0 (Elman): name='a.b'"),
     "formats missing": ({"formats": "None"}, "line 6: formats=None"),
-    "formats empty": ({"formats": "Formats()"}, "input: no format"),
+    "formats empty": (
+        {"formats": "Formats()"},
+        "input, rnn.state, rnn.b, rnn.W, rnn.U and 3 more: no",
+    ),
     "format a number": ({"formats": "Formats(input=8)"}, "Formats(input=...) must be a Q format"),
     "format of 65 bits": ({"formats": "Formats(input=Q(1, 63))"}, "Q(1, 63) has 65 bits"),
     "sum of 85 bits": (
