@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rnnhw.cost.model import NodeReport, Report
+from rnnhw.cost.model import NodeReport, Report, revised
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.svg import across, short_name, svg
 from rnnhw.report.table_cell import number
@@ -79,12 +79,8 @@ def _boxes(nodes: Sequence[NodeReport]) -> list[_Box]:
 
 
 def _alike(a: NodeReport, b: NodeReport) -> bool:
-    return _words(a) == _words(b)
-
-
-def _words(node: NodeReport) -> tuple[object, ...]:
-    """What two layers that are alike have in common."""
-    return node.kind, node.units, node.format, node.state, node.structures
+    """Whether two layers differ in their names and sources alone."""
+    return revised(a, name="", sources=()) == revised(b, name="", sources=())
 
 
 def _lines(boxes: Sequence[_Box], places: dict[str, int]) -> list[tuple[int, int, int]]:

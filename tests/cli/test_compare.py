@@ -136,7 +136,6 @@ def test_unmet_lanes_fail(run):
         (("none.py",), 3, "none.py: no such file"),
         ((LSTM,), 2, f"{LSTM} is given twice"),
         (("--set", "lanes=1"), 2, f"{LSTM}: unknown parameter 'lanes'"),
-        (("--simulate", "--format", "html"), 2, "--format html is for costs on hardware"),
         (("-o", "nowhere/x.csv"), 2, "cannot write nowhere/x.csv"),
     ],
 )
