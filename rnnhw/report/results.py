@@ -178,6 +178,13 @@ class ReportResult(_Shown, Report, frozen=True, kw_only=True):
     """Throughput and storage of a design on a target."""
 
     __repr__ = _Shown.__repr__
+    __hash__ = Report.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Report) and _same(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def summary(self) -> str:
         whole = text.to_text(self, 100).splitlines()
@@ -196,6 +203,11 @@ class ReportResult(_Shown, Report, frozen=True, kw_only=True):
         return report_figures(self)
 
 
+def _same(a: Report | CostComparison, b: Report | CostComparison) -> bool:
+    """Whether all fields are equal, whether or not one of the two shows itself."""
+    return all(getattr(a, name) == getattr(b, name) for name in a.__struct_fields__)
+
+
 def _block(lines: list[str], heading: str) -> list[str]:
     """The lines from a heading to the next empty one."""
     first = lines.index(heading)
@@ -207,6 +219,13 @@ class CostComparisonResult(_Shown, CostComparison, frozen=True, kw_only=True):
     """Costs of designs side by side."""
 
     __repr__ = _Shown.__repr__
+    __hash__ = CostComparison.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CostComparison) and _same(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def summary(self) -> str:
         return _screen(side_by_side.to_text(self).splitlines())

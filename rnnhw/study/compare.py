@@ -190,7 +190,7 @@ def _reports(
             )
         except RnnhwError as error:
             named = _named(error, design, profile)
-            if profile is None and clock_mhz is None and lanes is None and not floors:
+            if own and profile is None and clock_mhz is None and lanes is None and not floors:
                 # All that was asked is what the design says itself.
                 raise DesignError(named.message, named.hint) from None
             raise named from None

@@ -30,7 +30,9 @@ from rnnhw import (
     Window,
 )
 from rnnhw.cli import main
+from rnnhw.cost import estimate
 from rnnhw.report import to_json
+from rnnhw.report.comparison.model import compare_reports
 
 ADDER = DESIGNS / "adder_tridiagonal.py"
 SMALL = rnnhw.load(ADDER, {"operand_bits": 4})
@@ -225,3 +227,11 @@ def test_what_is_written_is_told_in_a_few_lines(tmp_path: Path) -> None:
 def test_formats_show_those_that_are_given() -> None:
     assert repr(Formats(weight=Q(2, 5))) == "Formats(weight=Q(2, 5))"
     assert "formats=Formats()" in repr(Design([Elman(4, name="rnn")], WORDS, inputs=2))
+
+
+def test_a_result_equals_what_it_shows() -> None:
+    mine, inner = rnnhw.estimate(SMALL), estimate(SMALL)
+    assert mine == inner and inner == mine
+    assert [mine != inner, inner != mine] == [False, False]
+    assert mine != estimate(SMALL, "ecp5-25") and mine != 3
+    assert rnnhw.compare_reports([mine]) == compare_reports([inner])
