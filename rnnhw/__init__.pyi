@@ -14,12 +14,17 @@ from rnnhw.cost.model import Report as Report
 from rnnhw.design.design import Design as Design, Target as Target, load as load
 from rnnhw.design.schedule import Arrangement as Arrangement
 from rnnhw.design.tasks import (
+    Answer as Answer,
+    Automaton as Automaton,
     BinaryAddition as BinaryAddition,
     Classification as Classification,
+    ModuloCounter as ModuloCounter,
     Narma10 as Narma10,
+    Parity as Parity,
     Recall as Recall,
     Regression as Regression,
     Samples as Samples,
+    S3WordProblem as S3WordProblem,
 )
 from rnnhw.errors import (
     DesignError as DesignError,

@@ -1,6 +1,13 @@
 """Tasks: real inputs with expected outputs, and how a network's outputs are judged."""
 
 from rnnhw.design.tasks.addition import BinaryAddition
+from rnnhw.design.tasks.automaton import (
+    FORBIDDEN,
+    UNWANTED,
+    Answer,
+    Automaton,
+    AutomatonTask,
+)
 from rnnhw.design.tasks.classification import Classification
 from rnnhw.design.tasks.labels import Judge, judge_of
 from rnnhw.design.tasks.narma import Narma10
@@ -9,16 +16,25 @@ from rnnhw.design.tasks.regression import Regression
 from rnnhw.design.tasks.samples import Samples, load_samples, samples_of
 from rnnhw.design.tasks.scores import Accuracy, Score, SquaredError, score_names, wilson_interval
 from rnnhw.design.tasks.task import HarderTask, Task
+from rnnhw.design.tasks.words import ModuloCounter, Parity, S3WordProblem
 
 __all__ = [
+    "FORBIDDEN",
+    "UNWANTED",
     "Accuracy",
+    "Answer",
+    "Automaton",
+    "AutomatonTask",
     "BinaryAddition",
     "Classification",
     "HarderTask",
     "Judge",
+    "ModuloCounter",
     "Narma10",
+    "Parity",
     "Recall",
     "Regression",
+    "S3WordProblem",
     "Samples",
     "Score",
     "SquaredError",

@@ -10,12 +10,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.design.tasks.automaton import FORBIDDEN, UNWANTED, Automaton
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.design.tasks.scores import Accuracy, Score
 from rnnhw.errors import DesignError, plain_numbers
 from rnnhw.numerics.cast import Q
 
 __all__ = ["BinaryAddition", "carry_chains"]
+
+_COLUMNS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+"""The pairs of bits that a step can read."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,18 @@ class BinaryAddition:
     def harder(self) -> dict[str, Samples]:
         """Carry chains of 32 bits."""
         return {"long chains": replace(self, operand_bits=32, chains=True).samples()}
+
+    def automaton(self) -> Automaton:
+        """Numbers of any length, bit by bit: the state is the carry. ``lead`` steps of zeros come
+        first, without an answer."""
+        carry = np.arange(2)[:, None]
+        total = carry + _COLUMNS.sum(1)
+        after = np.full((self.lead + 2, len(_COLUMNS)), FORBIDDEN)
+        expected = np.full_like(after, UNWANTED)
+        after[: self.lead, 0] = np.arange(1, self.lead + 1)
+        after[self.lead :] = self.lead + (total >> 1)
+        expected[self.lead :] = total & 1
+        return Automaton(_COLUMNS.astype(np.float64), after, expected)
 
     def prepared(self, samples: Samples) -> Samples:
         if self.lead == 0:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.design.tasks.automaton import FORBIDDEN, UNWANTED, Automaton
 from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples, expected_answers
 from rnnhw.design.tasks.scores import Accuracy, Score
 from rnnhw.errors import DesignError, plain_numbers, whole_number
@@ -20,6 +21,9 @@ __all__ = ["Recall"]
 _MAX_DELAY = 4096
 _EDGES = 4
 """Pairs of sequences that are not random."""
+
+_SYMBOLS = np.array([[-1, 0], [1, 0], [-1, 1], [1, 1]])
+"""Value and marker of a step."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,24 @@ class Recall:
         x[:, :, 0] = values
         x[:, self.lead, 1] = 1
         return Samples(x, np.full(self.sequences, self.max_steps, np.int64), marked)
+
+    def automaton(self, exact: bool = False) -> Automaton:
+        """One marked value after any lead, with any values between: the answer is wanted at every
+        later step, whatever ``delay`` says. With ``exact`` it is wanted ``delay`` steps after the
+        mark alone, where the sequence ends, and the state counts the steps since the mark."""
+        steps = self.delay if exact else 0
+        after = np.full((1 + 2 * (steps + 1), len(_SYMBOLS)), FORBIDDEN)
+        expected = np.full_like(after, UNWANTED)
+        after[0] = 0, 0, 1, 2
+        counted = np.arange(1, 1 + 2 * steps)
+        after[counted, :2] = counted[:, None] + 2
+        last = np.arange(1, 3) + 2 * steps
+        if not exact:
+            after[last, :2] = last[:, None]
+            expected[last, :2] = [[0], [1]]
+        else:
+            expected[last - 2, :2] = [[0], [1]]
+        return Automaton(_SYMBOLS.astype(np.float64), after, expected)
 
     def _distractors(self) -> NDArray[np.int64]:
         """The values of each pair, [pairs, steps]."""
