@@ -84,11 +84,12 @@ class build_isas(build_ext):
 engine = Extension(
     "rnnhw.execution._engine",
     sources=[
-        str(EXT / name) for name in ("_engine.pyx", "program.c", "dispatch.c", "kernels_plain.c")
+        str(EXT / name)
+        for name in ("_engine.pyx", "program.c", "search.c", "dispatch.c", "kernels_plain.c")
     ],
     include_dirs=[str(EXT)],
     define_macros=[("RNNHW_AVX2", "1")] if ISA_FLAGS else [],
-    depends=[str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c"}],
+    depends=[str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}],
 )
 
 setup(

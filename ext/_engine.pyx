@@ -321,3 +321,6 @@ cdef class Program:
                     for step in range(self.sequences[i].lengths[lane]):
                         for unit in range(seen.shape[1]):
                             trace[sequence, step, unit] = seen[step, unit, lane]
+
+
+include "search.pxi"

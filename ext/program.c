@@ -106,6 +106,30 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
     }
 }
 
+void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
+{
+    place p;
+    memset(&p, 0, sizeof p);
+    p.scan = scan;
+    for (int64_t s = 0; s < scan->slot_count; s++)
+        scan->current[s] = scan->slots[s].base;
+    run_phase(kernels, &p, &scan->phases[0]);
+}
+
+void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real)
+{
+    place p;
+    memset(&p, 0, sizeof p);
+    p.scan = scan;
+    for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
+        const int counts = scan->lanes == 1 || (real >> lane & 1);
+        p.mask.all[lane] = p.mask.last[lane] = counts;
+        p.active += lane < scan->lanes && counts;
+    }
+    for (int64_t i = 1; i < scan->phase_count; i++)
+        run_phase(kernels, &p, &scan->phases[i]);
+}
+
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
                        int64_t lane)
 {

@@ -114,6 +114,13 @@ typedef struct {
 void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
                      rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds);
 
+/* One step of a scan alone, whatever its states hold: `rnnhw_prepare_step` once they are written
+ * to their slots `before`, then `rnnhw_take_step` for every input in the scan's sequences, which
+ * leaves the slots `before` as they are and writes those `after`. Bit i of `real` tells whether
+ * lane i counts (for events and work); with one lane only bit 0 matters. */
+void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan);
+void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real);
+
 /* A block filled from, and written to, one array a lane: [steps, units] of its sequence. */
 void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);
 void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows);

@@ -35,3 +35,32 @@ class Program:
         final: dict[str, IntArray],
         traces: dict[str, IntArray],
     ) -> None: ...
+
+Packing = tuple[int, int, IntArray, IntArray, int, int]
+Subject = tuple[
+    Program, IntArray, list[Packing], list[tuple[str, int, int]], list[tuple[int, int]]
+]
+
+class Search:
+    def __init__(
+        self,
+        words: int,
+        next: IntArray,
+        expected: IntArray,
+        by_class: bool,
+        subjects: list[Subject],
+    ) -> None: ...
+    @property
+    def counts(self) -> IntArray: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    def expand(
+        self, state: int, first: int, last: int, max_total: int, max_bytes: int
+    ) -> tuple[int, int, int]: ...
+    def trace(
+        self, state: int, first: int, last: int, target: int, index: int
+    ) -> tuple[int, int]: ...
+    def put(self, state: int, keys: NDArray[np.uint64], max_bytes: int) -> int: ...
+    def keys(self, state: int, first: int, last: int) -> NDArray[np.uint64]: ...

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnhw.errors import DesignError, UsageError, unknown_name
-from rnnhw.graph.network import Network
-from rnnhw.graph.nodes import Cast, Matvec, Node
+from rnnhw.graph.network import Network, event_signals
 from rnnhw.numerics.cast import NOTHING, Events, quantise, underflows
 
 __all__ = ["Batch", "Run", "event_signals", "make_batch"]
@@ -158,19 +157,3 @@ def _checked_states(
             raise DesignError(f"initial state {name}: raw integers outside {state.format}")
         checked[name] = given.astype(np.int64)
     return checked
-
-
-def event_signals(network: Network) -> Iterable[tuple[str, Node]]:
-    """Every name under which events are counted, in order, with its node.
-
-    A cast counts under its own name; a matrix-vector product under its name for the
-    accumulator, and under ``name.product`` for the casts of single products.
-    """
-    for name, node in network.signals().items():
-        if isinstance(node, Cast):
-            yield name, node
-        elif isinstance(node, Matvec):
-            if node.product is not None:
-                yield f"{name}.product", node
-            if node.accumulator is not None:
-                yield name, node

@@ -7,13 +7,13 @@ event. There is no feedback between layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from rnnhw.errors import DesignError, check_name, unknown_name
 from rnnhw.graph.builder import Formats, FormatScope, MissingFormat, StepBuilder
-from rnnhw.graph.nodes import Node, State, StepGraph, Tensor
+from rnnhw.graph.nodes import Cast, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "TimeNode",
     "Total",
     "Window",
+    "event_signals",
     "runs_once",
     "time_table",
 ]
@@ -319,6 +320,22 @@ class NetworkBuilder:
             raise DesignError(f"two layers are named {node.name!r}", "give each its own name=")
         self._nodes.append(node)
         return node
+
+
+def event_signals(network: Network) -> Iterable[tuple[str, Node]]:
+    """Every name under which events are counted, in order, with its node.
+
+    A cast counts under its own name; a matrix-vector product under its name for the
+    accumulator, and under ``name.product`` for the casts of single products.
+    """
+    for name, node in network.signals().items():
+        if isinstance(node, Cast):
+            yield name, node
+        elif isinstance(node, Matvec):
+            if node.product is not None:
+                yield f"{name}.product", node
+            if node.accumulator is not None:
+                yield name, node
 
 
 def runs_once(node: TimeNode) -> bool:

@@ -1,0 +1,206 @@
+# The search of states (search.h): which programs it steps, and its sets as arrays.
+
+from libc.stdint cimport uint32_t, uint64_t
+
+
+cdef extern from "search.h":
+    ctypedef struct rnnhw_packing:
+        rnnhw_scan *scan
+        int64_t before
+        int64_t after
+        int64_t units
+        int64_t width
+        int64_t least
+        const int64_t *words
+        const int64_t *shifts
+
+    ctypedef struct rnnhw_within:
+        const int64_t *values
+        int64_t units
+        int64_t low
+        int64_t high
+
+    ctypedef struct rnnhw_subject:
+        const rnnhw_kernels *kernels
+        const rnnhw_time_node *nodes
+        int64_t node_count
+        rnnhw_sequence *input
+        const rnnhw_sequence *output
+        const int64_t *symbols
+        const rnnhw_packing *packings
+        int64_t packing_count
+        const rnnhw_within *within
+        int64_t within_count
+        const rnnhw_events *const *never
+        int64_t never_count
+
+    ctypedef struct rnnhw_set:
+        int64_t count
+
+    ctypedef struct rnnhw_search:
+        int64_t words
+        int64_t states
+        int64_t symbols
+        const int64_t *next
+        const int64_t *expected
+        int64_t by_class
+        rnnhw_subject subjects[2]
+        int64_t subject_count
+        rnnhw_set *sets
+        int64_t total
+        int64_t max_total
+        int64_t bytes
+        int64_t max_bytes
+        uint64_t *block
+        uint64_t *keys
+        uint64_t *hashes
+        int32_t *targets
+
+    int64_t rnnhw_search_batch(int64_t symbols)
+    int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t last,
+                            int64_t *symbol) nogil
+    int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
+                               int64_t target, int64_t index, int64_t *symbol) nogil
+    int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys,
+                             int64_t count) nogil
+    void rnnhw_search_get(const rnnhw_search *s, int64_t state, int64_t first, int64_t last,
+                          uint64_t *keys) nogil
+    void rnnhw_search_free(rnnhw_search *s)
+
+
+cdef class Search:
+    """Sets of keys, one a state of the automaton, and the programs that step them."""
+
+    cdef rnnhw_search c
+    cdef list kept
+
+    def __cinit__(self, *args):
+        self.kept = []
+
+    def __init__(self, int64_t words, next, expected, bint by_class, subjects):
+        """
+        next, expected: int64 [states, symbols]. subjects: for each network its program, reserved
+        for one step; its symbols [symbols, features]; its packings as (scan, state, words,
+        shifts, width, least); the bounds of its traces as (name, low, high); and the events to
+        watch as (scan, event), all by their numbers in the program.
+        """
+        cdef rnnhw_search *c = &self.c
+        cdef rnnhw_subject *subject
+        cdef rnnhw_packing *packings
+        cdef rnnhw_within *within
+        cdef rnnhw_events **never
+        cdef Program program
+        cdef Scan scan
+        cdef int64_t i, j, batch
+        c.words, c.by_class = words, by_class
+        c.states, c.symbols = next.shape
+        c.next = <int64_t *>self._keep(next)
+        c.expected = <int64_t *>self._keep(expected)
+        c.subject_count = len(subjects)
+        for i, (given, symbols, packed, bounds, watched) in enumerate(subjects):
+            program = given
+            self.kept.append(program)
+            subject = &c.subjects[i]
+            subject.kernels, subject.nodes = program.kernels, program.nodes
+            subject.node_count = program.node_count
+            subject.input = &program.sequences[0]
+            subject.output = &program.sequences[program.node_count]
+            subject.symbols = <int64_t *>self._keep(symbols)
+            subject.packing_count = len(packed)
+            subject.packings = packings = <rnnhw_packing *>self._zeros(
+                len(packed), sizeof(rnnhw_packing))
+            for j, (number, state, places, shifts, width, least) in enumerate(packed):
+                scan = program.scans[number][0]
+                packings[j].scan = &scan.c
+                packings[j].before = scan.plan.states[state].before
+                packings[j].after = scan.plan.states[state].after
+                packings[j].units = scan.plan.states[state].node.units
+                packings[j].width, packings[j].least = width, least
+                packings[j].words = <int64_t *>self._keep(places)
+                packings[j].shifts = <int64_t *>self._keep(shifts)
+            traces = {name: trace for name, trace, _, _ in program.traced}
+            subject.within_count = len(bounds)
+            subject.within = within = <rnnhw_within *>self._zeros(
+                len(bounds), sizeof(rnnhw_within))
+            for j, (name, low, high) in enumerate(bounds):
+                within[j].values = <int64_t *>self._keep(traces[name])
+                within[j].units = traces[name].shape[1]
+                within[j].low, within[j].high = low, high
+            subject.never_count = len(watched)
+            never = <rnnhw_events **>self._zeros(len(watched), sizeof(void *))
+            subject.never = <const rnnhw_events *const *>never
+            for j, (number, event) in enumerate(watched):
+                scan = program.scans[number][0]
+                never[j] = &scan.c.events[<int64_t>event]
+        c.sets = <rnnhw_set *>self._zeros(c.states, sizeof(rnnhw_set))
+        batch = rnnhw_search_batch(c.symbols)
+        c.block = <uint64_t *>self._zeros(16 * words, 8)
+        c.keys = <uint64_t *>self._zeros(batch * words, 8)
+        c.hashes = <uint64_t *>self._zeros(batch, 8)
+        c.targets = <int32_t *>self._zeros(batch, 4)
+
+    def __dealloc__(self):
+        if self.c.sets != NULL:
+            rnnhw_search_free(&self.c)
+
+    cdef void *_keep(self, array) except? NULL:
+        assert array.flags.c_contiguous
+        self.kept.append(array)
+        return _address(array)
+
+    cdef void *_zeros(self, int64_t count, int64_t size) except? NULL:
+        return self._keep(np.zeros(count * size // 8 + 1, np.int64))
+
+    @property
+    def counts(self):
+        """Keys of every set."""
+        return np.array([self.c.sets[q].count for q in range(self.c.states)], np.int64)
+
+    @property
+    def total(self):
+        """Keys of all sets."""
+        return self.c.total
+
+    @property
+    def bytes(self):
+        """Memory of keys and buckets."""
+        return self.c.bytes
+
+    def expand(self, int64_t state, int64_t first, int64_t last, int64_t max_total,
+               int64_t max_bytes):
+        """Expand keys first to last - 1 of a set: the status, the first one not expanded, and the
+        symbol by which it breaks the claim."""
+        cdef int status
+        cdef int64_t symbol = -1
+        self.c.max_total, self.c.max_bytes = max_total, max_bytes
+        with nogil:
+            status = rnnhw_search_expand(&self.c, state, &first, last, &symbol)
+        return status, first, symbol
+
+    def trace(self, int64_t state, int64_t first, int64_t last, int64_t target, int64_t index):
+        """The first key of first to last - 1 with an edge to a key of `target`, and the symbol; -1
+        if there is none."""
+        cdef int64_t found, symbol = -1
+        with nogil:
+            found = rnnhw_search_trace(&self.c, state, first, last, target, index, &symbol)
+        return found, symbol
+
+    def put(self, int64_t state, const uint64_t[:, ::1] keys, int64_t max_bytes):
+        """Put keys into a set: how many are new, or -1 less the bound that was met."""
+        cdef int64_t new
+        if keys.shape[0] == 0:
+            return 0
+        self.c.max_bytes = max_bytes
+        with nogil:
+            new = rnnhw_search_put(&self.c, state, &keys[0, 0], keys.shape[0])
+        return new
+
+    def keys(self, int64_t state, int64_t first, int64_t last):
+        """A copy of keys first to last - 1 of a set, uint64 [keys, words]."""
+        cdef uint64_t[:, ::1] out
+        array = np.empty((last - first, self.c.words), np.uint64)
+        if last > first:
+            out = array
+            with nogil:
+                rnnhw_search_get(&self.c, state, first, last, &out[0, 0])
+        return array

@@ -1,0 +1,231 @@
+"""The compiled search: levels of states, block after block, each expanded by the engine in C.
+
+Python sees a block of some 65,536 states at a time: it shows progress, holds the bounds, and takes
+an interrupt between two of them. All that a search is stands in its sets and in :class:`Frontier`,
+so that one that was stopped goes on as if it never had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.design.claims import Claim, Packing
+from rnnhw.design.tasks import Answer
+from rnnhw.errors import UsageError
+from rnnhw.execution import _engine
+from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
+from rnnhw.execution.engine import select_isa
+from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed
+
+__all__ = ["Frontier", "Search"]
+
+Progress = Callable[[int, int], None]
+
+_BLOCK = 1 << 16
+"""Keys of one call."""
+
+_NO_LIMIT = 1 << 62
+
+_EXPANDED, _BROKEN, _MAX_TOTAL, _MAX_BYTES, _MAX_SET = range(5)
+"""``enum rnnhw_search_status`` of ext/search.h."""
+
+
+@dataclass
+class Frontier:
+    """Where a search stands: keys by state of the automaton.
+
+    ``starts`` holds the first key of every level so far, [levels][states]; the last level is the
+    one that is being expanded, up to the keys ``ends``, of which those before ``done`` are.
+    """
+
+    done: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    starts: list[NDArray[np.int64]] = field(default_factory=list)
+
+
+class Search:
+    """A search for what breaks a claim.
+
+    Args:
+        claim: what is searched for.
+        isa: the instruction set; None takes the fastest that runs here.
+        max_states: stop when there are more states; None: no limit.
+        memory: bytes that keys and sets may take; None: no limit.
+
+    Raises:
+        UsageError: the instruction set is not there, or a bound is less than one state needs.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        isa: str | None = None,
+        max_states: int | None = None,
+        memory: int | None = None,
+    ) -> None:
+        self.claim = claim
+        self.max_states = _NO_LIMIT if max_states is None else max_states
+        self.memory = _NO_LIMIT if memory is None else memory
+        level, _ = select_isa(isa)
+        automaton = claim.automaton
+        self._sets = _engine.Search(
+            claim.words,
+            np.ascontiguousarray(automaton.next),
+            np.ascontiguousarray(automaton.expected),
+            automaton.answer is Answer.CLASS,
+            [self._subject(index, level) for index in range(len(claim.subjects))],
+        )
+        states = automaton.states
+        self.frontier = Frontier(np.zeros(states, np.int64), np.zeros(states, np.int64))
+        self._broken: tuple[int, int, int] | None = None
+
+    # --- what the kernels are told -----------------------------------------------------------
+    def _subject(self, index: int, level: int) -> _engine.Subject:
+        claim, subject = self.claim, self.claim.subjects[index]
+        first = index == 0
+        plan = plan_network(
+            subject.network, subject.parameters, LANES, claim.within if first else ()
+        )
+        program = _engine.Program(plan, level)
+        program.reserve(1)
+        packings = [_packing(plan, each) for each in claim.packings if each.subject == index]
+        within = [(name, low, high) for name, (low, high) in claim.within.items()] if first else []
+        watched = [
+            (number, event)
+            for number, scan in enumerate(plan.scans.values())
+            for event, name in enumerate(scan.event_names)
+            if first and name in claim.never
+        ]
+        return program, np.ascontiguousarray(subject.symbols), packings, within, watched
+
+    # --- the search ----------------------------------------------------------------------------
+    def begin(self) -> None:
+        """Put the start of all networks into the set of the automaton's state 0.
+
+        Raises:
+            UsageError: the memory does not hold it.
+        """
+        first = {(p.subject, p.name): p.first[None] for p in self.claim.packings}
+        self.restore([packed(self.claim, first)], Frontier(*self._level_zero()))
+
+    def _level_zero(self) -> tuple[NDArray[np.int64], NDArray[np.int64], list[NDArray[np.int64]]]:
+        done = np.zeros(self.claim.automaton.states, np.int64)
+        ends = done.copy()
+        ends[0] = 1
+        return done, ends, [done.copy()]
+
+    def restore(self, sets: Sequence[Keys], frontier: Frontier) -> None:
+        """Take over the sets of an earlier search, in its order, and where it stood.
+
+        Raises:
+            UsageError: the memory does not hold them.
+        """
+        for state, keys in enumerate(sets):
+            new = self._sets.put(state, np.ascontiguousarray(keys), self.memory)
+            if new < 0:
+                raise UsageError(
+                    "the memory is too small for the states found so far", "raise --memory"
+                )
+        self.frontier = frontier
+
+    def run(self, progress: Progress | None = None) -> Outcome:
+        """Expand level after level until the claim is decided or a bound is met.
+
+        ``progress`` is called with the states expanded and those found.
+        """
+        at = self.frontier
+        while True:
+            for state in np.flatnonzero(at.done < at.ends).tolist():
+                while at.done[state] < at.ends[state]:
+                    last = min(int(at.done[state]) + _BLOCK, int(at.ends[state]))
+                    status, first, symbol = self._sets.expand(
+                        state, int(at.done[state]), last, self.max_states, self.memory
+                    )
+                    at.done[state] = first
+                    if status == _BROKEN:
+                        path = self._path(state, first)
+                        return self._outcome(Verdict.WRONG, len(path) + 1, (*path, symbol))
+                    if status != _EXPANDED:
+                        return self._outcome(
+                            Verdict.OPEN, len(at.starts) - 1, reason=self._reason(status)
+                        )
+                    if progress is not None:
+                        progress(int(at.done.sum()), self._sets.total)
+            counts = self._sets.counts
+            if (counts == at.ends).all():
+                return self._outcome(Verdict.CLOSED, len(at.starts) - 1)
+            at.starts.append(at.ends)
+            at.ends = counts
+
+    def _outcome(
+        self, verdict: Verdict, depth: int, symbols: tuple[int, ...] = (), reason: str = ""
+    ) -> Outcome:
+        return Outcome(self.claim, verdict, self._sets.total, depth, symbols, reason)
+
+    def _reason(self, status: int) -> str:
+        return {
+            _MAX_TOTAL: f"more than {self.max_states:,} states",
+            _MAX_BYTES: f"the memory of {self.memory:,} bytes",
+            _MAX_SET: "2**32 states of one set",
+        }[status]
+
+    def _path(self, state: int, index: int) -> tuple[int, ...]:
+        """The symbols that lead to a key: level by level backwards, each found by stepping the
+        level before it once more."""
+        starts = self.frontier.starts
+        following = self.claim.automaton.next
+        path: list[int] = []
+        level = max(at for at, start in enumerate(starts) if start[state] <= index)
+        while level > 0:
+            for before in np.flatnonzero((following == state).any(1)).tolist():
+                found, symbol = self._sets.trace(
+                    before,
+                    int(starts[level - 1][before]),
+                    int(starts[level][before]),
+                    state,
+                    index,
+                )
+                if found >= 0:
+                    break
+            else:
+                raise AssertionError("a state without a way to it")
+            path.append(symbol)
+            state, index, level = before, found, level - 1
+        return tuple(reversed(path))
+
+    # --- what is kept --------------------------------------------------------------------------
+    @property
+    def sets(self) -> list[Keys]:
+        """The keys by state of the automaton, in the order in which they were found."""
+        return [self._sets.keys(q, 0, count) for q, count in enumerate(self._sets.counts.tolist())]
+
+    @property
+    def total(self) -> int:
+        """States found."""
+        return self._sets.total
+
+    @property
+    def bytes(self) -> int:
+        """Memory that keys and sets take."""
+        return self._sets.bytes
+
+
+def _packing(plan: NetworkPlan, packing: Packing) -> _engine.Packing:
+    """A state vector by the numbers of its scan and its place there."""
+    for number, scan in enumerate(plan.scans.values()):
+        for place, state in enumerate(scan.states):
+            if state.node is packing.node:
+                return (
+                    number,
+                    place,
+                    np.array(packing.words, np.int64),
+                    np.array(packing.shifts, np.int64),
+                    packing.node.format.width,
+                    packing.node.format.min,
+                )
+    raise AssertionError(packing.name)
