@@ -1,10 +1,16 @@
 /* An exact breadth-first search with the engine as its step. See search.h. */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* madvise, beside C11 */
+#endif
 #include "search.h"
 
 #include <stdlib.h>
 #include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
+#endif
+#if defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 #if defined(__GNUC__)
@@ -14,9 +20,10 @@
 #endif
 
 enum {
-    FIRST_KEYS = 64,           /* of chunk 0 */
-    CHUNK_KEYS = 1 << 17,      /* of the largest chunks */
-    GROWING = 12,              /* chunks 0 to 11 hold 2**17 keys together */
+    CHUNK_BITS = 18,
+    CHUNK_KEYS = 1 << CHUNK_BITS,
+    FEWEST_KEYS = 64,          /* of the first chunk, which grows */
+    FEWEST_CHUNKS = 16,        /* places of the table of chunks, which grows too */
     PLACES = 12,               /* of a bucket */
     FEWEST_BUCKETS = 64,
     BATCH = 1024,              /* successors made at once: they stay in the second-level cache */
@@ -43,22 +50,9 @@ enum {
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
-static inline int64_t chunk_keys(int64_t chunk)
-{
-    return chunk == 0 ? FIRST_KEYS : chunk < GROWING ? (int64_t)FIRST_KEYS << (chunk - 1) : CHUNK_KEYS;
-}
-
 static inline uint64_t *key_at(const rnnhw_set *set, int64_t index, int64_t words)
 {
-    if (index >= CHUNK_KEYS) {
-        const int64_t chunk = index / CHUNK_KEYS;
-        return set->chunks[GROWING - 1 + chunk] + (index - chunk * CHUNK_KEYS) * words;
-    }
-    int64_t chunk = 0;
-    while (index >= (int64_t)FIRST_KEYS << chunk)
-        chunk++;
-    const int64_t before = chunk == 0 ? 0 : (int64_t)FIRST_KEYS << (chunk - 1);
-    return set->chunks[chunk] + (index - before) * words;
+    return set->chunks[index >> CHUNK_BITS] + (index & (CHUNK_KEYS - 1)) * words;
 }
 
 static inline uint64_t hash_of(const uint64_t *key, int64_t words)
@@ -95,6 +89,52 @@ static void *aligned_zeros(size_t bytes, void **memory)
     return first;
 }
 
+/* A chunk with room for `words`, of which the first `held` are those of an older one; a whole one
+ * lies in huge pages where the system has them. NULL leaves the older one as it is. */
+static uint64_t *larger_chunk(uint64_t *older, int64_t held, int64_t words, int whole)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    void *place;
+    if (whole) {
+        if (posix_memalign(&place, HUGE_PAGE, (size_t)words * 8) != 0)
+            return NULL;
+        madvise(place, (size_t)words * 8, MADV_HUGEPAGE);
+        if (held > 0)
+            memcpy(place, older, (size_t)held * 8);
+        free(older);
+        return place;
+    }
+#endif
+    (void)held, (void)whole;
+    return realloc(older, (size_t)words * 8);
+}
+
+/* Which places of a bucket hold a tag, a bit each. */
+static inline uint32_t tagged(const rnnhw_bucket *bucket, uint8_t tag)
+{
+    uint32_t places = 0;
+#if defined(__SSE2__)
+    const __m128i tags = _mm_loadu_si128((const __m128i *)bucket->tags);
+    places = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
+#else
+    for (int i = 0; i < PLACES; i++)
+        places |= (uint32_t)(bucket->tags[i] == tag) << i;
+#endif
+    return places & ((1u << bucket->count) - 1);
+}
+
+static inline int lowest_bit(uint32_t bits)
+{
+#if defined(__GNUC__)
+    return __builtin_ctz(bits);
+#else
+    int bit = 0;
+    while (!(bits >> bit & 1))
+        bit++;
+    return bit;
+#endif
+}
+
 /* A place for a key that is not in the set; the set has room. */
 static inline void number_key(rnnhw_set *set, uint64_t hash, uint32_t index)
 {
@@ -113,23 +153,28 @@ static int make_room(rnnhw_search *s, rnnhw_set *set, int64_t more)
     if (wanted > MOST_KEYS)
         return RNNHW_MAX_SET;
     while (set->room < wanted) {
-        const int64_t keys = chunk_keys(set->chunk_count);
-        const int64_t bytes = keys * s->words * 8;
-        if (set->chunk_count == set->chunk_room) {
-            const int64_t places = set->chunk_room == 0 ? GROWING : 2 * set->chunk_room;
+        const int64_t chunk = set->room >> CHUNK_BITS;
+        const int64_t held = set->room & (CHUNK_KEYS - 1); /* by a first chunk that grows */
+        const int64_t keys = chunk > 0 ? CHUNK_KEYS : held > 0 ? 2 * held : FEWEST_KEYS;
+        const int64_t bytes = (keys - held) * s->words * 8;
+        if (chunk >= set->chunk_room) {
+            const int64_t places = chunk == 0 ? FEWEST_CHUNKS : 2 * set->chunk_room;
             uint64_t **const table = realloc(set->chunks, (size_t)places * sizeof *table);
             if (table == NULL)
                 return RNNHW_MAX_BYTES;
+            memset(table + set->chunk_room, 0,
+                   (size_t)(places - set->chunk_room) * sizeof *table);
             set->chunks = table;
             set->chunk_room = places;
         }
         if (s->bytes + bytes > s->max_bytes)
             return RNNHW_MAX_BYTES;
-        uint64_t *const chunk = malloc((size_t)bytes);
-        if (chunk == NULL)
+        uint64_t *const place = larger_chunk(set->chunks[chunk], held * s->words, keys * s->words,
+                                             keys == CHUNK_KEYS);
+        if (place == NULL)
             return RNNHW_MAX_BYTES;
-        set->chunks[set->chunk_count++] = chunk;
-        set->room += keys;
+        set->chunks[chunk] = place;
+        set->room += keys - held;
         s->bytes += bytes;
     }
     /* Three places of four at most are taken: few buckets are full, and fewer are passed over. */
@@ -179,9 +224,8 @@ static inline int put_key(rnnhw_search *s, rnnhw_set *set, const uint64_t *key, 
     rnnhw_bucket *bucket = bucket_of(set, hash);
     const uint8_t tag = tag_of(hash);
     for (;;) {
-        for (int i = 0; i < bucket->count; i++)
-            if (bucket->tags[i] == tag &&
-                equal_keys(key_at(set, bucket->keys[i], s->words), key, s->words))
+        for (uint32_t like = tagged(bucket, tag); like != 0; like &= like - 1)
+            if (equal_keys(key_at(set, bucket->keys[lowest_bit(like)], s->words), key, s->words))
                 return 0;
         if (bucket->count < PLACES)
             break;
@@ -200,12 +244,9 @@ static inline int put_key(rnnhw_search *s, rnnhw_set *set, const uint64_t *key, 
 static inline void prefetch_key(const rnnhw_search *s, const rnnhw_set *set, uint64_t hash)
 {
     const rnnhw_bucket *bucket = bucket_of(set, hash);
-    const uint8_t tag = tag_of(hash);
-    for (int i = 0; i < bucket->count; i++)
-        if (bucket->tags[i] == tag) {
-            PREFETCH(key_at(set, bucket->keys[i], s->words));
-            return;
-        }
+    const uint32_t like = tagged(bucket, tag_of(hash));
+    if (like != 0)
+        PREFETCH(key_at(set, bucket->keys[lowest_bit(like)], s->words));
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
@@ -438,7 +479,7 @@ void rnnhw_search_get(const rnnhw_search *s, int64_t state, int64_t first, int64
 void rnnhw_search_free(rnnhw_search *s)
 {
     for (int64_t q = 0; q < s->states; q++) {
-        for (int64_t c = 0; c < s->sets[q].chunk_count; c++)
+        for (int64_t c = 0; c < s->sets[q].chunk_room; c++)
             free(s->sets[q].chunks[c]);
         free(s->sets[q].chunks);
         free(s->sets[q].bucket_memory);

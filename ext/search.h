@@ -53,12 +53,11 @@ typedef struct {
     uint8_t spare[3];
 } rnnhw_bucket;
 
-/* Key i of a set lies in chunk 0 while i < 64; chunk c > 0 holds as many as all before it, up to
- * 2**17 a chunk. */
+/* Key i of a set lies in chunk i >> 18. */
 typedef struct {
     uint64_t **chunks;
-    int64_t chunk_count, chunk_room; /* chunks, and places for their addresses */
-    int64_t count, room;             /* keys, and places for them */
+    int64_t chunk_room;  /* places in that table */
+    int64_t count, room; /* keys, and places for them */
     rnnhw_bucket *buckets;
     void *bucket_memory;
     int64_t bucket_count;
