@@ -171,7 +171,7 @@ def claim_of(
 
 
 def _automaton(design: Design) -> Automaton:
-    task = design.task
+    task: object = design.task
     if not isinstance(task, AutomatonTask):
         kind = "the design has no task" if task is None else f"{type(task).__name__} has none"
         raise DesignError(
@@ -280,7 +280,7 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "input": repr(network.source.format),
         "layers": layers,
         "weights": {
-            tensor.key: hashlib.sha256(np.ascontiguousarray(raw[tensor.key], "<i8")).hexdigest()
+            tensor.key: hashlib.sha256(raw[tensor.key].astype("<i8").tobytes()).hexdigest()
             for tensor in network.tensors
         },
     }

@@ -37,9 +37,7 @@ class Program:
     ) -> None: ...
 
 Packing = tuple[int, int, IntArray, IntArray, int, int]
-Subject = tuple[
-    Program, IntArray, list[Packing], list[tuple[str, int, int]], list[tuple[int, int]]
-]
+Subject = tuple[Program, IntArray, list[Packing], list[tuple[str, int, int]], list[tuple[int, int]]]
 
 class Search:
     def __init__(

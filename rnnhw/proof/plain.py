@@ -16,15 +16,19 @@ from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed, unpacked
 
 __all__ = ["plain_search"]
 
-Vectors = dict[tuple[int, str], NDArray[np.int64]]
+Pair = tuple[int, tuple[int, ...]]
+"""A state of the automaton and a key."""
+
+Came = dict[Pair, tuple[Pair, int] | None]
+"""By pair found the one before it and the symbol."""
 
 
 def plain_search(claim: Claim, max_states: int | None = None) -> tuple[Outcome, list[Keys]]:
     """The outcome, and by state of the automaton the keys in the order in which they were found."""
     automaton, words = claim.automaton, claim.words
     first = {(p.subject, p.name): p.first[None] for p in claim.packings}
-    start = (0, tuple(packed(claim, first)[0].tolist()))
-    came: dict[tuple[int, tuple[int, ...]], tuple[object, int]] = {start: (None, 0)}
+    start: Pair = (0, tuple(packed(claim, first)[0].tolist()))
+    came: Came = {start: None}
     frontier, depth = [start], 0
     while frontier:
         if max_states is not None and len(came) > max_states:
@@ -39,11 +43,8 @@ def plain_search(claim: Claim, max_states: int | None = None) -> tuple[Outcome, 
                     continue
                 right, after = _step(claim, np.array([key], np.uint64), state, symbol)
                 if not right:
-                    path = [symbol]
-                    while pair != start:
-                        pair, symbol = came[pair]  # type: ignore[assignment]
-                        path.append(symbol)
-                    return _ended(claim, Verdict.WRONG, came, depth + 1, words, path[::-1])
+                    path = (*_path(came, pair), symbol)
+                    return _ended(claim, Verdict.WRONG, came, depth + 1, words, path)
                 found = (target, tuple(after[0].tolist()))
                 if found not in came:
                     came[found] = (pair, symbol)
@@ -53,24 +54,31 @@ def plain_search(claim: Claim, max_states: int | None = None) -> tuple[Outcome, 
     return _ended(claim, Verdict.CLOSED, came, depth, words)
 
 
+def _path(came: Came, pair: Pair) -> tuple[int, ...]:
+    """The symbols that led to a pair."""
+    before = came[pair]
+    return () if before is None else (*_path(came, before[0]), before[1])
+
+
 def _ended(
     claim: Claim,
     verdict: Verdict,
-    came: dict[tuple[int, tuple[int, ...]], tuple[object, int]],
+    came: Came,
     depth: int,
     words: int,
-    path: list[int] | None = None,
+    path: tuple[int, ...] = (),
 ) -> tuple[Outcome, list[Keys]]:
     sets = [
         np.array([key for state, key in came if state == q], np.uint64).reshape(-1, words)
         for q in range(claim.automaton.states)
     ]
-    return Outcome(claim, verdict, len(came), depth, tuple(path or ())), sets
+    return Outcome(claim, verdict, len(came), depth, path), sets
 
 
 def _step(claim: Claim, key: Keys, state: int, symbol: int) -> tuple[bool, Keys]:
     """Whether one edge gives what the claim says, and the key behind it."""
-    before, after, answers, right = unpacked(claim, key), {}, [], True
+    before, answers, right = unpacked(claim, key), [], True
+    after: dict[tuple[int, str], NDArray[np.int64]] = {}
     for index, subject in enumerate(claim.subjects):
         initial = {name: vector for (i, name), vector in before.items() if i == index}
         batch = Batch(subject.symbols[symbol][None, None], np.ones(1, np.int64), initial)

@@ -199,10 +199,14 @@ class Search:
         return tuple(reversed(path))
 
     # --- what is kept --------------------------------------------------------------------------
+    def keys(self, state: int) -> Keys:
+        """The keys of a state of the automaton, in the order in which they were found."""
+        return self._sets.keys(state, 0, self.counts[state])
+
     @property
-    def sets(self) -> list[Keys]:
-        """The keys by state of the automaton, in the order in which they were found."""
-        return [self._sets.keys(q, 0, count) for q, count in enumerate(self._sets.counts.tolist())]
+    def counts(self) -> list[int]:
+        """How many keys each state of the automaton has."""
+        return [int(count) for count in self._sets.counts]
 
     @property
     def total(self) -> int:

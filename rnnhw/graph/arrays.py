@@ -1,0 +1,139 @@
+"""One step of a layer on arrays: every operation by its definition, for many states at once.
+
+It is as slow as it is plain: no operation is fused, reordered or proved away. The arrays hold
+64-bit integers, which the formats of a graph promise to suffice, or Python's own, which always
+do; both must give the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.graph import nodes as op
+from rnnhw.numerics.cast import Overflow, Q, cast, cast_array
+
+__all__ = ["Array", "ArrayStep"]
+
+Array = NDArray[Any]
+"""Raw integers, int64 or (dtype object) Python's own; vectors are [units, states]."""
+
+
+@dataclass
+class ArrayStep:
+    """One step of a graph from inputs by position, states by node and flat weights by key.
+
+    ``values`` has then every node's vector, and ``clipped`` the names of the casts that met a
+    value that does not fit.
+    """
+
+    graph: op.StepGraph
+    inputs: list[Array]
+    states: Mapping[op.Node, Array]
+    raw: Mapping[str, Array]
+    values: dict[op.Node, Array] = field(default_factory=dict)
+    clipped: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for node in self.graph.nodes:
+            self.values[node] = OPERATIONS[type(node)](self, node)
+
+    def cast(self, name: str, values: Array, fraction: int, to: Q) -> Array:
+        """The values of ``fraction`` bits in the format ``to``; ``name`` is told if one is not."""
+        if values.dtype != object:
+            result, events = cast_array(values, fraction, to)
+            self.clipped |= {name} if events.total else set()
+            return result
+        pairs = [cast(value, fraction, to) for value in values.ravel().tolist()]
+        self.clipped |= {name} if any(events.total for _, events in pairs) else set()
+        return np.array([value for value, _ in pairs], object).reshape(values.shape)
+
+
+def _constant(step: ArrayStep, node: op.Constant) -> Array:
+    values = np.array(node.values) if node.tensor is None else step.raw[node.tensor.key]
+    kind, states = step.inputs[0].dtype, step.inputs[0].shape[1]
+    return np.repeat(values.astype(kind)[:, None], states, 1)
+
+
+def _aligned(step: ArrayStep, part: op.Node, node: op.Node) -> Array:
+    return step.values[part] << (node.format.fraction - part.format.fraction)
+
+
+def _matvec(step: ArrayStep, node: op.Matvec) -> Array:
+    vector, name = step.values[node.vector], step.graph.signal(node)
+    weights = None if node.weights is None else step.raw[node.weights.key]
+    rows = node.structure.stored_rows(
+        np.zeros(0) if weights is None else weights, node.units, node.vector.units
+    )
+    result = []
+    for index, row in enumerate(rows):
+        factors = row.parameters if weights is None else weights[list(row.parameters)]
+        terms = [f * vector[c] for f, c in zip(factors, row.columns, strict=True)]
+        if node.product is not None:
+            assert node.weights is not None
+            exact = node.weights.format.fraction + node.vector.format.fraction
+            terms = [step.cast(f"{name}.product", term, exact, node.product) for term in terms]
+        start = vector[0] * 0 if node.start is None else step.values[node.start][index]
+        fraction = node.format.fraction if node.start is None else node.start.format.fraction
+        result.append(_sum(step, name, node, start, fraction, terms))
+    return np.array(result)
+
+
+def _sum(
+    step: ArrayStep,
+    name: str,
+    node: op.Matvec,
+    start: Array,
+    start_fraction: int,
+    terms: list[Array],
+) -> Array:
+    fraction, to = node.product_format[0], node.accumulator
+    if to is None:
+        scale = node.format.fraction
+        total = start << (scale - start_fraction)
+        for term in terms:
+            total = total + (term << (scale - fraction))
+        return total
+    # An accumulator that wraps is asked at its end alone whether the sum that it stands for fits.
+    wraps = to.overflow is Overflow.WRAP
+    endless = Q(63 - to.fraction, to.fraction, rounding=to.rounding, overflow=Overflow.WRAP)
+    finest = max(fraction, to.fraction)
+    total = step.cast("" if wraps else name, start, start_fraction, to)
+    excess = step.cast("", start, start_fraction, endless) - total
+    for term in terms:
+        exact = (total << (finest - to.fraction)) + (term << (finest - fraction))
+        total = step.cast("" if wraps else name, exact, finest, to)
+        excess = excess + step.cast("", exact, finest, endless) - total
+    step.clipped |= {name} if wraps and (excess != 0).any() else set()
+    return total
+
+
+OPERATIONS: Mapping[type, Callable[..., Array]] = op.operation_table(
+    {
+        op.Input: lambda step, node: step.inputs[node.position],
+        op.State: lambda step, node: step.states[node],
+        op.Constant: _constant,
+        op.Matvec: _matvec,
+        op.Add: lambda step, node: _aligned(step, node.a, node) + _aligned(step, node.b, node),
+        op.Subtract: lambda step, node: _aligned(step, node.a, node) - _aligned(step, node.b, node),
+        op.Multiply: lambda step, node: step.values[node.a] * step.values[node.b],
+        op.Select: lambda step, node: np.where(
+            step.values[node.s] >= 0, _aligned(step, node.a, node), _aligned(step, node.b, node)
+        ),
+        op.Clamp: lambda step, node: np.clip(step.values[node.a], *node.limits),
+        op.Gather: lambda step, node: np.concatenate([step.values[part] for part in node.parts])[
+            list(node.indices)
+        ],
+        op.Reinterpret: lambda step, node: step.values[node.a],
+        op.Cast: lambda step, node: step.cast(
+            step.graph.signal(node), step.values[node.a], node.a.format.fraction, node.format
+        ),
+        op.Lookup: lambda step, node: node.table.entries.astype(step.values[node.a].dtype)[
+            (step.values[node.a] & (len(node.table.entries) - 1)).astype(int)
+        ],
+    }
+)
