@@ -367,7 +367,7 @@ static void put_successors(rnnhw_search *s, int64_t made)
 }
 
 int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t last,
-                        int64_t *symbol)
+                        int64_t parts, int64_t *symbol)
 {
     rnnhw_set *const set = &s->sets[state];
     const int64_t *const next = s->next + state * s->symbols;
@@ -378,7 +378,7 @@ int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t 
         *first = last;
     const int64_t part = edges * RNNHW_LANES > BATCH ? RNNHW_LANES
                                                      : BATCH / (edges + !edges) / RNNHW_LANES * RNNHW_LANES;
-    while (*first < last) {
+    for (; *first < last && parts > 0; parts--) {
         if (s->total > s->max_total)
             return RNNHW_MAX_TOTAL;
         const int64_t here = last - *first < part ? last - *first : part;

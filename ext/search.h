@@ -91,10 +91,11 @@ enum rnnhw_search_status {
 /* Room of the scratch arrays: successors that are made before they are put into the sets. */
 int64_t rnnhw_search_batch(int64_t symbols);
 
-/* Expand keys *first to last - 1 of the set `state`; *first is then the first one that is not. A
- * key that breaks the claim is *first, by the symbol *symbol. */
+/* Expand keys *first to last - 1 of the set `state`, or the first ones of them: `parts` times as many
+ * as the scratch arrays hold successors of. *first is then the first one that is not expanded. A
+ * key that breaks the claim is *first, by the symbol *symbol. Bounds are held between parts. */
 int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t last,
-                        int64_t *symbol);
+                        int64_t parts, int64_t *symbol);
 
 /* The first of the keys first to last - 1 of the set `state` with an edge to key `index` of the
  * set `target`, and its symbol; -1 if there is none. */

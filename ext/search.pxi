@@ -58,7 +58,7 @@ cdef extern from "search.h":
 
     int64_t rnnhw_search_batch(int64_t symbols)
     int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t last,
-                            int64_t *symbol) nogil
+                            int64_t parts, int64_t *symbol) nogil
     int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
                                int64_t target, int64_t index, int64_t *symbol) nogil
     int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys,
@@ -166,15 +166,15 @@ cdef class Search:
         """Memory of keys and buckets."""
         return self.c.bytes
 
-    def expand(self, int64_t state, int64_t first, int64_t last, int64_t max_total,
+    def expand(self, int64_t state, int64_t first, int64_t last, int64_t parts, int64_t max_total,
                int64_t max_bytes):
-        """Expand keys first to last - 1 of a set: the status, the first one not expanded, and the
-        symbol by which it breaks the claim."""
+        """Expand keys first to last - 1 of a set, at most so many parts of them: the status, the
+        first one not expanded, and the symbol by which it breaks the claim."""
         cdef int status
         cdef int64_t symbol = -1
         self.c.max_total, self.c.max_bytes = max_total, max_bytes
         with nogil:
-            status = rnnhw_search_expand(&self.c, state, &first, last, &symbol)
+            status = rnnhw_search_expand(&self.c, state, &first, last, parts, &symbol)
         return status, first, symbol
 
     def trace(self, int64_t state, int64_t first, int64_t last, int64_t target, int64_t index):

@@ -19,6 +19,7 @@ from rnnhw.cli.new import new_command
 from rnnhw.cli.output import show
 from rnnhw.cli.profiles import profiles_command
 from rnnhw.cli.quantize import quantize_command
+from rnnhw.cli.prove import prove_command
 from rnnhw.cli.report import report_command
 from rnnhw.cli.simulate import simulate_command
 from rnnhw.cli.sweep import sweep_command
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "new": new_command,
     "simulate": simulate_command,
     "verify": verify_command,
+    "prove": prove_command,
     "report": report_command,
     "compare": compare_command,
     "sweep": sweep_command,

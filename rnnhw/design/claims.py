@@ -103,7 +103,7 @@ class Claim:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def words_of_answer(self) -> str:
+    def in_words(self) -> str:
         """What is claimed, in words."""
         asked = []
         if (self.automaton.expected != UNWANTED).any():

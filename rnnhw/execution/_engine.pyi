@@ -55,7 +55,7 @@ class Search:
     @property
     def bytes(self) -> int: ...
     def expand(
-        self, state: int, first: int, last: int, max_total: int, max_bytes: int
+        self, state: int, first: int, last: int, parts: int, max_total: int, max_bytes: int
     ) -> tuple[int, int, int]: ...
     def trace(
         self, state: int, first: int, last: int, target: int, index: int

@@ -1,12 +1,13 @@
 """The compiled search: levels of states, block after block, each expanded by the engine in C.
 
-Python sees a block of some 65,536 states at a time: it shows progress, holds the bounds, and takes
-an interrupt between two of them. All that a search is stands in its sets and in :class:`Frontier`,
-so that one that was stopped goes on as if it never had been.
+Python sees a block of some 65,536 states at a time, between two of which it shows progress and
+takes an interrupt. All that a search is stands in its sets and in :class:`Frontier`, so that one
+that was stopped goes on as if it never had been.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,8 +26,11 @@ __all__ = ["Frontier", "Search"]
 
 Progress = Callable[[int, int], None]
 
-_BLOCK = 1 << 16
-"""Keys of one call."""
+_CALL_SECONDS = 0.1
+"""What one call of the kernels should take: as long as an interrupt may wait."""
+
+_MOST_PARTS = 256
+"""Of one call; a part is some 1,000 successors."""
 
 _NO_LIMIT = 1 << 62
 
@@ -82,7 +86,7 @@ class Search:
         )
         states = automaton.states
         self.frontier = Frontier(np.zeros(states, np.int64), np.zeros(states, np.int64))
-        self._broken: tuple[int, int, int] | None = None
+        self._parts = 16
 
     # --- what the kernels are told -----------------------------------------------------------
     def _subject(self, index: int, level: int) -> _engine.Subject:
@@ -138,29 +142,45 @@ class Search:
 
         ``progress`` is called with the states expanded and those found.
         """
-        at = self.frontier
         while True:
+            at = self.frontier
             for state in np.flatnonzero(at.done < at.ends).tolist():
-                while at.done[state] < at.ends[state]:
-                    last = min(int(at.done[state]) + _BLOCK, int(at.ends[state]))
-                    status, first, symbol = self._sets.expand(
-                        state, int(at.done[state]), last, self.max_states, self.memory
-                    )
-                    at.done[state] = first
-                    if status == _BROKEN:
-                        path = self._path(state, first)
-                        return self._outcome(Verdict.WRONG, len(path) + 1, (*path, symbol))
-                    if status != _EXPANDED:
-                        return self._outcome(
-                            Verdict.OPEN, len(at.starts) - 1, reason=self._reason(status)
-                        )
-                    if progress is not None:
-                        progress(int(at.done.sum()), self._sets.total)
-            counts = self._sets.counts
+                ended = self._expand(state, progress)
+                if ended is not None:
+                    return ended
+            counts = np.array(self.counts, np.int64)
             if (counts == at.ends).all():
                 return self._outcome(Verdict.CLOSED, len(at.starts) - 1)
-            at.starts.append(at.ends)
-            at.ends = counts
+            # One assignment: an interrupt finds the level before or the new one.
+            self.frontier = Frontier(at.done, counts, [*at.starts, at.ends])
+
+    def _expand(self, state: int, progress: Progress | None) -> Outcome | None:
+        """Expand the rest of this level's keys of one state; the outcome if that decides it."""
+        at = self.frontier
+        while at.done[state] < at.ends[state]:
+            began = time.monotonic()
+            status, first, symbol = self._sets.expand(
+                state,
+                int(at.done[state]),
+                int(at.ends[state]),
+                self._parts,
+                self.max_states,
+                self.memory,
+            )
+            at.done[state] = first
+            if status == _BROKEN:
+                path = self._path(state, first)
+                return self._outcome(Verdict.WRONG, len(path) + 1, (*path, symbol))
+            if status != _EXPANDED:
+                return self._outcome(Verdict.OPEN, len(at.starts) - 1, reason=self._reason(status))
+            spent = time.monotonic() - began
+            if spent < _CALL_SECONDS / 2:
+                self._parts = min(2 * self._parts, _MOST_PARTS)
+            elif spent > 2 * _CALL_SECONDS:
+                self._parts = max(self._parts // 2, 1)
+            if progress is not None:
+                progress(int(at.done.sum()), self._sets.total)
+        return None
 
     def _outcome(
         self, verdict: Verdict, depth: int, symbols: tuple[int, ...] = (), reason: str = ""

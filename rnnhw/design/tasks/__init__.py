@@ -7,6 +7,7 @@ from rnnhw.design.tasks.automaton import (
     Answer,
     Automaton,
     AutomatonTask,
+    ReplayedTask,
 )
 from rnnhw.design.tasks.classification import Classification
 from rnnhw.design.tasks.labels import Judge, judge_of
@@ -34,6 +35,7 @@ __all__ = [
     "Parity",
     "Recall",
     "Regression",
+    "ReplayedTask",
     "S3WordProblem",
     "Samples",
     "Score",

@@ -112,6 +112,15 @@ class BinaryAddition:
         expected[self.lead :] = total & 1
         return Automaton(_COLUMNS.astype(np.float64), after, expected)
 
+    def replayed(self, x: FloatArray) -> Samples:
+        # `prepared` leads with zeros again; what is shorter than they are goes on with zeros.
+        columns = np.pad(x[self.lead :], ((0, max(self.lead + 1 - len(x), 0)), (0, 0)))
+        answers, carry = [], 0
+        for column in columns.astype(np.int64).sum(1).tolist():
+            answers.append((carry + column) & 1)
+            carry = (carry + column) >> 1
+        return Samples(columns[None], np.array([len(columns)]), np.array([answers]))
+
     def prepared(self, samples: Samples) -> Samples:
         if self.lead == 0:
             return samples

@@ -13,9 +13,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.design.tasks.samples import Samples
 from rnnhw.errors import DesignError
 
-__all__ = ["FORBIDDEN", "UNWANTED", "Answer", "Automaton", "AutomatonTask"]
+__all__ = ["FORBIDDEN", "UNWANTED", "Answer", "Automaton", "AutomatonTask", "ReplayedTask"]
 
 FORBIDDEN = -1
 """In place of a next state: no sequence of the language goes on with this symbol."""
@@ -180,4 +181,14 @@ class AutomatonTask(Protocol):
         Raises:
             DesignError: it has none as it is set.
         """
+        ...
+
+
+@runtime_checkable
+class ReplayedTask(Protocol):
+    """A task that knows the right answers to a sequence of its automaton."""
+
+    def replayed(self, x: NDArray[np.float64]) -> Samples:
+        """The real inputs [steps, features] of such a sequence as one sequence of the user's own
+        data, before :meth:`~rnnhw.design.tasks.Task.prepared`, with its answers."""
         ...

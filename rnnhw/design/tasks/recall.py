@@ -104,6 +104,10 @@ class Recall:
             expected[last - 2, :2] = [[0], [1]]
         return Automaton(_SYMBOLS.astype(np.float64), after, expected)
 
+    def replayed(self, x: FloatArray) -> Samples:
+        marked = x[x[:, 1] > 0, 0].astype(np.int64)
+        return Samples(x[None], np.array([len(x)]), marked if len(marked) else None)
+
     def _distractors(self) -> NDArray[np.int64]:
         """The values of each pair, [pairs, steps]."""
         alternating = 1 - 2 * (np.arange(self.max_steps) % 2)

@@ -78,6 +78,14 @@ class _GroupWords:
         lengths = np.full(len(words), self.steps, np.int64)
         return Samples(automaton.alphabet[words], lengths, answers)
 
+    def replayed(self, x: FloatArray) -> Samples:
+        automaton, state, answers = self.automaton(), 0, []
+        for step in x:
+            symbol = int(np.flatnonzero((automaton.alphabet == step).all(1))[0])
+            answers.append(int(automaton.expected[state, symbol]))
+            state = int(automaton.next[state, symbol])
+        return Samples(x[None], np.array([len(x)]), np.array([answers]))
+
     def _words(self, symbols: int) -> NDArray[np.int64]:
         """Numbers of symbols, [sequences, steps]."""
         if self.steps * np.log2(symbols) <= np.log2(_EVERY):
