@@ -53,7 +53,7 @@ def save(path: Path, search: Search, verdict: Verdict) -> None:
             keys = search.keys(state)
             if verdict is Verdict.CLOSED:
                 keys = keys[np.lexsort(keys.T[::-1])]
-            planes = keys.astype(">u8").view(np.uint8).reshape(len(keys), -1).T
+            planes = keys.astype(">u8").view(np.uint8).reshape(len(keys), 8 * keys.shape[1]).T
             packed = lzma.compress(np.ascontiguousarray(planes).tobytes(), preset=_PRESET)
             _put(archive, f"set_{state}.xz", packed)
 
