@@ -20,7 +20,7 @@ from rich.text import Text
 from rnnhw.analysis.counts import Counts
 from rnnhw.design.demands import Check
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Accuracy, Score, SquaredError
+from rnnhw.design.tasks import Accuracy, AutomatonTask, Score, SquaredError
 from rnnhw.design.underflow import AllZero
 from rnnhw.errors import escaped
 from rnnhw.execution.rest import STEPS
@@ -327,6 +327,8 @@ def verification_text(result: Verification) -> RenderableType:
             Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
             Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
+        if isinstance(result.design.task, AutomatonTask):
+            parts.append(Text("samples only: `rnnhw prove` decides", "dim"))
     return Group(*parts, Text(""), *_checks(result.checks), Text(""), _judgement(result))
 
 
