@@ -3,6 +3,9 @@
 h[t] = sigmoid(W x[t] + B3 B2 B1 B0 h[t-1] + b), each stage in the sources' out-of-place order:
 pairs in, first results to the lower half, second to the upper. Every unit sees every other's past
 through 4 stages of 2-input sums: 128 recurrent weights.
+
+`rnnhw prove`: right for sequences of any length at 5, 6, 8, 10, 12 and 16 bits; at 4 bits wrong
+after 4 steps.
 """
 
 from rnnhw import BinaryAddition, Butterfly, Design, Elman, Formats, Linear, Q, Sigmoid, Target

@@ -3,6 +3,9 @@
 h[t] = sigmoid(W x[t] + after * (H (before * h[t-1])) + b), H the fixed Walsh-Hadamard matrix in the
 sources' constant-geometry order: every unit sees every other's past through 4 stages of sums and
 differences. 32 recurrent weights, 64 additions, no matrix.
+
+`rnnhw prove`: right for sequences of any length at 5, 6, 8, 10 and 12 bits, open at 16; at 4 bits
+wrong after 4 steps.
 """
 
 from rnnhw import BinaryAddition, Design, Elman, Formats, Hadamard, Linear, Q, Sigmoid, Target

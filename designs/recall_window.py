@@ -5,6 +5,10 @@ marked value, `delay` steps later. A window of k steps into a small net is exact
 back (every window of 8 was tried, at 8 and at 6 bits) and knows nothing beyond: one half right,
 which is chance. At the default delay of 20 `rnnhw verify` exits 1 and should; with
 `--set delay=7` it passes.
+
+`rnnhw prove` asks at every later step: wrong after 9 steps at 6, 8, 10 and 12 bits, where the mark
+has left the window, and after 8 at 4 and 5 bits. Asked exactly 7 steps after the mark
+(`task.automaton(exact=True)` from Python) it is right at 5, 6, 8, 10 and 12 bits.
 """
 
 from rnnhw import Design, Formats, Last, Linear, Q, Recall, Tanh, Target, Window
