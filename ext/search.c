@@ -15,8 +15,10 @@
 
 #if defined(__GNUC__)
 #define PREFETCH(address) __builtin_prefetch(address)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #else
 #define PREFETCH(address) ((void)(address))
+#define ALWAYS_INLINE inline
 #endif
 
 enum {
@@ -218,14 +220,16 @@ static inline int equal_keys(const uint64_t *a, const uint64_t *b, int64_t words
     return 1;
 }
 
-/* Puts a key into a set that has room; whether it is new. */
-static inline int put_key(rnnhw_search *s, rnnhw_set *set, const uint64_t *key, uint64_t hash)
+/* Puts a key into a set that has room; whether it is new. `words` are the search's: a constant
+ * where the caller knows it. */
+static ALWAYS_INLINE int put_key(rnnhw_search *s, rnnhw_set *set, const uint64_t *key,
+                                 uint64_t hash, int64_t words)
 {
     rnnhw_bucket *bucket = bucket_of(set, hash);
     const uint8_t tag = tag_of(hash);
     for (;;) {
         for (uint32_t like = tagged(bucket, tag); like != 0; like &= like - 1)
-            if (equal_keys(key_at(set, bucket->keys[lowest_bit(like)], s->words), key, s->words))
+            if (equal_keys(key_at(set, bucket->keys[lowest_bit(like)], words), key, words))
                 return 0;
         if (bucket->count < PLACES)
             break;
@@ -234,19 +238,19 @@ static inline int put_key(rnnhw_search *s, rnnhw_set *set, const uint64_t *key, 
     }
     bucket->tags[bucket->count] = tag;
     bucket->keys[bucket->count++] = (uint32_t)set->count;
-    memcpy(key_at(set, set->count, s->words), key, (size_t)s->words * 8);
+    memcpy(key_at(set, set->count, words), key, (size_t)words * 8);
     set->count++;
     s->total++;
     return 1;
 }
 
 /* What `put_key` will most likely compare with, on its way into the cache. */
-static inline void prefetch_key(const rnnhw_search *s, const rnnhw_set *set, uint64_t hash)
+static inline void prefetch_key(const rnnhw_set *set, uint64_t hash, int64_t words)
 {
     const rnnhw_bucket *bucket = bucket_of(set, hash);
     const uint32_t like = tagged(bucket, tag_of(hash));
     if (like != 0)
-        PREFETCH(key_at(set, bucket->keys[lowest_bit(like)], s->words));
+        PREFETCH(key_at(set, bucket->keys[lowest_bit(like)], words));
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
@@ -350,19 +354,40 @@ int64_t rnnhw_search_batch(int64_t symbols)
 
 /* Put the first `made` successors of the scratch arrays into their sets, which have room. Two
  * misses of the cache for each lie ahead of it: its bucket, then the key that it may equal. */
-static void put_successors(rnnhw_search *s, int64_t made)
+static ALWAYS_INLINE void put_made(rnnhw_search *s, int64_t made, int64_t words)
 {
     enum { AHEAD = 24 };
     for (int64_t i = -2 * AHEAD; i < made; i++) {
         const int64_t far = i + 2 * AHEAD, near = i + AHEAD;
         if (far < made) {
-            s->hashes[far] = hash_of(s->keys + far * s->words, s->words);
+            s->hashes[far] = hash_of(s->keys + far * words, words);
             PREFETCH(bucket_of(&s->sets[s->targets[far]], s->hashes[far]));
         }
         if (near >= 0 && near < made)
-            prefetch_key(s, &s->sets[s->targets[near]], s->hashes[near]);
+            prefetch_key(&s->sets[s->targets[near]], s->hashes[near], words);
         if (i >= 0)
-            put_key(s, &s->sets[s->targets[i]], s->keys + i * s->words, s->hashes[i]);
+            put_key(s, &s->sets[s->targets[i]], s->keys + i * words, s->hashes[i], words);
+    }
+}
+
+static void put_successors(rnnhw_search *s, int64_t made)
+{
+    switch (s->words) { /* the loops over a key's words are unrolled where they are short */
+    case 1:
+        put_made(s, made, 1);
+        break;
+    case 2:
+        put_made(s, made, 2);
+        break;
+    case 3:
+        put_made(s, made, 3);
+        break;
+    case 4:
+        put_made(s, made, 4);
+        break;
+    default:
+        put_made(s, made, s->words);
+        break;
     }
 }
 
@@ -463,7 +488,8 @@ int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys, i
         if (bound)
             return -1 - bound;
         for (int64_t i = first; i < first + here; i++)
-            put_key(s, set, keys + i * s->words, hash_of(keys + i * s->words, s->words));
+            put_key(s, set, keys + i * s->words, hash_of(keys + i * s->words, s->words),
+                    s->words);
     }
     return set->count - before;
 }

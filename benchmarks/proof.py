@@ -1,0 +1,94 @@
+"""States a second, bytes a state and seconds of a check, for searches of the shipped designs.
+
+    python benchmarks/proof.py [--large] [--rounds N] [--beside PROGRAM]
+
+``--beside`` names a program that searches the same net, for example one compiled for it alone. It
+is called as ``PROGRAM MAX_STATES adder DESIGN NAME=VALUE`` and prints ``N states`` and
+``X M states/s``; it runs once a round beside ours, so that both meet the same machine. Our times
+are CPU time.
+"""
+
+import argparse
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import rnnhw
+from rnnhw.design.claims import claim_of
+from rnnhw.proof.certificate import save
+from rnnhw.proof.check import check
+from rnnhw.proof.search import Search
+
+DESIGNS = Path(__file__).resolve().parents[1] / "designs"
+NETS = [("dense", 8), ("tridiagonal", 8), ("dense", 12), ("tridiagonal", 10)]
+LARGE = ("tridiagonal", 12)
+CHECKED = 1_000_000
+"""Certificates of up to so many states are written and checked."""
+
+
+def search_once(claim):
+    """The search, its outcome and its seconds of CPU time."""
+    search = Search(claim)
+    search.begin()
+    began = time.process_time()
+    outcome = search.run()
+    return search, outcome, time.process_time() - began
+
+
+def beside_once(program, name, word, states):
+    """States a second that the other program prints, in millions."""
+    design = str(DESIGNS / f"adder_{name}.py")
+    command = [program, str(2 * states), "adder", design, f"word={word}"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f" {states} states" in f" {out}", out
+    return max(float(rate) for rate in re.findall(r"([\d.]+) M states/s", out))
+
+
+def certified(claim, search, outcome):
+    """Bytes a state of the certificate, and seconds to write and to check it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "proof"
+        began = time.process_time()
+        save(path, search, outcome.verdict)
+        written = time.process_time()
+        assert not check(claim, path).fault
+        size = path.stat().st_size / outcome.states
+        return size, written - began, time.process_time() - written
+
+
+def main():
+    """Print a row a net."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="72 million states too: 3 GB")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beside", metavar="PROGRAM")
+    given = parser.parse_args()
+    print(
+        "| net | states | depth | M states/s | bytes a state | file | write s | check s | beside |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, word in [*NETS, *([LARGE] if given.large else [])]:
+        claim = claim_of(rnnhw.load(DESIGNS / f"adder_{name}.py", {"word": word}))
+        rates, ratios = [], []
+        for _ in range(1 if (name, word) == LARGE else given.rounds):
+            search, outcome, seconds = search_once(claim)
+            rates.append(outcome.states / seconds / 1e6)
+            if given.beside:
+                other = beside_once(given.beside, name, word, outcome.states)
+                ratios.append(rates[-1] / other)
+        row = [f"{name} {word} bits", f"{outcome.states:,}", str(outcome.depth)]
+        row += [f"{statistics.median(rates):.2f}", f"{search.bytes / outcome.states:.1f}"]
+        if outcome.states <= CHECKED:
+            size, write, checked = certified(claim, search, outcome)
+            row += [f"{size:.2f} B", f"{write:.2f}", f"{checked:.2f}"]
+        else:
+            row += ["-", "-", "-"]
+        row.append(f"{statistics.median(ratios):.2f} x" if ratios else "-")
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
