@@ -141,7 +141,7 @@ def prove_command(
         keep_inputs(file, loaded)
         if other is not None:
             keep_inputs(file, other)
-        check_output(file, [each for each in (certificate,) if each is not None])
+        check_output(file, [each for each in (certificate, resume) if each is not None])
     if certificate is not None:
         if output or resume or max_states or memory or isa:
             raise UsageError(

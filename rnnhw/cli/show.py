@@ -327,7 +327,8 @@ def verification_text(result: Verification) -> RenderableType:
             Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
             Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
-        if isinstance(result.design.task, AutomatonTask):
+        task: object = result.design.task
+        if isinstance(task, AutomatonTask):
             parts.append(Text("samples only: `rnnhw prove` decides", "dim"))
     return Group(*parts, Text(""), *_checks(result.checks), Text(""), _judgement(result))
 

@@ -83,12 +83,12 @@ def resumed(path: Path, search: Search) -> None:
                 _keys(archive.read(f"set_{state}.xz"), count, claim.words)
                 for state, count in enumerate(meta["states"])
             ]
+        search.restore(sets, frontier)
     except (OSError, zipfile.BadZipFile, lzma.LZMAError, KeyError, TypeError, ValueError) as error:
         raise DesignError(
             f"{path}: no search that can go on: {error}",
             "`rnnhw prove DESIGN -o FILE` writes one where a bound stops it",
         ) from None
-    search.restore(sets, frontier)
 
 
 def _frontier(claim: Claim, meta: dict[str, Any]) -> Frontier:

@@ -128,6 +128,7 @@ class Search:
 
         Raises:
             UsageError: the memory does not hold them.
+            ValueError: a set holds a key twice.
         """
         for state, keys in enumerate(sets):
             new = self._sets.put(state, np.ascontiguousarray(keys), self.memory)
@@ -135,6 +136,8 @@ class Search:
                 raise UsageError(
                     "the memory is too small for the states found so far", "raise --memory"
                 )
+            if new != len(keys):
+                raise ValueError("it holds a state twice")
         self.frontier = frontier
 
     def run(self, progress: Progress | None = None) -> Outcome:

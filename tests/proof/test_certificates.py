@@ -223,6 +223,7 @@ def test_a_search_goes_on_with_its_own_claim_alone(tmp_path):
         lambda meta, sets: meta.update(starts=[[0, 0], [5, 5], [1, 1]]),
         lambda meta, sets: meta.update(starts=[]),
         lambda meta, sets: meta.update(ends=[1]),
+        lambda meta, sets: sets[0].__setitem__(1, sets[0][0]),  # a state twice
     ):
         rewritten(tmp_path / "open", tmp_path / "bad", change)
         with pytest.raises(DesignError, match="no search that can go on"):
