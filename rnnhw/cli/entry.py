@@ -30,8 +30,8 @@ _DEBUG = "--debug"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
-    The exit code is 0, 1 (a check failed), 2 (usage), 3 (design), 70 (a defect of rnnhw), or 128
-    with the number of the signal that ended it.
+    The exit code is 0, 1 (a check failed), 2 (usage), 3 (design), 4 (a proof left open), 70 (a
+    defect of rnnhw), or 128 with the number of the signal that ended it.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = _DEBUG in words
