@@ -15,25 +15,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
-from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import LANES, plan_network
-from rnnhw.execution.engine import execute
-from rnnhw.execution.reference import run_reference
-from rnnhw.graph.network import Network, Scan, Source, TimeNode
-from rnnhw.graph.nodes import Constant, Input, State, StepGraph
-from rnnhw.numerics.cast import Q
+from rnnhw.execution.alone import LayerAlone
+from rnnhw.execution.cycles import find_cycles
+from rnnhw.graph.network import Network, Scan
 
-__all__ = ["SEQUENCES", "STEPS", "LayerRest", "StateRest", "chosen_sequences", "rest_of"]
+__all__ = [
+    "SEQUENCES",
+    "STEPS",
+    "LayerRest",
+    "StateRest",
+    "chosen_sequences",
+    "float_heights",
+    "rest_of",
+]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
-Vectors = dict[str, IntArray]
 
 SEQUENCES = 16
 """From how many sequences' last states a layer runs, at most."""
@@ -41,8 +43,6 @@ SEQUENCES = 16
 STEPS = 4096
 """How long it runs, at most."""
 
-_PART_VALUES = 1 << 22
-"""State values that are held at once: bounds the memory, not the result."""
 _FLOAT_STEPS = 256
 """Steps of the reference between two looks at whether it still changes."""
 
@@ -110,155 +110,43 @@ def _layer_rest(
     real: Mapping[str, FloatArray],
     isa: str | None,
 ) -> LayerRest:
-    states = {scan.graph.state_name(state): state for state, _ in scan.graph.updates}
+    layer = LayerAlone(scan, parameters, isa)
     sequences = len(next(iter(raw.values())))
-    still = tuple(StateRest(name, state.units) for name, state in states.items())
-    if not all(source.interval[0] <= 0 <= source.interval[1] for source in scan.sources):
+    still = tuple(StateRest(name, state.units) for name, state in layer.states.items())
+    if not layer.reads_zero:
         reason = "its input cannot be zero"
         return LayerRest(scan.name, sequences, 0, still, reason)
-    alone = _on_zero(scan)
-    cycle = _Autonomous(alone, scan, parameters, isa).run({name: raw[name] for name in states})
-    heights = {name: height for name, height in cycle.heights.items() if height.any()}
-    if not heights:
-        return LayerRest(scan.name, sequences, cycle.repeating, still)
-    floats = _float_heights(alone, parameters, scan.graph, {name: real[name] for name in states})
+    zero = np.zeros((sequences, layer.inputs), np.int64)
+    cycles = find_cycles(layer, zero, {name: raw[name] for name in layer.states}, STEPS)
+    heights = cycles.heights
+    if not any(height.any() for height in heights.values()):
+        return LayerRest(scan.name, sequences, cycles.repeating, still)
+    floats = float_heights(layer, zero, {name: real[name] for name in layer.states}, STEPS)
     rests = []
     for each in still:
-        height = cycle.heights[each.name]
-        stuck = (height > 0) & (floats[each.name] < states[each.name].format.step / 2)
+        height = heights[each.name]
+        step = layer.states[each.name].format.step
+        stuck = (height > 0) & (floats[each.name] < step / 2)
         units = tuple(np.flatnonzero(stuck.any(0)).tolist())
         largest = int(height[stuck].max()) if units else 0
         rests.append(replace(each, stuck=units, largest_lsb=largest))
-    return LayerRest(scan.name, sequences, cycle.repeating, tuple(rests))
-
-
-# --- the layer alone ---------------------------------------------------------------------------
-def _on_zero(scan: Scan) -> Network:
-    """The layer alone; what it reads is zero, whatever the network's own input is."""
-    source = Source(name="input", units=1, format=Q(1, 0), interval=(-2, 1), sources=())
-    zeros = [
-        _zeros(source, node, f"{scan.name}.zero{index}") for index, node in enumerate(scan.sources)
-    ]
-    return Network((source, *zeros, replace(scan, sources=tuple(zeros))))
-
-
-def _zeros(source: Source, node: TimeNode, name: str) -> Scan:
-    """Zero at every step, as wide as ``node`` and in its format."""
-    read = Input(
-        name="x", units=1, format=source.format, interval=source.interval, role="input", position=0
-    )
-    zero = Constant(
-        name="zero",
-        units=node.units,
-        format=node.format,
-        interval=node.interval,
-        tensor=None,
-        values=(0,) * node.units,
-    )
-    graph = StepGraph(name, (read, zero), (), zero)
-    return Scan(
-        name=name,
-        units=node.units,
-        format=node.format,
-        interval=node.interval,
-        sources=(source,),
-        graph=graph,
-    )
-
-
-# --- integers ----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class _Cycle:
-    """How many sequences repeat, and the largest magnitude of every state while they do,
-    [sequences, units]; zero where a sequence does not repeat."""
-
-    repeating: int
-    heights: Vectors
-
-
-class _Autonomous:
-    """Runs a layer on zero and finds where its integer state repeats."""
-
-    def __init__(self, alone: Network, scan: Scan, parameters: Parameters, isa: str | None) -> None:
-        names = {scan.graph.state_name(state): state for state, _ in scan.graph.updates}
-        self._signals = {name: scan.graph.signal(state) for name, state in names.items()}
-        self._units = sum(state.units for state in names.values())
-        self._plan = plan_network(alone, parameters, LANES, tuple(self._signals.values()))
-        self._network, self._isa = alone, isa
-
-    def _steps(self, states: Vectors, steps: int) -> tuple[Vectors, Vectors]:
-        """The states before each of ``steps`` steps, [sequences, steps, units], and behind the
-        last."""
-        count = len(next(iter(states.values())))
-        zero = np.zeros((count, steps, 1), np.int64)
-        batch = make_batch(self._network, zero, None, states, raw=True)
-        run = execute(self._plan, batch, self._isa)
-        before = {name: run.traces[signal] for name, signal in self._signals.items()}
-        return before, {name: run.final[name] for name in states}
-
-    def run(self, states: Vectors) -> _Cycle:
-        """From ``states`` [sequences, units] on until every sequence repeats, or :data:`STEPS`."""
-        count = len(next(iter(states.values())))
-        largest = max(_PART_VALUES // (count * self._units), 1)
-        seen: list[dict[bytes, int]] = [{} for _ in range(count)]
-        periods = np.zeros(count, np.int64)
-        reached = {name: np.zeros_like(value) for name, value in states.items()}
-        done, part = 0, 16
-        while done <= STEPS and not periods.all():
-            part = min(4 * part, largest, STEPS + 1 - done)
-            before, states = self._steps(states, part)
-            joined = np.concatenate(list(before.values()), axis=2)
-            for index in np.flatnonzero(periods == 0).tolist():
-                for step, row in enumerate(joined[index]):
-                    key = blake2b(row.tobytes(), digest_size=16).digest()
-                    first = seen[index].setdefault(key, done + step)
-                    if first < done + step:
-                        periods[index] = done + step - first
-                        for name, value in before.items():
-                            reached[name][index] = value[index, step]
-                        break
-            done += part
-        return _Cycle(int((periods > 0).sum()), self._heights(reached, periods, largest))
-
-    def _heights(self, states: Vectors, periods: IntArray, largest: int) -> Vectors:
-        """The largest magnitudes over one period from ``states`` on."""
-        heights = {name: np.abs(value) for name, value in states.items()}
-        done, longest = 1, int(periods.max())
-        if longest > 1:
-            _, states = self._steps(states, 1)
-        while done < longest:
-            part = min(longest - done, largest)
-            before, states = self._steps(states, part)
-            inside = (done + np.arange(part) < periods[:, None])[:, :, None]
-            for name, value in before.items():
-                height = np.where(inside, np.abs(value), 0).max(1)
-                heights[name] = np.maximum(heights[name], height)
-            done += part
-        return {name: np.where(periods[:, None] > 0, h, 0) for name, h in heights.items()}
+    return LayerRest(scan.name, sequences, cycles.repeating, tuple(rests))
 
 
 # --- float -------------------------------------------------------------------------------------
-def _float_heights(
-    alone: Network,
-    parameters: Parameters,
-    graph: StepGraph,
-    states: dict[str, FloatArray],
+def float_heights(
+    layer: LayerAlone, inputs: IntArray, states: Mapping[str, FloatArray], limit: int
 ) -> dict[str, FloatArray]:
-    """The largest magnitudes of the float states over the last steps of :data:`STEPS`, or over
-    those where they no longer change, [sequences, units]. What leaves float64 is NaN or
-    infinite."""
-    signals = {graph.state_name(state): graph.signal(state) for state in _states(graph)}
-    count = len(next(iter(states.values())))
-    zero = np.zeros((count, _FLOAT_STEPS, 1))
-    lengths = np.full(count, _FLOAT_STEPS)
+    """The largest magnitudes of the float states over the last of ``limit`` steps, or over those
+    where they no longer change, [sequences, units]. What leaves float64 is NaN or infinite.
+
+    ``inputs``, raw [sequences, inputs], are read at every step.
+    """
+    held = np.repeat(inputs[:, None], _FLOAT_STEPS, axis=1)
     heights: dict[str, FloatArray] = {}
-    for _ in range(0, STEPS, _FLOAT_STEPS):
-        run = run_reference(
-            alone, parameters, zero, lengths, signals.values(), initial=states, finite=False
-        )
-        traces = {name: run.traces[signal] for name, signal in signals.items()}
+    for _ in range(0, limit, _FLOAT_STEPS):
+        traces, states = layer.reference(held, states)
         heights = {name: np.abs(value).max(1) for name, value in traces.items()}
-        states = {name: run.final[name] for name in states}
         if all(_settled(traces[name], states[name]) for name in states):
             break
     return heights
@@ -269,7 +157,3 @@ def _settled(trace: FloatArray, last: FloatArray) -> bool:
     with np.errstate(invalid="ignore"):  # what has left float64 never settles
         change = np.abs(trace - last[:, None]).max(1)
     return bool((change <= 1e-12 * np.abs(last)).all())
-
-
-def _states(graph: StepGraph) -> list[State]:
-    return [state for state, _ in graph.updates]

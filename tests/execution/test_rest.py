@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from rnnhw import GRU, LSTM, Bidirectional, Design, Diagonal, Elman, Formats, Identity, Linear, Q
 from rnnhw.design.tasks import Samples
-from rnnhw.execution import golden, rest
+from rnnhw.execution import cycles, golden, rest
+from rnnhw.execution.alone import LayerAlone
 from rnnhw.execution.batch import make_batch
 from rnnhw.execution.rest import chosen_sequences, rest_of
 from rnnhw.execution.verify import verify
@@ -126,7 +127,7 @@ def test_parts_of_the_sequences_give_the_same(monkeypatch):
     whole = verify(design, samples=samples, maximum=LOOSE)
     assert whole.rest_sequences == 16
     monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 300)
-    monkeypatch.setattr(rest, "_PART_VALUES", 100)
+    monkeypatch.setattr(cycles, "_PART_VALUES", 100)
     assert verify(design, samples=samples, maximum=LOOSE).rests == whole.rests
 
 
@@ -188,21 +189,23 @@ def test_a_layer_of_several_inputs_reads_zero_at_all_of_them():
 
 
 def by_hand(case, scan, states, steps):
-    """The largest magnitudes while a layer repeats, by the golden run; None without a repeat."""
-    alone = rest._on_zero(scan)
+    """The largest magnitudes while a layer repeats, how long that takes and how long it takes to
+    get there, by the golden run; None without a repeat."""
+    alone = LayerAlone(scan, case.parameters).network
     names = [scan.graph.state_name(state) for state, _ in scan.graph.updates]
     traces = [scan.graph.signal(state) for state, _ in scan.graph.updates]
-    batch = make_batch(alone, np.zeros((1, steps, 1), int), None, states, raw=True)
+    batch = make_batch(alone, np.zeros((1, steps, alone.source.units), int), None, states, raw=True)
     run = golden.run(alone, case.parameters, batch, traces)
     seen = {}
     for step in range(steps):
         key = tuple(run.traces[trace][0, step].tobytes() for trace in traces)
         if key in seen:
             cycle = slice(seen[key], step)
-            return {
+            heights = {
                 name: np.abs(run.traces[trace][0, cycle]).max(0)
                 for name, trace in zip(names, traces, strict=True)
             }
+            return heights, step - seen[key], seen[key]
         seen[key] = step
     return None
 
@@ -228,9 +231,13 @@ def test_cycles_of_random_layers_are_those_of_the_definition(case):
                 for k in range(case.batch.sequences)
             ]
             assert each.repeating == sum(cycle is not None for cycle in expected)
-            machine = rest._Autonomous(rest._on_zero(scan), scan, case.parameters, None)
-            heights = machine.run({name: run.final[name] for name in names}).heights
+            layer = LayerAlone(scan, case.parameters)
+            zero = np.zeros((case.batch.sequences, layer.inputs), int)
+            states = {name: run.final[name] for name in names}
+            reached = cycles.find_cycles(layer, zero, states, steps - 1)
             for k, cycle in enumerate(expected):
+                heights, period, transient = cycle or ({}, 0, 0)
+                assert (reached.periods[k], reached.transients[k]) == (period, transient)
                 for name in names:
-                    height = 0 if cycle is None else cycle[name]
-                    np.testing.assert_array_equal(heights[name][k], height)
+                    height = heights.get(name, 0)
+                    np.testing.assert_array_equal(reached.heights[name][k], height)
