@@ -26,6 +26,8 @@ from rnnhw.design.tasks import (
     Samples as Samples,
     S3WordProblem as S3WordProblem,
 )
+from rnnhw.dynamics.analyze import analyze as analyze
+from rnnhw.dynamics.model import Analysis as Analysis
 from rnnhw.errors import (
     DesignError as DesignError,
     RnnhwError as RnnhwError,

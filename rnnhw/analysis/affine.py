@@ -39,7 +39,7 @@ from rnnhw.graph.nodes import (
     Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import rounded
+from rnnhw.numerics.cast import real_values, rounded
 
 __all__ = ["Form", "run_steps"]
 
@@ -98,7 +98,7 @@ class _Affine:
 
     def fresh(self, box: Box, step: float) -> Form:
         """A box as forms that have nothing in common with any other."""
-        centre: FloatArray = (box.low * step + box.high * step) / 2
+        centre = np.asarray((box.low * step + box.high * step) / 2, np.float64)
         return self.with_error(_constant_form(centre), (box.high * step - box.low * step) / 2)
 
     def mixed(self, form: Form, box: Box, step: float, fresh: NDArray[np.bool_]) -> Form:
@@ -124,7 +124,7 @@ def _state(affine: _Affine, node: State, box: Box) -> Form:
 
 
 def _constant(affine: _Affine, node: Constant, box: Box) -> Form:
-    return _constant_form(box.low * node.format.step)
+    return _constant_form(real_values(box.low, node.format))
 
 
 def _matvec(affine: _Affine, node: Matvec, box: Box) -> Form:

@@ -116,10 +116,10 @@ def _matvec(run: _Run, node: Matvec) -> Box:
     if node not in run.matrices:
         run.matrices[node] = product_matrix(node, run.tensors)
     matrix = run.matrices[node]
-    up, down = np.maximum(matrix, 0), np.minimum(matrix, 0)
+    up, down = matrix.clip(min=0), matrix.clip(max=0)
     shift = node.format.fraction - node.product_format[0]
-    low: IntArray = (up @ vector.low + down @ vector.high) * (1 << shift)
-    high: IntArray = (up @ vector.high + down @ vector.low) * (1 << shift)
+    low: IntArray = (up @ vector.low + down @ vector.high).astype(np.int64) << shift
+    high: IntArray = (up @ vector.high + down @ vector.low).astype(np.int64) << shift
     if node.start is None:
         return Box(low, high)
     start = _aligned(run, node.start, node.format.fraction)

@@ -41,7 +41,7 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 
-__all__ = ["diameter", "network_reach", "step_reach"]
+__all__ = ["diameter", "network_reach", "step_edges", "step_reach"]
 
 Weights = Mapping[str, NDArray[np.int64]]
 """Raw integers of the tensors, by key."""
@@ -127,6 +127,29 @@ STEP_SUPPORTS: Mapping[type, Callable[..., Support]] = operation_table(
 )
 
 
+def _places(graph: StepGraph) -> dict[State, int]:
+    """Where each state starts among the elements of all."""
+    places: dict[State, int] = {}
+    elements = 0
+    for state, _ in graph.updates:
+        places[state] = elements
+        elements += state.units
+    return places
+
+
+def step_edges(graph: StepGraph, weights: Weights | None = None) -> Support:
+    """Which elements of the states each element of the new states depends on, [to, from].
+
+    Raises:
+        DesignError: that depends on weights, and there are none.
+    """
+    elements = sum(state.units for state, _ in graph.updates)
+    run = _Run(weights, elements, _places(graph))
+    for node in graph.nodes:
+        run.values[node] = STEP_SUPPORTS[type(node)](run, node)
+    return np.concatenate([run.values[value] for _, value in graph.updates])
+
+
 def step_reach(graph: StepGraph, weights: Weights | None = None) -> int | None:
     """Steps until every unit can affect every unit of the layer's output state; None: never.
 
@@ -138,15 +161,8 @@ def step_reach(graph: StepGraph, weights: Weights | None = None) -> int | None:
     """
     if not graph.updates:
         raise ValueError(f"{graph.layer} has no state")
-    places: dict[State, int] = {}
-    elements = 0
-    for state, _ in graph.updates:
-        places[state] = elements
-        elements += state.units
-    run = _Run(weights, elements, places)
-    for node in graph.nodes:
-        run.values[node] = STEP_SUPPORTS[type(node)](run, node)
-    edges = np.concatenate([run.values[value] for _, value in graph.updates])
+    edges = step_edges(graph, weights)
+    places = _places(graph)
     outputs = [state for state, value in graph.updates if value is graph.output] or list(places)
     judged = np.concatenate([places[state] + np.arange(state.units) for state in outputs])
     return diameter(edges, judged)

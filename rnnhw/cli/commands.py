@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from rnnhw.cli.analyze import analyze_command
 from rnnhw.cli.compare import compare_command
 from rnnhw.cli.emit import emit_command
 from rnnhw.cli.info import info_command
@@ -34,6 +35,7 @@ COMMANDS: Mapping[str, Callable[..., int]] = {
     "simulate": simulate_command,
     "verify": verify_command,
     "prove": prove_command,
+    "analyze": analyze_command,
     "report": report_command,
     "compare": compare_command,
     "sweep": sweep_command,

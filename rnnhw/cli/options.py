@@ -17,6 +17,8 @@ from rnnhw.errors import UsageError
 __all__ = [
     "PLAIN",
     "SUFFIXES",
+    "AnalysisFormat",
+    "AnalyzedDesigns",
     "Baseline",
     "Check",
     "ClockMhz",
@@ -65,6 +67,15 @@ CompareItems = Annotated[
         readable=False,
     ),
 ]
+AnalyzedDesigns = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DESIGN...",
+        help="Design files; of several the memory is compared.",
+        show_default=False,
+        readable=False,
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of design(). Repeatable."),
@@ -98,6 +109,9 @@ PLAIN = ("text", "json")
 """The formats of a command that makes no tables."""
 
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="text or json.")]
+AnalysisFormat = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="text, json or html.")
+]
 ReportFormat = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="text, csv, markdown, json or html.")
 ]

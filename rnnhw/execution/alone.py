@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ __all__ = ["LayerAlone", "layer_alone"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 def layer_alone(scan: Scan) -> Network:
@@ -172,13 +174,13 @@ class LayerAlone:
                 finite=finite,
             )
 
-    def joined(self, states: Mapping[str, NDArray[np.generic]]) -> NDArray[np.generic]:
+    def joined(self, states: Mapping[str, NDArray[Number]]) -> NDArray[Number]:
         """All states side by side along the last axis."""
         return np.concatenate([states[name] for name in self.states], axis=-1)
 
-    def parted(self, joined: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    def parted(self, joined: NDArray[Number]) -> dict[str, NDArray[Number]]:
         """The inverse of :meth:`joined`."""
-        parts: dict[str, NDArray[np.generic]] = {}
+        parts: dict[str, NDArray[Number]] = {}
         first = 0
         for name, state in self.states.items():
             parts[name] = joined[..., first : first + state.units]

@@ -13,7 +13,7 @@ from rnnhw.cost.model import Report
 from rnnhw.report import tables
 from rnnhw.report.tables import Table
 
-__all__ = ["print_report", "to_text"]
+__all__ = ["print_report", "rich_table", "to_text"]
 
 WIDTH = 80
 """Columns of text that is not written to a terminal."""
@@ -56,15 +56,16 @@ def print_report(report: Report, console: Console) -> None:
     ):
         if table.rows:
             console.print()
-            console.print(_rich(table))
+            console.print(rich_table(table))
     console.print()
     for note in tables.notes(report):
         console.print(Text(f"note: {note}"), soft_wrap=False)
     console.print()
-    console.print(_rich(tables.files_table(report, _DIGITS)))
+    console.print(rich_table(tables.files_table(report, _DIGITS)))
 
 
-def _rich(table: Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
+    """A table for a console."""
     rich = RichTable(
         title=table.title,
         title_justify="left",

@@ -1,0 +1,1 @@
+"""What finite words do to a network over time: ranges, attractors, memory."""

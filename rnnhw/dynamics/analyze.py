@@ -1,0 +1,156 @@
+"""The analysis of designs: ranges, events and memory, and the memory over a varied parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rnnhw.design.design import Design, load
+from rnnhw.dynamics.memory import layer_memories
+from rnnhw.dynamics.model import Analysis, DesignAnalysis, LayerMemory, Variant
+from rnnhw.dynamics.observed import Observed, observe
+from rnnhw.dynamics.ranges import signal_ranges, signal_rates
+from rnnhw.errors import DesignError, UsageError
+from rnnhw.execution.simulate import chosen_samples
+
+__all__ = ["WORDS", "analyze", "analyze_design"]
+
+Progress = Callable[[int, int], None]
+
+WORDS = (4, 6, 8, 10, 12, 16)
+"""What a parameter ``word`` is varied over where nothing else is asked for."""
+
+
+def analyze(
+    files: Sequence[str | Path],
+    settings: Mapping[str, object] | None = None,
+    vary: Mapping[str, Sequence[object]] | None = None,
+    data: Path | None = None,
+    *,
+    isa: str | None = None,
+    progress: Progress | None = None,
+    loaded: Callable[[Design], None] | None = None,
+) -> Analysis:
+    """Analyse design files on their task, or on the file ``data``.
+
+    Args:
+        files: design files; their memory is drawn side by side.
+        settings: parameters of all designs; text is read as the type of the default.
+        vary: one parameter with its values, whole or real numbers; left out, ``word`` over
+            :data:`WORDS` where every design has one. No value: nothing is varied.
+        data: as :func:`rnnhw.execution.simulate.simulate` takes it.
+        isa: the instruction set.
+        progress: called with the parts done and their number.
+        loaded: called with every design before anything runs.
+
+    Raises:
+        DesignError: a design, its weights or its data are wrong.
+        UsageError: a parameter is unknown, or more than one is varied.
+    """
+    chosen = dict(settings or {})
+    designs = [load(file, chosen) for file in files]
+    name, values = _varied(designs, chosen, vary)
+    grid = [
+        (file, value, load(file, {**chosen, name: value})) for file in files for value in values
+    ]
+    for design in [*designs, *(variant for _, _, variant in grid)]:
+        if loaded is not None:
+            loaded(design)
+    tick = _Ticks(len(designs) + len(grid), progress)
+    found = []
+    for design in designs:
+        found.append(analyze_design(design, data, isa=isa))
+        tick()
+    variants = []
+    for file, value, design in grid:
+        variants.append(_variant(Path(file).stem, value, design, data, isa))
+        tick()
+    return Analysis(tuple(found), name, tuple(variants))
+
+
+class _Ticks:
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _varied(
+    designs: Sequence[Design],
+    settings: Mapping[str, object],
+    vary: Mapping[str, Sequence[object]] | None,
+) -> tuple[str, list[object]]:
+    """The parameter and its values; an empty name where nothing is varied."""
+    if vary is None:
+        every = all(_is_number(design.settings.get("word")) for design in designs)
+        if not every or "word" in settings:
+            return "", []
+        own = {int(str(design.settings["word"])) for design in designs}
+        return "word", list[object](sorted({*WORDS, *own}))
+    if not vary:
+        return "", []
+    if len(vary) > 1:
+        raise UsageError(
+            f"analyze varies one parameter, not {', '.join(vary)}", "call it once for each"
+        )
+    [(name, values)] = vary.items()
+    for value in values:
+        try:
+            float(str(value))
+        except ValueError:
+            raise UsageError(
+                f"--vary {name}={value}: {value!r} is not a number",
+                "figures are drawn over numbers",
+            ) from None
+    return name, list(values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _variant(
+    name: str, value: object, design: Design, data: Path | None, isa: str | None
+) -> Variant:
+    """A variant that the design cannot be is told, not an end: words may be too narrow."""
+    number = float(str(value))
+    try:
+        return Variant(name, number, tuple(_memories(design, _observed(design, data, isa), isa)))
+    except DesignError as error:
+        return Variant(name, number, (), error.message)
+
+
+def analyze_design(
+    design: Design, data: Path | None = None, *, isa: str | None = None
+) -> DesignAnalysis:
+    """Ranges, events and memory of one design.
+
+    Raises:
+        DesignError: the design, its weights or its data are wrong.
+    """
+    observed = _observed(design, data, isa)
+    layers = _memories(design, observed, isa)
+    notes = [] if layers else ["no layer keeps a state from step to step: no memory"]
+    return DesignAnalysis(
+        design=design.path.stem if design.path else "design",
+        title=design.title,
+        settings={name: str(value) for name, value in design.settings.items()},
+        sequences=len(observed.samples.lengths),
+        steps=int(observed.samples.lengths.sum()),
+        ranges=tuple(signal_ranges(design, observed)),
+        rates=tuple(signal_rates(design, observed)),
+        layers=tuple(layers),
+        notes=tuple(notes),
+    )
+
+
+def _observed(design: Design, data: Path | None, isa: str | None) -> Observed:
+    samples = chosen_samples(design, data)
+    return observe(design, samples, str(data or design.place), isa, None)
+
+
+def _memories(design: Design, observed: Observed, isa: str | None) -> list[LayerMemory]:
+    return list(layer_memories(design, observed, isa, lambda: None))
