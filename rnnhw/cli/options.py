@@ -70,7 +70,7 @@ CompareItems = Annotated[
 AnalyzedDesigns = Annotated[
     list[Path],
     typer.Argument(
-        metavar="DESIGN...",
+        metavar="DESIGN",
         help="Design files; of several the memory is compared.",
         show_default=False,
         readable=False,
