@@ -51,10 +51,10 @@ def analyze(
     designs = [load(file, chosen) for file in files]
     name, values = _varied(designs, chosen, vary)
     grid = [
-        (file, value, load(file, {**chosen, name: value})) for file in files for value in values
+        (file, value, _loaded(file, {**chosen, name: value})) for file in files for value in values
     ]
     for design in [*designs, *(variant for _, _, variant in grid)]:
-        if loaded is not None:
+        if loaded is not None and isinstance(design, Design):
             loaded(design)
     tick = _Ticks(len(designs) + len(grid), progress)
     found = []
@@ -62,8 +62,8 @@ def analyze(
         found.append(analyze_design(design, data, isa=isa))
         tick()
     variants = []
-    for file, value, design in grid:
-        variants.append(_variant(Path(file).stem, value, design, data, isa))
+    for file, value, variant in grid:
+        variants.append(_variant(Path(file).stem, value, variant, data, isa))
         tick()
     return Analysis(tuple(found), name, tuple(variants))
 
@@ -108,15 +108,25 @@ def _varied(
     return name, list(values)
 
 
+def _loaded(file: str | Path, settings: Mapping[str, object]) -> Design | str:
+    """The design, or why there is none with these settings."""
+    try:
+        return load(file, settings)
+    except DesignError as error:
+        return error.message
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _variant(
-    name: str, value: object, design: Design, data: Path | None, isa: str | None
+    name: str, value: object, design: Design | str, data: Path | None, isa: str | None
 ) -> Variant:
     """A variant that the design cannot be is told, not an end: words may be too narrow."""
     number = float(str(value))
+    if isinstance(design, str):
+        return Variant(name, number, (), design)
     try:
         return Variant(name, number, tuple(_memories(design, _observed(design, data, isa), isa)))
     except DesignError as error:

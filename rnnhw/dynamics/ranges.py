@@ -94,9 +94,9 @@ def _layer(graph: StepGraph, ranges: LayerRanges, observed: Observed) -> Iterato
 
 def _has_chosen_format(node: Node) -> bool:
     """Whether the design chose the format: that of an exact result follows from its operands'."""
-    if isinstance(node, Cast):
-        return not node.changes_nothing
-    return isinstance(node, Lookup) or (isinstance(node, Matvec) and node.accumulator is not None)
+    return isinstance(node, Cast | Lookup) or (
+        isinstance(node, Matvec) and node.accumulator is not None
+    )
 
 
 def _wanted(
