@@ -1,0 +1,235 @@
+"""What fixed point does to the memory of recurrences, structure by structure.
+
+    python benchmarks/memory.py [--quick] [--seeds N] [-o result.json]
+
+Three tables. Memory capacity of linear recurrences of 16 units with a spectral radius of 0.95, in
+float and with words of 8 and 6 bits for everything: mean over seeds. The dead band of a decaying
+unit by its factor and rounding mode, found from every value of the word, beside
+floor(0.5 / (1 - a)). And the starts from which a resonator in direct form, on zero input, ends in a
+cycle above half scale, with a sum that wraps and one that saturates.
+
+The figures are those of `rnnhw analyze`; docs/memory.md defines them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rnnhw import Banded, Dense, Design, Diagonal, Elman, Formats, Hadamard, Identity, Q
+from rnnhw.dynamics.attractors import dead_band_starts, held, random_states
+from rnnhw.dynamics.capacity import capacity
+from rnnhw.execution.alone import LayerAlone
+from rnnhw.execution.cycles import find_cycles
+from rnnhw.layers.structures import Structure
+from rnnhw.numerics.cast import Overflow, Rounding
+
+UNITS, RADIUS = 16, 0.95
+WORDS = (8, 6)
+Array = np.ndarray
+
+
+# --- recurrences -------------------------------------------------------------------------------
+def scaled(matrix: Array, radius: float = RADIUS) -> Array:
+    """The matrix with this spectral radius."""
+    return matrix * (radius / np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def dense(rng: np.random.Generator) -> tuple[Structure, Mapping[str, Array]]:
+    """Independent normal entries."""
+    return Dense(), {"r.U": scaled(rng.normal(size=(UNITS, UNITS)))}
+
+
+def diagonal(rng: np.random.Generator) -> tuple[Structure, Mapping[str, Array]]:
+    """Real poles, uniform in -radius..radius."""
+    return Diagonal(), {"r.U": rng.uniform(-RADIUS, RADIUS, UNITS)}
+
+
+def tridiagonal(rng: np.random.Generator) -> tuple[Structure, Mapping[str, Array]]:
+    """Independent normal entries in three diagonals."""
+    whole = np.triu(np.tril(rng.normal(size=(UNITS, UNITS)), 1), -1)
+    structure = Banded(1, 1)
+    return structure, structure.project(scaled(whole)).tensors("r.U")
+
+
+def rotations(rng: np.random.Generator) -> tuple[Structure, Mapping[str, Array]]:
+    """2x2 blocks of the same radius, angles evenly spaced with a little chance."""
+    count = UNITS // 2
+    angles = np.pi * (np.arange(count) + 0.5 + rng.uniform(-0.25, 0.25, count)) / count
+    whole = np.zeros((UNITS, UNITS))
+    for index, angle in enumerate(angles):
+        c, s = RADIUS * np.cos(angle), RADIUS * np.sin(angle)
+        place = slice(2 * index, 2 * index + 2)
+        whole[place, place] = [[c, s], [-s, c]]
+    structure = Banded(1, 1)
+    return structure, structure.project(whole).tensors("r.U")
+
+
+def hadamard(rng: np.random.Generator) -> tuple[Structure, Mapping[str, Array]]:
+    """D1 H D2 with random signs: orthogonal but for the radius."""
+    structure = Hadamard()
+    shared = {
+        "r.U.before": rng.choice([-1.0, 1.0], UNITS),
+        "r.U.after": rng.choice([-1.0, 1.0], UNITS) * RADIUS / np.sqrt(UNITS),
+    }
+    return structure, shared
+
+
+STRUCTURES: Mapping[str, Callable[[np.random.Generator], tuple[Structure, Mapping[str, Array]]]] = {
+    "random dense": dense,
+    "real diagonal": diagonal,
+    "random tridiagonal": tridiagonal,
+    "2x2 rotations": rotations,
+    "D1 H D2": hadamard,
+}
+
+
+# --- memory capacity ---------------------------------------------------------------------------
+def linear_layer(
+    structure: Structure, weights: Mapping[str, Array], inputs: Array, word: int, gain: float = 1.0
+) -> LayerAlone:
+    """``h' = U h + W x`` with every number in ``word`` bits, ``W`` scaled by ``gain``."""
+    formats = Formats(
+        input=Q(0, word - 1),
+        weight=Q(0, word - 1),
+        sum=Q(0, word - 1),
+        state=Q(0, word - 1),
+    )
+    overrides = {}
+    for key, values in {**weights, "r.W": gain * inputs}.items():
+        bits = int(np.floor(np.log2(np.abs(values).max()))) + 1
+        overrides[key] = Q(bits, word - 1 - bits)
+    design = Design(
+        [Elman(UNITS, recurrent=structure, activation=Identity(), bias=False, name="r")],
+        formats,
+        {**weights, "r.W": gain * inputs},
+        inputs=1,
+        overrides=overrides,
+    )
+    [scan] = design.network.scans
+    return LayerAlone(scan, design.parameters)
+
+
+def full_scale_gain(layer: LayerAlone, drive: Array) -> float:
+    """By how much the input may grow until the largest float state is 0.9."""
+    before, _ = layer.reference(drive, layer.real_states(layer.first_states(len(drive))))
+    return 0.9 / max(float(np.abs(value).max()) for value in before.values())
+
+
+def capacities(name: str, seed: int) -> dict[str, float]:
+    """Capacity in float and by word of one random recurrence."""
+    rng = np.random.default_rng(seed)
+    structure, weights = STRUCTURES[name](rng)
+    inputs = rng.uniform(-1, 1, (UNITS, 1))
+    # Signals use their words well: the input is scaled until the largest state is 0.9.
+    wide = linear_layer(structure, weights, inputs, 16)
+    drive = rng.integers(-(1 << 15), 1 << 15, (16, 1024, 1))
+    gain = full_scale_gain(wide, drive)
+    found: dict[str, float] = {}
+    for word in WORDS:
+        layer = linear_layer(structure, weights, inputs, word, gain)
+        low, high = np.array([layer.network.source.interval[0]]), np.array([2 ** (word - 1) - 1])
+        result = capacity(layer, low, high, seed)
+        assert result is not None
+        found[f"{word} bits"] = result.capacity
+        found.setdefault("float", result.float_capacity or float("nan"))
+    return found
+
+
+# --- dead bands and wraparound -----------------------------------------------------------------
+def decaying(factor: float, rounding: Rounding) -> LayerAlone:
+    """``h' = a h`` in whole numbers up to 127."""
+    formats = Formats(
+        input=Q(7, 0), weight=Q(0, 10), sum=Q(8, 10), state=Q(7, 0, rounding=rounding)
+    )
+    layer = Elman(1, recurrent=Diagonal(), activation=Identity(), bias=False, name="r")
+    design = Design([layer], formats, {"r.W": [[0.5]], "r.U": [factor]}, inputs=1)
+    [scan] = design.network.scans
+    return LayerAlone(scan, design.parameters)
+
+
+def dead_band(factor: float, rounding: Rounding) -> int:
+    """In LSB, from every value of the word."""
+    layer = decaying(factor, rounding)
+    starts, exact = dead_band_starts(layer, layer.first_states(1))
+    assert exact
+    zero = np.zeros((len(starts["r.state"]), 1), np.int64)
+    [band] = held(layer, zero, starts).dead_bands(exact)
+    assert band.exact and band.lsb is not None
+    return band.lsb
+
+
+ANGLES = (5, 4, 3)
+"""Poles at an angle of pi over these."""
+
+
+def restless(overflow: Overflow, part: int, runs: int = 1024) -> float:
+    """The share of starts from which ``h0' = 2 r cos(pi/part) h0 - r^2 h1, h1' = h0``, r = 0.98,
+    ends in a cycle above half scale on zero input."""
+    radius = 0.98
+    matrix = np.array([[2 * radius * np.cos(np.pi / part), -(radius**2)], [1, 0]])
+    word = Q(0, 7)
+    formats = Formats(input=word, weight=Q(1, 12), sum=Q(0, 7, overflow=overflow), state=word)
+    layer = Elman(2, activation=Identity(), bias=False, name="r")
+    design = Design([layer], formats, {"r.U": matrix, "r.W": np.zeros((2, 1))}, inputs=1)
+    [scan] = design.network.scans
+    alone = LayerAlone(scan, design.parameters)
+    starts = random_states(alone, runs, 0)
+    cycles = find_cycles(alone, np.zeros((runs, 1), np.int64), starts, 4096)
+    assert cycles.repeating == runs
+    return float((cycles.heights["r.state"].max(1) > word.max // 2).mean())
+
+
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns."""
+    lines = [heads, *rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(heads))]
+    shown = ("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join([title, *(line.rstrip() for line in shown), ""])
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two seeds")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    seeds = 2 if options.quick else options.seeds
+    result: dict[str, object] = {"units": UNITS, "radius": RADIUS, "seeds": seeds}
+    heads = ["float", *(f"{word} bits" for word in WORDS)]
+    rows, kept = [], {}
+    for name in STRUCTURES:
+        found = [capacities(name, seed) for seed in range(seeds)]
+        kept[name] = {head: float(np.mean([each[head] for each in found])) for head in heads}
+        rows.append([name, *(f"{kept[name][head]:.1f}" for head in heads)])
+    result["capacity"] = kept
+    print(table(f"Memory capacity of {UNITS}, {seeds} seeds", ["", *heads], rows))
+    factors = (0.5, 0.75, 0.875, 0.9375, 0.984375, 0.990234375)
+    modes = (Rounding.RND, Rounding.RND_CONV, Rounding.TRN, Rounding.TRN_ZERO)
+    bands = {str(a): {mode.value: dead_band(a, mode) for mode in modes} for a in factors}
+    result["dead_band_lsb"] = bands
+    rows = [
+        [f"{a:.4g}", str(int(0.5 / (1 - a))), *(str(bands[str(a)][mode.value]) for mode in modes)]
+        for a in factors
+    ]
+    heads = ["a", "floor(.5/(1-a))", *(mode.value for mode in modes)]
+    print(table("Dead band of h' = a h, LSB", heads, rows))
+    ends = {
+        each.value: {f"pi/{part}": restless(each, part) for part in ANGLES}
+        for each in (Overflow.WRAP, Overflow.SAT)
+    }
+    result["above_half_scale"] = ends
+    rows = [[n, *(f"{100 * share:.0f} %" for share in v.values())] for n, v in ends.items()]
+    heads = ["sum", *(f"pi/{part}" for part in ANGLES)]
+    print(table("Starts of a resonator that end in a cycle above half scale", heads, rows))
+    if options.output:
+        options.output.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
