@@ -13,14 +13,15 @@ import typer
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import keep_inputs, load_design
 from rnnhw.cli.json_text import head, json_text
-from rnnhw.cli.options import PLAIN, DesignFile, Format, Isa, Settings, assignments, chosen_format
+from rnnhw.cli.options import PLAIN, DesignFile, Isa, Settings, assignments, chosen_format
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.design.claims import Claim
 from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import UNWANTED
 from rnnhw.errors import UsageError, unknown_name
-from rnnhw.files import check_output, check_writable
+from rnnhw.files import check_output, check_writable, written_whole
+from rnnhw.proof.aiger import aiger
 from rnnhw.proof.check import Checked, check
 from rnnhw.proof.counterexample import Counterexample
 from rnnhw.proof.outcome import Outcome, Verdict
@@ -36,6 +37,9 @@ _SIZES = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _MOST_STEPS = 40
 """Of a counterexample that is printed."""
 
+ProofFormat = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="text, json or aiger.")
+]
 Files = Annotated[
     list[Path] | None,
     typer.Option(
@@ -115,7 +119,7 @@ def prove_command(
         bool, typer.Option("--golden", help="With --check: step in Python integers, slowly.")
     ] = False,
     isa: Isa = None,
-    format: Format = None,
+    format: ProofFormat = None,
     output: Files = None,
 ) -> int:
     """Prove a design right for sequences of any length.
@@ -124,10 +128,15 @@ def prove_command(
     what is right (BinaryAddition, Recall, Parity, ModuloCounter, S3WordProblem, or a task of your
     own with a method automaton()). It ends closed: right for ever; with a shortest sequence that
     goes wrong, exit code 1; or open, where a bound stops it: right up to so many steps, exit
-    code 4.
+    code 4. --format aiger -o FILE.aig writes the claim as a circuit for model checkers instead.
     """
-    shown = chosen_format(format, None, PLAIN)
-    files = _Files(output or [])
+    shown = chosen_format(format, None, (*PLAIN, "aiger"))
+    if shown == "aiger":
+        files = _Files([])
+        circuit = _circuit_file(output, not (resume or max_states or memory or isa or certificate))
+    else:
+        files = _Files(output or [])
+        circuit = None
     bounds, size = _bounds(within), _size(memory)
     if golden and certificate is None:
         raise UsageError("--golden is for --check", "give --check FILE")
@@ -137,7 +146,7 @@ def prove_command(
     other = None
     if equivalent_to is not None:
         other = _other_design(equivalent_to, settings, set_other)
-    for file in files.all:
+    for file in [*files.all, *([] if circuit is None else [circuit])]:
         keep_inputs(file, loaded)
         if other is not None:
             keep_inputs(file, other)
@@ -150,6 +159,11 @@ def prove_command(
             )
         claim = claimed(loaded, equivalent_to=other, within=bounds, never=never or ())
         return _check(certificate, loaded, claim, golden, shown)
+    if circuit is not None:
+        claim = claimed(loaded, equivalent_to=other, within=bounds, never=never or ())
+        with written_whole(circuit) as place:
+            place.write(aiger(claim))
+        return 0
     with shown_progress("states expanded") as progress:
         proof = prove(
             loaded,
@@ -170,6 +184,19 @@ def prove_command(
     for missing in files.unwritten(proof.outcome.verdict):
         complain(*missing)
     return _CODES[proof.outcome.verdict]
+
+
+def _circuit_file(output: list[Path] | None, alone: bool) -> Path:
+    """The place of ``--format aiger``; ``alone`` tells whether nothing is asked of a search."""
+    if not alone:
+        raise UsageError(
+            "--format aiger writes the claim and searches nothing",
+            "leave out --resume, --max-states, --memory, --isa and --check",
+        )
+    if output is None or len(output) != 1 or output[0] == Path("-"):
+        raise UsageError("--format aiger is a binary file", "name one: -o FILE.aig")
+    check_writable(output[0])
+    return output[0]
 
 
 class _Files:

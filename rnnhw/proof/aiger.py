@@ -1,7 +1,7 @@
-"""A design beside its automaton as one circuit: the property for model checkers that read AIGER.
+"""A claim as one circuit: a design beside its automaton, for model checkers that read AIGER.
 
 The circuit has the network's states and the automaton's as latches, reads the number of a symbol
-and has one output: whether the step's answer is wrong. It is written operation by operation from
+and has one output: whether the step breaks the claim. It is written operation by operation from
 the step graph and shares no code with the search, the engine or the Verilog, so a model checker
 that decides it is a second prover.
 
@@ -17,23 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.design.design import Design
+from rnnhw.design.claims import Claim, Subject
 from rnnhw.design.tasks import FORBIDDEN, UNWANTED, Answer, Automaton
-from rnnhw.design.weights import Parameters
-from rnnhw.errors import DesignError
-from rnnhw.graph.network import (
-    Last,
-    Network,
-    Reverse,
-    Scan,
-    Source,
-    Steps,
-    TimeNode,
-    Total,
-    Window,
-    runs_once,
-    time_table,
-)
+from rnnhw.graph.network import Scan, TimeNode
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -52,11 +38,10 @@ from rnnhw.graph.nodes import (
     Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import quantise
+from rnnhw.numerics.cast import Overflow, Q
 from rnnhw.proof.circuit import FALSE, Circuit, Latch, Word
-from rnnhw.version import __version__
 
-__all__ = ["aiger", "attach"]
+__all__ = ["Attached", "aiger", "attach"]
 
 IntArray = NDArray[np.int64]
 Words = list[Word]
@@ -64,13 +49,25 @@ Words = list[Word]
 
 @dataclass
 class _Step:
-    """One step of a layer: the words of every node."""
+    """One step of a layer: the words of every node.
+
+    ``clipped`` collects, by the names of casts asked for, where one meets a value that does not
+    fit.
+    """
 
     circuit: Circuit
+    graph: StepGraph
     tensors: Mapping[str, list[int]]
     inputs: Sequence[Words]
     states: Mapping[State, Words]
+    clipped: dict[str, list[int]]
     values: dict[Node, Words] = field(default_factory=dict)
+
+    def cast(self, name: str, word: Word, fraction: int, to: Q) -> Word:
+        """The word in the format ``to``."""
+        if name in self.clipped:
+            self.clipped[name].append(self.circuit.clips(word, fraction, to))
+        return self.circuit.cast(word, fraction, to)
 
 
 # --- the step operations -----------------------------------------------------------------------
@@ -98,18 +95,20 @@ def _matvec(step: _Step, node: Matvec) -> Words:
     for start, row in zip(starts, rows, strict=True):
         factors = row.parameters if flat is None else [flat[k] for k in row.parameters]
         words = [vector[column] for column in row.columns]
-        found.append(_sum(step.circuit, node, start, list(zip(factors, words, strict=True))))
+        found.append(_sum(step, node, start, list(zip(factors, words, strict=True))))
     return found
 
 
-def _sum(circuit: Circuit, node: Matvec, start: Word | None, terms: list[tuple[int, Word]]) -> Word:
+def _sum(step: _Step, node: Matvec, start: Word | None, terms: list[tuple[int, Word]]) -> Word:
     """``start`` plus the products, cast as the node demands."""
+    circuit, name = step.circuit, step.graph.signal(node)
     fraction, _ = node.product_format
     if node.product is not None:
         assert node.weights is not None
         exact = node.weights.format.fraction + node.vector.format.fraction
         products = [circuit.sum(0, [term]) for term in terms]
-        terms = [(1, circuit.cast(product, exact, node.product)) for product in products]
+        of_product = f"{name}.product"
+        terms = [(1, step.cast(of_product, each, exact, node.product)) for each in products]
     scale = node.format.fraction
     begun = 0 if node.start is None else node.start.format.fraction
     if node.accumulator is None:
@@ -119,10 +118,27 @@ def _sum(circuit: Circuit, node: Matvec, start: Word | None, terms: list[tuple[i
     to = node.accumulator
     finest = max(fraction, to.fraction)
     total = circuit.constant(0) if start is None else circuit.cast(start, begun, to)
+    casts = [] if start is None else [(start, begun, total)]
     for factor, word in terms:
         added = [(1 << (finest - to.fraction), total), (factor << (finest - fraction), word)]
-        total = circuit.cast(circuit.sum(0, added), finest, to)
+        raw = circuit.sum(0, added)
+        total = circuit.cast(raw, finest, to)
+        casts.append((raw, finest, total))
+    if name in step.clipped:
+        step.clipped[name].append(_sum_clips(circuit, casts, to))
     return total
+
+
+def _sum_clips(circuit: Circuit, casts: list[tuple[Word, int, Word]], to: Q) -> int:
+    """Whether a sum counts an event: one that wraps if it stands for another sum in the end, any
+    other if a cast on the way does not fit."""
+    if to.overflow is not Overflow.WRAP:
+        return circuit.any(circuit.clips(raw, fraction, to) for raw, fraction, _ in casts)
+    excess = []
+    for raw, fraction, cast in casts:
+        whole = circuit.rounded(raw, fraction - to.fraction, to.rounding)
+        excess += [(1, whole), (-1, cast)]
+    return circuit.any(circuit.sum(0, excess).bits)
 
 
 def _linear(step: _Step, node: Add | Subtract, sign: int) -> Words:
@@ -169,8 +185,8 @@ def _reinterpret(step: _Step, node: Reinterpret) -> Words:
 
 
 def _cast(step: _Step, node: Cast) -> Words:
-    fraction = node.a.format.fraction
-    return [step.circuit.cast(word, fraction, node.format) for word in step.values[node.a]]
+    fraction, name = node.a.format.fraction, step.graph.signal(node)
+    return [step.cast(name, word, fraction, node.format) for word in step.values[node.a]]
 
 
 def _lookup(step: _Step, node: Lookup) -> Words:
@@ -200,59 +216,47 @@ STEP_CIRCUITS: Mapping[type, Callable[..., Words]] = operation_table(
 )
 
 
-# --- the time operations -----------------------------------------------------------------------
-@dataclass
-class _Walk:
-    """The network over time: what each time operation gives at this step."""
+# --- networks ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Attached:
+    """The words of a network's output and of every signal at this step, and by cast asked for the
+    literals of the values that do not fit."""
 
-    circuit: Circuit
-    tensors: Mapping[str, list[int]]
-    first: Words
-    values: dict[TimeNode, Words] = field(default_factory=dict)
-
-
-def _source(walk: _Walk, node: Source) -> Words:
-    return walk.first
+    outputs: Words
+    signals: Mapping[str, Words]
+    clipped: Mapping[str, list[int]]
 
 
-def _scan(walk: _Walk, node: Scan) -> Words:
-    graph = node.graph
-    once = runs_once(node)  # it begins anew at the end of every sequence
-    latches = {state: _latches(walk, state) for state, _ in graph.updates if not once}
-    states = {state: _words(state, bits) for state, bits in latches.items()}
-    if once:
-        states = {state: _initial(walk, state) for state, _ in graph.updates}
-    values = _run(walk, graph, [walk.values[source] for source in node.sources], states)
-    for state, new in graph.updates:
-        for bits, word in zip(latches.get(state, []), values[new], strict=False):
-            for place, latch in enumerate(bits):
-                latch.following = word.bit(place)
-    return values[graph.output]
+def attach(
+    circuit: Circuit, subject: Subject, inputs: Words, never: Sequence[str] = ()
+) -> Attached:
+    """Write a network of scans into ``circuit``, with latches for its states."""
+    tensors = {key: raw.ravel().tolist() for key, raw in subject.parameters.raw.items()}
+    clipped: dict[str, list[int]] = {name: [] for name in never}
+    found: dict[TimeNode, Words] = {subject.network.source: inputs}
+    signals: dict[str, Words] = {}
+    for node in subject.network.nodes[1:]:
+        assert isinstance(node, Scan)
+        graph = node.graph
+        latches = {state: _latches(circuit, tensors, state) for state, _ in graph.updates}
+        states = {state: _words(state, bits) for state, bits in latches.items()}
+        sources = [found[source] for source in node.sources]
+        step = _Step(circuit, graph, tensors, sources, states, clipped)
+        for operation in graph.nodes:
+            step.values[operation] = STEP_CIRCUITS[type(operation)](step, operation)
+            signals[graph.signal(operation)] = step.values[operation]
+        for state, new in graph.updates:
+            for bits, word in zip(latches[state], step.values[new], strict=True):
+                for place, latch in enumerate(bits):
+                    latch.following = word.bit(place)
+        found[node] = step.values[graph.output]
+    return Attached(found[subject.network.output], signals, clipped)
 
 
-def _run(
-    walk: _Walk, graph: StepGraph, inputs: Sequence[Words], states: Mapping[State, Words]
-) -> dict[Node, Words]:
-    step = _Step(walk.circuit, walk.tensors, inputs, states)
-    for node in graph.nodes:
-        step.values[node] = STEP_CIRCUITS[type(node)](step, node)
-    return step.values
-
-
-def _first(walk: _Walk, state: State) -> list[int]:
-    return [0] * state.units if state.initial is None else walk.tensors[state.initial.key]
-
-
-def _initial(walk: _Walk, state: State) -> Words:
-    return [walk.circuit.constant(value) for value in _first(walk, state)]
-
-
-def _latches(walk: _Walk, state: State) -> list[list[Latch]]:
+def _latches(circuit: Circuit, tensors: Mapping[str, list[int]], state: State) -> list[list[Latch]]:
+    first = [0] * state.units if state.initial is None else tensors[state.initial.key]
     width = state.format.width
-    return [
-        [walk.circuit.latch(value >> place & 1) for place in range(width)]
-        for value in _first(walk, state)
-    ]
+    return [[circuit.latch(value >> place & 1) for place in range(width)] for value in first]
 
 
 def _words(state: State, latches: list[list[Latch]]) -> Words:
@@ -261,59 +265,15 @@ def _words(state: State, latches: list[list[Latch]]) -> Words:
     return [Word((*(latch.literal for latch in bits), *top), low, high) for bits in latches]
 
 
-def _same(walk: _Walk, node: TimeNode) -> Words:
-    """The last step of a sequence that ends here is this one."""
-    return walk.values[node.sources[0]]
-
-
-def _refused(walk: _Walk, node: TimeNode) -> Words:
-    kind = type(node).__name__
-    raise DesignError(
-        f"{node.name}: no circuit of {kind}, which needs more of a sequence than its last step",
-        "write the circuit of a network without it; `rnnhw prove` searches windows too",
-    )
-
-
-TIME_CIRCUITS: Mapping[type, Callable[..., Words]] = time_table(
-    {
-        Source: _source,
-        Scan: _scan,
-        Reverse: _refused,
-        Window: _refused,
-        Last: _same,
-        Total: _refused,
-        Steps: _refused,
-    }
-)
-
-
-def attach(circuit: Circuit, network: Network, parameters: Parameters, inputs: Words) -> list[Word]:
-    """Write a network into ``circuit``, with latches for its states, and give its output words.
-
-    Raises:
-        DesignError: it has an operation over time that needs more than the steps before.
-    """
-    tensors = {key: raw.ravel().tolist() for key, raw in parameters.raw.items()}
-    walk = _Walk(circuit, tensors, inputs)
-    for node in network.nodes:
-        walk.values[node] = TIME_CIRCUITS[type(node)](walk, node)
-    return walk.values[network.output]
-
-
 # --- the property ------------------------------------------------------------------------------
-def aiger(design: Design, automaton: Automaton) -> bytes:
-    """The binary AIGER file of ``design`` beside ``automaton``: its output is 1 at a wrong answer.
+def aiger(claim: Claim) -> bytes:
+    """The binary AIGER file of a claim: its output is 1 at a step that breaks it.
 
     Inputs are the bits of a symbol's number, least significant first; latches are the bits of the
-    automaton's state, then of the network's states unit by unit.
-
-    Raises:
-        DesignError: the automaton's vectors or answers do not fit the network, or it has an
-            operation over time that no circuit of a step has.
+    automaton's state, then of the networks' states layer by layer and unit by unit. The comment
+    holds the digest of the claim.
     """
-    network = design.network
-    raw = _raw_symbols(design, automaton)
-    circuit = Circuit()
+    automaton, circuit = claim.automaton, Circuit()
     bits = max((automaton.symbols - 1).bit_length(), 1)
     symbol = [circuit.input() for _ in range(bits)]
     tables = _Tables(automaton, bits)
@@ -322,18 +282,37 @@ def aiger(design: Design, automaton: Automaton) -> bytes:
     following = circuit.lookup(address, tables.following)
     for place, latch in enumerate(state):
         latch.following = following.bit(place)
-    padded = np.concatenate([raw, np.repeat(raw[:1], (1 << bits) - len(raw), axis=0)])
-    inputs = [circuit.lookup(symbol, column.tolist()) for column in padded.T]
-    outputs = attach(circuit, network, design.parameters, inputs)
-    wanted = circuit.lookup(address, tables.wanted).bit(0)
-    answer = _answer(circuit, outputs, automaton.answer)
-    expected = circuit.lookup(address, tables.expected)
-    width = max(len(answer.bits), len(expected.bits))
-    differs = circuit.any(circuit.xor(answer.bit(i), expected.bit(i)) for i in range(width))
-    name = design.path.stem if design.path else "design"
-    settings = " ".join(f"{key}={value}" for key, value in design.settings.items())
-    comment = f"rnnhw {__version__}: {name} {settings}".strip()
-    return circuit.aiger([circuit.both(wanted, differs)], comment.replace("\n", " "))
+    attached = []
+    for index, subject in enumerate(claim.subjects):
+        never = claim.never if index == 0 else ()
+        attached.append(attach(circuit, subject, _inputs(circuit, symbol, subject), never))
+    allowed = circuit.lookup(address, tables.allowed).bit(0)
+    broken = circuit.both(allowed, _bound_broken(circuit, claim, attached[0]))
+    if any(tables.wanted):
+        wanted = circuit.lookup(address, tables.wanted).bit(0)
+        answers = [_answer(circuit, each.outputs, automaton.answer) for each in attached]
+        right = answers[1] if len(answers) > 1 else circuit.lookup(address, tables.expected)
+        width = max(len(right.bits), len(answers[0].bits))
+        pairs = ((answers[0].bit(place), right.bit(place)) for place in range(width))
+        differs = circuit.any(circuit.xor(a, b) for a, b in pairs)
+        broken = circuit.either(broken, circuit.both(wanted, differs))
+    return circuit.aiger([broken], f"rnnhw claim {claim.digest}")
+
+
+def _inputs(circuit: Circuit, symbol: Sequence[int], subject: Subject) -> Words:
+    """The input vector of a symbol; a number that is no symbol reads as the first."""
+    rows = subject.symbols
+    missing = (1 << len(symbol)) - len(rows)
+    padded = np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
+    return [circuit.lookup(symbol, column.tolist()) for column in padded.T]
+
+
+def _bound_broken(circuit: Circuit, claim: Claim, found: Attached) -> int:
+    """Whether a signal leaves its bounds, or a cast meets what does not fit."""
+    literals = [literal for each in found.clipped.values() for literal in each]
+    for name, (low, high) in claim.within.items():
+        literals += [circuit.outside(word, low, high) for word in found.signals[name]]
+    return circuit.any(literals)
 
 
 class _Tables:
@@ -346,38 +325,18 @@ class _Tables:
         self.state_bits = (states - 1).bit_length()
         over = automaton.states
         following = np.full((1 << self.state_bits, columns), 0 if whole else over)
-        wanted, expected = np.zeros_like(following), np.zeros_like(following)
+        allowed, wanted = np.zeros_like(following), np.zeros_like(following)
+        expected = np.zeros_like(following)
         inside = slice(automaton.states), slice(automaton.symbols)
         following[inside] = np.where(automaton.next == FORBIDDEN, over, automaton.next)
+        allowed[inside] = automaton.next != FORBIDDEN
         asked = (automaton.next != FORBIDDEN) & (automaton.expected != UNWANTED)
         wanted[inside] = asked
         expected[inside] = np.where(asked, automaton.expected, 0)
         self.following = following.ravel().tolist()
+        self.allowed = allowed.ravel().tolist()
         self.wanted = wanted.ravel().tolist()
         self.expected = expected.ravel().tolist()
-
-
-def _raw_symbols(design: Design, automaton: Automaton) -> IntArray:
-    """The alphabet as the network reads it, raw [symbols, features]."""
-    source = design.network.source
-    if automaton.alphabet.shape[1] != source.units:
-        raise DesignError(
-            f"{design.place}: symbols of {automaton.alphabet.shape[1]} numbers, "
-            f"but the network reads {source.units}",
-            "give the automaton of the design's own task",
-        )
-    units = design.network.output.units
-    most = int(automaton.expected.max())
-    if automaton.answer is Answer.SIGN and units != 1:
-        raise DesignError(
-            f"{design.place}: {units} outputs for the sign of one",
-            "the last layer must be Linear(1)",
-        )
-    if automaton.answer is Answer.CLASS and most >= units:
-        raise DesignError(
-            f"{design.place}: {units} outputs for {most + 1} classes", "give one output a class"
-        )
-    return quantise(automaton.alphabet, source.format)[0]
 
 
 def _answer(circuit: Circuit, outputs: Sequence[Word], answer: Answer) -> Word:

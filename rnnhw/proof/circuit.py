@@ -257,17 +257,22 @@ class Circuit:
         return known[column]
 
     # --- the cast ------------------------------------------------------------------------------
+    def clips(self, a: Word, fraction: int, to: Q) -> int:
+        """Whether a cast to ``to`` meets a value that does not fit."""
+        value = self.rounded(a, fraction - to.fraction, to.rounding)
+        return self.outside(value, to.lowest, to.max)
+
     def cast(self, a: Word, fraction: int, to: Q) -> Word:
         """:func:`rnnhw.numerics.cast.cast`: round, then fit into the word."""
         drop = fraction - to.fraction
-        value = self._rounded(a, drop, to.rounding)
+        value = self.rounded(a, drop, to.rounding)
         if to.lowest <= value.low and value.high <= to.max:
             return value
         match to.overflow:
             case Overflow.SAT | Overflow.SAT_SYM:
                 return self.clamp(value, to.lowest, to.max)
             case Overflow.SAT_ZERO:
-                out = self._outside(value, to)
+                out = self.outside(value, to.lowest, to.max)
                 kept = self.clamp(value, to.lowest, to.max)
                 return self.choose(out, self.constant(0), kept)
             case Overflow.WRAP:
@@ -275,7 +280,8 @@ class Circuit:
             case Overflow.WRAP_SM:
                 return self._sign_magnitude(a, value, drop, to)
 
-    def _rounded(self, a: Word, drop: int, mode: Rounding) -> Word:
+    def rounded(self, a: Word, drop: int, mode: Rounding) -> Word:
+        """:func:`rnnhw.numerics.cast.rounded`."""
         if drop <= 0:
             return self.sum(0, [(1 << -drop, a)])
         floor = self.word(a.bits[drop:] or a.bits[-1:], a.low >> drop, a.high >> drop)
@@ -303,8 +309,9 @@ class Circuit:
         low, high = rounded(a.low, drop, mode), rounded(a.high, drop, mode)
         return self.word((total.bit(i) for i in range(width_of(low, high))), low, high)
 
-    def _outside(self, value: Word, to: Q) -> int:
-        return self.either(self.less(value, to.lowest), self.less(value, to.max + 1) ^ 1)
+    def outside(self, a: Word, low: int, high: int) -> int:
+        """Whether ``a`` is below ``low`` or above ``high``."""
+        return self.either(self.less(a, low), self.less(a, high + 1) ^ 1)
 
     def _wrapped(self, value: Word, to: Q) -> Word:
         bits = [value.bit(place) for place in range(to.width)]
@@ -314,7 +321,7 @@ class Circuit:
         wrapped = self._wrapped(value, to)
         place = to.width + drop
         deleted = a.bit(place) if place >= 0 else FALSE
-        flips = self.both(self._outside(value, to), self.xor(deleted, wrapped.sign))
+        flips = self.both(self.outside(value, to.lowest, to.max), self.xor(deleted, wrapped.sign))
         flipped = [bit ^ 1 for bit in wrapped.bits[:-1]]
         bits = [self.mux(flips, x, y) for x, y in zip(flipped, wrapped.bits, strict=False)]
         return Word((*bits, self.mux(flips, deleted, wrapped.sign)), to.min, to.max)

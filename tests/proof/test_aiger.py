@@ -20,14 +20,12 @@ from rnnhw import (
     DesignError,
     Elman,
     Formats,
-    Last,
     Linear,
-    Mean,
     Q,
     Recall,
-    Window,
     load,
 )
+from rnnhw.design.claims import Subject, claim_of
 from rnnhw.execution import golden
 from rnnhw.execution.batch import make_batch
 from rnnhw.execution.engine import run
@@ -135,7 +133,9 @@ def test_random_networks_are_golden_bit_for_bit(case):
         bits = [circuit.input() for _ in range(source.format.width)]
         top = () if source.format.signed else (0,)
         inputs.append(Word((*bits, *top), *source.interval))
-    outputs = attach(circuit, network, case.parameters, inputs)
+    outputs = attach(
+        circuit, Subject(network, case.parameters, np.zeros((1, 1), int)), inputs
+    ).outputs
     places = [bit for word in outputs for bit in word.bits]
     x = case.batch.inputs
     read = (x[..., None] >> np.arange(source.format.width) & 1).astype(bool)
@@ -176,7 +176,7 @@ def test_the_property_of_an_adder_is_wrong_where_the_engine_is(name):
     design = adder(name, word=4)
     automaton = design.task.automaton()
     symbols = np.random.default_rng(0).integers(0, 4, (64, 100))
-    found = run_aiger(read_aiger(aiger(design, automaton)), as_bits(symbols, 2))[..., 0]
+    found = run_aiger(read_aiger(aiger(claim_of(design, automaton))), as_bits(symbols, 2))[..., 0]
     np.testing.assert_array_equal(found, wrong_steps(design, automaton, symbols))
     assert found.any() == (name in ("diagonal", "butterfly"))
 
@@ -190,7 +190,7 @@ def classifier(outputs=3, seed=0):
     arrays = {t.key: rng.uniform(-1.5, 1.5, t.shape) for t in design.network.tensors}
     after = rng.integers(-1, 3, (3, 5))
     expected = rng.integers(-1, outputs, (3, 5))
-    automaton = Automaton(rng.uniform(-2, 2, (5, 2)), after, expected, Answer.CLASS)
+    automaton = Automaton(rng.uniform(-1.8, 1.8, (5, 2)), after, expected, Answer.CLASS)
     return Design(layers, formats, arrays, inputs=2), automaton
 
 
@@ -198,7 +198,7 @@ def classifier(outputs=3, seed=0):
 def test_classes_missing_edges_and_symbols_that_are_none(seed):
     design, automaton = classifier(seed=seed)
     symbols = np.random.default_rng(seed).integers(0, 5, (200, 12))
-    circuit = read_aiger(aiger(design, automaton))
+    circuit = read_aiger(aiger(claim_of(design, automaton)))
     found = run_aiger(circuit, as_bits(symbols, 3))[..., 0]
     np.testing.assert_array_equal(found, wrong_steps(design, automaton, symbols))
     assert found.any() and not found.all()
@@ -213,7 +213,7 @@ def test_recall_behind_its_last_step():
     rng = np.random.default_rng(1)
     symbols = rng.integers(0, 2, (20, 9))
     symbols[:, 3] += 2
-    found = run_aiger(read_aiger(aiger(design, automaton)), as_bits(symbols, 2))[..., 0]
+    found = run_aiger(read_aiger(aiger(claim_of(design, automaton))), as_bits(symbols, 2))[..., 0]
     network = design.network
     for steps in range(1, 10):  # the network ends in a Last: a sequence for each length
         batch = make_batch(network, x[symbols[:, :steps]])
@@ -223,22 +223,76 @@ def test_recall_behind_its_last_step():
         np.testing.assert_array_equal(found[:, steps - 1], expected)
 
 
-def test_what_no_circuit_has_is_refused_with_a_cure():
-    formats = Formats(input=Q(1, 2), weight=Q(1, 3), sum=Q(2, 3), state=Q(0, 4))
-    automaton = Automaton(np.zeros((2, 1)), np.zeros((1, 2), int), np.zeros((1, 2), int))
-    for layers, words in [
-        ([Window(2), Linear(1)], "no circuit of Window"),
-        ([Mean(), Linear(1)], "no circuit of Total"),
-        ([Linear(2)], "2 outputs for the sign of one"),
-    ]:
-        design = Design(layers, formats, inputs=1, max_steps=9)
-        arrays = {t.key: np.ones(t.shape) for t in design.network.tensors}
-        with pytest.raises(DesignError, match=words):
-            aiger(Design(layers, formats, arrays, inputs=1, max_steps=9), automaton)
-    layers = [Last(), Linear(1)]
-    arrays = {"linear1.W": np.ones((1, 2)), "linear1.b": [0.0]}
-    with pytest.raises(DesignError, match="symbols of 1 numbers, but the network reads 2"):
-        aiger(Design(layers, formats, arrays, inputs=2), automaton)
+def answers_of(design, x):
+    """Raw outputs of the last layer at every step [sequences, steps, units]."""
+    network = design.network
+    return run(network, design.parameters, make_batch(network, x)).outputs
+
+
+def test_equal_signs_of_two_designs():
+    designs = adder("butterfly", word=4), adder("tridiagonal", word=4)
+    claim = claim_of(designs[0], other=designs[1])
+    symbols = np.random.default_rng(3).integers(0, 4, (64, 60))
+    found = run_aiger(read_aiger(aiger(claim)), as_bits(symbols, 2))[..., 0]
+    x = claim.automaton.alphabet[symbols]
+    first, second = (answers_of(design, x)[..., 0] > 0 for design in designs)
+    np.testing.assert_array_equal(found, first != second)
+    assert found.any()
+
+
+def test_a_window_is_a_shift_register():
+    design = adder("window", word=4)
+    automaton = claim_of(design).automaton
+    symbols = np.random.default_rng(4).integers(0, 4, (64, 40))
+    late = next(n.width - 1 for n in design.network.nodes if hasattr(n, "width"))
+    symbols[:, :late] = 0
+    found = run_aiger(read_aiger(aiger(claim_of(design))), as_bits(symbols, 2))[..., 0]
+    assert not found[:, :late].any()
+    outputs = answers_of(design, automaton.alphabet[symbols])[..., 0] > 0
+    state = np.zeros(64, int)
+    for step, symbol in enumerate(symbols.T):
+        expected = automaton.expected[state, symbol]
+        state = automaton.next[state, symbol]
+        if step >= late:
+            wrong = (expected >= 0) & (outputs[:, step - late] != expected)
+            np.testing.assert_array_equal(found[:, step], wrong)
+    assert found.any()
+
+
+@pytest.mark.parametrize("overflow", [Overflow.SAT, Overflow.WRAP, Overflow.SAT_ZERO])
+def test_bounds_of_signals_and_casts_that_never_clip(overflow):
+    rng = np.random.default_rng(5)
+    word = Q(1, 3, overflow=overflow)
+    formats = Formats(
+        input=Q(1, 2), weight=Q(1, 3), sum=Q(1, 3), state=Q(0, 4), accumulator=word,
+        product=Q(0, 4, overflow=overflow),
+    )  # fmt: skip
+    layers = [Elman(3, name="r"), Linear(1, name="o")]
+    design = Design(layers, formats, inputs=2)
+    arrays = {t.key: rng.uniform(-1.5, 1.5, t.shape) for t in design.network.tensors}
+    design = Design(layers, formats, arrays, inputs=2)
+    after, wanted = np.zeros((1, 4), int), np.zeros((1, 4), int)
+    automaton = Automaton(rng.uniform(-1.8, 1.8, (4, 2)), after, wanted)
+    symbols = rng.integers(0, 4, (40, 12))
+    x = automaton.alphabet[symbols]
+    network, bits = design.network, as_bits(symbols, 2)
+    traced = run(network, design.parameters, make_batch(network, x), ["r.state"])
+    states = traced.traces["r.state"]
+    low, high = int(np.quantile(states, 0.05)), int(np.quantile(states, 0.98))
+    claim = claim_of(design, automaton, within={"r.state": (low, high)})
+    found = run_aiger(read_aiger(aiger(claim)), bits)[..., 0]
+    outside = ((states < low) | (states > high)).any(2)
+    np.testing.assert_array_equal(found, outside)
+    assert outside.any()
+    for name in ("r.Uh", "r.Wx", "r.Uh.product", "r.sum", "o.Wx"):
+        claim = claim_of(design, automaton, never=(name,))
+        found = run_aiger(read_aiger(aiger(claim)), bits)[..., 0]
+        for sequence in range(6):  # events up to each step, from runs of every length
+            counts = [0]
+            for steps in range(1, 13):
+                batch = make_batch(network, x[sequence : sequence + 1, :steps])
+                counts.append(golden.run(network, design.parameters, batch).events[name].total)
+            np.testing.assert_array_equal(found[sequence], np.diff(counts) > 0)
 
 
 # --- a public model checker --------------------------------------------------------------------
@@ -267,7 +321,7 @@ def checked(folder, script):
 )
 def test_a_model_checker_decides_as_the_search_does(tmp_path, name, settings, decision):
     design = adder(name, **settings)
-    (tmp_path / "net.aig").write_bytes(aiger(design, design.task.automaton()))
+    (tmp_path / "net.aig").write_bytes(aiger(claim_of(design)))
     found = checked(tmp_path, "read_aiger net.aig; dc2; scorr; dc2; pdr -T 60")
     assert decision in found
 
@@ -279,7 +333,7 @@ def test_a_model_checker_decides_as_the_search_does(tmp_path, name, settings, de
 )
 def test_the_invariant_of_the_raw_circuit_passes_a_sat_check(tmp_path, name, settings):
     design = adder(name, **settings)
-    circuit = aiger(design, design.task.automaton())
+    circuit = aiger(claim_of(design))
     (tmp_path / "net.aig").write_bytes(circuit)
     checked(tmp_path, "read_aiger net.aig; pdr -T 60 -d -I net.pla")
     invariant = (tmp_path / "net.pla").read_text()
@@ -310,7 +364,7 @@ def test_the_invariant_of_the_raw_circuit_passes_a_sat_check(tmp_path, name, set
 )
 def test_an_invariant_of_something_else_is_refused(invariant, words):
     design = adder("three_neurons", word=4)
-    circuit = aiger(design, design.task.automaton())
+    circuit = aiger(claim_of(design))
     with pytest.raises(DesignError, match=words):
         invariant_check(circuit, invariant)
 
