@@ -92,23 +92,21 @@ STRUCTURES: Mapping[str, Callable[[np.random.Generator], tuple[Structure, Mappin
 def linear_layer(
     structure: Structure, weights: Mapping[str, Array], inputs: Array, word: int, gain: float = 1.0
 ) -> LayerAlone:
-    """``h' = U h + W x`` with every number in ``word`` bits, ``W`` scaled by ``gain``."""
+    """``h' = U h + W x`` with every number in ``word`` bits, ``U`` between -2 and 2, ``W`` scaled
+    by ``gain`` and its word to it."""
     formats = Formats(
         input=Q(0, word - 1),
-        weight=Q(0, word - 1),
+        weight=Q(1, word - 2),
         sum=Q(0, word - 1),
         state=Q(0, word - 1),
     )
-    overrides = {}
-    for key, values in {**weights, "r.W": gain * inputs}.items():
-        bits = int(np.floor(np.log2(np.abs(values).max()))) + 1
-        overrides[key] = Q(bits, word - 1 - bits)
+    bits = int(np.floor(np.log2(np.abs(gain * inputs).max()))) + 1
     design = Design(
         [Elman(UNITS, recurrent=structure, activation=Identity(), bias=False, name="r")],
         formats,
         {**weights, "r.W": gain * inputs},
         inputs=1,
-        overrides=overrides,
+        overrides={"r.W": Q(bits, word - 1 - bits)},
     )
     [scan] = design.network.scans
     return LayerAlone(scan, design.parameters)
