@@ -50,6 +50,8 @@ def analyze(
     chosen = dict(settings or {})
     designs = [load(file, chosen) for file in files]
     name, values = _varied(designs, chosen, vary)
+    if vary is None and not any(design.network.states() for design in designs):
+        name, values = "", []  # nothing that could remember
     grid = [
         (file, value, _loaded(file, {**chosen, name: value})) for file in files for value in values
     ]

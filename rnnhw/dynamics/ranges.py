@@ -6,14 +6,16 @@ Printed only: nothing here changes a format, a width or a cost.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from rnnhw.analysis.guaranteed import LayerRanges, guaranteed_ranges
 from rnnhw.analysis.intervals import Box, unfitted
 from rnnhw.design.design import Design
 from rnnhw.dynamics.model import Rate, SignalRange
 from rnnhw.dynamics.observed import Observed
-from rnnhw.graph.nodes import Cast, Constant, Lookup, Matvec, Node, StepGraph, Tensor
+from rnnhw.graph.nodes import Cast, Constant, Input, Lookup, Matvec, Node, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
 
 __all__ = ["signal_ranges", "signal_rates"]
@@ -29,7 +31,8 @@ def signal_ranges(design: Design, observed: Observed) -> list[SignalRange]:
     found = []
     for scan, ranges in guaranteed_ranges(network, raw, first).items():
         found += [_tensor(tensor, design) for tensor in scan.graph.tensors]
-        found += list(_layer(scan.graph, ranges, observed))
+        own = [source is network.source for source in scan.sources]
+        found += list(_layer(scan.graph, ranges, observed, own))
     return found
 
 
@@ -65,7 +68,10 @@ def _tensor(tensor: Tensor, design: Design) -> SignalRange:
     )
 
 
-def _layer(graph: StepGraph, ranges: LayerRanges, observed: Observed) -> Iterator[SignalRange]:
+def _layer(
+    graph: StepGraph, ranges: LayerRanges, observed: Observed, own: Sequence[bool]
+) -> Iterator[SignalRange]:
+    """The signals of a layer; ``own`` tells which of its sources are the network's input."""
     for name, node in graph.signals():
         if isinstance(node, Constant):  # tensors are told once, literals are no signals
             continue
@@ -74,6 +80,8 @@ def _layer(graph: StepGraph, ranges: LayerRanges, observed: Observed) -> Iterato
         sure = int(box.low.min()), int(box.high.max())
         chosen = _has_chosen_format(node)
         wanted, surely_wanted = _wanted(graph, node, ranges, observed)
+        if isinstance(node, Input) and own[node.position]:
+            chosen, wanted = True, _read(node, observed)
         yield SignalRange(
             name=name,
             role=node.role,
@@ -93,7 +101,7 @@ def _layer(graph: StepGraph, ranges: LayerRanges, observed: Observed) -> Iterato
 
 
 def _has_chosen_format(node: Node) -> bool:
-    """Whether the design chose the format: that of an exact result follows from its operands'."""
+    """Whether the design chose the format: an exact result's follows from its operands'."""
     return isinstance(node, Cast | Lookup) or (
         isinstance(node, Matvec) and node.accumulator is not None
     )
@@ -125,6 +133,14 @@ def _wanted(
         clipped = any(each is not None and each.total for each in events)
         return (None if clipped else pairs[0]), None
     return pairs
+
+
+def _read(node: Node, observed: Observed) -> Interval:
+    """What the task's real inputs would be in a word without end."""
+    samples = observed.samples
+    valid = np.arange(samples.x.shape[1]) < samples.lengths[:, None]
+    real = samples.x[valid] / node.format.step
+    return math.floor(float(real.min()) + 0.5), math.floor(float(real.max()) + 0.5)
 
 
 def _unused(format: Q, values: Interval) -> int:

@@ -271,5 +271,8 @@ def test_rates_count_the_task_and_the_float_values_outside(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.array([[[1.0], [3.0], [-2.0], [100.0]]]))
     rates = {each.signal: each for each in analyze_design(design, tmp_path / "x.npz").rates}
     assert (rates["input"].saturations, rates["input"].rate) == (1, 0.25)
+    [read] = [r for r in analyze_design(design, tmp_path / "x.npz").ranges if r.name == "l.x"]
+    # 100 in a word of -8 to 7: four bits are missing.
+    assert (read.observed, read.missing_bits, read.proposed) == ((-2, 7), 4, "Q(7, 0)")
     assert (rates["l.sum"].elements, rates["l.sum"].saturations) == (4, 2)
     assert (rates["l.sum"].rate, rates["l.sum"].float_rate) == (0.5, 0.5)

@@ -39,7 +39,7 @@ def _header(analysis: Analysis, title: str) -> Markup:
 
 
 def _sections(analysis: Analysis) -> Iterator[tuple[str, Markup]]:
-    if analysis.variants:
+    if tables.swept_table(analysis).rows:
         yield section(f"Over {analysis.varied}", *_swept(analysis))
     if len(analysis.designs) > 1:
         yield section("By structure", table_html(tables.structures_table(analysis), titled=False))

@@ -47,6 +47,6 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     if len(analysis.designs) > 1:
         console.print()
         console.print(rich_table(tables.structures_table(analysis)))
-    if analysis.variants:
+    if tables.swept_table(analysis).rows:
         console.print()
         console.print(rich_table(tables.swept_table(analysis)))
