@@ -78,7 +78,7 @@ def _swept(analysis: Analysis) -> Iterator[Markup]:
     yield remark(_BOTH)
     yield tag("div", *drawings, class_="plots")
     yield table_html(tables.swept_table(analysis))
-    yield remark("fixed point, and in brackets the float reference; - where a figure is not known")
+    yield remark("fixed point, and in brackets float; -: none, not ended in time, or not known")
 
 
 def _layers(analysis: Analysis) -> Iterator[tuple[str, str]]:
