@@ -60,7 +60,7 @@ def analyze_command(
     select_isa(isa)
     varied = listed("--vary", vary) if vary else None
     # What design files print goes to stderr, because stdout is data.
-    with shown_progress("designs") as progress, contextlib.redirect_stdout(sys.stderr):
+    with shown_progress("parts") as progress, contextlib.redirect_stdout(sys.stderr):
         result = analyze(
             designs,
             assignments("--set", settings),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rnnhw.design.design import Design, load
-from rnnhw.dynamics.memory import layer_memories
-from rnnhw.dynamics.model import Analysis, DesignAnalysis, LayerMemory, Variant
+from rnnhw.dynamics.memory import layer_memories, remembering
+from rnnhw.dynamics.model import Analysis, DesignAnalysis, Variant
 from rnnhw.dynamics.observed import Observed, observe
 from rnnhw.dynamics.ranges import signal_ranges, signal_rates
 from rnnhw.errors import DesignError, UsageError
@@ -58,16 +58,25 @@ def analyze(
     for design in [*designs, *(variant for _, _, variant in grid)]:
         if loaded is not None and isinstance(design, Design):
             loaded(design)
-    tick = _Ticks(len(designs) + len(grid), progress)
-    found = []
-    for design in designs:
-        found.append(analyze_design(design, data, isa=isa))
-        tick()
-    variants = []
-    for file, value, variant in grid:
-        variants.append(_variant(Path(file).stem, value, variant, data, isa))
-        tick()
+    parts = [_parts(each) for each in (*designs, *(variant for _, _, variant in grid))]
+    tick = _Ticks(sum(parts), progress)
+    found = [analyze_design(design, data, isa=isa, progress=tick) for design in designs]
+    variants = [
+        _variant(Path(file).stem, value, variant, data, isa, tick) for file, value, variant in grid
+    ]
     return Analysis(tuple(found), name, tuple(variants))
+
+
+def _parts(design: Design | str) -> int:
+    """The run on the task and the layers; a variant that cannot be has none."""
+    try:
+        return 0 if isinstance(design, str) else 1 + len(remembering(design.network))
+    except DesignError:
+        return 0
+
+
+def _nothing() -> None:
+    """No progress is told."""
 
 
 class _Ticks:
@@ -75,7 +84,7 @@ class _Ticks:
         self._done, self._total, self._progress = 0, total, progress
 
     def __call__(self) -> None:
-        self._done += 1
+        self._done = min(self._done + 1, self._total)
         if self._progress is not None:
             self._progress(self._done, self._total)
 
@@ -123,28 +132,40 @@ def _is_number(value: object) -> bool:
 
 
 def _variant(
-    name: str, value: object, design: Design | str, data: Path | None, isa: str | None
+    name: str,
+    value: object,
+    design: Design | str,
+    data: Path | None,
+    isa: str | None,
+    progress: Callable[[], None],
 ) -> Variant:
     """A variant that the design cannot be is told, not an end: words may be too narrow."""
     number = float(str(value))
     if isinstance(design, str):
         return Variant(name, number, (), design)
     try:
-        return Variant(name, number, tuple(_memories(design, _observed(design, data, isa), isa)))
+        observed = _observed(design, data, isa, progress)
+        layers = tuple(layer_memories(design, observed, isa, progress))
+        return Variant(name, number, layers)
     except DesignError as error:
         return Variant(name, number, (), error.message)
 
 
 def analyze_design(
-    design: Design, data: Path | None = None, *, isa: str | None = None
+    design: Design,
+    data: Path | None = None,
+    *,
+    isa: str | None = None,
+    progress: Callable[[], None] = _nothing,
 ) -> DesignAnalysis:
-    """Ranges, events and memory of one design.
+    """Ranges, events and memory of one design; ``progress`` is called behind the run on the task
+    and behind every layer.
 
     Raises:
         DesignError: the design, its weights or its data are wrong.
     """
-    observed = _observed(design, data, isa)
-    layers = _memories(design, observed, isa)
+    observed = _observed(design, data, isa, progress)
+    layers = list(layer_memories(design, observed, isa, progress))
     notes = [] if layers else ["no layer keeps a state from step to step: no memory"]
     return DesignAnalysis(
         design=design.path.stem if design.path else "design",
@@ -159,10 +180,10 @@ def analyze_design(
     )
 
 
-def _observed(design: Design, data: Path | None, isa: str | None) -> Observed:
+def _observed(
+    design: Design, data: Path | None, isa: str | None, progress: Callable[[], None]
+) -> Observed:
     samples = chosen_samples(design, data)
-    return observe(design, samples, str(data or design.place), isa, None)
-
-
-def _memories(design: Design, observed: Observed, isa: str | None) -> list[LayerMemory]:
-    return list(layer_memories(design, observed, isa, lambda: None))
+    found = observe(design, samples, str(data or design.place), isa, None)
+    progress()
+    return found

@@ -27,7 +27,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 _SEQUENCES = 16
 _WASHED = 256
 """Steps before the first that is used: the start is forgotten, and every delay has its past."""
-_MOST_DELAYS = 128
+_FEWEST_DELAYS, _MOST_DELAYS = 32, 128
 _LEAST_R2 = 0.01
 """What is less is what chance gives, and counts as zero."""
 
@@ -38,7 +38,8 @@ def capacity(layer: LayerAlone, low: IntArray, high: IntArray, seed: int = 0) ->
     if not len(moving):
         return None
     units = layer.state_units
-    delays = min(_MOST_DELAYS, max(32, 4 * units))
+    # The capacity is shared by all inputs: of many, none can be remembered for long.
+    delays = min(_MOST_DELAYS, max(_FEWEST_DELAYS, 4 * units // len(moving)))
     steps = _WASHED + max(256, 4 * units)
     rng = np.random.default_rng(seed)
     drive = rng.integers(low, high, (_SEQUENCES, steps, layer.inputs), endpoint=True)

@@ -17,11 +17,11 @@ from rnnhw.dynamics.observed import Observed, spread
 from rnnhw.dynamics.retention import retention
 from rnnhw.dynamics.twins import merge_time, warm_up
 from rnnhw.execution.alone import LayerAlone
-from rnnhw.graph.network import Scan, runs_once
+from rnnhw.graph.network import Network, Scan, runs_once
 from rnnhw.graph.nodes import Matvec
 from rnnhw.numerics.cast import real_values
 
-__all__ = ["layer_memories"]
+__all__ = ["layer_memories", "remembering"]
 
 IntArray = NDArray[np.int64]
 
@@ -36,10 +36,18 @@ def layer_memories(
     design: Design, observed: Observed, isa: str | None, progress: Callable[[], None]
 ) -> Iterator[LayerMemory]:
     """Every recurrent layer; ``progress`` is called behind each."""
-    for scan in design.network.scans:
-        if scan.graph.updates and not any(runs_once(source) for source in scan.sources):
-            yield _memory(scan, design, observed, isa)
-            progress()
+    for scan in remembering(design.network):
+        yield _memory(scan, design, observed, isa)
+        progress()
+
+
+def remembering(network: Network) -> list[Scan]:
+    """The layers that keep a state from step to step."""
+    return [
+        scan
+        for scan in network.scans
+        if scan.graph.updates and not any(runs_once(source) for source in scan.sources)
+    ]
 
 
 def _memory(scan: Scan, design: Design, observed: Observed, isa: str | None) -> LayerMemory:
