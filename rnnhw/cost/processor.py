@@ -208,13 +208,13 @@ def _free(node: Node) -> Iterable[Work]:
 _DENSE, _BANDED = "dense MACs", "banded MACs"
 
 
-def _row_length(structure: Matrix, columns: int) -> int | None:
+def _row_length(structure: Matrix, rows: int, columns: int) -> int | None:
     """Terms of a row that the dense figure is used for; None where it is not."""
     match structure:
         case Dense() | Toeplitz() | Circulant():
             return columns
-        case BlockDiagonal(block=block):
-            return block
+        case BlockDiagonal():
+            return structure.inputs(rows, columns)
         case Sparse(kept=kept, of=of):
             return columns // of * kept
         case _:
@@ -227,7 +227,7 @@ def _matvec(node: Node) -> Iterable[Work]:
     bits = max(node.vector.format.width, node.weights.format.width if node.weights else 0)
     macs = structure.multiplies(*shape)
     name = f"{structure.name} MACs"
-    length = _row_length(structure, shape[1])
+    length = _row_length(structure, *shape)
     if length is not None:
         yield Work("matvec_dense", name, macs, length, bits, figure=_DENSE)
         if isinstance(structure, Sparse):
@@ -265,7 +265,7 @@ def _cast(node: Node) -> Iterable[Work]:
     while isinstance(source, Reinterpret | Gather):
         source = source.parts[0] if isinstance(source, Gather) else source.a
     dense = isinstance(source, Matvec) and (
-        _row_length(source.structure, source.vector.units) is not None
+        _row_length(source.structure, source.units, source.vector.units) is not None
     )
     if not (node.changes_nothing or dense or isinstance(source, Multiply)):
         yield Work(

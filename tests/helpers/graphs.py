@@ -115,8 +115,14 @@ def divisors(n):
     return [size for size in range(1, n + 1) if n % size == 0]
 
 
+def draw_rectangular_blocks(rng, columns):
+    """Blocks that share ``columns``, with any number of outputs each, and the rows of all."""
+    count, block = rng.choice(divisors(columns)), rng.choice([1, 2, 3, 5])
+    return BlockDiagonal(block), block * count
+
+
 def draw_elementary(rng, n):
-    """A random elementary structure of n columns; only Dense and Toeplitz need not be square."""
+    """A random elementary structure of n columns, square unless it is Dense or Toeplitz."""
     lower = rng.randint(0, n - 1)
     of = rng.choice(divisors(n))
     kinds = [
@@ -415,6 +421,8 @@ class StepWriter:
         if isinstance(structure, Dense | Toeplitz):
             units = rng.choice(LONG if self.long else UNITS)
             units = units if units * vector.units < 9000 else 3
+        elif type(structure) is BlockDiagonal and self.chance(2):
+            structure, units = draw_rectangular_blocks(rng, vector.units)
         start = self.pick(units, widest=50) if self.chance(2) else None
         key = self.name("W")
         width = 16 if pairs else min(rng.choice(self.widths), 54 - vector.format.width)

@@ -4,7 +4,13 @@ import random
 
 import numpy as np
 import pytest
-from helpers.graphs import draw_composition, draw_elementary, golden_run, one_layer
+from helpers.graphs import (
+    draw_composition,
+    draw_elementary,
+    draw_rectangular_blocks,
+    golden_run,
+    one_layer,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +60,8 @@ def structures(draw, square=False):
     structure = draw_elementary(rng, n)
     if n > 1 and n & (n - 1) == 0 and rng.randint(1, 4) == 4:
         structure = rng.choice([FastWalshHadamard(), WalshHadamardStage()])
+    if type(structure) is BlockDiagonal and not square:
+        return *draw_rectangular_blocks(rng, n), n
     free = isinstance(structure, Dense | Toeplitz) and not square
     return structure, rng.randint(1, 20) if free else n, n
 
@@ -155,6 +163,10 @@ def test_where_each_parameter_of_a_structure_stands():
     assert cyclic.tolist() == [[5, 2, 0, 12], [9, 6, 3, 0], [0, 10, 7, 4], [1, 0, 11, 8]]
     blocks = BlockDiagonal(2).matrix(np.arange(1.0, 9).reshape(2, 2, 2), 4, 4)
     assert blocks.tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]
+    wide = BlockDiagonal(1).matrix(np.arange(1.0, 7).reshape(2, 1, 3), 2, 6)
+    np.testing.assert_array_equal(wide, [[1, 2, 3, 0, 0, 0], [0, 0, 0, 4, 5, 6]])
+    tall = BlockDiagonal(2).matrix(np.arange(1.0, 5).reshape(2, 2, 1), 4, 2)
+    np.testing.assert_array_equal(tall, [[1, 0], [2, 0], [0, 3], [0, 4]])
     turned = InterleavedBlocks(2).matrix(np.arange(1.0, 9).reshape(2, 2, 2), 4, 4)
     assert turned.tolist() == [[1, 2, 0, 0], [0, 0, 5, 6], [3, 4, 0, 0], [0, 0, 7, 8]]
     stage = ButterflyStage().matrix(np.arange(1.0, 9), 4, 4)
@@ -269,6 +281,10 @@ def test_bounds_hold_and_are_met_by_extreme_values(case, low, span, negative, po
         (CyclicBand(2, 1), (3, 3), "meets itself in a matrix of 3 x 3", "at most 2"),
         (CyclicBand(1, 1), (4, 3), "needs a square matrix", ""),
         (BlockDiagonal(4), (6, 6), "6 units are not whole blocks", "1, 2, 3, 6"),
+        (BlockDiagonal(4), (8, 5), "2 blocks cannot share 5 columns", "use a block of 8"),
+        (BlockDiagonal(1), (6, 4), "6 blocks cannot share 4 columns", "use a block of 3, 6"),
+        (InterleavedBlocks(2), (4, 8), "needs a square matrix, got 4 x 8", ""),
+        (Monarch(2), (4, 8), "needs a square matrix, got 4 x 8", ""),
         (Monarch(4), (6, 6), "6 units are not whole blocks", "1, 2, 3, 6"),
         (Circulant(), (3, 4), "needs a square matrix", ""),
         (Sparse(2, 4), (6, 6), "6 columns are not whole groups of 4", "multiple of 4"),
@@ -548,6 +564,18 @@ def test_a_matrix_of_the_structure_is_found_again(structure):
     np.testing.assert_allclose(again.matrix, first.matrix, atol=1e-5)
     assert again.error < 1e-5
     np.testing.assert_array_equal(structure.full(again.parameters, 16, 16), again.matrix)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (3, 12)])
+def test_rectangular_blocks_are_fitted_block_by_block(shape):
+    matrix = np.random.default_rng(0).normal(size=shape)
+    found = BlockDiagonal(shape[0] // 3).project(matrix)
+    expected = np.zeros(shape)
+    for block in range(3):
+        own = tuple(slice(block * size // 3, (block + 1) * size // 3) for size in shape)
+        expected[own] = matrix[own]
+    np.testing.assert_array_equal(found.matrix, expected)
+    assert found.parameters[""].shape == (3, shape[0] // 3, shape[1] // 3)
 
 
 @pytest.mark.parametrize("structure", FITTED, ids=repr)

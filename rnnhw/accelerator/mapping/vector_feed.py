@@ -210,8 +210,10 @@ def _segment(layer: LayerRows, phase: int, product: Matvec, lanes: int, aligned:
                 source, early, block, None, Feed.STRIDE, stride_word(n // block, span), note
             )
         case BlockDiagonal(block=block):
-            if block == n:
+            if block == product.units:
                 return Segment(vector, early, n)
+            if product.units != n:
+                return Segment(vector, early, n, note="blocks as dense columns with zeros")
             if not _has_several_blocks(product):
                 return window(0, 0)
             rows = sum(rows.units for rows in layer.phase_rows(phase))

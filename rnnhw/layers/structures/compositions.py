@@ -151,6 +151,7 @@ class Monarch(Structure):
             raise DesignError(f"{self!r}: a block has at least one unit")
 
     def check(self, rows: int, columns: int) -> None:
+        check_square(self, rows, columns)
         BlockDiagonal(self.block).check(rows, columns)
 
     def _write(self, g: StepBuilder, wanted: Wanted) -> Node:

@@ -156,8 +156,13 @@ class Diagonal(Elementary):
 
 @dataclass(frozen=True)
 class BlockDiagonal(Elementary):
-    """Blocks of ``block`` units that see nothing but themselves; stored as
-    (n / block, block, block), each as (to, from)."""
+    """Blocks of ``block`` outputs, each of which sees inputs of its own alone, as the groups of a
+    grouped layer do.
+
+    Stored as (rows / block, block, inputs of a block), each as (to, from). The rows / block blocks
+    share the columns evenly: a block of a square matrix has as many inputs as outputs, one of
+    (rows, columns) has block * columns / rows.
+    """
 
     block: int
     name = "block diagonal"
@@ -167,46 +172,61 @@ class BlockDiagonal(Elementary):
         if self.block < 1:
             raise DesignError(f"{self!r}: a block has at least one unit")
 
+    def inputs(self, rows: int, columns: int) -> int:
+        """Columns of a block."""
+        return columns * self.block // rows
+
     def check(self, rows: int, columns: int) -> None:
-        check_square(self, rows, columns)
+        sizes = [size for size in range(1, rows + 1) if rows % size == 0]
         if rows % self.block:
-            sizes = ", ".join(str(size) for size in range(1, rows + 1) if rows % size == 0)
+            known = ", ".join(map(str, sizes))
             raise DesignError(
-                f"{self!r}: {rows} units are not whole blocks", f"use a block of {sizes}"
+                f"{self!r}: {rows} units are not whole blocks", f"use a block of {known}"
+            )
+        if columns % (rows // self.block):
+            known = ", ".join(str(size) for size in sizes if columns % (rows // size) == 0)
+            raise DesignError(
+                f"{self!r}: {rows // self.block} blocks cannot share {columns} columns evenly",
+                f"use a block of {known}",
             )
 
     def shape(self, rows: int, columns: int) -> tuple[int, ...]:
-        return rows // self.block, self.block, self.block
+        return rows // self.block, self.block, self.inputs(rows, columns)
 
     def rows(self, rows: int, columns: int) -> Iterator[Row]:
+        inputs = self.inputs(rows, columns)
         for i in range(rows):
-            yield self._row(*divmod(i, self.block))
+            yield self._row(*divmod(i, self.block), inputs)
 
-    def _row(self, block: int, unit: int) -> Row:
-        size = self.block
-        first = (block * size + unit) * size
-        return Row(range(block * size, (block + 1) * size), range(first, first + size))
+    def _row(self, block: int, unit: int, inputs: int) -> Row:
+        first = (block * self.block + unit) * inputs
+        return Row(range(block * inputs, (block + 1) * inputs), range(first, first + inputs))
 
     def terms(self, rows: int, columns: int) -> int:
-        return rows * self.block
+        return rows * self.inputs(rows, columns)
 
     def bounds(self, rows: int, columns: int, term: Interval, vector: Interval) -> Interval:
-        return super().bounds(rows, self.block, term, vector)
+        return super().bounds(rows, self.inputs(rows, columns), term, vector)
 
 
 @dataclass(frozen=True)
 class InterleavedBlocks(BlockDiagonal):
-    """Blocks whose outputs are interleaved: output i reads the inputs of block i modulo n / block.
+    """Square blocks whose outputs are interleaved: output i reads the inputs of block i modulo
+    n / block.
 
     The second factor of a Monarch matrix, behind its transposition.
     """
 
     name = "interleaved blocks"
 
+    def check(self, rows: int, columns: int) -> None:
+        check_square(self, rows, columns)
+        super().check(rows, columns)
+
     def rows(self, rows: int, columns: int) -> Iterator[Row]:
         blocks = rows // self.block
         for i in range(rows):
-            yield self._row(i % blocks, i // blocks)
+            yield self._row(i % blocks, i // blocks, self.block)
 
 
 @dataclass(frozen=True)
