@@ -38,7 +38,7 @@ from rnnhw.layers.cells import (
     Residual,
     Window,
 )
-from rnnhw.layers.structures import Banded
+from rnnhw.layers.structures import Banded, Dense
 from rnnhw.numerics.cast import Q
 
 __all__ = ["JordanForm", "jordan_form"]
@@ -263,8 +263,10 @@ def _refusal(layer: Layer) -> str | None:
     """Why a layer is no linear recurrence; empty: it is one; None: it has no recurrence."""
     kind = type(layer).__name__
     match layer:
-        case Elman(activation=Identity()):
+        case Elman(activation=Identity(), inputs=Dense()):
             return ""
+        case Elman(activation=Identity()):
+            return f"its input matrix {layer.inputs!r} becomes T^-1 W, which is dense"
         case Elman():
             f = type(layer.activation).__name__
             return f"{f} is not linear: {f}(T g) is not T {f}(g), so the outputs would change"
@@ -390,6 +392,12 @@ def _reader(layers: Sequence[Layer], names: Sequence[str], position: int) -> tup
     width = 1
     for layer, name in zip(layers[position + 1 :], names[position + 1 :], strict=True):
         if isinstance(layer, _READERS):
+            own = layer.structure if isinstance(layer, Linear) else layer.inputs
+            if own != Dense():
+                raise DesignError(
+                    f"layer {name} reads the state by {own!r}, but W T is dense",
+                    "give it a Dense() matrix",
+                )
             return f"{name}.W", width
         if isinstance(layer, Window):
             width *= layer.width

@@ -24,6 +24,11 @@ The gated cells name their signals alike: ``i.sum`` is the sum of gate i in the 
 (the address of its table), ``i`` the gate in the format ``gate``, which is the state's where the
 design gives none. All sums and products between two casts are exact.
 
+Every cell has two kinds of matrices, each with a structure of its own: ``inputs`` is that of W,
+which multiplies what the cell reads, ``recurrent`` that of U, which multiplies its state. With one
+``Dense()`` the matrices of all gates are one tensor; else each gate has its own. Both add into one
+sum: the bias, then W x, then U h; where U alone is one ``Dense()`` matrix, U h, then W x.
+
 A cell with ``output`` gives the next layer its new state in that format, wider or narrower than
 the state's (signal ``output``): rounded from the exact number, or from a second table.
 """
@@ -32,12 +37,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
 from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
-from rnnhw.graph.nodes import Node, State
+from rnnhw.graph.nodes import Cast, Clamp, Constant, Lookup, Node, Select, State
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
 from rnnhw.numerics.cast import Q, quantise, underflows
@@ -60,8 +65,8 @@ __all__ = [
     "Window",
 ]
 
-Recurrence = Structure | Sequence[Structure]
-"""One structure for the recurrent matrices of all gates, or one for each in gate order."""
+GateStructures = Structure | Sequence[Structure]
+"""One structure for a matrix of all gates, or one for each gate in gate order."""
 
 _TRAINED = "recurrent_weight"
 
@@ -93,9 +98,10 @@ class Elman:
 
     Needs formats of ``weight``, ``sum`` and ``state``.
 
-    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's),
-    ``b`` (units,), and ``h0`` (units,) if ``initial`` is set. The sum is exact, is cast to
-    ``sum``, and ``activation`` gives the new state in the format ``state``.
+    ``inputs`` is the structure of W, ``recurrent`` that of U. Tensors: ``W`` (units, inputs) or the
+    structure's, ``U`` (the structure's), ``b`` (units,), and ``h0`` (units,) if ``initial`` is set.
+    The sum is exact, is cast to ``sum``, and ``activation`` gives the new state in the format
+    ``state``.
     """
 
     units: int
@@ -106,13 +112,13 @@ class Elman:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: Structure = Dense()
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.units, **_first("h0", self.initial))
-        b = g.constant("b", self.units, "bias") if self.bias else None
-        wx = g.linear(Dense(), "W", x, self.units, b, name="Wx")
-        a = g.linear(self.recurrent, "U", h, self.units, wx, role="recurrent_weight", name="Uh")
+        wx = _input_sums(g, self.inputs, x, self.units, self.bias)
+        a = g.linear(self.recurrent, "U", h, self.units, wx, role=_TRAINED, name="Uh")
         z = g.cast(a, "sum")
         return _updated(g, h, self.output, lambda role: self.activation.apply(g, z, role))
 
@@ -131,9 +137,10 @@ class LeakyElman:
 
     ``leak`` is a, one number for all units, rounded to the format of ``recurrent_weight`` (the
     float reference takes the rounded number too); None: trained for every unit, tensor ``a``
-    (units,). Other tensors: ``W`` (units, inputs), ``U`` (the structure's), ``b`` (units,), and
-    ``h0`` (units,) if ``initial`` is set. Casts: ``sum``; ``candidate`` (f) and ``state``, both
-    in the format ``state``.
+    (units,). ``inputs`` is the structure of W, ``recurrent`` that of U. Other tensors: ``W``
+    (units, inputs) or the structure's, ``U`` (the structure's), ``b`` (units,), and ``h0`` (units,)
+    if ``initial`` is set. Casts: ``sum``; ``candidate`` (f) and ``state``, both in the format
+    ``state``.
     """
 
     units: int
@@ -145,11 +152,12 @@ class LeakyElman:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: Structure = Dense()
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.units, **_first("h0", self.initial))
-        wx = _input_sums(g, x, self.units, self.bias)
+        wx = _input_sums(g, self.inputs, x, self.units, self.bias)
         s = g.linear(self.recurrent, "U", h, self.units, wx, role=_TRAINED, name="Uh")
         candidate = self.activation.apply(g, g.cast(s, "sum"), "state", "candidate")
         a = self._leak(g)
@@ -185,10 +193,10 @@ class JordanNetwork:
     hidden layer and the output share ``state``: with a tanh in one and a sigmoid in the other it
     must be signed, or ``overrides={"rnn.hidden": ...}`` gives them formats of their own.
 
-    ``recurrent`` is the structure of U. Tensors: ``W`` (units, inputs), ``U`` (the structure's,
-    of units x outputs), ``b`` (units,), ``V`` (outputs, units), ``c`` (outputs,), and ``y0``
-    (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and ``state.sum`` in the format
-    ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``.
+    ``inputs`` is the structure of W, ``recurrent`` that of U. Tensors: ``W`` (units, inputs) or the
+    structure's, ``U`` (the structure's, of units x outputs), ``b`` (units,), ``V`` (outputs,
+    units), ``c`` (outputs,), and ``y0`` (outputs,) if ``initial`` is set. Casts: ``hidden.sum`` and
+    ``state.sum`` in the format ``sum``; ``hidden`` (h) and ``state`` (y) in the format ``state``.
     """
 
     units: int
@@ -201,11 +209,12 @@ class JordanNetwork:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: Structure = Dense()
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         y = g.state(self.outputs, **_first("y0", self.initial))
-        wx = _input_sums(g, x, self.units, self.bias)
+        wx = _input_sums(g, self.inputs, x, self.units, self.bias)
         a = g.linear(self.recurrent, "U", y, self.units, wx, role=_TRAINED, name="Uy")
         h = self.activation.apply(g, g.cast(a, "sum", "hidden.sum"), "state", "hidden")
         c = g.constant("c", self.outputs, "bias") if self.bias else None
@@ -228,13 +237,13 @@ class LSTM:
         f = s(W_f x + U_f h + b_f + p_f c)      c' = f c + i g
         o = s(W_o x + U_o h + b_o + p_o c')     h' = o t(c'), or P (o t(c'))
 
-    ``recurrent`` is one structure for all gates, or a sequence of four in the order i, f, g, o.
-    Tensors, stacked in that order: ``W`` (4*units, inputs), ``b`` (4*units,), ``b2`` the same if
-    ``recurrent_bias`` is set (both are added); the recurrence is ``U`` (4*units, state) for one
-    ``Dense()``, else ``U.i``, ``U.f``, ``U.g``, ``U.o``, each the structure's of units x state.
-    ``peephole`` adds ``p.i``, ``p.f``, ``p.o`` (units,); ``projection`` is the width of the
-    projected state and adds ``P`` (projection, units); ``initial`` adds ``h0`` (the state's
-    width,) and ``c0`` (units,).
+    ``inputs`` (of W) and ``recurrent`` (of U) are one structure for all gates, or a sequence of
+    four in the order i, f, g, o. Tensors, stacked in that order: ``W`` (4*units, inputs), ``b``
+    (4*units,), ``b2`` the same if ``recurrent_bias`` is set (both are added); the recurrence is
+    ``U`` (4*units, state) for one ``Dense()``, else ``U.i``, ``U.f``, ``U.g``, ``U.o``, each the
+    structure's of units x state; so is W, of units x inputs. ``peephole`` adds ``p.i``, ``p.f``,
+    ``p.o`` (units,); ``projection`` is the width of the projected state and adds ``P`` (projection,
+    units); ``initial`` adds ``h0`` (the state's width,) and ``c0`` (units,).
 
     Casts: ``i.sum``... and ``cell.sum`` (the argument of t) in the format ``sum``; the gates
     ``i``, ``f``, ``g``, ``o`` and ``cell.squashed`` (t(c')) in ``gate``, which falls back to
@@ -248,7 +257,7 @@ class LSTM:
     """
 
     units: int
-    recurrent: Recurrence = Dense()
+    recurrent: GateStructures = Dense()
     activation: Activation = Tanh()
     gate_activation: Activation = Sigmoid()
     bias: bool = True
@@ -259,13 +268,14 @@ class LSTM:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: GateStructures = Dense()
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.projection or self.units, **_first("h0", self.initial))
         c = g.state(self.units, "cell", **_first("c0", self.initial))
-        wx = _input_sums(g, x, 4 * self.units, self.bias, self.recurrent_bias)
-        i, f, n, o = _gate_sums(g, self.recurrent, "ifgo", h, wx, self.units)
+        b = _biases(g, 4 * self.units, self.bias, self.recurrent_bias)
+        i, f, n, o = _gate_sums(g, "ifgo", self.units, b, _W(self.inputs, x), _U(self.recurrent, h))
         i = self._gate(g, "i", i, c)
         f = self._gate(g, "f", f, c)
         n = _gate(g, self.activation, n, "g")
@@ -296,11 +306,12 @@ class GRU:
         z = s(W_z x + U_z h + b_z)      n = t(W_n x + b_n + U_n (r h))           reset="before"
         h' = (1 - z) n + z h
 
-    ``recurrent`` is one structure for all gates, or a sequence of three in the order r, z, n.
-    Tensors, stacked in that order: ``W`` (3*units, inputs), ``b`` (3*units,), ``b2`` (3*units,)
-    if ``recurrent_bias`` is set (reset="after" only; its first two parts are added to b's); the
-    recurrence is ``U`` (3*units, units) for one ``Dense()`` and reset="after", else ``U.r``,
-    ``U.z``, ``U.n``, each the structure's; ``initial`` adds ``h0`` (units,).
+    ``inputs`` (of W) and ``recurrent`` (of U) are one structure for all gates, or a sequence of
+    three in the order r, z, n. Tensors, stacked in that order: ``W`` (3*units, inputs), ``b``
+    (3*units,), ``b2`` (3*units,) if ``recurrent_bias`` is set (reset="after" only; its first two
+    parts are added to b's); the recurrence is ``U`` (3*units, units) for one ``Dense()`` and
+    reset="after", else ``U.r``, ``U.z``, ``U.n``, each the structure's; W is one tensor for one
+    ``Dense()``, else ``W.r``, ``W.z``, ``W.n``; ``initial`` adds ``h0`` (units,).
 
     Casts: ``r.sum``... in the format ``sum``; the gates ``r``, ``z``, ``n`` in ``gate``, which
     falls back to ``state``; ``state``; for reset="after" ``n.recurrent_sum`` (U_n h + b2_n) in
@@ -314,7 +325,7 @@ class GRU:
     """
 
     units: int
-    recurrent: Recurrence = Dense()
+    recurrent: GateStructures = Dense()
     reset: Literal["after", "before"] = "after"
     activation: Activation = Tanh()
     gate_activation: Activation = Sigmoid()
@@ -324,6 +335,7 @@ class GRU:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: GateStructures = Dense()
 
     def __post_init__(self) -> None:
         if self.reset not in ("after", "before"):
@@ -337,30 +349,32 @@ class GRU:
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.units, **_first("h0", self.initial))
-        wx = _input_sums(g, x, 3 * self.units, self.bias)
+        b = _biases(g, 3 * self.units, self.bias)
+        wx = _onto(g, _W(self.inputs, x), "rzn", self.units, b)
         write = self._reset_after if self.reset == "after" else self._reset_before
         z, n = write(g, h, wx)
         mixed = _mix(g, z, h, n)
         return _updated(g, h, self.output, lambda role: g.cast(mixed, role))
 
-    def _reset_after(self, g: StepBuilder, h: Node, wx: Node) -> tuple[Node, Node]:
+    def _reset_after(self, g: StepBuilder, h: Node, wx: _Sums) -> tuple[Node, Node]:
         """The gates z and n."""
         b2 = g.constant("b2", 3 * self.units, "bias") if self.recurrent_bias else None
-        hr, hz, hn = _gate_sums(g, self.recurrent, "rzn", h, b2, self.units)
+        hr, hz, hn = _gate_sums(g, "rzn", self.units, b2, _U(self.recurrent, h))
         xr, xz, xn = _parts(g, wx, "rzn")
         r = _gate(g, self.gate_activation, g.add(xr, hr), "r")
         z = _gate(g, self.gate_activation, g.add(xz, hz), "z")
         hn = g.cast_if_given(hn, "recurrent_sum", "n.recurrent_sum")
         return z, _gate(g, self.activation, g.add(xn, g.multiply(r, hn)), "n")
 
-    def _reset_before(self, g: StepBuilder, h: Node, wx: Node) -> tuple[Node, Node]:
+    def _reset_before(self, g: StepBuilder, h: Node, wx: _Sums) -> tuple[Node, Node]:
         """The gates z and n."""
-        sr, sz, sn = _each(self.recurrent, "rzn")
+        sr, sz, sn = _each(self.recurrent, "recurrent", "rzn")
         xr, xz, xn = _parts(g, wx, "rzn")
-        r = _gate(g, self.gate_activation, _recurrent(g, sr, "r", h, self.units, xr), "r")
-        z = _gate(g, self.gate_activation, _recurrent(g, sz, "z", h, self.units, xz), "z")
+        r = _gate(g, self.gate_activation, _one_gate(g, _U(sr, h), "r", self.units, xr), "r")
+        z = _gate(g, self.gate_activation, _one_gate(g, _U(sz, h), "z", self.units, xz), "z")
         kept = g.cast(g.multiply(r, h), "state", "reset_state")
-        return z, _gate(g, self.activation, _recurrent(g, sn, "n", kept, self.units, xn), "n")
+        total = _one_gate(g, _U(sn, kept), "n", self.units, xn)
+        return z, _gate(g, self.activation, total, "n")
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""
@@ -376,9 +390,11 @@ class MinGRU:
     where ``state`` has too few integer bits. Here z takes the new value and in a :class:`GRU` the
     old one.
 
-    Tensors, stacked in the order z, h: ``W`` (2*units, inputs), ``b`` (2*units,), and ``h0``
-    (units,) if ``initial`` is set. Casts: ``z.sum`` in the format ``sum``; ``z`` in ``gate``,
-    which falls back to ``state``; ``candidate`` (c) and ``state`` in the format ``state``.
+    ``inputs`` is one structure of W for both, or a sequence of two in the order z, h. Tensors,
+    stacked in that order: ``W`` (2*units, inputs) for one ``Dense()``, else ``W.z`` and ``W.h``,
+    ``b`` (2*units,), and ``h0`` (units,) if ``initial`` is set. Casts: ``z.sum`` in the format
+    ``sum``; ``z`` in ``gate``, which falls back to ``state``; ``candidate`` (c) and ``state`` in
+    the format ``state``.
     """
 
     units: int
@@ -388,11 +404,13 @@ class MinGRU:
     formats: Formats = Formats()
     name: str = ""
     output: Q | None = None
+    inputs: GateStructures = Dense()
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.units, **_first("h0", self.initial))
-        xz, xh = _parts(g, _input_sums(g, x, 2 * self.units, self.bias), "zh")
+        b = _biases(g, 2 * self.units, self.bias)
+        xz, xh = _gate_sums(g, "zh", self.units, b, _W(self.inputs, x))
         z = _gate(g, self.gate_activation, xz, "z")
         candidate = g.cast(xh, "state", "candidate")
         mixed = _mix(g, z, candidate, h)
@@ -434,55 +452,103 @@ def _first(key: str, trained: bool) -> dict[str, str]:
     return {"first": key, "initial": key if trained else ""}
 
 
-def _input_sums(g: StepBuilder, x: Node, units: int, bias: bool, second: bool = False) -> Node:
-    """``W x + b + b2``, exact."""
+def _biases(g: StepBuilder, units: int, bias: bool, second: bool = False) -> Node | None:
+    """``b + b2``, or what there is of them."""
     start = g.constant("b", units, "bias") if bias else None
     if second:
         b2 = g.constant("b2", units, "bias")
         start = b2 if start is None else g.add(start, b2, "biases")
-    return g.linear(Dense(), "W", x, units, start, name="Wx")
+    return start
 
 
-def _parts(g: StepBuilder, vector: Node, gates: str) -> list[Node]:
-    """``vector`` taken apart, one part a gate: wiring."""
-    units = vector.units // len(gates)
+def _input_sums(g: StepBuilder, inputs: Structure, x: Node, units: int, bias: bool) -> Node:
+    """``W x + b``, exact."""
+    return g.linear(inputs, "W", x, units, _biases(g, units, bias), name="Wx")
+
+
+_Sums = Node | list[Node]
+"""The sums of all gates: one vector, or one a gate."""
+
+
+def _parts(g: StepBuilder, sums: _Sums, gates: str) -> list[Node]:
+    """``sums`` gate by gate, taken apart by wiring where they are one vector."""
+    if isinstance(sums, list):
+        return sums
+    units = sums.units // len(gates)
     return [
-        g.gather([vector], range(k * units, (k + 1) * units), f"{vector.name}.{gate}")
+        g.gather([sums], range(k * units, (k + 1) * units), f"{sums.name}.{gate}")
         for k, gate in enumerate(gates)
     ]
 
 
-def _each(recurrent: Recurrence, gates: str) -> tuple[Structure, ...]:
-    """The structure of every gate's recurrent matrix."""
-    found = tuple(recurrent) if isinstance(recurrent, Sequence) else (recurrent,) * len(gates)
+class _Gates(NamedTuple):
+    """The matrices ``key`` of all gates, which multiply ``vector``; ``given_as`` is the argument
+    that gives their structures."""
+
+    key: str
+    given_as: str
+    structures: GateStructures
+    vector: Node
+    role: str
+    name: str
+
+    @property
+    def stacked(self) -> bool:
+        """Whether one tensor holds those of all gates."""
+        return self.structures == Dense()
+
+
+def _W(structures: GateStructures, x: Node) -> _Gates:
+    return _Gates("W", "inputs", structures, x, "weight", "Wx")
+
+
+def _U(structures: GateStructures, h: Node) -> _Gates:
+    return _Gates("U", "recurrent", structures, h, _TRAINED, "Uh")
+
+
+def _each(structures: GateStructures, given_as: str, gates: str) -> tuple[Structure, ...]:
+    """The structure of every gate's matrix."""
+    found = tuple(structures) if isinstance(structures, Sequence) else (structures,) * len(gates)
     if len(found) != len(gates):
         raise DesignError(
-            f"{len(found)} recurrent structures for the gates {', '.join(gates)}",
+            f"{len(found)} structures of {given_as}= for the gates {', '.join(gates)}",
             f"give one structure, or a sequence of {len(gates)} in this order",
         )
     return found
 
 
-def _recurrent(
-    g: StepBuilder, structure: Structure, gate: str, h: Node, units: int, start: Node | None
-) -> Node:
-    """``start + U h`` of one gate."""
-    return g.linear(structure, f"U.{gate}", h, units, start, role=_TRAINED, name=f"Uh.{gate}")
+def _one_gate(g: StepBuilder, matrix: _Gates, gate: str, units: int, start: Node | None) -> Node:
+    """``start + matrix @ vector`` of one gate, whose structure ``matrix`` has."""
+    key, _, structure, vector, role, name = matrix
+    assert isinstance(structure, Structure)
+    return g.linear(
+        structure, f"{key}.{gate}", vector, units, start, role=role, name=f"{name}.{gate}"
+    )
+
+
+def _onto(g: StepBuilder, matrix: _Gates, gates: str, units: int, start: _Sums | None) -> _Sums:
+    """``start + matrix @ vector`` of all gates; ``start`` is one vector of all, or one a gate."""
+    if matrix.stacked and not isinstance(start, list):
+        key, _, _, vector, role, name = matrix
+        return g.linear(Dense(), key, vector, units * len(gates), start, role=role, name=name)
+    starts = [None] * len(gates) if start is None else _parts(g, start, gates)
+    each = _each(matrix.structures, matrix.given_as, gates)
+    return [
+        _one_gate(g, matrix._replace(structures=structure), gate, units, begin)
+        for structure, gate, begin in zip(each, gates, starts, strict=True)
+    ]
 
 
 def _gate_sums(
-    g: StepBuilder, recurrent: Recurrence, gates: str, h: Node, start: Node | None, units: int
+    g: StepBuilder, gates: str, units: int, start: Node | None, *matrices: _Gates
 ) -> list[Node]:
-    """``start + U h`` gate by gate; ``start`` holds all gates, as does one Dense U."""
-    if recurrent == Dense():
-        count = units * len(gates)
-        whole = g.linear(Dense(), "U", h, count, start, role=_TRAINED, name="Uh")
-        return _parts(g, whole, gates)
-    starts = [None] * len(gates) if start is None else _parts(g, start, gates)
-    return [
-        _recurrent(g, structure, gate, h, units, begin)
-        for structure, gate, begin in zip(_each(recurrent, gates), gates, starts, strict=True)
-    ]
+    """``start`` and the products of all ``matrices`` gate by gate; ``start`` holds all gates, as a
+    stacked matrix does, which comes before others."""
+    total: _Sums | None = start
+    for matrix in sorted(matrices, key=lambda each: not each.stacked):
+        total = _onto(g, matrix, gates, units, total)
+    assert total is not None
+    return _parts(g, total, gates)
 
 
 def _gate(g: StepBuilder, activation: Activation, total: Node, stem: str, name: str = "") -> Node:
@@ -504,9 +570,11 @@ class Linear:
 
     Needs a format of ``weight``; with an activation also of ``sum`` and ``output``.
 
-    Tensors: ``W`` (units, inputs), ``b`` (units,). Without activation ``y`` is exact unless the
-    design gives ``output`` a format. Behind an undivided :class:`Mean` the bias is multiplied by
-    the number of steps, so that ``y`` is that number times the linear layer of the mean.
+    ``structure`` is that of W: ``Linear(64, structure=BlockDiagonal(8))`` is a grouped layer.
+    Tensors: ``W`` (units, inputs) or the structure's, ``b`` (units,). Without activation ``y`` is
+    exact unless the design gives ``output`` a format. Behind an undivided :class:`Mean` the bias is
+    multiplied by the number of steps, so that ``y`` is that number times the linear layer of the
+    mean.
     """
 
     units: int
@@ -514,26 +582,36 @@ class Linear:
     bias: bool = True
     formats: Formats = Formats()
     name: str = ""
+    structure: Structure = Dense()
 
     def step(self, g: StepBuilder, x: Node, steps: Node | None = None) -> Node:
         """The equations of one step."""
         b = g.constant("b", self.units, "bias") if self.bias else None
         if b is not None and steps is not None:
             b = g.multiply(b, g.gather([steps], [0] * self.units, "steps"), "b_total")
-        a = g.linear(Dense(), "W", x, self.units, b, name="Wx")
+        a = g.linear(self.structure, "W", x, self.units, b, name="Wx")
         if self.activation is None:
             return g.cast_if_given(a, "output")
         return self.activation.apply(g, g.cast(a, "sum"), "output")
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run the step over time."""
-        sources = [source]
-        if isinstance(source, Total):
-            if self.activation is not None:
-                _refuse_total("an activation", source)
-            if self.bias:
-                sources.append(net.steps(source.sources[0], f"{name}.steps"))
-        return net.scan(name, sources, self.step, self.formats)
+        if not isinstance(source, Total):
+            return net.scan(name, [source], self.step, self.formats)
+        if self.activation is not None:
+            _refuse_total("an activation", source)
+        steps = [net.steps(source.sources[0], f"{name}.steps")] if self.bias else []
+        scan = net.scan(name, [source, *steps], self.step, self.formats)
+        if any(_scaled(node) for node in scan.graph.nodes if node is not scan.graph.output):
+            _refuse_total(f"{self.structure!r}, which casts or adds between its factors,", source)
+        return scan
+
+
+def _scaled(node: Node) -> bool:
+    """Whether an operation knows the scale of its operands: a number of steps times them is not
+    that number times its result."""
+    bias = isinstance(node, Constant) and node.role == "bias" and node.name != "b"
+    return bias or isinstance(node, Cast | Lookup | Clamp | Select)
 
 
 @dataclass(frozen=True)

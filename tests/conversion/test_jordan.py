@@ -698,6 +698,10 @@ def test_one_of_several_is_converted_by_name():
 REFUSED = {
     "tanh": (Elman(N, name="rnn"), "Tanh is not linear"),
     "relu": (Elman(N, activation=ReLU(), name="rnn"), "ReLU is not linear"),
+    "structured inputs": (
+        Elman(N, inputs=LowRank(1), activation=Identity(), name="rnn"),
+        "its input matrix LowRank\\(rank=1\\) becomes T\\^-1 W, which is dense",
+    ),
     "lstm": (LSTM(N, name="rnn"), "LSTM multiplies its state by gates"),
     "gru": (GRU(N, name="rnn"), "GRU multiplies its state by gates"),
     "minimal gru": (MinGRU(N, name="rnn"), "MinGRU multiplies its state by gates"),
@@ -1049,3 +1053,15 @@ def test_what_rounded_weights_cost_in_an_orthogonal_basis_is_what_is_stated(scri
         moved.append(100 * moves.max())
     np.testing.assert_allclose(alone, [float(stated[0]), float(stated[1])], atol=0.11)
     np.testing.assert_allclose(moved[::-1], [float(stated[2]), float(stated[3])], atol=0.6)
+
+
+def test_a_reader_with_a_structure_of_its_own_is_refused():
+    layers = [
+        Elman(N, activation=Identity(), name="rnn"),
+        Linear(N, structure=Diagonal(), name="head"),
+    ]
+    design = Design(layers=layers, formats=FORMATS, inputs=INPUTS)
+    rng = np.random.default_rng(0)
+    numbers = {tensor.key: rng.normal(0, 0.1, tensor.shape) for tensor in design.network.tensors}
+    with pytest.raises(DesignError, match=r"layer head reads the state by Diagonal\(\)"):
+        jordan_form(Design(layers=layers, formats=FORMATS, inputs=INPUTS, weights=numbers))

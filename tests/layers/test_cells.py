@@ -305,19 +305,36 @@ def test_engine_equals_golden_and_counts_equal_predictions(title, formats):
                 assert found.counts == layer_counts(network, lengths.tolist())
 
 
-GATES = {Elman: 1, LeakyElman: 1, JordanNetwork: 1, LSTM: 4, GRU: 3}
+GATES = {Elman: 1, LeakyElman: 1, JordanNetwork: 1, LSTM: 4, GRU: 3, MinGRU: 2, Linear: 1}
 
 
 @st.composite
 def cells_of_structures(draw):
-    """A cell with a random structure, or one a gate, neurons within them included."""
+    """A cell with random structures, or one a gate, neurons within them included."""
     rng = draw(st.randoms(use_true_random=False))
     kind = rng.choice(list(GATES))
-    drawn = [
-        rng.choice([draw_elementary, draw_composition])(rng, UNITS) for _ in range(GATES[kind])
-    ]
-    recurrent = drawn[0] if rng.randint(0, 1) else tuple(drawn)
-    fields = {"recurrent": recurrent if kind in (LSTM, GRU) else drawn[0], "initial": True}
+
+    def structures(elementary, composition):
+        drawn = [rng.choice([elementary, composition])() for _ in range(GATES[kind])]
+        gated = kind in (LSTM, GRU, MinGRU) and rng.randint(0, 1)
+        return tuple(drawn) if gated else drawn[0]
+
+    fields, inputs = {"initial": True}, INPUTS
+    if kind in (MinGRU, Linear) or rng.randint(0, 1):
+        inputs = rng.choice([UNITS, UNITS, 4, 12])
+        square = inputs == UNITS
+        blocks = [size for size in (1, 2, 4, 8) if inputs % (UNITS // size) == 0]
+        rectangular = [*map(BlockDiagonal, blocks), LowRank(2), Toeplitz(), Dense()]
+        fields["structure" if kind is Linear else "inputs"] = structures(
+            lambda: draw_elementary(rng, UNITS) if square else rng.choice(rectangular),
+            lambda: draw_composition(rng, UNITS) if square else rng.choice(rectangular),
+        )
+    if kind not in (MinGRU, Linear):
+        fields["recurrent"] = structures(
+            lambda: draw_elementary(rng, UNITS), lambda: draw_composition(rng, UNITS)
+        )
+    if kind is Linear:
+        del fields["initial"]
     if kind is JordanNetwork:
         fields["outputs"] = UNITS
     if kind is GRU:
@@ -326,7 +343,8 @@ def cells_of_structures(draw):
         fields["peephole"] = rng.randint(0, 1) == 1
     stage = rng.choice([None, Q(2, 9)])
     formats = replace(rng.choice(list(FORMATS.values())), stage=stage)
-    return design(kind(UNITS, name="c", **fields), formats), rng.randint(0, 2**32 - 1)
+    made = Design([kind(UNITS, name="c", **fields)], formats, inputs=inputs, max_steps=12)
+    return made, rng.randint(0, 2**32 - 1)
 
 
 @given(cells_of_structures())
@@ -338,7 +356,7 @@ def test_every_cell_runs_every_structure_exactly(case):
     parameters = replace(chosen, weights=draw_weights(network, rng)).parameters
     lengths = np.array([3, 1, 2])
     source = network.source.format
-    x = edge_first(rng, (3, 3, INPUTS), source.lowest, source.max)
+    x = edge_first(rng, (3, 3, network.source.units), source.lowest, source.max)
     batch = make_batch(network, x, lengths, raw=True)
     expected = golden.run(network, parameters, batch)
     for isa in ISAS:
@@ -361,6 +379,112 @@ def test_every_cast_has_a_name_of_its_own_that_an_override_reaches(title):
                 layers=[kind.layer], formats=BYTES, inputs=INPUTS, overrides={signal: other}
             )
             assert changed.network.signal(signal).format == other
+
+
+# --- input matrices ----------------------------------------------------------------------------
+def with_dense_inputs(layer, w, inputs):
+    """The layer with one dense W of the same numbers."""
+    argument = "structure" if isinstance(layer, Linear) else "inputs"
+    given = getattr(layer, argument)
+    gates = {LSTM: "ifgo", GRU: "rzn", MinGRU: "zh"}.get(type(layer), "")
+    each = given if isinstance(given, tuple) else (given,) * max(len(gates), 1)
+    keys = [f"c.W.{gate}" for gate in gates] or ["c.W"]
+    matrices = []
+    for key, structure in zip(keys, each, strict=True):
+        own = {name.removeprefix(key): v for name, v in w.items() if name.startswith(key)}
+        matrices.append(structure.full(own, UNITS, inputs))
+    kept = {name: v for name, v in w.items() if not name.startswith("c.W")}
+    return replace(layer, **{argument: Dense()}), {**kept, "c.W": np.vstack(matrices)}
+
+
+SQUARE = [BlockDiagonal(2), LowRank(3), Banded(1, 2), Diagonal(), Monarch(2), Hadamard()]
+SQUARE += [Diagonal() @ Permutation([*range(1, UNITS), 0]), UnitWeights() + LowRank(1)]
+RECTANGULAR = [BlockDiagonal(2), BlockDiagonal(4), LowRank(2), Toeplitz(), Sparse(1, 2)]
+LAYERS = {kind.__name__: kind for kind in GATES}
+
+
+@pytest.mark.parametrize("recurrent", [Dense(), Diagonal()], ids=repr)
+@pytest.mark.parametrize(
+    ("structure", "inputs"),
+    [
+        *((s, UNITS) for s in SQUARE),
+        *((s, 12) for s in RECTANGULAR),
+        *((s, 4) for s in RECTANGULAR),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_structured_input_matrix_is_the_dense_one_of_its_numbers(
+    kind, structure, inputs, recurrent
+):
+    kind, fields = LAYERS[kind], {}
+    if kind is JordanNetwork:
+        fields["outputs"] = UNITS
+    if kind in (MinGRU, Linear):
+        if recurrent != Dense():
+            return
+    else:
+        fields["recurrent"] = recurrent
+    if kind is Linear:
+        layer = Linear(UNITS, structure=structure, name="c")
+    elif kind in (LSTM, GRU, MinGRU):
+        one_a_gate = (structure, *(Dense(),) * (GATES[kind] - 1))
+        layer = kind(UNITS, inputs=one_a_gate, name="c", **fields)
+    else:
+        layer = kind(UNITS, inputs=structure, name="c", **fields)
+    rng = np.random.default_rng(7)
+    network = Design([layer], BYTES, inputs=inputs, max_steps=4).network
+    weights = draw_weights(network, rng)
+    dense, expanded = with_dense_inputs(layer, weights, inputs)
+    x, lengths = rng.normal(0, 1, (3, 4, inputs)), np.array([4, 1, 3])
+    found, expected = (
+        run_reference(made.network, made.parameters, x, lengths).outputs
+        for made in (
+            Design([each], BYTES, inputs=inputs, max_steps=4, weights=numbers)
+            for each, numbers in ((layer, weights), (dense, expanded))
+        )
+    )
+    assert found.any()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_a_grouped_layer_stores_its_blocks_alone():
+    layer = Linear(64, structure=BlockDiagonal(8), bias=False, name="c")
+    network = Design([layer], BYTES, inputs=128).network
+    (tensor,) = network.tensors
+    assert (tensor.key, tensor.shape) == ("c.W", (8, 8, 16))
+    assert layer_counts(network, [1])["c"].multiplies == 64 * 16
+
+
+def test_each_gate_has_a_tensor_unless_all_are_one_dense_matrix():
+    def keys(**fields):
+        layer = LSTM(4, name="c", bias=False, **fields)
+        return [tensor.key for tensor in Design([layer], BYTES, inputs=4).network.tensors]
+
+    assert keys() == ["c.W", "c.U"]
+    assert keys(inputs=Diagonal()) == ["c.U", "c.W.i", "c.W.f", "c.W.g", "c.W.o"]
+    assert keys(inputs=Diagonal(), recurrent=Diagonal()) == [
+        f"c.{matrix}.{gate}" for matrix in "WU" for gate in "ifgo"
+    ]
+
+
+@pytest.mark.parametrize(
+    "structure", [LowRank(2), Butterfly(activation=Tanh()), Butterfly(bias=True)], ids=repr
+)
+def test_an_undivided_mean_is_read_by_no_structure_that_casts(structure):
+    layers = [Mean(name="m"), Linear(8, structure=structure, name="c")]
+    formats = replace(BYTES, stage=Q(2, 5))
+    with pytest.raises(DesignError, match="casts or adds between its factors, cannot read an und"):
+        _ = Design(layers, formats, inputs=8, max_steps=4).network
+    if isinstance(structure, LowRank):
+        assert Design(layers, BYTES, inputs=8, max_steps=4).network
+
+
+def test_what_is_no_structure_is_refused_with_an_example():
+    with pytest.raises(DesignError, match=r"c\.W: 8 is not a structure"):
+        _ = design(Elman(4, inputs=8, name="c")).network
+    with pytest.raises(DesignError, match="structure=the class BlockDiagonal"):
+        _ = design(Linear(4, structure=BlockDiagonal, name="c")).network
 
 
 # --- formats -----------------------------------------------------------------------------------
@@ -408,10 +532,12 @@ def test_a_leak_that_does_not_fit_is_refused():
 
 # --- what is refused ---------------------------------------------------------------------------
 def test_wrong_numbers_of_structures_are_refused():
-    with pytest.raises(DesignError, match="2 recurrent structures for the gates i, f, g, o"):
+    with pytest.raises(DesignError, match="2 structures of recurrent= for the gates i, f, g, o"):
         _ = design(LSTM(4, recurrent=(Dense(), Dense()))).network
-    with pytest.raises(DesignError, match="4 recurrent structures for the gates r, z, n"):
+    with pytest.raises(DesignError, match="4 structures of recurrent= for the gates r, z, n"):
         _ = design(GRU(4, recurrent=(Dense(),) * 4)).network
+    with pytest.raises(DesignError, match="3 structures of inputs= for the gates z, h"):
+        _ = design(MinGRU(4, inputs=(Dense(),) * 3)).network
 
 
 def test_a_projection_needs_a_rectangular_structure():
