@@ -95,7 +95,8 @@ class Columns:
                     {**ports, "index": f"{name}_index"},
                 )
             case Feed.BLOCK:
-                groups = segment.columns * phase.gates // phase.lanes
+                outputs = segment.block[0] if segment.block else segment.columns
+                groups = outputs * phase.gates // phase.lanes
                 module.instance(
                     "rnnhw_block",
                     name,
@@ -104,6 +105,25 @@ class Columns:
                         **common,
                         "GROUPS": groups,
                         "GROUP_BITS": max((groups - 1).bit_length(), 1),
+                        "INDEX_BITS": bits,
+                    },
+                    {**moving, **ports, "index": f"{name}_index"},
+                )
+            case Feed.BLOCKS:
+                assert segment.block is not None
+                outputs, inputs = segment.block
+                rows = outputs * phase.gates
+                module.instance(
+                    "rnnhw_blocks",
+                    name,
+                    {
+                        "UNITS": vector.units,
+                        "COLUMNS": segment.columns,
+                        "INPUTS": inputs,
+                        "ROWS": rows,
+                        "ROW_BITS": address_bits(rows),
+                        "LANES": phase.lanes,
+                        **common,
                         "INDEX_BITS": bits,
                     },
                     {**moving, **ports, "index": f"{name}_index"},

@@ -217,8 +217,15 @@ class Numbers:
             case Feed.PAIRS:
                 return 2 * row.unit % segment.vector.units + column
             case Feed.BLOCK:
+                outputs, inputs = segment.block or (segment.columns, segment.columns)
                 first = position // phase.lanes * phase.lanes // phase.gates
-                return first // segment.columns * segment.columns + column
+                return first // outputs * inputs + column
+            case Feed.BLOCKS:
+                assert segment.block is not None
+                outputs, inputs = segment.block
+                first = position // phase.lanes * phase.lanes // phase.gates
+                latest = segment.vector.units - segment.columns
+                return min(first // outputs * inputs, latest) + column
         raise DesignError(
             f"{self._rows.graph.layer}: a feed by {segment.feed.value} is not emitted",
             "use a dense, banded, cyclic or block-diagonal matrix, or report it for the numbers",

@@ -206,6 +206,10 @@ MODULES: Mapping[str, StaticModule] = {
         _names("clk begins group_ends run column"),
         _names("active index"),
     ),
+    "rnnhw_blocks": StaticModule(
+        _names("clk begins group_ends run column"),
+        _names("active index"),
+    ),
     "rnnhw_broadcast": StaticModule(
         _names("run column"),
         _names("active index"),

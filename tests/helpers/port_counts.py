@@ -23,7 +23,7 @@ from rnnhw.rtl.project import sources, write_project
 from rnnhw.rtl.tools.simulators import SIMULATORS
 from rnnhw.rtl.verilog_text import Instance, identifier
 
-__all__ = ["Ports", "counted_ports", "expected_ports"]
+__all__ = ["Ports", "assert_ports_equal", "counted_ports", "expected_ports"]
 
 _INSTANCE = re.compile(
     r"^  (\w+) (?:#\(\n(.*?)\n  \) )?(\w+) \(\n(.*?)\n  \);$", re.MULTILINE | re.DOTALL
@@ -89,7 +89,7 @@ class _Layer:
         each = self.instances[name]
         at = self.net(name, "")
         match each.module:
-            case "rnnhw_broadcast" | "rnnhw_block" | "rnnhw_stride":
+            case "rnnhw_broadcast" | "rnnhw_block" | "rnnhw_blocks" | "rnnhw_stride":
                 return f"{at}active"
             case "rnnhw_window":
                 first, columns, span = (each[key] for key in ("FIRST", "COLUMNS", "SPAN"))
@@ -261,3 +261,13 @@ def _length(node, steps: int) -> int:
         case Scan():
             return min(_length(source, steps) for source in node.sources)
     raise AssertionError(node)
+
+
+def assert_ports_equal(case, folder) -> None:
+    """Counters and machine agree on every kind of memory of every layer."""
+    counted, expected = counted_ports(case, folder), expected_ports(case)
+    assert counted.keys() == expected.keys()
+    assert any(ports.reads.total() for ports in counted.values())
+    for name, ports in counted.items():
+        assert ports.reads == expected[name].reads, (name, "reads", case.lanes)
+        assert ports.writes == expected[name].writes, (name, "writes", case.lanes)

@@ -205,6 +205,38 @@ def draw_layer(r, units, name, formats):
     return Linear(units, activation=r.choice([None, draw_activation(r)]), **common)
 
 
+def draw_input_structure(r, units, inputs):
+    """An input matrix that can be emitted, of units x inputs."""
+    if inputs == units and r.random() < 0.6:
+        return draw_structure(r, units)
+    divisors = [k for k in range(1, units + 1) if units % k == 0]
+    blocks = BlockDiagonal(r.choice([k for k in divisors if inputs % (units // k) == 0]))
+    return r.choice([Dense(), LowRank(r.randint(1, min(units, inputs))), blocks, blocks, blocks])
+
+
+def draw_structured_inputs(r):
+    """A layer whose input matrices have structures, perhaps with another one behind it."""
+    formats = draw_formats(r)
+    count = r.randint(1, 6)
+    units = count * r.choice([1, 2, 2, 3])
+    inputs = r.choice([units, count * r.randint(1, 5), r.randint(1, 12)])
+    layer = draw_layer(r, units, "structured", formats)
+    drawn = tuple(draw_input_structure(r, units, inputs) for _ in range(4))
+    if isinstance(layer, Linear):
+        layer = replace(layer, structure=drawn[0])
+    else:
+        gates = {LSTM: 4, GRU: 3, MinGRU: 2}.get(type(layer))
+        own = gates is not None and r.random() < 0.5
+        layer = replace(layer, inputs=drawn[:gates] if own else drawn[0])
+    layers = [layer]
+    if r.random() < 0.3:
+        layers.append(Linear(r.randint(1, 6), name="head", formats=formats))
+    network = Design(layers=layers, formats=formats, inputs=inputs).network
+    return Case(
+        network, draw_lanes(r, network), draw_parameters(r, network), draw_batch(r, network)
+    )
+
+
 @dataclass(frozen=True)
 class Woven:
     """A cell of two states whose vectors are permuted, joined, cut and read late, as ``seed`` says:

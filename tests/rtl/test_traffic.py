@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 from helpers.paths import DESIGNS
-from helpers.port_counts import counted_ports, expected_ports
+from helpers.port_counts import assert_ports_equal
 from helpers.rtl_cases import Case, draw_batch, draw_case, draw_parameters, draw_woven
 from helpers.tools import simulated
 
@@ -81,16 +81,6 @@ STRUCTURES = (
     Permutation([3, 1, 7, 0, 2, 6, 5, 4]),
     UnitWeights(),
 )
-
-
-def assert_ports_equal(case, folder) -> None:
-    """Counters and machine agree on every kind of memory of every layer."""
-    counted, expected = counted_ports(case, folder), expected_ports(case)
-    assert counted.keys() == expected.keys()
-    assert any(ports.reads.total() for ports in counted.values())
-    for name, ports in counted.items():
-        assert ports.reads == expected[name].reads, (name, "reads", case.lanes)
-        assert ports.writes == expected[name].writes, (name, "writes", case.lanes)
 
 
 def case_of(network, seed=0) -> Case:

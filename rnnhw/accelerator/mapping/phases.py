@@ -220,7 +220,7 @@ class Phase:
         """The column in which a segment first reads, and columns from word to word of ``width``
         elements; 0 where it reads in another order than that of the words."""
         match segment.feed:
-            case Feed.BROADCAST | Feed.BLOCK:
+            case Feed.BROADCAST | Feed.BLOCK | Feed.BLOCKS:
                 return start, width
             case Feed.WINDOW:
                 return start - self.window_units + 1, width

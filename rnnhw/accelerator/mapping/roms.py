@@ -247,10 +247,15 @@ def _constants(
                 yield Held(Memory(node.name, role, 1, node.format.width), behind)
         else:
             # What the gates of a unit read lies in a memory for each, in every phase's.
+            widths = [
+                layer.widths[number]
+                for number in range(len(phases))
+                if any(value.node is node for value in schedule.read_by_unit(number))
+            ]
             memory = Memory(
                 node.name,
                 constant_role(node),
-                node.units // len(gates),
+                min(node.units, max(widths, default=node.units)),
                 node.format.width,
                 copies=max(len(gates), schedule.times_read_by_unit(node)),
                 reads=units.of_node(node),

@@ -393,7 +393,9 @@ class LayerRows:
             handled = kept or [n.units for n in here]
             rows = [rows.units for rows in self.rows if rows.phase == phase]
             passed = [n.units for n in self.passed if self.phase(n) == phase]
-            vectors = passed or [n.units for n in self._nodes if self.phase(n) == phase]
+            others = [n for n in self._nodes if self.phase(n) == phase]
+            changing = [n for n in others if not self.is_constant(n)]
+            vectors = passed or [n.units for n in changing or others]
             found.append(min(handled, default=max(rows, default=max(vectors, default=1))))
         return tuple(found)
 

@@ -7,6 +7,7 @@
 | cyclic band | window, its index modulo n | lower + upper + 1 |
 | blocks of k | broadcast from the block's base where the rows on the lanes lie in one block | k |
 | | else a window of half-width k - 1 with zeros | 2k - 1 |
+| blocks of k x m | broadcast of the blocks in which the rows on the lanes lie | m each |
 | interleaved blocks of k | words of neighbours, one of every n/k elements on | k |
 | Toeplitz, circulant | broadcast, weights from a shift register | n |
 | N:M sparse | every lane selects from a word of M elements | n N/M |
@@ -23,7 +24,7 @@ follows the rules of the others and says what it adds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from rnnhw.accelerator.mapping.memory import places
@@ -61,6 +62,7 @@ class Feed(Enum):
     WINDOW = "window"
     CYCLIC = "cyclic window"
     BLOCK = "block"
+    BLOCKS = "blocks"
     DIAGONALS = "diagonals"
     SELECTION = "selection"
     PAIRS = "pairs"
@@ -78,7 +80,8 @@ class Segment:
     """Columns that all rows of a phase add in turn.
 
     A *broadcast* gives every lane the same element, a *block* the same of the block in which the
-    rows on the lanes lie; with *diagonals* it is the weights that move past the lanes, one a
+    rows on the lanes lie, *blocks* those of a run of blocks in which they lie, of ``block`` outputs
+    and inputs each; with *diagonals* it is the weights that move past the lanes, one a
     cycle from the stored diagonals. A *window* slides the vector past the lanes, so that row i
     reads elements i-lower .. i+upper; a *stride* gives row i element i modulo n / columns of every
     n / columns elements in turn. The memory gives ``word`` elements at once; ``note`` says
@@ -92,6 +95,7 @@ class Segment:
     feed: Feed = Feed.BROADCAST
     word: int = 1
     note: str = ""
+    block: tuple[int, int] | None = None
 
     @property
     def weight_words(self) -> int:
@@ -169,7 +173,8 @@ def lanes_fit(layer: LayerRows, phase: int, most: int) -> list[bool]:
     segments = [segment for segment, _ in _segments(layer, phase, 1, aligned=True)]
     whole = any(segment.feed.whole_units for segment in segments)
     strided = any(segment.feed is Feed.STRIDE for segment in segments)
-    blocks = {segment.columns for segment in segments if segment.feed is Feed.BLOCK}
+    # Square blocks move past the lanes in a window where a group's rows lie in several of them.
+    blocks = {s.columns for s in segments if s.feed is Feed.BLOCK and s.block is None}
     found = []
     for lanes in range(1, most + 1):
         used = min(lanes, rows)
@@ -213,7 +218,7 @@ def _segment(layer: LayerRows, phase: int, product: Matvec, lanes: int, aligned:
             if block == product.units:
                 return Segment(vector, early, n)
             if product.units != n:
-                return Segment(vector, early, n, note="blocks as dense columns with zeros")
+                return _rectangular(layer, phase, product, lanes, early)
             if not _has_several_blocks(product):
                 return window(0, 0)
             rows = sum(rows.units for rows in layer.phase_rows(phase))
@@ -236,6 +241,27 @@ def _segment(layer: LayerRows, phase: int, product: Matvec, lanes: int, aligned:
     )
 
 
+def _rectangular(layer: LayerRows, phase: int, product: Matvec, lanes: int, early: bool) -> Segment:
+    """The columns of blocks that have more or fewer inputs than outputs."""
+    assert isinstance(product.structure, BlockDiagonal)
+    vector, n, outputs = unwired(product.vector), product.vector.units, product.structure.block
+    inputs = product.structure.inputs(product.units, n)
+    gates = max(layer.phase_gates(phase), 1)
+    rows = sum(rows.units for rows in layer.phase_rows(phase))
+    used = max(min(lanes, rows), 1)
+    if _aligned(outputs, gates, used):
+        note = "columns broadcast from the base of the rows' block"
+        return Segment(vector, early, inputs, None, Feed.BLOCK, 1, note, (outputs, inputs))
+    # A group starts at most this many rows behind the start of a block.
+    own = outputs * gates
+    behind = own - math.gcd(used, own)
+    columns = inputs * -(-(behind + used) // own)
+    if columns >= n:
+        return Segment(vector, early, n)
+    note = "columns broadcast from the base of the rows' blocks"
+    return Segment(vector, early, columns, None, Feed.BLOCKS, 1, note, (outputs, inputs))
+
+
 def _segments(
     layer: LayerRows, phase: int, lanes: int, aligned: bool
 ) -> list[tuple[Segment, tuple[Matvec, ...]]]:
@@ -245,7 +271,11 @@ def _segments(
         for product in rows.products:
             new = _segment(layer, phase, product, lanes, aligned)
             # What moves past the lanes serves the widest; other columns are of one size.
-            size = None if new.feed in (Feed.WINDOW, Feed.CYCLIC) else (new.columns, new.word)
+            size = (
+                None
+                if new.feed in (Feed.WINDOW, Feed.CYCLIC)
+                else (new.columns, new.word, new.block)
+            )
             kind = new.vector, new.feed, size
             times[kind] = times.get(kind, 0) + 1
             key = *kind, times[kind]
@@ -261,7 +291,7 @@ def _merge_segments(a: Segment, b: Segment) -> Segment:
     """One segment for two products of different rows over one vector: the wider window."""
     note = a.note or b.note
     if a.window is None or b.window is None:
-        return Segment(a.vector, a.early, a.columns, None, a.feed, a.word, note)
+        return replace(a, note=note)
     lower, upper = (max(ends) for ends in zip(a.window, b.window, strict=True))
     return Segment(a.vector, a.early, lower + upper + 1, (lower, upper), a.feed, 1, note)
 

@@ -81,6 +81,13 @@ def _block(i: Instance, context: Context) -> int:
     return max(i["INDEX_BITS"] - _even(i["COLUMNS"]), 0) + i["GROUP_BITS"]
 
 
+def _blocks(i: Instance, context: Context) -> int:
+    rest = i["LANES"] % i["ROWS"]
+    step = i["INPUTS"] if rest else i["LANES"] // i["ROWS"] * i["INPUTS"]
+    bases = 2 * i["INDEX_BITS"] - _even(step) - _even(math.gcd(step, i["UNITS"] - i["COLUMNS"]))
+    return bases + (i["ROW_BITS"] - _even(math.gcd(rest, i["ROWS"])) if rest else 0)
+
+
 def _window(i: Instance, context: Context) -> int:
     step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
     # Modulo a power of two only the index is left of a position.
@@ -417,6 +424,7 @@ REGISTERS: Mapping[str, Registers] = module_table(
         "rnnhw_bias": Registers(_in_its_holder),
         "rnnhw_bias_word": Registers(_bias_word),
         "rnnhw_block": Registers(_block),
+        "rnnhw_blocks": Registers(_blocks),
         "rnnhw_broadcast": Registers(_none),
         "rnnhw_cast": Registers(_cast),
         "rnnhw_cast_word": Registers(_cast_word, _copy_registers),

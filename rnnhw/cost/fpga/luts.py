@@ -131,6 +131,13 @@ def _block(i: Instance, context: Context) -> Amounts:
     yield "base", i["INDEX_BITS"] + i["GROUP_BITS"]
 
 
+def _blocks(i: Instance, context: Context) -> Amounts:
+    yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1) + i["INDEX_BITS"]
+    yield "base", 2 * i["INDEX_BITS"]
+    if i["LANES"] % i["ROWS"]:
+        yield from _counter("counter", i["ROW_BITS"])
+
+
 def _window(i: Instance, context: Context) -> Amounts:
     yield "comparison", i["COLUMN_BITS"] * 2
     step = math.gcd(i["SPAN"], i["UNITS"]) if i["CYCLIC"] else i["SPAN"]
@@ -376,6 +383,7 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_bias": _in_its_holder,
         "rnnhw_bias_word": _bias_word,
         "rnnhw_block": _block,
+        "rnnhw_blocks": _blocks,
         "rnnhw_broadcast": _broadcast,
         "rnnhw_cast": _cast,
         "rnnhw_cast_word": _cast_word,

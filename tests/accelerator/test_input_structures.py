@@ -1,0 +1,111 @@
+"""Structures of input matrices on lanes: cycles by hand, and what every group of rows reads."""
+
+import pytest
+from helpers.machines import FORMATS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnhw.accelerator import Basis, accelerator, legal_lanes
+from rnnhw.accelerator.mapping import Feed
+from rnnhw.design.design import Design
+from rnnhw.layers.activations import Tanh
+from rnnhw.layers.cells import GRU, LSTM, Elman, Linear, MinGRU
+from rnnhw.layers.structures import Banded, BlockDiagonal, Dense, Diagonal, LowRank
+
+
+def network_of(layer, inputs):
+    return Design([layer], FORMATS, inputs=inputs).network
+
+
+def machine_of(layer, inputs, lanes):
+    (only,) = accelerator(network_of(layer, inputs), lanes).layers
+    return only
+
+
+def grouped(units, block):
+    return Linear(units, activation=Tanh(), structure=BlockDiagonal(block), name="a")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "block", "lanes", "columns", "feed"),
+    [  # 64 rows; a block has `block` rows and inputs * block / 64 columns
+        (128, 8, 8, 16, Feed.BLOCK),  # a group is a block
+        (128, 8, 4, 16, Feed.BLOCK),  # two groups a block
+        (128, 8, 16, 32, Feed.BLOCKS),  # two whole blocks
+        (128, 8, 6, 32, Feed.BLOCKS),  # six rows lie in two blocks at most
+        (128, 8, 12, 32, Feed.BLOCKS),  # twelve, which start at a fourth row or a block's first
+        (128, 8, 11, 48, Feed.BLOCKS),  # eleven in three
+        (128, 8, 64, 128, Feed.BROADCAST),  # all of them: dense columns
+        (32, 8, 8, 4, Feed.BLOCK),
+        (32, 8, 24, 12, Feed.BLOCKS),  # three whole blocks; the last group has two
+        (64, 64, 8, 64, Feed.BROADCAST),
+    ],
+)
+def test_a_grouped_layer_reads_its_blocks_alone(inputs, block, lanes, columns, feed):
+    machine = machine_of(grouped(64, block), inputs, lanes)
+    (phase,) = machine.phases
+    (segment,) = phase.segments
+    assert (segment.feed, segment.columns) == (feed, columns)
+    groups = -(-64 // lanes)
+    last = 64 - (groups - 1) * lanes
+    each = max(columns, lanes)
+    assert machine.cycles == (groups - 1) * each + columns + 7 + last - 1 + 2
+    assert machine.macs == 64 * inputs * block // 64
+    weights = next(m for m in machine.memories if m.name == "weights")
+    assert (weights.depth, weights.stored_bits) == (groups * columns, machine.macs * 8)
+    assert machine.traffic.vector_reads == groups * columns
+    assert machine.basis is Basis.REALISED
+
+
+@pytest.mark.parametrize("cell", [Elman, GRU, LSTM, MinGRU])
+def test_blocks_of_inputs_take_any_number_of_lanes(cell):
+    network = network_of(cell(8, inputs=BlockDiagonal(2), name="a"), 12)
+    gates = {Elman: 1, GRU: 3, LSTM: 4, MinGRU: 2}[cell]
+    assert list(legal_lanes(network.scans[0].graph)) == list(range(1, 8 * gates + 1))
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(2, 6), st.sampled_from([1, 2, 4]), st.data()
+)
+def test_every_group_reads_the_blocks_of_its_rows(block, inputs, count, gates, data):
+    units = block * count
+    structure = BlockDiagonal(block)
+    layer = {
+        1: Linear(units, structure=structure, name="a"),
+        2: MinGRU(units, inputs=structure, name="a"),
+        4: LSTM(units, inputs=structure, recurrent=Diagonal(), name="a"),
+    }[gates]
+    network = network_of(layer, inputs * count)
+    lanes = data.draw(st.sampled_from(list(legal_lanes(network.scans[0].graph))))
+    (machine,) = accelerator(network, lanes).layers
+    (phase,) = machine.phases
+    segment = phase.segments[0]
+    if segment.feed is not Feed.BLOCKS:
+        return
+    assert inputs < segment.columns < inputs * count
+    latest = inputs * count - segment.columns
+    for first in range(0, phase.rows, phase.lanes):
+        rows = range(first, min(first + phase.lanes, phase.rows))
+        start = min(first // (gates * block) * inputs, latest)
+        read = range(start, start + segment.columns)
+        for row in rows:
+            own = row // gates // block * inputs
+            assert own in read and own + inputs - 1 in read
+
+
+def test_square_blocks_are_fed_as_in_a_recurrent_matrix():
+    for lanes in (1, 2, 4, 6, 8):
+        ahead = machine_of(grouped(16, 4), 16, lanes)
+        (segment,) = ahead.phases[0].segments
+        assert segment.feed is (Feed.BLOCK if 4 % lanes == 0 else Feed.WINDOW)
+
+
+@pytest.mark.parametrize(
+    "structure", [BlockDiagonal(2), BlockDiagonal(4), LowRank(2), Banded(1, 1), Diagonal(), Dense()]
+)
+@pytest.mark.parametrize("cell", [Elman, GRU, LSTM, MinGRU])
+def test_input_matrices_of_every_cell_are_emitted(cell, structure):
+    machine = machine_of(cell(8, inputs=structure, name="a"), 8, 4 if cell is Elman else 12)
+    if (cell, structure) == (GRU, LowRank(2)):
+        return  # rows of unequal length: its own recurrent sum beside the projections
+    assert machine.basis is Basis.REALISED, machine.assumptions
