@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeAlias
 
-from rnnhw.graph.nodes import Node, StepGraph
+from rnnhw.graph.nodes import Input, Node, StepGraph
 
-__all__ = ["Rule", "ancestors", "rebuilt", "rewrite"]
+__all__ = ["Rule", "ancestors", "ends", "live", "rebuilt", "rewrite"]
 
 Rule: TypeAlias = Callable[[Node, Mapping[Node, Node]], Sequence[Node] | Node]
 """What stands in place of a node, by the node and the replacements of all nodes before it.
@@ -67,3 +67,18 @@ def ancestors(node: Node) -> list[Node]:
 
     visit(node)
     return list(visited)
+
+
+def ends(graph: StepGraph) -> set[Node]:
+    """What a step delivers: its output and every state's next value."""
+    return {graph.output, *(value for _, value in graph.updates)}
+
+
+def live(graph: StepGraph) -> StepGraph:
+    """``graph`` without the operations that nothing reads; inputs and states stay."""
+    read = ends(graph) | {state for state, _ in graph.updates}
+    for node in reversed(graph.nodes):
+        if node in read:
+            read.update(node.operands)
+    nodes = tuple(node for node in graph.nodes if node in read or isinstance(node, Input))
+    return replace(graph, nodes=nodes)

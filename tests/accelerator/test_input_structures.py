@@ -1,5 +1,7 @@
 """Structures of input matrices on lanes: cycles by hand, and what every group of rows reads."""
 
+from dataclasses import dataclass
+
 import pytest
 from helpers.machines import FORMATS
 from hypothesis import given
@@ -8,9 +10,11 @@ from hypothesis import strategies as st
 from rnnhw.accelerator import Basis, accelerator, legal_lanes
 from rnnhw.accelerator.mapping import Feed
 from rnnhw.design.design import Design
+from rnnhw.graph.builder import Formats
 from rnnhw.layers.activations import Tanh
 from rnnhw.layers.cells import GRU, LSTM, Elman, Linear, MinGRU
 from rnnhw.layers.structures import Banded, BlockDiagonal, Dense, Diagonal, LowRank
+from rnnhw.numerics.cast import Q
 
 
 def network_of(layer, inputs):
@@ -55,6 +59,71 @@ def test_a_grouped_layer_reads_its_blocks_alone(inputs, block, lanes, columns, f
     assert (weights.depth, weights.stored_bits) == (groups * columns, machine.macs * 8)
     assert machine.traffic.vector_reads == groups * columns
     assert machine.basis is Basis.REALISED
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A product put together from dense ones of slices, which may add onto those of other slices;
+    or all of the whole input."""
+
+    groups: int
+    units: int
+    chained: bool = False
+    shared: bool = False
+    order: tuple = ()
+    scale: Q | None = None
+    name: str = "a"
+
+    def step(self, g, x):
+        size, parts = x.units // self.groups, []
+        x = g.reinterpret(x, self.scale) if self.scale else x
+        for k in range(self.groups):
+            own = x
+            if not self.shared:
+                own = g.gather([x], range(k * size, (k + 1) * size), f"part{k}")
+            start = None
+            if self.chained:
+                start = g.linear(Dense(), f"V{k}", own, self.units, name=f"v{k}")
+            parts.append(g.linear(Dense(), f"W{k}", own, self.units, start, name=f"y{k}"))
+        n = self.groups * self.units
+        total = g.gather(parts, self.order or range(n), "all")
+        return g.cast(total, "output")
+
+    def build(self, net, source, name):
+        return net.scan(name, [source], self.step, Formats())
+
+
+def structures_of(layer, inputs, lanes=4):
+    mapping = machine_of(layer, inputs, lanes).mapping
+    return [type(product.structure) for product in mapping.rows.products]
+
+
+def test_a_product_put_together_from_blocks_costs_its_blocks():
+    """The case of a grouped layer written by hand: 8 groups of 8 x 8 on 8 lanes."""
+    by_hand = machine_of(Parts(8, 8), 64, 8)
+    square = machine_of(Linear(64, bias=False, structure=BlockDiagonal(8), name="a"), 64, 8)
+    assert by_hand.cycles == square.cycles == 79
+    assert [(m.depth, m.width, m.stored_bits) for m in by_hand.memories] == [
+        (m.depth, m.width, m.stored_bits) for m in square.memories
+    ]
+    assert by_hand.macs == square.macs == 512
+    assert machine_of(Linear(64, bias=False, name="a"), 64, 8).cycles == 527
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "expected"),
+    [
+        (Parts(4, 3), 8, [BlockDiagonal]),
+        (Parts(4, 3, chained=True), 8, [BlockDiagonal, BlockDiagonal]),
+        (Parts(4, 3, shared=True), 8, [Dense]),
+        (Parts(4, 3, order=tuple(range(11, -1, -1))), 8, [BlockDiagonal]),
+        (Parts(4, 3, order=(0, *range(11))), 8, [Dense] * 4),  # not every element once
+        (Parts(4, 3, scale=Q(0, 7)), 8, [BlockDiagonal]),
+    ],
+    ids=repr,
+)
+def test_what_is_put_together_is_one_product(layer, inputs, expected):
+    assert structures_of(layer, inputs) == expected
 
 
 @pytest.mark.parametrize("cell", [Elman, GRU, LSTM, MinGRU])

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rnnhw.graph.nodes import Add, Clamp, Input, StepGraph
-from rnnhw.graph.rewrite import ancestors, rebuilt, rewrite
+from rnnhw.graph.nodes import Add, Clamp, Input, State, StepGraph
+from rnnhw.graph.rewrite import ancestors, ends, live, rebuilt, rewrite
 from rnnhw.numerics.cast import Q
 
 WORD = {"units": 4, "format": Q(3, 4), "interval": (-128, 127)}
@@ -50,3 +50,13 @@ def test_what_nothing_reads_can_be_dropped() -> None:
     assert shorter.nodes == (X, LOW, TWICE)
     with pytest.raises(KeyError):
         rewrite(GRAPH, lambda node, new: [] if node is LOW else [node])
+
+
+def test_what_is_live_leads_to_the_output_or_a_state() -> None:
+    graph = replace(GRAPH, output=TWICE)
+    assert ends(graph) == {TWICE}
+    assert live(graph).nodes == (X, LOW, TWICE)
+    assert live(replace(GRAPH, output=X)).nodes == (X,)
+    state = State(name="s.previous", initial=None, **WORD)
+    kept = StepGraph("layer", (X, state, LOW, OTHER), ((state, LOW),), X)
+    assert live(kept).nodes == (X, state, LOW)

@@ -238,6 +238,58 @@ def draw_structured_inputs(r):
 
 
 @dataclass(frozen=True)
+class Grouped:
+    """A cell whose sums are put together from ``groups`` dense products, as ``seed`` says: of
+    slices of a vector, or all of one."""
+
+    groups: int
+    units: int
+    seed: int
+    formats: object
+    name: str
+
+    def step(self, g, x):
+        r, n = random.Random(self.seed), self.groups * self.units
+        h = g.state(n)
+        bias = g.constant("b", n, "bias")
+        parts = []
+        recurrent, shared, started = r.random() < 0.4, r.random() < 0.3, r.random() < 0.7
+        source = h if recurrent or x.units % self.groups else x
+        for k in range(self.groups):
+            own = source
+            if not shared:
+                size = source.units // self.groups
+                own = g.gather([source], range(k * size, (k + 1) * size), f"part{k}")
+            slot = range(k * self.units, (k + 1) * self.units)
+            start = g.gather([bias], slot, f"b{k}") if started else None
+            if r.random() < 0.3:
+                start = g.linear(Dense(), f"V{k}", own, self.units, start, name=f"v{k}")
+            parts.append(g.linear(Dense(), f"W{k}", own, self.units, start, name=f"y{k}"))
+        order = list(range(n))
+        if r.random() < 0.3:
+            r.shuffle(order)
+        total = g.gather(parts, order, "all")
+        if r.random() < 0.5:
+            other = x if recurrent else h
+            total = g.linear(Dense(), "U", other, n, total, role="recurrent_weight", name="Uh")
+        return g.update(h, g.cast(total, "state"))
+
+    def build(self, net, source, name):
+        return net.scan(name, [source], self.step, self.formats)
+
+
+def draw_grouped(r):
+    """A layer of that cell."""
+    formats = replace(draw_formats(r), accumulator=None)
+    groups, units = r.randint(2, 4), r.randint(1, 4)
+    layer = Grouped(groups, units, r.randint(0, 1 << 30), formats, "grouped")
+    inputs = groups * r.randint(1, 4) if r.random() < 0.8 else r.randint(1, 9)
+    network = Design(layers=[layer], formats=formats, inputs=inputs).network
+    parameters = draw_parameters(r, network)
+    return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
+
+
+@dataclass(frozen=True)
 class Woven:
     """A cell of two states whose vectors are permuted, joined, cut and read late, as ``seed`` says:
     whatever is wired from operation to operation."""

@@ -1,12 +1,14 @@
 """Structures of input matrices in Verilog: every value, every cycle, every read and write."""
 
 import random
+from dataclasses import dataclass
 
 import pytest
 from helpers.port_counts import assert_ports_equal
 from helpers.rtl_cases import (
     Case,
     draw_batch,
+    draw_grouped,
     draw_parameters,
     draw_structured_inputs,
 )
@@ -56,6 +58,18 @@ def test_random_layers_with_structured_inputs(first, tmp_path) -> None:
             assert_equal(case, tmp_path / str(seed))
             ran += 1
     assert ran >= 5
+
+
+@simulated
+@pytest.mark.parametrize("first", range(0, 60, 15))
+def test_random_sums_put_together_from_parts(first, tmp_path) -> None:
+    for seed in range(first, first + 15):
+        try:
+            case = draw_grouped(random.Random(seed))
+        except DesignError:
+            continue
+        assert accelerator(case.network, case.lanes).basis is Basis.REALISED
+        assert_equal(case, tmp_path / str(seed))
 
 
 SQUARE = (
@@ -118,3 +132,29 @@ def test_blocks_of_every_shape_on_lanes_that_hold_several(block, inputs, tmp_pat
         fed.update(segment.feed for segment in machine.phases[0].segments)
         assert_equal(case, tmp_path / str(lanes))
     assert Feed.BLOCKS in fed
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The halves of a product, multiplied: its rows are two gates to the post-processor."""
+
+    structure: object
+    name: str = "a"
+
+    def step(self, g, x):
+        y = g.linear(self.structure, "W", x, 8, name="y")
+        halves = [g.gather([y], range(4 * k, 4 * k + 4), f"y{k}") for k in range(2)]
+        return g.cast(g.multiply(*halves), "output")
+
+    def build(self, net, source, name):
+        return net.scan(name, [source], self.step, Formats())
+
+
+@simulated
+def test_rows_of_every_structure_are_taken_apart(tmp_path) -> None:
+    for number, structure in enumerate((*SQUARE[:-1], BlockDiagonal(1))):
+        case = case_of(Halves(structure), 8, number)
+        assert accelerator(case.network, case.lanes).basis is Basis.REALISED, structure
+        assert_equal(case, tmp_path / str(number))
+    case = case_of(Halves(BlockDiagonal(2)), 20, 3)
+    assert_equal(case, tmp_path / "wide")

@@ -4,6 +4,10 @@
 own recurrent product adds onto them. Rows do not care how the matrices were stacked, so that every
 slice becomes the product of its rows, and what continues it shares them.
 
+*Blocks.* A vector put together from dense products of slices of another one is the product of a
+block-diagonal matrix; one put together from several dense products of one vector is one dense
+product.
+
 *Addends.* What is added to an exact sum between two products of a row is added behind both.
 
 *Permutations.* Dense columns may come in any order: a product of a permuted vector is one of the
@@ -18,7 +22,7 @@ transform one vector read one transform, with the casts behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -30,15 +34,20 @@ from rnnhw.graph.nodes import (
     Cast,
     Clamp,
     Gather,
-    Input,
     Matvec,
     Node,
     StepGraph,
     Tensor,
     unwired,
 )
-from rnnhw.graph.rewrite import rebuilt, rewrite
-from rnnhw.layers.structures import ButterflyStage, Dense, FastWalshHadamard, WalshHadamardStage
+from rnnhw.graph.rewrite import ends, live, rebuilt, rewrite
+from rnnhw.layers.structures import (
+    BlockDiagonal,
+    ButterflyStage,
+    Dense,
+    FastWalshHadamard,
+    WalshHadamardStage,
+)
 from rnnhw.numerics.cast import interval_format
 
 __all__ = ["fuse_rows", "tensor_values"]
@@ -46,7 +55,7 @@ __all__ = ["fuse_rows", "tensor_values"]
 
 def fuse_rows(graph: StepGraph) -> StepGraph:
     """Returns ``graph`` with fewer rows, and equal values: by the rules above."""
-    graph = _gathered(_ordered(_merged(_unstarted(_plain(graph)))))
+    graph = _gathered(_ordered(_merged(_unstarted(_joined(_plain(graph))))))
     while slices := _sliced(graph):
         graph = _split(graph, slices)
     while product := _interrupted(graph):
@@ -54,16 +63,49 @@ def fuse_rows(graph: StepGraph) -> StepGraph:
     return graph
 
 
-def _ends(graph: StepGraph) -> set[Node]:
-    return {graph.output, *(value for _, value in graph.updates)}
+# --- numbers of parts --------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _RowSlice(Tensor):
+    """Rows of another tensor."""
+
+    source: Tensor
+    rows: slice
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnOrder(Tensor):
+    """Columns of another tensor, some or all, in any order."""
+
+    source: Tensor
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack(Tensor):
+    """Tensors one behind the other."""
+
+    parts: tuple[Tensor, ...]
+
+
+def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArray[np.int64]:
+    """The raw integers of a tensor of the network's graph or of one with fused rows."""
+    match tensor:
+        case _RowSlice(source=source, rows=rows):
+            return tensor_values(raw, source)[rows]
+        case _ColumnOrder(source=source, columns=columns):
+            return tensor_values(raw, source)[:, list(columns)]
+        case _Stack(parts=parts):
+            joined = np.concatenate([tensor_values(raw, part) for part in parts])
+            return joined.reshape(tensor.shape)
+    return raw[tensor.key]
 
 
 # --- slices ------------------------------------------------------------------------------------
 def _sliced(graph: StepGraph) -> list[Gather]:
     """The slices of one product that is to be split."""
-    readers, ends = graph.readers, _ends(graph)
+    readers, results = graph.readers, ends(graph)
     for node in graph.nodes:
-        if not (isinstance(node, Matvec) and node.structure == Dense()) or node in ends:
+        if not (isinstance(node, Matvec) and node.structure == Dense()) or node in results:
             continue
         slices = [r for r in readers.get(node, []) if isinstance(r, Gather) and r.parts == (node,)]
         whole = len(slices) == len(readers.get(node, [])) > 1
@@ -110,11 +152,14 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
     (whole,) = piece.parts
     assert isinstance(whole, Matvec) and whole.weights is not None
     tensor, rows = whole.weights, piece.indices
-    weights = Tensor(
-        _slice_key(tensor.key, rows[0], rows[-1] + 1),
-        (len(rows), *tensor.shape[1:]),
-        tensor.role,
-        tensor.format,
+    first, end = rows[0], rows[-1] + 1
+    weights = _RowSlice(
+        key=f"{tensor.key}[{first}:{end}]",
+        shape=(len(rows), *tensor.shape[1:]),
+        role=tensor.role,
+        format=tensor.format,
+        source=tensor,
+        rows=slice(first, end),
     )
     made: list[Node] = []
     start = None
@@ -135,27 +180,143 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
     return [*made, own]
 
 
-def _slice_key(key: str, start: int, stop: int) -> str:
-    return f"{key}[{start}:{stop}]"
+# --- blocks ------------------------------------------------------------------------------------
+def _joined(graph: StepGraph) -> StepGraph:
+    """Vectors that are put together from dense products, each as one product; so is what these
+    start from."""
+    fused = _joined_once(graph)
+    return graph if fused.nodes == graph.nodes else _joined(fused)
 
 
-_ALL_ROWS = ":,"
+def _joined_once(graph: StepGraph) -> StepGraph:
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        parts = _products_joined(graph, node)
+        if not parts:
+            return [node]
+        assert isinstance(node, Gather)
+        product = _as_blocks(node, parts, new) or _as_rows(node, parts, new)
+        if not product:
+            return [node]
+        if node.indices == tuple(range(product[-1].units)):
+            return product
+        whole = replace(product[-1], name=f"{node.name}.joined")
+        return [*product[:-1], whole, replace(node, parts=(whole,))]
+
+    return live(rewrite(graph, write))
 
 
-def _columns_key(key: str, columns: Sequence[int]) -> str:
-    return f"{key}[{_ALL_ROWS}{','.join(map(str, columns))}]"
+def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
+    """The dense products of like formats that ``node`` alone reads, and puts together of all of
+    their elements; none where it is anything else."""
+    if not isinstance(node, Gather) or len(node.parts) < 2:
+        return ()
+    parts = tuple(part for part in node.parts if isinstance(part, Matvec))
+    results = ends(graph)
+    if parts != node.parts or sorted(node.indices) != list(range(sum(p.units for p in parts))):
+        return ()
+    for part in parts:
+        if part.structure != Dense() or part in results or graph.readers[part] != [node]:
+            return ()
+        operands = (part.vector, part.start or part.vector)
+        if any(unwired(each).format.fraction != each.format.fraction for each in operands):
+            return ()  # the same integers at another scale
+    alike = {(p.weights and p.weights.format, p.product, p.accumulator) for p in parts}
+    started = {part.start is None for part in parts}
+    starts = {part.start.format.fraction for part in parts if part.start is not None}
+    return parts if len(alike) == len(started) == 1 and len(starts) < 2 else ()
 
 
-def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArray[np.int64]:
-    """The raw integers of a tensor of the network's graph or of one with fused rows."""
-    if tensor.key in raw:
-        return raw[tensor.key]
-    key, _, rows = tensor.key.rpartition("[")
-    if rows.startswith(_ALL_ROWS):
-        columns = rows.removeprefix(_ALL_ROWS).removesuffix("]").split(",")
-        return tensor_values(raw, replace(tensor, key=key))[:, [int(c) for c in columns]]
-    start, stop = (int(end) for end in rows.removesuffix("]").split(":"))
-    return tensor_values(raw, replace(tensor, key=key))[start:stop]
+def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
+    """The block-diagonal product of parts of one size that each read a vector of their own; nothing
+    where they are none."""
+    sizes = {(part.units, part.vector.units) for part in parts}
+    vectors = [unwired(part.vector) for part in parts]
+    fractions = {part.vector.format.fraction for part in parts}
+    if len(sizes) > 1 or len(set(vectors)) < len(vectors) or len(fractions) > 1:
+        return []
+    ((units, inputs),) = sizes
+    whole = _whole_of(vectors)
+    if whole is None and any(isinstance(each, Gather | Matvec) for each in vectors):
+        return []
+    made = [] if whole else [_side_by_side(f"{node.name}.vectors", [new[v] for v in vectors])]
+    vector = new[whole] if whole else made[0]
+    shape = len(parts), units, inputs
+    return [*made, *_one_product(node, parts, BlockDiagonal(units), shape, vector, new)]
+
+
+def _as_rows(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
+    """The dense product of parts that all read one vector; nothing where they do not."""
+    if len({unwired(part.vector) for part in parts}) > 1:
+        return []
+    vector = new[parts[0].vector]
+    units = sum(part.units for part in parts)
+    return _one_product(node, parts, Dense(), (units, vector.units), vector, new)
+
+
+def _one_product(
+    node: Gather,
+    parts: Sequence[Matvec],
+    structure: BlockDiagonal | Dense,
+    shape: tuple[int, ...],
+    vector: Node,
+    new: Mapping[Node, Node],
+) -> list[Node]:
+    """The product of ``parts`` in order, behind what they start from; the widths of the joined
+    vector hold every part of it."""
+    tensors = tuple(part.weights for part in parts if part.weights is not None)
+    weights = _Stack(
+        key="+".join(tensor.key for tensor in tensors),
+        shape=shape,
+        role=tensors[0].role,
+        format=tensors[0].format,
+        parts=tensors,
+    )
+    starts = [unwired(part.start) for part in parts if part.start is not None]
+    made: list[Node] = []
+    start = _whole_of(starts)
+    if start is not None:
+        start = new[start]
+    elif starts:
+        start = _side_by_side(f"{node.name}.start", [new[each] for each in starts])
+        made.append(start)
+    product = replace(
+        parts[0],
+        name=node.name,
+        units=sum(part.units for part in parts),
+        format=node.format,
+        interval=node.interval,
+        structure=structure,
+        weights=weights,
+        vector=vector,
+        start=start,
+    )
+    return [*made, product]
+
+
+def _whole_of(vectors: Sequence[Node]) -> Node | None:
+    """The vector that ``vectors`` in order are all neighbours of; None where there is none."""
+    wholes = {part for v in vectors if isinstance(v, Gather) for part in v.parts}
+    if len(wholes) != 1 or not all(isinstance(v, Gather) for v in vectors):
+        return None
+    (whole,) = wholes
+    indices = [index for v in vectors if isinstance(v, Gather) for index in v.indices]
+    return whole if indices == list(range(whole.units)) else None
+
+
+def _side_by_side(name: str, parts: Sequence[Node]) -> Gather:
+    """``parts`` of one scale, joined."""
+    low = min(part.interval[0] for part in parts)
+    high = max(part.interval[1] for part in parts)
+    units = sum(part.units for part in parts)
+    return Gather(
+        name=name,
+        units=units,
+        format=interval_format(low, high, parts[0].format.fraction),
+        interval=(low, high),
+        parts=tuple(parts),
+        indices=tuple(range(units)),
+    )
 
 
 # --- addends -----------------------------------------------------------------------------------
@@ -175,12 +336,12 @@ def _addends(product: Matvec) -> list[Add]:
 
 def _interrupted(graph: StepGraph) -> Matvec | None:
     """A product that starts from another one with something added in between."""
-    readers, ends = graph.readers, _ends(graph)
+    readers, results = graph.readers, ends(graph)
     for node in graph.nodes:
         if isinstance(node, Matvec) and _exact(node):
             between = _addends(node)
             passed = [*between, *(add.a for add in between)]
-            alone = all(len(readers[each]) == 1 and each not in ends for each in passed)
+            alone = all(len(readers[each]) == 1 and each not in results for each in passed)
             if between and alone:
                 return node
     return None
@@ -223,7 +384,7 @@ def _ordered(graph: StepGraph) -> StepGraph:
         columns = _columns_by_source(node)
         return _by_source(node, columns, new) if isinstance(node, Matvec) and columns else [node]
 
-    return _live(rewrite(graph, write))
+    return live(rewrite(graph, write))
 
 
 def _columns_by_source(node: Node) -> dict[Node, list[int]]:
@@ -272,7 +433,7 @@ def _gathered(graph: StepGraph) -> StepGraph:
         start = new[node.start] if node.start is not None else None
         return [*made, replace(node, vector=copies[vector], start=start)]
 
-    return _live(rewrite(graph, write))
+    return live(rewrite(graph, write))
 
 
 _BY_WORD = (FastWalshHadamard, WalshHadamardStage, ButterflyStage)
@@ -289,10 +450,14 @@ def _by_source(
     start = new[product.start] if product.start is not None else None
     last = len(columns) - 1
     for number, (source, own) in enumerate(columns.items()):
-        weights = replace(
-            product.weights,
-            key=_columns_key(product.weights.key, own),
+        whole = product.weights
+        weights = _ColumnOrder(
+            key=f"{whole.key}[:,{','.join(map(str, own))}]",
             shape=(product.units, len(own)),
+            role=whole.role,
+            format=whole.format,
+            source=whole,
+            columns=tuple(own),
         )
         name = product.name if number == last else f"{product.name}.{source.name}"
         start = replace(product, name=name, weights=weights, vector=new[source], start=start)
@@ -365,13 +530,3 @@ def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
     if isinstance(node, Cast) and node.a in fed:
         return node.a, node.format
     return None
-
-
-def _live(graph: StepGraph) -> StepGraph:
-    """The graph without what nothing reads."""
-    read = _ends(graph) | {state for state, _ in graph.updates}
-    for node in reversed(graph.nodes):
-        if node in read:
-            read.update(node.operands)
-    nodes = tuple(node for node in graph.nodes if node in read or isinstance(node, Input))
-    return replace(graph, nodes=nodes)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rnnhw.graph.nodes import Cast, Matvec, Node, Reinterpret, StepGraph, unwired
-from rnnhw.graph.rewrite import rebuilt, rewrite
+from rnnhw.graph.rewrite import ends, rebuilt, rewrite
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["duplicate_transforms"]
@@ -39,19 +39,19 @@ def _vectors_read(graph: StepGraph, transform: Matvec) -> list[Node]:
     vectors: dict[Node, None] = {}
     swept = True
     pending: list[Node] = [transform]
-    ends = {graph.output, *(value for _, value in graph.updates)}
+    results = ends(graph)
     while pending:
         node = pending.pop(0)
         readers = list(dict.fromkeys(graph.readers.get(node, [])))
         non_cast_readers = [r for r in readers if not isinstance(r, Cast | Reinterpret)]
         pending += [reader for reader in readers if isinstance(reader, Cast | Reinterpret)]
-        if non_cast_readers or node in ends:
+        if non_cast_readers or node in results:
             vectors[unwired(node)] = None
         sweeps = all(
             isinstance(reader, Matvec) and reader.vector is node and reader.start is not node
             for reader in non_cast_readers
         )
-        swept = swept and sweeps and node not in ends
+        swept = swept and sweeps and node not in results
     fixed = isinstance(transform.structure, FastWalshHadamard | WalshHadamardStage)
     feed = fixed or (isinstance(transform.structure, ButterflyStage) and swept)
     return list(vectors) if feed else []

@@ -15,7 +15,8 @@
 
 Interleaved blocks read their words from a vector that lies in the order of its units, as the inner
 factor of a Monarch matrix leaves it. Where they read a vector block by block instead, they are
-dense columns with zeros.
+dense columns with zeros; so is every structure whose rows the post-processor takes apart into
+several gates, so that neighbouring rows are not neighbours on the lanes.
 
 What :mod:`rnnhw.accelerator.mapping.emittability` names among them is not emitted as Verilog: it
 follows the rules of the others and says what it adds.
@@ -196,6 +197,11 @@ def _segment(layer: LayerRows, phase: int, product: Matvec, lanes: int, aligned:
     match product.structure:
         case Dense():
             return Segment(vector, early, n)
+        case Banded() | Diagonal() | CyclicBand() | BlockDiagonal() if (
+            product.units != layer.widths[phase]
+        ):
+            note = f"{product.structure.name} rows of several gates as dense columns with zeros"
+            return Segment(vector, early, n, note=note)
         case Banded(lower=lower, upper=upper):
             return window(lower, upper)
         case Diagonal():
