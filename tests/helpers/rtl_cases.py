@@ -237,6 +237,35 @@ def draw_structured_inputs(r):
     )
 
 
+def draw_mixed_gates(r):
+    """A gated layer whose gates have structures of their own, in W and in U."""
+    formats = draw_formats(r)
+    units = r.choice([2, 3, 4, 6, 8])
+    inputs = r.choice([units, units, r.randint(1, 9)])
+
+    def draw(width):
+        ranks = [LowRank(r.randint(1, min(units, width))) for _ in range(3)]
+        if width != units:
+            return r.choice([Dense(), *ranks])
+        return r.choice([*ranks, draw_structure(r, units), Diagonal() @ Diagonal() + ranks[0]])
+
+    kind, gates = r.choice([(LSTM, 4), (GRU, 3), (GRU, 3), (MinGRU, 2), (Elman, 1)])
+    fields = {"inputs": tuple(draw(inputs) for _ in range(gates))}
+    if kind is not MinGRU:
+        fields["recurrent"] = tuple(draw(units) for _ in range(gates))
+    if kind is Elman:
+        fields = {name: given[0] for name, given in fields.items()}
+    if kind is GRU:
+        fields["reset"] = r.choice(["after", "before"])
+    if kind is LSTM:
+        fields["peephole"] = r.random() < 0.3
+        fields["projection"] = r.choice([None, None, units])
+    layer = kind(units, name="mixed", initial=r.random() < 0.5, **fields)
+    network = Design(layers=[layer], formats=formats, inputs=inputs).network
+    parameters = draw_parameters(r, network)
+    return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
+
+
 @dataclass(frozen=True)
 class Grouped:
     """A cell whose sums are put together from ``groups`` dense products, as ``seed`` says: of

@@ -3,12 +3,13 @@
 A *row* is one accumulator. Products that start from one another share rows; a product over the
 inputs and one over the state that are needed both together and apart share rows too: a snapshot
 of the accumulator after the input columns gives the first, a subtraction the second. A product
-over a result of the same step starts a new *phase*.
+over a result of the same step starts a new *phase*. So do rows of another length: a phase walks
+vectors of one length, and what others wait for comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -111,6 +112,12 @@ class LayerRows:
         self._transforms: dict[Node, bool] = {}
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
+        self._not_before: dict[Node, int] = {}
+        while late := self._unequal():
+            self._not_before |= late
+            self._phases.clear()
+            for known in ("last_phase", "rows", "_row_parts", "widths"):
+                self.__dict__.pop(known, None)
 
     kept: Mapping[State, DerivedState]
     """The states that stand for vectors made of states."""
@@ -241,7 +248,7 @@ class LayerRows:
             else:
                 found = max((self.phase(operand) for operand in node.operands), default=0)
                 found = self._gather_phase(node, found)
-            self._phases[node] = found
+            self._phases[node] = max(found, self._not_before.get(node, 0))
         return self._phases[node]
 
     def _gather_phase(self, node: Node, behind: int) -> int:
@@ -264,6 +271,10 @@ class LayerRows:
             return False
         return not _is_slice(node) and self._read_by_unit(node)
 
+    def _only_turned(self, node: Node) -> bool:
+        """Whether operations alone read ``node``, in another order than it was written."""
+        return node not in self._ends and self._turns(node)
+
     def _read_by_unit(self, node: Node) -> bool:
         """Whether something else than the columns of products reads ``node``, or another order."""
         return node in self._ends or any(
@@ -284,6 +295,52 @@ class LayerRows:
     def last_phase(self) -> int:
         """The number of phases, less one."""
         return max(self.phase(node) for node in self._nodes)
+
+    # --- phases of one length ----------------------------------------------------------------
+    def _unequal(self) -> dict[Node, int]:
+        """Products and vectors that cannot be handled in the phase in which they could be computed,
+        with the next one: a phase walks vectors of one length."""
+        for phase in range(self.last_phase + 1):
+            lengths: dict[int, list[Node]] = {}
+            for together in self._handled_together(phase):
+                units = min(node.units for node in together)
+                lengths.setdefault(units, []).extend(together)
+            if len(lengths) > 1:
+                kept = max(lengths, key=lambda units: self._urgency(lengths[units]))
+                return {
+                    node: phase + 1
+                    for units, nodes in lengths.items()
+                    for node in nodes
+                    if units != kept
+                }
+        return {}
+
+    def _handled_together(self, phase: int) -> list[set[Node]]:
+        """What the lanes and the post-processor of a phase compute, apart where nothing of one part
+        reads something of another one."""
+        found: list[set[Node]] = []
+        for node in self._nodes:
+            if self.phase(node) != phase or self.in_feed(node) or self.is_constant(node):
+                continue
+            if isinstance(node, Input | State) or self._only_turned(node):
+                continue
+            if isinstance(node, Gather) and not self.formed(node):
+                continue
+            read = {unwired(operand) for operand in node.operands}
+            joined = {node}.union(*(part for part in found if part & read))
+            found = [part for part in found if not part & read] + [joined]
+        shared = [{product for _, product in rows.values} for rows in self.phase_rows(phase)]
+        for values in shared:
+            joined = set(values).union(*(part for part in found if part & values))
+            found = [part for part in found if not part & values] + [joined]
+        return found
+
+    def _urgency(self, nodes: Sequence[Node]) -> tuple[bool, bool]:
+        """What comes first of vectors of several lengths: what products read, the output last."""
+        return (
+            any(node in self.passed for node in nodes),
+            unwired(self.graph.output) not in nodes,
+        )
 
     # --- rows --------------------------------------------------------------------------------
     def _chained(self, product: Matvec) -> bool:
@@ -386,8 +443,7 @@ class LayerRows:
         for phase in range(self.last_phase + 1):
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
             # What is only read in another order than it was written asks nothing of its phase.
-            turned = [n for n in here if n not in self._ends and self._turns(n)]
-            here = [n for n in here if not isinstance(n, Matvec) and n not in turned]
+            here = [n for n in here if not isinstance(n, Matvec) and not self._only_turned(n)]
             # A short vector on its way to a product's columns does not cut the others into gates.
             kept = [n.units for n in here if not self._only_swept(n, (Cast, Gather))]
             handled = kept or [n.units for n in here]
