@@ -393,6 +393,12 @@ MODULES: Mapping[str, StaticModule] = {
         result="q",
         memories=_transform_buffers,
     ),
+    "rnnhw_unit_address": StaticModule(
+        _names("clk rst next"),
+        _names("index"),
+        memories=_unit_rom,
+        reads_ahead=True,
+    ),
     "rnnhw_unit_index": StaticModule(
         _names("clk rst next"),
         _names("index"),

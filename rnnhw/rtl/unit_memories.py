@@ -44,15 +44,17 @@ class UnitMemories:
             self._beside[vector], self._advances[name] = name, []
             bits = address_bits(vector.units)
             module.declare(f"{name}_next")
-            index = module.wire(f"{name}_index", bits, signed=False)
+            index, sources = f"{name}_index", sources_of(vector)
+            if len(sources) > 1 or not sources[0].reads:
+                module.wire(index, bits, signed=False)
+                module.instance(
+                    "rnnhw_unit_index",
+                    f"{name}_counter",
+                    {"UNITS": vector.units, "INDEX_BITS": bits},
+                    {"clk": "clk", "rst": "rst", "next": f"{name}_next", "index": index},
+                )
             element = module.wire(f"{name}_q", vector.format.signed_width)
-            module.instance(
-                "rnnhw_unit_index",
-                f"{name}_counter",
-                {"UNITS": vector.units, "INDEX_BITS": bits},
-                {"clk": "clk", "rst": "rst", "next": f"{name}_next", "index": index},
-            )
-            self._vectors.read(name, vector, index, element)
+            self._vectors.read(name, vector, index, element, f"{name}_next")
 
     @property
     def handed(self) -> list[Node]:

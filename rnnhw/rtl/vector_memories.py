@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping import Source, address_bits, select_rom, sources_of
+from rnnhw.accelerator.mapping import Source, address_bits, places, select_rom, sources_of
 from rnnhw.graph.nodes import Constant, Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
 
@@ -42,12 +42,15 @@ class Vectors:
         self._context = context
         self.written: dict[Node, list[str]] = {}
 
-    def read(self, name: str, vector: Node, index: str, element: str) -> None:
-        """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle."""
+    def read(self, name: str, vector: Node, index: str, element: str, advance: str = "") -> None:
+        """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle;
+        ``advance`` leads from one unit to the next where units are read."""
         (*joined, only) = sources_of(vector)
         module, width = self._context.module, vector.format.signed_width
         if not joined:
-            stored, order = only.node.format.signed_width, _Order(only, vector.units)
+            stored = only.node.format.signed_width
+            order = _Order(only, only.words(vector.units))
+            index = self._address(name, only, index, advance)
             if stored == width:
                 self._memory(name, order, index, element)
                 return
@@ -59,7 +62,8 @@ class Vectors:
         for number, source in enumerate((*joined, only)):
             own = f"{name}_{number}"
             net = module.wire(f"{own}_element", source.node.format.signed_width)
-            self._memory(own, _Order(source, vector.units), index, net)
+            order = _Order(source, source.words(vector.units))
+            self._memory(own, order, self._address(own, source, index, advance), net)
             found.append(_extended(net, source.node.format.signed_width, width))
         chosen = self._select(name, vector, index)
         *others, last = found
@@ -69,16 +73,34 @@ class Vectors:
         )
         module.add(f"assign {element} = {cases}{last};")
 
+    def _address(self, name: str, source: Source, index: str, advance: str) -> str:
+        """The address at which a memory is read: ``index``, or that of the element of each unit
+        where one has several."""
+        if not source.reads:
+            return index
+        assert advance, "columns read a copy"
+        module, bits = self._context.module, address_bits(source.node.units)
+        address = module.wire(f"{name}_address", bits, signed=False)
+        module.instance(
+            "rnnhw_unit_address",
+            f"{name}_addresses",
+            {
+                "UNITS": len(source.reads),
+                "WIDTH": bits,
+                "FIRST": source.reads[0],
+                "FILE": f'"{module.image(f"{name}_addresses", source.reads, bits)}"',
+            },
+            {"clk": "clk", "rst": "rst", "next": advance, "index": address},
+        )
+        return address
+
     def _select(self, name: str, vector: Node, index: str) -> str:
         """The number of the source of an element, one cycle behind its index."""
         module, select = self._context.module, select_rom(vector)
         assert select is not None
         width = select[1]
-        numbers = [0] * vector.units
-        for number, source in enumerate(sources_of(vector)):
-            for place in source.places:
-                if place is not None:
-                    numbers[place] = number
+        order = {source.node: number for number, source in enumerate(sources_of(vector))}
+        numbers = [order[node] for node, _ in places(vector)]
         chosen = module.wire(f"{name}_chosen", width, signed=False)
         module.instance(
             "rnnhw_rom",

@@ -97,7 +97,7 @@ class _Layer:
                 return f"({at}run && {at}column >= {low} && {at}column < {high})"
             case "rnnhw_pairs":
                 return f"({at}run && {at}number < {at}WORDS)"
-            case "rnnhw_unit_index":
+            case "rnnhw_unit_index" | "rnnhw_unit_address":
                 return f"{at}next"
             case "rnnhw_transform":
                 return self.passing(name)
@@ -146,6 +146,7 @@ _MEMORIES = {
     "rnnhw_lookup": _simple("en"),
     "rnnhw_unit_ram": _simple("next", "we"),
     "rnnhw_unit_rom": _simple("next"),
+    "rnnhw_unit_address": _simple("next"),
     "rnnhw_unit_input": _simple("next", "we"),
     "rnnhw_total": _simple("x_valid", "x_valid"),
     "rnnhw_vector": _addressed("read_index", "we"),

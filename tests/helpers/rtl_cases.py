@@ -319,6 +319,64 @@ def draw_grouped(r):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """A cell with vectors of which an element is in several places, as ``seed`` says: of inputs,
+    states, constants and results, alone or joined, read by operations and by columns."""
+
+    units: int
+    seed: int
+    formats: object
+    name: str
+
+    def step(self, g, x):
+        r, n = random.Random(self.seed), self.units
+        h = g.state(n, initial=r.choice(["", "h0"]))
+        bias = g.constant("b", r.randint(1, n), "bias")
+        small = r.randint(1, n)
+        inner = g.linear(Dense(), "A", h if r.random() < 0.5 else x, small, name="Av")
+        inner = g.cast(inner, "state", "inner")
+        spread = [self.spread(g, r, [inner], "of_result")]
+        if r.random() < 0.6:
+            spread.append(self.spread(g, r, [x], "of_input"))
+        if r.random() < 0.4:
+            spread.append(self.spread(g, r, [bias], "of_constant"))
+        if r.random() < 0.6:
+            joined = [h, inner] if r.random() < 0.7 else [h]
+            spread.append(self.spread(g, r, joined, "joined"))
+        r.shuffle(spread)
+        total = spread[0]
+        for number, vector in enumerate(spread[1:]):
+            total = g.add(total, vector, f"total{number}")
+        if r.random() < 0.5:
+            key = {"role": "recurrent_weight", "name": "Uv"}
+            source = self.spread(g, r, [r.choice([h, inner, x])], "columns")
+            total = g.add(total, g.linear(Dense(), "U", source, n, **key), "with_columns")
+        return g.update(h, g.cast(total, "state"))
+
+    def spread(self, g, r, parts, name):
+        count = sum(part.units for part in parts)
+        chosen = [r.randrange(count) for _ in range(self.units)]
+        style = r.random()
+        if style < 0.3:
+            chosen = [k % count for k in range(self.units)]
+        elif style < 0.5:
+            chosen = [k * count // self.units for k in range(self.units)]
+        return g.gather(parts, chosen, name)
+
+    def build(self, net, source, name):
+        return net.scan(name, [source], self.step, self.formats)
+
+
+def draw_spread(r):
+    """A layer of that cell."""
+    formats = replace(draw_formats(r), accumulator=None)
+    layer = Spread(r.randint(1, 9), r.randint(0, 1 << 30), formats, "spread")
+    network = Design(layers=[layer], formats=formats, inputs=r.randint(1, 9)).network
+    parameters = draw_parameters(r, network)
+    return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))
+
+
+@dataclass(frozen=True)
 class Woven:
     """A cell of two states whose vectors are permuted, joined, cut and read late, as ``seed`` says:
     whatever is wired from operation to operation."""

@@ -57,6 +57,11 @@ def _of_order(layer: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
     where = layer.graph.signal(vector)
     if is_repeated(vector):
         yield where, "a vector with an element in several places"
+    yield from _of_transforms(layer, vector)
+
+
+def _of_transforms(layer: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
+    where = layer.graph.signal(vector)
     if any(layer.in_feed(source.node) for source in sources_of(vector)):
         yield where, "a permuted or joined transform"
 
@@ -123,7 +128,7 @@ def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str
     if layer.is_constant(gather):
         return
     where = layer.graph.signal(gather)
-    yield from _of_order(layer, gather)
+    yield from _of_transforms(layer, gather)
     if gather.units != layer.widths[phase]:
         yield where, "a permuted or joined vector of another length than its reader's"
     for source in (each.node for each in sources_of(gather)):

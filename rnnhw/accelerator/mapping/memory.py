@@ -58,6 +58,7 @@ class MemoryRole(Enum):
     STAGE_BIASES = "what butterfly stages in the feed start from", MemoryKind.BIASES
     TABLE = "a function, or those of several gates", MemoryKind.TABLES
     PLACES = "the address of each element that is written", MemoryKind.TABLES
+    ADDRESSES = "the address of each element that is read", MemoryKind.TABLES
     SOURCES = "which part of a joined vector an element is of", MemoryKind.TABLES
     STATE = "a state behind columns", MemoryKind.STATE
     STATE_BY_UNIT = "a further copy of a state, read unit by unit", MemoryKind.STATE

@@ -110,7 +110,7 @@ def _joined(layer: LayerRows, vector: Gather, reads: int) -> Iterator[Held]:
         )
         of = f" of {node.name}" * (len(sources) > 1)
         banks = 2 if isinstance(node, Input | State) else 1
-        depth = banks << address_bits(vector.units)
+        depth = banks << address_bits(source.words(vector.units))
         name, writes = f"{vector.name} by unit{of}", source.stored
         memory = Memory(name, role, depth, node.format.width, reads=reads, writes=writes)
         yield Held(memory, _bits(layer, node))

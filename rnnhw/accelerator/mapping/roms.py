@@ -298,8 +298,12 @@ def _shapes(
         for segment in phase.segments
         if state in stored_vectors(segment.vector)
     ]
-    joined = [v for v in joined_by_unit(schedule) if state in stored_vectors(v)]
-    found += [(vector.units, width, units.of_node(vector)) for vector in joined]
+    found += [
+        (source.words(vector.units), width, units.of_node(vector))
+        for vector in joined_by_unit(schedule)
+        for source in sources_of(vector)
+        if source.node is state
+    ]
     if state in read_late(schedule):
         found.append((state.units, width, units.of_node(state)))
     elif state in unit_reads(schedule):
@@ -381,14 +385,18 @@ def _addresses(
         copies, reads = len(ports), sum(ports)
         for name, source, bits in address_roms(vector):
             depth = source.node.units
-            if not isinstance(source.node, Constant):
+            if source.reads:
+                memory = Memory(name, MemoryRole.ADDRESSES, vector.units, bits, copies=copies)
+                yield Held(replace(memory, reads=reads))
+            elif not isinstance(source.node, Constant):
                 memory = Memory(name, MemoryRole.PLACES, depth, bits, copies=copies)
                 yield Held(replace(memory, reads=copies * depth))
         for source in sources_of(vector) if isinstance(vector, Gather) else ():
             if isinstance(source.node, Constant):
                 name, width = f"{vector.name} of {source.node.name}", source.node.format.width
                 role = constant_role(source.node)
-                memory = Memory(name, role, vector.units, width, copies=copies)
+                words = source.words(vector.units)
+                memory = Memory(name, role, words, width, copies=copies)
                 yield Held(replace(memory, reads=reads), tensors_behind(source.node))
         selects = select_rom(vector)
         if selects is not None:

@@ -2,7 +2,8 @@
 
 *Slices.* A gated layer with one input matrix for all gates takes its sums apart before each gate's
 own recurrent product adds onto them. Rows do not care how the matrices were stacked, so that every
-slice becomes the product of its rows, and what continues it shares them.
+slice becomes the product of its rows, and what continues it shares them. So do slices of several
+lengths, which no phase can walk together.
 
 *Blocks.* A vector put together from dense products of slices of another one is the product of a
 block-diagonal matrix; one put together from several dense products of one vector is one dense
@@ -13,7 +14,8 @@ product.
 *Permutations.* Dense columns may come in any order: a product of a permuted vector is one of the
 vector with its weights permuted, a product of joined vectors one of each. What keeps all elements
 of a vector in their order is the vector. Words of neighbours can only be made of elements that come
-in order: what reads a permuted or joined vector by words reads a copy.
+in order: what reads a permuted or joined vector by words reads a copy. So do columns of a vector
+with an element in several places.
 
 *Transforms.* What a transform without weights starts from is added behind it. Gates that each
 transform one vector read one transform, with the casts behind it.
@@ -29,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.accelerator.mapping.memory import places
+from rnnhw.accelerator.mapping.vector_layout import is_repeated
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -109,7 +112,10 @@ def _sliced(graph: StepGraph) -> list[Gather]:
             continue
         slices = [r for r in readers.get(node, []) if isinstance(r, Gather) and r.parts == (node,)]
         whole = len(slices) == len(readers.get(node, [])) > 1
-        if whole and _tile(slices, node.units) and any(_continued(s, readers) for s in slices):
+        if not whole or not _tile(slices, node.units):
+            continue
+        unequal = len({len(piece.indices) for piece in slices}) > 1
+        if unequal or any(_continued(piece, readers) for piece in slices):
             return slices
     return []
 
@@ -407,15 +413,15 @@ def _columns_by_source(node: Node) -> dict[Node, list[int]]:
 
 
 def _gathered(graph: StepGraph) -> StepGraph:
-    """Transforms and butterfly stages read no permuted or joined vector, but an operation that
-    changes nothing in it, element by element."""
+    """Transforms and butterfly stages read no permuted or joined vector, and no product one with an
+    element in several places, but an operation that changes nothing in it, element by element."""
     copies: dict[Node, Node] = {}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        if not isinstance(node, Matvec) or not isinstance(node.structure, _BY_WORD):
+        vector = unwired(node.vector) if isinstance(node, Matvec) else node
+        if not isinstance(node, Matvec) or not isinstance(vector, Gather):
             return [node]
-        vector = unwired(node.vector)
-        if not isinstance(vector, Gather):
+        if not isinstance(node.structure, _BY_WORD) and not is_repeated(vector):
             return [node]
         made: list[Node] = []
         if vector not in copies:

@@ -269,7 +269,7 @@ class LayerRows:
         have to be there."""
         if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
             return False
-        return not _is_slice(node) and self._read_by_unit(node)
+        return (_is_spread(node) or not _is_slice(node)) and self._read_by_unit(node)
 
     def _only_turned(self, node: Node) -> bool:
         """Whether operations alone read ``node``, in another order than it was written."""
@@ -313,6 +313,10 @@ class LayerRows:
                     for node in nodes
                     if units != kept
                 }
+        output, last = unwired(self.graph.output), self.last_phase
+        alone = self._not_before.get(output) == last
+        if output.units != self.widths[last] and self.formed(output) and not alone:
+            return {output: last + 1}
         return {}
 
     def _handled_together(self, phase: int) -> list[set[Node]]:
@@ -335,10 +339,12 @@ class LayerRows:
             found = [part for part in found if not part & values] + [joined]
         return found
 
-    def _urgency(self, nodes: Sequence[Node]) -> tuple[bool, bool]:
-        """What comes first of vectors of several lengths: what products read, the output last."""
+    def _urgency(self, nodes: Sequence[Node]) -> tuple[bool, bool, bool]:
+        """What comes first of vectors of several lengths: what products read, what lanes compute;
+        the output last."""
         return (
             any(node in self.passed for node in nodes),
+            any(map(self.formed, nodes)),
             unwired(self.graph.output) not in nodes,
         )
 
@@ -498,7 +504,9 @@ class LayerRows:
         node = unwired(node)
         if isinstance(node, Gather):
             piece = _piece(node, gate, width)
-            return self.value(*piece, width) if piece else Value(node, gate)
+            if piece is None or self._is_addressed(node, *piece, width):
+                return Value(node, gate)
+            return self.value(*piece, width)
         if node in self._row_parts:
             rows, part = self._row_parts[node]
             return Value(rows, gate, part)
@@ -508,6 +516,15 @@ class LayerRows:
             if halves and (a.node, a.gate) == (b.node, b.gate):
                 return Value(a.node, a.gate, Part.WHOLE)  # the accumulator itself
         return Value(node, gate if node.units > width else 0)
+
+    def _is_addressed(self, node: Gather, part: Node, gate: int, width: int) -> bool:
+        """Whether ``node``, a gate of ``part``, is read out of a memory of its own: a result that
+        all units read, or a part of a longer state or input."""
+        if self.formed(node) and _is_spread(node):
+            return True
+        source = unwired(part)
+        longer = source.units > width == node.units
+        return longer and (isinstance(source, State) or (isinstance(source, Input) and gate > 0))
 
     def values(self, node: Node) -> Iterator[Value]:
         """All values of ``node``."""
@@ -553,6 +570,11 @@ def _is_slice(node: Gather) -> bool:
     """Whether it reads neighbours of one vector in order, or its only element for all."""
     one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
     return len(node.parts) == 1 and node.in_order and one
+
+
+def _is_spread(node: Gather) -> bool:
+    """Whether it is the only element of one vector, for several units."""
+    return len(node.parts) == 1 and node.parts[0].units == 1 < node.units
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:

@@ -3,8 +3,9 @@
 A result (or an element of an input) is written to its place in the order of those who read it: a
 ROM gives the places one behind the other, at no cycle; where they follow one another, counting
 does. A joined vector has a memory for each of the vectors that it is made of, all read together,
-and a ROM that says for each of its elements in which of them it is. Nothing of this costs the
-network a stored bit.
+and a ROM that says for each of its elements in which of them it is. A vector of which an element
+is read several times lies in its own order, and a ROM gives the address of each element that is
+read. Nothing of this costs the network a stored bit.
 """
 
 from __future__ import annotations
@@ -21,10 +22,20 @@ __all__ = ["Source", "address_roms", "is_repeated", "select_rom", "sources_of"]
 @dataclass(frozen=True)
 class Source:
     """One of the vectors that a vector is made of: ``places[i]`` is where its element i lies, None
-    where nobody reads it."""
+    where nobody reads it.
+
+    ``reads`` are the addresses at which the elements of the whole vector are read, where one of
+    this one is in it several times: 0 for an element of another vector. Else each is read at its
+    place.
+    """
 
     node: Node
     places: tuple[int | None, ...]
+    reads: tuple[int, ...] = ()
+
+    def words(self, units: int) -> int:
+        """Words of the memory of this part of a vector of ``units``."""
+        return self.node.units if self.reads else units
 
     @property
     def first(self) -> int | None:
@@ -51,9 +62,19 @@ def sources_of(vector: Node) -> tuple[Source, ...]:
     if not isinstance(stored, Gather):
         return (Source(stored, tuple(range(stored.units))),)
     found: dict[Node, list[int | None]] = {}
-    for place, (node, index) in enumerate(places(vector)):
+    elements = places(vector)
+    for place, (node, index) in enumerate(elements):
         found.setdefault(node, [None] * node.units)[index] = place
-    return tuple(Source(node, tuple(own)) for node, own in found.items())
+    return tuple(_source(node, own, elements) for node, own in found.items())
+
+
+def _source(node: Node, own: list[int | None], elements: tuple[tuple[Node, int], ...]) -> Source:
+    """The part of ``elements`` that is of ``node``, whose elements lie at the places ``own``."""
+    count = sum(source is node for source, _ in elements)
+    if count == sum(place is not None for place in own):
+        return Source(node, tuple(own))
+    reads = tuple(index if source is node else 0 for source, index in elements)
+    return Source(node, tuple(range(node.units)), reads)
 
 
 def is_repeated(vector: Node) -> bool:
@@ -63,14 +84,16 @@ def is_repeated(vector: Node) -> bool:
 
 
 def address_roms(vector: Node) -> Iterator[tuple[str, Source, int]]:
-    """The ROMs of places of a vector: name, what they are of, and bits of a word. The highest bit
-    tells an element that has a place, where some have none."""
+    """The ROMs of places of a vector, or of what is read: name, what they are of, and bits of a
+    word. The highest bit tells an element that has a place, where some have none."""
     if not isinstance(unwired(vector), Gather):
         return
     sources = sources_of(vector)
     for source in sources:
-        if source.first is None:
-            of = f" of {source.node.name}" * (len(sources) > 1)
+        of = f" of {source.node.name}" * (len(sources) > 1)
+        if source.reads:
+            yield f"{vector.name} addresses{of}", source, address_bits(source.node.units)
+        elif source.first is None:
             bits = address_bits(vector.units) + source.partly
             yield f"{vector.name} addresses{of}", source, bits
 

@@ -187,6 +187,10 @@ def _unit_ram(i: Instance, context: Context) -> int:
     return 2 * bits + _read_while_written(bits, i["WIDTH"] - _low(i, context, "q"), context)
 
 
+def _unit_address(i: Instance, context: Context) -> int:
+    return max((i["UNITS"] - 1).bit_length(), 1) + i["WIDTH"]
+
+
 def _unit_rom(i: Instance, context: Context) -> int:
     return _index_bits(i["UNITS"])
 
@@ -456,6 +460,7 @@ REGISTERS: Mapping[str, Registers] = module_table(
         "rnnhw_sums": Registers(_sums, _half_of_pass),
         "rnnhw_total": Registers(_total),
         "rnnhw_transform": Registers(_transform, _gather_registers),
+        "rnnhw_unit_address": Registers(_unit_address),
         "rnnhw_unit_index": Registers(_parameter("INDEX_BITS")),
         "rnnhw_unit_input": Registers(_unit_input),
         "rnnhw_unit_ram": Registers(_unit_ram),

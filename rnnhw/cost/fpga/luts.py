@@ -231,6 +231,11 @@ def _row(i: Instance, context: Context) -> Amounts:
     yield "first value", width if i.parameters.get("FIRST_VALUE") else 0
 
 
+def _unit_address(i: Instance, context: Context) -> Amounts:
+    yield from _counter("address", max((i["UNITS"] - 1).bit_length(), 1))
+    yield "operand choice", i["WIDTH"]
+
+
 def _unit_index(i: Instance, context: Context) -> Amounts:
     yield from _counter("address", i["INDEX_BITS"])
 
@@ -415,6 +420,7 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_sums": _sums,
         "rnnhw_total": _total,
         "rnnhw_transform": _transform,
+        "rnnhw_unit_address": _unit_address,
         "rnnhw_unit_index": _unit_index,
         "rnnhw_unit_input": _unit_input,
         "rnnhw_unit_ram": _unit_ram,
