@@ -68,11 +68,8 @@ def outline_layer(mapping: MappedLayer) -> Module:
 
 
 def _write(module: Module, mapping: MappedLayer, numbers: Numbers) -> Module:
-    for where, what in mapping.obstacles:
-        raise DesignError(
-            f"{where}: {what} cannot be emitted as Verilog",
-            "rnnhw report still gives its modelled cycles and storage",
-        )
+    for where, what, cure in mapping.obstacles:
+        raise DesignError(f"{where}: {what} cannot be emitted as Verilog", cure)
     _Layer(LayerContext(module, mapping, numbers)).write()
     return module
 

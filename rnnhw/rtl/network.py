@@ -40,6 +40,9 @@ def emit_network(
         DesignError: something in the network or its schedule cannot be emitted; the message says
             what.
     """
+    for layer in machine.layers:
+        for where, what, cure in layer.mapping.obstacles if layer.mapping else ():
+            raise DesignError(f"{where}: {what} cannot be emitted as Verilog", cure)
     modelled = [
         (layer.name, layer.assumptions[0])
         for layer in machine.layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from rnnhw.accelerator.mapping.input_window import InputWindow
 from rnnhw.accelerator.mapping.phases import Phase
@@ -10,12 +11,29 @@ from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.rows import LayerRows, Rows
 from rnnhw.accelerator.mapping.transform_chains import obstacles_of_chains
 from rnnhw.accelerator.mapping.unit_reads import joined_by_unit, phase_of
-from rnnhw.accelerator.mapping.vector_feed import Feed
+from rnnhw.accelerator.mapping.vector_feed import Feed, products_of
 from rnnhw.accelerator.mapping.vector_layout import is_repeated, sources_of
 from rnnhw.graph.nodes import Constant, Gather, Input, Matvec, Node, State, unwired
 from rnnhw.numerics.cast import Overflow
 
-__all__ = ["obstacles"]
+__all__ = ["Obstacle", "obstacles"]
+
+
+class Obstacle(NamedTuple):
+    """What of a layer has no Verilog: the signal, or the layer, that is concerned, ``what`` it is,
+    and what to write instead."""
+
+    where: str
+    what: str
+    cure: str = "rnnhw report still gives its modelled cycles and storage"
+
+
+_FEEDS = {
+    Feed.DIAGONALS: "use Dense() for the same matrix, or BlockDiagonal, Banded or LowRank",
+    Feed.SELECTION: "use Dense() for the same matrix with its zeros, or BlockDiagonal",
+}
+_WRAPPING = "give Formats(accumulator=...) overflow=WRAP and all bits of a product, or leave it out"
+_COPY = "cast the vector first, so that a copy of it is read"
 
 
 def obstacles(
@@ -23,12 +41,12 @@ def obstacles(
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
     windows: Mapping[int, InputWindow],
-) -> list[tuple[str, str]]:
-    """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once; (signal or layer,
-    what). ``windows`` are the inputs that join steps, by position."""
+) -> list[Obstacle]:
+    """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once. ``windows`` are
+    the inputs that join steps, by position."""
     found = [
         *_of_columns(layer, phases),
-        *obstacles_of_chains(layer),
+        *(Obstacle(*found, _COPY) for found in obstacles_of_chains(layer)),
         *_of_rows(layer, phases),
         *_of_operations(layer, schedule),
         *_of_results(layer, schedule),
@@ -37,64 +55,79 @@ def obstacles(
     return list(dict.fromkeys(found))
 
 
-def _of_columns(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
-    name = layer.graph.layer
-    for segment in (each for phase in phases for each in phase.segments):
-        if segment.feed in (Feed.DIAGONALS, Feed.SELECTION):
-            yield name, f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
+def _of_columns(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Obstacle]:
+    fed = [
+        (segment, products)
+        for number, phase in enumerate(phases)
+        for segment, products in zip(
+            phase.segments, products_of(layer, number, phase.lanes), strict=True
+        )
+    ]
+    for segment, products in fed:
+        if segment.feed in _FEEDS:
+            what = f"a feed by {segment.feed.value}{segment.note and f': {segment.note}'}"
+            yield Obstacle(layer.graph.signal(products[0]), what, _FEEDS[segment.feed])
         vector, words = segment.vector, segment.feed in (Feed.PAIRS, Feed.STRIDE)
         if isinstance(vector, Constant):
-            yield layer.graph.signal(vector), "a product of a constant vector"
+            cure = "multiply it beforehand, and write the result as a constant"
+            yield Obstacle(layer.graph.signal(vector), "a product of a constant vector", cure)
         elif segment.feed is Feed.STRIDE and layer.in_feed(vector):
-            yield layer.graph.signal(vector), "interleaved blocks of a transform"
+            yield Obstacle(layer.graph.signal(vector), "interleaved blocks of a transform", _COPY)
         elif isinstance(vector, Gather):
             yield from _of_order(layer, vector)
             if words:
-                yield layer.graph.signal(vector), "words of a permuted or joined vector"
+                what = "words of a permuted or joined vector"
+                yield Obstacle(layer.graph.signal(vector), what, _COPY)
 
 
-def _of_order(layer: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
+def _of_order(layer: LayerRows, vector: Gather) -> Iterator[Obstacle]:
     where = layer.graph.signal(vector)
     if is_repeated(vector):
-        yield where, "a vector with an element in several places"
+        yield Obstacle(where, "a vector with an element in several places", _COPY)
     yield from _of_transforms(layer, vector)
 
 
-def _of_transforms(layer: LayerRows, vector: Gather) -> Iterator[tuple[str, str]]:
+def _of_transforms(layer: LayerRows, vector: Gather) -> Iterator[Obstacle]:
     where = layer.graph.signal(vector)
     if any(layer.in_feed(source.node) for source in sources_of(vector)):
-        yield where, "a permuted or joined transform"
+        yield Obstacle(where, "a permuted or joined transform", _COPY)
 
 
-def _of_rows(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[tuple[str, str]]:
-    name = layer.graph.layer
+def _of_rows(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Obstacle]:
     for number, phase in enumerate(phases):
         if layer.phase_rows(number) and phase.rows != layer.widths[number] * phase.gates:
-            yield name, "rows of unequal length in one phase"
+            lengths = {rows.units: rows for rows in layer.phase_rows(number)}
+            where = ", ".join(_name(layer, rows) for rows in lengths.values())
+            cure = "let a product be read whole, or in slices of one length"
+            yield Obstacle(where, "rows of unequal length in one phase", cure)
     for product in (*layer.products, *layer.transforms):
         yield from _of_product(layer, product)
     for row in layer.rows:
         accumulates = any(product.accumulator is not None for product in row.products)
         if row.snapshot and accumulates:
-            yield name, "a sum used in parts, in an accumulator of its own word"
+            what = "a sum used in parts, in an accumulator of its own word"
+            yield Obstacle(_name(layer, row), what, "leave out Formats(accumulator=...)")
 
 
-def _of_product(layer: LayerRows, product: Matvec) -> Iterator[tuple[str, str]]:
+def _of_product(layer: LayerRows, product: Matvec) -> Iterator[Obstacle]:
     where = layer.graph.signal(product)
     if product.product_cast_changes:
-        yield where, "a cast of every product"
+        cure = "leave out Formats(product=...)"
+        yield Obstacle(where, "a cast of every product", cure)
     accumulator = product.accumulator
     if accumulator is None:
         return
     if accumulator.overflow is not Overflow.WRAP:
-        yield where, f"an accumulator that does not wrap ({accumulator})"
+        yield Obstacle(where, f"an accumulator that does not wrap ({accumulator})", _WRAPPING)
     if not accumulator.signed and not layer.is_transform(product):
-        yield where, f"an unsigned accumulator of rows ({accumulator})"
+        yield Obstacle(where, f"an unsigned accumulator of rows ({accumulator})", _WRAPPING)
     if accumulator.fraction < product.product_format[0]:
-        yield where, f"an accumulator that drops bits of the products ({accumulator})"
+        yield Obstacle(
+            where, f"an accumulator that drops bits of the products ({accumulator})", _WRAPPING
+        )
 
 
-def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
+def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Obstacle]:
     for reader in schedule.values:
         for operand in layer.operands(reader):
             if isinstance(operand.node, Gather) and operand.node in schedule.gathered:
@@ -111,7 +144,9 @@ def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterato
         else:
             wanted = len(reader.node.operands) if operands else 0
         if len(operands) != wanted:
-            yield _name(layer, reader.node), "a part of a longer result of an earlier phase"
+            yield Obstacle(
+                _name(layer, reader.node), "a part of a longer result of an earlier phase"
+            )
         for value in operands:
             read = value.node
             if isinstance(read, Rows) or layer.is_constant(read):
@@ -119,10 +154,12 @@ def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterato
             kept = isinstance(read, State) or layer.in_feed(read)
             part = kept and isinstance(reader.node, Node) and read.units != reader.node.units
             if part or (value.gate and (kept or isinstance(read, Input | Gather))):
-                yield _name(layer, read), "a vector longer than those that it is used with"
+                yield Obstacle(
+                    _name(layer, read), "a vector longer than those that it is used with"
+                )
 
 
-def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str, str]]:
+def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[Obstacle]:
     """What stands against reading a permuted or joined vector unit by unit in ``phase``."""
     assert isinstance(gather, Gather)
     if layer.is_constant(gather):
@@ -130,24 +167,26 @@ def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[tuple[str
     where = layer.graph.signal(gather)
     yield from _of_transforms(layer, gather)
     if gather.units != layer.widths[phase]:
-        yield where, "a permuted or joined vector of another length than its reader's"
+        yield Obstacle(where, "a permuted or joined vector of another length than its reader's")
     for source in (each.node for each in sources_of(gather)):
         if layer.formed(source) and layer.phase(source) >= phase:
-            yield where, "a permutation of results of the phase that computes them"
+            yield Obstacle(where, "a permutation of results of the phase that computes them")
 
 
 def _name(layer: LayerRows, node: Node | Rows) -> str:
     return layer.graph.signal(node.products[-1] if isinstance(node, Rows) else node)
 
 
-def _of_results(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[tuple[str, str]]:
+def _of_results(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Obstacle]:
     turned = [source.node for each in joined_by_unit(schedule) for source in sources_of(each)]
     for node in (*layer.results, *layer.passed, *filter(layer.formed, turned)):
         if node.units != layer.widths[layer.phase(node)] or len(list(layer.values(node))) != 1:
-            yield layer.graph.signal(node), "results of several gates at once"
+            yield Obstacle(layer.graph.signal(node), "results of several gates at once")
     output = layer.graph.output
     if output.units != layer.widths[-1]:
-        yield layer.graph.signal(output), "an output of another length than the last phase"
+        yield Obstacle(
+            layer.graph.signal(output), "an output of another length than the last phase"
+        )
 
 
 def _of_windows(
@@ -155,7 +194,7 @@ def _of_windows(
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
     windows: Mapping[int, InputWindow],
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Obstacle]:
     name = layer.graph.layer
     segments = [segment for phase in phases for segment in phase.segments]
     words = [(s.vector, s.word) for s in segments if s.feed is Feed.PAIRS]
@@ -164,18 +203,18 @@ def _of_windows(
         window = windows.get(vector.position) if isinstance(vector, Input) else None
         # A word would hold elements of several steps, each with an address of its own.
         if window is not None and vector.units // window.steps % word:
-            yield name, f"words of {word} elements out of a window of shorter steps"
+            yield Obstacle(name, f"words of {word} elements out of a window of shorter steps")
     for segment in segments:
         if segment.feed is Feed.STRIDE and _is_window(segment.vector, windows):
-            yield name, "interleaved blocks of a window over time"
+            yield Obstacle(name, "interleaved blocks of a window over time")
     woven = [*(segment.vector for segment in segments), *joined_by_unit(schedule)]
     for gather in (unwired(vector) for vector in woven):
         if isinstance(gather, Gather) and any(
             _is_window(source.node, windows) for source in sources_of(gather)
         ):
-            yield name, "a permuted or joined window over time"
+            yield Obstacle(name, "a permuted or joined window over time")
     if any(node.position in windows for node in schedule.inputs_by_unit):
-        yield name, "a window over time that is read by unit"
+        yield Obstacle(name, "a window over time that is read by unit")
 
 
 def _is_window(node: Node, windows: Mapping[int, InputWindow]) -> bool:

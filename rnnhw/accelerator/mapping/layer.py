@@ -90,6 +90,6 @@ def layer_machine(name: str, mapping: MappedLayer, *, once: bool) -> LayerMachin
         multipliers=mapping.multipliers,
         traffic=mapping.traffic,
         basis=Basis.MODELLED if mapping.obstacles else Basis.REALISED,
-        assumptions=tuple(dict.fromkeys(what for _, what in mapping.obstacles)),
+        assumptions=tuple(dict.fromkeys(each.what for each in mapping.obstacles)),
         mapping=mapping,
     )

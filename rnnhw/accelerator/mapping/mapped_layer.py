@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from rnnhw.accelerator.mapping.emittability import obstacles
+from rnnhw.accelerator.mapping.emittability import Obstacle, obstacles
 from rnnhw.accelerator.mapping.input_window import InputWindow
 from rnnhw.accelerator.mapping.layer_memories import memories_of
 from rnnhw.accelerator.mapping.memory import Memory
@@ -166,8 +166,8 @@ class MappedLayer:
         return traffic_of(self.memories)
 
     @cached_property
-    def obstacles(self) -> tuple[tuple[str, str], ...]:
-        """What has no Verilog: (signal or layer, what); none where the layer can be emitted."""
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """What has no Verilog; none where the layer can be emitted."""
         return tuple(obstacles(self.rows, self.schedule, self.phases, self.windows))
 
     # --- the lanes' operands ---------------------------------------------------------------------

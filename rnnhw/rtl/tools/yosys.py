@@ -161,7 +161,7 @@ def synthesise(
     write = f"-json {netlist}" if flow.router else ""
     script = "; ".join(
         [
-            # Deferred, or the default names of images would be opened.
+            # Deferred: a module is elaborated for its instances alone, not for its defaults too.
             f"read_verilog -defer {' '.join(verilog)}",
             f"{flow.command} -top {top} {write}",
             f"tee -q -o {cells} stat -json",

@@ -10,7 +10,7 @@ module rnnhw_bias #(
   parameter integer BIAS_SHIFT = 0,              // zeros below it
   parameter integer DEPTH = 16,
   parameter integer ADDRESS_BITS = 4,
-  parameter FILE = "biases.hex"
+  parameter FILE = ""
 )(
   input  wire                    clk, rst,
   input  wire                    next,

@@ -8,7 +8,7 @@ module rnnhw_bias_word #(
   parameter integer BIAS_WIDTH = 8,
   parameter integer DEPTH = 4,
   parameter integer ADDRESS_BITS = 2,
-  parameter FILE = "biases.hex"
+  parameter FILE = ""
 )(
   input  wire                        clk, rewind,
   input  wire                        next, biased,

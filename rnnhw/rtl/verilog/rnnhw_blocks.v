@@ -35,7 +35,7 @@ module rnnhw_blocks #(
   // From one group to the next the rows move on by whole blocks and by REST rows.
   localparam integer REST = LANES % ROWS;
   wire further;                                   // the rest leads into one more block
-  generate if (REST != 0) begin : within
+  generate if (REST != 0) begin : rest
     localparam integer BACK = ROWS - REST;
     reg [ROW_BITS-1:0] row;                       // of its block: the first one of the group
     assign further = {{(32-ROW_BITS){1'b0}}, row} >= BACK;

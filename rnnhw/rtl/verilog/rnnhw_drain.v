@@ -15,7 +15,7 @@ module rnnhw_drain #(
   parameter integer BIAS_SHIFT = 0,
   parameter integer DEPTH = 16,                     // rows of a step
   parameter integer ADDRESS_BITS = 4,
-  parameter FILE = "biases.hex"
+  parameter FILE = ""
 )(
   input  wire                     clk, rst,
   input  wire                     load,

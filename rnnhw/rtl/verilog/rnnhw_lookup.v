@@ -10,7 +10,7 @@ module rnnhw_lookup #(
   parameter integer UNSIGNED = 0,
   parameter integer TABLES = 1,
   parameter integer SELECT_WIDTH = 1,
-  parameter FILE = "table.hex"
+  parameter FILE = ""
 )(
   input  wire                             clk, en,
   input  wire [SELECT_WIDTH-1:0]          select,
@@ -18,7 +18,9 @@ module rnnhw_lookup #(
   output wire signed [WIDTH-1+UNSIGNED:0] y
 );
   (* ram_style = "block" *) reg [WIDTH-1:0] words [0:(TABLES << ADDRESS_WIDTH)-1];
-  initial $readmemh(FILE, words);
+  generate if (FILE != "") begin : filled
+    initial $readmemh(FILE, words);
+  end endgenerate
   reg [WIDTH-1:0] word;
   generate if (TABLES > 1) begin : several
     always @(posedge clk) if (en) word <= words[{select, a}];

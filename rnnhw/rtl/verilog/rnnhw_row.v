@@ -14,7 +14,7 @@ module rnnhw_row #(
   parameter integer UNSIGNED = 0,                   // `d` has a zero above the element
   parameter integer BANKS = 2,
   parameter integer FIRST_VALUE = 0,
-  parameter FILE = "first.hex"
+  parameter FILE = ""
 )(
   input  wire                       clk, rst,
   input  wire                       first,

@@ -10,7 +10,7 @@ module rnnhw_snapshot #(
   parameter integer BIAS_SHIFT = 0,
   parameter integer DEPTH = 16,                     // rows of a step
   parameter integer ADDRESS_BITS = 4,
-  parameter FILE = "input_biases.hex"
+  parameter FILE = ""
 )(
   input  wire                     clk, rst,
   input  wire                     load,

@@ -27,7 +27,7 @@ module rnnhw_transform #(
   parameter integer SUMS = 0,                       // 0 for passes of one kind
   parameter integer READERS = 1,
   parameter integer FIRST_VALUE = 0,
-  parameter FILE = "first.hex"
+  parameter FILE = ""
 )(
   input  wire                               clk, rst,
   input  wire                               active,  // a pass over this vector is at work

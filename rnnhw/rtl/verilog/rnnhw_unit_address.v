@@ -8,7 +8,7 @@ module rnnhw_unit_address #(
   parameter integer UNITS = 16,
   parameter integer WIDTH = 4,                    // of an address
   parameter integer FIRST = 0,                    // the address of unit 0
-  parameter FILE = "addresses.hex"
+  parameter FILE = ""
 )(
   input  wire             clk, rst,
   input  wire             next,
@@ -19,7 +19,9 @@ module rnnhw_unit_address #(
   localparam integer SECOND = UNITS > 1 ? 1 : 0;
 
   (* ram_style = "block" *) reg [WIDTH-1:0] words [0:UNITS-1];
-  initial $readmemh(FILE, words);
+  generate if (FILE != "") begin : filled
+    initial $readmemh(FILE, words);
+  end endgenerate
   reg [UNIT_BITS-1:0] unit;                       // the one behind the current one
   reg [WIDTH-1:0] ahead, current;                 // its address, and that of the current one
   wire [UNIT_BITS-1:0] following = rst ? SECOND[UNIT_BITS-1:0]

@@ -8,7 +8,7 @@ module rnnhw_unit_rom #(
   parameter integer UNITS = 16,
   parameter integer WIDTH = 8,
   parameter integer UNSIGNED = 0,
-  parameter FILE = "constants.hex"
+  parameter FILE = ""
 )(
   input  wire                             clk, rst,
   input  wire                             next,
@@ -20,7 +20,9 @@ module rnnhw_unit_rom #(
   localparam [INDEX_BITS-1:0] FIRST = 0;
 
   (* ram_style = "block" *) reg [WIDTH-1:0] words [0:UNITS-1];
-  initial $readmemh(FILE, words);
+  generate if (FILE != "") begin : filled
+    initial $readmemh(FILE, words);
+  end endgenerate
   reg [WIDTH-1:0] word;
   reg [INDEX_BITS-1:0] index;
   // The memory is read where `next` leads, so that its output register holds the current word.

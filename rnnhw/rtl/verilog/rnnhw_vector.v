@@ -12,7 +12,7 @@ module rnnhw_vector #(
   parameter integer INDEX_BITS = 3,
   parameter integer BANKS = 2,
   parameter integer FIRST_VALUE = 0,
-  parameter FILE = "first.hex"
+  parameter FILE = ""
 )(
   input  wire                             clk,
   input  wire                             first,

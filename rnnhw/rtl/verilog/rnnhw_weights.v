@@ -6,7 +6,7 @@ module rnnhw_weights #(
   parameter integer WIDTH = 32,
   parameter integer DEPTH = 16,
   parameter integer ADDRESS_BITS = 4,
-  parameter FILE = "weights.hex"
+  parameter FILE = ""
 )(
   input  wire             clk, rewind, next,
   output wire [WIDTH-1:0] q

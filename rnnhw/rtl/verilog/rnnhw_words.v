@@ -13,7 +13,7 @@ module rnnhw_words #(
   parameter integer UNSIGNED = 0,                   // `d` has a zero above the element
   parameter integer BANKS = 2,
   parameter integer FIRST_VALUE = 0,
-  parameter FILE = "first.hex"
+  parameter FILE = ""
 )(
   input  wire                               clk,
   input  wire                               first,
