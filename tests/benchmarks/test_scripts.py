@@ -89,3 +89,25 @@ def test_the_modes_of_hls4ml_are_measured(benchmark, monkeypatch):
     result = modes.measure(types[0], None, 1)
     assert set(result["milliseconds"]) == {"batch 3", "batch 1"}
     assert result["kernels"] and min(result["milliseconds"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "peer"),
+    [("tridiagonal", "scipy dia int32"), ("butterfly", "scipy csr int32"), ("lstm", "none int8")],
+)
+def test_a_row_has_a_ratio_or_says_why_it_did_not_run(benchmark, monkeypatch, kind, peer):
+    goals = benchmark("goals")
+
+    def missing(problem):
+        raise ImportError("No module named 'none'")
+
+    monkeypatch.setitem(goals.PEERS, "none", missing)
+    row = goals.Row(kind, 3, 8, peer, 2.0, "none", 4)
+    result = goals.measure(row, "plain", 1, 1e-4)
+    assert result["engine_us"] > 0
+    line = list(goals.lines([result]))[-1]
+    assert "(not run)" in line  # of the goal, whose instruction set is not built
+    if peer.startswith("scipy"):
+        assert result["least"] <= result["ratio"] <= result["most"]
+    else:
+        assert "ratio" not in result and line.endswith(": No module named 'none'")
