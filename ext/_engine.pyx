@@ -42,18 +42,19 @@ cdef extern from "program.h":
         int64_t before
         int64_t after
         int64_t units
+        int64_t bits
         const int64_t *initial
         int64_t *final
 
     ctypedef int64_t rnnhw_events[3]
 
     ctypedef struct rnnhw_scan:
-        int64_t bits
         int64_t lanes
         int64_t tile_units
         const rnnhw_instruction *instructions
         const rnnhw_phase *phases
         int64_t phase_count
+        int64_t prologue
         rnnhw_slot *slots
         char **current
         int64_t slot_count
@@ -87,7 +88,7 @@ cdef extern from "program.h":
                          int64_t count, rnnhw_sequence *sequences, int64_t lanes,
                          int64_t *total_adds) nogil
     void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows) nogil
-    void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows) nogil
+    void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows) nogil
 
 
 def built_isas():
@@ -115,8 +116,7 @@ cdef class Scan:
     cdef rnnhw_scan c
     cdef list kept
     cdef readonly object plan, units_done, terms_done, events
-    cdef readonly list initial, final, traces
-    cdef int64_t trace_units[64]
+    cdef readonly list initial, final
     cdef dict outside
 
     def __cinit__(self, plan):
@@ -131,7 +131,7 @@ cdef class Scan:
         cdef void **data
         self.plan = plan
         cdef rnnhw_scan *c = &self.c
-        c.bits, c.lanes, c.tile_units = plan.bits, plan.lanes, plan.tile_units
+        c.lanes, c.tile_units, c.prologue = plan.lanes, plan.tile_units, plan.prologue
         c.instructions = <rnnhw_instruction *>self._keep(plan.instructions)
         c.phases = <rnnhw_phase *>self._keep(plan.phases)
         c.phase_count = len(plan.phases)
@@ -167,7 +167,7 @@ cdef class Scan:
             self.initial.append(np.zeros((state.node.units, plan.lanes), np.int64))
             self.final.append(np.zeros((state.node.units, plan.lanes), np.int64))
             states[i].before, states[i].after = state.before, state.after
-            states[i].units = state.node.units
+            states[i].units, states[i].bits = state.node.units, state.bits
             states[i].initial = <int64_t *>self._keep(self.initial[i])
             states[i].final = <int64_t *>self._keep(self.final[i])
 
@@ -253,10 +253,8 @@ cdef class Program:
         self.buffers, self.traced = [], []
         for i, sequence in enumerate(plans):
             # Lengths never grow over time operations. What lies past a sequence's end has no
-            # effect, so nothing is cleared; elementwise kernels walk whole chunks of 16 and may
-            # read past the last vector.
-            buffer = np.empty(max(steps, 1) * sequence.node.units * self.lanes + 16,
-                              np.int32 if sequence.bits == 32 else np.int64)
+            # effect, so nothing is cleared.
+            buffer = self._sequence(steps, sequence.node.units, sequence.bits)
             self.buffers.append(buffer)
             self.sequences[i].data = _address(buffer)
         for scan, node in self.scans:
@@ -265,62 +263,75 @@ cdef class Program:
             scan.bind("output", "output", self.sequences[<int64_t>index[node]].data)
             for kind, name in scan.outside:
                 if kind == "trace":
-                    units = self.plan.network.signal(name).units
-                    trace = np.empty((max(steps, 1), units, self.lanes), np.int64)
+                    units, bits = self.plan.network.signal(name).units, self.plan.traces[name]
+                    trace = self._sequence(steps, units, bits)
                     scan.bind("trace", name, _address(trace))
-                    self.traced.append((name, trace, scan, <int64_t>index[node]))
+                    self.traced.append((name, trace, units, bits, <int64_t>index[node]))
+
+    def _sequence(self, int64_t steps, int64_t units, int64_t bits):
+        """Memory for a block's vectors of every step. Kernels walk whole chunks of 16 elements
+        and may read and write past the last vector."""
+        return np.empty(max(steps, 1) * units * self.lanes + 16, f"i{bits // 8}")
 
     def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
-            const int64_t[::1] order, dict initial, int64_t[:, :, ::1] outputs,
-            int64_t[::1] output_lengths, dict final, dict traces):
+            const int64_t[::1] order, dict initial, outputs, int64_t[::1] output_lengths,
+            dict final, dict traces):
         """Run the sequences numbered by `order`, block after block.
 
         inputs [sequences, steps, features], lengths [sequences]; initial and final
-        {state: [sequences, units]}; outputs and traces [sequences, steps, units] are written.
+        {state: [sequences, units]}; outputs and traces [sequences, steps, units], in the bits of
+        their plans, are written.
         """
         cdef Scan scan
-        cdef int64_t first, lane, real, i, unit, sequence
+        cdef int64_t first, lane, real, i, unit
         cdef rnnhw_sequence *source = &self.sequences[0]
         cdef rnnhw_sequence *result = &self.sequences[self.node_count]
+        cdef rnnhw_sequence trace
+        cdef int64_t sequence[16]
         cdef const int64_t *given[16]
-        cdef int64_t *wanted[16]
+        cdef void *wanted[16]
         cdef int64_t[:, ::1] block
-        cdef int64_t[:, :, ::1] trace, seen
         cdef const int64_t[:, ::1] value
         cdef int64_t[:, ::1] kept
         cdef int64_t *adds = <int64_t *>_address(self.total_adds)
         for first in range(0, order.shape[0], self.lanes):
             real = min(self.lanes, order.shape[0] - first)
+            for lane in range(self.lanes):
+                sequence[lane] = order[first + lane] if lane < real else order[first]
+                source.lengths[lane] = lengths[sequence[lane]] if lane < real else 0
+                given[lane] = &inputs[sequence[lane], 0, 0]
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, value = scan.initial[i], initial[state.name]
                     for lane in range(real):
                         for unit in range(block.shape[0]):
-                            block[unit, lane] = value[order[first + lane], unit]
-            for lane in range(self.lanes):
-                sequence = order[first + lane] if lane < real else order[first]
-                source.lengths[lane] = lengths[sequence] if lane < real else 0
-                given[lane], wanted[lane] = &inputs[sequence, 0, 0], &outputs[sequence, 0, 0]
+                            block[unit, lane] = value[sequence[lane], unit]
+            self._place(outputs, sequence, wanted)
             with nogil:
                 rnnhw_load(source, self.lanes, given)
                 rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
                                 self.lanes, adds)
                 rnnhw_store(result, self.lanes, wanted)
             for lane in range(real):
-                output_lengths[order[first + lane]] = result.lengths[lane]
+                output_lengths[sequence[lane]] = result.lengths[lane]
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, kept = scan.final[i], final[state.name]
                     for lane in range(real):
                         for unit in range(block.shape[0]):
-                            kept[order[first + lane], unit] = block[unit, lane]
-            for name, array, _, i in self.traced:
-                seen, trace = array, traces[name]
-                for lane in range(real):
-                    sequence = order[first + lane]
-                    for step in range(self.sequences[i].lengths[lane]):
-                        for unit in range(seen.shape[1]):
-                            trace[sequence, step, unit] = seen[step, unit, lane]
+                            kept[sequence[lane], unit] = block[unit, lane]
+            for name, array, units, bits, i in self.traced:
+                trace.data, trace.units, trace.bits = _address(array), units, bits
+                trace.lengths = self.sequences[i].lengths
+                self._place(traces[name], sequence, wanted)
+                rnnhw_store(&trace, self.lanes, wanted)
+
+    cdef void _place(self, array, const int64_t *sequence, void **rows) except *:
+        """Where the sequences of a block begin in an array [sequences, steps, units]."""
+        cdef char *base = <char *>_address(array)
+        cdef int64_t stride = array.strides[0], lane
+        for lane in range(self.lanes):
+            rows[lane] = base + sequence[lane] * stride
 
 
 include "search.pxi"

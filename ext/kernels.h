@@ -2,8 +2,9 @@
  *
  * Vectors lie in lane blocks: element (unit, lane) at [unit * lanes + lane], with 16 lanes (16
  * sequences side by side) or 1 lane (one sequence; units take the place of lanes). Elementwise
- * kernels see neither: they walk chunks of 16 elements. Elements are int32_t or int64_t; all
- * arithmetic is modulo the element, and the plan proves that exact results fit.
+ * kernels see neither: they walk chunks of 16 elements. They compute in words of int32_t or
+ * int64_t; all arithmetic is modulo the word, and the plan proves that exact results fit. What
+ * outlives a tile is stored in the narrowest of 8, 16, 32 and 64 bits that its values need.
  */
 #ifndef RNNHW_KERNELS_H
 #define RNNHW_KERNELS_H
@@ -65,7 +66,8 @@ typedef struct {
 } rnnhw_rows;
 
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
- * of the program, spelled out here. Rows kernels return the terms that they added. */
+ * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
+ * `dst`, and return the terms that they added. */
 #define RNNHW_ELEMENT_KERNELS(E)                                                                  \
     void (*add)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);       \
     void (*subtract)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);  \
@@ -77,17 +79,20 @@ typedef struct {
     void (*lookup)(E * dst, const E *a, const E *table, E address_mask, int64_t chunks);          \
     void (*cast)(E * dst, const E *a, const rnnhw_cast *to, int64_t chunks,                       \
                  const rnnhw_mask *mask, int64_t *events);                                        \
+    void (*load)(E * dst, const void *stored, int64_t bits, int64_t chunks);                      \
+    void (*store)(void *stored, int64_t bits, const E *a, int64_t chunks);                        \
     void (*pack)(int16_t * dst, const E *a, int64_t units, int64_t lanes);                        \
-    void (*transform)(E * dst, E * scratch, const E *a, int64_t units, int64_t lanes,             \
-                      int64_t stages);                                                            \
-    int64_t (*rows_narrow)(E * dst, const rnnhw_rows *m, const int16_t *x, int64_t row,           \
-                           int64_t rows, int64_t lanes, int accumulate);                          \
-    int64_t (*rows_wide)(E * dst, const rnnhw_rows *m, const E *x, int64_t row, int64_t rows,     \
-                         int64_t lanes, int accumulate);                                          \
-    int64_t (*rows_cast)(E * dst, const rnnhw_rows *m, const int16_t *x,                          \
+    void (*transform)(E * dst, const void *stored, int64_t bits, int64_t units, int64_t lanes);   \
+    void (*stage)(E * dst, const E *a, int64_t units, int64_t row, int64_t rows, int64_t lanes);  \
+    int64_t (*rows_diagonal)(E * dst, const E *start, const rnnhw_rows *m, const E *x,            \
+                             int64_t row, int64_t rows, int64_t lanes);                           \
+    int64_t (*rows_narrow)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,        \
+                           int64_t row, int64_t rows, int64_t lanes);                             \
+    int64_t (*rows_wide)(E * dst, const E *start, const rnnhw_rows *m, const E *x, int64_t row,   \
+                         int64_t rows, int64_t lanes);                                            \
+    int64_t (*rows_cast)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,          \
                          const rnnhw_cast *product, int proven, int64_t row, int64_t rows,        \
-                         int64_t lanes, int accumulate, const rnnhw_mask *mask,                   \
-                         int64_t *product_events);                                                \
+                         int64_t lanes, const rnnhw_mask *mask, int64_t *product_events);         \
     int64_t (*rows_ordered)(E * dst, const rnnhw_rows *m, const E *x, const E *start,             \
                             const rnnhw_cast *start_cast, const rnnhw_cast *product,              \
                             const rnnhw_cast *accumulator, int words, int shift_sum,              \

@@ -32,6 +32,15 @@ static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
     return index < 0 ? NULL : &p->scan->casts[index];
 }
 
+/* Copy runs of units: which slot, from which unit on, how many. */
+static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
+{
+    const int64_t vector = p->scan->lanes * bits / 8;
+    for (int64_t unit = 0; unit < p->units; unit += runs[2], runs += 3)
+        memcpy(dst + unit * vector, p->scan->current[runs[0]] + runs[1] * vector,
+               (size_t)(runs[2] * vector));
+}
+
 #define E int32_t
 #define KERNELS rnnhw_kernels32
 #define NAME(stem) stem##_32
@@ -48,13 +57,22 @@ static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
 #undef KERNELS
 #undef NAME
 
+static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
+{
+    if (p->scan->instructions[index].bits == 32)
+        execute_32(&kernels->narrow, p, index);
+    else
+        execute_64(&kernels->wide, p, index);
+}
+
 static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase *phase)
 {
-    rnnhw_scan *scan = p->scan;
+    const rnnhw_scan *scan = p->scan;
+    const int64_t tiles = phase->first + phase->whole;
     p->tile = 0;
-    for (int64_t i = phase->first; i < phase->first + phase->whole; i++) {
+    for (int64_t i = phase->first; i < tiles; i++) {
         p->units = scan->instructions[i].units;
-        scan->bits == 32 ? execute_32(&kernels->narrow, p, i) : execute_64(&kernels->wide, p, i);
+        execute(kernels, p, i);
     }
     if (phase->tile == 0)
         return;
@@ -65,11 +83,46 @@ static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase 
         if (scan->lanes == 1)
             for (int64_t i = 0; i < RNNHW_CHUNK; i++)
                 p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
-        for (int64_t i = phase->first + phase->whole;
-             i < phase->first + phase->whole + phase->tile; i++)
-            scan->bits == 32 ? execute_32(&kernels->narrow, p, i)
-                             : execute_64(&kernels->wide, p, i);
+        for (int64_t i = tiles; i < tiles + phase->tile; i++)
+            execute(kernels, p, i);
     }
+}
+
+/* Element i of a stored vector. */
+static int64_t stored(const void *vector, int64_t bits, int64_t i)
+{
+    return bits == 8    ? ((const int8_t *)vector)[i]
+           : bits == 16 ? ((const int16_t *)vector)[i]
+           : bits == 32 ? ((const int32_t *)vector)[i]
+                        : ((const int64_t *)vector)[i];
+}
+
+static void set_stored(void *vector, int64_t bits, int64_t i, int64_t value)
+{
+    if (bits == 8)
+        ((int8_t *)vector)[i] = (int8_t)value;
+    else if (bits == 16)
+        ((int16_t *)vector)[i] = (int16_t)value;
+    else if (bits == 32)
+        ((int32_t *)vector)[i] = (int32_t)value;
+    else
+        ((int64_t *)vector)[i] = value;
+}
+
+static void begin_state(rnnhw_scan *scan, const rnnhw_state *state)
+{
+    for (int64_t i = 0; i < state->units * scan->lanes; i++)
+        set_stored(scan->current[state->before], state->bits, i, state->initial[i]);
+}
+
+/* A sequence's final state is the one after its last step; later steps only fill the block. */
+static void end_state(rnnhw_scan *scan, const rnnhw_state *state, const int64_t *lengths,
+                      int64_t step)
+{
+    for (int64_t lane = 0; lane < scan->lanes; lane++)
+        if (lengths[lane] == step + 1)
+            for (int64_t i = lane; i < state->units * scan->lanes; i += scan->lanes)
+                state->final[i] = stored(scan->current[state->after], state->bits, i);
 }
 
 static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *lengths)
@@ -81,8 +134,9 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
     for (int64_t s = 0; s < scan->slot_count; s++)
         scan->current[s] = scan->slots[s].base;
     for (int64_t s = 0; s < scan->state_count; s++)
-        scan->bits == 32 ? begin_32(scan, &scan->states[s]) : begin_64(scan, &scan->states[s]);
-    run_phase(kernels, &p, &scan->phases[0]);
+        begin_state(scan, &scan->states[s]);
+    for (int64_t i = 0; i < scan->prologue; i++)
+        run_phase(kernels, &p, &scan->phases[i]);
     for (int64_t t = 0; t < steps; t++) {
         p.active = 0;
         for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
@@ -90,11 +144,10 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
             p.mask.all[lane] = p.mask.last[lane] = real;
             p.active += lane < scan->lanes && real;
         }
-        for (int64_t i = 1; i < scan->phase_count; i++)
+        for (int64_t i = scan->prologue; i < scan->phase_count; i++)
             run_phase(kernels, &p, &scan->phases[i]);
         for (int64_t s = 0; s < scan->state_count; s++)
-            scan->bits == 32 ? end_32(scan, &scan->states[s], lengths, t)
-                             : end_64(scan, &scan->states[s], lengths, t);
+            end_state(scan, &scan->states[s], lengths, t);
         for (int64_t i = 0; i < scan->swap_count; i++) {
             char **a = &scan->current[scan->swaps[2 * i]], **b = &scan->current[scan->swaps[2 * i + 1]];
             char *kept = *a;
@@ -133,18 +186,13 @@ void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t re
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
                        int64_t lane)
 {
-    const int64_t index = (step * s->units + unit) * lanes + lane;
-    return s->bits == 32 ? ((const int32_t *)s->data)[index] : ((const int64_t *)s->data)[index];
+    return stored(s->data, s->bits, (step * s->units + unit) * lanes + lane);
 }
 
 static void set_element(rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit, int64_t lane,
                         int64_t value)
 {
-    const int64_t index = (step * s->units + unit) * lanes + lane;
-    if (s->bits == 32)
-        ((int32_t *)s->data)[index] = (int32_t)value;
-    else
-        ((int64_t *)s->data)[index] = value;
+    set_stored(s->data, s->bits, (step * s->units + unit) * lanes + lane, value);
 }
 
 static void reverse_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
@@ -236,39 +284,54 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
     }
 }
 
-/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. */
+/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. CASE(T)
+ * copies `units` elements of type T of one step and lane. */
+#define WITH_TYPE(CASE, bits)                                                                     \
+    switch (bits) {                                                                               \
+    case 8:                                                                                       \
+        CASE(int8_t);                                                                             \
+        break;                                                                                    \
+    case 16:                                                                                      \
+        CASE(int16_t);                                                                            \
+        break;                                                                                    \
+    case 32:                                                                                      \
+        CASE(int32_t);                                                                            \
+        break;                                                                                    \
+    default:                                                                                      \
+        CASE(int64_t);                                                                            \
+        break;                                                                                    \
+    }
+
+#define LOAD(T)                                                                                   \
+    for (int64_t u = 0; u < s->units; u++)                                                        \
+    ((T *)s->data)[first + u * lanes] = (T)rows[lane][t * s->units + u]
+
 void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows)
 {
     const int64_t steps = longest(s->lengths, lanes);
     for (int64_t t = 0; t < steps; t++)
         for (int64_t lane = 0; lane < lanes; lane++) {
-            const int64_t *from = rows[lane] + t * s->units;
             const int64_t first = t * s->units * lanes + lane;
-            if (t >= s->lengths[lane])
-                continue;
-            if (s->bits == 32)
-                for (int64_t u = 0; u < s->units; u++)
-                    ((int32_t *)s->data)[first + u * lanes] = (int32_t)from[u];
-            else
-                for (int64_t u = 0; u < s->units; u++)
-                    ((int64_t *)s->data)[first + u * lanes] = from[u];
+            if (t < s->lengths[lane])
+                WITH_TYPE(LOAD, s->bits)
         }
 }
 
-void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows)
+#define STORE(T)                                                                                  \
+    for (int64_t u = 0; u < s->units; u++)                                                        \
+    ((T *)rows[lane])[t * s->units + u] = ((const T *)s->data)[first + u * lanes]
+
+void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows)
 {
     const int64_t steps = longest(s->lengths, lanes);
+    if (lanes == 1) {
+        memcpy(rows[0], s->data, (size_t)(steps * s->units * s->bits / 8));
+        return;
+    }
     for (int64_t t = 0; t < steps; t++)
         for (int64_t lane = 0; lane < lanes; lane++) {
-            int64_t *to = rows[lane] + t * s->units;
             const int64_t first = t * s->units * lanes + lane;
-            if (t >= s->lengths[lane])
-                continue;
-            if (s->bits == 32)
-                for (int64_t u = 0; u < s->units; u++)
-                    to[u] = ((const int32_t *)s->data)[first + u * lanes];
-            else
-                for (int64_t u = 0; u < s->units; u++)
-                    to[u] = ((const int64_t *)s->data)[first + u * lanes];
+            if (t < s->lengths[lane])
+                WITH_TYPE(STORE, s->bits)
         }
 }

@@ -2,7 +2,9 @@
  *
  * A step program knows no cell: it is a list of phases; a phase runs its whole-vector
  * instructions once and then its tile instructions for every tile of units, so that products and
- * the elementwise tail behind them stay in the first-level cache.
+ * the elementwise tail behind them stay in the first-level cache. Tiles are words of 32 or 64 bits,
+ * as each instruction says; what other tiles, phases or steps read is stored as narrow as its
+ * values allow.
  */
 #ifndef RNNHW_PROGRAM_H
 #define RNNHW_PROGRAM_H
@@ -18,30 +20,33 @@ enum rnnhw_operation {
     RNNHW_SHIFT,        /* dst = a << shift_a */
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
-    RNNHW_ROWS_NARROW,  /* dst (+)= matrices[rows] times packed a */
-    RNNHW_ROWS_WIDE,    /* dst (+)= matrices[rows] times a */
-    RNNHW_ROWS_CAST,    /* dst (+)= the products of packed a, each cast; `low`: none can clip */
+    RNNHW_LOAD,         /* dst = a, stored in `low` bits */
+    RNNHW_STORE,        /* dst, stored in `low` bits, = a */
+    RNNHW_PACK,         /* packed dst = a */
+    RNNHW_STAGE,        /* dst = one Hadamard stage of the whole a, which has `low` units */
+    RNNHW_ROWS_DIAGONAL, /* dst = b + matrices[rows], a diagonal, times the tile a */
+    RNNHW_ROWS_NARROW,  /* dst = b + matrices[rows] times packed a */
+    RNNHW_ROWS_WIDE,    /* dst = b + matrices[rows] times a */
+    RNNHW_ROWS_CAST,    /* dst = b + the products of packed a, each cast; `low`: none can clip */
     RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the
                            sums and the terms, 2: and operands, 3: and
                            no product can clip */
     RNNHW_ROWS_ORDERED_NARROW, /* the same for packed a; `low`: no product can clip */
-    RNNHW_LOAD,         /* whole: dst = a from a sequence of `low` bits */
-    RNNHW_STORE,        /* whole: dst in a sequence of `low` bits = a */
-    RNNHW_PACK,         /* whole: packed dst = a */
-    RNNHW_GATHER,       /* whole: dst[i] = slot data[2 i] of unit data[2 i + 1] */
-    RNNHW_TRANSFORM     /* whole: dst = `low` Hadamard stages of a, scratch b */
+    RNNHW_GATHER,       /* whole: dst = the runs (slot, first unit, units) of data[data], all
+                           stored in `low` bits */
+    RNNHW_TRANSFORM     /* whole: dst = the Walsh-Hadamard transform of a, stored in `low` bits */
 };
 
 /* Operands are slot numbers, 0 for none; every field is an int64_t so that a NumPy row is one. */
 typedef struct {
     int64_t operation;
+    int64_t bits;  /* of the words that it computes in, 32 or 64 */
     int64_t units; /* of a whole-vector instruction */
     int64_t dst, a, b, c;
     int64_t shift_a, shift_b;
     int64_t low, high;
     int64_t data;
     int64_t rows;
-    int64_t accumulate;
     int64_t cast, product, start;    /* indices of casts, -1: none */
     int64_t events, product_events;  /* indices of events */
 } rnnhw_instruction;
@@ -57,19 +62,20 @@ typedef struct {
     int64_t step_bytes, tile_bytes;
 } rnnhw_slot;
 
-/* A state's value before and after the step, and its 64-bit initial and final values. */
+/* A state's value before and after the step, stored in `bits`, and its 64-bit initial and final
+ * values. */
 typedef struct {
-    int64_t before, after, units;
+    int64_t before, after, units, bits;
     const int64_t *initial;
     int64_t *final;
 } rnnhw_state;
 
 typedef struct {
-    int64_t bits; /* of an element, 32 or 64 */
     int64_t lanes, tile_units;
     const rnnhw_instruction *instructions;
-    const rnnhw_phase *phases; /* the first one runs before the first step only */
+    const rnnhw_phase *phases;
     int64_t phase_count;
+    int64_t prologue; /* phases that run before the first step only, in front of the others */
     rnnhw_slot *slots;
     char **current; /* scratch: the address of every slot at this step */
     int64_t slot_count;
@@ -85,7 +91,7 @@ typedef struct {
     int64_t *terms_done; /* per instruction: terms added by rows */
 } rnnhw_scan;
 
-/* Vectors of every step of a block: element (step, unit, lane), 32 or 64 bits each. */
+/* Vectors of every step of a block: element (step, unit, lane), of 8, 16, 32 or 64 bits each. */
 typedef struct {
     void *data;
     int64_t bits, units;
@@ -121,8 +127,10 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
 void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan);
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real);
 
-/* A block filled from, and written to, one array a lane: [steps, units] of its sequence. */
+/* A block filled from one array a lane: [steps, units] of its sequence. */
 void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);
-void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, int64_t *const *rows);
+
+/* And written to one array a lane, in the bits of the sequence. */
+void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows);
 
 #endif

@@ -204,4 +204,30 @@ static inline sums16 wide_low(wide16 a)
     return (sums16){wide_halves(a.part[0], a.part[1]), wide_halves(a.part[2], a.part[3])};
 }
 
+/* `swapped` has the elements `apart` from those of `a` in their places. */
+#define STAGE(a, swapped, differences)                                                            \
+    _mm256_blend_epi32(_mm256_add_epi32(a, swapped), _mm256_sub_epi32(swapped, a), differences)
+
+/* Sums and differences of the elements `apart` (1, 2, 4 or 8) from each other. */
+static inline sums16 sums_stage(sums16 a, const int apart)
+{
+    if (apart == 8)
+        return (sums16){_mm256_add_epi32(a.low, a.high), _mm256_sub_epi32(a.low, a.high)};
+    if (apart == 4) {
+        const __m256i low = _mm256_permute2x128_si256(a.low, a.low, 1);
+        const __m256i high = _mm256_permute2x128_si256(a.high, a.high, 1);
+        return (sums16){STAGE(a.low, low, 0xf0), STAGE(a.high, high, 0xf0)};
+    }
+    if (apart == 2) {
+        const __m256i low = _mm256_shuffle_epi32(a.low, _MM_SHUFFLE(1, 0, 3, 2));
+        const __m256i high = _mm256_shuffle_epi32(a.high, _MM_SHUFFLE(1, 0, 3, 2));
+        return (sums16){STAGE(a.low, low, 0xcc), STAGE(a.high, high, 0xcc)};
+    }
+    const __m256i low = _mm256_shuffle_epi32(a.low, _MM_SHUFFLE(2, 3, 0, 1));
+    const __m256i high = _mm256_shuffle_epi32(a.high, _MM_SHUFFLE(2, 3, 0, 1));
+    return (sums16){STAGE(a.low, low, 0xaa), STAGE(a.high, high, 0xaa)};
+}
+
+#undef STAGE
+
 #endif

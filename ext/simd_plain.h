@@ -235,4 +235,15 @@ static inline sums16 wide_low(wide16 a)
     return result;
 }
 
+/* Sums and differences of the elements `apart` (1, 2, 4 or 8) from each other. */
+static inline sums16 sums_stage(sums16 a, const int apart)
+{
+    sums16 result;
+    for (int i = 0; i < 16; i++) {
+        const uint32_t own = (uint32_t)a.lane[i], other = (uint32_t)a.lane[i ^ apart];
+        result.lane[i] = (int32_t)(i & apart ? other - own : other + own);
+    }
+    return result;
+}
+
 #endif

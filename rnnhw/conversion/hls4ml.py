@@ -62,7 +62,7 @@ class Imported:
         given = np.asarray(x)
         return make_batch(self.network, given[:, None] if self.rows else given, raw=True)
 
-    def outputs(self, run: Run) -> IntArray:
+    def outputs(self, run: Run | engine.EngineRun) -> IntArray:
         """Raw outputs in hls4ml's shape, [rows or sequences, units] or with steps between."""
         return run.outputs if self.every_step else run.outputs[:, 0]
 

@@ -1,8 +1,12 @@
 """The plan: a network compiled into programs for the kernels, without knowing a cell.
 
-A step graph is cut into phases (a product that reads a vector of the same step starts a new
-one), every vector gets a place in one arena, every matrix-vector product its kernel. The kernel
-depends on proofs over formats and weights; the result never does.
+A step graph is cut into phases: a product that reads a whole vector of the same step starts a new
+one. A phase computes its vectors tile by tile. A tile's values are words of 32 bits, or of 64 where
+their bounds need them, in registers: places in one arena that the next tile uses again. What is
+read outside its phase is stored as narrow as its bounds allow: as bytes, 16, 32 or 64 bits, as
+int16 pairs for products, as a step of a sequence. Every such form is written once, in the phase
+that computes the value. Every matrix-vector product gets its kernel. Kernels and words depend on
+proofs over formats and weights (:mod:`rnnhw.execution.bounds`); the result never does.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
+from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
 from rnnhw.graph.network import (
     Last,
@@ -55,13 +60,13 @@ LANES = 16
 
 # fmt: off
 _FIELDS = (
-    "operation", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high", "data",
-    "rows", "accumulate", "cast", "product", "start", "events", "product_events",
+    "operation", "bits", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high",
+    "data", "rows", "cast", "product", "start", "events", "product_events",
 )
 _OPERATIONS = (
-    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "rows_narrow",
-    "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "load", "store", "pack",
-    "gather", "transform",
+    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "load", "store",
+    "pack", "stage", "rows_diagonal", "rows_narrow", "rows_wide", "rows_cast", "rows_ordered",
+    "rows_ordered_narrow", "gather", "transform",
 )
 # fmt: on
 
@@ -74,7 +79,11 @@ OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
 ROUNDING = {mode: number for number, mode in enumerate(Rounding)}
 OVERFLOW = {mode: number for number, mode in enumerate(Overflow)}
 _ALIGNMENT = 64  # bytes: a cache line
-_INPUTS = -1  # the rank of phases that only prepare inputs
+
+# Ranks of phases; between them lie the levels of the nodes.
+_PROLOGUE = -2  # before the first step only
+_SOURCES = -1  # prepares inputs and states
+_EPILOGUE = 1 << 30  # keeps inputs, states and constants as outputs and states
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class StatePlan:
     node: State
     before: int
     after: int
+    bits: int
     initial: NDArray[np.int64]
 
 
@@ -103,11 +113,12 @@ class ScanPlan:
     """The program of one layer (``rnnhw_scan`` in ``ext/program.h``)."""
 
     graph: StepGraph
-    bits: int
     lanes: int
     tile_units: int
     instructions: NDArray[np.void]
     phases: NDArray[np.int64]
+    prologue: int
+    """Phases, in front of the others, that run before the first step only."""
     slots: list[SlotPlan]
     swaps: NDArray[np.int64]
     states: list[StatePlan]
@@ -125,7 +136,7 @@ class ScanPlan:
 
 @dataclass(frozen=True, eq=False)
 class SequencePlan:
-    """A time operation and the bits of an element of its vectors.
+    """A time operation and the bits of a stored element of its vectors.
 
     ``operation`` is its number in ``ext/program.h``; the network's input has none.
     """
@@ -143,13 +154,8 @@ class NetworkPlan:
     lanes: int
     sequences: list[SequencePlan]
     scans: dict[Scan, ScanPlan]
-    traces: tuple[str, ...]
-
-
-def signed_bits(interval: tuple[int, int]) -> int:
-    """Bits of the signed word that holds every integer of the interval."""
-    low, high = interval
-    return max(high.bit_length() if high > 0 else 0, (-low - 1).bit_length() if low < 0 else 0) + 1
+    traces: dict[str, int]
+    """The signals that are recorded, and the bits of a stored element of each."""
 
 
 def format_bits(format: Q) -> int:
@@ -157,9 +163,9 @@ def format_bits(format: Q) -> int:
     return signed_bits((format.min, format.max))
 
 
-def sequence_bits(node: TimeNode) -> int:
-    """Element bits of a time operation's vectors: 32 or 64."""
-    return 32 if format_bits(node.format) <= 32 else 64
+def format_storage(format: Q) -> int:
+    """Bits of a stored element of a format: 8, 16, 32 or 64."""
+    return stored_bits((format.min, format.max))
 
 
 def plan_network(
@@ -170,10 +176,11 @@ def plan_network(
     sequences = []
     scans = {}
     for node in network.nodes:
-        sequences.append(SequencePlan(node, sequence_bits(node), TIME_NUMBERS[type(node)]))
+        sequences.append(SequencePlan(node, format_storage(node.format), TIME_NUMBERS[type(node)]))
         if isinstance(node, Scan):
             scans[node] = _ScanPlanner(node, parameters, lanes, wanted).plan()
-    return NetworkPlan(network, lanes, sequences, scans, wanted)
+    recorded = {name: format_storage(network.signal(name).format) for name in wanted}
+    return NetworkPlan(network, lanes, sequences, scans, recorded)
 
 
 # Every time operation must be one that ext/program.c runs.
@@ -182,11 +189,25 @@ TIME_NUMBERS: Mapping[type, int | None] = time_table(
 )
 
 
+_PhaseKey = tuple[int, int]
+"""Rank and units; phases run in ascending order."""
+
+
 @dataclass
 class _Phase:
     units: int
     whole: list[dict[str, int]] = field(default_factory=list)
     tile: list[dict[str, int]] = field(default_factory=list)
+
+
+@dataclass
+class _Place:
+    """A slot before it has an address: its bytes, and how far a step and a tile move on."""
+
+    size: int
+    step: int = 0
+    tile: int = 0
+    outside: tuple[str, str] | None = None
 
 
 class _ScanPlanner:
@@ -202,25 +223,26 @@ class _ScanPlanner:
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
-        self.watched = {self.graph.output, *(traced for _, traced in self.traces)}
-        self.watched |= {value for _, value in self.graph.updates}
-        self.bits = 32 if max(map(self._needed_bits, self.graph.nodes)) <= 32 else 64
-        self.bytes = self.bits // 8
-        self.element = np.dtype(f"i{self.bytes}")
+        self.bounds, products = bounds_of(self.graph, self.raw)
+        self.word = {node: self._word(node) for node in self.graph.nodes}
+        self.products = {node: each.in_words(self.word[node]) for node, each in products.items()}
 
-        self.arena = 0
-        self.slots: list[SlotPlan] = []
-        self.slot_of: dict[Node, int] = {}
-        self.packed_of: dict[Node, int] = {}
+        self.places: list[_Place] = []
+        self.registers: dict[tuple[_PhaseKey, Node, int], int] = {}
+        """The tile of a value in a phase, in words of 32 or 64 bits."""
+        self.home: dict[Node, tuple[_PhaseKey, int]] = {}
+        """The phase that computes a value tile by tile, and the bits of its words."""
+        self.stored: dict[tuple[Node, int], int] = {}
+        """The whole vector, by the bits of a stored element."""
+        self.packed: dict[Node, int] = {}
+        self.packed_states: list[tuple[State, int]] = []
         self.casts: list[list[int]] = []
         self.matrices: list[RowsPlan] = []
         self.data: list[NDArray[np.signedinteger]] = []
         self.constants: list[tuple[int, NDArray[np.signedinteger]]] = []
         self.event_names: list[str] = []
         self.measured: dict[Node, dict[str, int]] = {}
-        self.prologue = _Phase(1)
-        self.epilogue = _Phase(1)
-        self.phases: dict[tuple[int, int], _Phase] = {}
+        self.phases: dict[_PhaseKey, _Phase] = {}
         self.levels: dict[Node, int] = {}
         self.swaps: list[int] = []
         self.states: list[StatePlan] = []
@@ -228,23 +250,24 @@ class _ScanPlanner:
     # --- the whole ---------------------------------------------------------------------------
     def plan(self) -> ScanPlan:
         """The finished program."""
-        self._full_slot(1)  # slot 0: what an unused operand points at
+        self._vector(1, 64)  # slot 0: what an unused operand points at
         self._event("")  # event 0: what a cast without events counts into
         self._assign_levels()
         self._place_states()
         for node in self.graph.nodes:
             WRITERS[type(node)](self, node)
         self._finish_states()
-        stored = self._write_output("output", "output", self.graph.output, sequence_bits(self.scan))
+        stored = self._keep("output", "output", self.graph.output, format_storage(self.scan.format))
         for name, node in self.traces:
-            self._write_output("trace", name, node, 64)
+            self._keep("trace", name, node, format_storage(node.format))
         return self._assemble(stored)
 
     def _assemble(self, stored: dict[str, int]) -> ScanPlan:
-        phases = [self.prologue, *(self.phases[key] for key in sorted(self.phases)), self.epilogue]
         rows: list[dict[str, int]] = []
         table = []
-        for phase in phases:
+        keys = sorted(self.phases)
+        for key in keys:
+            phase = self.phases[key]
             table.append([len(rows), len(phase.whole), len(phase.tile), phase.units])
             rows += phase.whole + phase.tile
         instructions = np.zeros(max(len(rows), 1), INSTRUCTION)
@@ -255,90 +278,70 @@ class _ScanPlanner:
             numbers[id(row)] = index
             for name, value in row.items():
                 instructions[index][name] = value
-        # Only a zero can be aligned by a whole element or more, and any shift keeps it.
+        # Only a zero can be aligned by a whole word or more, and any shift keeps it.
         for name in ("shift_a", "shift_b"):
-            instructions[name] = np.minimum(instructions[name], self.bits - 1)
+            instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
+        slots, arena = [], 0
+        for place in self.places:
+            slots.append(SlotPlan(arena, place.step, place.tile, place.outside))
+            arena += -(-place.size // _ALIGNMENT) * _ALIGNMENT
         return ScanPlan(
             graph=self.graph,
-            bits=self.bits,
             lanes=self.lanes,
             tile_units=self.tile_units,
             instructions=instructions,
-            phases=np.array(table, np.int64),
-            slots=self.slots,
+            phases=np.array(table, np.int64).reshape(-1, 4),
+            prologue=sum(rank == _PROLOGUE for rank, _ in keys),
+            slots=slots,
             swaps=np.array(self.swaps, np.int64).reshape(-1, 2),
             states=self.states,
             casts=np.array(self.casts, np.int64).reshape(-1, 7),
             matrices=self.matrices,
             data=self.data,
             constants=self.constants,
-            arena_bytes=self.arena,
+            arena_bytes=arena,
             event_names=self.event_names,
             measured={node: numbers[id(row)] for node, row in self.measured.items()},
             output_store=numbers[id(stored)],
         )
 
     # --- proofs ------------------------------------------------------------------------------
-    def _needed_bits(self, node: Node) -> int:
-        """Element bits that the node's result, and what its kernel holds before, need."""
-        needed = [format_bits(node.format)]
+    def _word(self, node: Node) -> int:
+        """Bits of the words in which the node is computed: they hold the result, the operands,
+        and what the kernel computes or compares with on the way."""
+        needed = [signed_bits(self.bounds[each]) for each in (node, *node.operands)]
+        if isinstance(node, Cast):
+            needed.append(format_bits(node.format))
         if isinstance(node, Matvec) and (node.product or node.accumulator):
+            needed.append(format_bits(node.format))
             needed += [signed_bits(interval) for interval in _ordered_intervals(node)]
-        return max(needed)
+        return 32 if max(needed) <= 32 else 64
 
     # --- places ------------------------------------------------------------------------------
-    def _slot(
-        self, size: int, *, step: int = 0, tile: int = 0, outside: tuple[str, str] | None = None
-    ) -> int:
-        self.slots.append(SlotPlan(self.arena, step, tile, outside))
-        if outside is None:
-            self.arena += -(-size // _ALIGNMENT) * _ALIGNMENT
-        return len(self.slots) - 1
+    def _slot(self, place: _Place) -> int:
+        self.places.append(place)
+        return len(self.places) - 1
 
-    def _vector_bytes(self, units: int) -> int:
+    def _vector_place(self, units: int, bits: int) -> _Place:
         # Elementwise kernels walk chunks of 16 elements, so the last one may be partly unused.
-        return -(-units * self.lanes // 16) * 16 * self.bytes
+        size = -(-units * self.lanes // 16) * 16 * bits // 8
+        return _Place(size, tile=self.tile_units * self.lanes * bits // 8)
 
-    def _full_slot(self, units: int) -> int:
+    def _vector(self, units: int, bits: int) -> int:
         """A place for a whole vector."""
-        tile = self.tile_units * self.lanes * self.bytes
-        return self._slot(self._vector_bytes(units), tile=tile)
+        return self._slot(self._vector_place(units, bits))
 
-    def _register(self) -> int:
+    def _register(self, word: int) -> int:
         """A place for one tile, used again by the next."""
-        return self._slot(self._vector_bytes(self.tile_units))
+        return self._slot(_Place(self.tile_units * self.lanes * word // 8))
 
     def _outside(self, kind: str, name: str, units: int, bits: int) -> int:
         """A sequence: the place moves on by one step of ``units`` vectors."""
         size = self.lanes * bits // 8
-        return self._slot(0, step=units * size, tile=self.tile_units * size, outside=(kind, name))
-
-    def _packed(self, node: Node) -> int:
-        """The slot with ``node`` in int16 pairs, packed once for all that read it."""
-        if node not in self.packed_of:
-            size = -(-node.units // 2) * 4 * self.lanes
-            self.packed_of[node] = slot = self._slot(size)
-            row = self._row("pack", dst=slot, a=self.slot_of[node], units=node.units)
-            match self._origin(node):
-                case State() as state:
-                    self.prologue.whole.append(row)
-                    after = self._slot(size)
-                    value = self._state_plan(state).after
-                    self.epilogue.whole.append(
-                        self._row("pack", dst=after, a=value, units=node.units)
-                    )
-                    self.swaps += [slot, after]
-                case Constant():
-                    self.prologue.whole.append(row)
-                case Input():
-                    self._phase(_INPUTS, node.units).whole.append(row)
-                case _:
-                    packing = 2 * self.levels[node] + 1
-                    self._phase(packing, node.units).whole.append(row)
-        return self.packed_of[node]
+        return self._slot(_Place(0, units * size, self.tile_units * size, (kind, name)))
 
     def _origin(self, node: Node) -> Node:
-        """The node whose slot ``node`` shares."""
+        """The node whose integers ``node`` has."""
         while self._is_alias(node):
             node = node.operands[0]
         return node
@@ -358,51 +361,160 @@ class _ScanPlanner:
                 level = max(level, self.levels[operand] + (whole and computed))
             self.levels[node] = level
 
-    @staticmethod
-    def _reads_whole(node: Node, operand: Node) -> bool:
+    def _reads_whole(self, node: Node, operand: Node) -> bool:
         """Whether one unit of ``node`` needs more than the same unit of ``operand``."""
-        return isinstance(node, Gather) or (isinstance(node, Matvec) and operand is node.vector)
+        if isinstance(node, Matvec) and operand is node.vector:
+            return not self._is_diagonal(node)
+        return isinstance(node, Gather)
 
-    def _phase(self, rank: int, units: int) -> _Phase:
-        """Phases run in order of rank: 2 * level computes, 2 * level + 1 packs its results."""
-        return self.phases.setdefault((rank, units), _Phase(units))
+    def _is_diagonal(self, node: Matvec) -> bool:
+        """Whether a product has one exact term a row, of the row's own unit."""
+        if node.product is not None or node.accumulator is not None or node not in self.products:
+            return False
+        product = self.products[node]
+        return node.start is not node.vector and product.diagonal
 
-    def _own_phase(self, node: Node) -> _Phase:
-        return self._phase(2 * self.levels[node], node.units)
+    def _phase(self, key: _PhaseKey) -> _Phase:
+        return self.phases.setdefault(key, _Phase(key[1]))
 
-    def _tile(self, node: Node) -> list[dict[str, int]]:
-        return self._own_phase(node).tile
+    def _own_phase(self, node: Node) -> _PhaseKey:
+        """The phase that computes a node, or in which a source is converted."""
+        if isinstance(node, Input | State):
+            return _SOURCES, node.units
+        return self.levels[node], node.units
 
-    def _needs_whole_vector(self, node: Node) -> bool:
-        """Whether anything reads the node outside its own tile."""
-        same = [node]
-        for alias in same:  # which grows
-            if alias in self.watched:
-                return True
-            for other in self.graph.readers.get(alias, ()):
-                if self._reads_whole(other, alias) or self.levels[other] != self.levels[node]:
-                    return True
-                if self._is_alias(other):
-                    same.append(other)
-        return False
+    # --- values and their forms --------------------------------------------------------------
+    def _tile(self, node: Node, key: _PhaseKey, word: int) -> int:
+        """The slot in which a phase finds the tile of a value in words of ``word`` bits."""
+        origin = self._origin(node)
+        place = key, origin, word
+        if place not in self.registers:
+            if origin in self.home and self.home[origin][0] == key:
+                bits = self.home[origin][1]
+                source = self.registers[key, origin, bits]
+            elif isinstance(origin, Constant) or (origin, word) in self.stored:
+                return self._whole(origin, word)
+            else:
+                bits = min(self._forms(origin), default=stored_bits(self.bounds[origin]))
+                source = self._whole(origin, bits)
+                if bits == word:
+                    return source
+            slot = self.registers[place] = self._register(word)
+            self._add_tile(key, "load", word, dst=slot, a=source, low=bits)
+        return self.registers[place]
+
+    def _forms(self, node: Node) -> list[int]:
+        """The bits of an element in which the whole vector is stored so far."""
+        return [bits for stored, bits in self.stored if stored is node]
+
+    def _whole(self, node: Node, bits: int) -> int:
+        """The slot of the whole vector with elements stored in ``bits``."""
+        origin = self._origin(node)
+        if (origin, bits) not in self.stored:
+            if isinstance(origin, Constant):
+                self.stored[origin, bits] = self._constant_slot(origin, bits, 0)
+                return self.stored[origin, bits]
+            key = self._own_phase(origin)
+            word = max(bits, 32)
+            if origin in self.home:
+                key, word = self.home[origin]
+            tile = self._tile(origin, key, word)
+            if bits == word and self.places[tile].tile == 0:
+                # The register itself becomes the whole vector.
+                self.places[tile] = self._vector_place(origin.units, bits)
+                self.stored[origin, bits] = tile
+            else:
+                slot = self.stored[origin, bits] = self._vector(origin.units, bits)
+                self._add_tile(key, "store", word, dst=slot, a=tile, low=bits)
+        return self.stored[origin, bits]
+
+    def _constant_slot(self, node: Constant, bits: int, shift: int) -> int:
+        """A whole constant vector, aligned to the left by ``shift`` bits."""
+        values = (
+            np.array(node.values, np.int64)
+            if node.tensor is None
+            else self.raw[node.tensor.key].ravel()
+        )
+        slot = self._vector(node.units, bits)
+        values = np.repeat(values << min(shift, 63), self.lanes)
+        self.constants.append((slot, values.astype(f"i{bits // 8}")))
+        return slot
+
+    def _pairs(self, node: Node) -> int:
+        """The slot of the whole vector in int16 pairs, packed once for all that read it."""
+        origin = self._origin(node)
+        if origin not in self.packed:
+            self.packed[origin] = slot = self._pairs_slot(origin.units)
+            match origin:
+                case State():
+                    self.packed_states.append((origin, slot))
+                    key = _PROLOGUE, origin.units
+                case Constant():
+                    key = _PROLOGUE, origin.units
+                case _:
+                    key = self.home[origin][0] if origin in self.home else self._own_phase(origin)
+            self._add_tile(key, "pack", 32, dst=slot, a=self._tile(origin, key, 32))
+        return self.packed[origin]
+
+    def _pairs_slot(self, units: int) -> int:
+        size = -(-units // 2) * 4 * self.lanes
+        return self._slot(_Place(size, tile=self.tile_units * self.lanes * 2))
+
+    def _sink(
+        self, node: Node, operation: str, word: int | None = None, **fields: int
+    ) -> dict[str, int]:
+        """One more form of a value, written where it is computed; a source's at the end."""
+        origin = self._origin(node)
+        key = _EPILOGUE, node.units
+        if origin in self.home:
+            key, word = self.home[origin][0], word or self.home[origin][1]
+        elif not isinstance(origin, Input | State | Constant):
+            key = self._own_phase(origin)
+        word = word or (32 if stored_bits(self.bounds[origin]) <= 32 else 64)
+        return self._add_tile(key, operation, word, a=self._tile(origin, key, word), **fields)
+
+    def _keep(self, kind: str, name: str, node: Node, bits: int) -> dict[str, int]:
+        """Store a vector of every step in a sequence outside."""
+        slot = self._outside(kind, name, node.units, bits)
+        return self._sink(node, "store", dst=slot, low=bits)
 
     # --- instructions ------------------------------------------------------------------------
     @staticmethod
-    def _row(operation: str, **fields: int) -> dict[str, int]:
-        return {"operation": OPERATION[operation], **fields}
+    def _row(operation: str, bits: int, **fields: int) -> dict[str, int]:
+        return {"operation": OPERATION[operation], "bits": bits, **fields}
+
+    def _add_tile(self, key: _PhaseKey, operation: str, bits: int, **fields: int) -> dict[str, int]:
+        row = self._row(operation, bits, **fields)
+        self._phase(key).tile.append(row)
+        return row
+
+    def _add_whole(self, node: Node, operation: str, bits: int, **fields: int) -> dict[str, int]:
+        """An instruction that writes the whole of ``node``, stored in ``bits``."""
+        slot = self.stored[node, bits] = self._vector(node.units, bits)
+        row = self._row(operation, max(bits, 32), dst=slot, units=node.units, **fields)
+        self._phase(self._own_phase(node)).whole.append(row)
+        return row
+
+    def _result(self, node: Node) -> int:
+        """The register in which the node's own phase computes it."""
+        key, word = self._own_phase(node), self.word[node]
+        self.home[node] = key, word
+        slot = self.registers[key, node, word] = self._register(word)
+        return slot
+
+    def _operand(self, node: Node, operand: Node) -> int:
+        """The tile of an operand where ``node`` is computed."""
+        return self._tile(operand, self._own_phase(node), self.word[node])
 
     def _emit(self, node: Node, operation: str, **fields: int) -> dict[str, int]:
-        """A tile instruction that computes ``node`` into its slot."""
-        row = self._row(operation, dst=self.slot_of[node], **fields)
-        self._tile(node).append(row)
+        """A tile instruction that computes ``node`` into its register."""
+        row = self._instruct(node, operation, dst=self._result(node), **fields)
         self.measured[node] = row
         return row
 
-    def _give_slot(self, node: Node) -> int:
-        if node not in self.slot_of:
-            whole = self._needs_whole_vector(node)
-            self.slot_of[node] = self._full_slot(node.units) if whole else self._register()
-        return self.slot_of[node]
+    def _instruct(self, node: Node, operation: str, **fields: int) -> dict[str, int]:
+        """A tile instruction on the way to ``node``."""
+        return self._add_tile(self._own_phase(node), operation, self.word[node], **fields)
 
     def _event(self, name: str) -> int:
         self.event_names.append(name)
@@ -428,164 +540,126 @@ class _ScanPlanner:
 
     # --- sources and states ------------------------------------------------------------------
     def _place_states(self) -> None:
-        taken: set[Node] = set()
-        for state, value in self.graph.updates:
-            before, after = self._full_slot(state.units), self._full_slot(state.units)
-            self.slot_of[state] = before
-            # A computed value is written straight into the state's place, once.
-            computed = not isinstance(value, Input | State | Constant)
-            if computed and value not in taken and not self._is_alias(value):
-                self.slot_of[value] = after
-                taken.add(value)
+        for state, _ in self.graph.updates:
+            bits = stored_bits(self.bounds[state])
+            before, after = self._vector(state.units, bits), self._vector(state.units, bits)
+            self.stored[state, bits] = before
             name = self.graph.state_name(state)
             first = (
                 np.zeros(state.units, np.int64)
                 if state.initial is None
                 else self.raw[state.initial.key]
             )
-            self.states.append(StatePlan(name, state, before, after, first))
+            self.states.append(StatePlan(name, state, before, after, bits, first))
             self.swaps += [before, after]
 
-    def _state_plan(self, state: State) -> StatePlan:
-        return next(plan for plan in self.states if plan.node is state)
-
     def _finish_states(self) -> None:
-        """Values that lie elsewhere are copied into their state, before the state is packed."""
-        copies = []
-        for state, value in self.graph.updates:
-            after = self._state_plan(state).after
-            if self.slot_of[value] != after:
-                copies.append(
-                    self._row(
-                        "store", dst=after, a=self.slot_of[value], units=state.units, low=self.bits
-                    )
-                )
-        self.epilogue.whole[:0] = copies
-
-    def _write_output(self, kind: str, name: str, node: Node, bits: int) -> dict[str, int]:
-        """Store a vector of every step in a sequence outside."""
-        slot = self._outside(kind, name, node.units, bits)
-        row = self._row("store", dst=slot, a=self.slot_of[node], units=node.units, low=bits)
-        self.epilogue.whole.append(row)
-        return row
+        """The values of the next step, as the states are stored and as products read them."""
+        values = dict(self.graph.updates)
+        for plan in self.states:
+            self._sink(values[plan.node], "store", dst=plan.after, low=plan.bits)
+        for state, before in self.packed_states:
+            after = self._pairs_slot(state.units)
+            self._sink(values[state], "pack", 32, dst=after)
+            self.swaps += [before, after]
 
     # --- one writer an operation -------------------------------------------------------------
     def _input(self, node: Input) -> None:
-        bits = sequence_bits(self.scan.sources[node.position])
-        outside = self._outside("input", str(node.position), node.units, bits)
-        if bits == self.bits:
-            self.slot_of[node] = outside
-            return
-        self.slot_of[node] = slot = self._full_slot(node.units)
-        load = self._row("load", dst=slot, a=outside, units=node.units, low=bits)
-        self._phase(_INPUTS, node.units).whole.append(load)
+        bits = format_storage(self.scan.sources[node.position].format)
+        self.stored[node, bits] = self._outside("input", str(node.position), node.units, bits)
 
-    def _state(self, node: State) -> None:
-        pass  # placed before everything else
-
-    def _constant(self, node: Constant) -> None:
-        values = (
-            np.array(node.values, np.int64)
-            if node.tensor is None
-            else self.raw[node.tensor.key].ravel()
-        )
-        self.slot_of[node] = slot = self._full_slot(node.units)
-        self.constants.append((slot, np.repeat(values, self.lanes).astype(self.element)))
+    def _placed(self, node: State | Constant | Reinterpret) -> None:
+        """Constants lie where they are read, states are placed before all, others are aliases."""
 
     def _matvec(self, node: Matvec) -> None:
         if isinstance(node.structure, FastWalshHadamard | WalshHadamardStage):
             self._transform(node)
             return
-        self._give_slot(node)
-        product = Product(node, self.raw, self.bits)
+        product = self.products[node]
         if not product.sums_once:
             self._ordered_rows(product)
             return
         to = node.accumulator
         if to is None:
-            self._exact_rows(product, self.slot_of[node], node.format.fraction)
+            self._exact_rows(product, self._result(node), node.format.fraction)
             return
-        exact = self._register()
+        exact = self._register(product.bits)
         self._exact_rows(product, exact, to.fraction)
         cast = self._cast_index(to.fraction, to)
         event = self._event(self.graph.signal(node))
-        self._tile(node).append(
-            self._row("cast", dst=self.slot_of[node], a=exact, cast=cast, events=event)
-        )
+        self._instruct(node, "cast", dst=self._result(node), a=exact, cast=cast, events=event)
 
     def _exact_rows(self, product: Product, dst: int, fraction: int) -> None:
         """``dst = start + products`` at the scale of ``fraction``, exact."""
-        node = product.node
-        shift = fraction - product.fraction
-        rows, operand, operation = self._kernel(product)
-        start, start_fraction = self._rounded_start(node, fraction)
-        if node.start is None and shift == 0:
-            self._product(product, operation, dst=dst, a=operand, rows=rows)
-        elif shift == 0:
-            self._tile(node).append(
-                self._row("shift", dst=dst, a=start, shift_a=fraction - start_fraction)
-            )
-            self._product(product, operation, dst=dst, a=operand, rows=rows, accumulate=1)
-        else:
-            products = self._register()
-            self._product(product, operation, dst=products, a=operand, rows=rows)
-            if node.start is None:
-                last = self._row("shift", dst=dst, a=products, shift_a=shift)
-            else:
-                last = self._row(
-                    "add",
-                    dst=dst,
-                    a=products,
-                    b=start,
-                    shift_a=shift,
-                    shift_b=fraction - start_fraction,
-                )
-            self._tile(node).append(last)
-
-    def _rounded_start(self, node: Matvec, fraction: int) -> tuple[int, int]:
-        """Slot and fraction of the start, rounded where the accumulator is coarser, not fitted:
-        whether the whole sum fits is asked at its end."""
+        node, shift = product.node, fraction - product.fraction
+        if shift == 0:
+            self._product(product, dst, self._aligned_start(product, fraction))
+            return
+        products = self._register(product.bits)
+        self._product(product, products, 0)
         if node.start is None:
-            return 0, fraction
-        slot, given = self.slot_of[node.start], node.start.format.fraction
-        if given <= fraction:
-            return slot, given
-        assert node.accumulator is not None
-        word = Q(self.bits - 1 - fraction, fraction, True, node.accumulator.rounding, Overflow.WRAP)
-        rounded = self._register()
-        self._tile(node).append(
-            self._row("cast", dst=rounded, a=slot, cast=self._cast_index(given, word))
-        )
-        return rounded, fraction
+            self._instruct(node, "shift", dst=dst, a=products, shift_a=shift)
+            return
+        start = self._aligned_start(product, fraction)
+        self._instruct(node, "add", dst=dst, a=products, b=start, shift_a=shift)
 
-    def _product(self, product: Product, operation: str, **fields: int) -> None:
-        node = product.node
-        if operation == "rows_cast":
-            assert product.cast is not None
+    def _aligned_start(self, product: Product, fraction: int) -> int:
+        """The slot of the start at the scale of ``fraction``; 0 if there is none.
+
+        Where the accumulator is coarser the start is rounded, not fitted: whether the whole sum
+        fits is asked at its end.
+        """
+        node, start = product.node, product.node.start
+        if start is None:
+            return 0
+        shift = fraction - start.format.fraction
+        if shift > 0 and isinstance(self._origin(start), Constant):
+            constant = self._origin(start)
+            assert isinstance(constant, Constant)
+            return self._constant_slot(constant, product.bits, shift)
+        given = self._operand(node, start)
+        if shift == 0:
+            return given
+        aligned = self._register(product.bits)
+        if shift > 0:
+            self._instruct(node, "shift", dst=aligned, a=given, shift_a=shift)
+            return aligned
+        assert node.accumulator is not None
+        rounding, bits = node.accumulator.rounding, product.bits
+        word = Q(bits - 1 - fraction, fraction, True, rounding, Overflow.WRAP)
+        cast = self._cast_index(start.format.fraction, word)
+        self._instruct(node, "cast", dst=aligned, a=given, cast=cast)
+        return aligned
+
+    def _product(self, product: Product, dst: int, start: int) -> None:
+        """``dst = start + products`` by the kernel that the proofs allow."""
+        node, fields, chunk = product.node, {"dst": dst, "b": start}, EVERY_COLUMN
+        word = np.dtype(f"i{product.bits // 8}")
+        if product.bits == 64 and product.sum_bound >= 2**31:
+            chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
+        if self._is_diagonal(node):
+            operation, element = "rows_diagonal", word
+            fields["a"] = self._operand(node, node.vector)
+        elif product.narrow and chunk >= 2:
+            operation, element = "rows_narrow", np.dtype(np.int16)
+            fields["a"] = self._pairs(node.vector)
+        else:
+            operation, element = "rows_wide", word
+            fields["a"] = self._whole(node.vector, product.bits)
+        if operation == "rows_narrow" and product.cast is not None:
+            operation = "rows_cast"
             fields["product"] = self._cast_index(product.exact_fraction, product.narrow_cast)
             fields["low"] = int(product.products_fit)
             if node.product_cast_changes:
                 fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
-        row = self._row(operation, **fields)
-        self._tile(node).append(row)
-        self.measured[node] = row
-
-    def _kernel(self, product: Product) -> tuple[int, int, str]:
-        """Matrix, operand slot and kernel of a product whose sum is exact."""
-        vector, chunk = product.node.vector, EVERY_COLUMN
-        if self.bits == 64 and product.sum_bound >= 2**31:
-            chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
-        if product.narrow and chunk >= 2:
-            kernel = "rows_narrow" if product.cast is None else "rows_cast"
-            return self._matrix(product, np.dtype(np.int16), chunk), self._packed(vector), kernel
-        return self._matrix(product, self.element), self.slot_of[vector], "rows_wide"
+        fields["rows"] = self._matrix(product, element, chunk, element != word)
+        self.measured[node] = self._instruct(node, operation, **fields)
 
     def _matrix(
-        self, product: Product, element: np.dtype[np.signedinteger], chunk: int = EVERY_COLUMN
+        self, product: Product, element: np.dtype[np.signedinteger], chunk: int, interleave: bool
     ) -> int:
-        """The weights as a kernel reads them; with one lane all but one take 16 rows for lanes."""
-        interleave = self.lanes == 1 and (element != self.element or not product.sums_once)
-        self.matrices.append(product.packed(element, chunk, interleave))
+        """The weights as a kernel reads them; with one lane 16 rows may take the lanes' place."""
+        self.matrices.append(product.packed(element, chunk, interleave and self.lanes == 1))
         return len(self.matrices) - 1
 
     def _ordered_rows(self, product: Product) -> None:
@@ -593,7 +667,7 @@ class _ScanPlanner:
         node, to = product.node, product.node.accumulator
         signal, fraction = self.graph.signal(node), node.product_format[0]
         narrow = product.words_hold and product.narrow_terms
-        in_words = product.words_hold and product.wide_words and self.bits == 64
+        in_words = product.words_hold and product.wide_words and product.bits == 64
         fields: dict[str, int] = {}
         if node.product_cast_changes:
             assert node.product is not None
@@ -601,7 +675,7 @@ class _ScanPlanner:
             fields["product"] = self._cast_index(product.exact_fraction, cast)
             fields["product_events"] = self._event(f"{signal}.product")
         if node.start is not None:
-            fields["b"] = self.slot_of[node.start]
+            fields["b"] = self._operand(node, node.start)
         if to is not None:
             finest = max(fraction, to.fraction)
             fields["shift_a"] = finest - to.fraction
@@ -614,111 +688,99 @@ class _ScanPlanner:
             fields["shift_b"] = node.format.fraction - fraction
             if node.start is not None:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
-        fields["rows"] = self._matrix(product, np.dtype(np.int16) if narrow else self.element)
-        fields["a"] = self._packed(node.vector) if narrow else self.slot_of[node.vector]
+        element = np.dtype(np.int16 if narrow else f"i{product.bits // 8}")
+        fields["rows"] = self._matrix(product, element, EVERY_COLUMN, True)
+        fields["a"] = self._pairs(node.vector) if narrow else self._whole(node.vector, product.bits)
         words = product.words_hold + (1 + product.terms_fit if in_words else 0)
         fields["low"] = int(product.terms_fit) if narrow else words
         self._emit(node, "rows_ordered_narrow" if narrow else "rows_ordered", **fields)
 
     def _transform(self, node: Matvec) -> None:
-        """Walsh-Hadamard stages of a whole vector, then the start if there is one."""
-        full = isinstance(node.structure, FastWalshHadamard)
-        stages = node.units.bit_length() - 1 if full else 1
-        self.slot_of.setdefault(node, self._full_slot(node.units))
-        dst = self.slot_of[node] if node.start is None else self._full_slot(node.units)
-        row = self._row(
-            "transform",
-            dst=dst,
-            a=self.slot_of[node.vector],
-            b=self._full_slot(node.units),
-            units=node.units,
-            low=stages,
-        )
-        self._own_phase(node).whole.append(row)
+        """The Walsh-Hadamard transform of a whole vector or one stage of it, then the start."""
+        word = self.word[node]
+        if isinstance(node.structure, WalshHadamardStage):
+            dst = self._result(node) if node.start is None else self._register(word)
+            vector, units = self._whole(node.vector, word), node.units
+            row = self._instruct(node, "stage", dst=dst, a=vector, low=units)
+        else:
+            bits = stored_bits(self.bounds[self._origin(node.vector)])
+            vector = self._whole(node.vector, bits)
+            if node.start is None:
+                row = self._add_whole(node, "transform", word, a=vector, low=bits)
+            else:
+                dst = self._vector(node.units, word)
+                row = self._row("transform", word, dst=dst, a=vector, units=node.units, low=bits)
+                self._phase(self._own_phase(node)).whole.append(row)
         self.measured[node] = row
         if node.start is not None:
             shift = node.format.fraction - node.vector.format.fraction
             start_shift = node.format.fraction - node.start.format.fraction
-            self._tile(node).append(
-                self._row(
-                    "add",
-                    dst=self.slot_of[node],
-                    a=dst,
-                    b=self.slot_of[node.start],
-                    shift_a=shift,
-                    shift_b=start_shift,
-                )
-            )
+            start = self._operand(node, node.start)
+            self._instruct(
+                node, "add", dst=self._result(node), a=dst, b=start,
+                shift_a=shift, shift_b=start_shift,
+            )  # fmt: skip
 
     def _elementwise(self, node: Add | Subtract) -> None:
-        self._give_slot(node)
         self._emit(
             node,
             "add" if isinstance(node, Add) else "subtract",
-            a=self.slot_of[node.a],
-            b=self.slot_of[node.b],
+            a=self._operand(node, node.a),
+            b=self._operand(node, node.b),
             shift_a=node.format.fraction - node.a.format.fraction,
             shift_b=node.format.fraction - node.b.format.fraction,
         )
 
     def _multiply(self, node: Multiply) -> None:
-        self._give_slot(node)
-        self._emit(node, "multiply", a=self.slot_of[node.a], b=self.slot_of[node.b])
+        self._emit(node, "multiply", a=self._operand(node, node.a), b=self._operand(node, node.b))
 
     def _select(self, node: Select) -> None:
-        self._give_slot(node)
         self._emit(
             node,
             "select",
-            a=self.slot_of[node.a],
-            b=self.slot_of[node.b],
-            c=self.slot_of[node.s],
+            a=self._operand(node, node.a),
+            b=self._operand(node, node.b),
+            c=self._operand(node, node.s),
             shift_a=node.format.fraction - node.a.format.fraction,
             shift_b=node.format.fraction - node.b.format.fraction,
         )
 
     def _clamp(self, node: Clamp) -> None:
-        self._give_slot(node)
-        # The result's ends are the limits that can act, and they fit the element.
-        low, high = node.interval
-        self._emit(node, "clamp", a=self.slot_of[node.a], low=low, high=high)
+        # The result's ends are the limits that can act, and they fit the word.
+        low, high = self.bounds[node]
+        self._emit(node, "clamp", a=self._operand(node, node.a), low=low, high=high)
 
     def _gather(self, node: Gather) -> None:
-        self.slot_of.setdefault(node, self._full_slot(node.units))
-        where = [(self.slot_of[part], unit) for part in node.parts for unit in range(part.units)]
-        wires = np.array([where[index] for index in node.indices], np.int64)
-        self._own_phase(node).whole.append(
-            self._row(
-                "gather",
-                dst=self.slot_of[node],
-                units=node.units,
-                data=self._data_index(wires.ravel()),
-            )
-        )
-
-    def _alias(self, node: Node) -> None:
-        self.slot_of[node] = self.slot_of[node.operands[0]]
+        bits = stored_bits(self.bounds[node])
+        where = [(part, unit) for part in node.parts for unit in range(part.units)]
+        runs: list[list[int]] = []
+        for index in node.indices:
+            part, unit = where[index]
+            slot = self._whole(part, bits)
+            if runs and runs[-1][0] == slot and runs[-1][1] + runs[-1][2] == unit:
+                runs[-1][2] += 1
+            else:
+                runs.append([slot, unit, 1])
+        data = self._data_index(np.array(runs, np.int64).ravel())
+        self._add_whole(node, "gather", bits, data=data, low=bits)
 
     def _cast(self, node: Cast) -> None:
         if self._is_alias(node):
-            self._alias(node)
             return
-        self._give_slot(node)
         self._emit(
             node,
             "cast",
-            a=self.slot_of[node.a],
+            a=self._operand(node, node.a),
             cast=self._cast_index(node.a.format.fraction, node.format),
             events=self._event(self.graph.signal(node)),
         )
 
     def _lookup(self, node: Lookup) -> None:
-        self._give_slot(node)
         self._emit(
             node,
             "lookup",
-            a=self.slot_of[node.a],
-            data=self._data_index(node.table.entries.astype(self.element)),
+            a=self._operand(node, node.a),
+            data=self._data_index(node.table.entries.astype(f"i{self.word[node] // 8}")),
             high=len(node.table.entries) - 1,
         )
 
@@ -726,8 +788,8 @@ class _ScanPlanner:
 WRITERS: Mapping[type, Callable[..., None]] = operation_table(
     {
         Input: _ScanPlanner._input,
-        State: _ScanPlanner._state,
-        Constant: _ScanPlanner._constant,
+        State: _ScanPlanner._placed,
+        Constant: _ScanPlanner._placed,
         Matvec: _ScanPlanner._matvec,
         Add: _ScanPlanner._elementwise,
         Subtract: _ScanPlanner._elementwise,
@@ -735,7 +797,7 @@ WRITERS: Mapping[type, Callable[..., None]] = operation_table(
         Select: _ScanPlanner._select,
         Clamp: _ScanPlanner._clamp,
         Gather: _ScanPlanner._gather,
-        Reinterpret: _ScanPlanner._alias,
+        Reinterpret: _ScanPlanner._placed,
         Cast: _ScanPlanner._cast,
         Lookup: _ScanPlanner._lookup,
     }

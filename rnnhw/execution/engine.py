@@ -19,7 +19,7 @@ from rnnhw.analysis.counts import Counts, memory_of, stored_vectors
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import UsageError, unknown_name
 from rnnhw.execution import _engine
-from rnnhw.execution.batch import Batch, Run, event_signals
+from rnnhw.execution.batch import Batch, event_signals
 from rnnhw.execution.compiler import (
     INSTRUCTION,
     LANES,
@@ -75,11 +75,30 @@ class _Work:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class EngineRun(Run):
-    """A run with the work of every layer, measured while it ran."""
+class EngineRun:
+    """A :class:`~rnnhw.execution.batch.Run` with the work of every layer, measured while it ran.
 
+    ``packed_outputs`` and ``packed_traces`` are in the narrowest integers of their formats, in
+    which sums soon overflow; ``outputs`` and ``traces`` are made from them when they are asked for.
+    """
+
+    packed_outputs: NDArray[np.signedinteger]
+    lengths: NDArray[np.int64]
+    final: Mapping[str, NDArray[np.int64]]
+    packed_traces: Mapping[str, NDArray[np.signedinteger]]
+    events: Mapping[str, Events]
     work: _Work
     isa: str
+
+    @cached_property
+    def outputs(self) -> NDArray[np.int64]:
+        """Raw integers [sequences, steps, units], zero past each of ``lengths``."""
+        return self.packed_outputs.astype(np.int64)
+
+    @cached_property
+    def traces(self) -> Mapping[str, NDArray[np.int64]]:
+        """The signals asked for, [sequences, steps, units]."""
+        return {name: trace.astype(np.int64) for name, trace in self.packed_traces.items()}
 
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
@@ -194,14 +213,15 @@ def execute(
     final = {name: np.zeros_like(value) for name, value in initial.items()}
     inputs = np.ascontiguousarray(batch.inputs)
     steps = inputs.shape[1]
-    outputs = np.zeros((sequences, network.output.steps_for(steps), network.output.units), np.int64)
+    shape = sequences, network.output.steps_for(steps), network.output.units
+    outputs = np.zeros(shape, f"i{plan.sequences[-1].bits // 8}")
     output_lengths = np.zeros(sequences, np.int64)
     traces = {
         name: np.zeros(
             (sequences, network.scan_of(name).steps_for(steps), network.signal(name).units),
-            np.int64,
+            f"i{bits // 8}",
         )
-        for name in plan.traces
+        for name, bits in plan.traces.items()
     }
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
@@ -225,10 +245,10 @@ def execute(
             if name:
                 events[name] += Events(*row)
     return EngineRun(
-        outputs=outputs,
+        packed_outputs=outputs,
         lengths=output_lengths,
         final=final,
-        traces=traces,
+        packed_traces=traces,
         events=events,
         work=_Work(
             plan=plan,

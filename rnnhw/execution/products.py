@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.graph.nodes import Constant, Matvec
+from rnnhw.graph.nodes import Constant, Matvec, Node
 from rnnhw.layers.structures import Row
-from rnnhw.numerics.cast import Overflow, Q, rounded
+from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
 
-__all__ = ["EVERY_COLUMN", "Product", "RowsPlan"]
+__all__ = ["EVERY_COLUMN", "Product", "Raw", "RowsPlan"]
 
 IntArray = NDArray[np.int64]
 BigArray = NDArray[Any]  # of Python integers
@@ -129,16 +129,56 @@ def _flat(parts: Sequence[range | tuple[int, ...]]) -> IntArray:
 
 
 class Product:
-    """One product with its real weights; ``bits`` are those of the program's elements."""
+    """One product with its real weights; ``bits`` are those of the words that it is computed in,
+    ``bounds`` what its operands can be."""
 
-    def __init__(self, node: Matvec, raw: Raw, bits: int) -> None:
+    def __init__(
+        self,
+        node: Matvec,
+        raw: Raw,
+        bits: int,
+        bounds: Mapping[Node, Interval],
+        terms: _Terms | None = None,
+    ) -> None:
         assert node.weights is not None
         self.node = node
         self.bits = bits
+        self._raw = raw
+        self._operands = bounds
+        self._vector = bounds[node.vector]
         self._stored = raw[node.weights.key].ravel()
-        self._rows = list(node.structure.stored_rows(self._stored, node.units, node.vector.units))
-        self.terms = _Terms(self._rows, self._stored)
-        self._start = _start_bounds(node, raw)
+        if terms is None:
+            rows = node.structure.stored_rows(self._stored, node.units, node.vector.units)
+            terms = _Terms(list(rows), self._stored)
+        self.terms = terms
+        self._start = _start_bounds(node, raw, bounds)
+
+    def in_words(self, bits: int) -> Product:
+        """The same product, computed in words of ``bits``."""
+        return Product(self.node, self._raw, bits, self._operands, self.terms)
+
+    @property
+    def bounds(self) -> Interval:
+        """The least and greatest result: by the weights where the sum is exact, else by its
+        format."""
+        node = self.node
+        if node.product is not None or node.accumulator is not None:
+            return node.interval
+        lows, highs = self._row_bounds
+        shift = node.format.fraction - self.fraction
+        lows, highs = lows << shift, highs << shift
+        if self._start is not None:
+            assert node.start is not None
+            shift = node.format.fraction - node.start.format.fraction
+            lows, highs = lows + (self._start[0] << shift), highs + (self._start[1] << shift)
+        return int(lows.min()), int(highs.max())
+
+    @cached_property
+    def diagonal(self) -> bool:
+        """Whether row i has one term, of column i."""
+        rows = self.terms.counts
+        alone = len(rows) == self.node.vector.units and int(rows.max()) == int(rows.min()) == 1
+        return alone and np.array_equal(self.terms.columns, np.arange(len(rows)))
 
     # --- what is added -------------------------------------------------------------------------
     @cached_property
@@ -252,7 +292,7 @@ class Product:
         """Whether operands fit 32-bit words, and so do products, cast to ``product`` if they are:
         rounded, they are what a shift by up to 32 bits leaves in the low word."""
         word = range(-_WORD, _WORD)
-        if not all(end in word for end in (*self.node.vector.interval, *self._weight_ends)):
+        if not all(end in word for end in (*self._vector, *self._weight_ends)):
             return False
         if not self.node.product_cast_changes:
             return all(end in word for end in self._exact_products)
@@ -266,7 +306,7 @@ class Product:
     @cached_property
     def narrow(self) -> bool:
         """Whether the real weights and the vector are int16."""
-        low, high = self.node.vector.interval
+        low, high = self._vector
         least, most = self._weight_ends
         return min(low, least) >= -(2**15) and max(high, most) < 2**15
 
@@ -296,7 +336,7 @@ class Product:
 
     @cached_property
     def _exact_products(self) -> tuple[int, int]:
-        corners = [w * x for w in self._weight_ends for x in self.node.vector.interval]
+        corners = [w * x for w in self._weight_ends for x in self._vector]
         return min(corners), max(corners)
 
     @cached_property
@@ -321,7 +361,7 @@ class Product:
     def _row_bounds(self) -> tuple[BigArray, BigArray]:
         """Ends of what the partial sums of every row, without the start, can be."""
         weights = self.terms.weights
-        low, high = self.node.vector.interval
+        low, high = self._vector
         if max(abs(end) for end in self._weight_ends) * len(weights) >= 2**62:
             weights = weights.astype(object)
         # From here on Python integers, of which there are few.
@@ -460,7 +500,9 @@ class Product:
         )
 
 
-def _start_bounds(node: Matvec, raw: Raw) -> tuple[BigArray, BigArray] | None:
+def _start_bounds(
+    node: Matvec, raw: Raw, bounds: Mapping[Node, Interval]
+) -> tuple[BigArray, BigArray] | None:
     """Ends of the raw start and zero: of every row where it is constant, else of all alike."""
     match node.start:
         case None:
@@ -471,6 +513,6 @@ def _start_bounds(node: Matvec, raw: Raw) -> tuple[BigArray, BigArray] | None:
             assert constant.tensor is not None
             values = raw[constant.tensor.key].ravel().astype(object)
         case start:
-            values = np.array(start.interval, object)
+            values = np.array(bounds[start], object)
             return np.minimum(values.min(), [0]), np.maximum(values.max(), [0])
     return np.minimum(values, 0), np.maximum(values, 0)

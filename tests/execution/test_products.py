@@ -14,6 +14,11 @@ from rnnhw.layers.structures import Dense
 from rnnhw.numerics.cast import Overflow, Q, Rounding, cast, rounded
 
 
+def by_format(node):
+    """The bounds of a product's operands, by their formats alone."""
+    return {operand: operand.interval for operand in node.operands}
+
+
 def products(case):
     """Every weighted product of a case, for both sizes of element, with its flat weights."""
     raw = case.parameters.raw
@@ -21,7 +26,7 @@ def products(case):
         for node in scan.graph.nodes:
             if isinstance(node, Matvec) and node.weights is not None:
                 for bits in (32, 64):
-                    yield Product(node, raw, bits), raw[node.weights.key].ravel()
+                    yield Product(node, raw, bits, by_format(node)), raw[node.weights.key].ravel()
 
 
 def start_ends(node, raw):
@@ -83,7 +88,7 @@ def test_an_accumulator_drops_bits_of_every_product_where_rounding_ignores_whole
     to = Q(9, 3, rounding=rounding, overflow=Overflow.WRAP)
     network = one_layer(step, Q(0, 7), {"l.W": Q(0, 7), "l.accumulator": to}, 4)
     node = network.signal("l.a")
-    product = Product(node, raw_parameters(network, W=np.ones((4, 4))).raw, 64)
+    product = Product(node, raw_parameters(network, W=np.ones((4, 4))).raw, 64, by_format(node))
     assert (product.cast is not None) == product.sums_once == rounding.shift_invariant
     if product.cast is not None:
         assert (product.cast.fraction, product.cast.rounding) == (3, rounding)
@@ -101,4 +106,5 @@ def test_bounds_of_a_wide_cast_do_not_leave_64_bits():
     for weight in (100, -100):
         raw = raw_parameters(network, W=np.full((4, 4), weight)).raw
         for bits in (32, 64):
-            assert not Product(network.signal("l.a"), raw, bits).sums_once
+            node = network.signal("l.a")
+            assert not Product(node, raw, bits, by_format(node)).sums_once
