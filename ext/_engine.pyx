@@ -25,6 +25,8 @@ cdef extern from "program.h":
         const void *weights
         const int32_t *columns
         int64_t interleaved
+        int64_t taps
+        int64_t paired
         int64_t chunk
 
     ctypedef struct rnnhw_instruction:
@@ -88,7 +90,8 @@ cdef extern from "program.h":
                          int64_t count, rnnhw_sequence *sequences, int64_t lanes,
                          int64_t *total_adds) nogil
     void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows) nogil
-    void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows) nogil
+    void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                     void *const *rows) nogil
 
 
 def built_isas():
@@ -145,7 +148,8 @@ cdef class Scan:
         c.terms_done = <int64_t *>self._keep(self.terms_done)
         c.events = <rnnhw_events *>self._keep(self.events)
 
-        arena = np.zeros(plan.arena_bytes + 64, np.uint8)
+        # A line to align to, and what kernels that read neighbours may touch past the end.
+        arena = np.zeros(plan.arena_bytes + 64 + 256, np.uint8)
         cdef char *base = <char *>self._keep(arena)
         base += (64 - <size_t>base % 64) % 64
         c.slot_count = len(plan.slots)
@@ -182,6 +186,7 @@ cdef class Scan:
             if rows.columns is not None:
                 matrices[i].columns = <int32_t *>self._keep(rows.columns)
             matrices[i].interleaved, matrices[i].chunk = rows.interleaved, rows.chunk
+            matrices[i].taps, matrices[i].paired = rows.taps, rows.paired
 
         data = <void **>self._allocate(len(plan.data), sizeof(void *))
         c.data = <const void **>data
@@ -311,7 +316,7 @@ cdef class Program:
                 rnnhw_load(source, self.lanes, given)
                 rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
                                 self.lanes, adds)
-                rnnhw_store(result, self.lanes, wanted)
+                rnnhw_store(self.kernels, result, self.lanes, wanted)
             for lane in range(real):
                 output_lengths[sequence[lane]] = result.lengths[lane]
             for scan, _ in self.scans:
@@ -324,7 +329,7 @@ cdef class Program:
                 trace.data, trace.units, trace.bits = _address(array), units, bits
                 trace.lengths = self.sequences[i].lengths
                 self._place(traces[name], sequence, wanted)
-                rnnhw_store(&trace, self.lanes, wanted)
+                rnnhw_store(self.kernels, &trace, self.lanes, wanted)
 
     cdef void _place(self, array, const int64_t *sequence, void **rows) except *:
         """Where the sequences of a block begin in an array [sequences, steps, units]."""

@@ -53,6 +53,11 @@ typedef int64_t rnnhw_events[3];
  * Rows may overlap where they share weights. Where the columns are scattered, unit k of the
  * weights belongs to column `columns[k]` and those behind it in the unit; else it is NULL.
  * With one lane and `interleaved`, 16 rows of equal extent are stored column by column.
+ *
+ * With one lane int16 weights may take two other forms, both of neighbouring rows side by side:
+ * `taps`: row r reads columns r + first[0] on, of which those outside the vector meet zeros; 16
+ * rows are stored tap by tap, each weight in the lower half of 32 bits. `paired`: row r reads the
+ * two columns from first[r] on, which the next row of the same half of the rows follow.
  */
 typedef struct {
     const int32_t *first;
@@ -61,7 +66,7 @@ typedef struct {
     const int64_t *offset;
     const void *weights;
     const int32_t *columns;
-    int64_t interleaved;
+    int64_t interleaved, taps, paired;
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
 
@@ -118,6 +123,10 @@ typedef struct {
     const char *name;
     rnnhw_kernels32 narrow;
     rnnhw_kernels64 wide;
+    /* Element (unit, lane) of 16 lanes, stored in `bits`, to rows[lane][unit] of the same type,
+     * for lanes that are `real`. */
+    void (*part)(void *const *rows, const int32_t *real, const void *block, int64_t bits,
+                 int64_t units);
 } rnnhw_kernels;
 
 extern const rnnhw_kernels rnnhw_kernels_plain;

@@ -317,21 +317,24 @@ void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *ro
         }
 }
 
-#define STORE(T)                                                                                  \
-    for (int64_t u = 0; u < s->units; u++)                                                        \
-    ((T *)rows[lane])[t * s->units + u] = ((const T *)s->data)[first + u * lanes]
+#undef LOAD
+#undef WITH_TYPE
 
-void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows)
+void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                 void *const *rows)
 {
-    const int64_t steps = longest(s->lengths, lanes);
+    const int64_t steps = longest(s->lengths, lanes), vector = s->units * s->bits / 8;
     if (lanes == 1) {
-        memcpy(rows[0], s->data, (size_t)(steps * s->units * s->bits / 8));
+        memcpy(rows[0], s->data, (size_t)(steps * vector));
         return;
     }
-    for (int64_t t = 0; t < steps; t++)
-        for (int64_t lane = 0; lane < lanes; lane++) {
-            const int64_t first = t * s->units * lanes + lane;
-            if (t < s->lengths[lane])
-                WITH_TYPE(STORE, s->bits)
+    for (int64_t t = 0; t < steps; t++) {
+        void *step[RNNHW_LANES];
+        int32_t real[RNNHW_LANES];
+        for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
+            real[lane] = t < s->lengths[lane];
+            step[lane] = (char *)rows[lane] + t * vector;
         }
+        kernels->part(step, real, (const char *)s->data + t * vector * lanes, s->bits, s->units);
+    }
 }

@@ -131,6 +131,7 @@ void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t re
 void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);
 
 /* And written to one array a lane, in the bits of the sequence. */
-void rnnhw_store(const rnnhw_sequence *s, int64_t lanes, void *const *rows);
+void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                 void *const *rows);
 
 #endif

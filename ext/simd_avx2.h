@@ -230,4 +230,34 @@ static inline sums16 sums_stage(sums16 a, const int apart)
 
 #undef STAGE
 
+/* Sixteen int16 numbers as sums. */
+static inline sums16 sums_load16(const int16_t *from)
+{
+    return (sums16){_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)from)),
+                    _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(from + 8)))};
+}
+
+/* a b in every lane, of 16-bit numbers; the upper half of every b is zero, whatever its sign. */
+static inline sums16 sums_product16(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
+}
+
+/* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]: four perfect shuffles. */
+static inline void transpose_bytes(int8_t *const *to, const int8_t *rows)
+{
+    __m128i from[16], shuffled[16];
+    for (int u = 0; u < 16; u++)
+        from[u] = _mm_loadu_si128((const __m128i *)(rows + 16 * u));
+    for (int round = 0; round < 4; round++) {
+        for (int u = 0; u < 8; u++) {
+            shuffled[2 * u] = _mm_unpacklo_epi8(from[u], from[u + 8]);
+            shuffled[2 * u + 1] = _mm_unpackhi_epi8(from[u], from[u + 8]);
+        }
+        memcpy(from, shuffled, sizeof from);
+    }
+    for (int lane = 0; lane < 16; lane++)
+        _mm_storeu_si128((__m128i *)to[lane], from[lane]);
+}
+
 #endif

@@ -246,4 +246,29 @@ static inline sums16 sums_stage(sums16 a, const int apart)
     return result;
 }
 
+/* Sixteen int16 numbers as sums. */
+static inline sums16 sums_load16(const int16_t *from)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = from[lane];
+    return result;
+}
+
+/* a b in every lane, of 16-bit numbers; the upper half of every b is zero, whatever its sign. */
+static inline sums16 sums_product16(sums16 a, sums16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] *= (int16_t)b.lane[lane];
+    return a;
+}
+
+/* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]. */
+static inline void transpose_bytes(int8_t *const *to, const int8_t *rows)
+{
+    for (int lane = 0; lane < 16; lane++)
+        for (int u = 0; u < 16; u++)
+            to[lane][u] = rows[16 * u + lane];
+}
+
 #endif

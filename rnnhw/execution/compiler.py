@@ -652,14 +652,21 @@ class _ScanPlanner:
             fields["low"] = int(product.products_fit)
             if node.product_cast_changes:
                 fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
-        fields["rows"] = self._matrix(product, element, chunk, element != word)
+        windows = self.lanes == 1 and operation == "rows_narrow" and chunk == EVERY_COLUMN
+        fields["rows"] = self._matrix(product, element, chunk, element != word, windows)
         self.measured[node] = self._instruct(node, operation, **fields)
 
     def _matrix(
-        self, product: Product, element: np.dtype[np.signedinteger], chunk: int, interleave: bool
+        self,
+        product: Product,
+        element: np.dtype[np.signedinteger],
+        chunk: int,
+        interleave: bool,
+        windows: bool = False,
     ) -> int:
         """The weights as a kernel reads them; with one lane 16 rows may take the lanes' place."""
-        self.matrices.append(product.packed(element, chunk, interleave and self.lanes == 1))
+        interleave = interleave and self.lanes == 1
+        self.matrices.append(product.packed(element, chunk, interleave, windows))
         return len(self.matrices) - 1
 
     def _ordered_rows(self, product: Product) -> None:

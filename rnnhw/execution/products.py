@@ -31,6 +31,9 @@ EVERY_COLUMN = 1 << 30
 INTERLEAVED = 16
 """Rows that are stored column by column, for kernels of one lane."""
 
+MOST_TAPS = 16
+"""Columns from the first to the last that a row of a window reads."""
+
 _WORD = 1 << 31  # a 32-bit word holds what is smaller
 
 
@@ -52,6 +55,8 @@ class RowsPlan:
     chunk: int
     all_terms: int
     words: int
+    taps: int = 0
+    paired: bool = False
 
 
 class _Terms:
@@ -179,6 +184,18 @@ class Product:
         rows = self.terms.counts
         alone = len(rows) == self.node.vector.units and int(rows.max()) == int(rows.min()) == 1
         return alone and np.array_equal(self.terms.columns, np.arange(len(rows)))
+
+    @cached_property
+    def window(self) -> tuple[int, int] | None:
+        """The first column less the row, and the columns of a row, where all rows read a narrow
+        window that moves with the row, at least half of it."""
+        terms = self.terms
+        if int(terms.counts.max()) > MOST_TAPS or terms.alike:
+            return None
+        offsets = terms.columns - np.repeat(np.arange(len(terms.counts)), terms.counts)
+        first, taps = int(offsets.min()), int(offsets.max() - offsets.min()) + 1
+        near = taps <= MOST_TAPS and -MOST_TAPS < first <= 0
+        return (first, taps) if near and 2 * len(offsets) >= taps * len(terms.counts) else None
 
     # --- what is added -------------------------------------------------------------------------
     @cached_property
@@ -404,17 +421,25 @@ class Product:
         return int(lows.min()), int(highs.max())
 
     # --- the weights ---------------------------------------------------------------------------
-    def packed(self, element: np.dtype[np.signedinteger], chunk: int, interleave: bool) -> RowsPlan:
+    def packed(
+        self,
+        element: np.dtype[np.signedinteger],
+        chunk: int,
+        interleave: bool,
+        windows: bool = False,
+    ) -> RowsPlan:
         """The weights in the order in which the rows kernels read them.
 
         int16 weights come in pairs of columns: a row starts at an even column and has an even
         length, with zeros where the structure has no term. Rows that share their weights are
         slices of one array; rows of scattered columns name the columns. ``interleave`` stores 16
-        rows of equal extent column by column.
+        rows of equal extent column by column, ``windows`` 16 rows of a window tap by tap.
         """
         terms, group = self.terms, 2 if element == np.dtype(np.int16) else 1
         rows, total = len(terms.counts), int(terms.counts.sum())
         counts = terms.counts.astype(np.int32)
+        if windows and self.window is not None:
+            return self._windowed(*self.window)
         diagonals = self.node.structure.diagonals(self._stored, rows)
         if diagonals is not None:
             return self._sliding(diagonals, element, group, chunk)
@@ -433,6 +458,8 @@ class Product:
                 terms.weights
             )
         alike = bool((first == first[0]).all() and (count == count[0]).all())
+        pairs = 2 * (np.arange(rows) % max(rows // 2, 1))
+        paired = group == 2 and bool((first == pairs).all() and (counts == 2).all())
         interleaved = interleave and alike
         if interleaved:
             whole, units = rows // INTERLEAVED * INTERLEAVED, int(count[0]) // group
@@ -450,6 +477,30 @@ class Product:
             chunk,
             total,
             total,
+            paired=paired and not interleaved,
+        )
+
+    def _windowed(self, first: int, taps: int) -> RowsPlan:
+        """16 rows side by side, tap by tap; each weight in the lower half of 32 bits."""
+        terms, rows = self.terms, len(self.terms.counts)
+        row = np.repeat(np.arange(rows), terms.counts)
+        blocks = np.zeros((-(-rows // INTERLEAVED), taps, INTERLEAVED), np.int32)
+        tap = terms.columns - row - first
+        blocks[row // INTERLEAVED, tap, row % INTERLEAVED] = terms.weights & 0xFFFF
+        counts = terms.counts.astype(np.int32)
+        total = int(counts.sum())
+        return RowsPlan(
+            np.full(rows, first, np.int32),
+            counts,
+            counts,
+            np.arange(rows, dtype=np.int64),
+            blocks.ravel(),
+            None,
+            False,
+            EVERY_COLUMN,
+            total,
+            total,
+            taps=taps,
         )
 
     def _scattered(self, element: np.dtype[np.signedinteger], group: int, chunk: int) -> RowsPlan:
