@@ -26,6 +26,8 @@ from rnnhw.cli.simulate import simulate_command
 from rnnhw.cli.sweep import sweep_command
 from rnnhw.cli.synth import synth_command
 from rnnhw.cli.verify import verify_command
+    Threads,
+from rnnhw.execution.engine import available_isas, check_threads, select_isa
 from rnnhw.version import __version__
 
 __all__ = ["COMMANDS", "run"]
@@ -57,6 +59,20 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+    threads: Threads = None,
+    check_threads(threads)
+        result = simulate(
+            data,
+            samples=samples,
+            traces=traces,
+            isa=isa,
+            threads=threads,
+    threads: Threads = None,
+    check_threads(threads)
+        result = verify(
+            data,
+            isa=isa,
+            threads=threads,
 
 
 def _print_version(wanted: bool) -> None:

@@ -100,6 +100,12 @@ Isa = Annotated[
     str | None,
     typer.Option("--isa", metavar="NAME", help="Instruction set; default: the fastest here."),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", help="Cores that share the sequences; default: all of them."
+    ),
+]
 _MOST_DIGITS = 18
 
 SUFFIXES = {"text": ".txt", "csv": ".csv", "markdown": ".md", "json": ".json", "html": ".html"}

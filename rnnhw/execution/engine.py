@@ -5,9 +5,10 @@ Equal to :mod:`rnnhw.execution.golden` bit for bit, on every instruction set and
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -59,14 +60,24 @@ _SLICE_STEPS = 1 << 16
 """Sequence steps between two reports of progress."""
 
 
+_WORTH_THREADS = 1 << 26
+"""Multiply-accumulates below which threads, which take about a millisecond to begin, are used only
+if they are asked for."""
+
+_UNIT_WORK = 16
+"""Multiply-accumulates that the elementwise operations behind a row are worth."""
+
+_ALONE = 3
+"""Sequences that cost less one after the other than as a block of 16 lanes with the rest empty."""
+
 _KEPT_PLANS = 8
 """Plans that are kept for the same parameters: other lanes, other traces."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What the kernels tallied: by layer, elements and terms of every instruction; by total over
-    time, additions."""
+    """What the kernels tallied under one plan: by layer, elements and terms of every instruction;
+    by total over time, additions."""
 
     plan: NetworkPlan
     units: Mapping[Scan, NDArray[np.int64]]
@@ -87,7 +98,7 @@ class EngineRun:
     final: Mapping[str, NDArray[np.int64]]
     packed_traces: Mapping[str, NDArray[np.signedinteger]]
     events: Mapping[str, Events]
-    work: _Work
+    work: Sequence[_Work]
     isa: str
 
     @cached_property
@@ -103,7 +114,11 @@ class EngineRun:
     @cached_property
     def counts(self) -> Mapping[str, Counts]:
         """Operations and memory accesses by layer, worked out when they are first asked for."""
-        return _measured(self.work)
+        total: dict[str, Counts] = {}
+        for work in self.work:
+            for layer, counts in _measured(work).items():
+                total[layer] = total.get(layer, Counts()) + counts
+        return total
 
 
 def available_isas() -> dict[str, bool]:
@@ -129,6 +144,13 @@ def select_isa(name: str | None) -> tuple[int, str]:
     return names.index(name), name
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def run(
     network: Network,
     parameters: Parameters,
@@ -137,15 +159,23 @@ def run(
     *,
     isa: str | None = None,
     lanes: int | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> EngineRun:
     """The network on a batch.
 
-    ``lanes`` is 16 (sequences side by side) or 1 (one after the other); None chooses.
-    ``progress`` is called with the sequences done and their number.
+    Args:
+        network: what runs.
+        parameters: the integers of its tensors.
+        batch: the inputs, made for the network.
+        traces: names of the signals to record.
+        isa: the instruction set; None takes the fastest that runs here.
+        lanes: 16 (sequences side by side) or 1 (one after the other); None chooses.
+        threads: cores that share the sequences; None takes all. No result depends on it.
+        progress: called with the sequences done and their number.
 
     Raises:
-        UsageError: the instruction set is not there.
+        UsageError: the instruction set is not there, or lanes or threads are no such number.
         DesignError: a trace names no signal.
     """
     wanted = tuple(dict.fromkeys(traces))
@@ -154,9 +184,29 @@ def run(
     select_isa(isa)
     if lanes not in (None, 1, LANES):
         raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
-    # Two sequences one after the other cost less than a block of 16 lanes with 14 empty.
-    chosen = lanes or (LANES if batch.sequences > 2 else 1)
-    return execute(_planned(network, parameters, chosen, wanted), batch, isa, progress)
+    check_threads(threads)
+    blocks = {LANES: batch.sequences}
+    if lanes == 1:
+        blocks = {1: batch.sequences}
+    elif lanes is None and batch.sequences % LANES <= _ALONE:
+        blocks[LANES] -= batch.sequences % LANES
+        blocks[1] = batch.sequences % LANES
+    shares = [
+        (_planned(network, parameters, side, wanted), count)
+        for side, count in blocks.items()
+        if count
+    ]
+    return _execute(shares, batch, isa, threads, progress)
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that cannot be.
+
+    Raises:
+        UsageError: it is not at least one.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads={threads}", "use 1 or more, or leave it out for all cores")
 
 
 @dataclass(eq=False)
@@ -200,64 +250,164 @@ def _planned(
 
 
 def execute(
-    plan: NetworkPlan, batch: Batch, isa: str | None = None, progress: Progress | None = None
+    plan: NetworkPlan,
+    batch: Batch,
+    isa: str | None = None,
+    progress: Progress | None = None,
+    threads: int | None = 1,
 ) -> EngineRun:
     """Run a plan on a batch that was made for its network."""
-    network = plan.network
-    level, isa_name = select_isa(isa)
-    program = _engine.Program(plan, level)
-    sequences, longest = batch.sequences, int(batch.lengths.max())
-    program.reserve(longest)
-    states = [state for scan in plan.scans.values() for state in scan.states]
-    initial = {state.name: np.ascontiguousarray(_initial(batch, state)) for state in states}
-    final = {name: np.zeros_like(value) for name, value in initial.items()}
-    inputs = np.ascontiguousarray(batch.inputs)
-    steps = inputs.shape[1]
-    shape = sequences, network.output.steps_for(steps), network.output.units
-    outputs = np.zeros(shape, f"i{plan.sequences[-1].bits // 8}")
-    output_lengths = np.zeros(sequences, np.int64)
-    traces = {
-        name: np.zeros(
-            (sequences, network.scan_of(name).steps_for(steps), network.signal(name).units),
-            f"i{bits // 8}",
+    return _execute([(plan, batch.sequences)], batch, isa, threads, progress)
+
+
+class _Arrays:
+    """What a run reads and writes; every sequence has its own part."""
+
+    def __init__(self, plan: NetworkPlan, batch: Batch) -> None:
+        network, sequences = plan.network, batch.sequences
+        self.lengths = batch.lengths
+        self.inputs = np.ascontiguousarray(batch.inputs)
+        steps = self.inputs.shape[1]
+        states = [state for scan in plan.scans.values() for state in scan.states]
+        self.initial = {
+            state.name: np.ascontiguousarray(_initial(batch, state)) for state in states
+        }
+        self.final = {name: np.zeros_like(value) for name, value in self.initial.items()}
+        shape = sequences, network.output.steps_for(steps), network.output.units
+        self.outputs = np.zeros(shape, f"i{plan.sequences[-1].bits // 8}")
+        self.output_lengths = np.zeros(sequences, np.int64)
+        self.traces = {}
+        for name, bits in plan.traces.items():
+            traced = network.scan_of(name).steps_for(steps), network.signal(name).units
+            self.traces[name] = np.zeros((sequences, *traced), f"i{bits // 8}")
+
+
+class _Programs:
+    """The programs of one plan: each is used by one thread at a time and made when none is free."""
+
+    def __init__(self, plan: NetworkPlan, level: int, longest: int) -> None:
+        self.plan = plan
+        self.programs: list[_engine.Program] = []
+        self._level, self._longest = level, longest
+        self._free: list[_engine.Program] = []
+        self._lock = threading.Lock()
+
+    def run(self, order: NDArray[np.int64], arrays: _Arrays) -> int:
+        """Run the sequences numbered by ``order``; how many they are."""
+        with self._lock:
+            program = self._free.pop() if self._free else None
+        if program is None:
+            program = _engine.Program(self.plan, self._level)
+            program.reserve(self._longest)
+            with self._lock:
+                self.programs.append(program)
+        program.run(
+            arrays.inputs,
+            arrays.lengths,
+            order,
+            arrays.initial,
+            arrays.outputs,
+            arrays.output_lengths,
+            arrays.final,
+            arrays.traces,
         )
-        for name, bits in plan.traces.items()
-    }
+        with self._lock:
+            self._free.append(program)
+        return len(order)
+
+    def work(self) -> _Work:
+        """What all of them tallied."""
+        network = self.plan.network
+        units: dict[Scan, NDArray[np.int64]] = {}
+        terms: dict[Scan, NDArray[np.int64]] = {}
+        for program in self.programs:
+            for scan, node in program.scans:
+                units[node] = units.get(node, 0) + scan.units_done
+                terms[node] = terms.get(node, 0) + scan.terms_done
+        adds = sum(program.total_adds for program in self.programs)
+        by_node = dict(zip(network.nodes[1:], np.asarray(adds).tolist(), strict=True))
+        return _Work(self.plan, units, terms, by_node)
+
+    def events(self) -> Iterator[tuple[str, Events]]:
+        """The events of every signal, once for each program."""
+        for program in self.programs:
+            for scan, _ in program.scans:
+                rows = scan.events.tolist()
+                for name, row in zip(scan.plan.event_names, rows, strict=True):
+                    if name:
+                        yield name, Events(*row)
+
+
+def _execute(
+    shares: Sequence[tuple[NetworkPlan, int]],
+    batch: Batch,
+    isa: str | None,
+    threads: int | None,
+    progress: Progress | None,
+) -> EngineRun:
+    """Run the longest sequences by the first plan, so many of them, the next by the next."""
+    level, isa_name = select_isa(isa)
+    plan, longest = shares[0][0], int(batch.lengths.max())
+    arrays = _Arrays(plan, batch)
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
-    part = max(_SLICE_STEPS // (plan.lanes * longest), 1) * plan.lanes
-    for first in range(0, sequences, part):
-        program.run(
-            inputs,
-            batch.lengths,
-            order[first : first + part],
-            initial,
-            outputs,
-            output_lengths,
-            final,
-            traces,
-        )
+    blocks = sum(-(-count // share.lanes) for share, count in shares)
+    if threads is None and batch.sequences * longest * _step_work(plan) < _WORTH_THREADS:
+        threads = 1
+    used = min(threads or cores(), blocks)
+    tasks, programs, first = [], [], 0
+    for share, count in shares:
+        programs.append(_Programs(share, level, longest))
+        part = max(_SLICE_STEPS // (share.lanes * longest), 1)
+        if used > 1:  # some parts for each thread, so that none waits long for the last
+            part = min(part, max(-(-count // share.lanes) // (4 * used), 1))
+        for begin in range(first, first + count, part * share.lanes):
+            end = min(begin + part * share.lanes, first + count)
+            tasks.append((programs[-1], order[begin:end]))
+        first += count
+    done = 0
+    for count in _done(tasks, arrays, used):
+        done += count
         if progress is not None:
-            progress(min(first + part, sequences), sequences)
-    events = {name: Events() for name, _ in event_signals(network)}
-    for scan, _ in program.scans:
-        for name, row in zip(scan.plan.event_names, scan.events.tolist(), strict=True):
-            if name:
-                events[name] += Events(*row)
+            progress(done, batch.sequences)
+    events = {name: Events() for name, _ in event_signals(plan.network)}
+    for each in programs:
+        for name, counted in each.events():
+            events[name] += counted
     return EngineRun(
-        packed_outputs=outputs,
-        lengths=output_lengths,
-        final=final,
-        packed_traces=traces,
+        packed_outputs=arrays.outputs,
+        lengths=arrays.output_lengths,
+        final=arrays.final,
+        packed_traces=arrays.traces,
         events=events,
-        work=_Work(
-            plan=plan,
-            units={node: scan.units_done for scan, node in program.scans},
-            terms={node: scan.terms_done for scan, node in program.scans},
-            adds=dict(zip(network.nodes[1:], program.total_adds.tolist(), strict=True)),
-        ),
+        work=[each.work() for each in programs],
         isa=isa_name,
     )
+
+
+def _step_work(plan: NetworkPlan) -> int:
+    """About how many multiply-accumulates one step of one sequence is worth."""
+    rows = [rows for scan in plan.scans.values() for rows in scan.matrices]
+    return sum(each.all_terms + _UNIT_WORK * len(each.terms) for each in rows)
+
+
+def _done(
+    tasks: Sequence[tuple[_Programs, NDArray[np.int64]]], arrays: _Arrays, threads: int
+) -> Iterator[int]:
+    """Run all tasks and tell after each how many sequences it ran."""
+    if threads == 1:
+        for programs, order in tasks:
+            yield programs.run(order, arrays)
+        return
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    pool = ThreadPoolExecutor(threads)
+    try:
+        futures = [pool.submit(programs.run, order, arrays) for programs, order in tasks]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from rnnhw.design.tasks import Samples, Score, judge_of, load_samples, score_nam
 from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.batch import Batch, make_batch
-from rnnhw.execution.engine import EngineRun, Progress
+from rnnhw.execution.engine import EngineRun, Progress, check_threads
 from rnnhw.execution.engine import run as run_engine
 from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.files import check_output, written_whole
@@ -201,6 +201,7 @@ def simulate(
     initial: Mapping[str, NDArray[np.int64]] | None = None,
     traces: Iterable[str] = (),
     isa: str | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Simulation:
     """Run ``design`` on its task, on the file ``data`` or on ``samples``.
@@ -213,12 +214,14 @@ def simulate(
         initial: raw first values of states by name, [sequences, units]; they win over the data's.
         traces: signals to record, named as ``rnnhw info DESIGN`` prints them.
         isa: the instruction set; None takes the fastest that runs here.
+        threads: cores that share the sequences; None takes all. No result depends on it.
         progress: called with the sequences done and their number.
 
     Raises:
         DesignError: the design, its weights or the data are wrong.
-        UsageError: the instruction set is not there.
+        UsageError: the instruction set is not there, or ``threads`` is below one.
     """
+    check_threads(threads)
     network, parameters = design.network, design.parameters
     if samples is None:
         samples = chosen_samples(design, data)
@@ -229,7 +232,9 @@ def simulate(
         batch = make_batch(network, samples.x, samples.lengths, started)
     except RnnhwError as error:
         raise error.at(place) from None
-    run = run_engine(network, parameters, batch, traces, isa=isa, progress=progress)
+    run = run_engine(
+        network, parameters, batch, traces, isa=isa, threads=threads, progress=progress
+    )
     score, judged = None, judge_of(design.task, samples)
     if judged is not None:
         outputs = real_values(run.outputs, network.output.format)

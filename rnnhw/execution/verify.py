@@ -149,6 +149,7 @@ def verify(
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     isa: str | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
     by_task: bool = True,
 ) -> Verification:
@@ -157,7 +158,8 @@ def verify(
     It is judged by the task's ``require`` and ``limit``, if ``by_task``, and by ``minimum`` and
     ``maximum``. With
     no demand at all it does not pass; nor does a demand on a figure that says nothing, such as
-    the accuracy where all outputs are equal.
+    the accuracy where all outputs are equal. ``threads`` are those of
+    :func:`rnnhw.execution.engine.run`.
 
     The reference runs the same graph in float64 with the real weights: casts are the identity,
     tables are their functions.
@@ -188,7 +190,7 @@ def verify(
     more = [f"{name}.{figure}" for name in asked for figure in ERROR_FIGURES]
     check_names([*_figure_names(design, samples), *more], floors, ceilings)
     compared = {**compared_signals(design.network), **asked}
-    result = _compare(design, samples, compared, str(data or design.place), isa, progress)
+    result = _compare(design, samples, compared, str(data or design.place), isa, threads, progress)
     result.checks.extend(judge(result.figures(), floors, ceilings, result.unjudged()))
     return result
 
@@ -264,6 +266,7 @@ def _compare(
     compared: Mapping[str, Node],
     place: str,
     isa: str | None,
+    threads: int | None,
     progress: Progress | None,
 ) -> Verification:
     network, parameters = design.network, design.parameters
@@ -284,7 +287,7 @@ def _compare(
         states = {name: value[chosen] for name, value in whole.initial.items()}
         real = {name: value[chosen] for name, value in begun.real.items()}
         batch = Batch(whole.inputs[chosen], whole.lengths[chosen], states)
-        run = run_engine(network, parameters, batch, compared, isa=isa)
+        run = run_engine(network, parameters, batch, compared, isa=isa, threads=threads)
         exact = _reference(network, design, part, compared, real, first, place)
         for name, signal in signals.items():
             scan = network.scan_of(name)

@@ -541,3 +541,61 @@ def test_an_unknown_trace_is_refused_with_the_known_ones():
     with pytest.raises(DesignError, match=r"unknown signal 'l\.b'") as caught:
         run(network, draw_parameters(rng, network), draw_batch(rng, network, 1, 1), ["l.b"])
     assert "l.a" in caught.value.hint
+
+
+# --- threads ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("sequences", [1, 3, 17, 70])
+def test_no_result_depends_on_the_threads(sequences):
+    """Blocks of 16, what is left one by one, lengths that differ, states, traces and events."""
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3), accumulator=Q(4, 7))
+    rng = np.random.default_rng(sequences)
+    parameters = draw_parameters(rng, network)
+    batch = draw_batch(rng, network, sequences, 40)
+    signals = tuple(network.signals())
+    wanted = golden.run(network, parameters, batch, signals)
+    assert sum(events.total for events in wanted.events.values())
+    counts = layer_counts(network, batch.lengths.tolist())
+    for threads in (None, 1, 2, 5):
+        told = []
+        found = run(
+            network, parameters, batch, signals, threads=threads,
+            progress=lambda *done, told=told: told.append(done),
+        )  # fmt: skip
+        assert_same_run(wanted, found)
+        assert {layer: dict(c.flat()) for layer, c in found.counts.items()} == {
+            layer: dict(c.flat()) for layer, c in counts.items()
+        }
+        assert told[-1] == (sequences, sequences)
+        assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_a_few_sequences_more_than_a_block_run_alone():
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    for sequences, lanes in [(3, [1]), (4, [16]), (16, [16]), (19, [16, 1]), (20, [16])]:
+        batch = draw_batch(np.random.default_rng(1), network, sequences, 3)
+        found = run(network, parameters, batch)
+        assert [work.plan.lanes for work in found.work] == lanes
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_are_at_least_one(threads):
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    batch = draw_batch(np.random.default_rng(1), network, 2, 3)
+    with pytest.raises(UsageError, match=f"threads={threads}"):
+        run(network, parameters, batch, threads=threads)
+
+
+def test_an_interrupt_ends_the_threads(monkeypatch):
+    """What the progress raises leaves the run; no task begins after it."""
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    batch = draw_batch(np.random.default_rng(1), network, 160, 40)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(network, parameters, batch, threads=2, progress=stop)
+    assert run(network, parameters, batch, threads=2).lengths.tolist() == batch.lengths.tolist()
