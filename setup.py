@@ -1,4 +1,4 @@
-"""The compiled part of rnnhw: one Cython extension over portable C kernels.
+"""The compiled part of rnnhw: two Cython extensions over portable C.
 
 Each instruction set is one object file with flags of its own, so that the rest of the extension
 runs on any processor; which one is used is decided at run time (``ext/dispatch.c``).
@@ -70,7 +70,7 @@ class build_isas(build_ext):
         ext.extra_compile_args = [*BASE_FLAGS, *EXTRA]
         ext.extra_link_args = [flag for flag in EXTRA if flag.startswith("-fsanitize")]
         ext.extra_objects = []
-        for source, flags in ISA_FLAGS.items():
+        for source, flags in ISA_FLAGS.items() if ext.name == engine.name else ():
             ext.extra_objects += self.compiler.compile(
                 [str(EXT / source)],
                 output_dir=self.build_temp,
@@ -92,7 +92,14 @@ engine = Extension(
     depends=[str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}],
 )
 
+quantiser = Extension(
+    "rnnhw.numerics._quantise",
+    sources=[str(EXT / name) for name in ("_quantise.pyx", "quantise.c")],
+    include_dirs=[str(EXT)],
+    depends=[str(EXT / name) for name in ("quantise.h", "kernels.h")],
+)
+
 setup(
-    ext_modules=cythonize([engine], compiler_directives={"language_level": "3"}),
+    ext_modules=cythonize([engine, quantiser], compiler_directives={"language_level": "3"}),
     cmdclass={"build_ext": build_isas},
 )

@@ -83,16 +83,17 @@ def make_batch(
             "give x as [sequences, steps, features]",
         )
     counts = _checked_lengths(network, given.shape, lengths)
-    valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
+    if int(counts.min()) < given.shape[1]:
+        valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
+        given = np.where(valid, given, np.zeros((), given.dtype))
     clipped, lost = Events(), 0
     if raw:
-        inside = np.where(valid, given, 0)
         # Python integers: an unsigned 64-bit input must not turn negative on the way.
-        if int(inside.min()) < source.interval[0] or int(inside.max()) > source.interval[1]:
+        if int(given.min()) < source.interval[0] or int(given.max()) > source.interval[1]:
             raise DesignError(f"input: raw integers outside {source.format}")
-        inputs = inside.astype(np.int64)
+        inputs = given.astype(np.int64)
     else:
-        real = np.where(valid, given, 0).astype(np.float64)
+        real = given.astype(np.float64, copy=False)
         try:
             inputs, clipped = quantise(real, source.format)
         except DesignError as error:

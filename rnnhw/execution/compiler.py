@@ -51,7 +51,7 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 from rnnhw.layers.structures import FastWalshHadamard, WalshHadamardStage
-from rnnhw.numerics.cast import Overflow, Q, Rounding
+from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
 
 __all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
 
@@ -76,8 +76,6 @@ INSTRUCTION = np.dtype([(name, np.int64) for name in _FIELDS])
 OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
 """Numbers of ``enum rnnhw_operation``."""
 
-ROUNDING = {mode: number for number, mode in enumerate(Rounding)}
-OVERFLOW = {mode: number for number, mode in enumerate(Overflow)}
 _ALIGNMENT = 64  # bytes: a cache line
 
 # Ranks of phases; between them lie the levels of the nodes.
@@ -526,8 +524,8 @@ class _ScanPlanner:
                 fraction - to.fraction,
                 to.width,
                 int(to.signed),
-                ROUNDING[to.rounding],
-                OVERFLOW[to.overflow],
+                ROUNDING_NUMBER[to.rounding],
+                OVERFLOW_NUMBER[to.overflow],
                 to.lowest,
                 to.max,
             ]

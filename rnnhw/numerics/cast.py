@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnhw.errors import DesignError, plain_numbers
+from rnnhw.numerics import _quantise
 
 __all__ = [
     "NOTHING",
+    "OVERFLOW_NUMBER",
+    "ROUNDING_NUMBER",
     "WORD_BITS",
     "Events",
     "Interval",
@@ -91,6 +94,16 @@ class Overflow(enum.Enum):
     def wraps(self) -> bool:
         """Whether an overflow is counted as a wrap (else as a saturation, high or low)."""
         return self in (Overflow.WRAP, Overflow.WRAP_SM)
+
+
+ROUNDING_NUMBER = {mode: number for number, mode in enumerate(Rounding)}
+"""The modes as the C code numbers them (``ext/kernels.h``)."""
+
+OVERFLOW_NUMBER = {mode: number for number, mode in enumerate(Overflow)}
+"""The modes as the C code numbers them (``ext/kernels.h``)."""
+
+_MOST_FRACTION = 1000
+"""Fraction bits below which their power of two is a float64."""
 
 
 class Events(NamedTuple):
@@ -374,34 +387,6 @@ def _shifted(raw: IntArray, left: int) -> IntArray:
     return (raw.view(np.uint64) << np.uint64(left)).view(np.int64)
 
 
-def _rounded_real(value: FloatArray, mode: Rounding) -> IntArray:
-    """Real numbers below 2**52 as whole ones; whole and rest of a float64 are exact."""
-    whole = np.trunc(value)
-    rest = value - whole
-    size = np.abs(rest)
-    odd = np.fmod(whole, 2.0) != 0.0
-    away: NDArray[np.bool_]
-    match mode:
-        case Rounding.TRN:
-            away = rest < 0
-        case Rounding.TRN_ZERO:
-            away = np.zeros(value.shape, np.bool_)
-        case Rounding.RND:
-            away = (size > 0.5) | (rest == 0.5)
-        case Rounding.RND_MIN_INF:
-            away = (size > 0.5) | (rest == -0.5)
-        case Rounding.RND_ZERO:
-            away = size > 0.5
-        case Rounding.RND_INF:
-            away = size >= 0.5
-        case Rounding.RND_CONV:
-            away = (size > 0.5) | ((size == 0.5) & odd)
-        case Rounding.RND_CONV_ODD:
-            away = (size > 0.5) | ((size == 0.5) & ~odd)
-    rounded: IntArray = whole.astype(np.int64) + np.where(rest < 0, -1, 1) * away
-    return rounded
-
-
 def real_values(raw: IntArray, format: Q) -> FloatArray:
     """The real numbers (float64) that raw integers of ``format`` stand for."""
     values: FloatArray = raw.astype(np.float64) * format.step
@@ -411,8 +396,8 @@ def real_values(raw: IntArray, format: Q) -> FloatArray:
 def underflows(values: ArrayLike, raw: IntArray, to: Q) -> int:
     """How many of the real ``values`` are not zero, but lie so near to it that their raw integers
     of the format ``to`` are zero."""
-    real = np.asarray(values, np.float64)
-    return int(((real != 0) & (raw == 0) & (np.abs(real) < to.step)).sum())
+    real = np.ascontiguousarray(values, np.float64)
+    return _quantise.underflows(real.ravel(), np.ascontiguousarray(raw, np.int64).ravel(), to.step)
 
 
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
@@ -425,16 +410,18 @@ def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
     Raises:
         DesignError: a value is NaN or infinite.
     """
-    real = np.asarray(values, np.float64)
+    real = np.ascontiguousarray(values, np.float64).reshape(np.shape(values))
+    if to.overflow is not Overflow.WRAP_SM and abs(to.fraction) < _MOST_FRACTION:
+        # The usual case: what the number scaled is, a float64 tells exactly.
+        found = _quantise.quantise(
+            real.ravel(), 2.0**to.fraction, to.width, ROUNDING_NUMBER[to.rounding],
+            OVERFLOW_NUMBER[to.overflow], to.lowest, to.max,
+        )  # fmt: skip
+        if found is not None:
+            return found[0].reshape(real.shape), Events(*found[1])
     if not np.isfinite(real).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(real))[0])
         raise DesignError(f"value {real[where]} at index {list(where)} is not a number")
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = np.ldexp(real, to.fraction)
-    exact = (np.abs(scaled) < 2.0**52) & ((scaled != 0) == (real != 0))
-    if to.overflow is not Overflow.WRAP_SM and exact.all():
-        # The usual case, in a few vector operations.
-        return cast_array(_rounded_real(scaled, to.rounding), to.fraction, to)
     # A float64 is mantissa * 2**exponent with 53 bits: cast the exact integer it stands for.
     # One cast needs one fraction, so the values are cast in groups of equal exponent.
     mantissa, exponent = np.frexp(real)

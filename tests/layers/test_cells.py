@@ -692,5 +692,5 @@ def test_nothing_but_cells_knows_a_cell():
     files += [ROOT / "rnnhw" / f"{module}.py" for module in inner]
     assert len(files) > 15
     for path in files:
-        if path.name != "_engine.c":
+        if not path.match("_*.c"):
             assert not names.search(path.read_text()), path
