@@ -127,6 +127,10 @@ typedef struct {
      * for lanes that are `real`. */
     void (*part)(void *const *rows, const int32_t *real, const void *block, int64_t bits,
                  int64_t units);
+    /* As the narrow `cast` where no value plus what rounding adds leaves 32 bits, for formats of
+     * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
+    void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,
+                          int64_t chunks, const rnnhw_mask *mask, int64_t *events);
 } rnnhw_kernels;
 
 extern const rnnhw_kernels rnnhw_kernels_plain;

@@ -59,7 +59,12 @@ static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
 
 static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
 {
-    if (p->scan->instructions[index].bits == 32)
+    const rnnhw_instruction *i = &p->scan->instructions[index];
+    if (i->operation == RNNHW_CAST_IN_WORDS) {
+        kernels->cast_in_words(at(p, i->dst), at(p, i->a), &p->scan->casts[i->cast], (int)i->low,
+                               p->chunks, &p->mask, p->scan->events[i->events]);
+        p->scan->units_done[index] += p->units * p->active;
+    } else if (i->bits == 32)
         execute_32(&kernels->narrow, p, index);
     else
         execute_64(&kernels->wide, p, index);

@@ -19,6 +19,7 @@ enum rnnhw_operation {
     RNNHW_CLAMP,
     RNNHW_SHIFT,        /* dst = a << shift_a */
     RNNHW_CAST,         /* dst = a under casts[cast] */
+    RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */

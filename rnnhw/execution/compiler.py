@@ -51,7 +51,14 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 from rnnhw.layers.structures import FastWalshHadamard, WalshHadamardStage
-from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
+from rnnhw.numerics.cast import (
+    OVERFLOW_NUMBER,
+    ROUNDING_NUMBER,
+    Interval,
+    Overflow,
+    Q,
+    rounded,
+)
 
 __all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
 
@@ -64,7 +71,8 @@ _FIELDS = (
     "data", "rows", "cast", "product", "start", "events", "product_events",
 )
 _OPERATIONS = (
-    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "lookup", "load", "store",
+    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "cast_in_words",
+    "lookup", "load", "store",
     "pack", "stage", "rows_diagonal", "rows_narrow", "rows_wide", "rows_cast", "rows_ordered",
     "rows_ordered_narrow", "gather", "transform",
 )
@@ -390,10 +398,11 @@ class _ScanPlanner:
             if origin in self.home and self.home[origin][0] == key:
                 bits = self.home[origin][1]
                 source = self.registers[key, origin, bits]
-            elif isinstance(origin, Constant) or (origin, word) in self.stored:
+            elif isinstance(origin, Constant):
                 return self._whole(origin, word)
             else:
-                bits = min(self._forms(origin), default=stored_bits(self.bounds[origin]))
+                forms = self._forms(origin, key)
+                bits = word if word in forms else min(forms)
                 source = self._whole(origin, bits)
                 if bits == word:
                     return source
@@ -401,9 +410,13 @@ class _ScanPlanner:
             self._add_tile(key, "load", word, dst=slot, a=source, low=bits)
         return self.registers[place]
 
-    def _forms(self, node: Node) -> list[int]:
-        """The bits of an element in which the whole vector is stored so far."""
-        return [bits for stored, bits in self.stored if stored is node]
+    def _forms(self, node: Node, key: _PhaseKey) -> list[int]:
+        """The bits of an element in which a phase finds, or can find, the whole vector."""
+        if key[0] == _PROLOGUE and isinstance(node, State):
+            # Other forms of a state are made in every step, not before the first.
+            return [stored_bits(self.bounds[node])]
+        known = [bits for stored, bits in self.stored if stored is node]
+        return known or [stored_bits(self.bounds[node])]
 
     def _whole(self, node: Node, bits: int) -> int:
         """The slot of the whole vector with elements stored in ``bits``."""
@@ -772,13 +785,18 @@ class _ScanPlanner:
     def _cast(self, node: Cast) -> None:
         if self._is_alias(node):
             return
-        self._emit(
-            node,
-            "cast",
-            a=self._operand(node, node.a),
-            cast=self._cast_index(node.a.format.fraction, node.format),
-            events=self._event(self.graph.signal(node)),
-        )
+        fields = {
+            "a": self._operand(node, node.a),
+            "cast": self._cast_index(node.a.format.fraction, node.format),
+            "events": self._event(self.graph.signal(node)),
+        }
+        to, drop, bounds = node.format, node.a.format.fraction - node.format.fraction, self.bounds
+        if 0 <= drop <= 30 and format_bits(to) <= 31 and _rounds_in_words(bounds[node.a], drop):
+            low, high = (rounded(end, drop, to.rounding) for end in bounds[node.a])
+            proven = int(to.lowest <= low and high <= to.max)
+            self._emit(node, "cast_in_words", low=proven, **fields)
+        else:
+            self._emit(node, "cast", **fields)
 
     def _lookup(self, node: Lookup) -> None:
         self._emit(
@@ -807,6 +825,11 @@ WRITERS: Mapping[type, Callable[..., None]] = operation_table(
         Lookup: _ScanPlanner._lookup,
     }
 )
+
+
+def _rounds_in_words(values: Interval, drop: int) -> bool:
+    """Whether 32 bits hold every value and what rounding adds to it."""
+    return signed_bits((values[0] - (1 << drop), values[1] + (1 << drop))) <= 32
 
 
 def _ordered_intervals(node: Matvec) -> list[tuple[int, int]]:

@@ -144,6 +144,8 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     wanted |= {("transform", 32, bits) for bits in (8, 16, 32)}
     wanted |= {("rows_ordered", bits, words) for bits, words in [(32, 0), (32, 1)]}
     wanted |= {("rows_ordered", 64, words) for words in (0, 1, 3)}
+    wanted -= {("cast_in_words", 64)}
+    wanted |= {("cast_in_words", 32, proven) for proven in (0, 1)}
     wanted |= {("rows_cast", 64, proven) for proven in (0, 1)}
     # It needs a start far wider than its sum: PATHS has one.
     wanted -= {("rows_ordered_narrow", 64)}
@@ -541,6 +543,23 @@ def test_an_unknown_trace_is_refused_with_the_known_ones():
     with pytest.raises(DesignError, match=r"unknown signal 'l\.b'") as caught:
         run(network, draw_parameters(rng, network), draw_batch(rng, network, 1, 1), ["l.b"])
     assert "l.a" in caught.value.hint
+
+
+def test_a_state_in_several_forms_starts_with_its_first_value():
+    """One of its forms is made in every step, the pairs of its first value before all steps."""
+
+    def step(g, x):
+        s = g.state(8, "s")
+        pairs = g.cast(g.matvec(WalshHadamardStage(), None, s, 8, name="pairs"), "p")
+        a = g.matvec(Dense(), g.tensor("W", (8, 8), "weight"), s, 8, x, name="a")
+        return g.update(s, g.cast(g.add(a, pairs), "s"))
+
+    network = one_layer(step, Q(4, 3), {"l.s": Q(4, 3), "l.p": Q(4, 3), "l.W": Q(3, 4)}, 8)
+    rng = np.random.default_rng(5)
+    parameters = draw_parameters(rng, network)
+    first = {"l.s": rng.integers(-128, 128, (17, 8))}
+    batch = make_batch(network, rng.integers(-128, 128, (17, 3, 8)), initial=first, raw=True)
+    assert_engine_equals_golden(Case(network, parameters, batch, tuple(network.signals())))
 
 
 # --- threads ------------------------------------------------------------------------------------
