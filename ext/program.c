@@ -171,7 +171,8 @@ void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
     p.scan = scan;
     for (int64_t s = 0; s < scan->slot_count; s++)
         scan->current[s] = scan->slots[s].base;
-    run_phase(kernels, &p, &scan->phases[0]);
+    for (int64_t i = 0; i < scan->prologue; i++)
+        run_phase(kernels, &p, &scan->phases[i]);
 }
 
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real)
@@ -184,7 +185,7 @@ void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t re
         p.mask.all[lane] = p.mask.last[lane] = counts;
         p.active += lane < scan->lanes && counts;
     }
-    for (int64_t i = 1; i < scan->phase_count; i++)
+    for (int64_t i = scan->prologue; i < scan->phase_count; i++)
         run_phase(kernels, &p, &scan->phases[i]);
 }
 

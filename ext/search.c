@@ -34,6 +34,22 @@ enum {
 
 #define MOST_KEYS ((int64_t)UINT32_MAX)
 
+#define E int8_t
+#define U uint8_t
+#define NAME(stem) stem##_8
+#include "search.inc"
+#undef E
+#undef U
+#undef NAME
+
+#define E int16_t
+#define U uint16_t
+#define NAME(stem) stem##_16
+#include "search.inc"
+#undef E
+#undef U
+#undef NAME
+
 #define E int32_t
 #define U uint32_t
 #define NAME(stem) stem##_32
@@ -49,6 +65,13 @@ enum {
 #undef E
 #undef U
 #undef NAME
+
+/* A function for elements of so many bits. */
+#define BY_BITS(stem, bits, ...)                                                                   \
+    ((bits) == 8    ? stem##_8(__VA_ARGS__)                                                        \
+     : (bits) == 16 ? stem##_16(__VA_ARGS__)                                                       \
+     : (bits) == 32 ? stem##_32(__VA_ARGS__)                                                       \
+                    : stem##_64(__VA_ARGS__))
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
@@ -268,7 +291,7 @@ static void load_keys(rnnhw_search *s, const rnnhw_set *set, int64_t first, int6
         const rnnhw_subject *subject = &s->subjects[i];
         for (int64_t p = 0; p < subject->packing_count; p++) {
             const rnnhw_packing *packing = &subject->packings[p];
-            packing->scan->bits == 32 ? unpack_32(packing, s->block) : unpack_64(packing, s->block);
+            BY_BITS(unpack, packing->bits, packing, s->block);
         }
         for (int64_t n = 0; n < subject->node_count; n++)
             rnnhw_prepare_step(subject->kernels, subject->nodes[n].scan);
@@ -278,8 +301,7 @@ static void load_keys(rnnhw_search *s, const rnnhw_set *set, int64_t first, int6
 static void take_step(const rnnhw_subject *subject, int64_t symbol, uint32_t lanes)
 {
     const int64_t *const values = subject->symbols + symbol * subject->input->units;
-    subject->input->bits == 32 ? put_symbol_32(subject->input, values)
-                               : put_symbol_64(subject->input, values);
+    BY_BITS(put_symbol, subject->input->bits, subject->input, values);
     for (int64_t n = 0; n < subject->node_count; n++)
         rnnhw_take_step(subject->kernels, subject->nodes[n].scan, lanes);
 }
@@ -290,17 +312,6 @@ static int64_t events_of(const rnnhw_subject *subject)
     for (int64_t i = 0; i < subject->never_count; i++)
         sum += (*subject->never[i])[0] + (*subject->never[i])[1] + (*subject->never[i])[2];
     return sum;
-}
-
-static uint32_t lanes_outside(const rnnhw_within *within)
-{
-    uint32_t lanes = 0;
-    for (int64_t unit = 0; unit < within->units; unit++)
-        for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
-            const int64_t value = within->values[unit * RNNHW_LANES + lane];
-            lanes |= (uint32_t)(value < within->low || value > within->high) << lane;
-        }
-    return lanes;
 }
 
 /* Step all networks by a symbol; which of `lanes` break the claim. */
@@ -319,14 +330,13 @@ static uint32_t broken_lanes(rnnhw_search *s, int64_t state, int64_t symbol, uin
             broken |= (uint32_t)(events_of(first) != before) << lane;
         }
     for (int64_t i = 0; i < first->within_count; i++)
-        broken |= lanes_outside(&first->within[i]);
+        broken |= BY_BITS(lanes_outside, first->within[i].bits, &first->within[i]);
     const int64_t expected = s->expected[state * s->symbols + symbol];
     if (expected >= 0) {
         int64_t answers[2][RNNHW_LANES];
         for (int64_t i = 0; i < s->subject_count; i++) {
             const rnnhw_sequence *output = s->subjects[i].output;
-            output->bits == 32 ? answer_32(output, (int)s->by_class, answers[i])
-                               : answer_64(output, (int)s->by_class, answers[i]);
+            BY_BITS(answer, output->bits, output, (int)s->by_class, answers[i]);
         }
         for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
             const int64_t right = s->subject_count > 1 ? answers[1][lane] : expected;
@@ -343,7 +353,7 @@ static void pack_states(rnnhw_search *s)
     for (int64_t i = 0; i < s->subject_count; i++)
         for (int64_t p = 0; p < s->subjects[i].packing_count; p++) {
             const rnnhw_packing *packing = &s->subjects[i].packings[p];
-            packing->scan->bits == 32 ? pack_32(packing, s->block) : pack_64(packing, s->block);
+            BY_BITS(pack, packing->bits, packing, s->block);
         }
 }
 

@@ -18,14 +18,15 @@
 typedef struct {
     rnnhw_scan *scan;
     int64_t before, after; /* its slots */
+    int64_t bits;          /* of an element there */
     int64_t units, width, least;
     const int64_t *words, *shifts;
 } rnnhw_packing;
 
-/* The trace of a signal, [units][lanes] of 64 bits, and the ends that its values keep. */
+/* The trace of a signal, [units][lanes] of so many bits, and the ends that its values keep. */
 typedef struct {
-    const int64_t *values;
-    int64_t units, low, high;
+    const void *values;
+    int64_t bits, units, low, high;
 } rnnhw_within;
 
 /* A network of scans, planned for 16 lanes. */

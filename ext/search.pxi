@@ -8,6 +8,7 @@ cdef extern from "search.h":
         rnnhw_scan *scan
         int64_t before
         int64_t after
+        int64_t bits
         int64_t units
         int64_t width
         int64_t least
@@ -15,7 +16,8 @@ cdef extern from "search.h":
         const int64_t *shifts
 
     ctypedef struct rnnhw_within:
-        const int64_t *values
+        const void *values
+        int64_t bits
         int64_t units
         int64_t low
         int64_t high
@@ -114,17 +116,19 @@ cdef class Search:
                 packings[j].scan = &scan.c
                 packings[j].before = scan.plan.states[state].before
                 packings[j].after = scan.plan.states[state].after
+                packings[j].bits = scan.plan.states[state].bits
                 packings[j].units = scan.plan.states[state].node.units
                 packings[j].width, packings[j].least = width, least
                 packings[j].words = <int64_t *>self._keep(places)
                 packings[j].shifts = <int64_t *>self._keep(shifts)
-            traces = {name: trace for name, trace, _, _ in program.traced}
+            traces = {traced[0]: traced for traced in program.traced}
             subject.within_count = len(bounds)
             subject.within = within = <rnnhw_within *>self._zeros(
                 len(bounds), sizeof(rnnhw_within))
             for j, (name, low, high) in enumerate(bounds):
-                within[j].values = <int64_t *>self._keep(traces[name])
-                within[j].units = traces[name].shape[1]
+                _, values, units, bits, _ = traces[name]
+                within[j].values = self._keep(values)
+                within[j].units, within[j].bits = units, bits
                 within[j].low, within[j].high = low, high
             subject.never_count = len(watched)
             never = <rnnhw_events **>self._zeros(len(watched), sizeof(void *))

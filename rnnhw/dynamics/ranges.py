@@ -173,7 +173,9 @@ def _proposed(format: Q, values: Interval) -> str:
     """The narrowest word of the same step and modes; none if that is this one."""
     if not _in_words(values):
         return ""
-    found = interval_format(*values, format.fraction).with_modes(format.rounding, format.overflow)
+    found = replace(
+        interval_format(*values, format.fraction), rounding=format.rounding, overflow=format.overflow
+    )
     same = (found.width, found.signed) == (format.width, format.signed)
     return "" if same else repr(found)
 

@@ -3,6 +3,7 @@
 import json
 import lzma
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,9 +35,7 @@ def random_design(rng, outputs=1, word=None):
     word = word or int(rng.integers(2, 5))
     units = int(rng.integers(1, 4))
     signed = Q(1, word - 2, rounding=rng.choice(list(Rounding)))
-    signed = signed.with_modes(
-        signed.rounding, rng.choice([o for o in Overflow if o is not Overflow.SAT_ZERO])
-    )
+    signed = replace(signed, overflow=rng.choice([o for o in Overflow if o is not Overflow.SAT_ZERO]))
     layer = [
         lambda: Elman(units, name="rnn"),
         lambda: Elman(units, recurrent=Diagonal(), activation=Sigmoid(), name="rnn"),
