@@ -1,34 +1,36 @@
 """Calibrate the estimate of LUTs against synthesis, and hold all estimates against a grid.
 
-    python benchmarks/calibrate.py [--cache DIR] [--date YYYY-MM-DD]
+    python benchmarks/calibrate.py [--draw N] [--families ice40,ecp5] [--date YYYY-MM-DD]
 
-Synthesises random designs and the grid of ``resource_points.py`` on both families, fits what one
-of each kind of logic takes to the random designs, writes ``rnnhw/cost/fpga/calibration.toml`` (the
-fit) and ``benchmarks/resources.json`` (the grid, whose points were not fitted, estimated and
-measured), and prints the rows of the table in ``README.md``. With ``--cache`` results of the same
-Verilog and tool are taken from there.
+Fits what one of each kind of logic takes to the points of ``calibration_points.jsonl`` and of the
+grid of ``resource_points.py`` (``resources.json``), and writes
+``rnnhw/cost/fpga/calibration.toml``. With ``--draw`` it first synthesises the designs 0 to N - 1 of
+``drawn_designs.py`` with the seed "calibration", as far as they are not among the points, and
+appends them. A point holds the amounts of logic as they were counted when it was measured: whoever
+changes what ``rnnhw/cost/fpga/luts.py`` counts draws anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from resource_points import FAMILIES, GRID, PROFILES, Point, drawn, drawn_others, parameters
+from drawn_designs import drawn_design
+from resource_points import GRID, Point
 from rich.console import Console
 from rich.progress import track
 from scipy.optimize import nnls
 
 from rnnhw.accelerator import Accelerator, accelerator
 from rnnhw.commands.synth import synthesis_flow
-from rnnhw.cost.fpga.logic import amounts_of
+from rnnhw.cost.fpga.logic import amounts_of, calibration, layer_parameters
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.technology import technology_of
@@ -36,12 +38,16 @@ from rnnhw.errors import RnnhwError
 from rnnhw.profiles import load_profile
 from rnnhw.profiles.device_families import device_families
 from rnnhw.rtl.bundle import Emission
-from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, static_module, static_modules
 from rnnhw.rtl.tools.yosys import Cells, Tool, required, synthesise
 
 HERE = Path(__file__).parent
-SEED = 7
+POINTS = HERE / "calibration_points.jsonl"
+FAMILIES = {
+    "ice40": "ice40up5k", "ecp5": "ecp5-25", "xc7": "artix-7-35t", "xcup": "zu3eg",
+    "gw1n": "gw1nr-9",
+}  # fmt: skip
+"""A profile of each family that is synthesised. GW2A's cells are GW1N's."""
 PRIOR = {
     "layer": 15, "phases": 15, "counter": 1.5, "long counter": 0.5, "address": 2,
     "long address": 0.5, "position": 3, "cyclic position": 3, "base": 0.5, "outer accumulator": 2.5,
@@ -60,59 +66,78 @@ OF_FAMILY = {
         "pair choice": 1.5, "phase choice": 4, "neuron choice": 2.5, "element": 1.35,
     },
 }  # fmt: skip
+OF_FAMILY["gw1n"] = OF_FAMILY["ecp5"] | {"outer accumulator": 2, "passes": 30, "pair feed": 60}
+_SIX_INPUTS = {
+    "layer": 10, "phases": 8, "outer accumulator": 1, "rounding": 1, "saturation": 0.6,
+    "excess": 0.3, "subtraction": 1, "comparator": 1.5, "position": 2, "cyclic position": 2,
+    "head": 0.3, "pair sum": 2, "passes": 6, "pair feed": 10, "product": 1.2, "address": 1.5,
+    "counter": 1, "long counter": 0.3, "steps": 1, "LUT RAM choice ahead": 1,
+}  # fmt: skip
+OF_FAMILY["xc7"] = PRIOR | _SIX_INPUTS
+OF_FAMILY["xcup"] = PRIOR | _SIX_INPUTS | {"LUT RAM": 8}
 """LUTs of one of a kind as syntheses of single modules and earlier fits suggest; 1 for the others.
 Where the designs say little of a kind, the fit stays near."""
 
 CERTAIN = ("LUT RAM", "block choice", "operand choice", "word choice", "row")
 """Kinds of which netlists have as many LUTs as the prior says: the fit hardly moves them."""
 
-STIFFNESS = 1.5e-2
+STIFFNESS = 1e-2
 """How much one relative deviation from the prior weighs against one of a design's LUTs, squared:
 what predicts designs best that were left out of the fit."""
 
 
-def emission(point: Point) -> tuple[Emission, Accelerator]:
-    """The Verilog of a point, and its machine."""
-    network = point.design().network
-    machine = accelerator(network, point.lanes)
-    return emit_network("net", network, machine, parameters(network)), machine
-
-
-def measured(made: Emission, family: str, tool: Tool, cache: Path | None) -> Cells | None:
-    """What synthesis makes of it; None where the tool fails."""
+def measured(made: Emission, family: str, tool: Tool) -> Cells | str:
+    """What synthesis makes of it, or what the tool says where it fails."""
     files = dict(made.files) | {f"{m}.v": static_module(m) for m in static_modules(made)}
-    text = family + tool.version + json.dumps(files, sort_keys=True)
-    kept = cache / f"{hashlib.sha1(text.encode()).hexdigest()}.json" if cache else None
-    if kept is not None and kept.exists():
-        found = json.loads(kept.read_text())
-        return Cells(**found) if found else None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in files.items():
             (folder / file).write_text(content)
         try:
             flow = synthesis_flow(device_families()[family])
-            cells = synthesise(folder, sources(made), made.name, flow, tool)
+            return synthesise(folder, sources(made), made.name, flow, tool)
         except RnnhwError as error:
-            print(f"{family}: {error.message}")
-            cells = None
-    if kept is not None:
-        kept.write_text(json.dumps(cells and asdict(cells)))
-    return cells
+            return error.message
 
 
-def estimated(machine: Accelerator, family: str) -> tuple[np.ndarray, dict[str, int]]:
-    """Amounts of logic by the order of KINDS, and the figures that are not fitted."""
-    profile = load_profile(PROFILES[family])
-    amounts, figures = np.zeros(len(KINDS)), {"ff": 0, "dsp": 0, "block_ram": 0}
+def estimated(machine: Accelerator, family: str) -> tuple[dict[str, float], dict[str, int]]:
+    """Amounts of logic by kind, and the figures that are not fitted."""
+    profile = load_profile(FAMILIES[family])
+    amounts: dict[str, float] = {}
+    figures = {"ff": 0, "dsp": 0, "block_ram": 0}
     for layer in machine.layers:
         found = amounts_of(layer, profile, technology_of(profile))
         assert found is not None
-        amounts += [found[0].get(kind, 0) for kind in KINDS]
+        for kind, amount in found[0].items():
+            amounts[kind] = round(amounts.get(kind, 0) + amount, 3)
         figures["ff"] += found[1]
         figures["dsp"] += dsp_blocks(layer, profile) or 0
         figures["block_ram"] += sum(place(memory, profile).blocks for memory in layer.memories)
     return amounts, figures
+
+
+def ranges(machine: Accelerator) -> dict[str, list[int]]:
+    """The parameters of a machine's layers from lowest to highest."""
+    found: dict[str, list[int]] = {}
+    for layer in machine.layers:
+        for name, value in layer_parameters(layer).items():
+            known = found.get(name, [value, value])
+            found[name] = [min(value, known[0]), max(value, known[1])]
+    return found
+
+
+def synthesised(family: str, seed: str, index: int, tool: Tool) -> dict[str, Any]:
+    """A drawn design as it is estimated and measured."""
+    drawn = drawn_design(seed, index)
+    amounts, figures = estimated(drawn.machine, family)
+    cells = measured(drawn.emission, family, tool)
+    point: dict[str, Any] = {
+        "family": family, "seed": seed, "index": index, "name": drawn.name, "lanes": drawn.lanes,
+        "tool": tool.version, "ranges": ranges(drawn.machine),
+    }  # fmt: skip
+    if isinstance(cells, str):
+        return point | {"failed": cells}
+    return point | {"amounts": amounts, "estimated": figures, "measured": asdict(cells)}
 
 
 def fitted(amounts: np.ndarray, luts: np.ndarray, family: str) -> np.ndarray:
@@ -147,67 +172,133 @@ def row(points: list[dict[str, Any]]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def points(family: str) -> Iterator[dict[str, Any]]:
+    """The measured points of a family."""
+    for line in POINTS.read_text().splitlines() if POINTS.exists() else []:
+        point = json.loads(line)
+        if point["family"] == family and "measured" in point:
+            yield point
+
+
+def grid(family: str) -> Iterator[dict[str, Any]]:
+    """The points of the grid as they are estimated now, and as they were measured."""
+    data = json.loads((HERE / "resources.json").read_text())
+    for found in data["points"]:
+        if found["family"] == family:
+            point = Point(**{name: found[name] for name in Point.__dataclass_fields__})
+            machine = accelerator(point.design().network, point.lanes)
+            amounts, figures = estimated(machine, family)
+            yield found | {"amounts": amounts, "estimated": figures, "ranges": ranges(machine)}
+
+
+def vector(amounts: dict[str, float]) -> list[float]:
+    """Amounts in the order of KINDS."""
+    return [amounts.get(kind, 0) for kind in KINDS]
+
+
+def draw(families: list[str], count: int) -> None:
+    """Synthesise what is missing of the drawn designs, and append it to the points."""
+    tool = required("yosys")
+    known = POINTS.read_text().splitlines() if POINTS.exists() else []
+    done = {(p["family"], p["seed"], p["index"]) for p in map(json.loads, known)}
+    for index in track(range(count), "designs", console=Console(stderr=True)):
+        for family in families:
+            if (family, "calibration", index) not in done:
+                point = synthesised(family, "calibration", index, tool)
+                with POINTS.open("a") as file:
+                    file.write(json.dumps(point) + "\n")
+
+
+def calibrated(family: str, date: str) -> str:
+    """The table of a family in the file of calibrations."""
+    drawn, known = list(points(family)), list(grid(family))
+    every = [*drawn, *known]
+    amounts = np.array([vector(point["amounts"]) for point in every])
+    luts = np.array([point["measured"]["lut"] for point in every], float)
+    each = fitted(amounts, luts, family)
+    left_out = []
+    for index in range(len(every)):
+        others = np.arange(len(every)) != index
+        found = float(amounts[index] @ fitted(amounts[others], luts[others], family))
+        left_out.append(abs(percent(found, luts[index])))
+    ff = [abs(percent(p["estimated"]["ff"], p["measured"]["ff"])) for p in every]
+    unseen = [kind for kind, seen in zip(KINDS, amounts.any(axis=0), strict=True) if not seen]
+    limits: dict[str, list[int]] = {}
+    for point in every:
+        for name, (low, high) in point["ranges"].items():
+            lowest, highest = limits.get(name, [low, high])
+            limits[name] = [min(low, lowest), max(high, highest)]
+    command = synthesis_flow(device_families()[family]).command
+    print(
+        f"{family}: {len(every)} points; left out of the fit: LUT within 10 % in "
+        f"{np.mean(np.array(left_out) <= 10):.0%}, mean {np.mean(left_out):.1f} %; "
+        f"FF within 5 % in {np.mean(np.array(ff) <= 5):.0%}"
+    )
+    lines = [
+        f'tool = "{every[0].get("tool", "yosys 0.23")}, {command}"',
+        f'date = "{date}"',
+        f"points = {len(every)}",
+        f"lut_error = {np.quantile(left_out, 0.95):.1f}",
+        f"ff_error = {np.quantile(ff, 0.95):.1f}",
+        f"lut_mean_error = {np.mean(left_out):.1f}",
+        f"ff_mean_error = {np.mean(ff):.1f}",
+        f"unseen = {json.dumps(unseen)}",
+    ]
+    table = [f'"{kind}" = {value:.2f}' for kind, value in zip(KINDS, each, strict=True)]
+    limit = [f'"{name}" = {json.dumps(value)}' for name, value in sorted(limits.items())]
+    text = ""
+    for name in ("gw1n", "gw2a") if family == "gw1n" else (family,):
+        text += "\n".join(
+            [
+                "",
+                f"[{name}]",
+                *lines,
+                "",
+                f"[{name}.range]",
+                *limit,
+                "",
+                f"[{name}.luts]",
+                *table,
+                "",
+            ]
+        )
+    return text
+
+
 def main() -> None:
-    """Synthesise, fit, and write both files."""
+    """Draw, fit, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--draw", type=int, default=0)
+    parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     options = parser.parse_args()
-    tool = required("yosys")
-    fitted_to = [*drawn(42, SEED), *drawn(12, SEED, small=True), *drawn_others(48, SEED)]
-    made = {point: emission(point) for point in [*fitted_to, *GRID]}
-    toml = ["# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"]
-    results: list[dict[str, Any]] = []
-    for family in FAMILIES:
-        counted: dict[Point, Cells] = {}
-        for point, (verilog, _) in track(made.items(), family, console=Console(stderr=True)):
-            cells = measured(verilog, family, tool, options.cache)
-            if cells is not None:
-                counted[point] = cells
-        estimates = {point: estimated(made[point][1], family) for point in counted}
-        training = [point for point in counted if point not in GRID]
-        amounts_of_all = np.array([estimates[point][0] for point in training])
-        present = amounts_of_all.any(axis=0)
-        unseen = [kind for kind, seen in zip(KINDS, present, strict=True) if not seen]
-        each = fitted(
-            amounts_of_all,
-            np.array([counted[point].lut for point in training], float),
-            family,
-        )
-        errors: dict[str, list[float]] = {"lut": [], "ff": []}
-        for point in GRID:
-            amounts, figures = estimates[point]
-            estimate = {"lut": round(float(amounts @ each)), **figures}
-            actual = asdict(counted[point])
-            for resource, found in errors.items():
-                found.append(abs(percent(estimate[resource], actual[resource])))
-            results.append(
-                {"family": family, "design": point.name, **asdict(point)}
-                | {"estimated": estimate, "measured": actual}
-            )
-        toml += [
-            f"\n[{family}]\n",
-            f'tool = "{tool.version}, {synthesis_flow(device_families()[family]).command}"\n',
-            f'date = "{options.date}"\npoints = {len(training)}\nheld_out = {len(GRID)}\n',
-            *(f"{name}_error = {max(found):.1f}\n" for name, found in errors.items()),
-            *(f"{name}_mean_error = {np.mean(found):.1f}\n" for name, found in errors.items()),
-            f"unseen = {json.dumps(unseen)}\n",
-            f"\n[{family}.luts]\n",
-            *(f'"{kind}" = {value:.2f}\n' for kind, value in zip(KINDS, each, strict=True)),
-        ]
-        summary = ", ".join(
-            f"{name} max {max(found):.1f} mean {np.mean(found):.1f} %"
-            for name, found in errors.items()
-        )
-        print(f"{family}: {len(training)} points fitted; held out: {summary}")
-    (HERE.parent / "rnnhw" / "cost" / "fpga" / "calibration.toml").write_text("".join(toml))
-    data = {"tool": tool.version, "date": options.date, "points": results}
-    (HERE / "resources.json").write_text(json.dumps(data, indent=1) + "\n")
-    print("\n".join(rows(results)))
+    families = options.families.split(",")
+    draw(families, options.draw)
+    head = "# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"
+    tables = [calibrated(family, options.date) for family in FAMILIES if any(points(family))]
+    file = HERE.parent / "rnnhw" / "cost" / "fpga" / "calibration.toml"
+    file.write_text(head + "".join(tables))
+    calibration.cache_clear()
+    regrid()
+
+
+def regrid() -> None:
+    """Write the grid's estimates as they are now into ``resources.json``."""
+    file = HERE / "resources.json"
+    data = json.loads(file.read_text())
+    for found in data["points"]:
+        point = Point(**{name: found[name] for name in Point.__dataclass_fields__})
+        machine = accelerator(point.design().network, point.lanes)
+        amounts, figures = estimated(machine, found["family"])
+        each = calibration(found["family"])
+        assert each is not None
+        lut = sum(amount * each.luts[kind] for kind, amount in amounts.items())
+        found["estimated"] = {"lut": round(lut), **figures}
+    file.write_text(json.dumps(data, indent=1) + "\n")
 
 
 def rows(results: list[dict[str, Any]]) -> list[str]:
-    """The lines of the table, a design on every family each."""
+    """The lines of the table of the grid, a design on every family each."""
     by_point: dict[Point, list[dict[str, Any]]] = {point: [] for point in GRID}
     for each in results:
         by_point[Point(**{name: each[name] for name in Point.__dataclass_fields__})].append(each)

@@ -187,6 +187,7 @@ def synthesis_flow(family: DeviceFamily) -> SynthesisFlow:
         synthesis.flip_flops,
         synthesis.multipliers,
         synthesis.block_rams,
+        synthesis.before,
         router.tool if router else None,
         router.options if router else (),
     )

@@ -78,7 +78,8 @@ class Synthesis(Sourced, frozen=True, kw_only=True):
     """The command of yosys, and what each cell of its netlist counts as, in resources a cell.
 
     `luts`, `multipliers` and `block_rams` are by the cell's name; cells whose name starts with one
-    of `flip_flops` are one flip-flop.
+    of `flip_flops` are one flip-flop. `before` are commands in front of the main one, which names
+    the top module itself.
     """
 
     command: str
@@ -86,6 +87,7 @@ class Synthesis(Sourced, frozen=True, kw_only=True):
     flip_flops: tuple[str, ...]
     multipliers: Mapping[str, int]
     block_rams: Mapping[str, int]
+    before: tuple[str, ...] = ()
     place_and_route: PlaceAndRoute | None = None
 
     def __post_init__(self) -> None:
@@ -131,8 +133,10 @@ class BlockChoice(Sourced, frozen=True, kw_only=True):
 class TechnologyRules(Sourced, frozen=True, kw_only=True):
     """What synthesis makes of multipliers and memories, in bits unless said otherwise.
 
-    A product is cut into pieces of up to `multiplier_port` bits by `multiplier_port`; a piece
-    becomes a block if both its operands have 2 bits and together `multiplier_least`.
+    A product is cut into pieces of up to `multiplier_port` bits by `multiplier_port`, or by
+    `multiplier_wide_port` of the wider operand; what is wider is cut off in slices of
+    `multiplier_slice` bits (both 0: as wide as `multiplier_port`). A piece becomes a block if both
+    its operands have 2 bits and together `multiplier_least`.
     `accumulators` are the widest sums that blocks hold, with the registers around them; 0 if blocks
     hold neither.
 
@@ -140,18 +144,22 @@ class TechnologyRules(Sourced, frozen=True, kw_only=True):
     without an attribute is made of registers up to `register_bits` a block RAM that it would fill,
     of LUT RAM up to `lut_ram_cells` of the smallest ones; one that is read while it is written up
     to so much more as `rewritten_bits` a bit of its width or `rewritten_cells` say.
-    `collision_registers` tells that such a block RAM needs registers.
+    `collision_registers` tells that such a block RAM needs registers, `shift_registers` that LUTs
+    delay a bit by three cycles and more.
     """
 
     multiplier_port: int
     multiplier_least: int
     block_ram_cost: int
+    multiplier_wide_port: int = 0
+    multiplier_slice: int = 0
     accumulators: int = 0
     register_bits: int = 0
     rewritten_bits: int = 0
     lut_ram_cells: int = 0
     rewritten_cells: int = 0
     collision_registers: bool = False
+    shift_registers: bool = False
     block_choice: BlockChoice
 
     def __post_init__(self) -> None:

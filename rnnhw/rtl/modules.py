@@ -44,7 +44,9 @@ class StaticModule:
     count those of the modules that it holds too.
 
     ``lowest_bit_read(instance, port, bit)`` is the lowest bit of an operand that the bits of the
-    result from ``bit`` on depend on; without it all bits are read. ``passes`` is the input whose
+    result from ``bit`` on depend on; without it all bits are read. ``bits_needed(instance, port,
+    bits)`` is the number of lowest bits that the lowest ``bits`` of the result depend on; without
+    it all. ``passes`` is the input whose
     value becomes the result, sign and all. ``may_lack_sign`` tells that the result is one number,
     whose highest bit is zero where the parameter UNSIGNED is set. ``reads_ahead`` tells
     that it counts the units by an address that is one ahead of them. ``merges`` tells that
@@ -58,6 +60,7 @@ class StaticModule:
     memories: Callable[[Instance], Iterator[MemoryShape]] = _no_memory
     multipliers: Callable[[Instance], Iterator[tuple[int, int]]] = _no_product
     lowest_bit_read: Callable[[Instance, str, int], int] | None = None
+    bits_needed: Callable[[Instance, str, int], int] | None = None
     passes: str = ""
     may_lack_sign: bool = False
     reads_ahead: bool = False
@@ -174,6 +177,29 @@ def _stored_bits(i: Instance, port: str, bit: int) -> int:
     return bit if port == "d" else 0
 
 
+def _sum_bits_needed(i: Instance, port: str, bits: int) -> int:
+    # No carry comes from above.
+    return max(bits - i["A_SHIFT" if port == "a" else "B_SHIFT"], 0)
+
+
+def _cast_bits_needed(i: Instance, port: str, bits: int) -> int:
+    truncates, half_up, wraps = 0, 2, 0
+    drop, whole = i["DROP"], i["A_WIDTH"] - i["DROP"] + 1
+    up = i.parameters.get("FOLDED") or i["ROUNDING"] in (truncates, half_up)
+    if (i["OVERFLOW"] == wraps or whole <= i["WIDTH"]) and (up or drop <= 0):
+        return max(min(bits, i["WIDTH"]) + drop, 0)
+    return i["A_WIDTH"]
+
+
+def _row_bits_needed(i: Instance, port: str, bits: int) -> int:
+    # Of each row alike.
+    return bits if port == "sums" else 32
+
+
+def _select_bits_needed(i: Instance, port: str, bits: int) -> int:
+    return i["S_WIDTH"] if port == "s" else _sum_bits_needed(i, port, bits)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -185,6 +211,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("y"),
         result="y",
         lowest_bit_read=_sum_bits,
+        bits_needed=_sum_bits_needed,
         merges=True,
     ),
     "rnnhw_bias": StaticModule(
@@ -219,6 +246,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("y"),
         result="y",
         lowest_bit_read=_cast_bits,
+        bits_needed=_cast_bits_needed,
         may_lack_sign=True,
         merges=True,
     ),
@@ -252,6 +280,7 @@ MODULES: Mapping[str, StaticModule] = {
         holds=_names("rnnhw_bias"),
         result="value",
         memories=_biases,
+        bits_needed=_row_bits_needed,
     ),
     "rnnhw_element": StaticModule(
         _names("clk index words"),
@@ -289,6 +318,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("y"),
         result="y",
         multipliers=_product,
+        bits_needed=_same_bits,
     ),
     "rnnhw_neurons": StaticModule(
         _names("clk rst active cycle q"),
@@ -309,6 +339,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("q"),
         result="q",
         lowest_bit_read=_same_bits,
+        bits_needed=_same_bits,
         passes="d",
         merges=True,
     ),
@@ -355,6 +386,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("y"),
         result="y",
         lowest_bit_read=_select_bits,
+        bits_needed=_select_bits_needed,
         merges=True,
     ),
     "rnnhw_snapshot": StaticModule(
@@ -363,6 +395,7 @@ MODULES: Mapping[str, StaticModule] = {
         holds=_names("rnnhw_bias"),
         result="value",
         memories=_biases,
+        bits_needed=_row_bits_needed,
     ),
     "rnnhw_steps": StaticModule(
         _names("clk rst x_valid x_first x_last"),
@@ -419,6 +452,7 @@ MODULES: Mapping[str, StaticModule] = {
         result="q",
         memories=_unit_ram,
         lowest_bit_read=_stored_bits,
+        bits_needed=_same_bits,
         may_lack_sign=True,
         reads_ahead=True,
     ),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
-from rnnhw.cost.fpga.context import Context, control_table
+from rnnhw.cost.fpga.context import Context, control_table, factor_widths
 from rnnhw.cost.fpga.merge import Names, distinct
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import module_table
@@ -58,7 +58,7 @@ def _text_registers(module: Module) -> int:
 
 
 def _low(instance: Instance, context: Context, port: str) -> int:
-    return context.lowest.get(instance.ports.get(port, ""), 0)
+    return context.low(instance.ports.get(port, ""))
 
 
 # --- control and feeds ---------------------------------------------------------------------------
@@ -112,44 +112,64 @@ def _stride(i: Instance, context: Context) -> int:
 # --- lanes and drain -----------------------------------------------------------------------------
 def _lanes(i: Instance, context: Context) -> int:
     marks = 10 if i.ports["snapshot"] == "1'b0" else 14
-    operand, weight, width = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"], i["WIDTH"]
+    if context.mapping.rules.shift_registers:
+        marks -= 6  # whether a column is valid, and the first, three cycles later
+    zeros = context.operands.low_zeros
+    operand, weight = i["OPERAND_WIDTH"] - zeros, i["WEIGHT_WIDTH"]
+    width = context.high(i.ports["sums"], i["WIDTH"]) - zeros
+    product = min(operand + weight, width)
     mapping = context.mapping
     if not mapping.packed:
-        lane = weight + min(operand + weight, width) + width
-        return marks + i["LANES"] * lane + _operand_registers(operand, context)
-    left = mapping.in_logic(operand, weight)
-    # Sums of several products, and wide ones, stay outside the blocks.
+        return marks + i["LANES"] * (weight + product + width) + context.operands.registers()
+    left = mapping.block_spans(operand, weight, blocks=False)
+    # Sums of several products, wide ones, and those behind zeros stay outside the blocks.
     joint = len(mapping.pieces(operand, weight)) > 1
-    lane = width if joint or left or width > mapping.rules.accumulators else 0
-    # So does a register whose bits are cleared in different columns.
-    shared = 0 if left else context.partial_reset_bits
-    if shared and not joint:
-        shared = _operand_registers(operand, context)
-    for a, b in left:
-        beyond = 0 if a + b == operand + weight else 16
-        lane += b + min(operand + weight, width) - beyond
-        shared += context.operands * a
+    inner = not joint and not left and not zeros and width <= mapping.rules.accumulators
+    lane = 0 if inner else width
+    # The product is mapped before it shows that a sum's highest bits are not read.
+    product = min(operand + weight, i["WIDTH"] - zeros)
+    lane += _bits(left, 1) + _result_bits(operand, weight, product, context)
+    # So does an operand's register whose bits are cleared in different columns.
+    outside = {zeros + bit for span, _ in left for bit in span} | context.partly_cleared
+    shared = context.operands.registers(outside)
     return marks + i["LANES"] * lane + shared
 
 
-def _operand_registers(operand: int, context: Context) -> int:
-    """Operand registers of all lanes: one for those that get the same, and one for a sign that
-    only some feeds have."""
-    sign = context.partial_reset_bits > 0 and context.unsigned_operands
-    return context.operands * (operand - sign) + sign
+def _bits(spans: list[tuple[range, range]], side: int) -> int:
+    """Bits of an operand that some of the pieces have."""
+    return len({bit for pair in spans for bit in pair[side]})
+
+
+def _result_bits(a: int, b: int, width: int, context: Context, low: int = 0) -> int:
+    """Bits of a product's register outside of blocks: those from the lowest one on that logic adds
+    to, for a piece that is no block or for two blocks at one place; below it they stay in blocks.
+
+    yosys 0.23 on iCE40: 32 of 24 x 24, 18 of 17 x 17, 37 of 20 x 33.
+    """
+    left = context.mapping.block_spans(a, b, width, blocks=False)
+    places = [x.start + y.start for x, y in context.mapping.block_spans(a, b, width, blocks=True)]
+    added = [place for place in places if places.count(place) > 1]
+    added += [x.start + y.start for x, y in left]
+    sliced = context.mapping.rules.multiplier_slice if len(places) > 1 else 0
+    # What a block hands on is shifted by a slice; the bits of the slice go past it.
+    return sliced + (max(width - max(min(added), low), 0) if added else 0)
 
 
 def _drain(i: Instance, context: Context) -> int:
-    low = _low(i, context, "value")
     gates = 2 * i["GATE_BITS"] if context.gates > 1 else 0
-    row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
-    return i["LANES"] * row + i["ROW_BITS"] + gates + 1 + i["WIDTH"] - low + _bias(i, context)
+    return _rows(i, context) + i["ROW_BITS"] + gates + 1
 
 
 def _snapshot(i: Instance, context: Context) -> int:
-    low = _low(i, context, "value")
-    row = i["WIDTH"] - (min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low)
-    return i["LANES"] * row + i["WIDTH"] - low + _bias(i, context)
+    return _rows(i, context)
+
+
+def _rows(i: Instance, context: Context) -> int:
+    """Registers of rows, of the one that leaves with its bias, and of the bias's address."""
+    low, high = _low(i, context, "value"), context.high(i.ports["value"], i["WIDTH"])
+    unread = min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low
+    row = max(high - max(unread, context.operands.low_zeros), 0)
+    return i["LANES"] * row + high - low + _bias(i, context)
 
 
 def _bias(i: Instance, context: Context) -> int:
@@ -157,9 +177,9 @@ def _bias(i: Instance, context: Context) -> int:
 
 
 # --- memories ------------------------------------------------------------------------------------
-def _memory_registers(depth: int, width: int, context: Context, *, rewritten: bool = False) -> int:
+def _memory_registers(depth: int, width: int, context: Context) -> int:
     """Registers of a memory with one port to read."""
-    match context.where(depth, width, rewritten=rewritten):
+    match context.where(depth, width):
         case "registers":
             return depth * width + width
         case "LUT RAM":
@@ -167,8 +187,18 @@ def _memory_registers(depth: int, width: int, context: Context, *, rewritten: bo
     return 0
 
 
-def _vector(i: Instance, context: Context) -> int:
-    return _memory_registers(i["BANKS"] << i["INDEX_BITS"], i["WIDTH"], context)
+def _vector(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+    """Registers of vectors with the same words are one, and so are those of what is read."""
+    depth, width = i["BANKS"] << i["INDEX_BITS"], i["WIDTH"]
+    written = names.written(i)
+    match context.where(depth, width):
+        case "registers":
+            held = {("words", *written): depth * width}
+        case "LUT RAM":
+            held = {}
+        case _:
+            return {}
+    return held | {("word", *written, names.of(i.ports["read_index"])): width}
 
 
 def _row(i: Instance, context: Context) -> int:
@@ -184,7 +214,17 @@ def _ring(i: Instance, context: Context) -> int:
 
 def _unit_ram(i: Instance, context: Context) -> int:
     bits = _index_bits(i["UNITS"])
-    return 2 * bits + _read_while_written(bits, i["WIDTH"] - _low(i, context, "q"), context)
+    read = _result(i, context, i["WIDTH"], "q")
+    # Where it lies is decided before the bits that nothing reads are removed.
+    match context.where(1 << bits, i["WIDTH"], rewritten=True):
+        case "registers":
+            return 2 * bits + (read << bits) + read
+        case "LUT RAM":
+            return 2 * bits + read
+    if context.mapping.rules.collision_registers:
+        # The word written, the word read, which of them counts, and both addresses.
+        return 2 * bits + 2 * read + bits + 2
+    return 2 * bits
 
 
 def _unit_address(i: Instance, context: Context) -> int:
@@ -222,15 +262,6 @@ def _transform(i: Instance, context: Context) -> int:
     held = _memory_registers(1 << address, width, context)
     copies = (i["READERS"] - 1) * _memory_registers(1 << i["WORD_BITS"], width, context)
     return 1 + delays + counters + int(i["FIRST_VALUE"] != 0) + held + copies
-
-
-def _read_while_written(address: int, width: int, context: Context) -> int:
-    """Registers of a memory that may be read while it is written."""
-    held = _memory_registers(1 << address, width, context, rewritten=True)
-    if not held and context.mapping.rules.collision_registers:
-        # The word written, the word read, which of them counts, and both addresses.
-        held = 2 * width + address + 2
-    return held
 
 
 def _words(i: Instance, context: Context) -> int:
@@ -316,8 +347,10 @@ def _delay_word(i: Instance, context: Context) -> int:
 
 
 # --- operations ----------------------------------------------------------------------------------
-def _result(i: Instance, context: Context, width: int) -> int:
-    return max(width - _low(i, context, "y"), 0)
+def _result(i: Instance, context: Context, width: int, port: str = "y") -> int:
+    """The bits of a result that are read."""
+    net = i.ports[port]
+    return max(context.high(net, width) - context.low(net), 0)
 
 
 def _sum(i: Instance, context: Context) -> int:
@@ -328,57 +361,51 @@ def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right
-    result = min(i["WIDTH"], whole + left) - left
+    result = min(context.high(i.ports.get("y", ""), i["WIDTH"]), whole + left) - left
     wraps = i["OVERFLOW"] == 0
     held = (min(whole, i["WIDTH"]) if wraps else whole) if i["LATENCY"] == 2 else 0
     return held + result
 
 
 def _multiply(i: Instance, context: Context) -> int:
-    a, b, width = i["A_WIDTH"], i["B_WIDTH"], i["WIDTH"]
-    low = _low(i, context, "y")
+    (a, b), low = factor_widths(i, context), _low(i, context, "y")
+    width = min(a + b, context.high(i.ports["y"], i["WIDTH"]))
     if not context.mapping.packed:
-        return max(min(a + b, width) - low, 0)
-    left = context.mapping.block_spans(a, b, blocks=False)
-    if not left:
-        return 0
-    # The operand bits of pieces in logic, each held once; and the result from the lowest bit on
-    # that logic adds to, for such a piece or for two blocks: what is below stays in the blocks.
-    # yosys 0.23: 18 for 17 x 8, 52 for 17 x 17, 28 for 20 x 18, 18 for 33 x 8, 116 for 33 x 33.
-    held = sum(len({bit for spans in left for bit in spans[side]}) for side in (0, 1))
-    places = [x.start + y.start for x, y in context.mapping.block_spans(a, b, blocks=True)]
-    shared = [place for place in places if places.count(place) > 1]
-    beyond = min([*(x.start + y.start for x, y in left), *shared])
-    return held + max(min(a + b, width) - max(beyond, low), 0)
-
-
-def _factor(i: Instance, port: str, context: Context) -> int:
-    """Bits of an operand of a product that are not always zero."""
-    return i[f"{port.upper()}_WIDTH"] - context.zeros.get(i.ports[port], 0)
+        return max(width - low, 0)
+    # The operand bits of pieces in logic, each held once, and the result where logic adds to it.
+    left = context.mapping.block_spans(a, b, width, blocks=False)
+    return _bits(left, 0) + _bits(left, 1) + _result_bits(a, b, width, context, low)
 
 
 def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
-    """The operands of products outside of blocks: alike where they load the same together. A
-    register without a sign, or one that is cleared, does not go into a block."""
-    packed = context.mapping.packed
-    if packed and context.mapping.in_logic(i["A_WIDTH"], i["B_WIDTH"]):
+    """The operands of products outside of blocks: alike where they load the same together."""
+    mapping = context.mapping
+    if mapping.packed and mapping.in_logic(
+        *factor_widths(i, context), context.high(i.ports["y"], i["WIDTH"])
+    ):
         return {}
     loads = names.within(i.ports["en"]).partition(", ")[2]
-    return {
-        ("factor", names.of(net), loads): _factor(i, port, context)
-        for port, net in (("a", i.ports["a"]), ("b", i.ports["b"]))
-        if not packed or _is_cleared(net, context) or names.of(net) in context.zeros
-    }
+    found: dict[Hashable, int] = {}
+    for port in ("a", "b"):
+        net = i.ports[port]
+        bits = i[f"{port.upper()}_WIDTH"] - context.zeros.get(net, 0)
+        if mapping.packed and not _is_cleared(net, context):
+            # Nor does the piece with the sign of a word that has none go into a block.
+            rest = bits - mapping.spans(bits + 1)[-1].start
+            bits = rest if names.of(net) in context.unsigned else 0
+        if bits > 0:
+            found["factor", names.of(net), loads] = bits
+    return found
 
 
 def _register(i: Instance, context: Context) -> int:
-    return max(i["WIDTH"] - context.zeros.get(i.ports["q"], 0) - _low(i, context, "q"), 0)
+    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["q"], 0), "q")
 
 
 def _is_cleared(net: str, context: Context) -> bool:
     """Whether a value becomes a register that is cleared in the first step: several registers of
     it, each with an enable of its own, are not."""
-    return net.endswith("_now") and context.reads[net] == 1
+    return net in context.cleared and context.reads[net] == 1
 
 
 def _steps(i: Instance, context: Context) -> int:
@@ -390,7 +417,7 @@ def _select(i: Instance, context: Context) -> int:
 
 
 def _clamp(i: Instance, context: Context) -> int:
-    return min(i["WIDTH"], i["A_WIDTH"])
+    return _result(i, context, min(i["WIDTH"], i["A_WIDTH"]))
 
 
 def _none(i: Instance, context: Context) -> int:
@@ -465,7 +492,7 @@ REGISTERS: Mapping[str, Registers] = module_table(
         "rnnhw_unit_input": Registers(_unit_input),
         "rnnhw_unit_ram": Registers(_unit_ram),
         "rnnhw_unit_rom": Registers(_unit_rom),
-        "rnnhw_vector": Registers(_vector),
+        "rnnhw_vector": Registers(_none, _vector),
         "rnnhw_weights": Registers(_parameter("ADDRESS_BITS")),
         "rnnhw_window": Registers(_window),
         "rnnhw_window_input": Registers(_window_input),

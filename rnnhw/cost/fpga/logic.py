@@ -8,6 +8,7 @@ Flip-flops are counted (:mod:`rnnhw.cost.fpga.flip_flops`); LUTs are amounts of 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -17,33 +18,43 @@ import msgspec
 
 from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
 from rnnhw.accelerator.mapping import address_bits
-from rnnhw.cost.fpga.context import context_of
+from rnnhw.cost.fpga.context import Context, context_of
 from rnnhw.cost.fpga.flip_flops import flip_flops
-from rnnhw.cost.fpga.luts import lut_amounts
+from rnnhw.cost.fpga.luts import lut_amounts, multiplier_blocks
 from rnnhw.cost.fpga.technology import TechnologyMapping, technology_of
 from rnnhw.graph.nodes import Input
 from rnnhw.profiles import Fpga
 from rnnhw.rtl.layer import outline_layer
 from rnnhw.rtl.verilog_text import Module, Outline
 
-__all__ = ["Calibration", "Logic", "amounts_of", "calibration", "layer_logic"]
+__all__ = [
+    "Calibration",
+    "Logic",
+    "amounts_of",
+    "calibration",
+    "layer_blocks",
+    "layer_logic",
+    "layer_parameters",
+]
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What one of each kind of logic takes in a family, and how well that was met.
 
-    ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to syntheses with ``tool``.
-    ``lut_error`` and ``ff_error`` are the largest errors, in percent, of ``held_out`` other
-    syntheses; ``unseen`` are the kinds that no fitted design had. The file holds more, for its
-    reader: date, number of fitted syntheses, means of the errors.
+    ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to ``points`` syntheses with
+    ``tool``. ``lut_error`` and ``ff_error`` are the errors, in percent, that 95 of 100 of them do
+    not exceed, each left out of the fit; ``unseen`` are the kinds that none of them had, ``range``
+    the lowest and highest of their :func:`layer_parameters`. The file holds more, for its reader:
+    the date and the means of the errors.
     """
 
     tool: str
-    held_out: int
+    points: int
     lut_error: float
     ff_error: float
     unseen: list[str]
+    range: dict[str, tuple[int, int]]
     luts: dict[str, float]
 
     @property
@@ -83,31 +94,70 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
         return None
     amounts, registers = totals
     lut = sum(amount * fit.luts.get(kind, 0) for kind, amount in amounts.items())
-    basis = f"{fit.held_out} syntheses ({fit.tool})"
-    beyond = [kind for kind in fit.unseen if amounts.get(kind)]
-    far = f"; extrapolated, no such design was synthesised: {', '.join(beyond)}" if beyond else ""
+    basis = f"95 of 100 of {fit.points} syntheses ({fit.tool}){_beyond(layer, fit, amounts)}"
     return Logic(
         round(lut),
         registers,
-        f"estimated from the Verilog's structure, within {fit.lut_error:g} % on {basis}{far}",
-        f"counted from the Verilog's structure, within {fit.ff_error:g} % on {basis}{far}",
+        f"estimated from the Verilog's structure, within {fit.lut_error:g} % in {basis}",
+        f"counted from the Verilog's structure, within {fit.ff_error:g} % in {basis}",
     )
+
+
+def _beyond(layer: LayerMachine, fit: Calibration, amounts: Mapping[str, float]) -> str:
+    """What of a layer no design had that was synthesised, as the end of a note."""
+    unseen = [kind for kind in fit.unseen if amounts.get(kind)]
+    outside = [
+        f"{name} {value} ({low} to {high})"
+        for name, value in layer_parameters(layer).items()
+        for low, high in [fit.range.get(name, (value, value))]
+        if not low <= value <= high
+    ]
+    if not unseen and not outside:
+        return ""
+    return f"; extrapolated, no such design was synthesised: {', '.join([*outside, *unseen])}"
 
 
 def amounts_of(
     layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
 ) -> tuple[dict[str, float], int] | None:
     """The amounts of logic of a layer and its flip-flops; None where it has no Verilog."""
+    found = _outline_with_context(layer, profile, mapping)
+    if found is None:
+        return None
+    module, context = found
+    amounts = lut_amounts(module, context)
+    if not layer.phases:
+        amounts["layer"] = 0
+    return amounts, flip_flops(module, context)
+
+
+def layer_parameters(layer: LayerMachine) -> dict[str, int]:
+    """What the range of a calibration is stated in, by the words of a note."""
+    found = {"units": layer.units, "inputs": layer.inputs}
+    if layer.lanes:
+        found |= {"lanes": layer.lanes, "accumulator bits": layer.accumulator_bits}
+    widths = [width for each in layer.multipliers for width in (each.a.width, each.b.width)]
+    if widths:
+        found |= {"bits of a product's operand": max(widths)}
+    return found
+
+
+def layer_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
+    """The multiplier blocks of a layer; None where it has no Verilog, or its family was not
+    measured."""
+    mapping = technology_of(profile)
+    found = mapping and _outline_with_context(layer, profile, mapping)
+    return multiplier_blocks(*found) if found else None
+
+
+def _outline_with_context(
+    layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
+) -> tuple[Module, Context] | None:
     module = _outline(layer)
     if module is None:
         return None
     gates = max((phase.gates for phase in layer.phases), default=1)
-    context = context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
-    amounts = lut_amounts(module, context)
-    registers = flip_flops(module, context)
-    if not layer.phases:
-        amounts["layer"] = 0
-    return amounts, registers
+    return module, context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
 
 
 def _outline(layer: LayerMachine) -> Module | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from rnnhw.cost.fpga.context import Context, control_table
+from rnnhw.cost.fpga.context import Context, control_table, factor_widths
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits, operands_of
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import MODULES, module_table
 from rnnhw.rtl.verilog_text import Instance, Module
 
-__all__ = ["AMOUNTS", "KINDS", "lut_amounts"]
+__all__ = ["AMOUNTS", "KINDS", "lut_amounts", "multiplier_blocks"]
 
 Amounts = Iterator[tuple[str, float]]
 
@@ -46,9 +46,14 @@ KINDS = {
     "register memory": "bits of memories made of registers",
     "LUT RAM": "cells of 16 x 4",
     "LUT RAM choice": "bits chosen among cells",
+    "LUT RAM choice ahead": "such bits by an address that is read one ahead",
     "block choice": "LUTs that choose bits among block RAMs",
     "rounding": "bits of adders that round",
     "saturation": "bits of words that saturate",
+    "saturation of 5 inputs": "such bits that depend on 5 bits",
+    "saturation of 6 inputs": "such bits that depend on 6 bits",
+    "saturation of 7 inputs": "such bits that depend on 7 bits",
+    "flat saturation": "LUTs of 4 inputs in such bits where no path of a layer has two levels",
     "excess": "bits above such words",
     "unsigned excess": "bits above words without a sign that saturate",
     "addition": "bits of sums",
@@ -80,8 +85,15 @@ KINDS = {
 def lut_amounts(module: Module, context: Context) -> dict[str, float]:
     """How much of each kind a layer has."""
     total: dict[str, float] = {"layer": 1}
-    instances, _ = distinct(module)
+    instances, names = distinct(module)
+    vectors: set[tuple[str, ...]] = set()
     for instance in instances:
+        if instance.module == "rnnhw_vector":
+            depth, width = instance["BANKS"] << instance["INDEX_BITS"], instance["WIDTH"]
+            written = names.written(instance)
+            if written in vectors and context.where(depth, width) == "registers":
+                continue
+            vectors.add(written)
         for kind, amount in AMOUNTS[instance.module](instance, context):
             total[kind] = total.get(kind, 0) + amount
     # The address of a unit's memory, read one ahead, has more levels than such a choice, and so
@@ -102,6 +114,19 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float]:
         bits = lanes["OPERAND_WIDTH"] * choices
         total["operand choice"] = total.get("operand choice", 0) + bits
     total["word choice"] = total.get("word choice", 0) + chosen_bits(module)
+    return total
+
+
+def multiplier_blocks(module: Module, context: Context) -> int:
+    """The multiplier blocks of a layer's lanes and products."""
+    total = 0
+    for i in distinct(module)[0]:
+        if i.module == "rnnhw_lanes":
+            operand = i["OPERAND_WIDTH"] - context.operands.low_zeros
+            total += i["LANES"] * context.mapping.blocks(operand, i["WEIGHT_WIDTH"])
+        elif i.module == "rnnhw_multiply":
+            result = context.high(i.ports["y"], i["WIDTH"])
+            total += context.mapping.blocks(*factor_widths(i, context), result)
     return total
 
 
@@ -170,20 +195,19 @@ def _window_input(i: Instance, context: Context) -> Amounts:
 
 # --- lanes and drain -----------------------------------------------------------------------------
 def _lanes(i: Instance, context: Context) -> Amounts:
-    mapping, lanes, width = context.mapping, i["LANES"], i["WIDTH"]
-    operand, weight = i["OPERAND_WIDTH"], i["WEIGHT_WIDTH"]
-    left = mapping.in_logic(operand, weight)
-    inner = mapping.packed and not left and width <= mapping.rules.accumulators
+    mapping, lanes, zeros = context.mapping, i["LANES"], context.operands.low_zeros
+    operand, weight = i["OPERAND_WIDTH"] - zeros, i["WEIGHT_WIDTH"]
+    width = context.high(i.ports["sums"], i["WIDTH"]) - zeros
+    single = len(mapping.pieces(operand, weight)) == 1 and not mapping.in_logic(operand, weight)
+    inner = mapping.packed and single and not zeros and width <= mapping.rules.accumulators
     yield ("accumulator" if inner else "outer accumulator"), lanes * width
     yield from _partial(operand, weight, context, lanes)
 
 
-def _partial(a: int, b: int, context: Context, count: int) -> Amounts:
-    pieces, left = context.mapping.pieces(a, b), context.mapping.in_logic(a, b)
-    for x, y in left:
+def _partial(a: int, b: int, context: Context, count: int, result: int | None = None) -> Amounts:
+    for x, y in context.mapping.in_logic(a, b, result):
         yield "product", count * x * y
-    if len(pieces) > 1:
-        yield "joint", count * (a + b - context.mapping.rules.multiplier_port) * (len(pieces) - 1)
+    yield "joint", count * sum(context.mapping.joins(a, b))
 
 
 def _drain(i: Instance, context: Context) -> Amounts:
@@ -194,15 +218,16 @@ def _drain(i: Instance, context: Context) -> Amounts:
 
 
 def _snapshot(i: Instance, context: Context) -> Amounts:
-    low = context.lowest.get(i.ports["value"], 0)
+    low, high = context.low(i.ports["value"]), context.high(i.ports["value"], i["WIDTH"])
     unread = min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low
-    yield "row", (i["LANES"] - 1) * (i["WIDTH"] - unread)
+    row = max(high - max(unread, context.operands.low_zeros), 0)
+    yield "row", (i["LANES"] - 1) * row
     if i["BIAS"]:
-        yield "bias", i["WIDTH"] - max(unread, i["BIAS_SHIFT"])
+        yield "bias", max(high - max(unread, i["BIAS_SHIFT"]), 0)
         if i["BIAS"] == 1:
             yield from _counter("address", i["ADDRESS_BITS"])
     else:
-        yield "head", i["WIDTH"] - low
+        yield "head", high - low
 
 
 # --- memories ------------------------------------------------------------------------------------
@@ -212,7 +237,8 @@ def _memory_logic(depth: int, width: int, context: Context, *, rewritten: bool =
             yield "register memory", depth * width
         case "LUT RAM":
             yield "LUT RAM", context.mapping.lut_ram_cells(depth, width)
-            yield "LUT RAM choice", width * (context.mapping.lut_ram_depth(depth) - 1)
+            ahead = " ahead" if rewritten else ""
+            yield f"LUT RAM choice{ahead}", width * (context.mapping.lut_ram_depth(depth) - 1)
         case _ if rewritten:
             yield "collision", width
 
@@ -343,18 +369,29 @@ def _cast(i: Instance, context: Context) -> Amounts:
     if rounds:
         yield "rounding", whole
     if i["OVERFLOW"] and whole > i["WIDTH"]:
-        yield "saturation", i["WIDTH"]
-        yield ("unsigned excess" if i["UNSIGNED"] else "excess"), whole - i["WIDTH"]
+        excess = whole - i["WIDTH"]
+        inputs = excess + (1 if i["UNSIGNED"] else 2)
+        bits = context.high(i.ports.get("y", ""), i["WIDTH"])
+        if 5 <= inputs <= 7:
+            if context.flat:
+                yield "flat saturation", bits << (inputs - 4)
+            else:
+                yield f"saturation of {inputs} inputs", bits
+        else:
+            yield "saturation", bits
+        yield ("unsigned excess" if i["UNSIGNED"] else "excess"), excess
 
 
 def _add(i: Instance, context: Context) -> Amounts:
-    low = max(context.lowest.get(i.ports["y"], 0), i["B_SHIFT"])
+    low = max(context.low(i.ports["y"]), i["B_SHIFT"])
     low = max(low, i["A_SHIFT"]) if not i["SUBTRACT"] else low
-    yield ("subtraction" if i["SUBTRACT"] else "addition"), max(i["WIDTH"] - low, 0)
+    high = context.high(i.ports["y"], i["WIDTH"])
+    yield ("subtraction" if i["SUBTRACT"] else "addition"), max(high - low, 0)
 
 
 def _multiply(i: Instance, context: Context) -> Amounts:
-    yield from _partial(i["A_WIDTH"], i["B_WIDTH"], context, 1)
+    result = context.high(i.ports["y"], i["WIDTH"])
+    yield from _partial(*factor_widths(i, context), context, 1, result)
 
 
 def _register(i: Instance, context: Context) -> Amounts:

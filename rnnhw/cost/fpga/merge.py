@@ -40,6 +40,11 @@ class Names:
         """An expression with the sources of its nets."""
         return _NAME.sub(lambda match: self.of(match[0]), text)
 
+    def written(self, memory: Instance) -> tuple[str, ...]:
+        """What writes a vector: where and what."""
+        ports = ("we", "write_bank", "write_index", "d")
+        return tuple(self.within(memory.ports[port]) for port in ports)
+
     def join(self, net: str, source: str) -> None:
         """Let a net hold what another one does."""
         if self.of(net) != self.of(source):
@@ -64,6 +69,10 @@ def distinct(module: Module) -> tuple[list[Instance], Names]:
                 names.join(instance.ports[facts.result], seen[key].ports[facts.result])
                 continue
             seen[key] = instance
+        if instance.module == "rnnhw_broadcast":
+            # The index is the column less the first one.
+            key = instance.module, instance["FIRST"], instance["INDEX_BITS"]
+            names.join(instance.ports["index"], seen.setdefault(key, instance).ports["index"])
         if instance.module == "rnnhw_resize_word" and not instance["SHIFT"]:
             names.resize(instance.ports["y"], instance.ports["a"])
         kept.append(instance)

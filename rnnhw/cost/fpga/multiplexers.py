@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rnnhw.rtl.verilog_text import Module
 
-__all__ = ["chosen_bits", "has_partial_reset", "operands_of"]
+__all__ = ["OperandBits", "chosen_bits", "has_partial_reset", "operands_of"]
 
 _OPERAND = re.compile(r"^assign operands\[\d+:\d+\] = (.*);$")
 _CHOSEN = re.compile(r"^(?:wire \[(\d+):0\] weights|assign (transform\d+_result)) = (.*);$")
@@ -66,3 +66,56 @@ def chosen_bits(module: Module) -> int:
         high = match[1] or re.findall(rf"\[(\d+):0\] {match[2]};", text)[0]
         bits += (int(high) + 1) * (len(_alternatives(match[3])) - 1)
     return bits
+
+
+class OperandBits:
+    """What each bit of the lanes' operands is chosen among: registers of the same are one, and none
+    is needed for a bit that is always zero.
+
+    ``zeros`` are the numbers of highest bits that are zero, by the nets' names.
+    """
+
+    def __init__(self, module: Module, width: int, zeros: Mapping[str, int]) -> None:
+        texts = [match[1] for line in module.lines if (match := _OPERAND.match(line))]
+        self._lanes = [_sources(text, width, zeros) for text in texts]
+        chosen = any(len(_alternatives(text)) > 1 for text in texts)
+        lows = [int(low[1]) if (low := _LOW.search(text)) else 0 for text in texts]
+        self.low_zeros = 0 if chosen else min(lows, default=0)
+        """Lowest bits that are zero in all lanes, as synthesis finds before it maps multipliers:
+        zeros that each of several values has are found behind that."""
+
+    def registers(self, bits: Iterable[int] | None = None) -> int:
+        """Registers of some of the bits, or of all."""
+        chosen = None if bits is None else set(bits)
+        return len(
+            {
+                source
+                for lane in self._lanes
+                for bit, source in enumerate(lane)
+                if source is not None and (chosen is None or bit in chosen)
+            }
+        )
+
+
+def _sources(text: str, width: int, zeros: Mapping[str, int]) -> list[tuple[str, ...] | None]:
+    """What each bit is chosen among, from the lowest one on; None where it is zero in all."""
+    conditions = tuple(re.split(r" \? | : ", text)[:-1:2])
+    columns = zip(*(_bits_of(value, width, zeros) for value in _alternatives(text)), strict=True)
+    return [(*conditions, *column) if any(column) else None for column in columns]
+
+
+def _bits_of(value: str, width: int, zeros: Mapping[str, int]) -> list[str]:
+    """The bits of ``{{n{x[k]}}, x, m'b0}`` or a part of it, from the lowest on; zero is empty."""
+    if _ZERO.fullmatch(value):
+        return [""] * width
+    low, copies = _LOW.search(value), re.search(r"\{(\d+)\{", value)
+    fill = re.match(r"\{(\d+)'b0,", value)
+    below, above = int(low[1]) if low else 0, int((copies or fill or [0, 0])[1])
+    name = re.findall(r"[A-Za-z_]\w*(?:\[\d+:\d+\])?", re.sub(r"\d+'b0", "", value))[-1]
+    net, _, places = name.partition("[")
+    start = int(places[:-1].partition(":")[2]) if places else 0
+    bits = [f"{net}[{start + bit}]" for bit in range(width - below - above)]
+    sign = "" if net in zeros or fill else bits[-1] if bits else ""
+    if net in zeros and bits:
+        bits[len(bits) - zeros[net] :] = [""] * zeros[net]
+    return [""] * below + bits + [sign] * above

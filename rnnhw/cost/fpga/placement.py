@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnnhw.accelerator import Feed, LayerMachine, Memory, Multiplier
-from rnnhw.cost.fpga.logic import layer_logic
+from rnnhw.cost.fpga.logic import layer_blocks, layer_logic
 from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.profiles import Fpga, ResourceFit
 from rnnhw.profiles.device_families import family_of
@@ -68,6 +68,8 @@ def dsp_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
 
     In the families that were measured, products that yosys puts into LUTs take none.
     """
+    if profile.dsp is not None and (found := layer_blocks(layer, profile)) is not None:
+        return found
     return multiplier_blocks(layer.multipliers, profile)
 
 

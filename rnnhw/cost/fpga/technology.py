@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -36,46 +35,75 @@ class TechnologyMapping:
         """The products of pieces of two signed operands of ``a`` and ``b`` bits: their widths, the
         smaller first."""
         return [
-            (min(width_a, width_b), max(width_a, width_b))
-            for width_a in self._piece_widths(a)
-            for width_b in self._piece_widths(b)
+            (min(len(x), len(y)), max(len(x), len(y)))
+            for x in self.spans(a, wide=a > b)
+            for y in self.spans(b, wide=b >= a)
         ]
 
-    def spans(self, bits: int) -> list[range]:
-        """The bits of an operand that each of its pieces has."""
+    def spans(self, bits: int, *, wide: bool = False) -> list[range]:
+        """The bits of an operand that each of its pieces has; ``wide``: of the wider operand."""
         port = self.rules.multiplier_port
-        return [range(low, min(low + port, bits)) for low in range(0, max(bits - 1, 1), port)]
-
-    def _piece_widths(self, bits: int) -> list[int]:
-        port = self.rules.multiplier_port
-        whole, rest = divmod(bits - 1, port)
-        return [port] * whole + [rest + 1]
-
-    def _piece_spans(self, bits: int) -> list[range]:
-        starts = itertools.count(0, self.rules.multiplier_port)
-        widths = self._piece_widths(bits)
-        return [range(at, at + width) for at, width in zip(starts, widths, strict=False)]
+        most = self.rules.multiplier_wide_port or port if wide else port
+        piece = self.rules.multiplier_slice or port
+        slices = -(-max(bits - most, 0) // piece)
+        starts = [piece * index for index in range(slices + 1)]
+        ends = [*starts[1:], bits]
+        return [range(start, end) for start, end in zip(starts, ends, strict=True)]
 
     def is_block(self, piece: tuple[int, int]) -> bool:
         """Whether a piece becomes a multiplier block."""
         return piece[0] > 1 and sum(piece) >= self.rules.multiplier_least
 
-    def blocks(self, a: int, b: int) -> int:
-        """Multiplier blocks of a product of ``a`` by ``b`` bits."""
+    def blocks(self, a: int, b: int, result: int | None = None) -> int:
+        """Multiplier blocks of a product of ``a`` by ``b`` bits, of which the lowest ``result``
+        are wanted."""
+        if self.is_too_narrow(a, b, result):
+            return 0
         return sum(map(self.is_block, self.pieces(a, b)))
 
-    def block_spans(self, a: int, b: int, *, blocks: bool) -> list[tuple[range, range]]:
+    def is_too_narrow(self, a: int, b: int, result: int | None) -> bool:
+        """Whether so few bits of a product of one piece are wanted that it becomes no block."""
+        whole = len(self.pieces(a, b)) == 1
+        return whole and result is not None and result < self.rules.multiplier_least
+
+    def block_spans(
+        self, a: int, b: int, result: int | None = None, *, blocks: bool
+    ) -> list[tuple[range, range]]:
         """The bits of both operands of the pieces that become blocks, or of the others."""
+        none = self.is_too_narrow(a, b, result)
         return [
             (x, y)
-            for x in self._piece_spans(a)
-            for y in self._piece_spans(b)
-            if self.is_block((min(len(x), len(y)), max(len(x), len(y)))) == blocks
+            for x in self.spans(a, wide=a > b)
+            for y in self.spans(b, wide=b >= a)
+            if (self._is_product_block(x, y) and not none) == blocks
         ]
 
-    def in_logic(self, a: int, b: int) -> list[tuple[int, int]]:
+    def in_logic(self, a: int, b: int, result: int | None = None) -> list[tuple[int, int]]:
         """The pieces that are no blocks."""
-        return [piece for piece in self.pieces(a, b) if not self.is_block(piece)]
+        none = self.is_too_narrow(a, b, result)
+        return [piece for piece in self.pieces(a, b) if none or not self.is_block(piece)]
+
+    def joins(self, a: int, b: int) -> list[int]:
+        """The bits of each adder in logic that joins pieces of a product of ``a`` by ``b`` bits.
+
+        mul2dsp.v cuts the wider operand, then the other one, and adds each piece to the sum of the
+        lower ones from its own lowest bit on. Blocks with adders add to a block's sum themselves.
+        """
+        narrow, wide = sorted((a, b))
+        rows, columns = self.spans(wide, wide=True), self.spans(narrow)
+        found = []
+        for x in rows:
+            for y in columns[1:]:
+                if not (self.packed and self._is_product_block(x, y)):
+                    found.append(len(x) + narrow - y.start)
+        for x in rows[1:]:
+            chained = self.packed and len(columns) == 1 and self._is_product_block(x, columns[0])
+            if not chained:
+                found.append(a + b - x.start)
+        return found
+
+    def _is_product_block(self, x: range, y: range) -> bool:
+        return self.is_block((min(len(x), len(y)), max(len(x), len(y))))
 
     # --- memories --------------------------------------------------------------------------------
     def layout(self, profile: Fpga, depth: int, width: int) -> tuple[int, int]:

@@ -33,8 +33,9 @@ class SynthesisFlow:
 
     ``name`` stands in the names of the files. ``luts``, ``multipliers`` and ``block_rams`` are the
     number of LUTs, multiplier blocks and block RAMs by the cell's name; cells whose name starts
-    with one of ``flip_flops`` are flip-flops. ``router`` is the program that places and routes,
-    where there is one, with its ``router_options``.
+    with one of ``flip_flops`` are flip-flops. ``before`` are commands in front of the main one, the
+    first of which takes the top module's name too. ``router`` is the program that places and
+    routes, where there is one, with its ``router_options``.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SynthesisFlow:
     flip_flops: tuple[str, ...]
     multipliers: Mapping[str, int]
     block_rams: Mapping[str, int]
+    before: tuple[str, ...] = ()
     router: str | None = None
     router_options: tuple[str, ...] = ()
 
@@ -163,6 +165,8 @@ def synthesise(
         [
             # Deferred: a module is elaborated for its instances alone, not for its defaults too.
             f"read_verilog -defer {' '.join(verilog)}",
+            *(f"{each} -top {top}" for each in flow.before[:1]),
+            *flow.before[1:],
             f"{flow.command} -top {top} {write}",
             f"tee -q -o {cells} stat -json",
         ]
