@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rnnhw.accelerator import Accelerator, Memory, Sequential, Streamed
+from rnnhw.accelerator import Accelerator, LayerMachine, Memory, Sequential, Streamed
 from rnnhw.cost.accelerator import (
     accelerator_report,
     machine_at,
@@ -15,6 +15,7 @@ from rnnhw.cost.accelerator import (
 from rnnhw.cost.capacity import fitting, resource_of
 from rnnhw.cost.figure import Figure, derived, not_known, not_used, of_profile, total
 from rnnhw.cost.figure_table import Totals
+from rnnhw.cost.fpga.logic import has_constant_bits
 from rnnhw.cost.fpga.placement import dsp_blocks, logic, multiplier_blocks, place
 from rnnhw.cost.layers import MemoryPlacer, algorithmic_counts, machine_layer
 from rnnhw.cost.model import (
@@ -135,10 +136,18 @@ def _fpga_layer(
     return revised(
         report,
         dsp_blocks=blocks,
-        block_rams=derived(sum(memory.block_rams for memory in report.memories)),
+        block_rams=_block_rams(sum(memory.block_rams for memory in report.memories), layer),
         luts=luts,
         flip_flops=flip_flops,
     )
+
+
+def _block_rams(count: int, layer: LayerMachine) -> Figure:
+    """The block RAMs of a layer: at most so many where a bit of its tables never changes."""
+    if count and has_constant_bits(layer):
+        note = "synthesis leaves out the bits that are the same in all words of a table"
+        return derived(count, note, "at most")
+    return derived(count)
 
 
 def _logic(machine: Accelerator, index: int, profile: Fpga) -> tuple[Figure, Figure]:

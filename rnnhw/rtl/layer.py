@@ -57,14 +57,16 @@ def emit_layer(
     return module
 
 
-def outline_layer(mapping: MappedLayer) -> Module:
+def outline_layer(mapping: MappedLayer) -> Outline:
     """The module of :func:`emit_layer` without the trained numbers: its instances with their
     parameters, which no number changes.
 
     Raises:
         DesignError: the layer has something that cannot be emitted; the message says what.
     """
-    return _write(Outline("layer"), mapping, Shape(mapping))
+    outline = Outline("layer")
+    _write(outline, mapping, Shape(mapping))
+    return outline
 
 
 def _write(module: Module, mapping: MappedLayer, numbers: Numbers) -> Module:

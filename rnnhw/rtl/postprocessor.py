@@ -414,7 +414,7 @@ class PostProcessor:
             f"{self._prefix}row_table{len(self._tables)}", node.format.signed_width
         )
         width = node.table.word_bits(unsigned)
-        file = self._module.image(name, words, width)
+        file = self._module.table(name, words, width)
         chosen = "".join(
             f"{self._row_gate}{stage} == {self._gate(gate)} ? {bits}'d{number} : "
             for gate, n in gates.items()
@@ -596,7 +596,7 @@ class PostProcessor:
         words = [int(entry) for entry in node.table.entries]
         unsigned = node.table.unsigned
         width = node.table.word_bits(unsigned)
-        file = self._module.image(f"{result.name}_table", words, width)
+        file = self._module.table(f"{result.name}_table", words, width)
         address = node.table.address.width
         self._instance(
             "rnnhw_lookup",

@@ -138,6 +138,10 @@ class Module:
         self.images[f"{stem}.hex"] = words
         return f"{stem}.hex"
 
+    def table(self, name: str, words: Sequence[int], width: int) -> str:
+        """The image of a table, whose words no trained number changes; gives the file's name."""
+        return self.image(name, words, width)
+
     def instance(
         self,
         module: str,
@@ -194,11 +198,25 @@ _REGISTERS = re.compile(r"^reg (?:signed )?(?:\[(\d+):(\d+)\] )?\w+;", re.MULTIL
 
 
 class Outline(Module):
-    """A module that holds no images: what there is without the numbers."""
+    """A module that holds no images: what there is without the numbers.
+
+    ``constant_bits`` counts the bits that are the same in all words of a table.
+    """
+
+    constant_bits = 0
 
     def image(self, name: str, values: Iterable[int], width: int) -> str:
         """The file's name alone."""
         return f"{self.name}_{identifier(name)}.hex"
+
+    def table(self, name: str, words: Sequence[int], width: int) -> str:
+        """The file's name alone; what its words have in common is counted."""
+        changing = 0
+        for word in words:
+            changing |= word ^ words[0]
+        if len(words) > 1:
+            self.constant_bits += width - (changing & ((1 << width) - 1)).bit_count()
+        return self.image(name, words, width)
 
 
 def _wrapped(parts: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.numerics.tables import SIGMOID, TANH, Table
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
+from rnnhw.rtl.verilog_text import Instance
 
 FORMATS = Formats(input=Q(0, 7), weight=Q(0, 7), sum=Q(3, 4), state=Q(0, 7), cell=Q(3, 4))
 
@@ -36,17 +37,23 @@ def shown(design, profile):
 # --- products of several blocks ------------------------------------------------------------------
 REGISTERS = [
     (17, 8, 18), (8, 17, 18), (17, 17, 52), (18, 17, 38), (20, 18, 28), (24, 17, 50), (32, 17, 66),
-    (33, 8, 18), (33, 17, 84), (33, 33, 116), (18, 4, 12),
+    (33, 8, 18), (33, 17, 84), (33, 33, 116), (18, 4, 12), (24, 24, 32), (20, 33, 58),
+    (32, 32, 48), (12, 40, 0), (16, 32, 0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("a", "b", "measured"), REGISTERS)
-def test_flip_flops_of_a_wide_product_are_those_of_yosys(monkeypatch, a, b, measured):
+def test_flip_flops_of_a_wide_product_are_those_of_yosys(a, b, measured):
     """rnnhw_multiply by ``synth_ice40 -dsp`` of yosys 0.23."""
-    monkeypatch.setattr(flip_flops, "_low", lambda *_: 0)
     widths = {"A_WIDTH": a, "B_WIDTH": b, "WIDTH": a + b}
-    context = SimpleNamespace(mapping=technology_of(load_profile("ice40up5k")))
-    assert flip_flops._multiply(widths, context) == measured
+    product = Instance("rnnhw_multiply", widths, {port: port for port in "aby"})
+    context = SimpleNamespace(
+        mapping=technology_of(load_profile("ice40up5k")),
+        zeros={},
+        low=lambda net: 0,
+        high=lambda net, width: width,
+    )
+    assert flip_flops._multiply(product, context) == measured
 
 
 @pytest.mark.parametrize("gate", [15, 16, 17, 20])

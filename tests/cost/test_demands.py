@@ -138,26 +138,38 @@ def report_of(tmp_path: Path, *arguments: str) -> int:
 def test_nothing_fits_while_a_resource_is_not_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report_of(tmp_path) == 0
+    shared = ("--engines", "shared")
+    assert report_of(tmp_path, *shared) == 0
     assert "fits: not known (LUT, FF not known)" in capsys.readouterr().out
-    assert report_of(tmp_path, "--format", "json") == 0
+    assert report_of(tmp_path, *shared, "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["fits"] is None
-    assert report_of(tmp_path, "--format", "markdown") == 0
+    assert report_of(tmp_path, *shared, "--format", "markdown") == 0
     assert "**fits: not known (LUT, FF not known)**" in capsys.readouterr().out
-    assert report_of(tmp_path, "--format", "html") == 0
+    assert report_of(tmp_path, *shared, "--format", "html") == 0
     page = capsys.readouterr().out
     assert '<p class="verdict open">fits: not known (LUT, FF not known)</p>' in page
-    assert report_of(tmp_path, "--format", "csv") == 0
+    assert report_of(tmp_path, *shared, "--format", "csv") == 0
     assert capsys.readouterr().out.splitlines()[1].split(",")[2] == "not known"
 
 
 @pytest.mark.parametrize(
-    ("profile", "layers", "code"), [("ecp5-25", 1, 0), ("ecp5-25", 60, 1), ("gw1nr-9", 1, 2)]
+    ("profile", "layers", "engines", "code"),
+    [
+        ("ecp5-25", 1, "per-layer", 0),
+        ("ecp5-25", 60, "per-layer", 1),
+        ("gw1nr-9", 20, "per-layer", 1),
+        ("gw1nr-9", 2, "shared", 2),
+    ],
 )
 def test_a_demand_that_a_design_fits_passes_fails_or_is_refused(
-    tmp_path: Path, profile: str, layers: int, code: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    profile: str,
+    layers: int,
+    engines: str,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chosen = ["--set", f"profile={profile}", "--set", f"layers={layers}"]
+    chosen = ["--set", f"profile={profile}", "--set", f"layers={layers}", "--engines", engines]
     assert report_of(tmp_path, *chosen, "--min", "fits=1") == code
     said = capsys.readouterr().err
     if code == 2:

@@ -32,6 +32,7 @@ __all__ = [
     "Logic",
     "amounts_of",
     "calibration",
+    "has_constant_bits",
     "layer_blocks",
     "layer_logic",
     "layer_parameters",
@@ -112,9 +113,12 @@ def _beyond(layer: LayerMachine, fit: Calibration, amounts: Mapping[str, float])
         for low, high in [fit.range.get(name, (value, value))]
         if not low <= value <= high
     ]
-    if not unseen and not outside:
-        return ""
-    return f"; extrapolated, no such design was synthesised: {', '.join([*outside, *unseen])}"
+    note = ""
+    if unseen or outside:
+        note = f"; extrapolated, no such design was synthesised: {', '.join([*outside, *unseen])}"
+    if has_constant_bits(layer):
+        note += "; less, as synthesis leaves out the bits that are the same in all words of a table"
+    return note
 
 
 def amounts_of(
@@ -150,6 +154,13 @@ def layer_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
     return multiplier_blocks(*found) if found else None
 
 
+def has_constant_bits(layer: LayerMachine) -> bool:
+    """Whether a bit is the same in all words of a table, so that synthesis leaves it out with what
+    hangs on it."""
+    module = _outline(layer)
+    return module is not None and module.constant_bits > 0
+
+
 def _outline_with_context(
     layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
 ) -> tuple[Module, Context] | None:
@@ -160,7 +171,7 @@ def _outline_with_context(
     return module, context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
 
 
-def _outline(layer: LayerMachine) -> Module | None:
+def _outline(layer: LayerMachine) -> Outline | None:
     if layer.basis is not Basis.REALISED:
         return None
     mapping = layer.mapping
@@ -179,7 +190,7 @@ def _count_steps(module: Module, units: int, width: int) -> None:
     module.instance("rnnhw_steps", "steps", parameters, {})
 
 
-def _total(layer: LayerMachine) -> Module:
+def _total(layer: LayerMachine) -> Outline:
     """A sum over time, as the top module instantiates it."""
     module = Outline("total")
     width = max((m.width for m in layer.memories if m.kind is MemoryKind.STATE), default=1)
