@@ -191,14 +191,12 @@ def _vector(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """Registers of vectors with the same words are one, and so are those of what is read."""
     depth, width = i["BANKS"] << i["INDEX_BITS"], i["WIDTH"]
     written = names.written(i)
-    match context.where(depth, width):
-        case "registers":
-            held = {("words", *written): depth * width}
-        case "LUT RAM":
-            held = {}
-        case _:
-            return {}
-    return held | {("word", *written, names.of(i.ports["read_index"])): width}
+    where = context.where(depth, width)
+    if where == "block RAM":
+        return {}
+    held: dict[Hashable, int] = {("words", *written): depth * width if where == "registers" else 0}
+    held["word", *written, names.of(i.ports["read_index"])] = width
+    return held
 
 
 def _row(i: Instance, context: Context) -> int:

@@ -71,8 +71,8 @@ def distinct(module: Module) -> tuple[list[Instance], Names]:
             seen[key] = instance
         if instance.module == "rnnhw_broadcast":
             # The index is the column less the first one.
-            key = instance.module, instance["FIRST"], instance["INDEX_BITS"]
-            names.join(instance.ports["index"], seen.setdefault(key, instance).ports["index"])
+            place = (instance.module, instance["FIRST"], instance["INDEX_BITS"])
+            names.join(instance.ports["index"], seen.setdefault(place, instance).ports["index"])
         if instance.module == "rnnhw_resize_word" and not instance["SHIFT"]:
             names.resize(instance.ports["y"], instance.ports["a"])
         kept.append(instance)
