@@ -120,18 +120,21 @@ def synthesised(point, family, folder):
 @needs_yosys
 @pytest.mark.parametrize(
     ("index", "family"), [(1, "ice40"), (1, "ecp5"), (6, "ice40"), (12, "ecp5"), (16, "ice40"),
-     (30, "ice40"), (31, "ecp5"), (34, "ecp5")],
+     (30, "ice40"), (31, "ecp5"), (34, "ecp5"), (0, "gw1n"), (1, "gw1n"), (1, "xc7"),
+     (1, "xcup")],
 )  # fmt: skip
 def test_estimates_are_what_yosys_counts(tmp_path, index, family):
     machine, _, cells = synthesised(GRID[index], family, tmp_path)
-    profile = load_profile(PROFILES[family])
+    profile = load_profile(FAMILIES[family])
     assert sum(dsp_blocks(layer, profile) for layer in machine.layers) == cells.dsp
     blocks = sum(place(memory, profile).blocks for _, memory in machine.memories)
     assert blocks == cells.block_ram
     logic = [layer_logic(layer, profile) for layer in machine.layers]
     assert sum(each.ff for each in logic) == pytest.approx(cells.ff, rel=0.05)
     if YOSYS.version.startswith("yosys 0.23"):
-        assert sum(each.lut for each in logic) == pytest.approx(cells.lut, rel=0.1)
+        # The fits of the other families are of few designs.
+        near = 0.1 if family in PROFILES else 0.2
+        assert sum(each.lut for each in logic) == pytest.approx(cells.lut, rel=near)
 
 
 def test_the_committed_grid_is_that_of_the_estimates():
