@@ -294,7 +294,7 @@ def test_markdown_tables_are_whole(name: str, profile: str) -> None:
 def test_markdown_says_what_text_says() -> None:
     markdown = to_markdown(report_of("speaker_lstm", "zynq-7020"))
     for line in (
-        "fits: not known (LUT, FF not known)",
+        "fits: yes",
         "RAMB18E1",
         "1,432",
         r"280 \*",
