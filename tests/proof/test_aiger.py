@@ -278,7 +278,7 @@ def test_bounds_of_signals_and_casts_that_never_clip(overflow):
     network, bits = design.network, as_bits(symbols, 2)
     traced = run(network, design.parameters, make_batch(network, x), ["r.state"])
     states = traced.traces["r.state"]
-    low, high = int(np.quantile(states, 0.05)), int(np.quantile(states, 0.98))
+    low, high = int(states.min()) + 1, int(states.max())
     claim = claim_of(design, automaton, within={"r.state": (low, high)})
     found = run_aiger(read_aiger(aiger(claim)), bits)[..., 0]
     outside = ((states < low) | (states > high)).any(2)
