@@ -37,11 +37,23 @@ from rnnhw.execution.simulate import Simulation as Simulation
 from rnnhw.execution.verify import Verification as Verification
 from rnnhw.graph.builder import Formats as Formats
 from rnnhw.layers.activations import (
+    ELU as ELU,
+    GELU as GELU,
+    Affine as Affine,
+    Clipped as Clipped,
+    Exponential as Exponential,
+    HardSigmoid as HardSigmoid,
     HardTanh as HardTanh,
     Identity as Identity,
+    LeakyReLU as LeakyReLU,
     ReLU as ReLU,
+    ScaledTanh as ScaledTanh,
+    SiLU as SiLU,
     Sigmoid as Sigmoid,
+    Softplus as Softplus,
+    Softsign as Softsign,
     Tanh as Tanh,
+    ThresholdedReLU as ThresholdedReLU,
 )
 from rnnhw.layers.cells import (
     GRU as GRU,
@@ -75,6 +87,12 @@ from rnnhw.layers.structures import (
     Sum as Sum,
     Toeplitz as Toeplitz,
     UnitWeights as UnitWeights,
+)
+from rnnhw.layers.vectors import (
+    LayerNorm as LayerNorm,
+    Max as Max,
+    Pointwise as Pointwise,
+    Scale as Scale,
 )
 from rnnhw.numerics.cast import Overflow as Overflow, Q as Q, Rounding as Rounding
 from rnnhw.profiles import (

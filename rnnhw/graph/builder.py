@@ -201,14 +201,21 @@ class StepBuilder:
         )
 
     def state(
-        self, units: int, name: str = "state", *, initial: str = "", first: str = ""
+        self,
+        units: int,
+        name: str = "state",
+        *,
+        initial: str = "",
+        first: str = "",
+        format: Q | None = None,
     ) -> State:
         """A state vector, before this step; ``initial`` is the key of a trained first value.
 
         ``first`` is the key by which data may give a first value; left out, ``initial`` or else
-        the state's name.
+        the state's name. ``format`` is that of a state whose new value is exact; left out, the
+        design's by the state's name.
         """
-        format = self.format(name, name)
+        format = format or self.format(name, name)
         key = f"{self._scope.layer}.{initial}"
         node = State(
             name=f"{name}.previous",

@@ -35,9 +35,9 @@ the state's (signal ``output``): rounded from the exact number, or from a second
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypedDict
 
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
@@ -237,10 +237,14 @@ class LSTM:
         f = s(W_f x + U_f h + b_f + p_f c)      c' = f c + i g
         o = s(W_o x + U_o h + b_o + p_o c')     h' = o t(c'), or P (o t(c'))
 
+    ``cell_activation`` is the function of c' alone; None: ``activation``, as that of g. With
+    ``coupled`` f is 1 - i and has no weights (Greff et al. 2017, "LSTM: a search space odyssey"):
+    the gates are three, i, g, o.
+
     ``inputs`` (of W) and ``recurrent`` (of U) are one structure for all gates, or a sequence of
-    four in the order i, f, g, o. Tensors, stacked in that order: ``W`` (4*units, inputs), ``b``
-    (4*units,), ``b2`` the same if ``recurrent_bias`` is set (both are added); the recurrence is
-    ``U`` (4*units, state) for one ``Dense()``, else ``U.i``, ``U.f``, ``U.g``, ``U.o``, each the
+    one a gate, in the order i, f, g, o. Tensors, stacked in that order: ``W`` (4*units, inputs),
+    ``b`` (4*units,), ``b2`` the same if ``recurrent_bias`` is set (both are added); the recurrence
+    is ``U`` (4*units, state) for one ``Dense()``, else ``U.i``, ``U.f``, ``U.g``, ``U.o``, each the
     structure's of units x state; so is W, of units x inputs. ``peephole`` adds ``p.i``, ``p.f``,
     ``p.o`` (units,); ``projection`` is the width of the projected state and adds ``P`` (projection,
     units); ``initial`` adds ``h0`` (the state's width,) and ``c0`` (units,).
@@ -269,19 +273,24 @@ class LSTM:
     name: str = ""
     output: Q | None = None
     inputs: GateStructures = Dense()
+    cell_activation: Activation | None = None
+    coupled: bool = False
 
     def step(self, g: StepBuilder, x: Node) -> Node:
         """The equations of one step."""
         h = g.state(self.projection or self.units, **_first("h0", self.initial))
         c = g.state(self.units, "cell", **_first("c0", self.initial))
-        b = _biases(g, 4 * self.units, self.bias, self.recurrent_bias)
-        i, f, n, o = _gate_sums(g, "ifgo", self.units, b, _W(self.inputs, x), _U(self.recurrent, h))
+        gates = "igo" if self.coupled else "ifgo"
+        b = _biases(g, len(gates) * self.units, self.bias, self.recurrent_bias)
+        w, u = _W(self.inputs, x), _U(self.recurrent, h)
+        i, *forget, n, o = _gate_sums(g, gates, self.units, b, w, u)
         i = self._gate(g, "i", i, c)
-        f = self._gate(g, "f", f, c)
+        f = self._gate(g, "f", forget[0], c) if forget else g.subtract(_one(g, i), i, "f")
         n = _gate(g, self.activation, n, "g")
         new = g.update(c, g.cast(g.add(g.multiply(f, c), g.multiply(i, n)), "cell"))
         o = self._gate(g, "o", o, new)
-        y = g.multiply(o, _gate(g, self.activation, new, "cell", "cell.squashed"))
+        squash = self.cell_activation or self.activation
+        y = g.multiply(o, _gate(g, squash, new, "cell", "cell.squashed"))
         if self.projection:
             hidden = g.cast(y, "state", "hidden")
             y = g.linear(Dense(), "P", hidden, self.projection, role=_TRAINED, name="Ph")
@@ -447,7 +456,12 @@ def _updated(g: StepBuilder, h: State, output: Q | None, write: Callable[[str], 
     return new if output is None else write("output")
 
 
-def _first(key: str, trained: bool) -> dict[str, str]:
+class _First(TypedDict):
+    first: str
+    initial: str
+
+
+def _first(key: str, trained: bool) -> _First:
     """How a state names its first value: data may give it, and the weights do if it is trained."""
     return {"first": key, "initial": key if trained else ""}
 
@@ -557,10 +571,14 @@ def _gate(g: StepBuilder, activation: Activation, total: Node, stem: str, name: 
 
 
 def _mix(g: StepBuilder, z: Node, a: Node, b: Node) -> Node:
-    """``z a + (1 - z) b``, exact; the literal 1 has z's scale."""
+    """``z a + (1 - z) b``, exact."""
+    return g.add(g.multiply(z, a), g.multiply(g.subtract(_one(g, z), z), b))
+
+
+def _one(g: StepBuilder, z: Node) -> Node:
+    """The literal 1 on z's scale."""
     fraction = max(z.format.fraction, 0)
-    one = g.literal("one", [1 << fraction] * z.units, fraction)
-    return g.add(g.multiply(z, a), g.multiply(g.subtract(one, z), b))
+    return g.literal("one", [1 << fraction] * z.units, fraction)
 
 
 # --- without state -----------------------------------------------------------------------------
@@ -697,20 +715,34 @@ class Bidirectional:
     1997, "Bidirectional recurrent neural networks").
 
     ``backward`` is the backward layer, ``layer`` again if left out. Tensors: those of the layers
-    under ``NAME.forward`` and ``NAME.backward``.
+    under ``NAME.forward`` and ``NAME.backward``. ``join`` is what becomes of the two outputs: one
+    vector of both, or their exact sum, mean or product. With ``last`` it gives one step: what
+    each layer gives when it has read the whole sequence, the backward one at the first step.
     """
 
     layer: Layer
     backward: Layer | None = None
     name: str = ""
+    join: Literal["concatenate", "add", "mean", "multiply"] = "concatenate"
+    last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.join not in _JOINS:
+            raise DesignError(f"Bidirectional(join={self.join!r})", f"use one of {list(_JOINS)}")
 
     def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
         """Run both, the second between two reversals, and join them."""
         ahead = self.layer.build(net, source, f"{name}.forward")
         other = self.backward or self.layer
         back = other.build(net, net.reverse(source, f"{name}.reversed"), f"{name}.backward")
-        both = [ahead, net.reverse(back, f"{name}.restored")]
-        return net.scan(name, both, _concatenate, Formats())
+        if self.last:
+            both: list[TimeNode] = [
+                net.last(ahead, f"{name}.forward_last"),
+                net.last(back, f"{name}.backward_last"),
+            ]
+        else:
+            both = [ahead, net.reverse(back, f"{name}.restored")]
+        return net.scan(name, both, _JOINS[self.join], Formats())
 
 
 @dataclass(frozen=True)
@@ -762,3 +794,26 @@ _MANY_STEPS = 1 << 20
 
 def _concatenate(g: StepBuilder, a: Node, b: Node) -> Node:
     return g.gather([a, b], range(a.units + b.units), "both")
+
+
+def _added(g: StepBuilder, a: Node, b: Node) -> Node:
+    return g.add(a, b, "both")
+
+
+def _mean(g: StepBuilder, a: Node, b: Node) -> Node:
+    """Half the sum: its integers under a finer scale."""
+    both = g.add(a, b, "sum")
+    half = replace(both.format, integer=both.format.integer - 1, fraction=both.format.fraction + 1)
+    return g.reinterpret(both, half, "both")
+
+
+def _multiplied(g: StepBuilder, a: Node, b: Node) -> Node:
+    return g.multiply(a, b, "both")
+
+
+_JOINS: Mapping[str, Callable[[StepBuilder, Node, Node], Node]] = {
+    "concatenate": _concatenate,
+    "add": _added,
+    "mean": _mean,
+    "multiply": _multiplied,
+}

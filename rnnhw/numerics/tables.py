@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from rnnhw.errors import DesignError
 from rnnhw.numerics.cast import Q, quantise
 
-__all__ = ["MAX_ADDRESS_BITS", "RECIPROCAL", "SIGMOID", "TANH", "RealFunction", "Table"]
+__all__ = [
+    "MAX_ADDRESS_BITS",
+    "RECIPROCAL",
+    "SIGMOID",
+    "TANH",
+    "RealFunction",
+    "Table",
+    "elementwise",
+]
 
 MAX_ADDRESS_BITS = 20
 """The widest table address: 2**20 entries."""
@@ -36,6 +44,7 @@ class RealFunction:
     """
 
     name: str
+    """Two functions of one name are one function: parameters stand in it."""
     scalar: Callable[[float], float]
     vector: Callable[[FloatArray], FloatArray]
 
@@ -58,6 +67,16 @@ def _sigmoids(values: FloatArray) -> FloatArray:
 
 def _reciprocals(values: FloatArray) -> FloatArray:
     return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
+
+
+def elementwise(name: str, scalar: Callable[[float], float]) -> RealFunction:
+    """The function ``scalar``, element by element in the float reference too."""
+
+    def vector(values: FloatArray) -> FloatArray:
+        flat = [scalar(value) for value in values.ravel().tolist()]
+        return np.array(flat, np.float64).reshape(values.shape)
+
+    return RealFunction(name, scalar, vector)
 
 
 SIGMOID = RealFunction("sigmoid", _sigmoid, _sigmoids)
