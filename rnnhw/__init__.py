@@ -4,7 +4,9 @@ One Python design file describes a network; rnnhw runs it in integers with opera
 counters, verifies it against a float reference, reports throughput and storage on hardware, and
 writes Verilog that equals it bit for bit and cycle for cycle.
 
-    simulate, verify, analyze, estimate, compare, emit, synth    what the commands do
+    simulate, verify, prove, analyze, estimate, compare, emit, synth   what the commands do
+    sweep, quantize                                     many designs; word lengths
+    import_network                                      a network of another tool as a design file
     report, profiles                                    renderers of reports; target hardware
     Design, Elman, LSTM, Banded, Q, ...                 what a design file is made of
 """

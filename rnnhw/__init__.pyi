@@ -36,6 +36,10 @@ from rnnhw.errors import (
 from rnnhw.execution.simulate import Simulation as Simulation
 from rnnhw.execution.verify import Verification as Verification
 from rnnhw.graph.builder import Formats as Formats
+from rnnhw.importers.importing import (
+    ImportedDesign as ImportedDesign,
+    import_network as import_network,
+)
 from rnnhw.layers.activations import (
     ELU as ELU,
     GELU as GELU,

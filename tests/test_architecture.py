@@ -31,6 +31,9 @@ HEAVY = {
     "typer": {"cli"},
     "rich": {"cli", "report"},
     "scipy": {"conversion"},
+    "onnx": {"importers"},
+    "google": {"importers"},
+    "h5py": {"importers"},
 }
 """Third-party modules beyond NumPy, and the packages that may import them."""
 

@@ -11,10 +11,13 @@ from helpers.paths import ROOT
 
 import rnnhw
 
-VERBS = ["simulate", "verify", "estimate", "compare", "emit", "synth", "jordan_form", "load"]
+VERBS = [
+    "simulate", "verify", "estimate", "compare", "emit", "synth", "jordan_form", "import_network",
+    "load",
+]  # fmt: skip
 RESULTS = [
-    "Comparison", "CostComparison", "Emitted", "JordanForm", "Report", "Simulation", "Synthesis",
-    "Verification",
+    "Comparison", "CostComparison", "Emitted", "ImportedDesign", "JordanForm", "Report",
+    "Simulation", "Synthesis", "Verification",
 ]  # fmt: skip
 
 

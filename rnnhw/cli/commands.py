@@ -28,6 +28,7 @@ from rnnhw.cli.synth import synth_command
 from rnnhw.cli.verify import verify_command
     Threads,
 from rnnhw.execution.engine import available_isas, check_threads, select_isa
+from rnnhw.cli.import_command import import_command
 from rnnhw.version import __version__
 
 __all__ = ["COMMANDS", "run"]
@@ -117,3 +118,4 @@ def run(words: Sequence[str]) -> int:
             return int(command.invoke(context) or 0)
     except typer.Exit as ended:
         return ended.exit_code
+app.command("import")(import_command(_show))

@@ -1,0 +1,1 @@
+"""Trained networks from files of other tools, as design files with their weights."""
