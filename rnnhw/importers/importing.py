@@ -14,6 +14,7 @@ from rnnhw.design.tasks.samples import Samples, load_samples
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.files import check_output, check_writable, scratch_folder, written_whole
 from rnnhw.importers.formats import ADDRESS, WORD, chosen_formats
+from rnnhw.importers.keras.reader import import_keras
 from rnnhw.importers.network import Imported
 from rnnhw.importers.onnx.reader import import_onnx
 from rnnhw.importers.writer import design_text, weights_bytes
@@ -49,6 +50,8 @@ def read_network(
     suffix = file.suffix.lower()
     if suffix == ".onnx":
         return import_onnx(file, start, end)
+    if suffix in (".keras", ".h5", ".hdf5"):
+        return import_keras(file, start, end)
     raise UsageError(f"{file}: files {suffix or 'without suffix'} are not known", "")
 
 

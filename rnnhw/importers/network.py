@@ -107,6 +107,14 @@ def cell_step(
     return Step(replace(cell, **fields), given, origin, fed or {})  # type: ignore[arg-type]
 
 
+def linear_step(weights: FloatArray, bias: FloatArray | None, origin: str) -> Step:
+    """A linear layer; a bias of zeros is left out."""
+    tensors = {"W": weights}
+    if bias is not None and bias.any():
+        tensors["b"] = bias
+    return Step(Linear(len(weights), bias="b" in tensors), tensors, origin)
+
+
 def both_ways(forward: Step, backward: Step, **fields: object) -> Step:
     """The two directions as one step."""
     ways = (("forward", forward), ("backward", backward))

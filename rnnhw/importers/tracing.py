@@ -19,9 +19,9 @@ from typing import Literal
 import numpy as np
 
 from rnnhw.errors import DesignError
-from rnnhw.importers.network import FloatArray, Step, both_ways
+from rnnhw.importers.network import FloatArray, Step, both_ways, linear_step
 from rnnhw.layers.activations import Activation, Sigmoid, SiLU
-from rnnhw.layers.cells import Last, Linear, Mean, Reverse
+from rnnhw.layers.cells import Last, Mean, Reverse
 from rnnhw.layers.vectors import LayerNorm, Max, Pointwise, Scale
 
 __all__ = [
@@ -784,14 +784,6 @@ def _run_steps(run: Run) -> list[Step]:
     if run.backward:
         return [Step(Reverse()), *run.cells, Step(Last() if final else Reverse())]
     return [*run.cells, Step(Last())] if final else [*run.cells]
-
-
-def linear_step(weights: FloatArray, bias: FloatArray | None, origin: str) -> Step:
-    """A linear layer; a bias of zeros is left out."""
-    tensors = {"W": weights}
-    if bias is not None and bias.any():
-        tensors["b"] = bias
-    return Step(Linear(len(weights), bias="b" in tensors), tensors, origin)
 
 
 def _outputs_of(cell: Step) -> int:

@@ -271,7 +271,7 @@ class _Reader:
             steps = max(weights.values())
             raise DesignError(
                 f"its recurrence was unrolled by {producer}: the weights {repeated[0]!r} are "
-                f"multiplied {steps} times, once a step, and other lengths are not computed",
+                f"multiplied {steps} times, and other lengths are not computed",
                 cure,
             )
         if kinds["Loop"] or kinds["Scan"]:
@@ -282,7 +282,11 @@ class _Reader:
                 "is left",
                 cure,
             )
-        raise DesignError("it holds no RNN, LSTM or GRU", cure)
+        raise DesignError(
+            "it holds no RNN, LSTM or GRU: a recurrence, if it had one, was unrolled to a single "
+            f"step by {producer}",
+            cure,
+        )
 
     def _is_constant(self, name: str) -> bool:
         """Whether a value is stored, maybe behind a transpose."""

@@ -1,0 +1,1 @@
+"""Keras files without Keras: the architecture is JSON, the weights are HDF5."""
