@@ -17,6 +17,8 @@ from rnnhw.importers.formats import ADDRESS, WORD, chosen_formats
 from rnnhw.importers.keras.reader import import_keras
 from rnnhw.importers.network import Imported
 from rnnhw.importers.onnx.reader import import_onnx
+from rnnhw.importers.torch.exported import import_exported
+from rnnhw.importers.torch.state import import_state
 from rnnhw.importers.writer import design_text, weights_bytes
 from rnnhw.layers.cells import Mean
 
@@ -39,8 +41,10 @@ def read_network(
     """The network that a file of another tool holds; no code of the file is run.
 
     Args:
-        file: ``.onnx``.
-        start, end: the nodes or values at which a graph is cut.
+        file: ``.onnx``; ``.keras`` or ``.h5``; ``.pt2`` of ``torch.export.save``; a state dict or
+            checkpoint of ``torch.save`` (``.pt``, ``.pth``, ``.ckpt``); ``.safetensors``.
+        start, end: the nodes or values at which a graph is cut; ``start`` of a checkpoint is the
+            key of its state dict.
         layers: the order of a file that holds weights alone.
 
     Raises:
@@ -48,11 +52,22 @@ def read_network(
         UsageError: an option does not fit the kind of file.
     """
     suffix = file.suffix.lower()
+    if layers is not None and suffix in (".onnx", ".keras", ".h5", ".hdf5", ".pt2"):
+        raise UsageError(f"--layers {layers}: {suffix} files hold the order of their layers", "")
     if suffix == ".onnx":
         return import_onnx(file, start, end)
     if suffix in (".keras", ".h5", ".hdf5"):
         return import_keras(file, start, end)
-    raise UsageError(f"{file}: files {suffix or 'without suffix'} are not known", "")
+    if suffix == ".pt2":
+        return import_exported(file, start, end)
+    if suffix in (".pt", ".pth", ".ckpt", ".bin", ".safetensors"):
+        if end is not None:
+            raise UsageError(f"--to {end}: the file holds no graph", "name the layers in --layers")
+        return import_state(file, layers, start)
+    raise UsageError(
+        f"{file}: files {suffix or 'without suffix'} are not known",
+        "give .onnx, .keras, .h5, .pt2, .pt, .pth or .safetensors",
+    )
 
 
 def import_network(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnnhw.errors import DesignError, RnnhwError, UsageError, escaped, few, unknown_name
+from rnnhw.importers.functions import SELU
 from rnnhw.importers.keras.file import Config, KerasFile, Shape, opened_keras
 from rnnhw.importers.network import (
     FloatArray,
@@ -358,7 +359,7 @@ _FUNCTIONS: Mapping[str, Activation] = {
     "sigmoid": Sigmoid(),
     "hard_tanh": HardTanh(),
     "elu": ELU(),
-    "selu": ELU(1.6732632423543772, 1.0507009873554805),
+    "selu": SELU,
     "leaky_relu": LeakyReLU(0.2),
     "softplus": Softplus(),
     "softsign": Softsign(),

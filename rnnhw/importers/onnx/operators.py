@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnhw.errors import DesignError
+from rnnhw.importers.functions import clip_function
 from rnnhw.importers.network import FloatArray, checked_tensor
 from rnnhw.importers.onnx.constants import axes_of, slice_bounds, whole
 from rnnhw.importers.onnx.file import Array, decimal
@@ -17,11 +18,8 @@ from rnnhw.layers.activations import (
     ELU,
     GELU,
     Activation,
-    Clipped,
     Exponential,
     HardSigmoid,
-    HardTanh,
-    Identity,
     LeakyReLU,
     ReLU,
     Sigmoid,
@@ -273,30 +271,6 @@ def _clip(name: str, attributes: Attributes, inputs: Inputs) -> Value:
             bounds[k] = float(_numbers(value, ("min", "max")[k]).reshape(()))
     low, high = bounds
     return _traced(inputs[0]).pointwise(clip_function(low, high), name)
-
-
-def clip_function(low: float | None, high: float | None) -> Activation:
-    """The activation that limits to ``low..high``; None: no limit on that side.
-
-    Raises:
-        DesignError: rnnhw has no such activation.
-    """
-    known: dict[tuple[float | None, float | None], Activation] = {
-        (0.0, None): ReLU(),
-        (-1.0, 1.0): HardTanh(),
-        (None, None): Identity(),
-    }
-    found = known.get((low, high))
-    if found is None and low is not None and high is not None and high > 0:
-        if low == 0:
-            found = Clipped(ReLU(), high)
-        elif low == -high:
-            found = Clipped(Identity(), high)
-    if found is None:
-        raise DesignError(
-            f"values are limited to {low}..{high}", "rnnhw limits to -a..a, to 0..a, or from 0"
-        )
-    return found
 
 
 def _reduce(how: str) -> Callable[[str, Attributes, Inputs], Value]:

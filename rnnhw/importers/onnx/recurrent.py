@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnhw.errors import DesignError
+from rnnhw.importers.first_states import note_first_state
 from rnnhw.importers.network import FloatArray, Step, cell_step, checked_tensor, clipped
 from rnnhw.importers.onnx.file import Array, decimal
 from rnnhw.importers.tracing import Source, Traceable, Traced
@@ -131,7 +132,9 @@ def recurrent(
         fed: dict[str, str] = {}
         states = [("h0", 5, "initial_h"), ("c0", 6, "initial_c")]
         for key, place, label in states[: 1 + (kind == "LSTM")]:
-            _first_state(label, given[place], key, way, layout, units, tensors, fed)
+            note_first_state(
+                label, given[place], key, way, units, tensors, fed, batch_first=layout == 1
+            )
         if p is not None:
             parts = np.split(p[way], 3)
             tensors |= {f"p.{gate}": parts[k] for k, gate in enumerate("iof")}
@@ -262,39 +265,4 @@ def _lengths(given: Array | Traceable | None, x: Traced, place: int) -> str:
     raise DesignError(
         "input sequence_lens is not an input of the network",
         "leave it out, and give the data of rnnhw `lengths`",
-    )
-
-
-def _first_state(
-    label: str,
-    given: Array | Traceable | None,
-    key: str,
-    way: int,
-    layout: int,
-    units: int,
-    tensors: dict[str, FloatArray],
-    fed: dict[str, str],
-) -> None:
-    """Note where a first state comes from: constants, or an input of the network."""
-    if given is None:
-        return
-    if isinstance(given, np.ndarray):
-        values = checked_tensor(f"input {label}", given.astype(np.float64))
-        if values.ndim != 3 or values.shape[2] != units:
-            raise DesignError(f"input {label} has shape {list(values.shape)}", "export it again")
-        rows = values[way] if layout == 0 else values[:, way]
-        if (rows != rows[:1]).any():
-            raise DesignError(
-                f"input {label} holds another first state for each sequence",
-                "make it an input of the network, and give the data of rnnhw the first states",
-            )
-        tensors[key] = rows[0]
-        return
-    if isinstance(given, Traced) and isinstance(given.flow, Source):
-        fed[key] = f"{given.flow.name}{given.flow.part}"
-        return
-    raise DesignError(
-        f"input {label} is computed by the network",
-        "rnnhw starts a layer from zero, from stored numbers or from data; cut the network with "
-        "--from behind what computes it",
     )

@@ -1,0 +1,1 @@
+"""PyTorch's files without PyTorch: exported programs, checkpoints and safetensors."""
