@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ def read_model(path: Path) -> Any:
         raise DesignError(f"{path}: not an ONNX file (unreadable)", "export it again") from None
     if not model.graph.node:
         raise DesignError(f"{path}: not an ONNX file, or one without nodes", "export it again")
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise DesignError(f"{path}: a name in it is no text", "export it again")
     if model.functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
@@ -52,6 +54,17 @@ def read_model(path: Path) -> Any:
             words = escaped(" ".join(str(error).split()))[:200]
             raise DesignError(f"{path}: its functions: {words}", "export it again") from None
     return model
+
+
+def _names(graph: Any) -> Iterator[Any]:
+    """The names in a graph and those inside of it; protobuf gives bytes where one is no text."""
+    yield from (each.name for each in (*graph.initializer, *graph.input, *graph.output))
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                yield from _names(inner)
 
 
 def _onnx() -> Any:
@@ -114,7 +127,8 @@ def tensor_array(name: str, tensor: Any, folder: Path) -> Array:
     """
     import onnx
 
-    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+    known = {number: kind for kind, number in onnx.TensorProto.DataType.items()}
+    kind = known.get(tensor.data_type, f"type {tensor.data_type}")
     if kind not in _FIELDS:
         raise DesignError(f"tensor {name!r} holds {kind}", "rnnhw reads plain numbers")
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))

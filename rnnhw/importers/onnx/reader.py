@@ -196,6 +196,12 @@ class _Reader:
             outputs = self._outputs(node)
         except RnnhwError as error:
             raise error.at(_called(node)) from None
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            # Of a damaged file: a node without its inputs, an attribute of another type.
+            words = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+            raise DesignError(
+                f"{_called(node)}: its inputs or attributes do not fit ({words})", "export it again"
+            ) from None
         for name, value in zip(node.output, outputs, strict=False):
             self._values[name] = value
 
@@ -218,11 +224,7 @@ class _Reader:
             return [*folded(operator, known, arrays)]
         if operator not in OPERATORS:
             raise DesignError("rnnhw has no such layer", self._cure(node))
-        try:
-            return computed(operator, node.name or node.output[0], known, inputs)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            words = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-            raise DesignError(f"its inputs or attributes do not fit ({words})", "") from None
+        return computed(operator, node.name or node.output[0], known, inputs)
 
     def _cure(self, node: Any) -> str:
         """Where to cut a network at a node that cannot be imported."""
