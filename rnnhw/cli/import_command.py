@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rnnhw.cli.progress import shown_progress
 from rnnhw.errors import escaped
 from rnnhw.importers.formats import ADDRESS, WORD
 from rnnhw.importers.importing import ImportedDesign, import_network
@@ -88,18 +89,20 @@ def import_command(show: Callable[[str], None]) -> Callable[..., int]:
         Writes a readable design file and its weights; nothing of the file is run. What rnnhw
         cannot have is an error that names node, attribute and cure.
         """
-        result = import_network(
-            file,
-            output,
-            data=data,
-            start=start,
-            end=end,
-            layers=layers,
-            max_steps=max_steps,
-            word=word,
-            address=address,
-            force=force,
-        )
+        with shown_progress("parts of the data") as progress:
+            result = import_network(
+                file,
+                output,
+                data=data,
+                start=start,
+                end=end,
+                layers=layers,
+                max_steps=max_steps,
+                word=word,
+                address=address,
+                force=force,
+                progress=progress,
+            )
         show(imported_text(result))
         return 0
 

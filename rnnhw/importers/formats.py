@@ -7,8 +7,9 @@ a sigmoid needs no five integer bits.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -33,10 +34,15 @@ WORD, ADDRESS = 16, 12
 _WIDE = Q(11, 12)
 _ROLES = tuple(entry.name for entry in fields(Formats))
 _MOST_VALUES = 1 << 18
-"""Of one signal, that its format is chosen by; more change no bit of it."""
+"""Of one signal, that its format is chosen by: of more a sample, with the largest and least."""
 
 _MOST_STEPS = 20_000
 """Steps of the data that are run through the float network."""
+
+_PART_STEPS = 1_000
+"""Steps of one run: of 400 units with fifteen signals they take 50 MB."""
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,15 @@ def chosen_formats(
     samples: Samples | None,
     word: int = WORD,
     address: int = ADDRESS,
+    progress: Progress = lambda done, whole: None,
 ) -> Chosen:
-    """The integer bits of every signal and tensor, in words of ``word`` and ``address`` bits."""
+    """The integer bits of every signal and tensor, in words of ``word`` and ``address`` bits.
+
+    ``progress`` is told how many parts of the data are done, of how many.
+    """
     design = _wide_design(steps, inputs, max_steps, address)
     network = design.network
-    values = _values(design, samples)
+    values = _values(design, samples, progress)
     bits: dict[str, dict[str, int]] = {}
     addresses = set()
     for layer in layers_by_name(step.layer for step in steps):
@@ -182,7 +192,7 @@ def _tables(scan: Scan, role: str) -> list[Lookup]:
 
 
 # --- values --------------------------------------------------------------------------------------
-def _values(design: Design, samples: Samples | None) -> dict[str, FloatArray]:
+def _values(design: Design, samples: Samples | None, progress: Progress) -> dict[str, FloatArray]:
     """By signal and tensor the real numbers that it has."""
     network = design.network
     values: dict[str, FloatArray] = {
@@ -198,37 +208,50 @@ def _values(design: Design, samples: Samples | None) -> dict[str, FloatArray]:
                         )
         return values
     traced = [key for scan in network.scans for role in _ROLES for key in _keys(scan, role)]
-    some = _few(samples)
-    run = run_reference(
-        network,
-        design.parameters,
-        some.x,
-        some.lengths,
-        [key for key in traced if key not in values],
-        initial=first_states(network, some).real,
-    )
-    valid = np.arange(some.x.shape[1]) < some.lengths[:, None]
-    values["input"] = _sampled(some.x[valid])
-    for key, traces in run.traces.items():
-        steps = traces.shape[1]
-        real = valid[:, :steps] if steps == valid.shape[1] else np.ones((len(traces), steps), bool)
-        values[key] = _sampled(traces[real])
-    return values
+    wanted = [key for key in traced if key not in values]
+    found: dict[str, list[FloatArray]] = {key: [] for key in ("input", *wanted)}
+    parts = _parts(samples)
+    for done, part in enumerate(parts):
+        progress(done, len(parts))
+        run = run_reference(
+            network,
+            design.parameters,
+            part.x,
+            part.lengths,
+            wanted,
+            initial=first_states(network, part).real,
+        )
+        valid = np.arange(part.x.shape[1]) < part.lengths[:, None]
+        found["input"].append(_sampled(part.x[valid], len(parts)))
+        for key, traces in run.traces.items():
+            # Behind a last step or a mean there is one step of every sequence.
+            real = valid if traces.shape[1] == valid.shape[1] else np.s_[:, :]
+            found[key].append(_sampled(traces[real], len(parts)))
+    progress(len(parts), len(parts))
+    return values | {key: np.concatenate(each) for key, each in found.items()}
 
 
-def _few(samples: Samples) -> Samples:
-    """The first sequences, as many as have ``_MOST_STEPS`` steps; at least one."""
+def _parts(samples: Samples) -> list[Samples]:
+    """The first sequences, as many as have ``_MOST_STEPS`` steps, in parts whose signals fit the
+    memory; at least one sequence."""
     ends = np.cumsum(samples.lengths)
     count = max(int(np.searchsorted(ends, _MOST_STEPS, side="right")), 1)
-    if count >= len(samples.lengths):
-        return samples
-    first = {key: value[:count] for key, value in samples.first.items()}
-    return Samples(samples.x[:count], samples.lengths[:count], None, first)
+    cuts = [int(np.searchsorted(ends, steps)) + 1 for steps in range(0, _MOST_STEPS, _PART_STEPS)]
+    bounds = sorted({0, count, *(cut for cut in cuts[1:] if cut < count)})
+    return [_chosen(samples, slice(*pair)) for pair in itertools.pairwise(bounds)]
 
 
-def _sampled(values: FloatArray) -> FloatArray:
-    flat = np.ravel(values).astype(np.float64)
-    return flat[:: -(-len(flat) // _MOST_VALUES)] if len(flat) > _MOST_VALUES else flat
+def _chosen(samples: Samples, part: slice) -> Samples:
+    first = {key: value[part] for key, value in samples.first.items()}
+    return Samples(samples.x[part], samples.lengths[part], None, first)
+
+
+def _sampled(values: FloatArray, parts: int = 1) -> FloatArray:
+    """Some of the values, evenly spaced, the largest and the least with them."""
+    flat, most = np.ravel(values).astype(np.float64), _MOST_VALUES // parts
+    if len(flat) <= most:
+        return flat
+    return np.append(flat[:: -(-len(flat) // most)], [flat.max(), flat.min()])
 
 
 # --- integer bits --------------------------------------------------------------------------------

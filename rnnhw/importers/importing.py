@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def import_network(
     word: int = WORD,
     address: int = ADDRESS,
     force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, whole: None,
 ) -> ImportedDesign:
     """Write a design file and its weights for a network of another tool.
 
@@ -93,6 +94,7 @@ def import_network(
         word: bits of numbers.
         address: bits of what addresses a table.
         force: write over files that are there.
+        progress: is told how many parts of the data are done, of how many.
 
     Raises:
         DesignError: the source or the data cannot be read, or holds what rnnhw cannot have.
@@ -114,7 +116,7 @@ def import_network(
         notes.append(
             "formats are wide guesses: import again with --data FILE.npz to have them chosen"
         )
-    chosen = chosen_formats(network.steps, network.inputs, limit, samples, word, address)
+    chosen = chosen_formats(network.steps, network.inputs, limit, samples, word, address, progress)
     text = design_text(
         network,
         chosen,

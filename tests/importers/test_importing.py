@@ -232,3 +232,21 @@ def test_the_command_says_what_it_wrote(network, tmp_path):
     bad = run(tmp_path / "bad.safetensors", "-o", tmp_path / "bad.py")
     assert bad.returncode == 3 and len(bad.stderr.splitlines()) == 2
     assert "Traceback" not in bad.stderr and not (tmp_path / "bad.py").exists()
+
+
+def test_much_data_is_run_in_parts(tmp_path):
+    """Formats of data in parts are those of all of it, and the parts are told."""
+    from rnnhw.importers import formats
+
+    x = np.random.default_rng(0).normal(size=(300, 12, INPUTS))
+    np.savez(tmp_path / "data.npz", x=x, lengths=np.full(300, 11))
+    given = formats.Samples(x, np.full(300, 11))
+    parts = formats._parts(given)
+    assert sum(len(part.x) for part in parts) == 300 and len(parts) == 4
+    told = []
+    chosen_formats(
+        lstm_steps(1), INPUTS, None, given, progress=lambda done, whole: told.append((done, whole))
+    )
+    assert told == [(k, 4) for k in range(5)]
+    one = formats.Samples(x[:1].repeat(40_000 // 12, 1), np.array([40_000 // 12 * 12]))
+    assert len(formats._parts(one)) == 1
