@@ -89,7 +89,9 @@ engine = Extension(
     ],
     include_dirs=[str(EXT)],
     define_macros=[("RNNHW_AVX2", "1")] if ISA_FLAGS else [],
-    depends=[str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}],
+    depends=[
+        str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}
+    ],
 )
 
 quantiser = Extension(

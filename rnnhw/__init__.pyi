@@ -111,8 +111,8 @@ from rnnhw.report.results import (
     ReportResult as ReportResult,
     SimulationResult as SimulationResult,
     VerificationResult as VerificationResult,
-from rnnhw.proof.prove import Proof as Proof, prove as prove
 )
+from rnnhw.proof.prove import Proof as Proof, prove as prove
 from rnnhw.report.scores.model import Comparison as Comparison
 from rnnhw.study.sweep.sweep import Sweep as Sweep, sweep as sweep
 from rnnhw.study.word_lengths.quantize import Quantized as Quantized, quantize as quantize

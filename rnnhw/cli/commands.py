@@ -15,26 +15,25 @@ import typer
 from rnnhw.cli.analyze import analyze_command
 from rnnhw.cli.compare import compare_command
 from rnnhw.cli.emit import emit_command
+from rnnhw.cli.importing import import_command
 from rnnhw.cli.info import info_command
 from rnnhw.cli.new import new_command
 from rnnhw.cli.output import show
 from rnnhw.cli.profiles import profiles_command
-from rnnhw.cli.quantize import quantize_command
 from rnnhw.cli.prove import prove_command
+from rnnhw.cli.quantize import quantize_command
 from rnnhw.cli.report import report_command
 from rnnhw.cli.simulate import simulate_command
 from rnnhw.cli.sweep import sweep_command
 from rnnhw.cli.synth import synth_command
 from rnnhw.cli.verify import verify_command
-    Threads,
-from rnnhw.execution.engine import available_isas, check_threads, select_isa
-from rnnhw.cli.import_command import import_command
 from rnnhw.version import __version__
 
 __all__ = ["COMMANDS", "run"]
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "new": new_command,
+    "import": import_command,
     "simulate": simulate_command,
     "verify": verify_command,
     "prove": prove_command,
@@ -60,20 +59,6 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
-    threads: Threads = None,
-    check_threads(threads)
-        result = simulate(
-            data,
-            samples=samples,
-            traces=traces,
-            isa=isa,
-            threads=threads,
-    threads: Threads = None,
-    check_threads(threads)
-        result = verify(
-            data,
-            isa=isa,
-            threads=threads,
 
 
 def _print_version(wanted: bool) -> None:
@@ -118,4 +103,3 @@ def run(words: Sequence[str]) -> int:
             return int(command.invoke(context) or 0)
     except typer.Exit as ended:
         return ended.exit_code
-app.command("import")(import_command(_show))

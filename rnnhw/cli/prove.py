@@ -12,7 +12,6 @@ import typer
 
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import keep_inputs, load_design
-from rnnhw.cli.json_text import head, json_text
 from rnnhw.cli.options import PLAIN, DesignFile, Isa, Settings, assignments, chosen_format
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_progress
@@ -26,6 +25,7 @@ from rnnhw.proof.check import Checked, check
 from rnnhw.proof.counterexample import Counterexample
 from rnnhw.proof.outcome import Outcome, Verdict
 from rnnhw.proof.prove import Bounds, Proof, claimed, prove
+from rnnhw.report.json_text import head, json_text
 
 __all__ = ["prove_command"]
 

@@ -17,6 +17,7 @@ from rnnhw.cli.options import (
     Minimum,
     RunOutput,
     Settings,
+    Threads,
     chosen_format,
 )
 from rnnhw.cli.output import judged_code, show
@@ -25,7 +26,7 @@ from rnnhw.cli.show import simulation_text
 from rnnhw.design.demands import check_bounds, check_names, judge
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError, unknown_name
-from rnnhw.execution.engine import select_isa
+from rnnhw.execution.engine import check_threads, select_isa
 from rnnhw.execution.simulate import (
     check_answers,
     chosen_samples,
@@ -50,6 +51,7 @@ def simulate_command(
     settings: Settings = None,
     data: Data = None,
     isa: Isa = None,
+    threads: Threads = None,
     trace: Traces = None,
     format: Format = None,
     output: RunOutput = None,
@@ -76,12 +78,21 @@ def simulate_command(
     for name in traces:
         _known_signal(loaded, name)
     select_isa(isa)
+    check_threads(threads)
     # A misspelt name is told before the work.
     samples = chosen_samples(loaded, data)
     check_answers(loaded, samples, str(data or design), (*floors, *ceilings))
     check_names(figure_names(loaded, samples), floors, ceilings)
     with shown_progress("sequences") as progress:
-        result = simulate(loaded, data, samples=samples, traces=traces, isa=isa, progress=progress)
+        result = simulate(
+            loaded,
+            data,
+            samples=samples,
+            traces=traces,
+            isa=isa,
+            threads=threads,
+            progress=progress,
+        )
     checks = judge(result.figures(), floors, ceilings, result.unjudged())
     if output is not None:
         result.save(output)

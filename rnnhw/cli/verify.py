@@ -16,12 +16,13 @@ from rnnhw.cli.options import (
     Minimum,
     Output,
     Settings,
+    Threads,
     chosen_format,
 )
 from rnnhw.cli.output import deliver, judged_code
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import verification_text
-from rnnhw.execution.engine import select_isa
+from rnnhw.execution.engine import check_threads, select_isa
 from rnnhw.execution.verify import verify
 from rnnhw.report.json_text import json_text
 from rnnhw.report.run_data import verification_data
@@ -34,6 +35,7 @@ def verify_command(
     settings: Settings = None,
     data: Data = None,
     isa: Isa = None,
+    threads: Threads = None,
     format: Format = None,
     output: Output = None,
     minimum: Minimum = None,
@@ -50,8 +52,17 @@ def verify_command(
     loaded = load_design(design, settings)
     keep_inputs(output, loaded, data)
     select_isa(isa)
+    check_threads(threads)
     with shown_progress("sequences") as progress:
-        result = verify(loaded, data, minimum=floors, maximum=ceilings, isa=isa, progress=progress)
+        result = verify(
+            loaded,
+            data,
+            minimum=floors,
+            maximum=ceilings,
+            isa=isa,
+            threads=threads,
+            progress=progress,
+        )
     deliver(
         verification_text(result) if shown == "text" else json_text(verification_data(result)),
         output,

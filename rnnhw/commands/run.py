@@ -28,6 +28,7 @@ def simulate(
     initial: Mapping[str, NDArray[np.int64]] | None = None,
     traces: str | Iterable[str] = (),
     isa: str | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> SimulationResult:
     """Run a design on its task or on ``data``, in integers.
@@ -40,6 +41,7 @@ def simulate(
         initial: raw first values of states by name, [sequences, units]; they win over the data's.
         traces: signals to record, named as ``rnnhw info DESIGN`` prints them.
         isa: the instruction set; None takes the fastest that runs here.
+        threads: cores that share the sequences; None takes all. No result depends on it.
         progress: called with the sequences done and their number.
 
     Raises:
@@ -55,6 +57,7 @@ def simulate(
         initial=initial,
         traces=signal_names(traces),
         isa=isa,
+        threads=threads,
         progress=progress,
     )
     return result_of(SimulationResult, found)
@@ -68,6 +71,7 @@ def verify(
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     isa: str | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> VerificationResult:
     """Compare a design with its float reference, on its task or on ``data``.
@@ -82,6 +86,7 @@ def verify(
         minimum: the least value of named figures, such as ``{"accuracy": 0.95}``.
         maximum: the greatest value of named figures.
         isa: the instruction set; None takes the fastest that runs here.
+        threads: cores that share the sequences; None takes all. No result depends on it.
         progress: called with the sequences done and their number.
 
     Raises:
@@ -99,6 +104,7 @@ def verify(
         minimum=number_bounds("minimum", minimum),
         maximum=number_bounds("maximum", maximum),
         isa=isa,
+        threads=threads,
         progress=progress,
     )
     return result_of(VerificationResult, found)

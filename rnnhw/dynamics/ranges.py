@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -174,7 +175,9 @@ def _proposed(format: Q, values: Interval) -> str:
     if not _in_words(values):
         return ""
     found = replace(
-        interval_format(*values, format.fraction), rounding=format.rounding, overflow=format.overflow
+        interval_format(*values, format.fraction),
+        rounding=format.rounding,
+        overflow=format.overflow,
     )
     same = (found.width, found.signed) == (format.width, format.signed)
     return "" if same else repr(found)

@@ -35,7 +35,9 @@ def random_design(rng, outputs=1, word=None):
     word = word or int(rng.integers(2, 5))
     units = int(rng.integers(1, 4))
     signed = Q(1, word - 2, rounding=rng.choice(list(Rounding)))
-    signed = replace(signed, overflow=rng.choice([o for o in Overflow if o is not Overflow.SAT_ZERO]))
+    signed = replace(
+        signed, overflow=rng.choice([o for o in Overflow if o is not Overflow.SAT_ZERO])
+    )
     layer = [
         lambda: Elman(units, name="rnn"),
         lambda: Elman(units, recurrent=Diagonal(), activation=Sigmoid(), name="rnn"),
