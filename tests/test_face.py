@@ -13,7 +13,7 @@ import rnnhw
 
 VERBS = [
     "simulate", "verify", "estimate", "compare", "emit", "synth", "jordan_form", "import_network",
-    "load",
+    "load", "prove", "analyze", "sweep", "quantize",
 ]  # fmt: skip
 RESULTS = [
     "Comparison", "CostComparison", "Emitted", "ImportedDesign", "JordanForm", "Report",
@@ -35,7 +35,8 @@ def test_every_public_name_is_there():
 
 
 def test_a_public_name_is_that_of_its_module():
-    from rnnhw.execution.simulate import Simulation, simulate
+    from rnnhw.commands.run import simulate
+    from rnnhw.execution.simulate import Simulation
 
     assert rnnhw.simulate is simulate and rnnhw.Simulation is Simulation
     assert rnnhw.report.to_html.__module__ == "rnnhw.report.html"
