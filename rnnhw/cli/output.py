@@ -12,7 +12,7 @@ from typing import IO
 from rich.console import RenderableType
 
 from rnnhw.cli.complaints import complain
-from rnnhw.cli.show import rendered
+from rnnhw.cli.rendering import rendered
 from rnnhw.design.demands import Check
 from rnnhw.errors import UsageError, escaped
 from rnnhw.files import written_whole

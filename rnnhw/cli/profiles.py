@@ -30,7 +30,7 @@ def profiles_command(
     ] = None,
     format: Format = None,
 ) -> int:
-    """List hardware profiles and what each can answer, or one with sources.
+    """List hardware profiles, or show one with its sources.
 
     With a name: every figure of that profile and where it comes from. Cycles, time, energy and
     LUTs are those of a dense layer of 8-bit words.

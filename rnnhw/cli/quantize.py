@@ -82,9 +82,9 @@ def quantize_command(
     format: Format = None,
     output: DesignOutput = None,
 ) -> int:
-    """Choose a word length and a binary point for every signal and tensor.
+    """Choose word lengths that keep a demand.
 
-    The fewest stored bits that keep --min and --max (by default what the task requires) on the
+    A word length and a binary point for every signal and tensor: the fewest stored bits that keep --min and --max (by default what the task requires) on the
     samples that choose: figures of the task, agreement with the float reference (--min
     agreement=0.99) or the error of the outputs (--max rms=0.02). The task's own samples judge
     once, at the end.

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +18,6 @@ from rnnhw.design.demands import Check
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Accuracy, AutomatonTask, Score, SquaredError
 from rnnhw.design.underflow import AllZero
-from rnnhw.errors import escaped
 from rnnhw.execution.rest import STEPS
 from rnnhw.execution.signal_error import SignalError
 from rnnhw.execution.simulate import Simulation
@@ -39,42 +34,12 @@ __all__ = [
     "number",
     "profile_info",
     "profile_list",
-    "rendered",
     "simulation_text",
     "system_info",
     "title",
     "verdict",
     "verification_text",
 ]
-
-
-def rendered(content: RenderableType, stream: IO[str]) -> str:
-    """The text that suits ``stream``: its colours, its width where it is a terminal.
-
-    Words wrap in a narrow terminal but numbers are never cut; nothing wraps in a pipe or a file.
-    """
-    content = _Escaped(content)
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    free = Measurement.get(console, console.options.update(max_width=1 << 20), content)
-    console.width = max(console.width, free.minimum) if console.is_terminal else free.maximum
-    with console.capture() as capture:
-        console.print(content)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
-
-
-@dataclass(frozen=True)
-class _Escaped:
-    """What is shown, with the control characters of texts that are not ours as escapes."""
-
-    content: RenderableType
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self.content, options):
-            text = segment.text if segment.control else escaped(segment.text, keep="\n\t")
-            yield Segment(text, segment.style, segment.control)
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, self.content)
 
 
 def aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str]) -> Table:

@@ -92,7 +92,7 @@ def sweep_command(
     format: ReportFormat = None,
     output: Output = None,
 ) -> int:
-    """Measure designs over varied parameters, and show those that no other beats.
+    """Measure designs over parameters; show the best ones.
 
     Every point is costed on its target and run on its task, on all cores. -o page.html draws the
     first objective over each other one. Values of --vary are lists (hidden=32,64) or ranges with

@@ -14,7 +14,7 @@ import pytest
 from helpers.paths import DESIGNS
 
 from rnnhw.cli import main
-from rnnhw.cli.show import rendered
+from rnnhw.cli.rendering import rendered
 from rnnhw.report.scores.model import COSTS
 from rnnhw.report.scores.page import to_html
 from rnnhw.report.scores.tables import comparison_csv, comparison_markdown, comparison_text

@@ -74,7 +74,7 @@ def completed(words: str, place: int) -> list[str]:
 
 
 def test_the_shell_completes_commands_and_options() -> None:
-    assert completed("rnnhw s", 1) == ["simulate", "synth"]
+    assert completed("rnnhw s", 1) == ["simulate", "sweep", "synth"]
     assert completed("rnnhw report --prof", 2) == ["--profile"]
 
 
