@@ -84,10 +84,10 @@ def quantize_command(
 ) -> int:
     """Choose word lengths that keep a demand.
 
-    A word length and a binary point for every signal and tensor: the fewest stored bits that keep --min and --max (by default what the task requires) on the
-    samples that choose: figures of the task, agreement with the float reference (--min
-    agreement=0.99) or the error of the outputs (--max rms=0.02). The task's own samples judge
-    once, at the end.
+    A word length and a binary point for every signal and tensor: the fewest stored bits that keep
+    --min and --max (by default what the task requires) on the samples that choose. Figures are
+    those of the task, agreement with the float reference (--min agreement=0.99) or the error of
+    the outputs (--max rms=0.02). The task's own samples judge once, at the end.
     """
     shown = chosen_format(format, None, PLAIN)
     if output is not None and output.suffix.lower() != ".py":
