@@ -360,11 +360,8 @@ def test_lanes_of_monarch_hold_whole_units_or_a_part_of_one() -> None:
     assert all(4 % p == 0 or p % 4 == 0 for p in lanes)
 
 
-@pytest.mark.parametrize(
-    ("indices", "what"),
-    [([0, 1, 2, 2], "a vector with an element in several places"), ([3, 2, 1, 0], "")],
-)
-def test_an_element_has_one_place_in_a_vector(indices: list[int], what: str) -> None:
+@pytest.mark.parametrize("indices", [[0, 1, 2, 2], [3, 2, 1, 0]])
+def test_an_element_may_have_several_places_in_a_vector(indices: list[int]) -> None:
     def step(g: StepBuilder, x: Node) -> Node:
         h = g.state(4)
         woven = g.gather([h], indices, "woven")
@@ -373,7 +370,7 @@ def test_an_element_has_one_place_in_a_vector(indices: list[int], what: str) -> 
         return g.update(h, g.cast(both, "state"))
 
     (machine,) = accelerator(scanned(step), 2).layers
-    assert machine.assumptions == (what,) * bool(what)
+    assert machine.assumptions == () and machine.basis is Basis.REALISED
 
 
 def test_a_joined_vector_is_its_parts_for_dense_columns_and_two_memories_for_others() -> None:

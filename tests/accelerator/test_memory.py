@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from helpers.machines import BYTE, FORMATS
+from helpers.machines import BYTE, FORMATS, scanned
 from helpers.paths import DESIGNS, ROOT
 from helpers.rtl_cases import draw_case, draw_woven
 
@@ -58,6 +58,18 @@ def structures():
         yield structured(structure, Window(2))
 
 
+def repeated():
+    """A state of which an element is in several places of a vector."""
+
+    def step(g, x):
+        h = g.state(4)
+        woven = g.gather([h], [0, 1, 2, 2], "woven")
+        wx = g.linear(Dense(), "W", x, 4, name="Wx")
+        return g.update(h, g.cast(g.add(wx, woven), "state"))
+
+    return scanned(step)
+
+
 def networks():
     for path in sorted(DESIGNS.glob("*.py")):
         yield load(path).network
@@ -67,6 +79,7 @@ def networks():
         [Elman(2), Mean(divide=False), Linear(1)],  # and here a bias
     ):
         yield Design(layers, FORMATS, inputs=2, max_steps=3).network
+    yield repeated()
     for seed in range(60):
         try:
             yield (draw_woven if seed % 2 else draw_case)(random.Random(seed)).network

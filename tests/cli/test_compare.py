@@ -105,11 +105,11 @@ def test_a_broken_demand_names_its_column_and_exits_1(run, format):
 
 def test_report_and_compare_judge_alike(run):
     for demand, message in (
-        ("lut_percent=1", "lut_percent is not known on zynq-7020\nhint: a layer has no fit"),
-        ("flash_bytes=1", "flash_bytes is not used on zynq-7020"),
+        ("energy_per_step_pj=1", "energy_per_step_pj is not known on asic-7nm\nhint: the node"),
+        ("flash_bytes=1", "flash_bytes is not used on asic-7nm"),
         ("cycles=1", "unknown figure 'cycles'"),
     ):
-        profile = ("--profile", "zynq-7020")
+        profile = ("--profile", "asic-7nm")
         alone = run(LSTM, *profile, "--max", demand, command="report", code=2)
         assert message in alone
         beside = run(LSTM, *profile, "--max", demand, code=2)

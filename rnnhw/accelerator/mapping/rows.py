@@ -303,6 +303,8 @@ class LayerRows:
         for phase in range(self.last_phase + 1):
             lengths: dict[int, list[Node]] = {}
             for together in self._handled_together(phase):
+                if self._walked_along(together):
+                    continue
                 units = min(node.units for node in together)
                 lengths.setdefault(units, []).extend(together)
             if len(lengths) > 1:
@@ -338,6 +340,21 @@ class LayerRows:
             joined = set(values).union(*(part for part in found if part & values))
             found = [part for part in found if not part & values] + [joined]
         return found
+
+    def _walked_along(self, together: set[Node]) -> bool:
+        """Whether one number, which all units of the same phase read, is computed anew for each of
+        them: without products that costs no cycle, and a phase of its own would."""
+        if any(node.units > 1 or isinstance(node, Matvec) for node in together):
+            return False
+        readers = {
+            reader
+            for reader in self._nodes
+            if reader not in together and together & set(reader.operands)
+        }
+        return self.graph.output not in together and all(
+            isinstance(each, Gather) and set(each.indices) == {0} and len(each.parts) == 1
+            for each in readers
+        )
 
     def _urgency(self, nodes: Sequence[Node]) -> tuple[bool, bool, bool]:
         """What comes first of vectors of several lengths: what products read, what lanes compute;
