@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-if find_spec("rnnhw.execution._engine") is None:
+if None in map(find_spec, ("rnnhw.execution._engine", "rnnhw.numerics._quantise")):
     raise ImportError(
         f"the rnnhw in {Path(__file__).parents[1]} is not built: run `python -m pip install -e .` "
         "there, or work in another folder to use an installed rnnhw"
