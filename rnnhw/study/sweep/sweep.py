@@ -54,12 +54,12 @@ class Sweep:
 
 
 def sweep(
-    designs: Sequence[str | Path],
+    designs: str | Path | Sequence[str | Path],
     vary: Mapping[str, Sequence[Any]] | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
-    profile: str | None = None,
+    profile: str | Path | None = None,
     clock_mhz: float | None = None,
     lanes: Lanes = None,
     sampler: str = "grid",
@@ -73,7 +73,7 @@ def sweep(
     """Measure designs over varied parameters, and find those that no other beats.
 
     Args:
-        designs: design files.
+        designs: design files, or one.
         vary: the values of parameters of all designs; text is read as the type of the default.
         settings: parameters of all designs that do not vary.
         objectives: names of figures, as JSON has them, with ``:more`` or ``:less`` where the
@@ -93,7 +93,9 @@ def sweep(
         DesignError: a design is wrong, or the log is none.
         UsageError: a parameter, an objective or a sampler is unknown.
     """
-    question = Question(dict(settings or {}), profile, clock_mhz, lanes)
+    files = [designs] if isinstance(designs, str | Path) else list(designs)
+    target = None if profile is None else str(profile)
+    question = Question(dict(settings or {}), target, clock_mhz, lanes)
     wanted = tuple(objective_of(text) for text in objectives)
     if len(wanted) < 1 or len({each.name for each in wanted}) < len(wanted):
         raise UsageError("objectives must be different figures", "name each once")
@@ -105,7 +107,7 @@ def sweep(
         raise UsageError(f"workers={workers}", "give at least 1")
     count = workers or os.cpu_count() or 1
     varied = dict(vary or {})
-    points = tuple(points_of(designs, varied, question))
+    points = tuple(points_of(files, varied, question))
     if not points:
         raise UsageError("nothing to measure", "name a design file, and values to vary")
 
@@ -127,7 +129,7 @@ def sweep(
 
         if sampler != "grid":
             shape = {
-                "design": len(designs),
+                "design": len(files),
                 **{f"={name}": len(each) for name, each in varied.items()},
             }
             points = tuple(drawn_points(points, shape, wanted, sampler, trials, seed, measured))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnhw.analysis.storage import stored_bits
-from rnnhw.design.design import Design
+from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import Samples, load_samples
 from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.errors import DesignError, RnnhwError, UsageError
@@ -61,7 +61,7 @@ class Quantized:
 
 
 def quantize(
-    design: Design,
+    design: Design | str | Path,
     *,
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
@@ -76,7 +76,7 @@ def quantize(
     """Choose a word length and a binary point for the input, every tensor and every signal.
 
     Args:
-        design: with weights and a task.
+        design: with weights and a task, or the path of its file.
         minimum: the least value of named figures on the samples that choose; by default what the
             task requires.
         maximum: the greatest value, likewise.
@@ -94,6 +94,8 @@ def quantize(
         DesignError: the design is wrong, has no task, or no words keep the demands.
         UsageError: a figure, a split or a number is not possible.
     """
+    if not isinstance(design, Design):
+        design = load(design)
     if design.task is None:
         raise DesignError(f"{design.place}: the design has no task", "give Design(task=...)")
     if evaluations < 1:

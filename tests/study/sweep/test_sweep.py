@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from helpers.paths import DESIGNS
@@ -50,6 +51,11 @@ def test_figures_are_those_of_the_commands(whole):
         assert found.figures["stored_bits"] == sum(stored_bits(design.network).values())
         assert found.figures["cycles_per_step"] == report.totals.cycles_per_step.value
         assert found.figures["fits"] is report.fits
+
+
+def test_one_design_and_paths_are_taken(whole):
+    alone = sweep(FILES[0], WORDS, settings=SMALL, profile=Path("ice40up5k"), workers=1)
+    assert [each.figures for each in alone.results] == [each.figures for each in whole.results[:2]]
 
 
 def test_processes_give_what_one_gives(whole):

@@ -110,6 +110,11 @@ def _point(variable, bits):
     return placed_point(variable.format, bits, variable.values, "mse", variable.function)
 
 
+def test_a_design_may_be_the_path_of_its_file():
+    result = quantize(str(ADDER), minimum={"accuracy": 0.5}, evaluations=1)
+    assert result.design.settings == load(ADDER).settings
+
+
 def test_a_short_budget_ends_the_search_and_says_so():
     result = quantize(small_adder(), evaluations=12)
     assert not result.choice.finished
