@@ -50,7 +50,7 @@ def quantized_text(result: Quantized, costs: Costs | None) -> RenderableType:
             name,
             f"{before[name].width}",
             f"{format.width}",
-            _format(format),
+            str(format),
             _count(events[name].total if name in events else None),
             _count(lost.get(name)),
             _less(sensitivities.get(name), result),
@@ -138,10 +138,6 @@ def _less(each: Sensitivity | None, result: Quantized) -> str:
     demanded = dict.fromkeys([*result.demands.minimum, *result.demands.maximum])
     figures = ", ".join(f"{name} {each.outcome.figures[name]:.4g}" for name in demanded)
     return f"{each.saved:+,d}: {figures}".replace("+", "-") if each.saved > 0 else figures
-
-
-def _format(format: Q) -> str:
-    return str(format)
 
 
 def _count(value: int | None) -> str:
