@@ -18,7 +18,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from calibrate import FAMILIES, synthesised
+from calibrate import FAMILIES, estimated, synthesised
+from drawn_designs import drawn_design
 from rich.console import Console
 from rich.progress import track
 
@@ -53,14 +54,13 @@ def measure(seed: str, count: int, families: list[str]) -> None:
         for family in families:
             if (family, seed, index) in done:
                 continue
-            point = synthesised(family, seed, index, tool)
-            if "measured" in point:
-                each = calibration(family)
-                assert each is not None
-                amounts = point.pop("amounts")
-                lut = round(sum(amount * each.luts[kind] for kind, amount in amounts.items()))
-                point["estimated"] = {"lut": lut, **point["estimated"]}
-            point.pop("ranges")
+            drawn = drawn_design(seed, index)
+            each = calibration(family)
+            assert each is not None
+            amounts, figures = estimated(drawn.machine, family)
+            lut = round(sum(amount * each.luts[kind] for kind, amount in amounts.items()))
+            point = synthesised(family, seed, drawn, index, tool)
+            point["estimated"] = {"lut": lut, **figures}
             with POINTS.open("a") as file:
                 file.write(json.dumps(point) + "\n")
 

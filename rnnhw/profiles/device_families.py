@@ -130,6 +130,25 @@ class BlockChoice(Sourced, frozen=True, kw_only=True):
         return self.compact if compact and self.compact else self.luts
 
 
+class CarryChain(Sourced, frozen=True, kw_only=True):
+    """The carry chains that adders of `least` bits and more become: `luts` a cell of `bits` bits.
+
+    `drops_unread` tells that a bit of a sum that nothing reads takes no LUT: the carry has a cell
+    of its own. `inverts` tells that a cell inverts an operand, so that a difference takes no more
+    than a sum.
+    """
+
+    least: int
+    bits: int
+    luts: int
+    drops_unread: bool = False
+    inverts: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "least", "bits", "luts")
+
+
 class TechnologyRules(Sourced, frozen=True, kw_only=True):
     """What synthesis makes of multipliers and memories, in bits unless said otherwise.
 
@@ -145,7 +164,8 @@ class TechnologyRules(Sourced, frozen=True, kw_only=True):
     of LUT RAM up to `lut_ram_cells` of the smallest ones; one that is read while it is written up
     to so much more as `rewritten_bits` a bit of its width or `rewritten_cells` say.
     `collision_registers` tells that such a block RAM needs registers, `shift_registers` that LUTs
-    delay a bit by three cycles and more.
+    delay a bit by three cycles and more, `clears_enabled` that a flip-flop's enable holds for its
+    reset too, `wide_luts` that LUTs and multiplexers behind them make LUTs of more inputs.
     """
 
     multiplier_port: int
@@ -160,7 +180,10 @@ class TechnologyRules(Sourced, frozen=True, kw_only=True):
     rewritten_cells: int = 0
     collision_registers: bool = False
     shift_registers: bool = False
+    clears_enabled: bool = False
+    wide_luts: bool = False
     block_choice: BlockChoice
+    carry: CarryChain
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rnnhw.cost.fpga.liveness import ALL_BITS, bits_read
+from rnnhw.cost.fpga.liveness import ALL_BITS, BitsRead, bits_read
 from rnnhw.cost.fpga.merge import Names
 from rnnhw.cost.fpga.multiplexers import OperandBits, has_partial_reset, operands_of
 from rnnhw.cost.fpga.technology import TechnologyMapping
@@ -15,6 +15,15 @@ from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.verilog_text import Instance, Module
 
 __all__ = ["Context", "Layout", "context_of", "control_table", "factor_widths"]
+
+
+@dataclass(frozen=True)
+class LowBits:
+    """Of nets by name, how many of the lowest bits are ``zeros``, and how many ``repeat`` the lowest
+    one: registers of the same are one."""
+
+    zeros: Mapping[str, int]
+    repeats: Mapping[str, int]
 
 
 Layout = Callable[[int, int], tuple[int, int]]
@@ -34,8 +43,10 @@ class Context:
 
     Of nets by name: ``read`` are the bits that are read, from the lowest to the highest, ``widest``
     the number of bits that are read of a word's elements, ``zeros`` the number of highest bits that
-    are zero, ``reads`` the number of readers, ``cleared`` those that are zero in the first step.
-    ``pairs`` is the number of feeds of pairs; ``flat`` tells that no path has two levels of LUTs.
+    are zero, ``low`` what is known of the lowest ones, ``reads`` the number of readers, ``cleared`` those that are zero in the first step.
+    ``inputs`` are those that a feed's elements depend on beside what was read. ``pairs`` is the
+    number of feeds of pairs, ``initial_bits`` are those of states that start from
+    trained numbers; ``deep`` tells that some path has three levels of LUTs of up to 7 inputs.
     """
 
     mapping: TechnologyMapping
@@ -44,21 +55,28 @@ class Context:
     operands: OperandBits
     partly_cleared: frozenset[int]
     unsigned: frozenset[str]
-    read: Mapping[str, range]
+    read: BitsRead
     widest: dict[str, int]
     zeros: dict[str, int]
+    low: LowBits
     reads: Counter[str]
     cleared: frozenset[str]
     pairs: int
-    flat: bool
+    inputs: Mapping[str, int]
+    initial_bits: int
+    deep: bool
 
-    def low(self, net: str) -> int:
-        """The lowest bit that is read of a net."""
-        return self.read.get(net, ALL_BITS).start
+    def lowest(self, net: str) -> int:
+        """The lowest bit of a net that is read and may be one."""
+        return max(self.read.span.get(net, ALL_BITS).start, self.low.zeros.get(net, 0))
 
     def high(self, net: str, width: int) -> int:
         """The bits up to the highest one that is read of a net of ``width`` bits."""
-        return min(self.read.get(net, ALL_BITS).stop, width)
+        return min(self.read.span.get(net, ALL_BITS).stop, width)
+
+    def gaps(self, net: str, below: int) -> int:
+        """The bits of a net below one that nothing reads, though it reads some on both sides."""
+        return sum(bit < below for bit in self.read.gaps.get(net, ()))
 
     def where(self, depth: int, width: int, *, rewritten: bool = False) -> str:
         """Where a memory without an attribute lies."""
@@ -80,20 +98,25 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         if has_partial_reset(alternatives, width, bits, zeros)
         for bit in bits
     )
+    bits = OperandBits(module, width, zeros)
     return Context(
         mapping,
         layout,
         gates,
-        OperandBits(module, width, zeros),
+        bits,
         partly_cleared,
         frozenset(unsigned),
         bits_read(module),
         _widest(module),
         zeros,
+        _low_bits(module, bits.low_zeros),
         Counter(net for i in module.instances for net in i.ports.values()),
         frozenset(match[1] for line in module.lines if (match := _CLEARED.match(line))),
         sum(i.module == "rnnhw_pairs" for i in module.instances),
-        _is_flat(module, operands),
+        _inputs(module),
+        _initial_bits(module),
+        any(map(_is_deep, module.instances))
+        or any(len(alternatives) > 5 for alternatives in operands.values()),
     )
 
 
@@ -130,44 +153,102 @@ def _zeros(module: Module, unsigned: set[str]) -> dict[str, int]:
     return zeros
 
 
+def _low_bits(module: Module, of_sums: int) -> LowBits:
+    """What is known of the lowest bits of nets, where those ``of_sums`` of the lanes' are zero."""
+    zeros: dict[str, int] = {}
+    repeats: dict[str, int] = {}
+    names = Names(module.lines)
+    for i in (*module.instances, *module.instances):  # some are written behind their readers
+        facts = MODULES[i.module]
+        result, source = i.ports.get(facts.result, ""), names.of(i.ports.get(facts.passes, ""))
+        match i.module:
+            case "rnnhw_drain" | "rnnhw_snapshot":
+                zeros[i.ports["value"]] = min(of_sums, i["BIAS_SHIFT"]) if i["BIAS"] else of_sums
+            case "rnnhw_cast" if i["DROP"] < 0:
+                saturates = i["OVERFLOW"] and i["A_WIDTH"] - i["DROP"] > i["WIDTH"]
+                (repeats if saturates else zeros)[result] = -i["DROP"]
+            case "rnnhw_add":
+                a, b = (zeros.get(names.of(i.ports[port]), 0) for port in ("a", "b"))
+                zeros[result] = min(a + i["A_SHIFT"], b + i["B_SHIFT"])
+            case "rnnhw_multiply":
+                a, b = (zeros.get(names.of(i.ports[port]), 0) for port in ("a", "b"))
+                zeros[result] = a + b
+            case "rnnhw_clamp":
+                values = [hexadecimal(str(i.parameters[limit])) for limit in ("LOW", "HIGH")]
+                of_limits = min((value & -value).bit_length() - 1 for value in values if value)
+                zeros[result] = min(zeros.get(names.of(i.ports["a"]), 0), of_limits)
+            case _ if facts.passes:
+                for known in (zeros, repeats):
+                    if source in known:
+                        known[result] = known[source]
+    return LowBits(zeros, repeats)
+
+
 def _bits_of_bound(i: Instance, names: Names, zeros: dict[str, int]) -> int:
     """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
     if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
         return 0
-    constant = _CONSTANT.fullmatch(i.ports["a"])
-    return (int(constant[1], 16) << i["A_SHIFT"]).bit_length() if constant else 0
+    return (hexadecimal(i.ports["a"]) << i["A_SHIFT"]).bit_length()
 
 
-def _is_flat(module: Module, operands: Mapping[str, list[str]]) -> bool:
-    """Whether no path of a layer needs a second level of LUTs of up to 7 inputs."""
-    if any(len(alternatives) > 4 for alternatives in operands.values()):
-        return False
-    return not any(map(_has_levels, module.instances))
+def _inputs(module: Module) -> dict[str, int]:
+    """What the elements of feeds depend on beside what was read: the first step, with a trained
+    number, and whether a window of one element is beyond the ends of a band."""
+    inputs: dict[str, int] = {}
+    for i in (*module.instances, *module.instances):  # some are written behind their readers
+        if i.module == "rnnhw_vector":
+            inputs[i.ports["q"]] = int(i.parameters.get("FIRST_VALUE", 0))
+        elif i.module == "rnnhw_window" and i["SPAN"] == 1:
+            inputs[i.ports["window"]] = inputs.get(i.ports["element"], 0) + (not i["CYCLIC"])
+    return inputs
 
 
-def _has_levels(i: Instance) -> bool:
-    """Whether an instance needs a second level of LUTs of up to 7 inputs."""
+def _initial_bits(module: Module) -> int:
+    """The bits of states that are a trained number in the first step."""
+    matches = [match for line in module.lines if (match := _INITIAL.match(line))]
+    return sum(int(match[1]) + 1 for match in matches)
+
+
+def _is_deep(i: Instance) -> bool:
+    """Whether an instance needs a third level of LUTs of up to 7 inputs."""
     match i.module:
-        case "rnnhw_control":
-            return i["PHASES"] > 1
-        case "rnnhw_unit_ram" | "rnnhw_unit_rom":
-            return i["UNITS"] > 32  # an address of 6 bits beside its reset and its enable
         case "rnnhw_cast":
-            return i["OVERFLOW"] != 0 and i["A_WIDTH"] - i["DROP"] + 1 - i["WIDTH"] > 6
+            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
+            excess = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] - i["UNSIGNED"]
+            return i["OVERFLOW"] != 0 and excess > (8 if rounds else 10)
+        case "rnnhw_control":
+            counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
+            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2 or (i["PHASES"] > 1 and counters > 12)
     return i.module in ("rnnhw_transform", "rnnhw_pairs", "rnnhw_passes", "rnnhw_stride")
 
 
+_INITIAL = re.compile(r"^wire (?:signed )?\[(\d+):0\] \w+ = first_step \? [A-Za-z_]\w* : ")
 _CLEARED = re.compile(r"^wire .*?(\w+) = first_step \? \d+'b0 : ")
 _CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
 
 
+def hexadecimal(text: str) -> int:
+    """The bits of a constant as the layers write one, as a number without sign; 0 for all else."""
+    constant = _CONSTANT.fullmatch(text)
+    return int(constant[1], 16) if constant else 0
+
+
 def factor_widths(multiply: Instance, context: Context) -> tuple[int, int]:
-    """The widths of a product's operands without zeros above their sign."""
+    """The widths of a product's operands without zeros above their sign and below all others."""
     a, b = (
-        multiply[f"{port.upper()}_WIDTH"] - max(context.zeros.get(multiply.ports[port], 0) - 1, 0)
+        multiply[f"{port.upper()}_WIDTH"]
+        - max(context.zeros.get(net, 0) - 1, 0)
+        - context.low.zeros.get(net, 0)
         for port in ("a", "b")
+        for net in [multiply.ports[port]]
     )
     return a, b
+
+
+def product_bits(multiply: Instance, context: Context) -> int:
+    """The bits of a product up to the highest one that is read, without zeros below."""
+    y = multiply.ports["y"]
+    return context.high(y, multiply["WIDTH"]) - context.low.zeros.get(y, 0)
 
 
 def control_table(control: Instance, name: str) -> list[int]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
-from rnnhw.cost.fpga.context import Context, control_table, factor_widths
+from rnnhw.cost.fpga.context import Context, control_table, factor_widths, product_bits
 from rnnhw.cost.fpga.merge import Names, distinct
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import module_table
@@ -58,7 +58,7 @@ def _text_registers(module: Module) -> int:
 
 
 def _low(instance: Instance, context: Context, port: str) -> int:
-    return context.low(instance.ports.get(port, ""))
+    return context.lowest(instance.ports.get(port, ""))
 
 
 # --- control and feeds ---------------------------------------------------------------------------
@@ -121,10 +121,10 @@ def _lanes(i: Instance, context: Context) -> int:
     mapping = context.mapping
     if not mapping.packed:
         return marks + i["LANES"] * (weight + product + width) + context.operands.registers()
-    left = mapping.block_spans(operand, weight, blocks=False)
+    left = mapping.block_spans(operand, weight, i["WIDTH"] - zeros, blocks=False)
     # Sums of several products, wide ones, and those behind zeros stay outside the blocks.
     joint = len(mapping.pieces(operand, weight)) > 1
-    inner = not joint and not left and not zeros and width <= mapping.rules.accumulators
+    inner = not joint and not left and not zeros and i["WIDTH"] <= mapping.rules.accumulators
     lane = 0 if inner else width
     # The product is mapped before it shows that a sum's highest bits are not read.
     product = min(operand + weight, i["WIDTH"] - zeros)
@@ -169,7 +169,10 @@ def _rows(i: Instance, context: Context) -> int:
     low, high = _low(i, context, "value"), context.high(i.ports["value"], i["WIDTH"])
     unread = min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low
     row = max(high - max(unread, context.operands.low_zeros), 0)
-    return i["LANES"] * row + high - low + _bias(i, context)
+    value = high - low - context.gaps(i.ports["value"], high)
+    # The adder of a bias needs all bits from its lowest one on.
+    row -= context.gaps(i.ports["value"], i["BIAS_SHIFT"] if i["BIAS"] else high)
+    return i["LANES"] * row + value + _bias(i, context)
 
 
 def _bias(i: Instance, context: Context) -> int:
@@ -348,7 +351,8 @@ def _delay_word(i: Instance, context: Context) -> int:
 def _result(i: Instance, context: Context, width: int, port: str = "y") -> int:
     """The bits of a result that are read."""
     net = i.ports[port]
-    return max(context.high(net, width) - context.low(net), 0)
+    alike = max(context.low.repeats.get(net, 0) - 1, 0)
+    return max(context.high(net, width) - max(context.lowest(net), alike), 0)
 
 
 def _sum(i: Instance, context: Context) -> int:
@@ -366,8 +370,9 @@ def _cast(i: Instance, context: Context) -> int:
 
 
 def _multiply(i: Instance, context: Context) -> int:
-    (a, b), low = factor_widths(i, context), _low(i, context, "y")
-    width = min(a + b, context.high(i.ports["y"], i["WIDTH"]))
+    (a, b), zeros = factor_widths(i, context), context.low.zeros.get(i.ports["y"], 0)
+    low = _low(i, context, "y") - zeros
+    width = min(a + b, product_bits(i, context))
     if not context.mapping.packed:
         return max(width - low, 0)
     # The operand bits of pieces in logic, each held once, and the result where logic adds to it.
@@ -378,15 +383,14 @@ def _multiply(i: Instance, context: Context) -> int:
 def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     """The operands of products outside of blocks: alike where they load the same together."""
     mapping = context.mapping
-    if mapping.packed and mapping.in_logic(
-        *factor_widths(i, context), context.high(i.ports["y"], i["WIDTH"])
-    ):
+    if mapping.packed and mapping.in_logic(*factor_widths(i, context), product_bits(i, context)):
         return {}
     loads = names.within(i.ports["en"]).partition(", ")[2]
     found: dict[Hashable, int] = {}
     for port in ("a", "b"):
         net = i.ports[port]
         bits = i[f"{port.upper()}_WIDTH"] - context.zeros.get(net, 0)
+        bits -= context.low.zeros.get(net, 0)
         if mapping.packed and not _is_cleared(net, context):
             # Nor does the piece with the sign of a word that has none go into a block.
             rest = bits - mapping.spans(bits + 1)[-1].start

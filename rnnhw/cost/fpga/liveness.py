@@ -10,7 +10,7 @@ from functools import partial
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.verilog_text import Instance, Module
 
-__all__ = ["ALL_BITS", "bits_read"]
+__all__ = ["ALL_BITS", "BitsRead", "bits_read"]
 
 ALL_BITS = range(1 << 16)
 """What is read of a net that something else than an operation reads: more than any has."""
@@ -30,8 +30,17 @@ class _Reader:
     span: range
 
 
-def bits_read(module: Module) -> Mapping[str, range]:
-    """The bits that are read of each net of results, from the lowest to the highest, by its name.
+@dataclass(frozen=True)
+class BitsRead:
+    """The bits that are read of nets, by their names: ``span`` from the lowest to the highest,
+    ``gaps`` those between them that nothing reads."""
+
+    span: Mapping[str, range]
+    gaps: Mapping[str, frozenset[int]]
+
+
+def bits_read(module: Module) -> BitsRead:
+    """The bits that are read of each net of results.
 
     What drops fraction bits leaves those unread of its operand: a cast all that it drops, but for
     the one that it rounds by; what wraps leaves the highest ones unread
@@ -45,6 +54,7 @@ def bits_read(module: Module) -> Mapping[str, range]:
         for net, reader in _readers_in(line):
             readers.setdefault(net, []).append(reader)
     found: dict[str, range] = {}
+    gaps: dict[str, frozenset[int]] = {}
 
     def find(net: str) -> range:
         if net not in found:
@@ -55,12 +65,13 @@ def bits_read(module: Module) -> Mapping[str, range]:
                 for r in [reader.result]
             ]
             found[net] = _hull(spans) if spans else ALL_BITS
+            gaps[net] = _gaps(spans)
         return found[net]
 
     for instance in module.instances:
         if result := instance.ports.get(MODULES[instance.module].result, ""):
             find(result)
-    return found
+    return BitsRead(found, gaps)
 
 
 def _readers_of(instance: Instance) -> Iterator[tuple[str, _Reader]]:
@@ -110,6 +121,17 @@ def _within(span: range, read: range) -> range:
 
 def _hull(spans: list[range]) -> range:
     return range(min(s.start for s in spans), max(s.stop for s in spans))
+
+
+def _gaps(spans: list[range]) -> frozenset[int]:
+    """The bits between spans that none of them has."""
+    missing: set[int] = set()
+    end = None
+    for span in sorted((span for span in spans if span), key=lambda span: span.start):
+        if end is not None:
+            missing.update(range(end, span.start))
+        end = max(end or 0, span.stop)
+    return frozenset(missing)
 
 
 def _nets(text: str) -> Iterator[tuple[str, range]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from rnnhw.cost.fpga.context import Context, control_table, factor_widths
+from rnnhw.cost.fpga.context import Context, control_table, factor_widths, hexadecimal, product_bits
 from rnnhw.cost.fpga.merge import distinct
-from rnnhw.cost.fpga.multiplexers import chosen_bits, operands_of
+from rnnhw.cost.fpga.multiplexers import chosen_bits
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import MODULES, module_table
 from rnnhw.rtl.verilog_text import Instance, Module
@@ -24,44 +24,50 @@ Amounts = Iterator[tuple[str, float]]
 KINDS = {
     "layer": "control of a layer",
     "phases": "phases of a step, beyond the first",
-    "counter": "bits of counters that start again at a number",
-    "long counter": "such bits beyond the third of a counter",
+    "input": "inputs, with their two banks",
+    "result": "results, with their counts of units",
+    "carry": "LUTs that the carry chains of adders of the family take",
+    "narrow adder": "bits of adders too narrow for a carry chain",
+    "counter": "bits of counters too narrow for a carry chain, that start again at a number",
+    "long counter": "other counters that start again at a number",
     "address": "bits of addresses that are read one ahead, and start again at a number",
-    "long address": "such bits beyond the third of an address",
-    "plain counter": "bits of counters of the weights",
+    "long address": "such bits of addresses that have a carry chain",
     "comparison": "bits of a column number compared with the ends of a feed",
+    "index": "bits of a column number less the first one of a feed",
     "position": "bits of positions of a window",
     "cyclic position": "bits of positions of a window that wraps around",
-    "outside": "bits that are zero beyond the ends of a band",
+    "window choice": "bits of a window's newest element, which are zero beyond the ends of a band",
     "base": "bits of a block's first element",
     "operand choice": "bits of operands chosen among feeds",
-    "accumulator": "bits of accumulators",
-    "outer accumulator": "bits of accumulators that multiplier blocks do not hold",
+    "accumulator": "bits of accumulators, which start from zero",
     "row": "bits of rows that move on in the drain",
-    "bias": "bits of accumulators that a bias is added to",
     "head": "bits of accumulators without biases",
     "first value": "bits of states chosen at the first step",
+    "initial value": "bits of states that start from trained numbers",
     "first word": "bits of words of states chosen at the first step",
     "collision": "bits of memories read while they are written",
-    "register memory": "bits of memories made of registers",
+    "register choice": "LUTs that choose among the words of memories made of registers",
+    "register word": "words of memories made of registers",
     "LUT RAM": "cells of 16 x 4",
     "LUT RAM choice": "bits chosen among cells",
     "LUT RAM choice ahead": "such bits by an address that is read one ahead",
+    "shallow choice ahead": "such bits where no path has 3 levels",
+    "LUT RAM choice behind": "such bits by an address that starts again behind a sum",
     "block choice": "LUTs that choose bits among block RAMs",
-    "rounding": "bits of adders that round",
-    "saturation": "bits of words that saturate",
-    "saturation of 5 inputs": "such bits that depend on 5 bits",
-    "saturation of 6 inputs": "such bits that depend on 6 bits",
-    "saturation of 7 inputs": "such bits that depend on 7 bits",
-    "flat saturation": "LUTs of 4 inputs in such bits where no path of a layer has two levels",
-    "excess": "bits above such words",
-    "unsigned excess": "bits above words without a sign that saturate",
-    "addition": "bits of sums",
-    "subtraction": "bits of differences",
+    "tie": "casts whose rounding depends on the number",
+    "saturation": "bits of words that saturate, but for their sign",
+    "saturation of 7 inputs": "such bits that depend on 6 bits above, where no path has 3 levels",
+    "saturation of two levels": "such bits that depend on 8 bits above and more, where no path has "
+    "3 levels",
+    "excess": "bits above such words, beyond the first two",
+    "shallow excess": "such bits where no path has 3 levels",
+    "symmetric saturation": "bits of words without a most negative number",
+    "sign-magnitude wrap": "bits of words that wrap as sign and magnitude",
+    "difference": "bits of differences, of which a LUT inverts one operand",
     "comparator": "bits of numbers that are limited",
     "selection": "bits chosen by a sign",
     "product": "bits times bits of products in logic",
-    "joint": "bits of sums of partial products",
+    "joint": "bits of sums of more than two partial products",
     "gate": "registers of one gate among several",
     "ring": "bits of addresses of a window over time",
     "total": "bits of sums over time",
@@ -110,9 +116,9 @@ def lut_amounts(module: Module, context: Context) -> dict[str, float]:
     )
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
     if lanes is not None:
-        choices = sum(len(values) - 1 for values in operands_of(module).values())
-        bits = lanes["OPERAND_WIDTH"] * choices
-        total["operand choice"] = total.get("operand choice", 0) + bits
+        choices = context.operands.choices(context.inputs, wide=context.mapping.rules.wide_luts)
+        total["operand choice"] = total.get("operand choice", 0) + choices
+    total["initial value"] = context.initial_bits
     total["word choice"] = total.get("word choice", 0) + chosen_bits(module)
     return total
 
@@ -125,8 +131,7 @@ def multiplier_blocks(module: Module, context: Context) -> int:
             operand = i["OPERAND_WIDTH"] - context.operands.low_zeros
             total += i["LANES"] * context.mapping.blocks(operand, i["WEIGHT_WIDTH"])
         elif i.module == "rnnhw_multiply":
-            result = context.high(i.ports["y"], i["WIDTH"])
-            total += context.mapping.blocks(*factor_widths(i, context), result)
+            total += context.mapping.blocks(*factor_widths(i, context), product_bits(i, context))
     return total
 
 
@@ -137,18 +142,44 @@ def _none(i: Instance, context: Context) -> Amounts:
 # --- control and feeds ---------------------------------------------------------------------------
 def _control(i: Instance, context: Context) -> Amounts:
     yield "phases", i["PHASES"] - 1
-    yield from _counter("counter", i["COLUMN_BITS"])
+    yield from _counter(i["COLUMN_BITS"], context)
     if max(control_table(i, "GROUPS")) > 1:
-        yield from _counter("counter", i["GROUP_BITS"])
+        yield from _counter(i["GROUP_BITS"], context)
 
 
-def _counter(kind: str, bits: int) -> Amounts:
-    yield kind, bits
-    yield f"long {kind}", max(bits - 3, 0)
+def _adder(bits: int, context: Context, unread: int = 0) -> Amounts:
+    """An adder of ``bits`` bits, of whose sum nothing reads the lowest ``unread``."""
+    if context.mapping.is_chained(bits):
+        yield "carry", context.mapping.carry_luts(bits, min(unread, bits))
+    else:
+        yield "narrow adder", max(bits, 0)
+
+
+def _counter(bits: int, context: Context) -> Amounts:
+    if context.mapping.is_chained(bits):
+        yield "carry", context.mapping.carry_luts(bits)
+        yield "long counter", 1
+    else:
+        yield "counter", bits
+
+
+def _address(bits: int, context: Context) -> Amounts:
+    yield "address", bits
+    if context.mapping.is_chained(bits):
+        yield "carry", context.mapping.carry_luts(bits)
+        yield "long address", bits
 
 
 def _broadcast(i: Instance, context: Context) -> Amounts:
     yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1)
+    yield from _index_of_column(i)
+
+
+def _index_of_column(i: Instance) -> Amounts:
+    """The column less the first one: below its lowest bit that is one nothing changes."""
+    if i["FIRST"]:
+        unchanged = (i["FIRST"] & -i["FIRST"]).bit_length() - 1
+        yield "index", max(i["INDEX_BITS"] - unchanged, 0)
 
 
 def _block(i: Instance, context: Context) -> Amounts:
@@ -160,7 +191,7 @@ def _blocks(i: Instance, context: Context) -> Amounts:
     yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1) + i["INDEX_BITS"]
     yield "base", 2 * i["INDEX_BITS"]
     if i["LANES"] % i["ROWS"]:
-        yield from _counter("counter", i["ROW_BITS"])
+        yield from _counter(i["ROW_BITS"], context)
 
 
 def _window(i: Instance, context: Context) -> Amounts:
@@ -171,19 +202,19 @@ def _window(i: Instance, context: Context) -> Amounts:
         yield "position", i["INDEX_BITS"]
     else:
         yield ("cyclic position" if i["CYCLIC"] else "position"), bits
-    if not i["CYCLIC"]:
-        yield "outside", i["WIDTH"]
+    if not i["CYCLIC"] and i["SPAN"] > 1:
+        yield "window choice", i["WIDTH"]
 
 
 def _stride(i: Instance, context: Context) -> Amounts:
     yield "comparison", i["COLUMN_BITS"] * (2 if i["FIRST"] else 1)
     yield "base", i["WORD_BITS"]
     if i["UNITS"] > i["ELEMENTS"]:
-        yield from _counter("address", i["WORD_BITS"])
+        yield from _address(i["WORD_BITS"], context)
     if i["GROUPS"] > 1:
-        yield from _counter("counter", i["GROUP_BITS"])
+        yield from _counter(i["GROUP_BITS"], context)
     if i["OFFSETS"]:
-        yield from _counter("counter", i["OFFSET_BITS"])
+        yield from _counter(i["OFFSET_BITS"], context)
         # Each of its bits turns the word, as a choice of two for what is left of it behind.
         left = (min(i["ELEMENTS"], i["SPAN"] << bit) for bit in range(i["OFFSET_BITS"]))
         yield "operand choice", sum(left) * i["WIDTH"]
@@ -191,6 +222,7 @@ def _stride(i: Instance, context: Context) -> Amounts:
 
 def _window_input(i: Instance, context: Context) -> Amounts:
     yield "ring", 3 * i["ADDRESS_BITS"] + i["FILL_BITS"]
+    yield "input", 1
 
 
 # --- lanes and drain -----------------------------------------------------------------------------
@@ -199,48 +231,74 @@ def _lanes(i: Instance, context: Context) -> Amounts:
     operand, weight = i["OPERAND_WIDTH"] - zeros, i["WEIGHT_WIDTH"]
     width = context.high(i.ports["sums"], i["WIDTH"]) - zeros
     single = len(mapping.pieces(operand, weight)) == 1 and not mapping.in_logic(operand, weight)
-    inner = mapping.packed and single and not zeros and width <= mapping.rules.accumulators
-    yield ("accumulator" if inner else "outer accumulator"), lanes * width
-    yield from _partial(operand, weight, context, lanes)
+    inner = mapping.packed and single and not zeros and i["WIDTH"] <= mapping.rules.accumulators
+    yield "accumulator", lanes * width
+    if not inner:
+        yield "carry", lanes * mapping.carry_luts(width)
+    yield from _partial(operand, weight, context, lanes, width)
 
 
-def _partial(a: int, b: int, context: Context, count: int, result: int | None = None) -> Amounts:
+def _partial(a: int, b: int, context: Context, count: int, result: int) -> Amounts:
+    """Pieces of products in logic, and the adders that join them."""
     for x, y in context.mapping.in_logic(a, b, result):
         yield "product", count * x * y
-    yield "joint", count * sum(context.mapping.joins(a, b))
+    joins = context.mapping.joins(a, b, result)
+    for bits in joins:
+        for kind, amount in _adder(bits, context):
+            yield kind, count * amount
+    if len(joins) > 1:
+        yield "joint", count * sum(joins)
 
 
 def _drain(i: Instance, context: Context) -> Amounts:
-    yield from _counter("counter", i["ROW_BITS"])
+    yield from _counter(i["ROW_BITS"], context)
     if context.gates > 1:
-        yield from _counter("counter", i["GATE_BITS"])
+        yield from _counter(i["GATE_BITS"], context)
     yield from _snapshot(i, context)
 
 
 def _snapshot(i: Instance, context: Context) -> Amounts:
-    low, high = context.low(i.ports["value"]), context.high(i.ports["value"], i["WIDTH"])
+    low, high = context.lowest(i.ports["value"]), context.high(i.ports["value"], i["WIDTH"])
     unread = min(low, i["BIAS_SHIFT"]) if i["BIAS"] else low
     row = max(high - max(unread, context.operands.low_zeros), 0)
-    yield "row", (i["LANES"] - 1) * row
+    row -= context.gaps(i.ports["value"], i["BIAS_SHIFT"] if i["BIAS"] else high)
+    # Nothing moves into the last row: its bits are cleared, under the register's enable.
+    cleared = context.mapping.rules.clears_enabled or context.deep or i["LANES"] == 1
+    yield "row", (i["LANES"] - 1 if cleared else i["LANES"]) * row
     if i["BIAS"]:
-        yield "bias", max(high - max(unread, i["BIAS_SHIFT"]), 0)
+        start = max(unread, i["BIAS_SHIFT"])
+        yield from _adder(max(high - start, 0), context, max(low - start, 0))
         if i["BIAS"] == 1:
-            yield from _counter("address", i["ADDRESS_BITS"])
+            yield from _address(i["ADDRESS_BITS"], context)
     else:
         yield "head", high - low
 
 
 # --- memories ------------------------------------------------------------------------------------
-def _memory_logic(depth: int, width: int, context: Context, *, rewritten: bool = False) -> Amounts:
+def _memory_logic(
+    depth: int, width: int, context: Context, *, rewritten: bool = False, address: str = ""
+) -> Amounts:
+    """A memory's logic; ``address``: of such a choice among its cells."""
+    address = "ahead" if rewritten else address
     match context.where(depth, width, rewritten=rewritten):
         case "registers":
-            yield "register memory", depth * width
+            yield "register choice", width * _choice_luts(depth)
+            yield "register word", depth
         case "LUT RAM":
             yield "LUT RAM", context.mapping.lut_ram_cells(depth, width)
-            ahead = " ahead" if rewritten else ""
-            yield f"LUT RAM choice{ahead}", width * (context.mapping.lut_ram_depth(depth) - 1)
+            choices = width * (context.mapping.lut_ram_depth(depth) - 1)
+            yield f"LUT RAM choice {address}".strip(), choices
+            if address == "ahead" and not context.deep:
+                yield "shallow choice ahead", choices
         case _ if rewritten:
             yield "collision", width
+
+
+def _choice_luts(words: int) -> int:
+    """LUTs of 4 inputs that choose one bit of ``words``: two choose among four."""
+    if words <= 1:
+        return 0
+    return 2 * (words // 4) + (0, 0, 1, 2)[words % 4] + _choice_luts(-(-words // 4))
 
 
 def _vector(i: Instance, context: Context) -> Amounts:
@@ -250,24 +308,25 @@ def _vector(i: Instance, context: Context) -> Amounts:
 
 def _row(i: Instance, context: Context) -> Amounts:
     width = i["ELEMENTS"] * i["WIDTH"]
-    yield from _counter("counter", i["WORD_BITS"])
+    yield from _counter(i["WORD_BITS"], context)
     if i["ELEMENTS"] > 1:
-        yield from _counter("counter", i["ELEMENT_BITS"])
+        yield from _counter(i["ELEMENT_BITS"], context)
     yield from _memory_logic(i["BANKS"] << i["WORD_BITS"], width, context)
     yield "first value", width if i.parameters.get("FIRST_VALUE") else 0
 
 
 def _unit_address(i: Instance, context: Context) -> Amounts:
-    yield from _counter("address", max((i["UNITS"] - 1).bit_length(), 1))
+    yield from _address(max((i["UNITS"] - 1).bit_length(), 1), context)
     yield "operand choice", i["WIDTH"]
 
 
 def _unit_index(i: Instance, context: Context) -> Amounts:
-    yield from _counter("address", i["INDEX_BITS"])
+    yield from _address(i["INDEX_BITS"], context)
 
 
 def _ring(i: Instance, context: Context) -> Amounts:
-    yield from _memory_logic(i["DEPTH"], i["WIDTH"], context)
+    wraps = "behind" if i["DEPTH"] & (i["DEPTH"] - 1) else ""
+    yield from _memory_logic(i["DEPTH"], i["WIDTH"], context, address=wraps)
     yield "ring", 2 * i["ADDRESS_BITS"]
 
 
@@ -278,18 +337,18 @@ def _ring_words(i: Instance, context: Context) -> Amounts:
 
 def _unit_ram(i: Instance, context: Context) -> Amounts:
     bits = _index_bits(i)
-    yield from _counter("address", bits)
-    yield from _counter("counter", bits)
+    yield from _address(bits, context)
+    yield from _counter(bits, context)
     yield from _memory_logic(1 << bits, i["WIDTH"], context, rewritten=True)
     yield "first value", i["WIDTH"]
 
 
 def _unit_rom(i: Instance, context: Context) -> Amounts:
-    yield from _counter("address", _index_bits(i))
+    yield from _address(_index_bits(i), context)
 
 
 def _unit_input(i: Instance, context: Context) -> Amounts:
-    yield from _counter("address", i["INDEX_BITS"])
+    yield from _address(i["INDEX_BITS"], context)
     yield from _memory_logic(2 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
@@ -299,7 +358,7 @@ def _index_bits(i: Instance) -> int:
 
 # --- transforms ----------------------------------------------------------------------------------
 def _passes(i: Instance, context: Context) -> Amounts:
-    yield from _counter("counter", i["CYCLE_BITS"])
+    yield from _counter(i["CYCLE_BITS"], context)
     yield "passes", 1
     yield "pass", i["PASSES"]
 
@@ -323,7 +382,7 @@ def _words(i: Instance, context: Context) -> Amounts:
 def _pairs(i: Instance, context: Context) -> Amounts:
     width = i["WIDTH"] - context.zeros.get(i.ports["q"], 0)
     yield "pair feed", 1
-    yield "plain counter", i["WORD_BITS"] + i["ELEMENT_BITS"]
+    yield from _adder(i["WORD_BITS"] + i["ELEMENT_BITS"], context)
     yield "word choice", i["HELD"] * i["ELEMENTS"] * width
     if context.pairs > 1:
         yield "phase choice", i["SPAN"] * width
@@ -347,7 +406,7 @@ def _cast_word(i: Instance, context: Context) -> Amounts:
 
 
 def _bias_word(i: Instance, context: Context) -> Amounts:
-    yield "plain counter", i["ADDRESS_BITS"]
+    yield from _adder(i["ADDRESS_BITS"], context)
     width = min(context.widest.get(i.ports["y"], i["WIDTH"]), i["WIDTH"])
     yield "bias word", i["ELEMENTS"] * width
 
@@ -357,7 +416,7 @@ def _element(i: Instance, context: Context) -> Amounts:
 
 
 def _steps(i: Instance, context: Context) -> Amounts:
-    yield from _counter("counter", i["INDEX_BITS"])
+    yield from _counter(i["INDEX_BITS"], context)
     yield "steps", i["WIDTH"]
 
 
@@ -367,31 +426,72 @@ def _cast(i: Instance, context: Context) -> Amounts:
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right + max(-i["DROP"], 0)
     if rounds:
-        yield "rounding", whole
+        yield from _rounding(i, context, whole)
     if i["OVERFLOW"] and whole > i["WIDTH"]:
-        excess = whole - i["WIDTH"]
-        inputs = excess + (1 if i["UNSIGNED"] else 2)
-        bits = context.high(i.ports.get("y", ""), i["WIDTH"])
-        if 5 <= inputs <= 7:
-            if context.flat:
-                yield "flat saturation", bits << (inputs - 4)
-            else:
-                yield f"saturation of {inputs} inputs", bits
-        else:
-            yield "saturation", bits
-        yield ("unsigned excess" if i["UNSIGNED"] else "excess"), excess
+        yield from _fit(i, context, whole - i["WIDTH"])
+
+
+def _rounding(i: Instance, context: Context, whole: int) -> Amounts:
+    """The adder that rounds: of half a unit it starts at that bit, else at the lowest."""
+    held = min(whole, i["WIDTH"]) if i["OVERFLOW"] == _WRAP else whole
+    below = 1 if i["ROUNDING"] == _RND else i["DROP"]
+    yield from _adder(held + below, context, below)
+    if i["ROUNDING"] != _RND:
+        yield "tie", 1
+
+
+def _fit(i: Instance, context: Context, excess: int) -> Amounts:
+    """Bits that saturate: each depends on whether the bits above the word, and its sign, differ."""
+    zeros = max(-i["DROP"], 0)
+    bits = min(context.high(i.ports.get("y", ""), i["WIDTH"]), i["WIDTH"] - 1 + i["UNSIGNED"])
+    bits = max(bits - zeros, 0)
+    top = excess + 1 - i["UNSIGNED"]
+    yield "excess", max(top - 3, 0)
+    if i["OVERFLOW"] == _SAT_ZERO:
+        return  # the register is cleared
+    yield "saturation", bits
+    if not context.deep:
+        yield "shallow excess", max(top - 3, 0)
+        if top == 6:
+            yield "saturation of 7 inputs", bits
+        elif top > 7:
+            yield "saturation of two levels", bits
+    if i["OVERFLOW"] == _SAT_SYM:
+        yield "symmetric saturation", bits
+    if i["OVERFLOW"] == _WRAP_SM:
+        yield "sign-magnitude wrap", bits
+
+
+_RND = 2
+_WRAP, _SAT_ZERO, _SAT_SYM, _WRAP_SM = 0, 2, 3, 4
+"""Of the modes of rnnhw_cast."""
 
 
 def _add(i: Instance, context: Context) -> Amounts:
-    low = max(context.low(i.ports["y"]), i["B_SHIFT"])
-    low = max(low, i["A_SHIFT"]) if not i["SUBTRACT"] else low
-    high = context.high(i.ports["y"], i["WIDTH"])
-    yield ("subtraction" if i["SUBTRACT"] else "addition"), max(high - low, 0)
+    a = i["A_SHIFT"] + context.low.zeros.get(i.ports["a"], 0)
+    b = i["B_SHIFT"] + context.low.zeros.get(i.ports["b"], 0)
+    start = b if i["SUBTRACT"] else max(a, b)
+    low, high = context.lowest(i.ports["y"]), context.high(i.ports["y"], i["WIDTH"])
+    bits = max(high - start - context.zeros.get(i.ports["y"], 0), 0)
+    yield from _adder(bits, context, max(low - start, 0))
+    if i["SUBTRACT"] and not context.mapping.rules.carry.inverts:
+        yield "difference", min(bits, i["B_WIDTH"])
+
+
+def _clamp(i: Instance, context: Context) -> Amounts:
+    """Two comparisons; one is left where the lower limit is told by two bits of a number, and a
+    number that always lies within both limits is not chosen."""
+    bits = i["A_WIDTH"]
+    low, high = (hexadecimal(str(i.parameters[limit])) for limit in ("LOW", "HIGH"))
+    least = 1 << (bits - 1)
+    for _ in range(1 if low in (least, least | least >> 1) else 2):
+        yield from _adder(bits, context, bits)
+    if (low, high) != (least, least - 1):
+        yield "comparator", bits
 
 
 def _multiply(i: Instance, context: Context) -> Amounts:
-    result = context.high(i.ports["y"], i["WIDTH"])
-    yield from _partial(*factor_widths(i, context), context, 1, result)
+    yield from _partial(*factor_widths(i, context), context, 1, product_bits(i, context))
 
 
 def _register(i: Instance, context: Context) -> Amounts:
@@ -400,13 +500,24 @@ def _register(i: Instance, context: Context) -> Amounts:
 
 def _total(i: Instance, context: Context) -> Amounts:
     yield "total", i["WIDTH"]
-    yield from _counter("address", i["INDEX_BITS"])
+    yield from _adder(i["WIDTH"], context)
+    yield from _address(i["INDEX_BITS"], context)
     if i["UNITS"] > 1:
         yield from _memory_logic(1 << i["INDEX_BITS"], i["WIDTH"], context)
 
 
-def _index(i: Instance, context: Context) -> Amounts:
-    yield from _counter("counter", i["INDEX_BITS"])
+def _input(i: Instance, context: Context) -> Amounts:
+    yield from _counter(i["INDEX_BITS"], context)
+    yield "input", 1
+
+
+def _weights(i: Instance, context: Context) -> Amounts:
+    yield from _adder(i["ADDRESS_BITS"], context)
+
+
+def _result(i: Instance, context: Context) -> Amounts:
+    yield "result", 1
+    yield from _counter(i["INDEX_BITS"], context)
 
 
 def _plain(kind: str, parameter: str) -> Callable[[Instance, Context], Amounts]:
@@ -429,13 +540,13 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_broadcast": _broadcast,
         "rnnhw_cast": _cast,
         "rnnhw_cast_word": _cast_word,
-        "rnnhw_clamp": _plain("comparator", "A_WIDTH"),
+        "rnnhw_clamp": _clamp,
         "rnnhw_control": _control,
         "rnnhw_delay_word": _none,
         "rnnhw_drain": _drain,
         "rnnhw_element": _element,
         "rnnhw_gather": _in_its_holder,
-        "rnnhw_input": _index,
+        "rnnhw_input": _input,
         "rnnhw_lanes": _lanes,
         "rnnhw_last": _none,
         "rnnhw_lookup": _none,
@@ -445,7 +556,7 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_passes": _passes,
         "rnnhw_register": _register,
         "rnnhw_resize_word": _none,
-        "rnnhw_result": _index,
+        "rnnhw_result": _result,
         "rnnhw_ring": _ring,
         "rnnhw_ring_words": _ring_words,
         "rnnhw_rom": _none,
@@ -463,7 +574,7 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_unit_ram": _unit_ram,
         "rnnhw_unit_rom": _unit_rom,
         "rnnhw_vector": _vector,
-        "rnnhw_weights": _plain("plain counter", "ADDRESS_BITS"),
+        "rnnhw_weights": _weights,
         "rnnhw_window": _window,
         "rnnhw_window_input": _window_input,
         "rnnhw_words": _words,

@@ -84,6 +84,13 @@ class OperandBits:
         """Lowest bits that are zero in all lanes, as synthesis finds before it maps multipliers:
         zeros that each of several values has are found behind that."""
 
+    def choices(self, inputs: Mapping[str, int], *, wide: bool) -> int:
+        """LUTs of 4 inputs that choose the bits of the lanes' operands: those of the same bits are
+        one. ``inputs`` are those that the values of a net have beside it, by its name; ``wide``
+        tells that LUTs of more inputs are made of them, twice as many for each further input."""
+        sources = {source for lane in self._lanes for source in lane if source is not None}
+        return sum(_choices(source, inputs, wide=wide) for source in sources)
+
     def registers(self, bits: Iterable[int] | None = None) -> int:
         """Registers of some of the bits, or of all."""
         chosen = None if bits is None else set(bits)
@@ -102,6 +109,20 @@ def _sources(text: str, width: int, zeros: Mapping[str, int]) -> list[tuple[str,
     conditions = tuple(re.split(r" \? | : ", text)[:-1:2])
     columns = zip(*(_bits_of(value, width, zeros) for value in _alternatives(text)), strict=True)
     return [(*conditions, *column) if any(column) else None for column in columns]
+
+
+def _choices(source: tuple[str, ...], inputs: Mapping[str, int], *, wide: bool) -> int:
+    """LUTs that choose a bit. Zero beside several values takes no further one; zero beside one
+    value resets its register, in a family with wide LUTs only where it is the first choice."""
+    first, *others = source[len(source) // 2 :]
+    values = {value for value in (first, *others) if value}
+    if len(others) > 1:
+        return max(len(values) - 1, 1)
+    more = sum(inputs.get(value.partition("[")[0], 0) for value in values)
+    if len(values) == 1 and not (wide and first and others):
+        return int(more > 1)  # a number or zero in the first step resets it too
+    further = max(more + len(values) - 3, 0)
+    return 1 + (further if wide else -(-further // 3))
 
 
 def _bits_of(value: str, width: int, zeros: Mapping[str, int]) -> list[str]:

@@ -57,9 +57,7 @@ class TechnologyMapping:
     def blocks(self, a: int, b: int, result: int | None = None) -> int:
         """Multiplier blocks of a product of ``a`` by ``b`` bits, of which the lowest ``result``
         are wanted."""
-        if self.is_too_narrow(a, b, result):
-            return 0
-        return sum(map(self.is_block, self.pieces(a, b)))
+        return len(self.block_spans(a, b, result, blocks=True))
 
     def is_too_narrow(self, a: int, b: int, result: int | None) -> bool:
         """Whether so few bits of a product of one piece are wanted that it becomes no block."""
@@ -69,41 +67,57 @@ class TechnologyMapping:
     def block_spans(
         self, a: int, b: int, result: int | None = None, *, blocks: bool
     ) -> list[tuple[range, range]]:
-        """The bits of both operands of the pieces that become blocks, or of the others."""
+        """The bits of both operands of the pieces that become blocks, or of the others. Pieces that
+        lie above the lowest ``result`` bits of the product, which are wanted, are left out."""
         none = self.is_too_narrow(a, b, result)
         return [
             (x, y)
             for x in self.spans(a, wide=a > b)
             for y in self.spans(b, wide=b >= a)
             if (self._is_product_block(x, y) and not none) == blocks
+            if result is None or x.start + y.start < result
         ]
 
     def in_logic(self, a: int, b: int, result: int | None = None) -> list[tuple[int, int]]:
         """The pieces that are no blocks."""
-        none = self.is_too_narrow(a, b, result)
-        return [piece for piece in self.pieces(a, b) if none or not self.is_block(piece)]
+        spans = self.block_spans(a, b, result, blocks=False)
+        return [(min(len(x), len(y)), max(len(x), len(y))) for x, y in spans]
 
-    def joins(self, a: int, b: int) -> list[int]:
-        """The bits of each adder in logic that joins pieces of a product of ``a`` by ``b`` bits.
+    def joins(self, a: int, b: int, result: int | None = None) -> list[int]:
+        """The bits of each adder in logic that joins pieces of a product of ``a`` by ``b`` bits, of
+        which the lowest ``result`` are wanted.
 
         mul2dsp.v cuts the wider operand, then the other one, and adds each piece to the sum of the
         lower ones from its own lowest bit on. Blocks with adders add to a block's sum themselves.
         """
         narrow, wide = sorted((a, b))
         rows, columns = self.spans(wide, wide=True), self.spans(narrow)
+        end = a + b if result is None else min(result, a + b)
         found = []
         for x in rows:
             for y in columns[1:]:
                 if not (self.packed and self._is_product_block(x, y)):
-                    found.append(len(x) + narrow - y.start)
+                    found.append(min(len(x) + narrow, end - x.start) - y.start)
         for x in rows[1:]:
             chained = self.packed and len(columns) == 1 and self._is_product_block(x, columns[0])
             if not chained:
-                found.append(a + b - x.start)
-        return found
+                found.append(end - x.start)
+        return [bits for bits in found if bits > 0]
 
     def _is_product_block(self, x: range, y: range) -> bool:
         return self.is_block((min(len(x), len(y)), max(len(x), len(y))))
+
+    # --- adders ----------------------------------------------------------------------------------
+    def is_chained(self, bits: int) -> bool:
+        """Whether an adder of ``bits`` bits becomes a carry chain."""
+        return bits >= self.rules.carry.least
+
+    def carry_luts(self, bits: int, unread: int = 0) -> int:
+        """LUTs of the carry chain of an adder of ``bits`` bits, of which nothing reads the lowest
+        ``unread``."""
+        carry = self.rules.carry
+        held = bits - unread if carry.drops_unread else bits
+        return carry.luts * -(-held // carry.bits)
 
     # --- memories --------------------------------------------------------------------------------
     def layout(self, profile: Fpga, depth: int, width: int) -> tuple[int, int]:
