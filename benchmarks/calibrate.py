@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -64,8 +65,8 @@ OF_FAMILY = {
         "layer": 8, "address": 1.5, "long counter": 2, "position": 5, "cyclic position": 8.4,
         "saturation of 7 inputs": 2.7, "saturation of two levels": 4, "shallow excess": 0.5,
         "shallow choice ahead": 3, "LUT RAM choice behind": 2, "comparator": 2.6, "joint": 0.1,
-        "steps": 5, "passes": 55, "buffer": 2.5, "pair feed": 80, "operand choice": 1, "pair sum": 3.2,
-        "pair choice": 1.5, "phase choice": 4, "neuron choice": 2.5, "element": 1.35,
+        "steps": 5, "passes": 20, "buffer": 2.5, "pair feed": 20, "operand choice": 1, "pair sum": 3.2,
+        "pair choice": 1, "phase choice": 4, "neuron choice": 1, "element": 1.35,
     },
 }  # fmt: skip
 OF_FAMILY["gw1n"] = OF_FAMILY["ecp5"] | {"passes": 30, "pair feed": 60}
@@ -226,8 +227,8 @@ def draw(families: list[str], count: int) -> None:
                     file.write(json.dumps(point) + "\n")
 
 
-def calibrated(family: str, date: str) -> str:
-    """The table of a family in the file of calibrations."""
+def calibrated(family: str, date: str) -> dict[str, str]:
+    """The tables of a family in the file of calibrations; those of others stay as they are."""
     drawn, known = list(points(family)), list(grid(family))
     every = [*drawn, *known]
     amounts = np.array([vector(point["amounts"]) for point in every])
@@ -273,9 +274,9 @@ def calibrated(family: str, date: str) -> str:
     ]
     table = [f'"{kind}" = {value:.2f}' for kind, value in zip(KINDS, each, strict=True)]
     limit = [f'"{name}" = {json.dumps(value)}' for name, value in sorted(limits.items())]
-    text = ""
-    for name in ("gw1n", "gw2a") if family == "gw1n" else (family,):
-        text += "\n".join(
+    names = ("gw1n", "gw2a") if family == "gw1n" else (family,)
+    return {
+        name: "\n".join(
             [
                 "",
                 f"[{name}]",
@@ -289,7 +290,8 @@ def calibrated(family: str, date: str) -> str:
                 "",
             ]
         )
-    return text
+        for name in names
+    }
 
 
 def main() -> None:
@@ -302,9 +304,12 @@ def main() -> None:
     families = options.families.split(",")
     draw(families, options.draw)
     head = "# Written by benchmarks/calibrate.py: LUTs of one of each kind of logic.\n"
-    tables = [calibrated(family, options.date) for family in FAMILIES if any(points(family))]
     file = HERE.parent / "rnnhw" / "cost" / "fpga" / "calibration.toml"
-    file.write_text(head + "".join(tables))
+    kept = re.split(r"^(?=\n\[\w+\]$)", file.read_text(), flags=re.MULTILINE)[1:]
+    tables = {re.findall(r"\w+", table)[0]: table for table in kept}
+    for family in families:
+        tables |= calibrated(family, options.date)
+    file.write_text(head + "".join(tables.values()))
     calibration.cache_clear()
     regrid()
 

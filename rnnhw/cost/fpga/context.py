@@ -210,16 +210,18 @@ def _initial_bits(module: Module) -> int:
 
 
 def _is_deep(i: Instance) -> bool:
-    """Whether an instance needs a third level of LUTs of up to 7 inputs."""
+    """Whether an instance needs a third level of LUTs of up to 7 inputs, as netlists have them."""
     match i.module:
         case "rnnhw_cast":
             rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
             excess = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] - i["UNSIGNED"]
-            return i["OVERFLOW"] != 0 and excess > (8 if rounds else 10)
+            return i["OVERFLOW"] != 0 and excess > 11
         case "rnnhw_control":
             counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
             return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2 or (i["PHASES"] > 1 and counters > 12)
-    return i.module in ("rnnhw_transform", "rnnhw_pairs", "rnnhw_passes", "rnnhw_stride")
+        case "rnnhw_passes":
+            return i["CYCLE_BITS"] > 4
+    return i.module in ("rnnhw_pairs", "rnnhw_stride")
 
 
 _INITIAL = re.compile(r"^wire (?:signed )?\[(\d+):0\] \w+ = first_step \? [A-Za-z_]\w* : ")
