@@ -65,7 +65,7 @@ OF_FAMILY = {
         "layer": 8, "address": 1.5, "long counter": 2, "position": 5, "cyclic position": 8.4,
         "saturation of 7 inputs": 2.7, "saturation of two levels": 4, "shallow excess": 0.5,
         "shallow choice ahead": 3, "LUT RAM choice behind": 2, "comparator": 2.6, "joint": 0.1,
-        "steps": 5, "passes": 20, "buffer": 2.5, "pair feed": 20, "operand choice": 1, "pair sum": 3.2,
+        "steps": 5, "passes": 20, "buffer": 2.5, "pair feed": 20, "pair sum": 3.2,
         "pair choice": 1, "phase choice": 4, "neuron choice": 1, "element": 1.35,
     },
 }  # fmt: skip

@@ -3,11 +3,13 @@
     python benchmarks/drawn_resources.py [--seed COMMIT] [--count 60] [--families ice40,ecp5]
     python benchmarks/drawn_resources.py --summary
 
-Draws the designs of ``drawn_designs.py`` by the hash of the commit that froze the calibration (by
-default the last one that changed ``calibration.toml``), synthesises each, and appends it to
-``drawn_resources.jsonl``; what stands there already is not done again, so it may be stopped and
-called anew. A design on which the tool fails is kept as failed and counts for nothing. The summary
-is the table of ``docs/measurements.md``.
+Draws the designs of ``drawn_designs.py`` by the hash of the commit that froze a family's
+calibration (by default that of its points, or the last one that changed ``calibration.toml``),
+synthesises each, and appends it to ``drawn_resources.jsonl``; what stands there already is not done
+again, so it may be stopped and called anew. A design on which the tool fails is kept as failed and
+counts for nothing.
+The summary is the table of ``docs/measurements.md``, and writes
+``rnnhw/cost/fpga/drawn_designs.toml``, of which the notes of reports tell.
 """
 
 from __future__ import annotations
@@ -28,12 +30,17 @@ from rnnhw.rtl.tools.yosys import required
 
 HERE = Path(__file__).parent
 POINTS = HERE / "drawn_resources.jsonl"
+TABLES = HERE.parent / "rnnhw" / "cost" / "fpga" / "drawn_designs.toml"
 LIMITS = {"lut": 10.0, "ff": 5.0}
 """Percent by which an estimate may be off; multiplier blocks and block RAM must be equal."""
 
 
-def frozen() -> str:
-    """The commit that froze the calibration."""
+def frozen(family: str) -> str:
+    """The commit that froze a family's calibration: that of the points that are there, or else the
+    last one that changed the file."""
+    for point in known():
+        if point["family"] == family:
+            return str(point["seed"])
     command = ["git", "log", "-1", "--format=%H", "--", "rnnhw/cost/fpga/calibration.toml"]
     return subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=HERE.parent
@@ -46,12 +53,13 @@ def known() -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def measure(seed: str, count: int, families: list[str]) -> None:
-    """Append what is missing."""
+def measure(commit: str, count: int, families: list[str]) -> None:
+    """Append what is missing of the designs that are drawn by ``commit``, or by each family's."""
     tool = required("yosys")
     done = {(point["family"], point["seed"], point["index"]) for point in known()}
+    seeds = {family: commit or frozen(family) for family in families}
     for index in track(range(count), "designs", console=Console(stderr=True)):
-        for family in families:
+        for family, seed in seeds.items():
             if (family, seed, index) in done:
                 continue
             drawn = drawn_design(seed, index)
@@ -99,6 +107,26 @@ def summary() -> list[str]:
     return lines
 
 
+def tables() -> str:
+    """The text of ``drawn_designs.toml``."""
+    text = (
+        "# Written by benchmarks/drawn_resources.py: designs that no calibration was fitted to.\n"
+    )
+    for family in FAMILIES:
+        points = [p for p in known() if p["family"] == family and "measured" in p]
+        if points:
+            found = shares(points)
+            lines = [
+                f"[{family}]",
+                f'commit = "{points[0]["seed"]}"',
+                f"designs = {len(points)}",
+            ]
+            for name, limit in LIMITS.items():
+                lines += [f"{name} = {found[name]}", f"{name}_percent = {limit:g}"]
+            text += "\n" + "\n".join(lines) + "\n"
+    return text
+
+
 def main() -> None:
     """Measure, and print the summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -108,7 +136,8 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true")
     options = parser.parse_args()
     if not options.summary:
-        measure(options.seed or frozen(), options.count, options.families.split(","))
+        measure(options.seed, options.count, options.families.split(","))
+    TABLES.write_text(tables())
     print("\n".join(summary()))
 
 

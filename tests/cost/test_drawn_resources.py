@@ -9,9 +9,9 @@ from helpers.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from calibrate import FAMILIES, POINTS, estimated, grid, percent
+from calibrate import FAMILIES, POINTS, design, estimated, grid, percent
 from drawn_designs import drawn_design
-from drawn_resources import known, shares, summary
+from drawn_resources import LIMITS, TABLES, known, shares, summary, tables
 
 from rnnhw.cost.fpga.logic import calibration
 
@@ -19,8 +19,8 @@ MEASURED = [point for point in known() if "measured" in point]
 # Shares of the designs that are within 10 % (LUT), within 5 % (FF), and equal: a little below
 # those that were measured.
 LEAST = {
-    "ice40": {"lut": 0.75, "ff": 0.85, "dsp": 0.95, "block_ram": 0.98},
-    "ecp5": {"lut": 0.65, "ff": 0.85, "dsp": 0.98, "block_ram": 0.98},
+    "ice40": {"lut": 0.88, "ff": 0.95, "dsp": 0.95, "block_ram": 0.98},
+    "ecp5": {"lut": 0.80, "ff": 0.95, "dsp": 0.95, "block_ram": 0.98},
 }
 
 
@@ -54,21 +54,70 @@ def test_drawn_designs_are_the_same_again_and_have_no_constant_column():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_points_of_the_calibration_are_met(family):
-    """Within the limits in as many of the points as they were fitted to."""
+    """Every fifth of the drawn ones, and the grid."""
     lines = map(json.loads, POINTS.read_text().splitlines())
-    points = [point for point in lines if point["family"] == family]
-    points += grid(family)
-    fit = calibration(family)
-    assert fit.points == len(points) >= 8
+    points = [point for point in lines if point["family"] == family and "measured" in point]
+    fit, on_grid = calibration(family), list(grid(family))
+    assert fit.points == len(points) + len(on_grid) >= 8
     lut, ff = [], []
-    for point in points:
-        estimate = sum(amount * fit.luts[kind] for kind, amount in point["amounts"].items())
+    some = points if len(points) < 20 else points[::5]
+    for point in [*some, *on_grid]:
+        if "amounts" in point:
+            amounts, figures = point["amounts"], point["estimated"]
+        else:
+            drawn = design(point["seed"], point["index"])
+            assert (drawn.name, drawn.lanes) == (point["name"], point["lanes"])
+            amounts, figures = estimated(drawn.machine, family)
+        estimate = sum(amount * fit.luts[kind] for kind, amount in amounts.items())
         lut.append(abs(percent(estimate, point["measured"]["lut"])))
-        ff.append(abs(percent(point["estimated"]["ff"], point["measured"]["ff"])))
+        ff.append(abs(percent(figures["ff"], point["measured"]["ff"])))
         for name in ("dsp", "block_ram"):
-            assert point["estimated"][name] == point["measured"][name], point["name"]
-    assert sum(error <= 15 for error in lut) >= 0.95 * len(lut)
-    assert sum(error <= 5 for error in ff) >= 0.87 * len(ff)
+            assert figures[name] == point["measured"][name], point.get("name", family)
+    # A few points tell less of each kind, and 7 series makes shift registers of some flip-flops.
+    limit, share, ff_share = (15, 0.95, 0.87) if len(points) >= 20 else (25, 0.75, 0.6)
+    assert sum(error <= limit for error in lut) >= share * len(lut)
+    assert sum(error <= 5 for error in ff) >= ff_share * len(ff)
+
+
+@pytest.mark.parametrize(
+    ("family", "index"),
+    [
+        ("ecp5", 9),  # a sum over time behind zeros
+        ("ecp5", 18),  # a row of which two results read bits far from each other
+        ("ecp5", 25),  # gates with zeros below
+        ("ice40", 32),  # an accumulator that is too wide for a block before its top is cut
+    ],
+)
+def test_flip_flops_of_what_the_designs_before_had_wrong(family, index):
+    lines = map(json.loads, POINTS.read_text().splitlines())
+    point = next(
+        point
+        for point in lines
+        if (point["family"], point["index"]) == (family, index) and point["seed"][0] == "6"
+    )
+    _, figures = estimated(design(point["seed"], index).machine, family)
+    assert figures["ff"] == pytest.approx(point["measured"]["ff"], rel=0.015)
+    assert figures["dsp"] == point["measured"]["dsp"]
+
+
+@pytest.mark.parametrize("family", LEAST)
+def test_notes_tell_what_the_drawn_designs_show(family):
+    """Of the points themselves, by way of the file that the script writes of them."""
+    assert TABLES.read_text() == tables()
+    points = [point for point in MEASURED if point["family"] == family]
+    fit = calibration(family)
+    for name, limit in LIMITS.items():
+        near = sum(
+            abs(percent(point["estimated"][name], point["measured"][name])) <= limit
+            for point in points
+        )
+        said = f"within {limit:g} % in {near} of {len(points)} designs drawn at random"
+        assert fit.note(name).startswith(said)
+
+
+def test_a_family_without_drawn_designs_tells_of_its_own_points():
+    fit = calibration("gw1n")
+    assert fit.note("lut").startswith(f"within {fit.lut_error:g} % in 95 of 100 of {fit.points} ")
 
 
 def test_the_document_shows_what_was_measured():

@@ -132,8 +132,9 @@ def test_estimates_are_what_yosys_counts(tmp_path, index, family):
     logic = [layer_logic(layer, profile) for layer in machine.layers]
     assert sum(each.ff for each in logic) == pytest.approx(cells.ff, rel=0.05)
     if YOSYS.version.startswith("yosys 0.23"):
-        # The fits of the other families are of few designs.
-        near = 0.1 if family in PROFILES else 0.2
+        # The fits of the other families are of few designs, and so is that of butterflies.
+        few = family not in PROFILES or GRID[index].structure == "butterfly"
+        near = 0.2 if few else 0.1
         assert sum(each.lut for each in logic) == pytest.approx(cells.lut, rel=near)
 
 
@@ -241,6 +242,24 @@ def test_tables_show_the_committed_grid(file):
     expected = rows(data["points"])
     assert len(expected) == len(GRID)
     assert set(expected) <= set((ROOT / file).read_text().splitlines())
+
+
+def test_rules_of_adders():
+    """Cells of arith_map.v: of iCE40 one LUT a bit that is read, of ECP5 two LUTs for two bits."""
+    ice40, ecp5 = MAPPINGS["ice40"], MAPPINGS["ecp5"]
+    assert [bits for bits in range(8) if not ice40.is_chained(bits)] == [0, 1, 2]
+    assert [bits for bits in range(8) if not ecp5.is_chained(bits)] == [0, 1, 2, 3, 4]
+    assert [ice40.carry_luts(19), ice40.carry_luts(19, 9)] == [19, 10]
+    assert [ecp5.carry_luts(19), ecp5.carry_luts(19, 9)] == [20, 20]
+
+
+def test_pieces_above_the_wanted_bits_of_a_product_are_left_out():
+    ice40 = MAPPINGS["ice40"]
+    assert ice40.joins(30, 24) == [38]
+    assert ice40.joins(30, 24, 39) == [23]  # as netlists have it
+    small = (range(32, 34), range(16, 21))
+    assert small in ice40.block_spans(34, 21, blocks=False)
+    assert small not in ice40.block_spans(34, 21, 42, blocks=False)
 
 
 def test_rules_of_multipliers():

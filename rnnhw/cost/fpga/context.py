@@ -19,8 +19,8 @@ __all__ = ["Context", "Layout", "context_of", "control_table", "factor_widths"]
 
 @dataclass(frozen=True)
 class LowBits:
-    """Of nets by name, how many of the lowest bits are ``zeros``, and how many ``repeat`` the lowest
-    one: registers of the same are one."""
+    """Of nets by name, how many of the lowest bits are ``zeros``, and how many ``repeats`` of the
+    lowest one there are: registers of the same are one."""
 
     zeros: Mapping[str, int]
     repeats: Mapping[str, int]
@@ -43,10 +43,11 @@ class Context:
 
     Of nets by name: ``read`` are the bits that are read, from the lowest to the highest, ``widest``
     the number of bits that are read of a word's elements, ``zeros`` the number of highest bits that
-    are zero, ``low`` what is known of the lowest ones, ``reads`` the number of readers, ``cleared`` those that are zero in the first step.
-    ``inputs`` are those that a feed's elements depend on beside what was read. ``pairs`` is the
-    number of feeds of pairs, ``initial_bits`` are those of states that start from
-    trained numbers; ``deep`` tells that some path has three levels of LUTs of up to 7 inputs.
+    are zero, ``low`` what is known of the lowest ones, ``reads`` the number of readers, ``cleared``
+    those that are zero in the first step, ``inputs`` what a feed's elements depend on beside what
+    was read. ``pairs`` is the number of feeds of pairs, ``initial_bits`` are those of states that
+    start from trained numbers; ``deep`` tells that some path has three levels of LUTs of up to 7
+    inputs.
     """
 
     mapping: TechnologyMapping

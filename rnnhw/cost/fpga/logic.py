@@ -2,7 +2,8 @@
 
 Flip-flops are counted (:mod:`rnnhw.cost.fpga.flip_flops`); LUTs are amounts of logic
 (:mod:`rnnhw.cost.fpga.luts`) times what one of each takes, calibrated against synthesis
-(``benchmarks/calibrate.py`` writes ``calibration.toml``).
+(``benchmarks/calibrate.py`` writes ``calibration.toml``). How near they are to designs that came
+after the fit stands in ``drawn_designs.toml`` (``benchmarks/drawn_resources.py`` writes it).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ from rnnhw.rtl.verilog_text import Module, Outline
 
 __all__ = [
     "Calibration",
+    "DrawnDesigns",
     "Logic",
     "amounts_of",
     "calibration",
@@ -40,14 +42,31 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class DrawnDesigns:
+    """How near the estimates are to syntheses that they were not fitted to.
+
+    Of ``designs`` that were drawn by the hash of the commit that froze the calibration, the
+    estimates of LUTs are within ``lut_percent`` in ``lut`` designs, those of flip-flops within
+    ``ff_percent`` in ``ff``.
+    """
+
+    designs: int
+    lut: int
+    lut_percent: float
+    ff: int
+    ff_percent: float
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What one of each kind of logic takes in a family, and how well that was met.
 
     ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to ``points`` syntheses with
     ``tool``. ``lut_error`` and ``ff_error`` are the errors, in percent, that 95 of 100 of them do
     not exceed, each left out of the fit; ``unseen`` are the kinds that none of them had, ``range``
-    the lowest and highest of their :func:`layer_parameters`. The file holds more, for its reader:
-    the date and the means of the errors.
+    the lowest and highest of their :func:`layer_parameters`. ``drawn`` tells of designs that came
+    after the fit; None where none were drawn. The file holds more, for its reader: the date and
+    the means of the errors.
     """
 
     tool: str
@@ -57,11 +76,27 @@ class Calibration:
     unseen: list[str]
     range: dict[str, tuple[int, int]]
     luts: dict[str, float]
+    drawn: DrawnDesigns | None = None
 
     @property
     def release(self) -> str:
         """``0.23`` of ``yosys 0.23, synth_ecp5``."""
         return self.tool.partition(",")[0].split()[-1]
+
+    def note(self, resource: Literal["lut", "ff"]) -> str:
+        """How near the estimate of a resource is: to designs that it was not fitted to, or else to
+        those that it was."""
+        drawn = self.drawn
+        if drawn is None:
+            error = self.lut_error if resource == "lut" else self.ff_error
+            return f"within {error:g} % in 95 of 100 of {self.points} syntheses ({self.tool})"
+        near, limit = {
+            "lut": (drawn.lut, drawn.lut_percent),
+            "ff": (drawn.ff, drawn.ff_percent),
+        }[resource]
+        return (
+            f"within {limit:g} % in {near} of {drawn.designs} designs drawn at random ({self.tool})"
+        )
 
 
 @dataclass(frozen=True)
@@ -77,9 +112,14 @@ class Logic:
 @cache
 def calibration(family: str) -> Calibration | None:
     """The calibration of a family by its name; None before there is one."""
-    text = (files(__package__) / "calibration.toml").read_text()
-    data: dict[str, Any] = tomllib.loads(text)
-    return msgspec.convert(data[family], Calibration) if family in data else None
+    fits, drawn = _tables("calibration.toml"), _tables("drawn_designs.toml")
+    if family not in fits:
+        return None
+    return msgspec.convert(fits[family] | {"drawn": drawn.get(family)}, Calibration)
+
+
+def _tables(file: str) -> dict[str, Any]:
+    return tomllib.loads((files(__package__) / file).read_text())
 
 
 def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
@@ -95,12 +135,12 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
         return None
     amounts, registers = totals
     lut = sum(amount * fit.luts.get(kind, 0) for kind, amount in amounts.items())
-    basis = f"95 of 100 of {fit.points} syntheses ({fit.tool}){_beyond(layer, fit, amounts)}"
+    beyond = _beyond(layer, fit, amounts)
     return Logic(
         round(lut),
         registers,
-        f"estimated from the Verilog's structure, within {fit.lut_error:g} % in {basis}",
-        f"counted from the Verilog's structure, within {fit.ff_error:g} % in {basis}",
+        f"estimated from the Verilog's structure, {fit.note('lut')}{beyond}",
+        f"counted from the Verilog's structure, {fit.note('ff')}{beyond}",
     )
 
 
