@@ -19,8 +19,8 @@ MEASURED = [point for point in known() if "measured" in point]
 # Shares of the designs that are within 10 % (LUT), within 5 % (FF), and equal: a little below
 # those that were measured.
 LEAST = {
-    "ice40": {"lut": 0.90, "ff": 0.82, "dsp": 0.92, "block_ram": 0.98},
-    "ecp5": {"lut": 0.80, "ff": 0.93, "dsp": 0.88, "block_ram": 0.98},
+    "ice40": {"lut": 0.90, "ff": 0.82, "dsp": 0.92, "block_ram": 0.95},
+    "ecp5": {"lut": 0.80, "ff": 0.93, "dsp": 0.88, "block_ram": 0.95},
 }
 
 

@@ -57,7 +57,9 @@ class TechnologyMapping:
     def blocks(self, a: int, b: int, result: int | None = None) -> int:
         """Multiplier blocks of a product of ``a`` by ``b`` bits, of which the lowest ``result``
         are wanted."""
-        return len(self.block_spans(a, b, result, blocks=True))
+        if self.is_too_narrow(a, b, result):
+            return 0
+        return sum(map(self.is_block, self.pieces(a, b)))
 
     def is_too_narrow(self, a: int, b: int, result: int | None) -> bool:
         """Whether so few bits of a product of one piece are wanted that it becomes no block."""
