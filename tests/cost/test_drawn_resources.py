@@ -27,7 +27,7 @@ LEAST = {
 @pytest.mark.parametrize("family", LEAST)
 def test_the_drawn_designs_are_as_near_as_the_documents_say(family):
     points = [point for point in MEASURED if point["family"] == family]
-    assert len(points) >= 25
+    assert len(points) == 60
     assert len({point["index"] for point in points}) == len(points)
     assert len({(point["seed"], point["tool"]) for point in points}) == 1
     for name, count in shares(points).items():
@@ -42,7 +42,7 @@ def test_the_estimates_of_drawn_designs_are_those_of_now(point):
     each = calibration(point["family"]).luts
     lut = sum(amount * each[kind] for kind, amount in amounts.items())
     saved = dict(point["estimated"])
-    assert lut == pytest.approx(saved.pop("lut"), abs=1)
+    assert lut == pytest.approx(saved.pop("lut"), rel=0.003, abs=1)
     assert figures == saved
 
 
