@@ -98,7 +98,7 @@ class _Table:
 
     @property
     def function(self) -> RealFunction:
-        """The function; its name holds the parameters, for tables are shared by it."""
+        """The function; its name holds the parameters."""
         raise NotImplementedError
 
     def apply(self, g: StepBuilder, z: Node, role: str, name: str = "") -> Node:

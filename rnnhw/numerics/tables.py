@@ -44,7 +44,7 @@ class RealFunction:
     """
 
     name: str
-    """Two functions of one name are one function: parameters stand in it."""
+    """What reports call it, with its parameters."""
     scalar: Callable[[float], float]
     vector: Callable[[FloatArray], FloatArray]
 

@@ -405,8 +405,8 @@ class PostProcessor:
         if key in self._tables:
             return self._tables[key]
         gates = self._gates_behind(net, node.table.format)
-        tables = list({n.table.function.name: n.table for n in gates.values()}.values())
-        numbers = {table.function.name: number for number, table in enumerate(tables)}
+        tables = list({n.table.contents: n.table for n in gates.values()}.values())
+        numbers = {table.contents: number for number, table in enumerate(tables)}
         bits = max((len(tables) - 1).bit_length(), 1)
         words = [int(entry) for table in tables for entry in table.entries]
         unsigned = all(table.unsigned for table in tables)
@@ -418,7 +418,7 @@ class PostProcessor:
         chosen = "".join(
             f"{self._row_gate}{stage} == {self._gate(gate)} ? {bits}'d{number} : "
             for gate, n in gates.items()
-            if (number := numbers[n.table.function.name])
+            if (number := numbers[n.table.contents])
         )
         self._row_at(stage)
         address = node.table.address.width

@@ -11,6 +11,7 @@ from helpers.paths import ROOT
 from helpers.tools import simulated
 
 from rnnhw import (
+    LSTM,
     Bidirectional,
     Design,
     DesignError,
@@ -24,6 +25,7 @@ from rnnhw import (
 )
 from rnnhw.commands.emit import emission_of, emit, machine_of
 from rnnhw.layers.structures import Dense
+from rnnhw.numerics.tables import elementwise
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.project import project_files
 from rnnhw.rtl.verilog_text import identifier
@@ -217,3 +219,22 @@ def test_no_keyword_of_the_simulator_is_missing(tmp_path):
     command = ["iverilog", "-g2012", "-o", "/dev/null", "names.v"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- tables ---------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Hard:
+    """A table of a user's own function, whose name does not tell its slope."""
+
+    slope: float
+
+    def apply(self, g, z, role, name=""):
+        own = elementwise("hard", lambda value: min(max(self.slope * value, -1.0), 1.0))
+        return g.lookup(z, own, role, name)
+
+
+@simulated
+def test_functions_of_one_name_that_differ_have_tables_that_differ(checked):
+    formats = replace(FORMATS, gate=Q(1, 5), cell=Q(2, 5))
+    cell = LSTM(2, name="rnn", gate_activation=Hard(0.5), activation=Hard(2.0), formats=formats)
+    checked(design([cell]))

@@ -332,7 +332,7 @@ def _tables(
 ) -> Iterator[Held]:
     """A ROM for each lookup; the gates of a phase that share one serial cast share one ROM, which
     every row of the phase reads."""
-    shared: dict[tuple[int, tuple[object, ...]], dict[str, Lookup]] = {}
+    shared: dict[tuple[int, tuple[object, ...]], dict[tuple[int, int, str], Lookup]] = {}
     for value in schedule.values:
         node = value.node
         if not isinstance(node, Lookup) or layer.is_constant(node):
@@ -343,7 +343,7 @@ def _tables(
             drop = cast.node.a.format.fraction - cast.node.format.fraction
             phase = schedule.layer.phase(node)
             kind = drop, cast.node.format, schedule.folded(cast), node.table.format
-            shared.setdefault((phase, kind), {}).setdefault(node.table.function.name, node)
+            shared.setdefault((phase, kind), {}).setdefault(node.table.contents, node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""
             depth = 1 << node.table.address.width
@@ -353,7 +353,7 @@ def _tables(
             memory = Memory(name, MemoryRole.TABLE, depth, width, tables=held)
             yield Held(replace(memory, reads=units.computed(value)), held)
     for (phase, _), tables in shared.items():
-        name = "gate tables " + "+".join(tables)
+        name = "gate tables " + "+".join(n.table.function.name for n in tables.values())
         address = next(iter(tables.values())).table.address
         unsigned = all(node.table.unsigned for node in tables.values())
         width = max(node.table.word_bits(unsigned) for node in tables.values())
