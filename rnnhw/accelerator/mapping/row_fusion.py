@@ -1,24 +1,25 @@
-"""The step graph as rows on lanes see it: equal in every bit, written with fewer rows.
+"""Rewrites a step graph so that it needs fewer rows on the lanes; every value stays equal.
 
-*Slices.* A gated layer with one input matrix for all gates takes its sums apart before each gate's
-own recurrent product adds onto them. Rows do not care how the matrices were stacked, so that every
-slice becomes the product of its rows, and what continues it shares them. So do slices of several
-lengths, which no phase can walk together.
+*Slices.* A gated layer may stack the input matrices of all gates, slice the sums, and let the
+recurrent product of every gate start from its slice. A row computes one sum, whatever the stacking,
+so every slice becomes a product with its rows of the matrix, and the product that starts from the
+slice continues the same rows. Slices of several lengths are split too, because one phase cannot
+walk them together.
 
-*Blocks.* A vector put together from dense products of slices of another one is the product of a
-block-diagonal matrix; one put together from several dense products of one vector is one dense
+*Blocks.* A vector that joins dense products of the slices of another vector is one product with a
+block-diagonal matrix. A vector that joins several dense products of one vector is one dense
 product.
 
-*Addends.* What is added to an exact sum between two products of a row is added behind both.
+*Addends.* A term that is added between two exact products of a row is added after both.
 
-*Permutations.* Dense columns may come in any order: a product of a permuted vector is one of the
-vector with its weights permuted, a product of joined vectors one of each. What keeps all elements
-of a vector in their order is the vector. Words of neighbours can only be made of elements that come
-in order: what reads a permuted or joined vector by words reads a copy. So do columns of a vector
-with an element in several places.
+*Permutations.* A dense product may read its columns in any order. A product of a permuted vector
+becomes a product of the vector itself with permuted weights; a product of joined vectors becomes a
+sum of one product a vector; a gather of all elements in order becomes the vector itself. A
+transform reads words of neighbouring elements, so it reads a copy of a permuted or joined vector;
+so does a product of a vector that holds an element twice.
 
-*Transforms.* What a transform without weights starts from is added behind it. Gates that each
-transform one vector read one transform, with the casts behind it.
+*Transforms.* The start of a transform without weights is added after it. Gates that transform the
+same vector share one transform and its casts.
 """
 
 from __future__ import annotations
@@ -57,16 +58,24 @@ __all__ = ["fuse_rows", "tensor_values"]
 
 
 def fuse_rows(graph: StepGraph) -> StepGraph:
-    """Returns ``graph`` with fewer rows, and equal values: by the rules above."""
-    graph = _gathered(_ordered(_merged(_unstarted(_joined(_plain(graph))))))
-    while slices := _sliced(graph):
+    """Returns a graph of equal values with fewer rows, by the rules of this module."""
+    for rule in (
+        _drop_identity_gathers,
+        _fuse_joins,
+        _from_zero,
+        _shared_transforms,
+        _unpermute,
+        _copy_gathers,
+    ):
+        graph = rule(graph)
+    while slices := _slices_to_split(graph):
         graph = _split(graph, slices)
-    while product := _interrupted(graph):
-        graph = _postponed(graph, product)
+    while product := _product_after_addition(graph):
+        graph = _add_last(graph, product)
     return graph
 
 
-# --- numbers of parts --------------------------------------------------------------------------
+# --- parts of tensors --------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class _RowSlice(Tensor):
     """Rows of another tensor."""
@@ -77,7 +86,7 @@ class _RowSlice(Tensor):
 
 @dataclass(frozen=True, slots=True)
 class _ColumnOrder(Tensor):
-    """Columns of another tensor, some or all, in any order."""
+    """Chosen columns of another tensor, in any order."""
 
     source: Tensor
     columns: tuple[int, ...]
@@ -85,13 +94,17 @@ class _ColumnOrder(Tensor):
 
 @dataclass(frozen=True, slots=True)
 class _Stack(Tensor):
-    """Tensors one behind the other."""
+    """Tensors concatenated along their rows."""
 
     parts: tuple[Tensor, ...]
 
 
 def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArray[np.int64]:
-    """The raw integers of a tensor of the network's graph or of one with fused rows."""
+    """Returns the raw integers of ``tensor``, int64 of its shape.
+
+    ``tensor`` belongs to the network's graph or to one with fused rows; ``raw`` has those of the
+    network by key.
+    """
     match tensor:
         case _RowSlice(source=source, rows=rows):
             return tensor_values(raw, source)[rows]
@@ -104,8 +117,8 @@ def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArr
 
 
 # --- slices ------------------------------------------------------------------------------------
-def _sliced(graph: StepGraph) -> list[Gather]:
-    """The slices of one product that is to be split."""
+def _slices_to_split(graph: StepGraph) -> list[Gather]:
+    """Returns the slices of the first product that should be split; none when no product should."""
     readers, results = graph.readers, ends(graph)
     for node in graph.nodes:
         if not (isinstance(node, Matvec) and node.structure == Dense()) or node in results:
@@ -121,13 +134,13 @@ def _sliced(graph: StepGraph) -> list[Gather]:
 
 
 def _tile(slices: list[Gather], units: int) -> bool:
-    """Whether the slices are neighbours in order and together the whole."""
-    ordered = sorted(slices, key=lambda each: each.indices[0])
-    return [index for each in ordered for index in each.indices] == list(range(units))
+    """Whether the slices cover all ``units`` elements once, each slice in order."""
+    ordered = sorted(slices, key=lambda piece: piece.indices[0])
+    return [index for piece in ordered for index in piece.indices] == list(range(units))
 
 
 def _continued(piece: Gather, readers: Mapping[Node, list[Node]]) -> bool:
-    """Whether a product of as many rows starts from ``piece``, or is added to it."""
+    """Whether a product of the same number of rows starts from ``piece`` or is added to it."""
     pending = list(readers.get(piece, []))
     while pending:
         reader = pending.pop()
@@ -143,6 +156,7 @@ def _continued(piece: Gather, readers: Mapping[Node, list[Node]]) -> bool:
 
 
 def _split(graph: StepGraph, slices: list[Gather]) -> StepGraph:
+    """Replaces the product behind ``slices`` by one product a slice."""
     (product,) = {piece.parts[0] for piece in slices}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
@@ -154,7 +168,7 @@ def _split(graph: StepGraph, slices: list[Gather]) -> StepGraph:
 
 
 def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
-    """The product of a slice, behind the slice of what it starts from."""
+    """Returns the product with the slice's rows, after the slice of the start if there is one."""
     (whole,) = piece.parts
     assert isinstance(whole, Matvec) and whole.weights is not None
     tensor, rows = whole.weights, piece.indices
@@ -167,34 +181,32 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
         source=tensor,
         rows=slice(first, end),
     )
-    made: list[Node] = []
     start = None
     if whole.start is not None:
-        before = new[whole.start]
+        whole_start = new[whole.start]
         start = replace(
             piece,
             name=f"{piece.name}.start",
-            format=before.format,
-            interval=before.interval,
-            parts=(before,),
+            format=whole_start.format,
+            interval=whole_start.interval,
+            parts=(whole_start,),
         )
-        made.append(start)
     vector = new[whole.vector]
-    own = replace(
+    product = replace(
         whole, name=piece.name, units=len(rows), weights=weights, vector=vector, start=start
     )
-    return [*made, own]
+    return [product] if start is None else [start, product]
 
 
 # --- blocks ------------------------------------------------------------------------------------
-def _joined(graph: StepGraph) -> StepGraph:
-    """Vectors that are put together from dense products, each as one product; so is what these
-    start from."""
-    fused = _joined_once(graph)
-    return graph if fused.nodes == graph.nodes else _joined(fused)
+def _fuse_joins(graph: StepGraph) -> StepGraph:
+    """Replaces every vector that joins dense products by one product, until nothing changes: the
+    start of such a product may join products too."""
+    fused = _fuse_joins_once(graph)
+    return graph if fused.nodes == graph.nodes else _fuse_joins(fused)
 
 
-def _joined_once(graph: StepGraph) -> StepGraph:
+def _fuse_joins_once(graph: StepGraph) -> StepGraph:
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
         parts = _products_joined(graph, node)
@@ -213,8 +225,8 @@ def _joined_once(graph: StepGraph) -> StepGraph:
 
 
 def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
-    """The dense products of like formats that ``node`` alone reads, and puts together of all of
-    their elements; none where it is anything else."""
+    """Returns the dense products that ``node`` joins; none unless it takes all of their elements,
+    is their only reader, and their formats agree."""
     if not isinstance(node, Gather) or len(node.parts) < 2:
         return ()
     parts = tuple(part for part in node.parts if isinstance(part, Matvec))
@@ -225,7 +237,7 @@ def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
         if part.structure != Dense() or part in results or graph.readers[part] != [node]:
             return ()
         operands = (part.vector, part.start or part.vector)
-        if any(unwired(each).format.fraction != each.format.fraction for each in operands):
+        if any(unwired(node).format.fraction != node.format.fraction for node in operands):
             return ()  # the same integers at another scale
     alike = {(p.weights and p.weights.format, p.product, p.accumulator) for p in parts}
     started = {part.start is None for part in parts}
@@ -234,8 +246,8 @@ def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
 
 
 def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
-    """The block-diagonal product of parts of one size that each read a vector of their own; nothing
-    where they are none."""
+    """Returns the block-diagonal product of ``parts``; nothing unless they have one size and read
+    distinct vectors."""
     sizes = {(part.units, part.vector.units) for part in parts}
     vectors = [unwired(part.vector) for part in parts]
     fractions = {part.vector.format.fraction for part in parts}
@@ -243,16 +255,16 @@ def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) 
         return []
     ((units, inputs),) = sizes
     whole = _whole_of(vectors)
-    if whole is None and any(isinstance(each, Gather | Matvec) for each in vectors):
+    if whole is None and any(isinstance(vector, Gather | Matvec) for vector in vectors):
         return []
-    made = [] if whole else [_side_by_side(f"{node.name}.vectors", [new[v] for v in vectors])]
-    vector = new[whole] if whole else made[0]
+    joined = [] if whole else [_concatenation(f"{node.name}.vectors", [new[v] for v in vectors])]
+    vector = new[whole] if whole else joined[0]
     shape = len(parts), units, inputs
-    return [*made, *_one_product(node, parts, BlockDiagonal(units), shape, vector, new)]
+    return [*joined, *_one_product(node, parts, BlockDiagonal(units), shape, vector, new)]
 
 
 def _as_rows(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
-    """The dense product of parts that all read one vector; nothing where they do not."""
+    """Returns the dense product of ``parts``; nothing unless they all read one vector."""
     if len({unwired(part.vector) for part in parts}) > 1:
         return []
     vector = new[parts[0].vector]
@@ -268,8 +280,8 @@ def _one_product(
     vector: Node,
     new: Mapping[Node, Node],
 ) -> list[Node]:
-    """The product of ``parts`` in order, behind what they start from; the widths of the joined
-    vector hold every part of it."""
+    """Returns one product that computes all ``parts`` in order, after the node that joins their
+    starts if one is needed. Its format is that of the joined vector, which holds every part."""
     tensors = tuple(part.weights for part in parts if part.weights is not None)
     weights = _Stack(
         key="+".join(tensor.key for tensor in tensors),
@@ -279,13 +291,13 @@ def _one_product(
         parts=tensors,
     )
     starts = [unwired(part.start) for part in parts if part.start is not None]
-    made: list[Node] = []
+    joined: list[Node] = []
     start = _whole_of(starts)
     if start is not None:
         start = new[start]
     elif starts:
-        start = _side_by_side(f"{node.name}.start", [new[each] for each in starts])
-        made.append(start)
+        start = _concatenation(f"{node.name}.start", [new[part_start] for part_start in starts])
+        joined.append(start)
     product = replace(
         parts[0],
         name=node.name,
@@ -297,11 +309,11 @@ def _one_product(
         vector=vector,
         start=start,
     )
-    return [*made, product]
+    return [*joined, product]
 
 
 def _whole_of(vectors: Sequence[Node]) -> Node | None:
-    """The vector that ``vectors`` in order are all neighbours of; None where there is none."""
+    """Returns the vector whose slices in order ``vectors`` are; None when there is none."""
     wholes = {part for v in vectors if isinstance(v, Gather) for part in v.parts}
     if len(wholes) != 1 or not all(isinstance(v, Gather) for v in vectors):
         return None
@@ -310,8 +322,8 @@ def _whole_of(vectors: Sequence[Node]) -> Node | None:
     return whole if indices == list(range(whole.units)) else None
 
 
-def _side_by_side(name: str, parts: Sequence[Node]) -> Gather:
-    """``parts`` of one scale, joined."""
+def _concatenation(name: str, parts: Sequence[Node]) -> Gather:
+    """Returns the vector of all ``parts``, which must have one scale."""
     low = min(part.interval[0] for part in parts)
     high = max(part.interval[1] for part in parts)
     units = sum(part.units for part in parts)
@@ -327,33 +339,35 @@ def _side_by_side(name: str, parts: Sequence[Node]) -> Gather:
 
 # --- addends -----------------------------------------------------------------------------------
 def _exact(node: Node | None) -> bool:
+    """Whether ``node`` is a product with weights that drops no bit while it adds."""
     return isinstance(node, Matvec) and node.weights is not None and node.accumulator is None
 
 
 def _addends(product: Matvec) -> list[Add]:
-    """The additions, last one first, between the product that ``product`` goes on from and it."""
-    found: list[Add] = []
+    """Returns the additions between ``product`` and the product that it continues, last first."""
+    additions: list[Add] = []
     start = product.start
     while isinstance(start, Add):
-        found.append(start)
+        additions.append(start)
         start = start.a
-    return found if _exact(start) else []
+    return additions if _exact(start) else []
 
 
-def _interrupted(graph: StepGraph) -> Matvec | None:
-    """A product that starts from another one with something added in between."""
+def _product_after_addition(graph: StepGraph) -> Matvec | None:
+    """Returns a product that continues another one after an addition that only it reads."""
     readers, results = graph.readers, ends(graph)
     for node in graph.nodes:
         if isinstance(node, Matvec) and _exact(node):
             between = _addends(node)
             passed = [*between, *(add.a for add in between)]
-            alone = all(len(readers[each]) == 1 and each not in results for each in passed)
-            if between and alone:
+            unshared = all(len(readers[n]) == 1 and n not in results for n in passed)
+            if between and unshared:
                 return node
     return None
 
 
-def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
+def _add_last(graph: StepGraph, product: Matvec) -> StepGraph:
+    """Moves the additions before ``product`` behind it."""
     between = _addends(product)
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
@@ -361,19 +375,19 @@ def _postponed(graph: StepGraph, product: Matvec) -> StepGraph:
             return []
         if node is not product:
             return [node]
-        # The widths of the whole sum hold every part of it.
-        made: list[Node] = [replace(product, vector=new[product.vector], start=new[between[-1].a])]
+        # The format of the whole sum holds every partial sum.
+        sums: list[Node] = [replace(product, vector=new[product.vector], start=new[between[-1].a])]
         for add in reversed(between):
             widths = {"format": product.format, "interval": product.interval}
-            made.append(replace(add, a=made[-1], b=new[add.b], **widths))  # type: ignore[arg-type]
-        return made
+            sums.append(replace(add, a=sums[-1], b=new[add.b], **widths))  # type: ignore[arg-type]
+        return sums
 
     return rewrite(graph, write)
 
 
 # --- permutations ------------------------------------------------------------------------------
-def _plain(graph: StepGraph) -> StepGraph:
-    """What reads all elements of one vector in their order is the vector itself."""
+def _drop_identity_gathers(graph: StepGraph) -> StepGraph:
+    """Replaces a gather of all elements of one vector in order by the vector."""
 
     def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
         if isinstance(node, Gather) and len(node.parts) == 1:
@@ -385,7 +399,9 @@ def _plain(graph: StepGraph) -> StepGraph:
     return rewrite(graph, write)
 
 
-def _ordered(graph: StepGraph) -> StepGraph:
+def _unpermute(graph: StepGraph) -> StepGraph:
+    """Permutes the weights of dense products instead of the vectors that they read."""
+
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
         columns = _columns_by_source(node)
         return _by_source(node, columns, new) if isinstance(node, Matvec) and columns else [node]
@@ -394,27 +410,31 @@ def _ordered(graph: StepGraph) -> StepGraph:
 
 
 def _columns_by_source(node: Node) -> dict[Node, list[int]]:
-    """The columns of a dense product that read each of the vectors behind a permuted or joined one,
-    in the order of their elements; nothing where they do not read each element once, or where the
-    order of the terms matters."""
+    """Returns, for every vector behind the permuted or joined vector of a dense product, the
+    columns that read its elements in order. Nothing when an element is read twice or not at all, or
+    when the order of the terms matters."""
     if not isinstance(node, Matvec) or node.structure != Dense() or node.weights is None:
         return {}
     if not isinstance(unwired(node.vector), Gather) or not node.order_free:
         return {}
-    found: dict[Node, dict[int, int]] = {}
+    column_of: dict[Node, dict[int, int]] = {}
     for column, (source, index) in enumerate(places(node.vector)):
-        if index in found.setdefault(source, {}):
+        if index in column_of.setdefault(source, {}):
             return {}
-        found[source][index] = column
+        column_of[source][index] = column
     fraction = node.vector.format.fraction
-    if any(len(own) != s.units or s.format.fraction != fraction for s, own in found.items()):
-        return {}
-    return {source: [own[k] for k in range(source.units)] for source, own in found.items()}
+    for source, columns in column_of.items():
+        if len(columns) != source.units or source.format.fraction != fraction:
+            return {}
+    return {
+        source: [columns[index] for index in range(source.units)]
+        for source, columns in column_of.items()
+    }
 
 
-def _gathered(graph: StepGraph) -> StepGraph:
-    """Transforms and butterfly stages read no permuted or joined vector, and no product one with an
-    element in several places, but an operation that changes nothing in it, element by element."""
+def _copy_gathers(graph: StepGraph) -> StepGraph:
+    """Inserts a copy (a clamp without limits) where a transform or butterfly stage reads a permuted
+    or joined vector, and where a product reads a vector that holds an element twice."""
     copies: dict[Node, Node] = {}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
@@ -423,7 +443,7 @@ def _gathered(graph: StepGraph) -> StepGraph:
             return [node]
         if not isinstance(node.structure, _BY_WORD) and not is_repeated(vector):
             return [node]
-        made: list[Node] = []
+        inserted: list[Node] = []
         if vector not in copies:
             a = new[vector]
             copies[vector] = Clamp(
@@ -435,9 +455,9 @@ def _gathered(graph: StepGraph) -> StepGraph:
                 low=None,
                 high=None,
             )
-            made.append(copies[vector])
+            inserted.append(copies[vector])
         start = new[node.start] if node.start is not None else None
-        return [*made, replace(node, vector=copies[vector], start=start)]
+        return [*inserted, replace(node, vector=copies[vector], start=start)]
 
     return live(rewrite(graph, write))
 
@@ -449,34 +469,34 @@ _BY_WORD = (FastWalshHadamard, WalshHadamardStage, ButterflyStage)
 def _by_source(
     product: Matvec, columns: Mapping[Node, Sequence[int]], new: Mapping[Node, Node]
 ) -> list[Node]:
-    """A product of each source, one behind the other. The widths of the whole sum hold every part
-    of it."""
+    """Returns one product a source, each starting from the one before. The format of the whole sum
+    holds every partial sum."""
     assert product.weights is not None
-    made: list[Node] = []
+    products: list[Node] = []
     start = new[product.start] if product.start is not None else None
     last = len(columns) - 1
-    for number, (source, own) in enumerate(columns.items()):
+    for number, (source, order) in enumerate(columns.items()):
         whole = product.weights
         weights = _ColumnOrder(
-            key=f"{whole.key}[:,{','.join(map(str, own))}]",
-            shape=(product.units, len(own)),
+            key=f"{whole.key}[:,{','.join(map(str, order))}]",
+            shape=(product.units, len(order)),
             role=whole.role,
             format=whole.format,
             source=whole,
-            columns=tuple(own),
+            columns=tuple(order),
         )
         name = product.name if number == last else f"{product.name}.{source.name}"
         start = replace(product, name=name, weights=weights, vector=new[source], start=start)
-        made.append(start)
-    return made
+        products.append(start)
+    return products
 
 
 # --- transforms --------------------------------------------------------------------------------
-def _unstarted(graph: StepGraph) -> StepGraph:
-    """Transforms without weights from zero, and what they started from added behind them."""
+def _from_zero(graph: StepGraph) -> StepGraph:
+    """Lets every transform without weights start from zero, and adds its start after it."""
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        if not _fixed(node) or node.start is None:
+        if not _is_plain_transform(node) or node.start is None:
             return [node]
         vector, start = new[node.vector], new[node.start]
         fraction, term = node.product_format
@@ -503,21 +523,21 @@ def _unstarted(graph: StepGraph) -> StepGraph:
     return rewrite(graph, write)
 
 
-def _fixed(node: Node) -> TypeGuard[Matvec]:
+def _is_plain_transform(node: Node) -> TypeGuard[Matvec]:
     """Whether ``node`` is a transform without weights."""
     return isinstance(node, Matvec) and isinstance(
         node.structure, FastWalshHadamard | WalshHadamardStage
     )
 
 
-def _merged(graph: StepGraph) -> StepGraph:
-    """Transforms without weights of one vector become one, with equal casts behind them."""
+def _shared_transforms(graph: StepGraph) -> StepGraph:
+    """Shares one transform without weights, and its equal casts, among all readers of a vector."""
     known: dict[tuple[object, ...], Node] = {}
     fed: set[Node] = set()
 
     def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
         copy = rebuilt(node, new)
-        key = _kind(copy, fed)
+        key = _sharing_key(copy, fed)
         if key is None:
             return [node]
         if key in known:
@@ -529,9 +549,10 @@ def _merged(graph: StepGraph) -> StepGraph:
     return rewrite(graph, write)
 
 
-def _kind(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
-    """What is equal in two transforms, or casts behind transforms, that give the same."""
-    if _fixed(node):
+def _sharing_key(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
+    """Returns a key that is equal for transforms, or casts of transforms, of equal results; None
+    for other nodes."""
+    if _is_plain_transform(node):
         return node.structure, unwired(node.vector), node.start, node.format
     if isinstance(node, Cast) and node.a in fed:
         return node.a, node.format
