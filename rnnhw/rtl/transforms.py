@@ -1,9 +1,13 @@
-"""Passes over vectors in front of the columns: Walsh-Hadamard transforms and butterfly stages.
+"""Writes Walsh-Hadamard transforms and butterfly stages, which run before the columns of a phase.
 
-A chain of transforms (:mod:`rnnhw.accelerator.mapping.transform_chains`) has two buffers of words
-and what is between reading a pair of words and writing what is made of it: adders of its own, for
-stages with weights the lanes and the biases, and the casts. One sequencer runs through the passes
-of all chains.
+A chain of transforms (:mod:`rnnhw.accelerator.mapping.transform_chains`) has ping-pong buffers. A
+pass reads every word of one buffer and writes its results into the other:
+
+    buffer -> pairs of words -> adders of the chain, or the lanes and the biases -> casts -> buffer
+
+Stages without weights use the adders, stages with weights the lanes. One sequencer counts through
+the passes of all chains. A result arrives a fixed number of cycles after its words were read, which
+depends on the pass; that is why conditions on the pass are delayed by as many cycles.
 """
 
 from __future__ import annotations
@@ -29,11 +33,11 @@ __all__ = ["Transforms"]
 
 @dataclass(frozen=True)
 class _Pass:
-    """One stage: ``final`` where it is the last of its transform, which casts follow."""
+    """One stage of a transform over all words of a vector."""
 
     chain: int
     transform: Transform
-    final: bool
+    final: bool  # the last stage of its transform: the casts of the transform follow
     position: int  # of the transform in its chain
 
 
@@ -47,9 +51,10 @@ class _Word:
 
 
 class Transforms:
-    """Writes the chains of a layer, and gives their results to who reads them.
+    """Writes the chains of a layer and hands out the nets of their results.
 
-    ``read_by_unit`` are the nets of results unit by unit, of which not all bits need be read.
+    ``read_by_unit`` lists the nets of results that the post-processor reads unit by unit; it may
+    leave some of their bits unread.
     """
 
     def __init__(self, context: LayerContext, columns: Columns) -> None:
@@ -82,11 +87,12 @@ class Transforms:
 
     @property
     def _weighted(self) -> list[int]:
+        """The numbers of the chains that have stages with weights."""
         return [k for k, chain in enumerate(self._chains) if chain.weighted]
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> list[Column]:
-        """Write everything but the lanes; returns the columns of stages that these multiply."""
+        """Write everything before the lanes; returns the columns of stages that they multiply."""
         if not self._chains:
             return []
         self._sequencer()
@@ -99,7 +105,7 @@ class Transforms:
 
     @property
     def neurons(self) -> list[str]:
-        """The prefixes of the nets of the chains that the lanes multiply."""
+        """The prefixes of the nets of chains that have stages with weights."""
         return [f"transform{number}" for number in self._weighted]
 
     def finish(self) -> None:
@@ -107,19 +113,19 @@ class Transforms:
         if not self._chains:
             return
         module = self._context.module
-        self._make()
+        self._write_results()
         for number in range(len(self._chains)):
-            self._given(number)
+            self._first_source(number)
         for number in range(len(self._chains)):
             self._buffers(number)
         for k in range(1, self._delayed + 1):
-            before = f"pass_{k - 1}" if k > 1 else "pass"
+            source = f"pass_{k - 1}" if k > 1 else "pass"
             module.declarations.append(f"reg [{self._pass_bits - 1}:0] pass_{k};")
-            module.add(f"always @(posedge clk) pass_{k} <= {before};")
+            module.add(f"always @(posedge clk) pass_{k} <= {source};")
         for k in range(1, self._run_delayed + 1):
-            before = f"passing_{k - 1}" if k > 1 else "passing"
+            source = f"passing_{k - 1}" if k > 1 else "passing"
             module.declarations.append(f"reg passing_{k};")
-            module.add(f"always @(posedge clk) passing_{k} <= {before};")
+            module.add(f"always @(posedge clk) passing_{k} <= {source};")
 
     # --- passes ----------------------------------------------------------------------------------
     @property
@@ -131,6 +137,7 @@ class Transforms:
         return max(max(self._periods).bit_length(), 3)
 
     def _sequencer(self) -> None:
+        """Write the counter of passes and of the cycles of a pass."""
         module, context = self._context.module, self._context
         module.comment("passes in front of the columns")
         module.declare("passing")
@@ -161,35 +168,36 @@ class Transforms:
             },
         )
 
-    def _in_pass(self, which: Sequence[int], ago: int = 0) -> str:
-        """Verilog condition: any of the passes ``which`` is active, ``ago`` cycles before."""
-        if len(which) == len(self._passes):
+    def _in_pass(self, passes: Sequence[int], delay: int = 0) -> str:
+        """Verilog condition: the pass counter was at one of ``passes``, ``delay`` cycles ago."""
+        if len(passes) == len(self._passes):
             return "1'b1"
-        self._delayed = max(self._delayed, ago)
-        net = f"pass_{ago}" if ago else "pass"
-        return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in which) + ")"
+        self._delayed = max(self._delayed, delay)
+        net = f"pass_{delay}" if delay else "pass"
+        return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in passes) + ")"
 
-    def _at_work(self, which: Sequence[int], ago: int) -> str:
-        """Verilog condition: any of the passes ``which`` was active ``ago`` cycles before. While no
-        pass is, the net of the pass has the number of the next one."""
-        self._run_delayed = max(self._run_delayed, ago)
-        return f"passing_{ago} & {self._in_pass(which, ago)}"
+    def _was_running(self, passes: Sequence[int], delay: int) -> str:
+        """Verilog condition: one of ``passes`` was running, ``delay`` cycles ago. The pass counter
+        alone does not say so: between passes it has the number of the next one."""
+        self._run_delayed = max(self._run_delayed, delay)
+        return f"passing_{delay} & {self._in_pass(passes, delay)}"
 
-    def _by_pass(self, alternatives: Sequence[tuple[list[int], str]], ago: int) -> str:
-        """Verilog choice among nets: the one of the pass that was active ``ago`` cycles before."""
+    def _by_pass(self, alternatives: Sequence[tuple[list[int], str]], delay: int) -> str:
+        """Verilog choice: the net whose passes the counter was at, ``delay`` cycles ago."""
         *others, (_, last) = alternatives
-        return "".join(f"{self._in_pass(k, ago)} ? {net} : " for k, net in others) + last
+        return "".join(f"{self._in_pass(k, delay)} ? {net} : " for k, net in others) + last
 
-    def _own(self, number: int, *, weighted: bool | None = None) -> list[int]:
-        """The passes of a chain: all, those with weights, or the others."""
+    def _passes_of(self, number: int, *, weighted: bool | None = None) -> list[int]:
+        """The passes of a chain: all, those with weights, or those without."""
         return [
             k
-            for k, each in enumerate(self._passes)
-            if each.chain == number and weighted in (None, each.transform.weighted)
+            for k, stage in enumerate(self._passes)
+            if stage.chain == number and weighted in (None, stage.transform.weighted)
         ]
 
     # --- buffers ---------------------------------------------------------------------------------
     def _shape(self, number: int) -> Transform:
+        """The transform of a chain that sizes its words; all of the chain's agree."""
         return self._shapes[self._chains[number].transforms[0]]
 
     def _bits(self, number: int) -> dict[str, int]:
@@ -202,20 +210,21 @@ class Transforms:
         }
 
     def _control(self, number: int) -> None:
-        """Declare the ping-pong buffers of a chain and the conditions under which they work."""
+        """Declare the nets of a chain's buffers, and the conditions when they read and swap."""
         module, chain, shape = self._context.module, self._chains[number], self._shape(number)
-        own, name, width = self._own(number), f"transform{number}", chain.element_bits
+        passes, name, width = self._passes_of(number), f"transform{number}", chain.element_bits
         vector = chain.origin
         module.comment(f"transforms of {vector.name.removesuffix('.previous')}")
-        active = f"passing & {self._in_pass(own)}"
+        active = f"passing & {self._in_pass(passes)}"
         module.wire(f"{name}_active", 0, active, signed=False)
-        turns = f"{name}_active & ~{self._in_pass(own[:1])} & (pass_cycle == 0)"
+        turns = f"{name}_active & ~{self._in_pass(passes[:1])} & (pass_cycle == 0)"
         module.wire(f"{name}_turns", 0, turns, signed=False)
         step = "" if chain.elsewhere else " & first_step"
-        first = f"{name}_active{step} & {self._in_pass(own[:1])}"
+        first = f"{name}_active{step} & {self._in_pass(passes[:1])}"
         module.wire(f"{name}_first", 0, first, signed=False)
         if chain.weighted:
-            neurons = f"{name}_active & {self._in_pass(self._own(number, weighted=True))}"
+            weighted = self._passes_of(number, weighted=True)
+            neurons = f"{name}_active & {self._in_pass(weighted)}"
             module.wire(f"{name}_weighs", 0, neurons, signed=False)
         bits = self._bits(number)["WORD_BITS"]
         module.declare(f"{name}_next", bits)
@@ -228,19 +237,20 @@ class Transforms:
             module.declare(f"{name}_d", vector.format.signed_width, signed=True)
 
     def _buffers(self, number: int) -> None:
+        """Write the ping-pong buffers of a chain."""
         module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         name, width, readers = f"transform{number}", chain.element_bits, self._readers[number]
         vector, bits = chain.origin, self._bits(number)
-        given = vector.format.signed_width
-        kinds = {each.weighted: each for each in map(self._shapes.__getitem__, chain.transforms)}
-        slowest = kinds.get(True, shape)
+        transforms = [self._shapes[node] for node in chain.transforms]
+        by_kind = {transform.weighted: transform for transform in transforms}
+        slowest = by_kind.get(True, shape)
         index = bits["WORD_BITS"] + bits["ELEMENT_BITS"]
         written = {"we": "1'b0", "write_index": f"{index}'b0", "d": f"{width}'b0"}
         if not chain.elsewhere:
             written = {
                 "we": f"{name}_we",
                 "write_index": f"{name}_write_index",
-                "d": aligned(f"{name}_d", given, 0, 0, width),
+                "d": aligned(f"{name}_d", vector.format.signed_width, 0, 0, width),
             }
         module.instance(
             "rnnhw_transform",
@@ -253,7 +263,7 @@ class Transforms:
                 "SPACING": 4 if chain.weighted else 2,
                 "LATENCY": slowest.latency,
                 "SECOND": 2 if chain.weighted else 1,
-                "SUMS": kinds[False].latency if chain.mixed else 0,
+                "SUMS": by_kind[False].latency if chain.mixed else 0,
                 "READERS": len(readers),
                 **self._first_value(chain, shape.width, width),
             },
@@ -275,14 +285,16 @@ class Transforms:
         )
 
     def _first_value(self, chain: Chain, elements: int, width: int) -> dict[str, int | str]:
+        """The parameters for what a chain transforms in the first step of a sequence."""
         if chain.elsewhere:
             return {"FIRST_VALUE": 3}
         if not isinstance(chain.origin, State):
             return {"FIRST_VALUE": 0}
         return self._context.first_words(chain.origin, elements, width)
 
-    def _given(self, number: int) -> None:
-        """The words of a vector that lies elsewhere, as the first pass reads them."""
+    def _first_source(self, number: int) -> None:
+        """Write the words that the first pass of a chain reads when its vector is stored outside of
+        the chain: the result of another chain, or a vector of the columns."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         if not chain.elsewhere:
             return
@@ -296,11 +308,12 @@ class Transforms:
             words = _Word(net, shape.width, vector.format.width)
         unsigned = not chain.made and not vector.format.signed
         width = shape.width * chain.element_bits
-        given = self._resized(f"{name}_words", words, chain.element_bits, unsigned=unsigned)
-        module.wire(f"{name}_given", width, given.net, signed=False)
+        word = self._resized(f"{name}_words", words, chain.element_bits, unsigned=unsigned)
+        module.wire(f"{name}_given", width, word.net, signed=False)
 
     def _reader(self, number: int, word: str) -> str:
-        """The net with the ``word`` of a chain's result, one cycle later; each has its own port."""
+        """Add a read port to a chain's result; returns the net that has the word at ``word`` one
+        cycle later."""
         name, readers = f"transform{number}", self._readers[number]
         q = f"{name}_q"
         if readers:
@@ -312,6 +325,7 @@ class Transforms:
         return q
 
     def _adders(self, number: int) -> None:
+        """Write the adders for stages without weights."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         module, width = self._context.module, chain.element_bits
         module.wire(f"{name}_sums", shape.width * (width + 1), signed=False)
@@ -322,28 +336,29 @@ class Transforms:
             {"clk": "clk", "second": "pass_cycle[0]", "q": f"{name}_q", "y": f"{name}_sums"},
         )
 
-    # --- from sums to what is written ------------------------------------------------------------
+    # --- from sums to the words that are written back ---------------------------------------------
     def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
-        """Cast the sums of every pass of a chain, and select those that are written."""
+        """Cast the sums of every pass of a chain, and select the word that is written back."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         paths: dict[tuple[object, ...], tuple[int, list[int], str]] = {}
-        for k in self._own(number):
-            each = self._passes[k]
-            node, latency = each.transform.node, each.transform.latency
-            casts = chain.casts[each.position] if each.final else ()
-            format = node.format if casts or each.transform.weighted else None
+        for k in self._passes_of(number):
+            stage = self._passes[k]
+            node, latency = stage.transform.node, stage.transform.latency
+            casts = chain.casts[stage.position] if stage.final else ()
+            format = node.format if casts or stage.transform.weighted else None
             key = latency, sums(node), format, *(cast.format for cast in casts)
             if key not in paths:
                 net = self._path(f"{name}_path{len(paths)}", sums(node), node, casts, chain)
-                left = each.transform.tail - (chain.started and each.transform.weighted)
+                left = stage.transform.tail - (chain.started and stage.transform.weighted)
                 left -= sum(cast_latency(cast, folded=False) for cast in casts)
                 paths[key] = latency, [], self._later(net, shape.width * chain.element_bits, left)
             paths[key][1].append(k)
-        # Where a pass writes behind a short way, one of before has nothing left on a long one.
+        # When a pass with a short latency writes, the passes before it have written everything,
+        # those with a longer latency too.
         *others, (_, _, last) = sorted(paths.values(), key=lambda path: path[0])
         chosen = "".join(
-            f"{self._at_work(k, ago) if chain.mixed else self._in_pass(k, ago)} ? {net} : "
-            for ago, k, net in others
+            f"{self._was_running(k, delay) if chain.mixed else self._in_pass(k, delay)} ? {net} : "
+            for delay, k, net in others
         )
         chosen += last
         self._context.module.add(f"assign {name}_result = {chosen};")
@@ -351,6 +366,7 @@ class Transforms:
     def _path(
         self, name: str, sums: _Word, node: Matvec, casts: Sequence[Cast], chain: Chain
     ) -> str:
+        """Write the casts behind ``sums``; returns the net of elements of the chain's width."""
         word = sums
         if casts or node.weights is not None:
             unsigned = not node.format.signed
@@ -364,6 +380,7 @@ class Transforms:
     def _resized(
         self, name: str, word: _Word, width: int, shift: int = 0, *, unsigned: bool = False
     ) -> _Word:
+        """``word`` with elements of ``width`` bits, multiplied by ``2**shift``."""
         if word.width == width and not shift:
             return word
         module = self._context.module
@@ -383,6 +400,7 @@ class Transforms:
         return _Word(name, word.elements, width)
 
     def _cast(self, name: str, word: _Word, cast: Cast) -> _Word:
+        """The elements of ``word`` after ``cast``."""
         module, width = self._context.module, cast.format.signed_width
         module.wire(name, word.elements * width, signed=False)
         module.instance(
@@ -403,6 +421,7 @@ class Transforms:
         return _Word(name, word.elements, width)
 
     def _later(self, net: str, width: int, cycles: int) -> str:
+        """The net, delayed by ``cycles``."""
         if not cycles:
             return net
         module = self._context.module
@@ -418,10 +437,11 @@ class Transforms:
     # --- stages with weights ---------------------------------------------------------------------
     @property
     def elements(self) -> int:
-        """Elements of the widest words on the lanes."""
+        """Elements of the widest word that a chain puts on the lanes."""
         return max(self._shape(number).width for number in self._weighted)
 
     def _neurons(self, number: int) -> Column:
+        """Write the feed of a chain's stages with weights; returns the column for the lanes."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         module, width = self._context.module, chain.element_bits
         for flag in ("issue", "starts", "ends"):
@@ -448,23 +468,24 @@ class Transforms:
                 "operands": f"{name}_window",
             },
         )
-        operand, own = self._columns.operand_width, chain.operand_bits
+        operand, bits = self._columns.operand_width, chain.operand_bits
         word = self._resized(
-            f"{name}_operand_window", _Word(f"{name}_window", shape.width, width), own
+            f"{name}_operand_window", _Word(f"{name}_window", shape.width, width), bits
         )
-        lanes = [aligned(word.net, own, k * own, 0, operand) for k in range(shape.width)]
+        lanes = [aligned(word.net, bits, k * bits, 0, operand) for k in range(shape.width)]
         idle = [f"{operand}'b0"] * (self._context.lanes - shape.width)
         return Column(f"{name}_issue", (*lanes, *idle))
 
     def weights(self, width: int) -> str:
-        """The net with a word of the weights of stages, of ``width`` bits each."""
+        """Write the memory of the stages' weights; returns the net with its current word, whose
+        elements have ``width`` bits."""
         module, numbers = self._context.module, self._context.numbers
         weight = self._context.mapping.stage_weight_bits
         words = [
             word
-            for each in self._passes
-            if each.transform.weighted
-            for word in numbers.stage_weights(each.transform, weight)
+            for stage in self._passes
+            if stage.transform.weighted
+            for word in numbers.stage_weights(stage.transform, weight)
         ]
         bits = self.elements * weight
         file = module.image("stage_weights", words, bits)
@@ -484,51 +505,56 @@ class Transforms:
         return self.resized("weights_of_stage", "stage_weights", self.elements, weight, width)
 
     def resized(self, name: str, net: str, elements: int, width: int, to: int) -> str:
-        """The net with a word's elements of ``width`` bits extended ``to`` others."""
+        """The net of a word whose elements of ``width`` bits are extended ``to`` more."""
         return self._resized(name, _Word(net, elements, width), to).net
 
-    def _make(self) -> None:
-        """Select, for each pass, which part of the sums is written back."""
-        biased = found = _Word("stage_sums", 0, self._context.accumulator_width)
+    def _write_results(self) -> None:
+        """Write the way from the sums, of the chains' adders and of the lanes, to the buffers."""
+        biased = lane_sums = _Word("stage_sums", 0, self._context.accumulator_width)
         if self._weighted:
-            found = _Word(found.net, self.elements, found.width)
-            self._context.module.comment("what stages make of the lanes' sums")
-            bits = found.elements * found.width
-            self._context.module.wire(found.net, bits, f"sums[{bits - 1}:0]", signed=False)
+            lane_sums = _Word(lane_sums.net, self.elements, lane_sums.width)
+            self._context.module.comment("the lanes' sums of stages with weights")
+            bits = lane_sums.elements * lane_sums.width
+            self._context.module.wire(lane_sums.net, bits, f"sums[{bits - 1}:0]", signed=False)
             if any(self._chains[number].started for number in self._weighted):
-                biased = self._biased(found)
+                biased = self._biased(lane_sums)
         for number, chain in enumerate(self._chains):
-            name, here = f"transform{number}", self._shape(number).width
-            own = _Word(f"{name}_sums", here, chain.element_bits + 1)
+            name, width = f"transform{number}", self._shape(number).width
+            adder_sums = _Word(f"{name}_sums", width, chain.element_bits + 1)
 
             def sums(
-                node: Matvec, own: _Word = own, here: int = here, chain: Chain = chain
+                node: Matvec,
+                adder_sums: _Word = adder_sums,
+                width: int = width,
+                chain: Chain = chain,
             ) -> _Word:
                 if node.weights is None:
-                    return own
+                    return adder_sums
                 if chain.started:
-                    return _low(biased, here)
+                    return _low(biased, width)
                 shift = node.format.fraction - node.product_format[0]
-                return self._shifted(_low(found, here), shift)
+                return self._shifted(_low(lane_sums, width), shift)
 
             self._results(number, sums)
 
     def _shifted(self, word: _Word, shift: int) -> _Word:
+        """The lanes' sums, multiplied by ``2**shift``; written once a shift and width."""
         name = f"stage_sums_by{shift}_of{word.elements}"
         if not shift or name in self._context.module.names:
             return _Word(name, word.elements, word.width) if shift else word
         return self._resized(name, word, word.width, shift)
 
-    def _biased(self, found: _Word) -> _Word:
-        """The sums with the biases of the stages that have some, a cycle later."""
+    def _biased(self, sums: _Word) -> _Word:
+        """The lanes' sums after the stages' biases are added, one cycle later. Stages without a
+        bias pass their sums on."""
         module, numbers = self._context.module, self._context.numbers
-        weighted = [k for k, each in enumerate(self._passes) if each.transform.weighted]
+        weighted = [k for k, stage in enumerate(self._passes) if stage.transform.weighted]
         started = [k for k in weighted if self._passes[k].transform.node.start is not None]
         shifts: dict[int, list[int]] = {}
         for k in weighted:
             node = self._passes[k].transform.node
             shifts.setdefault(node.format.fraction - node.product_format[0], []).append(k)
-        alternatives = [(own, self._shifted(found, shift).net) for shift, own in shifts.items()]
+        alternatives = [(k, self._shifted(sums, shift).net) for shift, k in shifts.items()]
         rows = [numbers.stage_biases(self._passes[k].transform) for k in started]
         bits = max(self._context.mapping.stage_bias_bits, 2)
         mask = (1 << bits) - 1
@@ -537,19 +563,19 @@ class Transforms:
             for row in rows
             for word in row
         ]
-        file = module.image("stage_biases", words, found.elements * bits)
+        file = module.image("stage_biases", words, sums.elements * bits)
         module.declarations.append("reg [3:1] stage_ends_behind;")
         ends = " | ".join(f"{name}_ends" for name in self.neurons)
         module.add(
             f"always @(posedge clk) stage_ends_behind <= {{stage_ends_behind[2:1], {ends}}};"
         )
-        module.wire("stage_biased", found.elements * found.width, signed=False)
+        module.wire("stage_biased", sums.elements * sums.width, signed=False)
         module.instance(
             "rnnhw_bias_word",
             "stage_bias_memory",
             {
-                "ELEMENTS": found.elements,
-                "WIDTH": found.width,
+                "ELEMENTS": sums.elements,
+                "WIDTH": sums.width,
                 "BIAS_WIDTH": bits,
                 "DEPTH": len(words),
                 "ADDRESS_BITS": address_bits(len(words)),
@@ -564,25 +590,27 @@ class Transforms:
                 "y": "stage_biased",
             },
         )
-        return _Word("stage_biased", found.elements, found.width)
+        return _Word("stage_biased", sums.elements, sums.width)
 
     # --- results ---------------------------------------------------------------------------------
     def _of_vector(self, vector: Node) -> int:
+        """The number of the chain whose result ``vector`` is."""
         return next(k for k, chain in enumerate(self._chains) if chain.vectors[-1] is vector)
 
     def words(self, vector: Node, word: str) -> tuple[str, int]:
-        """The net with the ``word`` of what a chain makes, one cycle later, and the bits of an
-        element."""
+        """The net that has the word at ``word`` of a chain's result one cycle later, and the bits
+        of an element."""
         number = self._of_vector(unwired(vector))
         return self._reader(number, word), self._chains[number].element_bits
 
     def element(self, vector: Node, index: str, element: str) -> None:
-        """Let ``element`` be the one at ``index`` of what a chain makes, one cycle later."""
+        """Drive the net ``element`` with the element at ``index`` of a chain's result, one cycle
+        later."""
         self._element(self._of_vector(unwired(vector)), vector.format, index, element)
 
     def by_unit(self, node: Node, advance: str) -> str:
-        """The net with the current unit's element of what a chain makes, which ``advance`` moves
-        on."""
+        """The net with the current unit's element of a chain's result; ``advance`` selects the next
+        unit."""
         module, bits = self._context.module, address_bits(node.units)
         name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
         self.read_by_unit.append(name)
@@ -597,6 +625,7 @@ class Transforms:
         return name
 
     def _element(self, number: int, format: Q, index: str, element: str) -> None:
+        """Drive ``element`` with the element at ``index`` of the chain's result."""
         bits = self._bits(number)
         word = self._context.module.wire(f"{element}_word", bits["WORD_BITS"], signed=False)
         self._context.module.instance(
@@ -618,7 +647,7 @@ class Transforms:
 
 
 def _joined(nets: Sequence[str]) -> str:
-    """Nets side by side, the first one lowest."""
+    """The concatenation of nets, the first one in the lowest bits."""
     return nets[0] if len(nets) == 1 else f"{{{', '.join(reversed(nets))}}}"
 
 

@@ -160,10 +160,11 @@ class Module:
             self.add(f"{module} {name} (", *wired, ");")
 
     def ignore_unread(self, *partly: str) -> None:
-        """Say that some nets and inputs have no reader, or not for all of their bits, so that a
-        linter that asks for one is content: those that appear whole only where they are declared
-        and driven."""
-        text = re.sub(r"\.\w+\(", "(", "\n".join([*self.declarations, *self.lines]))
+        """Read the nets and inputs that nothing reads, or not in all of their bits, so that a
+        linter does not warn of them: those that appear whole only where they are declared and
+        driven, and those of ``partly``."""
+        lines = [line for line in self.lines if not line.startswith("//")]
+        text = re.sub(r"\.\w+\(", "(", "\n".join([*self.declarations, *lines]))
         whole = Counter(re.findall(r"\b[A-Za-z_]\w*\b(?!\[)", text))
         driven = set(re.findall(r"^assign (\w+)\[", text, re.MULTILINE))
         declared = re.findall(r"^(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", text, re.MULTILINE)
