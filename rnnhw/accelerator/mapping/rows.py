@@ -1,10 +1,21 @@
-"""What one step asks of the lanes: rows, the columns they add, and the order of phases.
+"""Maps a step graph to rows, gates and phases: what the lanes accumulate, and in which order.
 
-A *row* is one accumulator. Products that start from one another share rows; a product over the
-inputs and one over the state that are needed both together and apart share rows too: a snapshot
-of the accumulator after the input columns gives the first, a subtraction the second. A product
-over a result of the same step starts a new *phase*. So do rows of another length: a phase walks
-vectors of one length, and what others wait for comes first.
+A *row* is one accumulator: it starts from a constant and adds one column after another.
+
+- A product that starts from another product continues its rows.
+- A product over the inputs and one over the state share rows even when the cell needs them apart as
+  well as together: a snapshot of the accumulator after the input columns gives the first, the sum
+  minus the snapshot the second.
+
+A *phase* is one walk over all units. A new phase begins where a product reads a vector that the
+step itself computes. All vectors of a phase have one length, so rows of another length get a phase
+of their own; the vectors that other phases wait for come first.
+
+A *gate* is one of the k rows of a unit when a phase of n units handles a vector of k n elements.
+
+Invariants: every product belongs to exactly one ``Rows``; a node's phase is at least that of its
+operands, and one more where it must read a whole vector; ``phase`` is final once no phase has
+vectors of unequal lengths (the loop in ``LayerRows.__init__``).
 """
 
 from __future__ import annotations
@@ -37,7 +48,7 @@ __all__ = ["LayerRows", "Part", "Rows", "Value"]
 
 
 class Part(Enum):
-    """Which columns of a row a value holds."""
+    """Which columns of a row a value is the sum of."""
 
     WHOLE = "whole"
     EARLY = "early"  # the snapshot after the input columns
@@ -46,11 +57,11 @@ class Part(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows that share their columns: ``units`` accumulators.
+    """``units`` accumulators that add the same columns.
 
-    ``values`` says which product each part is. ``constant`` starts the accumulator and is known
-    at build time (``early_constant``: the part of it that the snapshot needs as well);
-    ``computed`` is a start of the same step, added behind the accumulator.
+    ``values`` names the product whose result each part is. The accumulators start from the sum of
+    ``constants``, of which the snapshot includes ``early_constants``; ``computed`` is a vector of
+    the same step, which is added after the accumulator.
     """
 
     phase: int
@@ -62,18 +73,18 @@ class Rows:
 
     @property
     def units(self) -> int:
-        """Rows of one product."""
+        """The number of accumulators."""
         return self.products[0].units
 
     def word(self, part: Part) -> tuple[Q, tuple[int, int]]:
-        """The format and the raw interval of a part: of the product that it is, or exact ones."""
-        known = dict(self.values)
-        if part in known:
-            return known[part].format, known[part].interval
-        # The whole that an addition of both parts stands for.
-        fraction = max(product.format.fraction for product in known.values())
+        """The format of a part and the interval of its raw integers."""
+        products = dict(self.values)
+        if part in products:
+            return products[part].format, products[part].interval
+        # No product is the whole: the cell adds the two parts.
+        fraction = max(product.format.fraction for product in products.values())
         low, high = (
-            sum(p.interval[end] << (fraction - p.format.fraction) for p in known.values())
+            sum(p.interval[end] << (fraction - p.format.fraction) for p in products.values())
             for end in (0, 1)
         )
         return interval_format(low, high, fraction), (low, high)
@@ -86,9 +97,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Value:
-    """One gate's worth of a node: what the post-processor handles for every unit.
+    """One element a unit of a node: what the post-processor handles at a time.
 
-    A node of k times the phase's units is k values; ``part`` is set for accumulators.
+    A node of k times the phase's units has k values, one a gate; ``part`` is set for accumulators.
     """
 
     node: Node | Rows
@@ -97,7 +108,10 @@ class Value:
 
 
 class LayerRows:
-    """The rows and phases of a step graph."""
+    """The rows and phases of a step graph.
+
+    ``given`` is the graph as the network has it, ``graph`` the one with fused rows.
+    """
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
@@ -120,30 +134,31 @@ class LayerRows:
                 self.__dict__.pop(known, None)
 
     kept: Mapping[State, DerivedState]
-    """The states that stand for vectors made of states."""
+    """The states that hold a vector computed from states of the network, so that the next step
+    reads it instead of computing it anew."""
 
     # --- the graph ---------------------------------------------------------------------------
     @property
     def results(self) -> tuple[Node, ...]:
-        """What the step has to deliver: its output and every state's next value."""
+        """The nodes that leave the step: its output and the next value of every state."""
         return (self.graph.output, *(value for _, value in self.graph.updates))
 
     @property
     def products(self) -> list[Matvec]:
-        """The matrix-vector products that the lanes compute."""
+        """The matrix-vector products that have rows on the lanes."""
         return [n for n in self._nodes if isinstance(n, Matvec) and not self.is_transform(n)]
 
     @property
     def transforms(self) -> list[Matvec]:
-        """The products that the lanes' feed computes."""
+        """The products that the feed in front of the lanes computes."""
         return [n for n in self._nodes if isinstance(n, Matvec) and self.is_transform(n)]
 
     def is_transform(self, node: Node) -> bool:
-        """Whether the lanes' feed computes the node.
+        """Whether the feed computes the node.
 
-        A Walsh-Hadamard transform always; a butterfly stage where nothing but columns or another
-        transform reads it, through casts at most, and it starts from nothing or a constant. Any
-        other stage has rows on the lanes.
+        It computes every Walsh-Hadamard transform, and a butterfly stage that starts from nothing
+        or a constant and that only products read, directly or through casts. Any other stage has
+        rows on the lanes.
         """
         if not isinstance(node, Matvec):
             return False
@@ -157,7 +172,8 @@ class LayerRows:
         return self._transforms[node]
 
     def _only_swept(self, node: Node, through: tuple[type[Node], ...] = (Cast,)) -> bool:
-        """Whether products alone read ``node``, as their vector, ``through`` casts at most."""
+        """Whether only products read ``node``, as their vector, directly or ``through`` nodes of
+        these types."""
         if node in self._ends or not self._readers.get(node):
             return False
         return all(
@@ -168,15 +184,13 @@ class LayerRows:
         )
 
     def in_feed(self, vector: Node) -> bool:
-        """Whether ``vector`` is what the lanes' feed makes: a transform, or casts on the way out
-        of one."""
+        """Whether ``vector`` is the result of a transform, or a cast of one."""
         vector = unwired(vector)
         return self.in_feed(vector.a) if isinstance(vector, Cast) else self.is_transform(vector)
 
     @cached_property
     def fed_by_unit(self) -> frozenset[Node]:
-        """What the lanes' feed makes and other operations than its own and products read, or the
-        step delivers."""
+        """The results of the feed that the post-processor reads, or that leave the step."""
         return frozenset(
             node
             for node in self._nodes
@@ -187,7 +201,7 @@ class LayerRows:
         )
 
     def leaves(self, node: Node) -> frozenset[type[Node]]:
-        """The kinds of source that ``node`` is made from."""
+        """The types of the inputs, states and constants that ``node`` is computed from."""
         if node not in self._leaves:
             if isinstance(node, Input | State | Constant):
                 self._leaves[node] = frozenset([type(node)])
@@ -200,7 +214,7 @@ class LayerRows:
         return self.leaves(node) <= {Constant} and not self.formed(node)
 
     def is_stored(self, vector: Node) -> bool:
-        """Whether ``vector`` lies in memory as it is: inputs or states, perhaps permuted."""
+        """Whether ``vector`` is read from memory: inputs, states or constants, perhaps permuted."""
         vector = unwired(vector)
         if isinstance(vector, Gather):
             return all(self.is_stored(part) for part in vector.parts)
@@ -214,16 +228,17 @@ class LayerRows:
         return self._formed[node]
 
     def is_early(self, product: Matvec) -> bool:
-        """Whether the product reads inputs only, so that its columns can come first."""
+        """Whether the product reads neither states nor results of the step: its columns can come
+        first."""
         return State not in self.leaves(product.vector) and not self.formed(product.vector)
 
     def stands_for(self, state: State) -> tuple[State, ...]:
-        """The states of the network that ``state`` holds: itself, or those that it is made of."""
+        """The states of the network that ``state`` holds: itself, or those it is computed from."""
         return self.kept[state].states if state in self.kept else (state,)
 
     def needs_pass(self, vector: Node) -> bool:
-        """Whether ``vector``, or one that it is joined of, is formed element by element within the
-        step, before it is read."""
+        """Whether ``vector``, or a vector that it joins, is computed element by element within the
+        step, so that its readers wait for a whole phase."""
         vector = unwired(vector)
         if self.in_feed(vector) or self.is_stored(vector):
             return False
@@ -233,7 +248,7 @@ class LayerRows:
 
     @cached_property
     def passed(self) -> list[Node]:
-        """The vectors that are formed within the step, before products read them."""
+        """The vectors that the step computes and products then read."""
         products = (*self.products, *self.transforms)
         vectors = dict.fromkeys(v for node in products for v in stored_vectors(node.vector))
         return [vector for vector in vectors if self.needs_pass(vector)]
@@ -243,18 +258,19 @@ class LayerRows:
         """The phase in which ``node`` is computed."""
         if node not in self._phases:
             if isinstance(node, Matvec):
-                found = self.vector_phase(node.vector)
-                found = max(found, self.phase(node.start) if node.start else 0)
+                phase = self.vector_phase(node.vector)
+                phase = max(phase, self.phase(node.start) if node.start else 0)
             else:
-                found = max((self.phase(operand) for operand in node.operands), default=0)
-                found = self._gather_phase(node, found)
-            self._phases[node] = max(found, self._not_before.get(node, 0))
+                phase = max((self.phase(operand) for operand in node.operands), default=0)
+                phase = self._gather_phase(node, phase)
+            self._phases[node] = max(phase, self._not_before.get(node, 0))
         return self._phases[node]
 
     def _gather_phase(self, node: Node, behind: int) -> int:
-        """The phase of ``node``, whose operands are there in ``behind``: what turns results round
-        comes in the next one, and an output of another length than its others behind all."""
-        if not self._turns(node):
+        """The phase of ``node``, whose operands are computed in phase ``behind``. A gather that
+        reorders results comes one phase later; the output, where it is such a gather and has
+        another length than the vectors beside it, after all phases."""
+        if not self._reorders(node):
             return behind
         if node is not unwired(self.graph.output) or self._readers.get(node):
             return behind + 1
@@ -264,19 +280,19 @@ class LayerRows:
             return behind + 1
         return max(others.values()) + 1
 
-    def _turns(self, node: Node) -> bool:
-        """Whether operations read results of the step in another order, or joined: then all of them
-        have to be there."""
+    def _reorders(self, node: Node) -> bool:
+        """Whether ``node`` permutes or joins results of the step for the post-processor, which then
+        has to wait for all of them."""
         if not isinstance(node, Gather) or not self.formed(node) or self.in_feed(node):
             return False
         return (_is_spread(node) or not _is_slice(node)) and self._read_by_unit(node)
 
-    def _only_turned(self, node: Node) -> bool:
-        """Whether operations alone read ``node``, in another order than it was written."""
-        return node not in self._ends and self._turns(node)
+    def _is_inner_reordering(self, node: Node) -> bool:
+        """Whether ``node`` reorders results and does not leave the step."""
+        return node not in self._ends and self._reorders(node)
 
     def _read_by_unit(self, node: Node) -> bool:
-        """Whether something else than the columns of products reads ``node``, or another order."""
+        """Whether the post-processor reads ``node``, or it leaves the step."""
         return node in self._ends or any(
             _is_slice(reader) and self._read_by_unit(reader)
             if isinstance(reader, Gather)
@@ -298,15 +314,15 @@ class LayerRows:
 
     # --- phases of one length ----------------------------------------------------------------
     def _unequal(self) -> dict[Node, int]:
-        """Products and vectors that cannot be handled in the phase in which they could be computed,
-        with the next one: a phase walks vectors of one length."""
+        """The nodes of the first phase that mixes lengths, and the phase that they have to wait
+        for. The length that others wait for stays; empty when every phase has one length."""
         for phase in range(self.last_phase + 1):
             lengths: dict[int, list[Node]] = {}
-            for together in self._handled_together(phase):
-                if self._walked_along(together):
+            for group in self._connected_groups(phase):
+                if self._is_repeated_number(group):
                     continue
-                units = min(node.units for node in together)
-                lengths.setdefault(units, []).extend(together)
+                units = min(node.units for node in group)
+                lengths.setdefault(units, []).extend(group)
             if len(lengths) > 1:
                 kept = max(lengths, key=lambda units: self._urgency(lengths[units]))
                 return {
@@ -316,49 +332,54 @@ class LayerRows:
                     if units != kept
                 }
         output, last = unwired(self.graph.output), self.last_phase
-        alone = self._not_before.get(output) == last
-        if output.units != self.widths[last] and self.formed(output) and not alone:
+        moved = self._not_before.get(output) == last
+        if output.units != self.widths[last] and self.formed(output) and not moved:
             return {output: last + 1}
         return {}
 
-    def _handled_together(self, phase: int) -> list[set[Node]]:
-        """What the lanes and the post-processor of a phase compute, apart where nothing of one part
-        reads something of another one."""
-        found: list[set[Node]] = []
+    def _connected_groups(self, phase: int) -> list[set[Node]]:
+        """The nodes that the lanes and the post-processor compute in a phase, in groups: nodes of
+        two groups neither read one another nor share rows."""
+        groups: list[set[Node]] = []
+
+        def connect(nodes: set[Node], neighbours: set[Node]) -> None:
+            """Join ``nodes`` and every group that holds one of ``neighbours``."""
+            nonlocal groups
+            joined = nodes.union(*(group for group in groups if group & neighbours))
+            groups = [group for group in groups if not group & neighbours] + [joined]
+
         for node in self._nodes:
             if self.phase(node) != phase or self.in_feed(node) or self.is_constant(node):
                 continue
-            if isinstance(node, Input | State) or self._only_turned(node):
+            if isinstance(node, Input | State) or self._is_inner_reordering(node):
                 continue
             if isinstance(node, Gather) and not self.formed(node):
                 continue
-            read = {unwired(operand) for operand in node.operands}
-            joined = {node}.union(*(part for part in found if part & read))
-            found = [part for part in found if not part & read] + [joined]
-        shared = [{product for _, product in rows.values} for rows in self.phase_rows(phase)]
-        for values in shared:
-            joined = set(values).union(*(part for part in found if part & values))
-            found = [part for part in found if not part & values] + [joined]
-        return found
+            connect({node}, {unwired(operand) for operand in node.operands})
+        for rows in self.phase_rows(phase):
+            products: set[Node] = {product for _, product in rows.values}
+            connect(products, products)
+        return groups
 
-    def _walked_along(self, together: set[Node]) -> bool:
-        """Whether one number, which all units of the same phase read, is computed anew for each of
-        them: without products that costs no cycle, and a phase of its own would."""
-        if any(node.units > 1 or isinstance(node, Matvec) for node in together):
+    def _is_repeated_number(self, group: set[Node]) -> bool:
+        """Whether the group computes one number that other nodes of the phase read in every unit.
+
+        It is then computed anew in every unit: without products that takes no cycle, whereas a
+        phase for it would.
+        """
+        if any(node.units > 1 or isinstance(node, Matvec) for node in group):
             return False
         readers = {
-            reader
-            for reader in self._nodes
-            if reader not in together and together & set(reader.operands)
+            reader for reader in self._nodes if reader not in group and group & set(reader.operands)
         }
-        return self.graph.output not in together and all(
-            isinstance(each, Gather) and set(each.indices) == {0} and len(each.parts) == 1
-            for each in readers
+        return self.graph.output not in group and all(
+            isinstance(reader, Gather) and set(reader.indices) == {0} and len(reader.parts) == 1
+            for reader in readers
         )
 
     def _urgency(self, nodes: Sequence[Node]) -> tuple[bool, bool, bool]:
-        """What comes first of vectors of several lengths: what products read, what lanes compute;
-        the output last."""
+        """A key by which vectors of several lengths are ordered: first those that products read,
+        then those that lanes compute, the output last."""
         return (
             any(node in self.passed for node in nodes),
             any(map(self.formed, nodes)),
@@ -366,8 +387,8 @@ class LayerRows:
         )
 
     # --- rows --------------------------------------------------------------------------------
-    def _chained(self, product: Matvec) -> bool:
-        """Whether ``product`` is only the start of one other product: they share rows."""
+    def _is_continued(self, product: Matvec) -> bool:
+        """Whether the only reader of ``product`` is a product that starts from it."""
         readers = self._readers.get(product, [])
         return (
             product not in self._ends
@@ -379,24 +400,25 @@ class LayerRows:
         )
 
     def _chain(self, last: Matvec) -> tuple[list[Matvec], Node | None]:
-        """The products that end in ``last``, first one first, and what they start from."""
+        """The products, in order, of the rows whose last product is ``last``, and their start."""
         chain = [last]
         while True:
             start = chain[0].start
-            before = unwired(start) if start is not None else None
-            if not (isinstance(before, Matvec) and before in self._inner):
-                return chain, before
-            chain.insert(0, before)
+            source = unwired(start) if start is not None else None
+            if not (isinstance(source, Matvec) and source in self._continued):
+                return chain, source
+            chain.insert(0, source)
 
     @cached_property
-    def _inner(self) -> set[Matvec]:
-        return {product for product in self.products if self._chained(product)}
+    def _continued(self) -> set[Matvec]:
+        """The products whose rows another product continues."""
+        return {product for product in self.products if self._is_continued(product)}
 
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
         """Every row of the step, in the order of the graph: gate by gate."""
-        found: list[Rows] = []
-        for last in (p for p in self.products if p not in self._inner):
+        all_rows: list[Rows] = []
+        for last in (p for p in self.products if p not in self._continued):
             chain, start = self._chain(last)
             constant = (start,) if start is not None and self.is_constant(start) else ()
             rows = Rows(
@@ -407,16 +429,17 @@ class LayerRows:
                 early_constants=(),
                 computed=None if constant else start,
             )
-            position, shared = self._share(found, rows)
+            position, shared = self._share(all_rows, rows)
             if shared is None:
-                found.append(rows)
+                all_rows.append(rows)
             else:
-                found[position] = shared
-        return tuple(found)
+                all_rows[position] = shared
+        return tuple(all_rows)
 
-    def _share(self, found: list[Rows], new: Rows) -> tuple[int, Rows | None]:
-        """``new`` in the rows of an earlier one that stops where ``new`` goes on."""
-        for position, old in enumerate(found):
+    def _share(self, all_rows: list[Rows], new: Rows) -> tuple[int, Rows | None]:
+        """The index of the rows that ``new`` can share by a snapshot, and the rows that do both;
+        None when there are none."""
+        for position, old in enumerate(all_rows):
             if old.snapshot or old.units != new.units:
                 continue
             continues = new.computed is not None and new.computed is old.values[0][1]
@@ -443,8 +466,8 @@ class LayerRows:
         return 0, None
 
     def _read_from(self, product: Matvec, phase: int) -> bool:
-        """Whether nothing reads ``product`` before ``phase``; who reads it as a vector needs it a
-        phase earlier."""
+        """Whether every reader of ``product`` is content with its result in ``phase``. A product
+        that reads it as its vector needs it one phase before its own."""
         return product not in self._ends and all(
             self.phase(reader) - (isinstance(reader, Matvec) and unwired(reader.vector) is product)
             >= phase
@@ -461,12 +484,15 @@ class LayerRows:
     # --- units and gates ---------------------------------------------------------------------
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Units of each phase: the shortest vector that its post-processor handles."""
-        found: list[int] = []
+        """Units of every phase: the length of the shortest vector that its post-processor
+        handles."""
+        widths: list[int] = []
         for phase in range(self.last_phase + 1):
             here = [n for n in self._nodes if self.phase(n) == phase and self.formed(n)]
-            # What is only read in another order than it was written asks nothing of its phase.
-            here = [n for n in here if not isinstance(n, Matvec) and not self._only_turned(n)]
+            # A reordering is only an address: the phase that reads it has its length.
+            here = [
+                n for n in here if not isinstance(n, Matvec) and not self._is_inner_reordering(n)
+            ]
             # A short vector on its way to a product's columns does not cut the others into gates.
             kept = [n.units for n in here if not self._only_swept(n, (Cast, Gather))]
             handled = kept or [n.units for n in here]
@@ -475,11 +501,11 @@ class LayerRows:
             others = [n for n in self._nodes if self.phase(n) == phase]
             changing = [n for n in others if not self.is_constant(n)]
             vectors = passed or [n.units for n in changing or others]
-            found.append(min(handled, default=max(rows, default=max(vectors, default=1))))
-        return tuple(found)
+            widths.append(min(handled, default=max(rows, default=max(vectors, default=1))))
+        return tuple(widths)
 
     def gates(self, node: Node | Rows, width: int) -> int:
-        """How many values of ``width`` units a node is."""
+        """The number of gates of a node in a phase of ``width`` units."""
         return -(-node.units // width)
 
     def phase_rows(self, phase: int) -> tuple[Rows, ...]:
@@ -487,12 +513,12 @@ class LayerRows:
         return tuple(rows for rows in self.rows if rows.phase == phase)
 
     def phase_gates(self, phase: int) -> int:
-        """Rows a unit of one phase."""
+        """The number of rows a unit of one phase."""
         width = self.widths[phase]
         return sum(self.gates(rows, width) for rows in self.phase_rows(phase))
 
     def accumulator(self, phase: int) -> Q:
-        """The word of the lanes' accumulators: it holds every row of the phase, aligned."""
+        """The format of the lanes' accumulators, which holds every row of the phase."""
         words = [
             word
             for rows in self.phase_rows(phase)
@@ -517,7 +543,7 @@ class LayerRows:
 
     # --- values ------------------------------------------------------------------------------
     def value(self, node: Node, gate: int, width: int) -> Value:
-        """What ``gate`` of ``node`` is, seen through wiring."""
+        """The value that ``gate`` of ``node`` is when nodes that only rewire are looked through."""
         node = unwired(node)
         if isinstance(node, Gather):
             piece = _piece(node, gate, width)
@@ -535,8 +561,8 @@ class LayerRows:
         return Value(node, gate if node.units > width else 0)
 
     def _is_addressed(self, node: Gather, part: Node, gate: int, width: int) -> bool:
-        """Whether ``node``, a gate of ``part``, is read out of a memory of its own: a result that
-        all units read, or a part of a longer state or input."""
+        """Whether ``node``, a gate of ``part``, needs an address of its own: one result that all
+        units read, or a slice of a longer state or input."""
         if self.formed(node) and _is_spread(node):
             return True
         source = unwired(part)
@@ -550,7 +576,7 @@ class LayerRows:
             yield self.value(node, gate, width)
 
     def operands(self, value: Value) -> list[Value]:
-        """What the operation behind ``value`` reads; nothing for sources and accumulators."""
+        """The values that the operation of ``value`` reads; none for sources and accumulators."""
         node = value.node
         if isinstance(node, Rows):
             if value.part is Part.LATE:
@@ -561,22 +587,22 @@ class LayerRows:
         if self.is_constant(node):
             return []
         if isinstance(node, Gather):
-            return [found for part in node.parts for found in self.values(part)]
+            return [value for part in node.parts for value in self.values(part)]
         phase, gate = self.phase(node), value.gate
-        found: list[Value] = []
+        operands: list[Value] = []
         for operand in node.operands:
             value = self.value(operand, gate, self.widths[phase])
-            own = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
-            kept = self.formed(operand) and own < phase and not isinstance(value.node, Gather)
-            if kept and self.widths[own] != self.widths[phase]:
-                found.extend(self.values(operand))
+            computed = value.node.phase if isinstance(value.node, Rows) else self.phase(operand)
+            kept = self.formed(operand) and computed < phase and not isinstance(value.node, Gather)
+            if kept and self.widths[computed] != self.widths[phase]:
+                operands.extend(self.values(operand))
             else:
-                found.append(value)
-        return found
+                operands.append(value)
+        return operands
 
 
 def _sweeps(reader: Node, node: Node) -> bool:
-    """Whether ``reader`` reads ``node`` as the vector of a product alone, or casts it."""
+    """Whether ``reader`` casts ``node``, or is a product that reads it only as its vector."""
     if isinstance(reader, Matvec):
         start = reader.start
         return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
@@ -584,18 +610,19 @@ def _sweeps(reader: Node, node: Node) -> bool:
 
 
 def _is_slice(node: Gather) -> bool:
-    """Whether it reads neighbours of one vector in order, or its only element for all."""
+    """Whether the gather reads consecutive elements of one vector, or repeats its only element."""
     one = node.parts[0].units == 1 or len(set(node.indices)) == node.units
     return len(node.parts) == 1 and node.in_order and one
 
 
 def _is_spread(node: Gather) -> bool:
-    """Whether it is the only element of one vector, for several units."""
+    """Whether the gather repeats the only element of a vector."""
     return len(node.parts) == 1 and node.parts[0].units == 1 < node.units
 
 
 def _piece(node: Gather, gate: int, width: int) -> tuple[Node, int] | None:
-    """The part and gate of it that one gate of a gather is, where it is one of them in order."""
+    """The part, and the gate of that part, that one gate of a gather equals; None when it equals
+    none."""
     chosen = node.indices[gate * width : (gate + 1) * width] or node.indices
     first = 0
     for part in node.parts:
