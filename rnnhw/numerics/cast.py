@@ -97,10 +97,10 @@ class Overflow(enum.Enum):
 
 
 ROUNDING_NUMBER = {mode: number for number, mode in enumerate(Rounding)}
-"""The modes as the C code numbers them (``ext/kernels.h``)."""
+"""The numbers of the modes in C (``ext/kernels.h``) and in Verilog (``rnnhw_cast.v``)."""
 
 OVERFLOW_NUMBER = {mode: number for number, mode in enumerate(Overflow)}
-"""The modes as the C code numbers them (``ext/kernels.h``)."""
+"""The numbers of the modes in C (``ext/kernels.h``) and in Verilog (``rnnhw_cast.v``)."""
 
 _MOST_FRACTION = 1000
 """Fraction bits below which their power of two is a float64."""

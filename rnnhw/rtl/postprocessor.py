@@ -38,8 +38,7 @@ from rnnhw.graph.nodes import (
     Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import Q
-from rnnhw.rtl.modes import OVERFLOW, ROUNDING
+from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Q
 from rnnhw.rtl.verilog_text import Module, literal
 
 __all__ = ["Accumulators", "PostProcessor"]
@@ -577,8 +576,8 @@ class PostProcessor:
             {
                 "A_WIDTH": width,
                 "DROP": node.a.format.fraction - node.format.fraction,
-                "ROUNDING": ROUNDING[node.format.rounding],
-                "OVERFLOW": OVERFLOW[node.format.overflow],
+                "ROUNDING": ROUNDING_NUMBER[node.format.rounding],
+                "OVERFLOW": OVERFLOW_NUMBER[node.format.overflow],
                 "WIDTH": node.format.width,
                 "UNSIGNED": int(not node.format.signed),
                 "FOLDED": int(folded),

@@ -23,10 +23,9 @@ from rnnhw.accelerator.mapping import (
     cast_latency,
 )
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
-from rnnhw.numerics.cast import Q
+from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Q
 from rnnhw.rtl.column_feeds import Column, Columns, aligned
 from rnnhw.rtl.layer_context import LayerContext
-from rnnhw.rtl.modes import OVERFLOW, ROUNDING
 
 __all__ = ["Transforms"]
 
@@ -410,8 +409,8 @@ class Transforms:
                 "ELEMENTS": word.elements,
                 "A_WIDTH": word.width,
                 "DROP": cast.a.format.fraction - cast.format.fraction,
-                "ROUNDING": ROUNDING[cast.format.rounding],
-                "OVERFLOW": OVERFLOW[cast.format.overflow],
+                "ROUNDING": ROUNDING_NUMBER[cast.format.rounding],
+                "OVERFLOW": OVERFLOW_NUMBER[cast.format.overflow],
                 "WIDTH": cast.format.width,
                 "UNSIGNED": int(not cast.format.signed),
                 "LATENCY": cast_latency(cast, folded=False),

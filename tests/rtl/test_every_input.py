@@ -16,8 +16,14 @@ from helpers.aiger import next_values, read_aiger
 from helpers.tools import simulated
 from helpers.verilog import ICARUS
 
-from rnnhw.numerics.cast import Overflow, Q, Rounding, cast
-from rnnhw.rtl.modes import OVERFLOW, ROUNDING
+from rnnhw.numerics.cast import (
+    OVERFLOW_NUMBER,
+    ROUNDING_NUMBER,
+    Overflow,
+    Q,
+    Rounding,
+    cast,
+)
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.project import static_module
 from rnnhw.rtl.tools.yosys import find_tool
@@ -127,8 +133,8 @@ def casts(rounding, overflow):
             values = SIGNED - half.get(rounding, (1 << (drop - 1)) - 1)
         expected = [cast(int(value), drop, to)[0] for value in values]
         parameters = {
-            "A_WIDTH": 8, "DROP": drop, "ROUNDING": ROUNDING[rounding],
-            "OVERFLOW": OVERFLOW[overflow], "WIDTH": width, "UNSIGNED": unsigned,
+            "A_WIDTH": 8, "DROP": drop, "ROUNDING": ROUNDING_NUMBER[rounding],
+            "OVERFLOW": OVERFLOW_NUMBER[overflow], "WIDTH": width, "UNSIGNED": unsigned,
             "FOLDED": folded, "LATENCY": latency,
         }  # fmt: skip
         inputs = {"en": "en", "a": "in"}

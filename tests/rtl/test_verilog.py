@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.paths import ROOT
 from helpers.tools import linted, simulated
 
 import rnnhw
-from rnnhw.numerics.cast import Overflow, Q, Rounding, cast
-from rnnhw.rtl.modes import OVERFLOW, ROUNDING
+from rnnhw.numerics.cast import (
+    OVERFLOW_NUMBER,
+    ROUNDING_NUMBER,
+    Overflow,
+    Q,
+    Rounding,
+    cast,
+)
 
 VERILOG = Path(rnnhw.__file__).parent / "rtl" / "verilog"
 OPERATIONS = [
@@ -154,9 +161,9 @@ def cast_case(a_width, drop, q, folded, values, port, enables):
     return Case(
         "rnnhw_cast",
         {
-            "A_WIDTH": a_width, "DROP": drop, "ROUNDING": ROUNDING[q.rounding],
-            "OVERFLOW": OVERFLOW[q.overflow], "WIDTH": q.width, "UNSIGNED": int(not q.signed),
-            "FOLDED": int(folded), "LATENCY": latency,
+            "A_WIDTH": a_width, "DROP": drop, "ROUNDING": ROUNDING_NUMBER[q.rounding],
+            "OVERFLOW": OVERFLOW_NUMBER[q.overflow], "WIDTH": q.width,
+            "UNSIGNED": int(not q.signed), "FOLDED": int(folded), "LATENCY": latency,
         },
         {"a": port, "en": "{en1, en0}" if latency == 2 else "{2{en0}}"},
         q.width + (not q.signed),
@@ -216,10 +223,16 @@ def test_casts_of_wide_words_at_their_edges(tmp_path, a_width):
 def test_the_modes_of_the_module_are_those_of_the_table():
     text = (VERILOG / "rnnhw_cast.v").read_text()
     written = {n: int(v) for n, v in re.findall(r"localparam integer (\w+) = (\d+);", text)}
-    table = {mode.value: code for mode, code in {**ROUNDING, **OVERFLOW}.items()}
-    assert written == table
-    assert set(ROUNDING) == set(Rounding) and len(set(ROUNDING.values())) == len(Rounding)
-    assert set(OVERFLOW) == set(Overflow) and len(set(OVERFLOW.values())) == len(Overflow)
+    numbers = {**ROUNDING_NUMBER, **OVERFLOW_NUMBER}
+    assert written == {mode.value: number for mode, number in numbers.items()}
+
+
+def test_the_modes_of_the_c_code_are_those_of_the_table():
+    text = (ROOT / "ext" / "kernels.h").read_text()
+    for name, numbers in (("rounding", ROUNDING_NUMBER), ("overflow", OVERFLOW_NUMBER)):
+        (body,) = re.findall(rf"enum rnnhw_{name} {{(.*?)}};", text, re.DOTALL)
+        written = re.findall(r"RNNHW_(\w+)", body)
+        assert written == [mode.value for mode in sorted(numbers, key=numbers.__getitem__)]
 
 
 # --- the other operations ------------------------------------------------------------------------
