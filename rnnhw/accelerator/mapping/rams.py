@@ -1,7 +1,7 @@
-"""Memories of vectors: inputs, states and what one phase hands to the next.
+"""The RAMs of a layer: inputs, states, and vectors that one phase hands to the next.
 
-Their depth is a power of two. A vector that is read while the next one is written is there twice;
-what feeds pairs or a selection lies in words of several elements.
+Every depth is a power of two. A vector that is read while its successor is written has two banks.
+The memory of a feed that reads pairs or a selection has words of several elements.
 """
 
 from __future__ import annotations
@@ -31,21 +31,24 @@ __all__ = ["rams_of"]
 def _buffer(
     name: str, role: MemoryRole, node: Node, *, banks: int = 2, word: int = 1, copies: int = 1
 ) -> Memory:
-    """``banks`` of a vector in words of ``word`` elements; the depth of each is a power of two."""
+    """A memory with ``banks`` of a vector in words of ``word`` elements; the depth of a bank is a
+    power of two."""
     depth = banks << address_bits(-(-node.units // word))
     words = node.units // word
     return Memory(name, role, depth, word * node.format.width, copies=copies, writes=words)
 
 
 def _role(node: Node, state: MemoryRole, arriving: MemoryRole, inner: MemoryRole) -> MemoryRole:
-    """The role of a memory of a vector by where the vector comes from."""
+    """The role of a vector's memory: ``state``, ``arriving`` for an input, ``inner`` for a vector
+    that the step computes."""
     if isinstance(node, State):
         return state
     return arriving if isinstance(node, Input) else inner
 
 
 def _bits(layer: LayerRows, node: Node) -> tuple[tuple[Hashable, int], ...]:
-    """What the network stores of an input or a state; nothing of what a step hands on."""
+    """The inputs and states of the network that ``node`` holds, with their bits; nothing for a
+    vector that the step computes."""
     if not isinstance(node, Input | State):
         return ()
     held = layer.stands_for(node) if isinstance(node, State) else (node,)
@@ -60,11 +63,11 @@ def rams_of(
 ) -> Iterator[Held]:
     """Every RAM of a layer."""
     transforms = [t for phase in phases for t in phase.transforms]
-    direct = dict.fromkeys(found for p in layer.products for found in stored_vectors(p.vector))
-    swept = [p.vector for p in (*layer.products, *layer.transforms)]
-    read_by_lanes = dict.fromkeys(found for vector in swept for found in stored_vectors(vector))
-    fed = {unwired(t.node.vector) for t in transforms}
-    buffered = [node for node in read_by_lanes if node in direct or node not in fed]
+    direct = dict.fromkeys(node for p in layer.products for node in stored_vectors(p.vector))
+    multiplied = [p.vector for p in (*layer.products, *layer.transforms)]
+    read_by_lanes = dict.fromkeys(node for vector in multiplied for node in stored_vectors(vector))
+    transformed = {unwired(t.node.vector) for t in transforms}
+    buffered = [node for node in read_by_lanes if node in direct or node not in transformed]
     by_unit = unit_reads(schedule)
     late = read_late(schedule)
     for node in layer.graph.nodes:
@@ -73,7 +76,7 @@ def rams_of(
             if node in buffered:
                 yield from _fed(phases, name, node, _bits(layer, node))
             if node in by_unit and isinstance(node, State):
-                # Read in the phase that writes it it is written behind the reading, else beside it.
+                # The phase that writes it may overwrite what it has read; other phases may not.
                 banks = 2 if node in late else 1
                 memory = _buffer(f"{name} by unit", MemoryRole.STATE_BY_UNIT, node, banks=banks)
                 memory = replace(memory, rewritten=banks == 1, reads=units.of_node(node))
@@ -100,8 +103,8 @@ def rams_of(
 
 def _joined(layer: LayerRows, vector: Gather, reads: int) -> Iterator[Held]:
     """The memories of a permuted or joined vector that is read unit by unit, ``reads`` words a
-    step: one for each vector that it is made of, two halves where a step reads what another one
-    writes."""
+    step: one for every vector that it is gathered from, with two banks for an input or a state,
+    which one step writes and the next one reads."""
     sources = [s for s in sources_of(vector) if not isinstance(s.node, Constant)]
     for source in sources:
         node = source.node
@@ -124,8 +127,8 @@ def _fed(
     *,
     banks: int = 2,
 ) -> Iterator[Held]:
-    """The memories of a vector behind columns: a feed has one of its own, with the elements that
-    it reads at once in a word."""
+    """The memories of a vector that products read as columns: one for every size of word in which
+    their feeds read it."""
     shapes: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for phase in phases:
         for segment in phase.segments:
@@ -137,11 +140,10 @@ def _fed(
     role = _role(vector, MemoryRole.STATE, MemoryRole.INPUT, MemoryRole.INNER)
     position = vector.position if isinstance(vector, Input) else None
     for number, ((units, word), ports) in enumerate(shapes.items()):
-        own = name + f" {number}" * bool(number)
         depth = banks << address_bits(-(-units // word))
         width = word * vector.format.width
         memory = Memory(
-            own,
+            name + f" {number}" * bool(number),
             role,
             depth,
             width,
@@ -156,8 +158,8 @@ def _fed(
 def _crossing(
     layer: LayerRows, schedule: PostProcessorSchedule, units: UnitReads
 ) -> Iterator[Held]:
-    """Memories of results of one phase that a later phase reads unit by unit."""
-    found: dict[tuple[Node, int], Held] = {}
+    """The memories of results that a later phase reads unit by unit."""
+    memories: dict[tuple[Node, int], Held] = {}
     for value in crossing(schedule):
         node = value.node
         if isinstance(node, Rows):
@@ -174,25 +176,25 @@ def _crossing(
             reads=units.of(value),
             writes=writes,
         )
-        found[node, value.gate] = Held(memory)
-    yield from found.values()
+        memories[node, value.gate] = Held(memory)
+    yield from memories.values()
 
 
 def _transform_buffers(
     layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
-    """Two buffers of words of F elements for each chain, as wide as its widest vector; a copy of
-    the result for each of its readers but one. A vector that arrives while they are at work waits
-    in words of its own."""
-    shapes = {each.node: each for phase in phases for each in phase.transforms}
+    """The ping-pong buffers of every chain, in words of F elements as wide as its widest vector,
+    with a copy of the result for every reader after the first. An input waits in a memory of its
+    own while the buffers are busy."""
+    shapes = {t.node: t for phase in phases for t in phase.transforms}
     chains = chains_of(layer)
     for chain in chains:
         origin, shape = chain.origin, shapes[chain.transforms[0]]
-        own = isinstance(origin, State)
-        role = MemoryRole.STATE_TRANSFORM if own else MemoryRole.VECTOR_TRANSFORM
+        state = isinstance(origin, State)
+        role = MemoryRole.STATE_TRANSFORM if state else MemoryRole.VECTOR_TRANSFORM
         group = chain.transforms[0] if chain.weighted else origin
         name = f"{group.name.removesuffix('.previous')} transform"
-        passes = sum(shapes[each].pass_words for each in chain.transforms)
+        passes = sum(shapes[node].pass_words for node in chain.transforms)
         readers = _readers(chain, chains, schedule, phases)
         memory = Memory(
             name,
@@ -234,21 +236,24 @@ def _readers(
     schedule: PostProcessorSchedule,
     phases: Sequence[Phase],
 ) -> list[int]:
-    """The words that each reader of what a chain makes reads in a step: feeds, then
-    post-processors, then other chains, which address it in all of their passes."""
+    """The words a step that every reader of a chain's result reads: feeds, then post-processors,
+    then other chains, which address it in all of their passes."""
     vector, layer = chain.vectors[-1], schedule.layer
-    found = [
-        phase.words(each) for phase in phases for each in phase.segments if each.vector is vector
+    by_feeds = [
+        phase.words(segment)
+        for phase in phases
+        for segment in phase.segments
+        if segment.vector is vector
     ]
-    found += [
+    by_post_processors = [
         layer.widths[number]
         for number in range(len(phases))
         if vector in schedule.fed_by_unit(number)
     ]
-    shapes = {each.node: each for phase in phases for each in phase.transforms}
-    found += [
-        sum(shapes[node].pass_words for node in each.transforms)
-        for each in chains
-        if each.origin is vector
+    shapes = {t.node: t for phase in phases for t in phase.transforms}
+    by_chains = [
+        sum(shapes[node].pass_words for node in other.transforms)
+        for other in chains
+        if other.origin is vector
     ]
-    return found
+    return by_feeds + by_post_processors + by_chains

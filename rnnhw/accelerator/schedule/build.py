@@ -1,4 +1,4 @@
-"""The machines of a network, layer by layer, and how they follow one another."""
+"""Builds the accelerator of a network: maps every layer to lanes and applies the schedule."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from rnnhw.graph.network import Network, Scan, Steps, TimeNode, Total, runs_once
 
 __all__ = ["LaneOptions", "accelerator", "lane_options", "stack_of"]
 
-_TOTAL_CYCLES = 1  # a sum leaves one cycle behind its element
+_TOTAL_CYCLES = 1  # from the last element to the sum
 
 
 def _windows(node: Scan) -> dict[int, InputWindow]:
-    """The inputs that join steps, by position."""
+    """The inputs of a layer that join several steps, by position."""
     sources = {at: window_source(source) for at, source in enumerate(node.sources)}
     return {at: source.window for at, source in sources.items() if source is not None}
 
@@ -48,7 +48,8 @@ def _windows(node: Scan) -> dict[int, InputWindow]:
 def _window_buffer(
     node: Scan, windows: Mapping[int, InputWindow], machine: LayerMachine
 ) -> LayerMachine:
-    """The input memory behind a window: a ring of its steps and one that arrives."""
+    """Returns the layer with a ring buffer as the memory of every windowed input: the steps of the
+    window, and the step that arrives."""
     memories = list(machine.memories)
     inputs = machine.inputs
     counted = {
@@ -58,19 +59,19 @@ def _window_buffer(
     }
     for position, window in windows.items():
         source = node.sources[position]
-        each = source.units // window.steps
-        inputs -= source.units - each
+        step_units = source.units // window.steps
+        inputs -= source.units - step_units
         for index, memory in enumerate(memories):
             if memory.input_position == position:
                 word = memory.width // source.format.width
                 memories[index] = replace(
                     memory,
                     role=MemoryRole.WINDOW_BUFFER,
-                    depth=(window.steps + 1) * each // word,
+                    depth=(window.steps + 1) * step_units // word,
                     writes=0,
                     arrivals=memory.writes // window.steps,
                 )
-    # A layer that runs once a sequence takes in what arrives at every step before.
+    # A layer that runs once a sequence still receives a vector at every step.
     traffic = traffic_of(memories, arriving=not machine.once)
     return replace(
         machine, memories=tuple(memories), inputs=inputs, traffic=traffic, counted=counted
@@ -78,6 +79,7 @@ def _window_buffer(
 
 
 def _total(node: Total) -> LayerMachine:
+    """The machine of a sum over time."""
     accesses = node.units if node.units > 1 else 0  # one sum lies in a register
     memory = Memory(
         "total",
@@ -104,9 +106,10 @@ def _total(node: Total) -> LayerMachine:
 
 
 def _lanes(network: Network, lanes: int | Mapping[str, int]) -> dict[str, int]:
+    """Returns the lanes of every layer by name; 1 for layers that ``lanes`` does not name."""
     names = [scan.name for scan in network.scans]
-    given = dict.fromkeys(names, lanes) if isinstance(lanes, int) else dict(lanes)
-    for name, count in given.items():
+    by_name = dict.fromkeys(names, lanes) if isinstance(lanes, int) else dict(lanes)
+    for name, count in by_name.items():
         if name not in names:
             message, hint = unknown_name("layer", name, names)
             raise DesignError(f"lanes: {message}", hint)
@@ -115,7 +118,7 @@ def _lanes(network: Network, lanes: int | Mapping[str, int]) -> dict[str, int]:
                 f"layer {name}: {count!r} lanes are not possible",
                 "use a whole number, at least 1",
             )
-    return {name: given.get(name, 1) for name in names}
+    return {name: by_name.get(name, 1) for name in names}
 
 
 def accelerator(
@@ -126,15 +129,19 @@ def accelerator(
     *,
     options: Sequence[LaneOptions] | None = None,
 ) -> Accelerator:
-    """The machines of a network.
+    """Returns the accelerator that runs ``network``.
 
-    ``lanes`` for every layer (a layer with fewer rows gets as many as it has rows), or by layer
-    name (1 where left out). ``bandwidth`` is that of the memory that weights are streamed from.
-    ``options`` are the :func:`lane_options` of the network, where it was mapped before.
+    Args:
+        network: the network.
+        lanes: for every layer (a layer with fewer rows gets as many as it has rows), or by layer
+            name (1 for layers that are not named).
+        arrangement: the schedule; None for one layer after the other.
+        bandwidth: of the memory from which weights are streamed.
+        options: the :func:`lane_options` of the network, to reuse their mapping.
 
     Raises:
-        DesignError: a layer cannot have its number of lanes, or a schedule is not possible; the
-            hint lists what is.
+        DesignError: a layer cannot have its number of lanes, or a schedule is not legal; the hint
+            lists what is.
     """
     stack = stack_of(network, lanes, options=options)
     return _accelerator(stack, arrangement or Arrangement(), bandwidth)
@@ -146,7 +153,7 @@ def stack_of(
     *,
     options: Sequence[LaneOptions] | None = None,
 ) -> Stack:
-    """The machines of a network before anything is arranged; ``options`` as for
+    """Returns the machines of a network before a schedule is applied; the arguments are those of
     :func:`accelerator`.
 
     Raises:
@@ -168,6 +175,7 @@ def stack_of(
 
 
 def _stacked(network: Network, machines: Sequence[LayerMachine]) -> Stack:
+    """The machines with what they read, and their groups between waits."""
     recurrent: list[bool] = []
     reads: list[Reads] = []
     where: dict[TimeNode, int] = {}
@@ -191,20 +199,21 @@ def _stacked(network: Network, machines: Sequence[LayerMachine]) -> Stack:
 
 
 def _grouped(numbers: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """The positions of equal numbers, in the order of the numbers."""
+    """The positions of equal numbers, in ascending order of the numbers."""
     return tuple(
-        tuple(at for at, mine in enumerate(numbers) if mine == number)
-        for number in sorted(set(numbers))
+        tuple(position for position, number in enumerate(numbers) if number == value)
+        for value in sorted(set(numbers))
     )
 
 
 def _accelerator(
     stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None
 ) -> Accelerator:
-    found = arrange(stack, arrangement, bandwidth)
-    engine, layers = None, found.layers
+    """The accelerator of ``stack`` under a schedule."""
+    paced = arrange(stack, arrangement, bandwidth)
+    engine, layers = None, paced.layers
     if arrangement.engines == "shared":
-        engine = _engine(stack, found)
+        engine = _engine(stack, paced)
         layers = tuple(map(private, layers))
     return Accelerator(
         layers,
@@ -213,23 +222,24 @@ def _accelerator(
         stack.recurrent,
         stack.reads,
         stack.elements,
-        found.paces,
-        found.steps,
-        found.streamed,
-        found.overlapped,
+        paced.paces,
+        paced.steps,
+        paced.streamed,
+        paced.overlapped,
         sequences=arrangement.interleave if isinstance(arrangement.interleave, int) else 1,
         engine=engine,
-        external_memory=bandwidth.memory if bandwidth and any(found.streamed) else "",
+        external_memory=bandwidth.memory if bandwidth and any(paced.streamed) else "",
         obstacles=stack.obstacles,
     )
 
 
-def _engine(stack: Stack, found: LayerPaces) -> Engine:
+def _engine(stack: Stack, paced: LayerPaces) -> Engine:
+    """The shared engine of all layers."""
     steps, slots = [], 0
     for position, stage in enumerate(stack.stages):
         stints = []
         for index in stage:
-            pace = found.paces[index]
+            pace = paced.paces[index]
             groups = pace.groups if isinstance(pace, Streamed) else ()
             lead = pace.lead if isinstance(pace, Streamed) else 0
             stints.append(Stint(pace.cycles, groups, lead))
@@ -245,24 +255,25 @@ def _engine(stack: Stack, found: LayerPaces) -> Engine:
         )
         if streamed
         else layer
-        for layer, streamed in zip(found.layers, found.streamed, strict=True)
+        for layer, streamed in zip(paced.layers, paced.streamed, strict=True)
     ]
     outside = [
-        layer for layer, streamed in zip(found.layers, found.streamed, strict=True) if streamed
+        layer for layer, streamed in zip(paced.layers, paced.streamed, strict=True) if streamed
     ]
     buffer = (streaming_buffer(outside, slots),) if outside else ()
     return Engine(
-        max(layer.lanes for layer in found.layers),
+        max(layer.lanes for layer in paced.layers),
         (*common_memories(on_chip), *buffer),
-        common_multipliers(found.layers),
+        common_multipliers(paced.layers),
         tuple(steps),
     )
 
 
 # --- lanes -------------------------------------------------------------------------------------
 class LaneOptions:
-    """One layer of a network on each number of lanes that it can have, as :func:`accelerator`
-    builds it. On each it is mapped once, when that is first asked for.
+    """One layer of a network on any legal number of lanes, as :func:`accelerator` builds it.
+
+    A mapping is computed when it is first needed, once a number of lanes.
     """
 
     def __init__(self, node: Scan | Total) -> None:
@@ -282,10 +293,11 @@ class LaneOptions:
         return (self._step.legal_lanes if self._step else ()) or (0,)
 
     def legal(self, lanes: int, *, exact: bool) -> int:
-        """The lanes that the layer gets of ``lanes``: fewer if it has fewer rows, unless ``exact``.
+        """Returns the lanes that the layer uses of ``lanes``: fewer if it has fewer rows.
 
         Raises:
-            DesignError: the layer cannot have this number of lanes, or its structure has no feed.
+            DesignError: the number is not legal for the layer (with ``exact``: not this very
+                number), or its structure has no feed.
         """
         if self.lanes[-1] == 0:
             return 0
@@ -295,19 +307,19 @@ class LaneOptions:
         return chosen
 
     def mapping(self, lanes: int) -> MappedLayer:
-        """The layer's step on ``lanes`` lanes; there is none of a sum over time."""
+        """The layer's step on ``lanes`` lanes. A sum over time has none: it must not be asked."""
         assert self._step is not None
         if lanes not in self._mapped:
             self._mapped[lanes] = map_layer(self._step, lanes)
         return self._mapped[lanes]
 
     def outline(self, lanes: int) -> tuple[int, tuple[Multiplier, ...]]:
-        """The cycles and multipliers of :meth:`machine`, without the work of building the rest."""
+        """The cycles and multipliers of :meth:`machine`, without building its memories."""
         layer = self.machine(lanes) if self._step is None else self.mapping(lanes)
         return layer.cycles, layer.multipliers
 
     def phases(self, lanes: int) -> tuple[Phase, ...]:
-        """The phases of :meth:`machine`, without the rest; none where nothing is multiplied."""
+        """The phases of :meth:`machine`; none for a sum over time."""
         return self.mapping(lanes).phases if self._step is not None else ()
 
     def machine(self, lanes: int) -> LayerMachine:
@@ -320,6 +332,7 @@ class LaneOptions:
 
 
 def _illegal(name: str, legal: Sequence[int], lanes: int) -> DesignError:
+    """The error for a number of lanes that a layer cannot have, with the numbers that it can."""
     if not 1 <= lanes <= legal[-1]:
         reason = f"it has {legal[-1]} rows"
     elif isinstance(legal, range):
@@ -338,5 +351,5 @@ def _illegal(name: str, legal: Sequence[int], lanes: int) -> DesignError:
 
 
 def lane_options(network: Network) -> tuple[LaneOptions, ...]:
-    """The layers of a network in the order of the accelerator's."""
+    """Returns the layers of a network, in the accelerator's order."""
     return tuple(LaneOptions(node) for node in network.nodes if isinstance(node, Scan | Total))

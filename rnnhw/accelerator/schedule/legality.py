@@ -1,15 +1,16 @@
-"""The schedules of an arrangement on the layers of a network: what is legal, and each one's pace.
+"""Checks which layers may use which schedule, and computes the pace of every layer.
 
-| schedule | possible for |
+| schedule | legal for |
 |---|---|
-| overlap | layers of one phase without transforms, that run each step, in a chain |
+| overlap | layers of one phase without transforms, that run at every step, in a chain |
 | shared engine | any layers, one step of one sequence at a time |
 | interleave | layers of one phase |
-| streamed weights | layers that run each step and have a word of weights a column, in a chain |
-| steps in parallel | layers without state that run each step, in a chain, one sequence at a time |
+| streamed weights | layers that run at every step and have one weight word a column, in a chain |
+| steps in parallel | layers without state that run at every step, in a chain (one sequence) |
 
-A chain is a stage in which no layer reads two others, or one and the input: past a branch a buffer
-of two vectors is all that there is, and what then sets the pace has no formula here.
+A layer is in a chain when no layer of its stage reads two layers, or a layer and the input. Where a
+branch is joined again, the buffers of two vectors between layers limit the pace, and no formula
+here tells how.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Bandwidth:
-    """What an external memory brings: its name, and bits in a cycle of the accelerator."""
+    """An external memory: its name, and the bits that it delivers in a cycle of the accelerator."""
 
     memory: str
     bits_per_cycle: Fraction
@@ -59,10 +60,13 @@ class Bandwidth:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers before anything is arranged, in ``stages`` that wait for the end of a sequence, and in
-    ``wavefronts`` that wait for a reversal alone. ``recurrent`` tells the layers that keep a
-    state, ``reads`` what each reads; ``obstacles`` are the time
-    operations that have no Verilog, and what they are."""
+    """The layers of a network before a schedule is chosen.
+
+    ``stages`` groups the layers between two points at which the end of a sequence is awaited,
+    ``wavefronts`` those between two reversals. ``recurrent`` tells which layers keep a state,
+    ``reads`` what a layer reads. ``obstacles`` names the time operations that have no Verilog, with
+    their kind.
+    """
 
     layers: tuple[LayerMachine, ...]
     stages: tuple[tuple[int, ...], ...]
@@ -83,7 +87,7 @@ class Stack:
         return tuple(layers_read(reads) for reads in self.reads)
 
     def joins(self, index: int) -> bool:
-        """Whether a layer of the same stage reads two others of it, or one and the input."""
+        """Whether some layer of this layer's stage reads two layers, or a layer and the input."""
         stage = next(stage for stage in self.stages if index in stage)
         ways = {*stage, INPUT} if stage is self.stages[0] else {*stage}
         return any(len({e.source for e in self.reads[k].edges} & ways) > 1 for k in stage)
@@ -91,8 +95,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class LayerPaces:
-    """The layers as they are built, and the pace of each. Which ``can_overlap`` does not depend on
-    the lanes; those that are ``overlapped`` also gain something, or were asked to."""
+    """The layers under a schedule, and their paces.
+
+    ``can_overlap`` tells the layers for which overlap is legal, whatever their lanes;
+    ``overlapped`` those that do overlap, because they gain from it or were asked to.
+    """
 
     layers: tuple[LayerMachine, ...]
     paces: tuple[Pace, ...]
@@ -103,16 +110,16 @@ class LayerPaces:
 
 
 def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None) -> LayerPaces:
-    """What ``arrangement`` makes of the layers.
+    """Returns the layers under ``arrangement``, with their paces.
 
     Raises:
-        DesignError: a schedule is not possible for a layer or with another schedule; the hint
-            lists what is.
+        DesignError: a schedule is not legal for a layer or together with another schedule; the hint
+            lists the layers for which it is.
     """
     sequences = _sequences(stack, arrangement)
     steps = _steps(stack, arrangement)
     streamed = streamed_layers(stack, arrangement)
-    chosen, able = _overlapped(stack, arrangement, sequences, steps, streamed)
+    chosen, legal = _overlapped(stack, arrangement, sequences, steps, streamed)
     shared = arrangement.engines == "shared"
     if shared:
         _only_shared(arrangement, sequences, steps)
@@ -129,28 +136,32 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
         ).schedule()
         layers.append(built)
         paces.append(pace)
-    return LayerPaces(tuple(layers), tuple(paces), steps, streamed, chosen, able)
+    return LayerPaces(tuple(layers), tuple(paces), steps, streamed, chosen, legal)
 
 
 def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
-    """Whether a sum over time gets the vectors of several steps at once."""
+    """Whether the layer is a sum over time that receives the vectors of several steps at once."""
     return not stack.layers[index].phases and any(steps[s] > 1 for s in stack.sources[index])
 
 
 def _one_by_one(layer: LayerMachine) -> LayerMachine:
-    """A sum that reads its vectors from a buffer, an element a cycle: they no longer come so."""
-    told = "vectors of one pass added one by one, from a buffer"
+    """A sum over time that adds one element a cycle out of a buffer, because the vectors of one
+    pass arrive together."""
+    assumption = "vectors of one pass added one by one, from a buffer"
     return replace(
         layer,
         cycles=layer.cycles + layer.units,
         basis=Basis.MODELLED,
-        assumptions=(*layer.assumptions, told),
+        assumptions=(*layer.assumptions, assumption),
     )
 
 
 # --- one layer ---------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Layer:
+    """One layer with its schedule; ``share`` is its part of the external memory, in bits a cycle,
+    when its weights are streamed."""
+
     machine: LayerMachine
     sequences: int
     steps: int
@@ -159,11 +170,13 @@ class _Layer:
     shared: bool
 
     def schedule(self) -> tuple[LayerMachine, Pace]:
-        layer, pace, told = self.machine, self._pace(), self._told()
+        """Returns the layer with the memories that its schedule needs, and its pace."""
+        layer, pace, assumptions = self.machine, self._pace(), self._assumptions()
         slots = pace.slots if isinstance(pace, Streamed) and not self.shared else 0
         layer = equipped(layer, self.sequences, self.steps, slots)
-        if told:
-            layer = replace(layer, basis=Basis.MODELLED, assumptions=(*layer.assumptions, *told))
+        if assumptions:
+            assumptions = [*layer.assumptions, *assumptions]
+            layer = replace(layer, basis=Basis.MODELLED, assumptions=tuple(assumptions))
         return layer, pace
 
     def _pace(self) -> Pace:
@@ -182,33 +195,34 @@ class _Layer:
             return together(layer, self.steps)
         return overlapped(layer) if self.overlap else Sequential(layer.cycles)
 
-    def _told(self) -> list[str]:
-        told = []
+    def _assumptions(self) -> list[str]:
+        """Sentences for the report on what the model assumes of the schedule."""
+        assumptions = []
         if self.overlap:
-            told.append(
+            assumptions.append(
                 "the next step's input columns in the drain, as measured on Verilog that is not "
                 "emitted"
             )
         if self.sequences > 1:
-            told.append(
+            assumptions.append(
                 f"{self.sequences} sequences take turns on the lanes without a gap, a bank of "
                 "state and vectors for each"
             )
         if self.steps > 1:
-            told.append(
+            assumptions.append(
                 f"{self.steps} steps in one pass, each with lanes, post-processor and banks of its "
                 "own, for one read of weights and biases"
             )
         if self.shared:
-            told.append("lanes and post-processor of all layers in turn")
+            assumptions.append("lanes and post-processor of all layers in turn")
         if self.share is not None:
-            told.append("weights from an external memory at its peak, without pauses")
-        return told
+            assumptions.append("weights from an external memory at its peak, without pauses")
+        return assumptions
 
 
 def equipped(layer: LayerMachine, sequences: int, steps: int, slots: int) -> LayerMachine:
-    """The layer with all that so many sequences, or steps in one pass, need, and a buffer of so
-    many groups of rows in place of its weight memory, if any."""
+    """Returns the layer with the memories for ``sequences`` that take turns and for ``steps`` in
+    one pass. With ``slots``, a buffer of that many groups of rows replaces its weight memory."""
     if steps > 1:
         layer = multiplied(layer, steps)
     if slots:
@@ -217,7 +231,7 @@ def equipped(layer: LayerMachine, sequences: int, steps: int, slots: int) -> Lay
 
 
 def _banked(layer: LayerMachine, sequences: int) -> LayerMachine:
-    """A bank of every memory of states and vectors for each sequence."""
+    """Returns the layer with one bank a sequence in every memory of states and vectors."""
 
     def bank(memory: Memory) -> Memory:
         if memory.kind not in (MemoryKind.STATE, MemoryKind.VECTORS):
@@ -230,10 +244,12 @@ def _banked(layer: LayerMachine, sequences: int) -> LayerMachine:
 
 # --- what is legal -----------------------------------------------------------------------------
 def _names(stack: Stack, indices: Sequence[int]) -> str:
+    """The names of layers, for a message."""
     return ", ".join(stack.layers[k].name for k in indices) or "none"
 
 
 def _only_shared(arrangement: Arrangement, sequences: int, steps: Sequence[int]) -> None:
+    """Raises a DesignError if a shared engine is combined with another schedule."""
     for name, value, is_set in (
         ("overlap", arrangement.overlap, arrangement.overlap is True),
         ("interleave", sequences, sequences > 1),
@@ -248,6 +264,7 @@ def _only_shared(arrangement: Arrangement, sequences: int, steps: Sequence[int])
 
 
 def _sequences(stack: Stack, arrangement: Arrangement) -> int:
+    """Returns the number of interleaved sequences, checked against every layer."""
     sequences = arrangement.interleave
     if not isinstance(sequences, int):
         raise DesignError(
@@ -274,21 +291,22 @@ def _sequences(stack: Stack, arrangement: Arrangement) -> int:
 
 
 def _steps(stack: Stack, arrangement: Arrangement) -> tuple[int, ...]:
-    given = arrangement.steps_in_parallel
-    able = [k for k in stack.timed if not stack.recurrent[k] and not stack.joins(k)]
+    """Returns the steps that every layer takes in one pass, checked against every layer."""
+    wanted = arrangement.steps_in_parallel
+    legal = [k for k in stack.timed if not stack.recurrent[k] and not stack.joins(k)]
     names = {layer.name: k for k, layer in enumerate(stack.layers)}
-    if isinstance(given, Mapping):
-        found = _by_name(names, given, "steps_in_parallel")
+    if isinstance(wanted, Mapping):
+        by_layer = _by_name(names, wanted, "steps_in_parallel")
     else:
-        found = dict.fromkeys(able, given) if given > 1 else {}
-    asked = {k: steps for k, steps in found.items() if steps > 1}
-    if isinstance(given, int) and given > 1 and not asked:
+        by_layer = dict.fromkeys(legal, wanted) if wanted > 1 else {}
+    parallel = {k: steps for k, steps in by_layer.items() if steps > 1}
+    if isinstance(wanted, int) and wanted > 1 and not parallel:
         raise DesignError(
-            f"steps_in_parallel={given}: no layer without state runs each step in a chain",
+            f"steps_in_parallel={wanted}: no layer without state runs each step in a chain",
             "leave it out, or add a head that runs at every step",
         )
-    for index, steps in asked.items():
-        if index not in able:
+    for index, steps in parallel.items():
+        if index not in legal:
             layer = stack.layers[index]
             reason = "has a state, so that a step needs the one before"
             if layer.once:
@@ -297,14 +315,14 @@ def _steps(stack: Stack, arrangement: Arrangement) -> tuple[int, ...]:
                 reason = "stands beside a branch that is joined again"
             raise DesignError(
                 f"steps_in_parallel={steps}: layer {layer.name} {reason}",
-                f"layers that can take steps together: {_names(stack, able)}",
+                f"layers that can take steps together: {_names(stack, legal)}",
             )
-    if asked and arrangement.interleave != 1:
+    if parallel and arrangement.interleave != 1:
         raise DesignError(
             f"steps_in_parallel with interleave={arrangement.interleave!r}",
             "use one of the two: both share weight words among vectors",
         )
-    return tuple(asked.get(k, 1) for k in range(len(stack.layers)))
+    return tuple(parallel.get(k, 1) for k in range(len(stack.layers)))
 
 
 def _overlapped(
@@ -314,10 +332,10 @@ def _overlapped(
     steps: Sequence[int],
     streamed: Sequence[bool],
 ) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
-    """The layers that overlap, and those that could."""
-    found, able = [False] * len(stack.layers), [False] * len(stack.layers)
+    """Returns which layers overlap, and for which overlap is legal."""
+    chosen, legal = [False] * len(stack.layers), [False] * len(stack.layers)
     if not arrangement.overlap or arrangement.engines == "shared":
-        return tuple(found), tuple(able)
+        return tuple(chosen), tuple(legal)
     reasons: dict[int, str] = {}
     for index in stack.timed:
         layer = stack.layers[index]
@@ -332,23 +350,23 @@ def _overlapped(
             reason = reason or "it stands beside a branch that is joined again"
         reasons[index] = reason
         gains = not reason and overlapped(layer).round_cycles < layer.cycles
-        able[index] = not reason
-        found[index] = not reason and (gains or arrangement.overlap is True)
+        legal[index] = not reason
+        chosen[index] = not reason and (gains or arrangement.overlap is True)
     if arrangement.overlap is True:
         for index, reason in reasons.items():
-            # A layer without lanes has nothing that could overlap, nor does it stand in the way.
-            if reason and (stack.layers[index].lanes or not any(found)):
-                legal = [k for k, why in reasons.items() if not why]
+            # A layer without lanes has nothing to overlap and does not prevent others from it.
+            if reason and (stack.layers[index].lanes or not any(chosen)):
+                others = [k for k, why in reasons.items() if not why]
                 raise DesignError(
                     f"overlap=True: layer {stack.layers[index].name} can not: {reason}",
-                    f"use overlap='auto'; layers that can: {_names(stack, legal)}",
+                    f"use overlap='auto'; layers that can: {_names(stack, others)}",
                 )
-    return tuple(found), tuple(able)
+    return tuple(chosen), tuple(legal)
 
 
 # --- external memory ---------------------------------------------------------------------------
 def can_stream(stack: Stack, index: int) -> str:
-    """Why a layer's weights can not be streamed; empty where they can."""
+    """Returns why a layer's weights cannot be streamed; an empty string when they can."""
     layer = stack.layers[index]
     if layer.once:
         return "runs once a sequence"
@@ -358,19 +376,19 @@ def can_stream(stack: Stack, index: int) -> str:
 
 
 def streamed_layers(stack: Stack, arrangement: Arrangement) -> tuple[bool, ...]:
-    """Which layers' weights are streamed.
+    """Returns, for every layer, whether its weights are streamed.
 
     Raises:
-        DesignError: a layer that is named can not, or none can.
+        DesignError: the weights of a layer that is named cannot be streamed, or those of no layer.
     """
-    found = [False] * len(stack.layers)
+    streamed = [False] * len(stack.layers)
     places = arrangement.weights
     if places == "auto":
         raise DesignError(
             "weights='auto' without lanes='auto': what is chosen, is chosen together",
             "use 'on-chip' or 'streamed', or lanes='auto'",
         )
-    able = [k for k in range(len(found)) if not can_stream(stack, k)]
+    legal = [k for k in range(len(streamed)) if not can_stream(stack, k)]
     if isinstance(places, Mapping):
         names = {layer.name: k for k, layer in enumerate(stack.layers)}
         wanted = _by_name(names, places, "weights")
@@ -379,38 +397,40 @@ def streamed_layers(stack: Stack, arrangement: Arrangement) -> tuple[bool, ...]:
             if place == "streamed" and reason:
                 raise DesignError(
                     f"weights='streamed': layer {stack.layers[index].name} {reason}",
-                    f"layers whose weights can be streamed: {_names(stack, able)}",
+                    f"layers whose weights can be streamed: {_names(stack, legal)}",
                 )
-            found[index] = place == "streamed"
+            streamed[index] = place == "streamed"
     elif places == "streamed":
-        if not able:
+        if not legal:
             raise DesignError(
                 "weights='streamed': no layer that runs each step has weights in a word a column, "
                 "in a chain",
                 "use weights='on-chip'",
             )
-        for index in able:
-            found[index] = True
-    return tuple(found)
+        for index in legal:
+            streamed[index] = True
+    return tuple(streamed)
 
 
 _Value = TypeVar("_Value")
 
 
 def _by_name(
-    names: Mapping[str, int], given: Mapping[str, _Value], option: str
+    names: Mapping[str, int], values: Mapping[str, _Value], option: str
 ) -> dict[int, _Value]:
-    for name in given:
+    """Returns the values by the index of their layer; a DesignError names an unknown layer."""
+    for name in values:
         if name not in names:
             message, hint = unknown_name("layer", name, names)
             raise DesignError(f"{option}: {message}", hint)
-    return {names[name]: value for name, value in given.items()}
+    return {names[name]: value for name, value in values.items()}
 
 
 def _shares(
     stack: Stack, streamed: Sequence[bool], bandwidth: Bandwidth | None, *, shared: bool
 ) -> dict[int, Fraction]:
-    """Bits a cycle for every streamed layer: a fixed part for each, or all for the one at work."""
+    """Returns the bits a cycle of the external memory for every streamed layer: in proportion to
+    its weights, or, on a shared engine, all of them."""
     bits = {k: streamed_bits(stack.layers[k]) for k, chosen in enumerate(streamed) if chosen}
     if not bits:
         return {}
@@ -421,4 +441,4 @@ def _shares(
         )
     total = sum(bits.values())
     rate = bandwidth.bits_per_cycle
-    return {k: rate if shared else rate * mine / total for k, mine in bits.items()}
+    return {k: rate if shared else rate * layer / total for k, layer in bits.items()}

@@ -1,13 +1,13 @@
-"""One engine for all layers: one set of lanes and one post-processor do them in turn.
+"""A shared engine: one set of lanes and one post-processor run all layers in turn.
 
     interval of a step = sum of all layers' cycles (no wavefront)
     lanes = the most of any layer;   multipliers = lanes + those of the largest post-processor
 
-Each layer keeps its own cycles, state and vectors; a layer with fewer rows leaves lanes idle. The
-weights of all layers lie one behind the other in one memory, as wide as the widest word, and so do
-the biases; equal tables of several layers are one. While the lanes work on a step the elements of
-the next one arrive. Where weights are streamed one loader brings those of all layers in turn into
-one buffer, ahead of the lanes: the interval is the larger of all cycles and all loads.
+Every layer keeps its cycles, states and vectors; a layer with fewer rows leaves lanes idle. One
+memory, as wide as the widest word, holds the weights of all layers, another one their biases; equal
+tables are stored once. While the lanes work on a step, the elements of the next step arrive. With
+streamed weights, one loader fills one buffer with the weights of all layers in turn, ahead of the
+lanes; the interval is then the larger of the sum of all cycles and the sum of all loads.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _FEEDS_LANES = (
 
 @dataclass(frozen=True)
 class Stint:
-    """One layer's part of a step: its ``cycles``, and its groups of rows where their weights are
-    streamed. ``lead`` cycles go before the first group."""
+    """One layer's part of a step: its ``cycles``, and its groups of rows if their weights are
+    streamed, the first one after ``lead`` cycles."""
 
     cycles: int
     groups: tuple[Group, ...] = ()
@@ -44,7 +44,7 @@ class Stint:
 
 @dataclass(frozen=True)
 class SharedStep:
-    """A step of all layers, in turn. ``slots`` of the buffer hold a group each."""
+    """A step of all layers in turn; the weight buffer holds ``slots`` groups."""
 
     stints: tuple[Stint, ...]
     inputs: int
@@ -52,26 +52,26 @@ class SharedStep:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """The streamed groups of a step; what other layers take lies between them."""
-        found: list[Group] = []
+        """The streamed groups of a step; their intervals include the cycles of layers between."""
+        groups: list[Group] = []
         lead = waiting = 0
         for stint in self.stints:
             if not stint.groups:
                 waiting += stint.cycles
                 continue
             waiting += stint.lead
-            if found:
-                found[-1] = replace(found[-1], interval=found[-1].interval + waiting)
+            if groups:
+                groups[-1] = replace(groups[-1], interval=groups[-1].interval + waiting)
             else:
                 lead = waiting
-            # By itself a layer's last group leads to its own next step.
+            # The interval of a layer's last group counts the lead of the layer's next step.
             last = stint.groups[-1]
-            found += [*stint.groups[:-1], replace(last, interval=last.interval - stint.lead)]
+            groups += [*stint.groups[:-1], replace(last, interval=last.interval - stint.lead)]
             waiting = 0
-        if found:
-            last = found[-1]
-            found[-1] = replace(last, interval=last.interval + waiting + lead)
-        return tuple(found)
+        if groups:
+            last = groups[-1]
+            groups[-1] = replace(last, interval=last.interval + waiting + lead)
+        return tuple(groups)
 
     @property
     def compute_cycles(self) -> int:
@@ -90,7 +90,8 @@ class SharedStep:
 
 
 def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]]:
-    """Every layer's runs over a sequence, from the start of its first step."""
+    """Returns the runs of every layer over a sequence of ``steps`` steps, in cycles from its
+    start."""
     runs: list[list[Run]] = [[] for _ in step.stints]
     buffer = Buffer(step.groups, step.slots) if step.groups else None
     arrived = step.inputs if from_input else 0
@@ -98,7 +99,7 @@ def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]
     for _ in range(steps):
         at = max(free, arrived)
         arrived = at + step.inputs
-        for own, stint in zip(runs, step.stints, strict=True):
+        for layer_runs, stint in zip(runs, step.stints, strict=True):
             take = at
             if buffer is not None and stint.groups:
                 at += stint.lead
@@ -107,16 +108,16 @@ def in_turn(step: SharedStep, steps: int, *, from_input: bool) -> list[list[Run]
                     if not position and not stint.lead:
                         take = started
                     at = started + group.interval
-                # The last group's interval leads to the first group of the layer's next step.
+                # The last group's interval counts the lead of the layer's next step.
                 at -= stint.lead
             else:
                 at += stint.cycles
-            own.append(Run(take, at, buffer.held if buffer else ()))
+            layer_runs.append(Run(take, at, buffer.held if buffer else ()))
         free = at
     return runs
 
 
-# --- what is there once --------------------------------------------------------------------------
+# --- memories and multipliers of the engine ------------------------------------------------------
 def _is_common(memory: Memory) -> bool:
     return memory.role in _COMMON
 
@@ -126,63 +127,64 @@ def _feeds_lanes(memory: Memory) -> bool:
 
 
 def private(layer: LayerMachine) -> LayerMachine:
-    """The layer without the memories that are those of the engine."""
+    """Returns the layer without the memories that belong to the engine."""
     return replace(layer, memories=tuple(m for m in layer.memories if not _is_common(m)))
 
 
 def common_memories(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
-    """The engine's memories: the layers' words one behind the other, and every table once."""
+    """Returns the engine's memories: one for the words of all layers by role, and one a table."""
     layers = tuple(layers)
-    found: dict[MemoryRole, list[Memory]] = {}
+    by_role: dict[MemoryRole, list[Memory]] = {}
     for layer in layers:
         for memory in filter(_is_common, layer.memories):
             if memory.role is not MemoryRole.TABLE:
-                found.setdefault(memory.role, []).append(memory)
+                by_role.setdefault(memory.role, []).append(memory)
     joined = tuple(
         Memory(
-            parts[0].name,
+            memories[0].name,
             role,
-            sum(memory.depth for memory in parts),
-            max(memory.width for memory in parts),
-            sum(memory.stored_bits for memory in parts),
+            sum(memory.depth for memory in memories),
+            max(memory.width for memory in memories),
+            sum(memory.stored_bits for memory in memories),
         )
-        for role, parts in found.items()
+        for role, memories in by_role.items()
     )
     return (*joined, *_common_tables(layers))
 
 
 def _common_tables(layers: Iterable[LayerMachine]) -> tuple[Memory, ...]:
-    """A memory for all equal tables, with the copies of the layer that reads most at once."""
-    found: dict[Hashable, Memory] = {}
+    """One memory for all equal tables, with as many copies as the layer that reads most of them
+    at a time."""
+    tables: dict[Hashable, Memory] = {}
     for layer in layers:
-        mine: dict[Hashable, Memory] = {}
+        of_layer: dict[Hashable, Memory] = {}
         for memory in layer.memories:
             if memory.role is MemoryRole.TABLE:
                 key: Hashable = (memory.depth, memory.width, memory.tables)
-                copies = memory.copies + (mine[key].copies if key in mine else 0)
-                mine[key] = replace(mine.get(key, memory), copies=copies)
-        for key, memory in mine.items():
-            if key not in found or found[key].copies < memory.copies:
-                found[key] = memory
-    return settled(Held(memory, memory.tables) for memory in found.values())
+                copies = memory.copies + (of_layer[key].copies if key in of_layer else 0)
+                of_layer[key] = replace(of_layer.get(key, memory), copies=copies)
+        for key, memory in of_layer.items():
+            if key not in tables or tables[key].copies < memory.copies:
+                tables[key] = memory
+    return settled(Held(memory, memory.tables) for memory in tables.values())
 
 
 def common_multipliers(layers: Sequence[LayerMachine]) -> tuple[Multiplier, ...]:
-    """The lanes' multipliers, for the widest operands, and those of the post-processor with most
-    of them."""
-
-    def split(layer: LayerMachine) -> tuple[list[Multiplier], list[Multiplier]]:
-        mine = list(layer.multipliers)
+    """Returns the multipliers of the lanes, for the widest operands of all layers, and those of the
+    post-processor that has most."""
+    on_lanes: list[Multiplier] = []
+    post_processors: list[list[Multiplier]] = []
+    for layer in layers:
         # Lanes that add without weights have no multipliers.
         first = 1 if layer.lanes and any(map(_feeds_lanes, layer.memories)) else 0
-        return mine[:first], mine[first:]
-
-    on_lanes = [each for layer in layers for each in split(layer)[0]]
-    others = [split(layer)[1] for layer in layers]
-    found = list(max(others, key=lambda each: sum(m.count for m in each), default=[]))
+        on_lanes += layer.multipliers[:first]
+        post_processors.append(list(layer.multipliers[first:]))
+    multipliers = list(
+        max(post_processors, key=lambda group: sum(m.count for m in group), default=[])
+    )
     if on_lanes:
-        lanes = max(each.count for each in on_lanes)
-        a = max((each.a for each in on_lanes), key=lambda q: q.signed_width)
-        b = max((each.b for each in on_lanes), key=lambda q: q.signed_width)
-        found.insert(0, Multiplier(lanes, a, b))
-    return tuple(found)
+        lanes = max(m.count for m in on_lanes)
+        a = max((m.a for m in on_lanes), key=lambda q: q.signed_width)
+        b = max((m.b for m in on_lanes), key=lambda q: q.signed_width)
+        multipliers.insert(0, Multiplier(lanes, a, b))
+    return tuple(multipliers)
