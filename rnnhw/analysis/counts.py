@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from operator import add, attrgetter
 from typing import Any
 
 from rnnhw.graph.network import (
@@ -60,10 +61,13 @@ class Access:
     write_bits: int = 0
 
     def __add__(self, other: Access) -> Access:
-        return Access(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Access(*map(add, _access_parts(self), _access_parts(other)))
 
     def __mul__(self, times: int) -> Access:
-        return Access(*(getattr(self, f.name) * times for f in fields(self)))
+        return Access(*(part * times for part in _access_parts(self)))
+
+
+_access_parts = attrgetter(*(entry.name for entry in fields(Access)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,10 @@ class Counts:
     tables: Access = field(default_factory=Access)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Counts(*map(add, _counts_parts(self), _counts_parts(other)))
 
     def __mul__(self, times: int) -> Counts:
-        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
+        return Counts(*(part * times for part in _counts_parts(self)))
 
     @classmethod
     def reading(cls, memory: str, words: int, width: int) -> Counts:
@@ -115,6 +119,9 @@ class Counts:
                     yield f"{entry.name}.{part.name}", getattr(value, part.name)
             else:
                 yield entry.name, value
+
+
+_counts_parts = attrgetter(*(entry.name for entry in fields(Counts)))
 
 
 @dataclass(frozen=True)

@@ -697,7 +697,9 @@ class _ScanPlanner:
         if to is not None:
             finest = max(fraction, to.fraction)
             fields["shift_a"] = finest - to.fraction
-            fields["shift_b"] = finest - fraction
+            # Where 32-bit words add in a 64-bit program, only a zero is aligned by a word or more.
+            most = 31 if product.words_hold else 63
+            fields["shift_b"] = min(finest - fraction, most)
             fields["cast"] = self._cast_index(finest, to)
             fields["events"] = self._event(signal)
             if node.start is not None:

@@ -45,7 +45,7 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 from rnnhw.layers.structures import Row
-from rnnhw.numerics.cast import Events, Overflow, Q, cast, rounded
+from rnnhw.numerics.cast import NOTHING, Events, Overflow, Q, cast, rounded
 
 __all__ = ["constant_values", "run"]
 
@@ -72,7 +72,8 @@ class _Machine:
     def cast(self, signal: str, raw: int, fraction: int, to: Q) -> int:
         """Cast one integer and note the event."""
         value, events = cast(raw, fraction, to)
-        self.events[signal] += events
+        if events is not NOTHING:
+            self.events[signal] += events
         return value
 
 
@@ -138,7 +139,8 @@ def _sum(
     for term in terms:
         raw = (total << (finest - to.fraction)) + (term << (finest - fraction))
         total, events = cast(raw, finest, to)
-        seen += events
+        if events is not NOTHING:
+            seen += events
         excess += rounded(raw, finest - to.fraction, to.rounding) - total
     if to.overflow is Overflow.WRAP:
         seen = Events(wraps=int(excess != 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from rnnhw.errors import DesignError, check_name, unknown_name
@@ -187,9 +188,14 @@ class Network:
             for state, _ in scan.graph.updates
         }
 
+    @cached_property
+    def _signals(self) -> Mapping[str, tuple[Scan, Node]]:
+        """The layer and node of every signal: a run asks for each by its name."""
+        return {name: (scan, node) for scan in self.scans for name, node in scan.graph.signals()}
+
     def signals(self) -> dict[str, Node]:
         """Every signal of every layer by its full name."""
-        return {name: node for scan in self.scans for name, node in scan.graph.signals()}
+        return {name: node for name, (_, node) in self._signals.items()}
 
     def scan_of(self, signal: str) -> Scan:
         """The layer that a signal belongs to.
@@ -197,8 +203,7 @@ class Network:
         Raises:
             DesignError: there is no such signal.
         """
-        self.signal(signal)
-        return next(scan for scan in self.scans if signal in dict(scan.graph.signals()))
+        return self._signal(signal)[0]
 
     def signal(self, name: str) -> Node:
         """The node of one signal.
@@ -206,10 +211,12 @@ class Network:
         Raises:
             DesignError: there is none of this name.
         """
-        signals = self.signals()
-        if name not in signals:
-            raise DesignError(*unknown_name("signal", name, signals))
-        return signals[name]
+        return self._signal(name)[1]
+
+    def _signal(self, name: str) -> tuple[Scan, Node]:
+        if name not in self._signals:
+            raise DesignError(*unknown_name("signal", name, self._signals))
+        return self._signals[name]
 
 
 _MANY_STEPS = (1 << 40, (1 << 40) + 1)

@@ -116,7 +116,8 @@ class Events(NamedTuple):
     def __add__(self, other: object) -> Events:
         if not isinstance(other, Events):
             return NotImplemented
-        return Events(*(a + b for a, b in zip(self, other, strict=True)))
+        # Written out: golden adds the events of every cast, which took half of its time.
+        return Events(self.high + other.high, self.low + other.low, self.wraps + other.wraps)
 
     @property
     def total(self) -> int:
@@ -288,7 +289,7 @@ def cast(raw: int, fraction: int, to: Q) -> tuple[int, Events]:
     drop = fraction - to.fraction
     value = rounded(raw, drop, to.rounding)
     if to.lowest <= value <= to.max:
-        return value, Events()
+        return value, NOTHING
     if not to.overflow.wraps:
         above = value > to.max
         events = Events(high=int(above), low=int(not above))

@@ -52,6 +52,22 @@ def test_peers_of_the_engine_give_its_bits_and_rates(benchmark, kind):
     assert result["peak"] is None
 
 
+def test_random_networks_agree_and_a_run_resumes(benchmark, monkeypatch, tmp_path):
+    """A hundredth of what the script runs."""
+    fuzz, shown = benchmark("fuzz_engine"), []
+    monkeypatch.setattr(fuzz, "BLOCK", 50)
+    for end in (50, 500):
+        monkeypatch.setattr(sys, "argv", ["fuzz_engine.py", str(tmp_path), f"--seeds=0:{end}"])
+        assert fuzz.main(shown.append) == 0, shown
+        assert shown[-1].startswith(f"{end} networks, ")
+    assert "not reached: nothing" in shown
+    wrong = fuzz.Events(high=1)
+    monkeypatch.setattr(fuzz, "weighted", lambda events, times: wrong)
+    monkeypatch.setattr(sys, "argv", ["fuzz_engine.py", str(tmp_path), "--seeds=500:502"])
+    assert fuzz.main(shown.append) == 1
+    assert any(line.startswith("seed 50") and "AssertionError" in line for line in shown)
+
+
 def test_random_designs_end_in_a_report_or_a_line_and_a_run_resumes(
     benchmark, monkeypatch, tmp_path
 ):

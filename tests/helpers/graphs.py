@@ -619,6 +619,24 @@ def zero_shift_case():
     return Case(network, raw_parameters(network, W=[[2]]), batch, tuple(network.signals()))
 
 
+def zero_words_case():
+    """A term that is always zero, aligned further than the 32-bit words of a 64-bit program that
+    add it."""
+
+    def step(g, x):
+        s = g.state(1, "s")
+        zero = g.cast(x, "sum", "zero")
+        total = g.matvec(Dense(), g.tensor("W", (1, 1), "weight"), zero, 1, x, name="a")
+        g.update(s, g.cast(g.add(total, zero), "s"))
+        return total
+
+    overrides = {"l.s": Q(7, 0), "l.W": Q(2, 0), "l.zero": Q(55, -48), "l.accumulator": Q(18, 4)}
+    network = one_layer(step, Q(40, 0), overrides)
+    x = np.array([[[5], [-9]], [[1 << 39], [-(1 << 40)]], [[0], [1]]])
+    batch = make_batch(network, x, [2, 1, 2], raw=True)
+    return Case(network, raw_parameters(network, W=[[2]]), batch, tuple(network.signals()))
+
+
 # --- what equality means -----------------------------------------------------------------------
 def assert_same_run(expected, found):
     """Outputs, lengths, final states, traces and events are equal bit for bit."""
