@@ -331,6 +331,20 @@ def commit() -> str:
     return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "-uno"))
 
 
+def sanitized_tree(folder: Path, here: str) -> Path:
+    """The package with a sanitized extension, built once for a commit."""
+    assert sanitized.runtime(), "needs gcc with its sanitizers, on Linux"
+    tree, half = (folder / f"{name}-{here}" for name in ("sanitized", "half"))
+    if here.endswith("+"):
+        shutil.rmtree(tree, ignore_errors=True)
+    if not tree.exists():
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
+        sanitized.build(half)
+        half.rename(tree)
+    return tree.resolve()
+
+
 def sanitized_block(first: int, end: int, folder: Path, tree: Path) -> Done:
     """The same in a process of its own with the extension of ``tree``."""
     part = Path(tempfile.mkdtemp(dir=folder))
@@ -405,25 +419,21 @@ def main(show: Callable[[str], None] = print) -> int:
     known = {(each["first"], each["end"]) for each in done}
     here = commit()
     until = time.monotonic() + 60 * options.minutes
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch).resolve()
-        if options.sanitized:
-            assert sanitized.runtime(), "needs gcc with its sanitizers, on Linux"
-            sanitized.build(tree)
-        for first in range(begin, last, BLOCK):
-            end = min(first + BLOCK, last)
-            if (first, end) in known or time.monotonic() > until:
-                continue
-            if options.sanitized:
-                found = sanitized_block(first, end, options.folder, tree)
-            else:
-                found = block(first, end, options.folder)
-            entry = {"first": first, "end": end, "commit": here, **vars(found)}
-            done.append(entry)
-            with record.open("a") as file:
-                file.write(json.dumps(entry) + "\n")
-            for fault in found.faults:
-                show(f"seed {fault['seed']}: {fault['what']}")
+    tree = sanitized_tree(options.folder, here) if options.sanitized else None
+    for first in range(begin, last, BLOCK):
+        end = min(first + BLOCK, last)
+        if (first, end) in known or time.monotonic() > until:
+            continue
+        if tree is None:
+            found = block(first, end, options.folder)
+        else:
+            found = sanitized_block(first, end, options.folder, tree)
+        entry = {"first": first, "end": end, "commit": here, **vars(found)}
+        done.append(entry)
+        with record.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        for fault in found.faults:
+            show(f"seed {fault['seed']}: {fault['what']}")
     for line in summary(done):
         show(line)
     return 1 if any(each["faults"] for each in done) else 0
