@@ -22,10 +22,9 @@ from rnnhw.cli.options import (
 from rnnhw.cli.options import Check as CheckOption
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_steps
-from rnnhw.cli.show_emit import emitted_data, emitted_text
+from rnnhw.cli.show_emit import emitted_text
 from rnnhw.commands.emit import emit
 from rnnhw.errors import UsageError
-from rnnhw.report.json_text import json_text
 
 __all__ = ["emit_command"]
 
@@ -66,5 +65,5 @@ def emit_command(
             waves=waves,
             step=step,
         )
-    show(emitted_text(result) if shown == "text" else json_text(emitted_data(result)))
+    show(emitted_text(result) if shown == "text" else result.to_json())
     return 0 if result.passed else 1

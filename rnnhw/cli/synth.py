@@ -20,10 +20,9 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import deliver
 from rnnhw.cli.progress import shown_steps
-from rnnhw.cli.show_synth import synthesis_data, synthesis_text
+from rnnhw.cli.show_synth import synthesis_text
 from rnnhw.commands.synth import synth
 from rnnhw.files import check_writable
-from rnnhw.report.json_text import json_text
 
 __all__ = ["synth_command"]
 
@@ -61,7 +60,5 @@ def synth_command(
             placed=not no_place,
             step=step,
         )
-    deliver(
-        synthesis_text(result) if shown == "text" else json_text(synthesis_data(result)), output
-    )
+    deliver(synthesis_text(result) if shown == "text" else result.to_json(), output)
     return 0

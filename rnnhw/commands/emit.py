@@ -23,10 +23,11 @@ from rnnhw.execution.simulate import chosen_samples, simulate
 from rnnhw.files import check_output, check_writable
 from rnnhw.graph.network import Network
 from rnnhw.profiles import Profile
+from rnnhw.report.emission import Bench, EmissionResult, Port
 from rnnhw.rtl.bench import Stimulus, stimulus_of
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.network import emit_network
-from rnnhw.rtl.project import write_project
+from rnnhw.rtl.project import static_modules, write_project
 from rnnhw.rtl.tools.check import BenchRun, check
 from rnnhw.rtl.tools.simulators import simulators
 
@@ -38,40 +39,13 @@ DEFAULT_CYCLES = 50_000
 _MOST_SEQUENCES = 1000  # that are tried for fitting
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Emitted:
-    """What :func:`emit` wrote and found.
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Emitted(EmissionResult):
+    """What :func:`emit` wrote and found: with the Verilog, and what the test bench sends."""
 
-    ``files`` are the names in ``directory``, ``lanes`` those of every layer; ``stimulus`` is what
-    the test bench sends and expects, None where the design has no inputs of its own. ``runs`` are
-    those of the test bench: two for every simulator, in the cycles of the model and with stalls.
-    """
-
-    design: Design
-    directory: Path
     emission: Emission
-    files: tuple[str, ...]
-    lanes: Mapping[str, int]
     stimulus: Stimulus | None
     runs: tuple[BenchRun, ...]
-
-    def __repr__(self) -> str:
-        lanes = ", ".join(f"{name} {count}" for name, count in self.lanes.items())
-        words = [f"{self.directory}: {len(self.files)} files, top module {self.emission.name}"]
-        words.append(f"lanes: {lanes}")
-        words += [
-            f"{run.simulator}{' with stalls' if run.stalls else ''}: {run.outputs:,} outputs, "
-            f"{run.differences:,} wrong, {run.late:,} late, {run.faults:,} faults"
-            for run in self.runs
-        ]
-        if self.runs:
-            words.append("PASS" if self.passed else "FAIL")
-        return "\n".join(words)
-
-    @property
-    def passed(self) -> bool:
-        """Whether no run found a difference."""
-        return all(run.passed for run in self.runs)
 
 
 def emit(
@@ -133,7 +107,30 @@ def emit(
     for each in chosen:
         assert stimulus is not None
         runs += _check(emission, stimulus, folder, each, waves=recorded, step=step)
-    return Emitted(design, folder, emission, files, lanes_by_layer(machine), stimulus, tuple(runs))
+    bench = f"{emission.name}_tb.v"
+    generated = [name for name in emission.files if name.endswith(".v")]
+    return Emitted(
+        design=design,
+        directory=folder,
+        top=emission.name,
+        files=files,
+        generated=(*generated, *([bench] if stimulus else [])),
+        static=static_modules(emission),
+        lanes=lanes_by_layer(machine),
+        ports=(
+            Port("x_data", emission.inputs, emission.input_format),
+            Port("y_data", emission.outputs, emission.output_format),
+        ),
+        bench=None if stimulus is None else _bench(emission, stimulus),
+        runs=tuple(runs),
+        emission=emission,
+        stimulus=stimulus,
+    )
+
+
+def _bench(emission: Emission, stimulus: Stimulus) -> Bench:
+    outputs = len(stimulus.outputs) * emission.outputs
+    return Bench(stimulus.sequences, len(stimulus.inputs), outputs)
 
 
 _check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides

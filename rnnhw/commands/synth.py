@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
@@ -21,58 +20,16 @@ from rnnhw.profiles.device_families import (
     device_families,
     family_of,
 )
+from rnnhw.report.synthesis import Resource, SynthesisResult
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.project import sources, write_project
 from rnnhw.rtl.tools.yosys import Cells, SeedClock, SynthesisFlow, place, required, synthesise
 
-__all__ = ["Resource", "Synthesis", "synth", "synthesis_flow"]
+__all__ = ["Synthesis", "synth", "synthesis_flow"]
 
 
-@dataclass(frozen=True)
-class Resource:
-    """One resource: the estimate of ``rnnhw report``, None where it is not known, and the count."""
-
-    name: str
-    unit: str
-    estimated: int | None
-    measured: int
-    capacity: int
-
-    @property
-    def difference_percent(self) -> float | None:
-        """By how much the estimate is too high."""
-        if self.estimated is None:
-            return None
-        if self.measured == 0:
-            return 0.0 if self.estimated == 0 else None
-        return 100 * (self.estimated / self.measured - 1)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Synthesis:
-    """What :func:`synth` found; ``clocks`` has an entry for every seed, ``tools`` the
-    programs with their versions and the synthesis command, ``notes`` what to know beside it."""
-
-    design: Design
-    profile: Fpga
-    lanes: Mapping[str, int]
-    resources: tuple[Resource, ...]
-    clocks: tuple[SeedClock, ...]
-    tools: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        lines = [f"{self.design.place} on {self.profile.title}"]
-        for each in self.resources:
-            estimated = "not known" if each.estimated is None else f"{each.estimated:,}"
-            lines.append(
-                f"{each.name}: {estimated} estimated, {each.measured:,} measured of "
-                f"{each.capacity:,} {each.unit}"
-            )
-        if self.clocks:
-            clocks = ", ".join(f"{placed.clock_mhz:.1f}" for placed in self.clocks)
-            lines.append(f"highest clocks, MHz: {clocks}")
-        return "\n".join([*lines, *self.notes])
+class Synthesis(SynthesisResult):
+    """What :func:`synth` found."""
 
 
 def synth(
@@ -204,24 +161,20 @@ def _resources(
 ) -> tuple[Resource, ...]:
     totals = estimate(design, device, lanes=lanes, tries_lanes=False).totals
     rows = [
-        ("LUT", device.lut.unit, totals.luts, cells.lut, device.lut.value),
-        ("FF", device.ff.unit, totals.flip_flops, cells.ff, device.ff.value),
-        ("block RAM", device.block_ram.name, totals.block_rams, cells.block_ram,
+        ("LUT", device.lut.unit, "luts", cells.lut, device.lut.value),
+        ("FF", device.ff.unit, "flip_flops", cells.ff, device.ff.value),
+        ("block RAM", device.block_ram.name, "block_rams", cells.block_ram,
          device.block_ram.count.value),
     ]  # fmt: skip
     if device.dsp is not None:
-        row = ("DSP", device.dsp.name, totals.dsp_blocks, cells.dsp, device.dsp.count.value)
+        row = ("DSP", device.dsp.name, "dsp_blocks", cells.dsp, device.dsp.count.value)
         rows.insert(2, row)
-    return tuple(
-        Resource(
-            name,
-            unit,
-            int(figure.value) if isinstance(figure.value, int) else None,
-            count,
-            int(capacity),
-        )
-        for name, unit, figure, count, capacity in rows
-    )
+    found = []
+    for name, unit, key, count, capacity in rows:
+        value = getattr(totals, key).value
+        estimated = value if isinstance(value, int) else None
+        found.append(Resource(name, unit, estimated, count, int(capacity), key))
+    return tuple(found)
 
 
 def _pins(emission: Emission, top: str) -> str:

@@ -5,16 +5,13 @@ Each is the value of the package that made it, with a text of one screen, a page
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from html import escape
 from typing import Any, TypeVar
 
 from rnnhw.cost.figure import Figure
 from rnnhw.cost.model import Report, report_figures
-from rnnhw.design.design import Design
 from rnnhw.design.tasks import Score
-from rnnhw.errors import escaped
 from rnnhw.execution.simulate import Simulation
 from rnnhw.execution.verify import Verification
 from rnnhw.report import comparison as side_by_side
@@ -26,6 +23,7 @@ from rnnhw.report.run_page import simulation_page, verification_page
 from rnnhw.report.scores import page as scores_page
 from rnnhw.report.scores.model import Comparison
 from rnnhw.report.scores.tables import columns_of, comparison_data
+from rnnhw.report.shown import Shown, design_title, screen
 from rnnhw.report.table_cell import number
 
 __all__ = [
@@ -37,63 +35,22 @@ __all__ = [
     "result_of",
 ]
 
-_LINES = 40
-"""Lines of a result that is printed: a screen."""
-
-_FRAME = "width:100%;height:36rem;border:1px solid #8884;border-radius:4px"
-
-
-class _Shown:
-    """How a result shows itself."""
-
-    __slots__ = ()
-
-    def summary(self) -> str:
-        """The result in at most a screen of text."""
-        raise NotImplementedError
-
-    def to_html(self) -> str:
-        """The result as one page that needs nothing else."""
-        raise NotImplementedError
-
-    def to_json(self) -> str:
-        """The result as the JSON that the command of the same name prints."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    __str__ = __repr__
-
-    def _repr_html_(self) -> str:
-        """The page in a frame of its own: its style is not that of the notebook."""
-        return f'<iframe srcdoc="{escape(self.to_html())}" style="{_FRAME}"></iframe>'
-
-
-def _screen(lines: Iterable[str]) -> str:
-    """At most a screen of lines, in which no character controls a terminal."""
-    found = [escaped(line, keep="\t") for line in lines]
-    more = len(found) - _LINES
-    if more > 0:
-        found = [*found[: _LINES - 1], f"... and {more + 1:,} lines more: .to_html() shows all"]
-    return "\n".join(found)
-
 
 # --- runs --------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False, repr=False)
-class SimulationResult(_Shown, Simulation):
+class SimulationResult(Shown, Simulation):
     """A run of a design in integers."""
 
-    __repr__ = _Shown.__repr__
+    __repr__ = Shown.__repr__
 
     def summary(self) -> str:
         network, outputs = self.design.network, self.outputs
         steps = int(self.batch.lengths.sum())
         counts = {name: value for name, value in self.counts.flat() if value and "." not in name}
         events = {k: v for k, v in self.figures().items() if k in _EVENTS}
-        return _screen(
+        return screen(
             [
-                *_title(self.design),
+                *design_title(self.design),
                 f"{self.batch.sequences:,} sequences, {steps:,} steps, kernels: {self.run.isa}",
                 f"outputs {list(outputs.shape)} [sequences, steps, units], "
                 f"{network.output.format}, {outputs.min():.6g} to {outputs.max():.6g}",
@@ -111,10 +68,10 @@ class SimulationResult(_Shown, Simulation):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VerificationResult(_Shown, Verification):
+class VerificationResult(Shown, Verification):
     """A run of a design held against the float reference."""
 
-    __repr__ = _Shown.__repr__
+    __repr__ = Shown.__repr__
 
     def summary(self) -> str:
         judged = "NOT JUDGED: nothing is required" if not self.checks else _judged(self)
@@ -126,9 +83,9 @@ class VerificationResult(_Shown, Verification):
             for each in (self.output, *worst)
         ]
         events = {k: v for k, v in self.figures().items() if k in _EVENTS}
-        return _screen(
+        return screen(
             [
-                *_title(self.design),
+                *design_title(self.design),
                 f"{self.sequences:,} sequences; error of the outputs and of the worst signals:",
                 *lines,
                 *_score(self.score),
@@ -156,12 +113,6 @@ def _judged(run: Verification) -> str:
     return f"FAIL: {', '.join(broken)}" if broken else "PASS"
 
 
-def _title(design: Design) -> list[str]:
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
-    place = f"{design.place} ({settings})" if settings else design.place
-    return [*([design.title] if design.title else []), place]
-
-
 def _score(score: Score | None, of: str = "") -> list[str]:
     if score is None:
         return []
@@ -174,10 +125,10 @@ def _listed(values: Mapping[str, float]) -> str:
 
 
 # --- reports -----------------------------------------------------------------------------------
-class ReportResult(_Shown, Report, frozen=True, kw_only=True):
+class ReportResult(Shown, Report, frozen=True, kw_only=True):
     """Throughput and storage of a design on a target."""
 
-    __repr__ = _Shown.__repr__
+    __repr__ = Shown.__repr__
     __hash__ = Report.__hash__
 
     def __eq__(self, other: object) -> bool:
@@ -189,7 +140,7 @@ class ReportResult(_Shown, Report, frozen=True, kw_only=True):
     def summary(self) -> str:
         whole = text.to_text(self, 100).splitlines()
         layers = tables.layers_table(self).title
-        return _screen([*whole[: whole.index(layers)], *_block(whole, layers)])
+        return screen([*whole[: whole.index(layers)], *_block(whole, layers)])
 
     def to_html(self) -> str:
         return html.to_html(self)
@@ -215,10 +166,10 @@ def _block(lines: list[str], heading: str) -> list[str]:
     return rest[: rest.index("")] if "" in rest else rest
 
 
-class CostComparisonResult(_Shown, CostComparison, frozen=True, kw_only=True):
+class CostComparisonResult(Shown, CostComparison, frozen=True, kw_only=True):
     """Costs of designs side by side."""
 
-    __repr__ = _Shown.__repr__
+    __repr__ = Shown.__repr__
     __hash__ = CostComparison.__hash__
 
     def __eq__(self, other: object) -> bool:
@@ -228,7 +179,7 @@ class CostComparisonResult(_Shown, CostComparison, frozen=True, kw_only=True):
         return not self == other
 
     def summary(self) -> str:
-        return _screen(side_by_side.to_text(self).splitlines())
+        return screen(side_by_side.to_text(self).splitlines())
 
     def to_html(self) -> str:
         return side_by_side.to_html(self)
@@ -245,10 +196,10 @@ class CostComparisonResult(_Shown, CostComparison, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ComparisonResult(_Shown, Comparison):
+class ComparisonResult(Shown, Comparison):
     """Designs side by side without hardware."""
 
-    __repr__ = _Shown.__repr__
+    __repr__ = Shown.__repr__
 
     def summary(self) -> str:
         columns = columns_of(self)
@@ -261,7 +212,7 @@ class ComparisonResult(_Shown, Comparison):
             ).rstrip()
             for row in rows
         )
-        return _screen(lines)
+        return screen(lines)
 
     def to_html(self) -> str:
         return scores_page.to_html(self)

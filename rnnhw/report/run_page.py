@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rnnhw.design.demands import Check
-from rnnhw.design.design import Design
 from rnnhw.execution.simulate import Simulation
 from rnnhw.execution.verify import Verification
 from rnnhw.numerics.cast import NOTHING, Events
 from rnnhw.report.markup import Markup, tag
-from rnnhw.report.page import page, section, table_html
+from rnnhw.report.page import section, table_html
+from rnnhw.report.shown import design_page
 from rnnhw.report.table_cell import number
 from rnnhw.report.tables import Table
 
@@ -29,7 +29,7 @@ def simulation_page(run: Simulation) -> str:
     ]
     steps = int(run.batch.lengths.sum())
     about = f"{run.batch.sequences:,} sequences, {steps:,} steps, kernels: {run.run.isa}"
-    return _page("Simulation", run.design, [tag("p", about)], sections)
+    return design_page("Simulation", run.design, [tag("p", about)], sections)
 
 
 def verification_page(run: Verification) -> str:
@@ -51,16 +51,7 @@ def verification_page(run: Verification) -> str:
         tag("p", f"{run.sequences:,} sequences"),
         tag("p", judged, class_=f"verdict {kind}"),
     ]
-    return _page("Verification", run.design, about, sections)
-
-
-def _page(what: str, design: Design, about: Iterable[Markup], sections: list[Section]) -> str:
-    title = design.title or "untitled design"
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
-    with_them = [tag("p", f"with {settings}", class_="muted")] if settings else []
-    shown = [each for each in sections if "<table" in each[1] or "<li" in each[1]]
-    header = tag("header", tag("h1", title), tag("p", what), *about, *with_them)
-    return page(f"{title} - {what}", header, shown)
+    return design_page("Verification", run.design, about, sections)
 
 
 def _figures(figures: Mapping[str, float], unjudged: Mapping[str, str]) -> Section:

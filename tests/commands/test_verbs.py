@@ -31,8 +31,12 @@ from rnnhw import (
 )
 from rnnhw.cli import main
 from rnnhw.cost import estimate
+from rnnhw.profiles import Fpga
 from rnnhw.report import to_json
 from rnnhw.report.comparison.model import compare_reports
+from rnnhw.report.synthesis import Resource
+from rnnhw.rtl.tools.check import BenchRun
+from rnnhw.rtl.tools.yosys import SeedClock
 
 ADDER = DESIGNS / "adder_tridiagonal.py"
 SMALL = rnnhw.load(ADDER, {"operand_bits": 4})
@@ -178,9 +182,64 @@ def results() -> dict[str, Any]:
 RESULTS = results()
 
 
+def emitted(folder: Path) -> Any:
+    """An emission with two runs of its bench, the second of which found something."""
+    runs = [
+        BenchRun("simulator 1", False, 40, 20, 300, 0, 0, 0, None),
+        BenchRun("simulator 1", True, 40, 20, 900, 2, 0, 1, "0 5 1 is 3, not 4"),
+    ]
+    return replace(rnnhw.emit(SMALL, folder / "out"), runs=tuple(runs))
+
+
+def synthesised(folder: Path) -> Any:
+    """A synthesis whose estimate of LUTs is not known."""
+    resources = (
+        Resource("LUT", "LUT4", None, 350, 5280, "luts"),
+        Resource("FF", "FF", 90, 100, 5280, "flip_flops"),
+    )
+    profile, clocks = rnnhw.load_profile("ice40up5k"), (SeedClock(1, 21.5), SeedClock(2, 20.0))
+    assert isinstance(profile, Fpga)
+    return rnnhw.Synthesis(SMALL, profile, {"rnn": 2}, resources, clocks, ("yosys 1",), ("a note",))
+
+
+def test_an_emission_and_a_synthesis_show_the_same_everywhere(tmp_path: Path) -> None:
+    found, counted = emitted(tmp_path), synthesised(tmp_path)
+    figures = found.figures()
+    assert (figures["wrong_outputs"], figures["faults"], figures["passed"]) == (2, 1, False)
+    assert figures["files"] == len(found.files) and figures["compared_outputs"] == 80
+    data = json.loads(found.to_json())
+    assert data["runs"][1] == {**vars(found.runs[1]), "passed": False}
+    assert data["input"] == {"units": 2, "width": 1, "fraction": 0, "signed": False}
+    for shown in (repr(found), found.to_html()):
+        assert "FAIL" in shown and "simulator 1, with stalls and a reset" in shown
+    assert "0 5 1 is 3, not 4" in found.to_html()
+    assert counted.figures() == {
+        "luts": 350,
+        "luts_estimated": None,
+        "luts_difference_percent": None,
+        "flip_flops": 100,
+        "flip_flops_estimated": 90,
+        "flip_flops_difference_percent": pytest.approx(-10),
+        "clock_mhz_min": 20.0,
+        "clock_mhz_max": 21.5,
+    }
+    for shown in (repr(counted), counted.to_html()):
+        assert "not known" in shown and "a note" in shown
+        assert "highest clock: 20.0 to 21.5 MHz (2 seeds)" in shown
+    assert json.loads(counted.to_json())["clocks_mhz"] == {"1": 21.5, "2": 20.0}
+
+
+@pytest.mark.parametrize("made", [emitted, synthesised])
+def test_what_tools_made_shows_itself_like_the_other_results(made: Any, tmp_path: Path) -> None:
+    shows_itself(made(tmp_path))
+
+
 @pytest.mark.parametrize("verb", RESULTS)
 def test_a_result_prints_in_a_screen_and_shows_as_a_page(verb: str) -> None:
-    result = RESULTS[verb]
+    shows_itself(RESULTS[verb])
+
+
+def shows_itself(result: Any) -> None:
     text = repr(result)
     assert text == str(result) and 1 <= len(text.splitlines()) <= SCREEN
     assert "object at" not in text and "\x1b" not in text
@@ -220,7 +279,7 @@ def test_an_unjudged_result_says_so() -> None:
 
 def test_what_is_written_is_told_in_a_few_lines(tmp_path: Path) -> None:
     said = repr(rnnhw.emit(SMALL, tmp_path / "out"))
-    assert said.startswith(f"{tmp_path / 'out'}: ") and "top module adder_tridiagonal" in said
+    assert f"\n{tmp_path / 'out'}: " in said and "top module adder_tridiagonal" in said
     assert len(said.splitlines()) <= SCREEN
 
 
