@@ -26,8 +26,10 @@ def keep_inputs(
     design: Design,
     data: Path | None = None,
     profiles: Sequence[str | None] = (),
+    option: str = "--output",
 ) -> None:
-    """Refuse to write over what the run reads; a profile of None is the design's target's."""
+    """Refuse to write over what the run reads; a profile of None is the design's target's, and
+    ``option`` gave the place."""
     if output is None:
         return
     inputs = [*design.files, *([data] if data is not None else [])]
@@ -35,7 +37,7 @@ def keep_inputs(
         name = profile or (design.target.profile if design.target else None)
         with contextlib.suppress(ProfileError):  # told by what reads it
             inputs += [] if name is None else profile_files(name)
-    check_output(output, inputs)
+    check_output(output, inputs, option)
 
 
 def checked_bounds(

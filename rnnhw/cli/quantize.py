@@ -96,7 +96,8 @@ def quantize_command(
     if point not in RULES:
         raise UsageError(f"Invalid value for '--point': {point!r}", f"known: {', '.join(RULES)}")
     loaded = load_design(design, settings)
-    keep_inputs(output, loaded, Path(choose_on) if Path(choose_on).suffix else None)
+    chosen_on = Path(choose_on) if Path(choose_on).suffix else None
+    keep_inputs(output, loaded, chosen_on, profiles=[profile])
     with shown_progress("designs") as progress:
         result = quantize(
             loaded,

@@ -13,7 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rnnhw.cli.inputs import checked_bounds
+from rnnhw.cli.inputs import checked_bounds, keep_inputs
 from rnnhw.cli.options import (
     SUFFIXES,
     ClockMhz,
@@ -31,6 +31,7 @@ from rnnhw.cli.options import (
 from rnnhw.cli.output import deliver
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show import aligned, heading
+from rnnhw.design.design import Design
 from rnnhw.files import check_output
 from rnnhw.report.csv_cell import cells
 from rnnhw.report.json_text import head, json_text
@@ -100,8 +101,13 @@ def sweep_command(
     """
     shown = chosen_format(format, output, tuple(SUFFIXES))
     checked_bounds(output, None, None)
-    for place in filter(None, (output, log)):
-        check_output(place, designs)
+    if output is not None and log is not None:
+        check_output(output, [log])
+
+    def keep(design: Design) -> None:
+        keep_inputs(output, design, profiles=[profile])
+        keep_inputs(log, design, profiles=[profile], option="--log")
+
     # What design files print goes to stderr, because stdout is data.
     with shown_progress("points") as progress, contextlib.redirect_stdout(sys.stderr):
         result = sweep(
@@ -119,6 +125,7 @@ def sweep_command(
             scheduler=scheduler,
             log=log,
             progress=progress,
+            loaded=keep,
         )
     title = _title(result)
     match shown:

@@ -15,8 +15,8 @@ from rnnhw.errors import UsageError
 __all__ = ["check_output", "check_writable", "hidden_name", "unwritable", "written_whole"]
 
 
-def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over a file that the same run reads.
+def check_output(path: Path, inputs: Iterable[Path], option: str = "--output") -> None:
+    """Refuse to write over a file that the same run reads; ``option`` names the place.
 
     Two paths name the same file where they lead to the same inode, through links too.
 
@@ -32,7 +32,7 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
             aka = "" if str(path) == str(read) else f" ({read})"
             raise UsageError(
                 f"cannot write {path}: this run reads that file{aka}",
-                "choose another place with --output",
+                f"choose another place with {option}",
             )
 
 

@@ -72,6 +72,12 @@ RUNS = {
     "compare d.py --format csv -o own.toml": "own.toml",
     "compare d.py --set task=true --simulate --format csv -o data.npz": "data.npz",
     "synth d.py --format json -o w.npz": "w.npz",
+    "sweep d.py --set task=true --format json -o w.npz": "w.npz",
+    "sweep d.py --set task=true --format json -o data.npz": "data.npz",
+    "sweep d.py --set task=true --format json -o own.toml": "own.toml",
+    "sweep d.py --set task=true --log w.npz": "w.npz",
+    "sweep d.py --set task=true --log own.toml": "own.toml",
+    "sweep d.py --set task=true --log d.py": "d.py",
 }
 
 
@@ -87,6 +93,25 @@ def test_no_result_takes_the_place_of_what_the_run_reads(folder, capsys, command
     out, err = capsys.readouterr()
     assert out == "" and f"error: cannot write {command[-1]}: this run reads that file" in err
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ["w.npz", "data.npz", "own.toml", "x.npz", "d.py"])
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symlink", "hard link"])
+def test_a_design_file_takes_the_place_of_nothing_that_is_read(folder, capsys, name, link):
+    link(name, "chosen.py")
+    before = contents(folder)
+    words = ["--set", "task=true", "--choose-on", "x.npz", "-o", "chosen.py"]
+    assert main(["quantize", "d.py", *words]) == 2
+    assert "error: cannot write chosen.py: this run reads that file" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_a_sweep_tells_its_log_from_its_result(folder, capsys):
+    (folder / "log").write_text("")
+    assert main(["sweep", "d.py", "--format", "json", "--log", "log", "-o", "log"]) == 2
+    assert "error: cannot write log: this run reads that file" in capsys.readouterr().err
+    assert main(["sweep", "d.py", "--log", "d.py"]) == 2
+    assert "hint: choose another place with --log" in capsys.readouterr().err
 
 
 def test_the_files_of_a_profile_are_those_of_the_user(folder):

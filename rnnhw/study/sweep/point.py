@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -68,9 +68,13 @@ class Measured:
 
 
 def points_of(
-    files: Sequence[str | Path], vary: Mapping[str, Sequence[Any]], question: Question
+    files: Sequence[str | Path],
+    vary: Mapping[str, Sequence[Any]],
+    question: Question,
+    loaded: Callable[[Design], None] | None = None,
 ) -> Iterator[Point]:
-    """Every design with every combination of values, the last parameter fastest.
+    """Every design with every combination of values, the last parameter fastest; each design is
+    handed to ``loaded``.
 
     Raises:
         DesignError: a design is wrong.
@@ -85,6 +89,8 @@ def points_of(
         for values in product(*vary.values()):
             chosen = {**question.settings, **dict(zip(vary, values, strict=True))}
             design = load(file, chosen)
+            if loaded is not None:
+                loaded(design)
             point = Point(
                 str(file),
                 {name: design.settings[name] for name in vary},

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rnnhw.design.design import Design
 from rnnhw.errors import UsageError, unknown_name
 from rnnhw.study.sweep.cluster import cluster_points
 from rnnhw.study.sweep.front import Objective, front, objective_of
@@ -69,6 +70,7 @@ def sweep(
     scheduler: str | None = None,
     log: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    loaded: Callable[[Design], None] | None = None,
 ) -> Sweep:
     """Measure designs over varied parameters, and find those that no other beats.
 
@@ -88,6 +90,7 @@ def sweep(
         scheduler: the address of a Dask cluster, which then measures instead.
         log: a file that holds what is finished; a sweep that was killed goes on from it.
         progress: called with the points that are finished and their number.
+        loaded: called with the design of every point when nothing has run.
 
     Raises:
         DesignError: a design is wrong, or the log is none.
@@ -107,7 +110,7 @@ def sweep(
         raise UsageError(f"workers={workers}", "give at least 1")
     count = workers or os.cpu_count() or 1
     varied = dict(vary or {})
-    points = tuple(points_of(files, varied, question))
+    points = tuple(points_of(files, varied, question, loaded))
     if not points:
         raise UsageError("nothing to measure", "name a design file, and values to vary")
 
@@ -118,13 +121,16 @@ def sweep(
 
     whole = len(points) if sampler == "grid" else min(trials, len(points))
     with open_log(None if log is None else Path(log)) as book:
+        done = sum(each.key in book.known for each in points)
 
         def measured(some: Sequence[Point]) -> list[Measured]:
+            nonlocal done
             unknown = {each.key: each for each in some if each.key not in book.known}
             for point, found in measuring(list(unknown.values()), question):
                 book.add(point, found)
+                done += 1
                 if progress is not None:
-                    progress(sum(each.key in book.known for each in points), whole)
+                    progress(done, whole)
             return [book.known[each.key] for each in some]
 
         if sampler != "grid":
