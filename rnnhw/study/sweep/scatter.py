@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from pathlib import Path
 
 from rnnhw.cost.figure_table import ROWS
+from rnnhw.report.axis import Axis, without_outliers
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.svg import across, svg
 from rnnhw.report.table_cell import number
@@ -25,57 +24,6 @@ _TOP, _HEIGHT, _BOTTOM = 12.0, 300.0, 44.0
 _LEFT = 0.09
 """The share of the width that is left to the numbers of the vertical axis."""
 
-_DECADES = 10.0
-"""A range of at least this factor has a logarithmic axis."""
-
-_OUTLIERS = 3.0
-"""Points lower than the median by this many times the distance from the median to the best lie on
-the lower edge: a network that guesses would squeeze all others into one line."""
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A figure's values on a line from 0 to 1."""
-
-    low: float
-    high: float
-    logarithmic: bool
-
-    @classmethod
-    def over(cls, values: Sequence[float], *, may_be_logarithmic: bool) -> _Axis:
-        low, high = min(values), max(values)
-        logarithmic = may_be_logarithmic and low > 0 and high / low >= _DECADES
-        if logarithmic:
-            return cls(low / 1.15, high * 1.15, True)
-        room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-        return cls(low - room, high + room, False)
-
-    def share(self, value: float) -> float:
-        """Where a value lies; beyond an end it lies on it."""
-        if self.logarithmic:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return min(max(share, 0.0), 1.0)
-
-    def ticks(self) -> Iterator[float]:
-        """Round values between the ends."""
-        if self.logarithmic:
-            exponent = math.floor(math.log10(self.low))
-            while 10.0**exponent <= self.high:
-                for digit in (1, 2, 5):
-                    if self.low <= digit * 10.0**exponent <= self.high:
-                        yield digit * 10.0**exponent
-                exponent += 1
-            return
-        rough = (self.high - self.low) / 5
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
-        count = math.ceil(self.low / step)
-        while count * step <= self.high:
-            yield round(count * step, 12)
-            count += 1
-
 
 def scatter(result: Sweep, other: Objective, colours: dict[str, int]) -> Markup:
     """The first objective over ``other``; nothing where fewer than two points have both."""
@@ -88,10 +36,9 @@ def scatter(result: Sweep, other: Objective, colours: dict[str, int]) -> Markup:
     ]
     if len(points) < 2:
         return Markup()
-    across_axis = _Axis.over([x for _, x, _ in points], may_be_logarithmic=True)
-    up_axis = _Axis.over(
-        _without_outliers([y for *_, y in points], first), may_be_logarithmic=False
-    )
+    across_axis = Axis.over([x for _, x, _ in points], may_be_logarithmic=True)
+    heights = without_outliers([y for *_, y in points], more_is_better=first.sense == "more")
+    up_axis = Axis.over(heights, may_be_logarithmic=False)
 
     def place(x: float, y: float) -> tuple[str, float]:
         share = _LEFT + (1 - _LEFT) * across_axis.share(x)
@@ -116,16 +63,7 @@ def _name(objective: Objective) -> str:
     return row.heading if row is not None else objective.name.replace("_", " ")
 
 
-def _without_outliers(values: Sequence[float], first: Objective) -> list[float]:
-    """Without those that are far worse than the median; all where that leaves one value."""
-    signed = sorted(value if first.sense == "more" else -value for value in values)
-    best, median = signed[-1], signed[len(signed) // 2]
-    kept = [value for value in signed if median - value <= _OUTLIERS * (best - median)]
-    kept = kept if len(set(kept)) > 1 else signed
-    return [value if first.sense == "more" else -value for value in kept]
-
-
-def _grid(across_axis: _Axis, up_axis: _Axis, place: _Place) -> Iterator[Markup]:
+def _grid(across_axis: Axis, up_axis: Axis, place: _Place) -> Iterator[Markup]:
     bottom = _TOP + _HEIGHT
     for value in across_axis.ticks():
         x, _ = place(value, up_axis.low)
@@ -138,7 +76,7 @@ def _grid(across_axis: _Axis, up_axis: _Axis, place: _Place) -> Iterator[Markup]
 
 
 def _steps(
-    best: Sequence[tuple[float, float]], other: Objective, up_axis: _Axis, place: _Place
+    best: Sequence[tuple[float, float]], other: Objective, up_axis: Axis, place: _Place
 ) -> Iterator[Markup]:
     """The front as a step: between two points the better known one holds."""
     corners = sorted(set(best), key=lambda each: each[0], reverse=other.sense == "more")
@@ -182,7 +120,7 @@ _LABEL_HEIGHT, _LABEL_WIDTH = 14.0, 0.17
 
 
 def _labels(
-    result: Sweep, best: Sequence[tuple[int, float, float]], across_axis: _Axis, up_axis: _Axis
+    result: Sweep, best: Sequence[tuple[int, float, float]], across_axis: Axis, up_axis: Axis
 ) -> Iterator[Markup]:
     """The names of the points on the front, but for those that would lie on another."""
     shared = _shared_start([Path(point.file).stem for point in result.points])
