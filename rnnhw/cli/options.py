@@ -402,11 +402,13 @@ def bounds(option: str, texts: Iterable[str] | None) -> dict[str, float]:
     return numbers
 
 
-def chosen_format(format: str | None, output: Path | None, known: Sequence[str]) -> str:
+def chosen_format(
+    format: str | None, output: Path | None, known: Sequence[str], option: str = "--output"
+) -> str:
     """The output format: the option's, else the one that the file's suffix names, else text.
 
-    ``known`` are the formats that the command has. A suffix in capitals is the same one; with the
-    option a suffix that names no format is as good as any.
+    ``known`` are the formats that the command has; ``option`` takes the file. A suffix in capitals
+    is the same one; with the option of the format a suffix that names none is as good as any.
 
     Raises:
         UsageError: the format is unknown, the suffix names none of the command's and there is no
@@ -420,7 +422,7 @@ def chosen_format(format: str | None, output: Path | None, known: Sequence[str])
         if suffix and named not in known:
             endings = ", ".join(SUFFIXES[name] for name in known)
             raise UsageError(
-                f"--output {output}: no format has the suffix {suffix}",
+                f"{option} {output}: no format has the suffix {suffix}",
                 f"known: {endings}; or say which with --format",
             )
         return named or "text"

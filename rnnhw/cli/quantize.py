@@ -5,27 +5,28 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
 from rnnhw.cli.options import (
-    PLAIN,
+    SUFFIXES,
     DesignFile,
-    Format,
     Maximum,
     Minimum,
     Profile,
+    ReportFormat,
     Settings,
     chosen_format,
 )
 from rnnhw.cli.output import deliver, show
 from rnnhw.cli.progress import shown_progress
-from rnnhw.cli.show_quantize import costs_of, quantized_data, quantized_text
+from rnnhw.cli.show_quantize import quantized_in
 from rnnhw.errors import UsageError
-from rnnhw.report.json_text import json_text
+from rnnhw.files import check_writable
 from rnnhw.study.word_lengths.binary_point import RULES
+from rnnhw.study.word_lengths.costs import costs_of
 from rnnhw.study.word_lengths.design_file import design_file_text
 from rnnhw.study.word_lengths.quantize import quantize
 
@@ -65,6 +66,15 @@ Point = Annotated[
     str, typer.Option(metavar="RULE", help="Binary points by mse, range or percentile.")
 ]
 Evaluations = Annotated[int, typer.Option(metavar="N", help="The most designs that are run.")]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Also write the report here: .html, .md, .csv, .json or .txt.",
+        readable=False,
+    ),
+]
 
 
 def quantize_command(
@@ -79,8 +89,9 @@ def quantize_command(
     point: Point = "mse",
     evaluations: Evaluations = 500,
     profile: Profile = None,
-    format: Format = None,
+    format: ReportFormat = None,
     output: DesignOutput = None,
+    report: ReportFile = None,
 ) -> int:
     """Choose word lengths that keep a demand.
 
@@ -89,15 +100,20 @@ def quantize_command(
     those of the task, agreement with the float reference (--min agreement=0.99) or the error of
     the outputs (--max rms=0.02). The task's own samples judge once, at the end.
     """
-    shown = chosen_format(format, None, PLAIN)
+    known = tuple(SUFFIXES)
+    shown = chosen_format(format, None, known)
+    reported = chosen_format(None, report, known, "--report")
     if output is not None and output.suffix.lower() != ".py":
         raise UsageError(f"--output {output}: not a design file", "name it *.py")
+    if report is not None:
+        check_writable(report)
     floors, ceilings = checked_bounds(output, minimum, maximum)
     if point not in RULES:
         raise UsageError(f"Invalid value for '--point': {point!r}", f"known: {', '.join(RULES)}")
     loaded = load_design(design, settings)
     chosen_on = Path(choose_on) if Path(choose_on).suffix else None
-    keep_inputs(output, loaded, chosen_on, profiles=[profile])
+    for place in (output, report):
+        keep_inputs(place, loaded, chosen_on, profiles=[profile])
     with shown_progress("designs") as progress:
         result = quantize(
             loaded,
@@ -111,11 +127,12 @@ def quantize_command(
             evaluations=evaluations,
             progress=progress,
         )
-    costs = costs_of(result, profile)
+    costs, command = costs_of(result, profile), _command(sys.argv)
     if output is not None:
-        deliver(design_file_text(result, output, _command(sys.argv)), output)
-    data: dict[str, Any] = quantized_data(result, costs) if shown == "json" else {}
-    show(json_text(data) if data else quantized_text(result, costs))
+        deliver(design_file_text(result, output, command), output)
+    if report is not None:
+        deliver(quantized_in(reported, result, costs, command), report)
+    show(quantized_in(shown, result, costs, command))
     return 0
 
 

@@ -1,6 +1,9 @@
 """``rnnhw quantize``: what it prints and writes, and what it refuses."""
 
+import csv
+import io
 import json
+import re
 
 import pytest
 from helpers.paths import DESIGNS
@@ -43,6 +46,56 @@ def test_json_has_the_same(tmp_path, capsys):
     assert found["figures"]["chosen"]["accuracy"] >= 0.9
     assert not found["finished"] and found["evaluations"] == 20
     assert found["cost"]["profile"] == "ice40up5k"
+
+
+FEW = [*SMALL, "--evaluations", "20", "--min", "accuracy=0.9"]
+
+
+def test_csv_has_a_row_a_signal_with_the_figures_of_json(capsys):
+    assert main(["quantize", str(ADDER), *FEW, "--format", "json"]) == 0
+    formats = json.loads(capsys.readouterr().out)["formats"]
+    assert main(["quantize", str(ADDER), *FEW, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["signal"] for row in rows] == list(formats)
+    for row in rows:
+        each = formats[row["signal"]]
+        less = each["one_bit_less"]
+        assert row["bits_before"] == str(each["before"]["bits"])
+        assert row["bits"] == str(each["chosen"]["bits"])
+        assert row["one_bit_less_accuracy"] == (str(less["figures"]["accuracy"]) if less else "")
+        assert row["one_bit_less_saves"] == (str(less["saved_bits"]) if less else "")
+
+
+def test_a_page_and_markdown_show_words_sensitivities_and_the_command(
+    tmp_path, capsys, monkeypatch
+):
+    page = tmp_path / "chosen.html"
+    arguments = ["quantize", str(ADDER), *FEW, "--report", str(page)]
+    monkeypatch.setattr("sys.argv", ["rnnhw", *arguments])
+    assert main([*arguments, "--format", "markdown"]) == 0
+    shown = capsys.readouterr().out
+    told = page.read_text()
+    assert "<script" not in told and "http" not in told and len(told) < 60_000
+    for heading in ("Words", "Sensitivity", "Formats", "Stored bits", "Cost on ice40up5k"):
+        assert f"<h2>{heading}</h2>" in told
+    assert "accuracy at least 0.9" in told and "accuracy at least 0.9" in shown
+    assert f"<code>rnnhw quantize {ADDER}" in told and f"    rnnhw quantize {ADDER}" in shown
+    # A point a signal that has a bit to lose, coloured by whether the demand would be kept.
+    points = re.findall(r"<title>(\S+) with one bit less: accuracy ([\d.]+)</title></circle>", told)
+    kept = re.findall(r'class="dot d(\d)"><title>\S+ with one bit less', told)
+    assert len(points) == len(kept) > 3
+    assert [float(value) >= 0.9 for _, value in points] == [colour == "0" for colour in kept]
+    lines = shown.split("## formats\n\n")[1].split("\n\n")[0].splitlines()
+    assert len(lines) - 2 == len(set(re.findall(r'class="what">(\S+)</span>', told)))
+
+
+def test_the_report_overwrites_no_input_and_has_a_known_suffix(refused, tmp_path):
+    copy = tmp_path / "adder.py"
+    copy.write_text(ADDER.read_text().replace('"adder_', f'"{DESIGNS}/adder_'))
+    assert "--report page.pdf: no format" in refused(2, copy, *SMALL, "--report", "page.pdf")
+    data = tmp_path / "chosen.json"
+    data.symlink_to(copy)
+    assert "cannot write" in refused(2, copy, *SMALL, "--report", data)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""What a search for word lengths found, as tables, which every format shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnhw.cost.figure_table import ROWS
+from rnnhw.report.table_cell import Cell, shown
+from rnnhw.report.tables import Table
+from rnnhw.study.word_lengths.costs import Costs, compared
+from rnnhw.study.word_lengths.quantize import Quantized
+from rnnhw.study.word_lengths.search import Sensitivity
+
+__all__ = [
+    "LESS",
+    "bounds_text",
+    "cost_table",
+    "ended",
+    "figures_table",
+    "formats_table",
+    "scores",
+    "stored_table",
+    "tables_of",
+]
+
+LESS = "one bit less: stored bits saved, and the demanded figures then"
+
+
+def tables_of(result: Quantized, costs: Costs | None) -> list[Table]:
+    """All tables, the formats first."""
+    found = [formats_table(result), stored_table(result)]
+    if costs is not None:
+        found.append(cost_table(costs))
+    return [*found, figures_table(result)]
+
+
+def formats_table(result: Quantized) -> Table:
+    """A row a variable: its bits, its format, what it clips and loses, what a bit less would do."""
+    heads = ("signal", "bits", "chosen", "format", "clips", "underflows", "one bit less")
+    table = Table("formats", heads)
+    before = {each.name: each.format for each in result.variables}
+    events, lost = result.after.events, result.after.underflows
+    sensitivities = {each.name: each for each in result.choice.sensitivities}
+    for name, format in result.formats.items():
+        table.add(
+            name,
+            f"{before[name].width}",
+            f"{format.width}",
+            str(format),
+            _count(events[name].total if name in events else None),
+            _count(lost.get(name)),
+            _less(sensitivities.get(name), result),
+        )
+    return table
+
+
+def stored_table(result: Quantized) -> Table:
+    """Stored bits by kind."""
+    table = Table("stored bits", ("", "before", "chosen"))
+    stored = result.choice.outcome.stored
+    for kind, bits in stored.items():
+        table.add(kind, f"{result.stored_before[kind]:,}", f"{bits:,}")
+    table.add("all", f"{sum(result.stored_before.values()):,}", f"{result.choice.outcome.bits:,}")
+    return table
+
+
+def cost_table(costs: Costs) -> Table:
+    """The figures of hardware that word lengths change; without what the target does not have."""
+    table = Table(f"cost on {costs[0].target.profile}", ("", "before", "chosen"))
+    for key, figures in compared(costs).items():
+        cells = [shown(each) for each in figures]
+        if not all(_absent(each) for each in cells):
+            table.add(ROWS[key].heading, *cells)
+    return table
+
+
+def figures_table(result: Quantized) -> Table:
+    """The figures on the samples that chose and on those that judge."""
+    chosen = result.choice.outcome.figures
+    before, after = scores(result)
+    columns = (
+        f"float, {result.chosen_on}",
+        "chosen, the same",
+        f"before, {result.judged_on}",
+        f"chosen, {result.judged_on}",
+    )
+    table = Table("figures", ("", *columns))
+    for name in dict.fromkeys([*chosen, *after]):
+        each = (result.float_figures, chosen, before, after)
+        table.add(name, *(_number(values.get(name)) for values in each))
+    return table
+
+
+def scores(result: Quantized) -> tuple[dict[str, float], dict[str, float]]:
+    """The figures of the task on the samples that judge, before and after."""
+    found = (result.before.score, result.after.score)
+    before, after = ({} if score is None else score.figures() for score in found)
+    return before, after
+
+
+def bounds_text(result: Quantized) -> str:
+    """What was demanded on the samples that chose."""
+    demands = result.demands
+    least = [f"{name} at least {bound:g}" for name, bound in demands.minimum.items()]
+    most = [f"{name} at most {bound:g}" for name, bound in demands.maximum.items()]
+    return ", ".join([*least, *most])
+
+
+def ended(result: Quantized) -> str:
+    """How many designs were run, and whether the search came to its end."""
+    ran = f"{result.choice.evaluations:,} designs were run"
+    return ran if result.choice.finished else f"{ran}: the limit, so the search is not finished"
+
+
+def _absent(cell: Cell) -> bool:
+    return cell.status == "not used"
+
+
+def _less(each: Sensitivity | None, result: Quantized) -> str:
+    if each is None:
+        return "-"
+    if each.outcome is None:
+        return "no network"
+    demanded = dict.fromkeys([*result.demands.minimum, *result.demands.maximum])
+    figures = _listed({name: each.outcome.figures[name] for name in demanded})
+    return f"{-each.saved:,d}: {figures}" if each.saved > 0 else figures
+
+
+def _listed(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
