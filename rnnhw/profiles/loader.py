@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -129,16 +130,27 @@ def _load(name_or_path: str | os.PathLike[str]) -> tuple[str, Profile | Board]:
     """The file's name for messages and what it holds, without what it refers to."""
     file, content = _read(name_or_path)
     try:
+        return file, _parsed(content)
+    except msgspec.ValidationError as error:
         data = read_toml(content)
+        _take_from_family(data)
+        raise _explain(file, data, error) from error
     except ValueError as error:
         raise ProfileError(
             f"{file}: not a TOML file: {error}", "correct it, in UTF-8; see https://toml.io"
         ) from error
-    try:
-        _take_from_family(data)
-        return file, msgspec.convert(data, Fpga | Microcontroller | Asic | Board)
-    except msgspec.ValidationError as error:
-        raise _explain(file, data, error) from error
+
+
+_KNOWN = 32
+"""Files that are remembered by their bytes: a report asks five times for the same one, and every
+point of a sweep again, which took a ninth of the time of 60 points."""
+
+
+@lru_cache(maxsize=_KNOWN)
+def _parsed(content: bytes) -> Profile | Board:
+    data = read_toml(content)
+    _take_from_family(data)
+    return msgspec.convert(data, Fpga | Microcontroller | Asic | Board)
 
 
 # --- what a profile leaves to its family ---------------------------------------------------------
@@ -161,6 +173,7 @@ def _take_from_family(data: dict[str, Any]) -> bool:
     return taken
 
 
+@lru_cache(maxsize=_KNOWN)
 def _family_content(content: bytes) -> bytes:
     """The bytes of the family's file, where a profile takes something from it."""
     try:
@@ -171,6 +184,7 @@ def _family_content(content: bytes) -> bytes:
 
 
 # --- profiles that refer to others ---------------------------------------------------------------
+@lru_cache(maxsize=_KNOWN)
 def _reference(content: bytes) -> str:
     """The profile that a file refers to, or nothing; its errors are for `load_profile` to tell."""
     try:

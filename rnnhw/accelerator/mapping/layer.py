@@ -27,7 +27,7 @@ class Basis(Enum):
     MODELLED = "modelled"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerMachine:
     """One layer: its own lanes, memories and post-processor.
 

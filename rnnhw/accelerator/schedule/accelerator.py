@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -41,6 +41,11 @@ from rnnhw.accelerator.schedule.wavefront import (
 )
 
 __all__ = ["Accelerator", "Engine", "Span", "first_result_cycles", "whole"]
+
+# Cycles follow from the layers' paces and from what they read alone: designs that differ in formats
+# have mostly the same, and a sweep over them took a seventh of its time to find them again.
+_last_end = lru_cache(maxsize=256)(last_end)
+_settled_sequence = lru_cache(maxsize=256)(settled_sequence)
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,8 @@ class Accelerator:
         if self.engine is None:
             places = [self._places(position) for position in range(len(self.wavefronts))]
             return sum(
-                last_end(each, steps, self.sequences, len(members)) for each, members in places
+                _last_end(tuple(each), steps, self.sequences, len(members))
+                for each, members in places
             )
         cycles = 0
         for position, step in enumerate(self.engine.stages):
@@ -309,7 +315,7 @@ class Accelerator:
         if len(self.wavefronts) > 1:
             return whole(Fraction(self.sequence_cycles(steps), self.sequences))
         if self.plain:
-            return whole(settled_sequence(self._places(0)[0], steps))
+            return whole(_settled_sequence(tuple(self._places(0)[0]), steps))
         longest = Fraction(steps * self.elements)
         for index, layer in enumerate(self.layers):
             pace, runs = self.paces[index], max(steps - self.reads[index].first, 0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -211,7 +212,17 @@ def _outline_with_context(
     return module, context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
 
 
+_OUTLINES: WeakKeyDictionary[LayerMachine, Outline | None] = WeakKeyDictionary()
+
+
 def _outline(layer: LayerMachine) -> Outline | None:
+    """The layer's Verilog without its numbers, written once; None where it has none."""
+    if layer not in _OUTLINES:
+        _OUTLINES[layer] = _written(layer)
+    return _OUTLINES[layer]
+
+
+def _written(layer: LayerMachine) -> Outline | None:
     if layer.basis is not Basis.REALISED:
         return None
     mapping = layer.mapping
