@@ -63,7 +63,15 @@ class Recorded:
         return self._recorded(split)
 
     def _recorded(self, split: str) -> Samples:
-        return samples_of(str(self.data), self._arrays, f"{split}_", real_answers=self.real_answers)
+        if split not in self._read:
+            name, real = str(self.data), self.real_answers
+            self._read[split] = samples_of(name, self._arrays, f"{split}_", real_answers=real)
+        return self._read[split]
+
+    @cached_property
+    def _read(self) -> dict[str, Samples]:
+        """Splits that were read and checked."""
+        return {}
 
     @property
     def files(self) -> tuple[Path, ...]:

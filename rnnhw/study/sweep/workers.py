@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from rnnhw.errors import RnnhwError
-from rnnhw.study.sweep.point import Measured, Point, Question, measure
+from rnnhw.study.sweep.point import Measured, Point, Question, Recordings, measure
 
 __all__ = ["measured_points"]
 
@@ -31,7 +31,8 @@ def measured_points(
         RnnhwError: a point's worker died twice, or failed as no point may.
     """
     if workers == 1 or len(points) <= 1:
-        yield from ((each, measure(each, question)) for each in points)
+        recordings = Recordings()
+        yield from ((each, measure(each, question, recordings)) for each in points)
         return
     waiting = list(reversed(points))
     deaths: dict[str, int] = {}
@@ -105,13 +106,14 @@ def _work(pipe: Connection, question: Question) -> None:
     """Measure points until the parent is gone."""
     # An interrupt is the parent's business: it ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    recordings = Recordings()
     while True:
         try:
             point = pipe.recv()
         except (EOFError, OSError):
             return
         try:
-            found: Measured | BaseException = measure(point, question)
+            found: Measured | BaseException = measure(point, question, recordings)
         except Exception as error:
             found = RnnhwError(f"{point.label}: {type(error).__name__}: {error}")
         pipe.send(found)

@@ -15,6 +15,7 @@ from helpers.paths import DESIGNS
 
 from rnnhw import DesignError, RnnhwError, UsageError, estimate, load, simulate, sweep
 from rnnhw.analysis.storage import stored_bits
+from rnnhw.design.tasks import recordings
 from rnnhw.study.sweep import workers
 from rnnhw.study.sweep.point import Question, points_of
 from rnnhw.study.sweep.table import command_of, ordered, sweep_table
@@ -60,6 +61,28 @@ def test_one_design_and_paths_are_taken(whole):
 
 def test_processes_give_what_one_gives(whole):
     assert flat(sweep(FILES, WORDS, settings=SMALL, workers=2)) == flat(whole)
+
+
+def test_points_of_one_data_file_read_it_once(monkeypatch):
+    files = [DESIGNS / f"speaker_{name}.py" for name in ("mean", "tridiagonal")]
+    vary = {"word": [4, 6]}
+    alone = [
+        each
+        for file in files
+        for word in vary["word"]
+        for each in flat(sweep(file, {"word": [word]}, workers=1))
+    ]
+    read = []
+    real = recordings.samples_of
+    monkeypatch.setattr(
+        recordings,
+        "samples_of",
+        lambda place, arrays, prefix, **rest: (
+            read.append(prefix) or real(place, arrays, prefix, **rest)
+        ),
+    )
+    assert flat(sweep(files, vary, workers=1)) == alone
+    assert sorted(read) == ["test_", "train_"]
 
 
 def test_a_log_spares_what_is_finished(whole, tmp_path, monkeypatch):
