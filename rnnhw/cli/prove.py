@@ -15,7 +15,7 @@ from rnnhw.cli.inputs import keep_inputs, load_design
 from rnnhw.cli.options import PLAIN, DesignFile, Isa, Settings, assignments, chosen_format
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_progress
-from rnnhw.design.claims import Claim
+from rnnhw.design.claims import Claim, task_automaton
 from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import UNWANTED
 from rnnhw.errors import UsageError, unknown_name
@@ -90,6 +90,15 @@ def prove_command(
             help="Prove that this cast never meets a value that does not fit. Repeatable.",
         ),
     ] = None,
+    automaton: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--automaton",
+            metavar="NAME=VALUE",
+            help="Set an argument of the task's automaton(), such as exact=true of Recall. "
+            "Repeatable.",
+        ),
+    ] = None,
     max_states: Annotated[
         int | None,
         typer.Option("--max-states", metavar="N", min=1, help="Stop when there are more states."),
@@ -146,6 +155,7 @@ def prove_command(
     other = None
     if equivalent_to is not None:
         other = _other_design(equivalent_to, settings, set_other)
+    asked = task_automaton(loaded, assignments("--automaton", automaton)) if automaton else None
     for file in [*files.all, *([] if circuit is None else [circuit])]:
         keep_inputs(file, loaded)
         if other is not None:
@@ -157,16 +167,21 @@ def prove_command(
                 "--check reads a certificate and searches nothing",
                 "leave out --output, --resume, --max-states, --memory and --isa",
             )
-        claim = claimed(loaded, equivalent_to=other, within=bounds, never=never or ())
+        claim = claimed(
+            loaded, automaton=asked, equivalent_to=other, within=bounds, never=never or ()
+        )
         return _check(certificate, loaded, claim, golden, shown)
     if circuit is not None:
-        claim = claimed(loaded, equivalent_to=other, within=bounds, never=never or ())
+        claim = claimed(
+            loaded, automaton=asked, equivalent_to=other, within=bounds, never=never or ()
+        )
         with written_whole(circuit) as place:
             place.write(aiger(claim))
         return 0
     with shown_progress("states expanded") as progress:
         proof = prove(
             loaded,
+            automaton=asked,
             equivalent_to=other,
             within=bounds,
             never=never or (),

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.design.arguments import chosen_arguments
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import FORBIDDEN, UNWANTED, Answer, Automaton, AutomatonTask
 from rnnhw.design.weights import Parameters
-from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
+from rnnhw.errors import DesignError, RnnhwError, UsageError, described, unknown_name
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.network import Network, Scan, event_signals
 from rnnhw.graph.nodes import Matvec, Node, State, Tensor
@@ -27,7 +28,7 @@ from rnnhw.graph.streaming import streamed
 from rnnhw.numerics.cast import Interval, Q, quantise
 from rnnhw.numerics.tables import Table
 
-__all__ = ["Claim", "Packing", "Subject", "claim_of"]
+__all__ = ["Claim", "Packing", "Subject", "claim_of", "task_automaton"]
 
 IntArray = NDArray[np.int64]
 WORD = 64
@@ -115,6 +116,33 @@ class Claim:
         return ", ".join(asked)
 
 
+def task_automaton(design: Design, given: Mapping[str, object] | None = None) -> Automaton:
+    """The automaton of the design's task; ``given`` are arguments of its method ``automaton`` by
+    name, where text is read as the type of the default.
+
+    Raises:
+        DesignError: there is no task with such a method, or it raises.
+        UsageError: an argument is unknown or of the wrong type.
+    """
+    task: object = design.task
+    if not isinstance(task, AutomatonTask):
+        kind = "the design has no task" if task is None else f"{type(task).__name__} has none"
+        raise DesignError(
+            f"{design.place}: no automaton says what is right: {kind}",
+            "give a task with a method automaton(), such as BinaryAddition, Recall, Parity, "
+            "ModuloCounter or S3WordProblem",
+        )
+    method: Callable[..., Automaton] = task.automaton
+    place, owner = str(design.place), f"{type(task).__name__}.automaton()"
+    chosen = chosen_arguments(method, given or {}, place=place, owner=owner, option="--automaton")
+    try:
+        return method(**chosen)
+    except RnnhwError as error:
+        raise error.at(place) from None
+    except Exception as error:  # of a user's own task
+        raise DesignError(f"{place}: {owner}: {described(error)}") from error
+
+
 def claim_of(
     design: Design,
     automaton: Automaton | None = None,
@@ -134,7 +162,7 @@ def claim_of(
             one is wanted, or a symbol does not fit the input format.
         UsageError: ``within`` or ``never`` names no signal, or a cast that is not there.
     """
-    asked = automaton or _automaton(design)
+    asked = automaton or task_automaton(design)
     if other is not None:
         asked = asked.asking()
     elif within or never:
@@ -168,21 +196,6 @@ def claim_of(
     _check_answers(design, other, claim)
     _check_signals(claim)
     return claim
-
-
-def _automaton(design: Design) -> Automaton:
-    task: object = design.task
-    if not isinstance(task, AutomatonTask):
-        kind = "the design has no task" if task is None else f"{type(task).__name__} has none"
-        raise DesignError(
-            f"{design.place}: no automaton says what is right: {kind}",
-            "give a task with a method automaton(), such as BinaryAddition, Recall, Parity, "
-            "ModuloCounter or S3WordProblem",
-        )
-    try:
-        return task.automaton()
-    except RnnhwError as error:
-        raise error.at(design.place) from None
 
 
 def _symbols(network: Network, automaton: Automaton) -> IntArray:

@@ -12,13 +12,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
+from rnnhw.design.arguments import chosen_arguments
 from rnnhw.design.schedule import Arrangement, Place
 from rnnhw.design.tasks import Task
 from rnnhw.design.weights import Parameters, WeightSource, load_parameters
 from rnnhw.errors import (
     DesignError,
     RnnhwError,
-    UsageError,
     WrongArgument,
     check_name,
     described,
@@ -339,7 +339,9 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
         raise DesignError(
             f"{file}: no function design()", "define `def design(...)` that returns a Design"
         )
-    chosen = _settings(file, function, settings or {})
+    chosen = chosen_arguments(
+        function, settings or {}, place=str(file), owner="design()", option="--set"
+    )
     with _Reported(file):
         design = function(**chosen)
     if not isinstance(design, Design):
@@ -468,38 +470,3 @@ def _inner_layers(layer: Layer) -> Sequence[Layer]:
         case Residual(layers=layers):
             return layers
     return []
-
-
-def _settings(file: Path, function: Any, given: Mapping[str, object]) -> dict[str, object]:
-    parameters = inspect.signature(function).parameters
-    for parameter in parameters.values():
-        if parameter.default is inspect.Parameter.empty:
-            raise DesignError(
-                f"{file}: parameter {parameter.name!r} of design() has no default",
-                "give every parameter a default: the defaults are the design",
-            )
-    chosen = {name: parameter.default for name, parameter in parameters.items()}
-    for name, value in given.items():
-        if name not in parameters:
-            message, hint = unknown_name("parameter", name, parameters)
-            raise UsageError(f"{file}: {message}", hint)
-        chosen[name] = _typed(file, name, value, parameters[name].default)
-    return chosen
-
-
-def _typed(file: Path, name: str, value: object, default: object) -> object:
-    """``value`` as the type of ``default``; text is read."""
-    if not isinstance(value, str) or isinstance(default, str) or default is None:
-        return value
-    try:
-        if isinstance(default, bool):
-            return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
-        if isinstance(default, int | float):
-            return type(default)(value)
-    except (KeyError, ValueError):
-        pass
-    kind = type(default).__name__
-    raise UsageError(
-        f"{file}: {name}={_shown(value)} is not of type {kind}",
-        f"the default is {default!r}; write --set {name}=VALUE with a value of that type",
-    )

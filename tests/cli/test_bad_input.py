@@ -504,7 +504,7 @@ def test_inputs_outside_the_format_are_clipped_counted_and_may_fail(folder, caps
 
 # --- options -----------------------------------------------------------------------------------
 OPTIONS = {
-    "--set hiden=4": "d.py: unknown parameter 'hiden'\nhint: did you mean 'hidden'? known: flag,",
+    "--set hiden=4": "d.py: unknown parameter 'hiden' of design()\nhint: did you mean 'hidden'? ",
     "--set hidden": "--set 'hidden'\nhint: write --set NAME=VALUE",
     "--set =4": "--set '=4'",
     "--set hidden=4 --set hidden=5": "--set hidden is given twice",

@@ -81,6 +81,25 @@ def test_recall_from_a_window_goes_wrong_where_the_mark_has_left_it(run, tmp_pat
     assert json.loads(simulated.out)["accuracy"] == 0.0
 
 
+def test_an_argument_of_the_automaton_asks_for_one_delay_alone(run, tmp_path):
+    file, window = tmp_path / "recall.proof", str(DESIGNS / "recall_window.py")
+    near, far = ("--set", "delay=7"), ("--set", "delay=8")
+    exact = ("--automaton", "exact=true")
+    every, _ = run(window, *near, code=1)  # a later delay is beyond the window
+    assert "wrong after 9 steps" in every
+    assert "closed" in run(window, *near, *exact, "-o", file).out
+    assert "certificate holds" in run(window, *near, *exact, "--check", file).out
+    assert "another claim" in run(window, *near, "--check", file, code=1).out
+    counterexample = tmp_path / "cex.npz"
+    assert "wrong after 9" in run(window, *far, *exact, "-o", counterexample, code=1).out
+    simulated = ("--data", counterexample, "--format", "json")
+    assert json.loads(run(window, *simulated, command="simulate").out)["accuracy"] == 0.0
+    circuits = [tmp_path / "every.aig", tmp_path / "exact.aig"]
+    run(window, *near, "--format", "aiger", "-o", circuits[0])
+    run(window, *near, *exact, "--format", "aiger", "-o", circuits[1])
+    assert circuits[0].read_bytes() != circuits[1].read_bytes()
+
+
 def test_two_designs_are_equivalent_or_not(run):
     out, _ = run(DENSE, "--set", "word=4", "--equivalent-to", TRIDIAGONAL, "--set-other", "word=4")
     assert "closed: 5,361 states, depth 16: equal sign of both" in out
@@ -193,6 +212,8 @@ def test_a_file_that_is_not_written_is_told(run, tmp_path):
         (("-o", NEURONS), "this run reads that file"),
         (("--check", "x", "--max-states", "5"), "--check reads a certificate and searches nothing"),
         (("--set", "word=no"), "word='no' is not of type int"),
+        (("--automaton", "exact=true"), "unknown parameter 'exact' of BinaryAddition.automaton()"),
+        (("--automaton", "exact"), "write --automaton NAME=VALUE"),
         (("--format", "csv"), "unknown format 'csv'"),
         (("--equivalent-to", TRIDIAGONAL, "--set-other", "wrd=4"), "did you mean 'word'?"),
     ],
@@ -205,6 +226,7 @@ def test_wrong_calls_are_told_in_a_line(refused, arguments, words):
     ("arguments", "words"),
     [
         ((DESIGNS / "speaker_mean.py",), "Classification has none"),
+        ((DESIGNS / "speaker_mean.py", "--automaton", "exact=true"), "Classification has none"),
         ((NEURONS, "--check", "missing"), "missing: no certificate"),
         ((NEURONS, "--resume", "missing"), "missing: no search that can go on"),
         ((NEURONS, "--equivalent-to", "missing.py"), "missing.py: no such file"),

@@ -1,5 +1,6 @@
 """Automata of tasks: equal to their samples, and what is made of them keeps their sequences."""
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -9,13 +10,18 @@ from hypothesis import strategies as st
 
 from rnnhw import (
     BinaryAddition,
+    Design,
     DesignError,
+    Elman,
+    Formats,
     ModuloCounter,
     Narma10,
     Parity,
     Recall,
     S3WordProblem,
+    UsageError,
 )
+from rnnhw.design.claims import task_automaton
 from rnnhw.design.tasks import FORBIDDEN, UNWANTED, Answer, Automaton, AutomatonTask
 
 
@@ -168,3 +174,36 @@ def test_the_fewest_states_of_known_tasks():
     assert Recall(9).automaton().asking().states == 2
     assert Recall(9).automaton(exact=True).asking().states == 11
     assert S3WordProblem().automaton().language().states == 1
+
+
+@dataclass(frozen=True)
+class Counted(Parity):
+    """A user's task whose automaton has parameters of its own."""
+
+    def automaton(self, after=1, wanted="odd"):
+        if after > 9:
+            raise ValueError("too late")
+        return Automaton(np.zeros((1, 1)), [[0]], [[int(wanted == "odd")]])
+
+
+def test_arguments_of_an_automaton_are_read_as_the_types_of_their_defaults():
+    design = Design([Elman(1, name="r")], Formats(), task=Counted(4))
+    assert task_automaton(design, {"wanted": "even"}).expected.tolist() == [[0]]
+    assert task_automaton(design, {"after": "9"}).expected.tolist() == [[1]]
+    with pytest.raises(UsageError, match=r"unknown parameter 'aftr' of Counted\.automaton\(\)"):
+        task_automaton(design, {"aftr": 1})
+    with pytest.raises(UsageError, match="after='x' is not of type int") as caught:
+        task_automaton(design, {"after": "x"})
+    assert "--automaton after=VALUE" in caught.value.hint
+    with pytest.raises(DesignError, match=r"Counted\.automaton\(\): ValueError: too late"):
+        task_automaton(design, {"after": 10})
+
+
+def test_an_automaton_whose_parameter_has_no_default_is_refused():
+    @dataclass(frozen=True)
+    class Needy(Parity):
+        def automaton(self, after):
+            raise AssertionError
+
+    with pytest.raises(DesignError, match=r"parameter 'after' of Needy\.automaton\(\) has no def"):
+        task_automaton(Design([Elman(1, name="r")], Formats(), task=Needy(4)))

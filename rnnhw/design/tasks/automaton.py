@@ -176,7 +176,8 @@ class AutomatonTask(Protocol):
     """A task that can be told as an automaton: ``rnnhw prove`` decides it for all sequences."""
 
     def automaton(self) -> Automaton:
-        """The task for sequences of any length.
+        """The task for sequences of any length. Parameters of such a method need defaults;
+        ``rnnhw prove --automaton NAME=VALUE`` sets them.
 
         Raises:
             DesignError: it has none as it is set.
