@@ -2,9 +2,8 @@
 
 h[t] = sigmoid(W x[t] + u * h[t-1] + b): each unit sees its own past alone. Trained by the recipe
 of the other adders it adds six words in ten of 8 bits and one in eight of 32 bits: `rnnhw verify`
-exits 1 and should. (Two hand-set diagonal latches can add; training does not find them.) Nor do
-more units help: of the nets at `--set hidden=4`, 8 and 32 the widest gets 75.3 % of the words of
-8 bits.
+exits 1 and should. (Two latches set by hand can add: `adder_latches`.) Nor do more units help: of
+the nets at `--set hidden=4`, 8 and 32 the widest gets 75.3 % of the words of 8 bits.
 
 `rnnhw prove`: wrong after 3 steps at 4, 6, 8, 10, 12 and 16 bits, after 2 at 5.
 """

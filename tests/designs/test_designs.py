@@ -345,13 +345,15 @@ SEARCH_LIMIT = 40_000
 
 
 def reachable_pairs(chosen):
-    """The pairs (state, true carry) that an adder reaches from rest, breadth first over the four
-    columns; None as soon as one of them gives a wrong bit, or if SEARCH_LIMIT are not enough. If
-    the search ends, operands of any length are added right."""
+    """The pairs (state, true carry) that an adder reaches from its first ones, breadth first over
+    the four columns; None as soon as one of them gives a wrong bit, or if SEARCH_LIMIT are not
+    enough. If the search ends, operands of any length are added right."""
     network = chosen.network
     ((name, state),) = network.states().items()
     plan = plan_network(network, chosen.parameters, LANES)
     states, carries = np.zeros((1, state.units), np.int64), np.zeros(1, np.int64)
+    if state.initial is not None:
+        states[0] = chosen.parameters.raw[state.initial.key].ravel()
     seen = {(states.tobytes(), 0)}
     while len(states) and len(seen) <= SEARCH_LIMIT:
         columns = np.tile(COLUMNS, (len(states), 1))[:, None]
