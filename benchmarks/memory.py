@@ -2,8 +2,10 @@
 
     python benchmarks/memory.py [--quick] [--seeds N] [-o result.json]
 
-Three tables. Memory capacity of linear recurrences of 16 units with a spectral radius of 0.95, in
-float and with words of 8 and 6 bits for everything: mean over seeds. The dead band of a decaying
+Memory capacity of linear recurrences of 16 units with a spectral radius of 0.95, in float and with
+words of 8 and 6 bits for everything: mean over seeds, with the least and the greatest, and the
+spectral radius of the quantised matrix. The same at 8 bits by how much of the word the state uses,
+which decides as much as the structure. The dead band of a decaying
 unit by its factor and rounding mode, found from every value of the word, beside
 floor(0.5 / (1 - a)). And the starts from which a resonator in direct form, on zero input, ends in a
 cycle above half scale, with a sum that wraps and one that saturates.
@@ -21,15 +23,20 @@ from pathlib import Path
 import numpy as np
 
 from rnnhw import Banded, Dense, Design, Diagonal, Elman, Formats, Hadamard, Identity, Q
+from rnnhw.analysis.derivatives import spectral_radius, step_derivatives
 from rnnhw.dynamics.attractors import dead_band_starts, held, random_states
 from rnnhw.dynamics.capacity import capacity
 from rnnhw.execution.alone import LayerAlone
 from rnnhw.execution.cycles import find_cycles
 from rnnhw.layers.structures import Structure
-from rnnhw.numerics.cast import Overflow, Rounding
+from rnnhw.numerics.cast import Overflow, Rounding, real_values
 
 UNITS, RADIUS = 16, 0.95
 WORDS = (8, 6)
+PEAK = 0.9
+"""The largest float state, of 1: signals use their words well."""
+HEADROOM = (0, 1, 2, 3)
+"""Bits of the word that the state leaves unused beyond that."""
 Array = np.ndarray
 
 
@@ -113,29 +120,43 @@ def linear_layer(
 
 
 def full_scale_gain(layer: LayerAlone, drive: Array) -> float:
-    """By how much the input may grow until the largest float state is 0.9."""
+    """By how much the input may grow until the largest float state is :data:`PEAK`."""
     before, _ = layer.reference(drive, layer.real_states(layer.first_states(len(drive))))
-    return 0.9 / max(float(np.abs(value).max()) for value in before.values())
+    return PEAK / max(float(np.abs(value).max()) for value in before.values())
 
 
 def capacities(name: str, seed: int) -> dict[str, float]:
-    """Capacity in float and by word of one random recurrence."""
+    """Capacity in float, by word and by headroom, and radius by word, of one random recurrence."""
     rng = np.random.default_rng(seed)
     structure, weights = STRUCTURES[name](rng)
     inputs = rng.uniform(-1, 1, (UNITS, 1))
-    # Signals use their words well: the input is scaled until the largest state is 0.9.
     wide = linear_layer(structure, weights, inputs, 16)
     drive = rng.integers(-(1 << 15), 1 << 15, (16, 1024, 1))
     gain = full_scale_gain(wide, drive)
     found: dict[str, float] = {}
-    for word in WORDS:
-        layer = linear_layer(structure, weights, inputs, word, gain)
+    for word, unused in [*((word, 0) for word in WORDS), *((WORDS[0], n) for n in HEADROOM[1:])]:
+        layer = linear_layer(structure, weights, inputs, word, gain / 2**unused)
         low, high = np.array([layer.network.source.interval[0]]), np.array([2 ** (word - 1) - 1])
         result = capacity(layer, low, high, seed)
         assert result is not None
-        found[f"{word} bits"] = result.capacity
+        found[f"{unused} unused" if unused else f"{word} bits"] = result.capacity
         found.setdefault("float", result.float_capacity or float("nan"))
+        if not unused:
+            found[f"radius, {word} bits"] = quantised_radius(layer)
     return found
+
+
+def quantised_radius(layer: LayerAlone) -> float:
+    """The spectral radius of the recurrent matrix in its words."""
+    return spectral_radius(
+        step_derivatives(
+            layer.scan.graph,
+            {
+                tensor.key: real_values(layer.parameters.raw[tensor.key], tensor.format)
+                for tensor in layer.scan.graph.tensors
+            },
+        ).jacobian()
+    )
 
 
 # --- dead bands and wraparound -----------------------------------------------------------------
@@ -200,13 +221,21 @@ def main() -> None:
     seeds = 2 if options.quick else options.seeds
     result: dict[str, object] = {"units": UNITS, "radius": RADIUS, "seeds": seeds}
     heads = ["float", *(f"{word} bits" for word in WORDS)]
-    rows, kept = [], {}
+    radii = [f"radius, {word} bits" for word in WORDS]
+    unused = [f"{n} unused" for n in HEADROOM[1:]]
+    rows, by_headroom, kept = [], [], {}
     for name in STRUCTURES:
         found = [capacities(name, seed) for seed in range(seeds)]
-        kept[name] = {head: float(np.mean([each[head] for each in found])) for head in heads}
-        rows.append([name, *(f"{kept[name][head]:.1f}" for head in heads)])
+        columns = {head: [each[head] for each in found] for head in found[0]}
+        mean = {head: float(np.mean(values)) for head, values in columns.items()}
+        kept[name] = {"mean": mean, "seeds": columns}
+        cells = [f"{mean[h]:.1f} ({min(columns[h]):.1f}-{max(columns[h]):.1f})" for h in heads]
+        rows.append([name, *cells, *(f"{mean[head]:.3f}" for head in radii)])
+        by_headroom.append([name, *(f"{mean[head]:.1f}" for head in [heads[1], *unused])])
     result["capacity"] = kept
-    print(table(f"Memory capacity of {UNITS}, {seeds} seeds", ["", *heads], rows))
+    print(table(f"Memory capacity of {UNITS}, {seeds} seeds", ["", *heads, *radii], rows))
+    heads = [f"{n} bit{'s' * (n != 1)} unused" for n in HEADROOM]
+    print(table(f"The same at {WORDS[0]} bits, by headroom", ["", *heads], by_headroom))
     factors = (0.5, 0.75, 0.875, 0.9375, 0.984375, 0.990234375)
     modes = (Rounding.RND, Rounding.RND_CONV, Rounding.TRN, Rounding.TRN_ZERO)
     bands = {str(a): {mode.value: dead_band(a, mode) for mode in modes} for a in factors}

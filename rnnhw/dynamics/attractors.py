@@ -29,13 +29,15 @@ _TRIED_BITS = 10
 
 @dataclass(frozen=True, eq=False)
 class _Settling:
-    """The float runs: by state the largest magnitudes where they no longer change [sequences,
-    units]; the steps until every unit stays within half an LSB of its end [sequences]; whether a
-    run has such an end."""
+    """The float runs: by state the largest magnitudes and the swings of the last
+    :data:`_PART_STEPS` steps [sequences, units]; the steps until every unit stays within half an
+    LSB of its end [sequences]; whether a run has such an end; and how many such ends there are."""
 
     heights: Mapping[str, FloatArray]
+    swings: Mapping[str, FloatArray]
     steps: IntArray
     settled: NDArray[np.bool_]
+    distinct: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class Attractors:
             transient=float(np.median(transients)) if repeats.any() else None,
             longest_transient=int(transients.max()) if everywhere else None,
             float_settled=int(floats.settled.sum()),
+            float_distinct=floats.distinct,
             float_transient=int(floats.steps.max()) if settled else None,
             amplitudes=tuple(self._amplitudes()),
         )
@@ -80,12 +83,13 @@ class Attractors:
         for name, state in self.layer.states.items():
             height = int(self.cycles.heights[name].max(initial=0))
             swing = int((self.cycles.most[name] - self.cycles.least[name]).max(initial=0))
-            real = float(self.floats.heights[name].max(initial=0))
-            value = real if np.isfinite(real) else None
+            ends = self.floats.heights[name], self.floats.swings[name]
+            value, moved = (_finite(float(end.max(initial=0))) for end in ends)
             if self.cycles.repeating:
-                found.append(Amplitude(name, height, swing, height * state.format.step, value))
+                real = height * state.format.step
+                found.append(Amplitude(name, height, swing, real, value, moved))
             else:
-                found.append(Amplitude(name, None, None, None, value))
+                found.append(Amplitude(name, None, None, None, value, moved))
         return found
 
     def dead_bands(self, exact: bool) -> list[DeadBand]:
@@ -155,6 +159,8 @@ def _settling(layer: LayerAlone, inputs: IntArray, states: Mapping[str, FloatArr
         if parts * _PART_STEPS >= STEPS or bool(still.all()):
             break
     heights = {name: np.abs(value).max(1) for name, value in before.items()}
+    with np.errstate(invalid="ignore"):
+        swings = {name: np.ptp(value, axis=1) for name, value in before.items()}
     # Once more from the start, now that the ends are known.
     steps, now = np.zeros(len(inputs), np.int64), first
     for part in range(parts):
@@ -163,4 +169,17 @@ def _settling(layer: LayerAlone, inputs: IntArray, states: Mapping[str, FloatArr
             away = ~(np.abs(layer.joined(before) - last[:, None]) <= half).all(2)
         at = part * _PART_STEPS + np.arange(1, _PART_STEPS + 1)
         steps = np.maximum(steps, np.where(away, at, 0).max(1))
-    return _Settling(heights, steps, still)
+    return _Settling(heights, swings, steps, still, _distinct(last[still], 2 * half))
+
+
+def _distinct(points: FloatArray, apart: FloatArray) -> int:
+    """How many of ``points`` [points, units] differ by more than ``apart`` in some unit."""
+    found: list[FloatArray] = []
+    for point in points:
+        if all((np.abs(point - other) > apart).any() for other in found):
+            found.append(point)
+    return len(found)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

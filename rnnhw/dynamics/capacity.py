@@ -54,10 +54,15 @@ def capacity(layer: LayerAlone, low: IntArray, high: IntArray, seed: int = 0) ->
     curve = _r2(fixed[:, _WASHED:].astype(np.float64), targets)
     finite = bool(np.isfinite(floats).all())
     float_curve = _r2(floats[:, _WASHED:].astype(np.float64), targets) if finite else None
+
+    def total(curve: FloatArray) -> float:
+        # A state of so many elements holds no more; what samples say beyond that is their scatter.
+        return min(float(curve.sum()) * len(moving), float(units))
+
     return Capacity(
         bound=units,
-        capacity=float(curve.sum()) * len(moving),
-        float_capacity=None if float_curve is None else float(float_curve.sum()) * len(moving),
+        capacity=total(curve),
+        float_capacity=None if float_curve is None else total(float_curve),
         last_delay=_last(curve),
         float_last_delay=None if float_curve is None else _last(float_curve),
         r2=tuple(curve.tolist()),

@@ -87,14 +87,15 @@ class DeadBand:
 @dataclass(frozen=True)
 class Amplitude:
     """One state while the layer repeats: largest magnitude and peak-to-peak swing in LSB, of the
-    runs that repeat (None: no run does), and the largest magnitude of the float state at the end of
-    its run."""
+    runs that repeat (None: no run does); and both of the float state, as values, over the last
+    steps of its run."""
 
     state: str
     lsb: int | None
     swing_lsb: int | None
     value: float | None
     float_value: float | None
+    float_swing: float | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class AttractorReport:
 
     ``distinct`` cycles, of periods up to ``longest_period``; ``transient`` and
     ``longest_transient`` are median and greatest steps before the cycle. The float state of
-    ``float_settled`` runs settles to half an LSB, after at most ``float_transient`` steps.
+    ``float_settled`` runs settles to half an LSB, after at most ``float_transient`` steps, at
+    ``float_distinct`` points that are more than an LSB apart.
     """
 
     held: str
@@ -115,6 +117,7 @@ class AttractorReport:
     transient: float | None
     longest_transient: int | None
     float_settled: int
+    float_distinct: int
     float_transient: int | None
     amplitudes: tuple[Amplitude, ...]
 

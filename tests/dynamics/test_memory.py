@@ -74,6 +74,7 @@ def test_truncation_toward_zero_has_no_dead_band_and_an_early_end():
     assert report.longest_transient < 127 < report.float_transient
     assert report.float_transient == pytest.approx(np.log(256) / -np.log(0.984375), abs=2)
     assert (report.repeating, report.float_settled, report.longest_period) == (256, 256, 1)
+    assert report.float_distinct == 1 and report.amplitudes[0].float_swing < 0.5  # at zero
 
 
 def test_units_that_see_each_other_have_a_dead_band_of_at_least_what_was_tried():
@@ -90,9 +91,18 @@ def test_a_rotation_goes_round_and_swings():
     report = found.report("zero")
     assert (report.longest_period, report.longest_transient, report.distinct) == (4, 0, 1)
     [amplitude] = report.amplitudes
-    assert (amplitude.lsb, amplitude.swing_lsb, amplitude.float_value) == (100, 200, 100.0)
-    assert report.float_settled == 0 and report.float_transient is None
+    assert (amplitude.lsb, amplitude.swing_lsb) == (100, 200)
+    assert (amplitude.float_value, amplitude.float_swing) == (100.0, 200.0)
+    assert (report.float_settled, report.float_distinct) == (0, 0)
+    assert report.float_transient is None
     assert found.dead_bands(False)[0].lsb == 0  # the float state goes round as well
+
+
+def test_float_ends_are_told_apart_by_more_than_an_lsb():
+    layer = linear([1.0, 0.5], b=[[0.0], [0.0]])  # the first unit holds what it has
+    starts = {"r.state": np.array([[40, 9], [40, 3], [-40, 1], [41, 2], [43, 0]])}
+    report = held(layer, np.zeros((5, 1), np.int64), starts).report("zero")
+    assert (report.float_settled, report.float_distinct) == (5, 3)  # 40 (41 is near), -40, 43
 
 
 def test_what_wraps_goes_on_for_ever_and_what_saturates_comes_to_rest():
@@ -172,6 +182,12 @@ def _two_inputs(a):
     layer = Elman(6, activation=Identity(), bias=False, name="r")
     design = Design([layer], formats, {"r.W": np.eye(6)[:, :2], "r.U": a}, inputs=2)
     return design.network.scans[0], design.parameters
+
+
+def test_scatter_of_the_samples_never_exceeds_the_number_of_elements(monkeypatch):
+    monkeypatch.setattr("rnnhw.dynamics.capacity._r2", lambda states, targets: np.full(32, 0.07))
+    found = capacity(linear([0.5, 0.5]), np.array([-100]), np.array([100]))
+    assert (found.capacity, found.float_capacity, found.bound) == (2, 2, 2)
 
 
 def test_a_layer_that_forgets_has_the_capacity_of_now_alone():

@@ -169,8 +169,10 @@ def _attractor_rows(name: str, found: AttractorReport) -> Iterator[tuple[str, st
     runs = f" of {found.runs}"
     settled = f"{found.float_settled}{runs} settle"
     yield f"{name}: runs that repeat", f"{found.repeating}{runs}", settled
-    yield f"{name}: distinct cycles", number(found.distinct), ""
-    yield f"{name}: longest period", _steps(found.longest_period, none), ""
+    yield f"{name}: distinct cycles", number(found.distinct), number(found.float_distinct)
+    point = 1 if found.float_settled else None  # what settles is a fixed point
+    real = _steps(point, past)
+    yield f"{name}: longest period", _steps(found.longest_period, none), real
     yield (
         f"{name}: longest transient",
         _steps(found.longest_transient, past),
@@ -180,7 +182,11 @@ def _attractor_rows(name: str, found: AttractorReport) -> Iterator[tuple[str, st
         least = "at least " if 0 < found.repeating < found.runs else ""
         value = f"{least}{_lsb(each.lsb, each.value)}"
         yield f"{name}: amplitude, {each.state}", value, _known(each.float_value)
-        yield f"{name}: swing, {each.state}", f"{least}{_lsb(each.swing_lsb)}", ""
+        yield (
+            f"{name}: swing, {each.state}",
+            f"{least}{_lsb(each.swing_lsb)}",
+            _known(each.float_swing),
+        )
 
 
 def _merge_rows(name: str, found: MergeTime) -> Iterator[tuple[str, str, str]]:
