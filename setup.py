@@ -85,7 +85,14 @@ engine = Extension(
     "rnnhw.execution._engine",
     sources=[
         str(EXT / name)
-        for name in ("_engine.pyx", "program.c", "search.c", "dispatch.c", "kernels_plain.c")
+        for name in (
+            "_engine.pyx",
+            "program.c",
+            "search.c",
+            "keysets.c",
+            "dispatch.c",
+            "kernels_plain.c",
+        )
     ],
     include_dirs=[str(EXT)],
     define_macros=[("RNNHW_AVX2", "1")] if ISA_FLAGS else [],

@@ -39,35 +39,66 @@ cdef extern from "search.h":
     ctypedef struct rnnhw_set:
         int64_t count
 
-    ctypedef struct rnnhw_search:
+    ctypedef struct rnnhw_candidates:
+        int64_t room
+        uint64_t *keys
+        uint64_t *hashes
+        int32_t *targets
+        uint64_t *places
+
+    ctypedef struct rnnhw_team:
+        pass
+
+    ctypedef struct rnnhw_keysets:
         int64_t words
+        int64_t set_count
+        rnnhw_set *sets
+        int64_t bytes
+        int64_t max_bytes
+        rnnhw_candidates found
+        rnnhw_team team
+        uint32_t *own
+        int64_t *new_keys
+        int64_t *numbers
+        int32_t *touched
+
+    ctypedef struct rnnhw_worker:
+        rnnhw_subject subjects[2]
+        uint64_t *block
+
+    ctypedef struct rnnhw_search:
         int64_t states
         int64_t symbols
         const int64_t *next
         const int64_t *expected
         int64_t by_class
-        rnnhw_subject subjects[2]
         int64_t subject_count
-        rnnhw_set *sets
+        rnnhw_keysets keys
         int64_t total
         int64_t max_total
-        int64_t bytes
-        int64_t max_bytes
-        uint64_t *block
-        uint64_t *keys
-        uint64_t *hashes
-        int32_t *targets
+        rnnhw_worker *workers
+        int64_t first
+        int status
+        int64_t symbol
 
-    int64_t rnnhw_search_batch(int64_t symbols)
-    int rnnhw_search_expand(rnnhw_search *s, int64_t state, int64_t *first, int64_t last,
-                            int64_t parts, int64_t *symbol) nogil
+    int RNNHW_MOST_THREADS
+    void team_abandon(rnnhw_team *team)
+    void rnnhw_free_sets(rnnhw_keysets *k)
+    int64_t rnnhw_search_room(int64_t symbols)
+    void rnnhw_search_plan(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
+                           int64_t rounds, int64_t threads)
+    void rnnhw_search_work(rnnhw_search *s, int64_t thread) nogil
     int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
                                int64_t target, int64_t index, int64_t *symbol) nogil
     int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys,
                              int64_t count) nogil
     void rnnhw_search_get(const rnnhw_search *s, int64_t state, int64_t first, int64_t last,
                           uint64_t *keys) nogil
-    void rnnhw_search_free(rnnhw_search *s)
+
+
+def most_threads():
+    """Threads that may share a search."""
+    return RNNHW_MOST_THREADS
 
 
 cdef class Search:
@@ -75,34 +106,57 @@ cdef class Search:
 
     cdef rnnhw_search c
     cdef list kept
+    cdef readonly int64_t workers
 
     def __cinit__(self, *args):
         self.kept = []
 
-    def __init__(self, int64_t words, next, expected, bint by_class, subjects):
+    def __init__(self, int64_t words, next, expected, bint by_class, int64_t subjects,
+                 int64_t threads):
         """
-        next, expected: int64 [states, symbols]. subjects: for each network its program, reserved
-        for one step; its symbols [symbols, features]; its packings as (scan, state, words,
-        shifts, width, least); the bounds of its traces as (name, low, high); and the events to
-        watch as (scan, event), all by their numbers in the program.
+        next, expected: int64 [states, symbols]; how many networks, and by how many threads, each
+        of which needs `add_worker`.
         """
         cdef rnnhw_search *c = &self.c
+        cdef rnnhw_candidates *found = &c.keys.found
+        cdef int64_t room
+        c.by_class, c.subject_count = by_class, subjects
+        c.states, c.symbols = next.shape
+        c.next = <int64_t *>self._keep(next)
+        c.expected = <int64_t *>self._keep(expected)
+        c.keys.words, c.keys.set_count = words, c.states
+        c.keys.sets = <rnnhw_set *>self._zeros(c.states, sizeof(rnnhw_set))
+        found.room = room = rnnhw_search_room(c.symbols)
+        found.keys = <uint64_t *>self._zeros(room * words, 8)
+        found.hashes = <uint64_t *>self._zeros(room, 8)
+        found.targets = <int32_t *>self._zeros(room, 4)
+        found.places = <uint64_t *>self._zeros(room, 8)
+        c.keys.own = <uint32_t *>self._zeros(threads * room, 4)
+        c.keys.new_keys = <int64_t *>self._zeros(threads * c.states, 8)
+        c.keys.numbers = <int64_t *>self._zeros(threads * c.states, 8)
+        c.keys.touched = <int32_t *>self._zeros(c.symbols, 4)
+        c.workers = <rnnhw_worker *>self._zeros(threads, sizeof(rnnhw_worker))
+        self.workers = 0
+
+    def add_worker(self, subjects):
+        """What one more thread steps. For each network its program, reserved for one step; its
+        symbols [symbols, features]; its packings as (scan, state, words, shifts, width, least);
+        the bounds of its traces as (name, low, high); and the events to watch as (scan, event),
+        all by their numbers in the program.
+        """
+        cdef rnnhw_worker *worker = &self.c.workers[self.workers]
         cdef rnnhw_subject *subject
         cdef rnnhw_packing *packings
         cdef rnnhw_within *within
         cdef rnnhw_events **never
         cdef Program program
         cdef Scan scan
-        cdef int64_t i, j, batch
-        c.words, c.by_class = words, by_class
-        c.states, c.symbols = next.shape
-        c.next = <int64_t *>self._keep(next)
-        c.expected = <int64_t *>self._keep(expected)
-        c.subject_count = len(subjects)
+        cdef int64_t i, j
+        worker.block = <uint64_t *>self._zeros(16 * self.c.keys.words, 8)
         for i, (given, symbols, packed, bounds, watched) in enumerate(subjects):
             program = given
             self.kept.append(program)
-            subject = &c.subjects[i]
+            subject = &worker.subjects[i]
             subject.kernels, subject.nodes = program.kernels, program.nodes
             subject.node_count = program.node_count
             subject.input = &program.sequences[0]
@@ -136,16 +190,11 @@ cdef class Search:
             for j, (number, event) in enumerate(watched):
                 scan = program.scans[number][0]
                 never[j] = &scan.c.events[<int64_t>event]
-        c.sets = <rnnhw_set *>self._zeros(c.states, sizeof(rnnhw_set))
-        batch = rnnhw_search_batch(c.symbols)
-        c.block = <uint64_t *>self._zeros(16 * words, 8)
-        c.keys = <uint64_t *>self._zeros(batch * words, 8)
-        c.hashes = <uint64_t *>self._zeros(batch, 8)
-        c.targets = <int32_t *>self._zeros(batch, 4)
+        self.workers += 1
 
     def __dealloc__(self):
-        if self.c.sets != NULL:
-            rnnhw_search_free(&self.c)
+        if self.c.keys.sets != NULL:
+            rnnhw_free_sets(&self.c.keys)
 
     cdef void *_keep(self, array) except? NULL:
         assert array.flags.c_contiguous
@@ -158,7 +207,7 @@ cdef class Search:
     @property
     def counts(self):
         """Keys of every set."""
-        return np.array([self.c.sets[q].count for q in range(self.c.states)], np.int64)
+        return np.array([self.c.keys.sets[q].count for q in range(self.c.states)], np.int64)
 
     @property
     def total(self):
@@ -168,18 +217,29 @@ cdef class Search:
     @property
     def bytes(self):
         """Memory of keys and buckets."""
-        return self.c.bytes
+        return self.c.keys.bytes
 
-    def expand(self, int64_t state, int64_t first, int64_t last, int64_t parts, int64_t max_total,
-               int64_t max_bytes):
-        """Expand keys first to last - 1 of a set, at most so many parts of them: the status, the
-        first one not expanded, and the symbol by which it breaks the claim."""
-        cdef int status
-        cdef int64_t symbol = -1
-        self.c.max_total, self.c.max_bytes = max_total, max_bytes
+    def plan(self, int64_t state, int64_t first, int64_t last, int64_t rounds, int64_t threads,
+             int64_t max_total, int64_t max_bytes):
+        """Say that `threads` workers expand keys first to last - 1 of a set, in at most so many
+        rounds."""
+        assert 1 <= threads <= self.workers
+        self.c.max_total, self.c.keys.max_bytes = max_total, max_bytes
+        rnnhw_search_plan(&self.c, state, first, last, rounds, threads)
+
+    def work(self, int64_t thread):
+        """A thread's part of it: returns when all have done theirs."""
         with nogil:
-            status = rnnhw_search_expand(&self.c, state, &first, last, parts, &symbol)
-        return status, first, symbol
+            rnnhw_search_work(&self.c, thread)
+
+    def abandon(self):
+        """Send the other threads home: worker 0, without which none begins, will not come."""
+        team_abandon(&self.c.keys.team)
+
+    @property
+    def outcome(self):
+        """The status, the first key not expanded, and the symbol by which it breaks the claim."""
+        return self.c.status, self.c.first, self.c.symbol
 
     def trace(self, int64_t state, int64_t first, int64_t last, int64_t target, int64_t index):
         """The first key of first to last - 1 with an edge to a key of `target`, and the symbol; -1
@@ -194,7 +254,7 @@ cdef class Search:
         cdef int64_t new
         if keys.shape[0] == 0:
             return 0
-        self.c.max_bytes = max_bytes
+        self.c.keys.max_bytes = max_bytes
         with nogil:
             new = rnnhw_search_put(&self.c, state, &keys[0, 0], keys.shape[0])
         return new
@@ -202,7 +262,7 @@ cdef class Search:
     def keys(self, int64_t state, int64_t first, int64_t last):
         """A copy of keys first to last - 1 of a set, uint64 [keys, words]."""
         cdef uint64_t[:, ::1] out
-        array = np.empty((last - first, self.c.words), np.uint64)
+        array = np.empty((last - first, self.c.keys.words), np.uint64)
         if last > first:
             out = array
             with nogil:

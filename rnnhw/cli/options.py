@@ -102,9 +102,7 @@ Isa = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(
-        "--threads", metavar="N", help="Cores that share the sequences; default: all of them."
-    ),
+    typer.Option("--threads", metavar="N", help="Cores that share the work; default: all of them."),
 ]
 _MOST_DIGITS = 18
 

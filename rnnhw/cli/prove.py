@@ -12,13 +12,22 @@ import typer
 
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import keep_inputs, load_design
-from rnnhw.cli.options import PLAIN, DesignFile, Isa, Settings, assignments, chosen_format
+from rnnhw.cli.options import (
+    PLAIN,
+    DesignFile,
+    Isa,
+    Settings,
+    Threads,
+    assignments,
+    chosen_format,
+)
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.design.claims import Claim, task_automaton
 from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import UNWANTED
 from rnnhw.errors import UsageError, unknown_name
+from rnnhw.execution.engine import check_threads
 from rnnhw.files import check_output, check_writable, written_whole
 from rnnhw.proof.aiger import aiger
 from rnnhw.proof.check import Checked, check
@@ -128,6 +137,7 @@ def prove_command(
         bool, typer.Option("--golden", help="With --check: step in Python integers, slowly.")
     ] = False,
     isa: Isa = None,
+    threads: Threads = None,
     format: ProofFormat = None,
     output: Files = None,
 ) -> int:
@@ -140,9 +150,11 @@ def prove_command(
     code 4. --format aiger -o FILE.aig writes the claim as a circuit for model checkers instead.
     """
     shown = chosen_format(format, None, (*PLAIN, "aiger"))
+    check_threads(threads)
+    searches = resume or max_states or memory or isa or threads
     if shown == "aiger":
         files = _Files([])
-        circuit = _circuit_file(output, not (resume or max_states or memory or isa or certificate))
+        circuit = _circuit_file(output, not (searches or certificate))
     else:
         files = _Files(output or [])
         circuit = None
@@ -162,10 +174,10 @@ def prove_command(
             keep_inputs(file, other)
         check_output(file, [each for each in (certificate, resume) if each is not None])
     if certificate is not None:
-        if output or resume or max_states or memory or isa:
+        if output or searches:
             raise UsageError(
                 "--check reads a certificate and searches nothing",
-                "leave out --output, --resume, --max-states, --memory and --isa",
+                "leave out --output, --resume, --max-states, --memory, --isa and --threads",
             )
         claim = claimed(
             loaded, automaton=asked, equivalent_to=other, within=bounds, never=never or ()
@@ -188,6 +200,7 @@ def prove_command(
             max_states=max_states,
             memory=size,
             isa=isa,
+            threads=threads,
             resume=resume,
             certificate=files.certificate,
             progress=progress,
@@ -206,7 +219,7 @@ def _circuit_file(output: list[Path] | None, alone: bool) -> Path:
     if not alone:
         raise UsageError(
             "--format aiger writes the claim and searches nothing",
-            "leave out --resume, --max-states, --memory, --isa and --check",
+            "leave out --resume, --max-states, --memory, --isa, --threads and --check",
         )
     if output is None or len(output) != 1 or output[0] == Path("-"):
         raise UsageError("--format aiger is a binary file", "name one: -o FILE.aig")

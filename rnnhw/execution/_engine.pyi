@@ -39,24 +39,41 @@ class Program:
 Packing = tuple[int, int, IntArray, IntArray, int, int]
 Subject = tuple[Program, IntArray, list[Packing], list[tuple[str, int, int]], list[tuple[int, int]]]
 
+def most_threads() -> int: ...
+
 class Search:
+    workers: int
+
     def __init__(
         self,
         words: int,
         next: IntArray,
         expected: IntArray,
         by_class: bool,
-        subjects: list[Subject],
+        subjects: int,
+        threads: int,
     ) -> None: ...
+    def add_worker(self, subjects: list[Subject]) -> None: ...
     @property
     def counts(self) -> IntArray: ...
     @property
     def total(self) -> int: ...
     @property
     def bytes(self) -> int: ...
-    def expand(
-        self, state: int, first: int, last: int, parts: int, max_total: int, max_bytes: int
-    ) -> tuple[int, int, int]: ...
+    def plan(
+        self,
+        state: int,
+        first: int,
+        last: int,
+        rounds: int,
+        threads: int,
+        max_total: int,
+        max_bytes: int,
+    ) -> None: ...
+    def work(self, thread: int) -> None: ...
+    def abandon(self) -> None: ...
+    @property
+    def outcome(self) -> tuple[int, int, int]: ...
     def trace(
         self, state: int, first: int, last: int, target: int, index: int
     ) -> tuple[int, int]: ...

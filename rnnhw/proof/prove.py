@@ -86,6 +86,7 @@ def prove(
     max_states: int | None = None,
     memory: int | None = None,
     isa: str | None = None,
+    threads: int | None = None,
     resume: Path | None = None,
     certificate: Path | None = None,
     progress: Progress | None = None,
@@ -103,6 +104,7 @@ def prove(
         max_states: stop when there are more states.
         memory: bytes that the states may take; None: half of this machine's.
         isa: the instruction set; None takes the fastest that runs here.
+        threads: cores that share the search; None takes all. No result depends on it.
         resume: a file that ``certificate`` left, to go on with its search.
         certificate: where the certificate goes if the claim holds, and the search as it stands
             if a bound or an interrupt stops it.
@@ -110,7 +112,8 @@ def prove(
 
     Raises:
         DesignError: there is no automaton, or the network has no finite state.
-        UsageError: a name is unknown, a file cannot be written, a bound is too small to begin.
+        UsageError: a name is unknown, a file cannot be written, a bound is too small to begin,
+            or ``threads`` is below one.
     """
     claim = claimed(
         design, automaton=automaton, equivalent_to=equivalent_to, within=within, never=never
@@ -120,6 +123,7 @@ def prove(
     search = Search(
         claim,
         isa=isa,
+        threads=threads,
         max_states=max_states,
         memory=default_memory() if memory is None else memory,
     )

@@ -2,13 +2,16 @@
 
 Python sees a block of some 65,536 states at a time, between two of which it shows progress and
 takes an interrupt. All that a search is stands in its sets and in :class:`Frontier`, so that one
-that was stopped goes on as if it never had been.
+that was stopped goes on as if it never had been. The threads that share a block take the same steps
+side by side in C (ext/keysets.h); what they find, and in which order, does not depend on their
+number.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +22,7 @@ from rnnhw.design.tasks import Answer
 from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
 from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
-from rnnhw.execution.engine import select_isa
+from rnnhw.execution.engine import check_threads, cores, select_isa
 from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed
 
 __all__ = ["Frontier", "Search"]
@@ -29,8 +32,11 @@ Progress = Callable[[int, int], None]
 _CALL_SECONDS = 0.1
 """What one call of the kernels should take: as long as an interrupt may wait."""
 
-_MOST_PARTS = 256
-"""Of one call; a part is some 1,000 successors."""
+_MOST_ROUNDS = 256
+"""Of one call; a round is 1,000 to 16,000 successors."""
+
+_WORTH_THREAD = 8192
+"""Successors for which one more thread is used: a millisecond's work, to begin takes a tenth."""
 
 _NO_LIMIT = 1 << 62
 
@@ -59,9 +65,11 @@ class Search:
         isa: the instruction set; None takes the fastest that runs here.
         max_states: stop when there are more states; None: no limit.
         memory: bytes that keys and sets may take; None: no limit.
+        threads: cores that share the search; None takes all. No result depends on it.
 
     Raises:
-        UsageError: the instruction set is not there, or a bound is less than one state needs.
+        UsageError: the instruction set is not there, a bound is less than one state needs, or
+            ``threads`` is below one.
     """
 
     def __init__(
@@ -71,31 +79,45 @@ class Search:
         isa: str | None = None,
         max_states: int | None = None,
         memory: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.claim = claim
         self.max_states = _NO_LIMIT if max_states is None else max_states
         self.memory = _NO_LIMIT if memory is None else memory
-        level, _ = select_isa(isa)
+        check_threads(threads)
+        self.threads = min(threads or cores(), _engine.most_threads())
+        self._level, _ = select_isa(isa)
+        self._plans = [self._plan(index) for index in range(len(claim.subjects))]
         automaton = claim.automaton
         self._sets = _engine.Search(
             claim.words,
             np.ascontiguousarray(automaton.next),
             np.ascontiguousarray(automaton.expected),
             automaton.answer is Answer.CLASS,
-            [self._subject(index, level) for index in range(len(claim.subjects))],
+            len(claim.subjects),
+            self.threads,
         )
+        self._add_workers(1)
+        self._pool: ThreadPoolExecutor | None = None
         states = automaton.states
         self.frontier = Frontier(np.zeros(states, np.int64), np.zeros(states, np.int64))
-        self._parts = 16
+        self._rounds = 16
 
     # --- what the kernels are told -----------------------------------------------------------
-    def _subject(self, index: int, level: int) -> _engine.Subject:
-        claim, subject = self.claim, self.claim.subjects[index]
+    def _plan(self, index: int) -> NetworkPlan:
+        subject = self.claim.subjects[index]
+        traces = self.claim.within if index == 0 else ()
+        return plan_network(subject.network, subject.parameters, LANES, traces)
+
+    def _add_workers(self, threads: int) -> None:
+        """Programs for so many threads: each has vectors of its own."""
+        while self._sets.workers < threads:
+            self._sets.add_worker([self._subject(index) for index in range(len(self._plans))])
+
+    def _subject(self, index: int) -> _engine.Subject:
+        claim, subject, plan = self.claim, self.claim.subjects[index], self._plans[index]
         first = index == 0
-        plan = plan_network(
-            subject.network, subject.parameters, LANES, claim.within if first else ()
-        )
-        program = _engine.Program(plan, level)
+        program = _engine.Program(plan, self._level)
         program.reserve(1)
         packings = [_packing(plan, each) for each in claim.packings if each.subject == index]
         within = [(name, low, high) for name, (low, high) in claim.within.items()] if first else []
@@ -145,6 +167,14 @@ class Search:
 
         ``progress`` is called with the states expanded and those found.
         """
+        try:
+            return self._run(progress)
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()
+                self._pool = None
+
+    def _run(self, progress: Progress | None) -> Outcome:
         while True:
             at = self.frontier
             for state in np.flatnonzero(at.done < at.ends).tolist():
@@ -162,14 +192,7 @@ class Search:
         at = self.frontier
         while at.done[state] < at.ends[state]:
             began = time.monotonic()
-            status, first, symbol = self._sets.expand(
-                state,
-                int(at.done[state]),
-                int(at.ends[state]),
-                self._parts,
-                self.max_states,
-                self.memory,
-            )
+            status, first, symbol = self._call(state, int(at.done[state]), int(at.ends[state]))
             at.done[state] = first
             if status == _BROKEN:
                 path = self._path(state, first)
@@ -178,12 +201,34 @@ class Search:
                 return self._outcome(Verdict.OPEN, len(at.starts) - 1, reason=self._reason(status))
             spent = time.monotonic() - began
             if spent < _CALL_SECONDS / 2:
-                self._parts = min(2 * self._parts, _MOST_PARTS)
+                self._rounds = min(2 * self._rounds, _MOST_ROUNDS)
             elif spent > 2 * _CALL_SECONDS:
-                self._parts = max(self._parts // 2, 1)
+                self._rounds = max(self._rounds // 2, 1)
             if progress is not None:
                 progress(int(at.done.sum()), self._sets.total)
         return None
+
+    def _call(self, state: int, first: int, last: int) -> tuple[int, int, int]:
+        """Expand keys ``first`` to ``last`` - 1 of one state, or the first ones of them: the
+        status, the first key not expanded, and the symbol by which it breaks the claim."""
+        sets, successors = self._sets, (last - first) * self.claim.automaton.symbols
+        threads = min(self.threads, max(successors // _WORTH_THREAD, 1))
+        self._add_workers(threads)
+        sets.plan(state, first, last, self._rounds, threads, self.max_states, self.memory)
+        if threads == 1:
+            sets.work(0)
+            return sets.outcome
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1)
+        try:
+            others = [self._pool.submit(sets.work, thread) for thread in range(1, threads)]
+            sets.work(0)
+        except BaseException:
+            sets.abandon()  # an interrupt came first: the others wait for this thread
+            raise
+        for other in others:
+            other.result()
+        return sets.outcome
 
     def _outcome(
         self, verdict: Verdict, depth: int, symbols: tuple[int, ...] = (), reason: str = ""

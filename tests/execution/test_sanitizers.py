@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from helpers import sanitized
-from helpers.paths import BENCHMARKS, ROOT
+from helpers.paths import BENCHMARKS, ROOT, TESTS
 from helpers.sanitized import COMPILER
 
 SOURCES = [path for path in sorted((ROOT / "ext").glob("*.c")) if not path.match("_*.c")]
@@ -18,6 +18,21 @@ WARNINGS = ["-O2", "-Wall", "-Wextra", "-Werror"]
 needs_gcc = pytest.mark.skipif(
     COMPILER is None or not SOURCES, reason="needs a C compiler and the sources of the extension"
 )
+
+SEARCH = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import rnnhw.proof.search
+from helpers.proofs import random_claim, searched
+assert rnnhw.__file__.startswith(sys.argv[1])
+rnnhw.proof.search._WORTH_THREAD = 1
+for seed in range(24):
+    claim = random_claim(seed)
+    one, other = (searched(claim, threads=threads) for threads in (1, 3))
+    assert (one[1].verdict, one[1].states) == (other[1].verdict, other[1].states)
+    assert all((one[0].keys(q) == other[0].keys(q)).all() for q in range(claim.automaton.states))
+"""
+"""Searches by one thread and by three, whatever their number of states."""
 
 
 def isa_flags():
@@ -42,15 +57,34 @@ def test_the_kernels_compile_without_a_warning(source, tmp_path):
     assert found.returncode == 0, found.stderr
 
 
-@needs_gcc
-@pytest.mark.skipif(sys.platform != "linux", reason="preloads the sanitizer as Linux does")
-def test_random_networks_run_clean_under_the_sanitizers(tmp_path):
-    """A hundredth of what benchmarks/fuzz_engine.py runs."""
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory):
+    """A hundredth of what benchmarks/fuzz_engine.py runs, and its folder."""
     if sanitized.runtime() is None:
         pytest.skip(f"{COMPILER} has no sanitizer runtime")
-    command = [sys.executable, BENCHMARKS / "fuzz_engine.py", tmp_path, "--sanitized"]
+    folder = tmp_path_factory.mktemp("fuzzed")
+    command = [sys.executable, BENCHMARKS / "fuzz_engine.py", folder, "--sanitized"]
     found = subprocess.run(
         [*command, "--seeds", "0:50"], capture_output=True, text=True, check=False
     )
+    return found, folder
+
+
+@needs_gcc
+def test_random_networks_run_clean_under_the_sanitizers(fuzzed):
+    found, _ = fuzzed
     assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-4000:]
     assert "50 networks" in found.stdout and " 0 faults" in found.stdout
+
+
+@needs_gcc
+def test_searches_by_several_threads_run_clean_under_the_sanitizers(fuzzed):
+    _, folder = fuzzed
+    (tree,) = folder.glob("sanitized-*")
+    found = subprocess.run(
+        [sys.executable, "-c", SEARCH, tree, TESTS],
+        cwd=tree, env=sanitized.environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Sanitizer" not in found.stderr + found.stdout, found.stderr[:4000]
+    assert "runtime error" not in found.stderr, found.stderr[:4000]
+    assert found.returncode == 0, found.stderr[-4000:]

@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, product
 
 import numpy as np
 import pytest
@@ -22,11 +23,28 @@ from rnnhw.proof.search import Search
 PLAIN_STATES = 120
 
 
-def assert_equal_searches(claim, most=PLAIN_STATES):
+@pytest.fixture
+def small_shares(monkeypatch):
+    """Threads share even a single state."""
+    monkeypatch.setattr("rnnhw.proof.search._WORTH_THREAD", 1)
+
+
+def told(outcome):
+    """All that a search says."""
+    return outcome.verdict, outcome.states, outcome.depth, outcome.symbols, outcome.reason
+
+
+def assert_equal_searches(claim, most=PLAIN_STATES, threads=(1,)):
     """Verdict, states, depth, sequence and every key in its order."""
     plain, sets = plain_search(claim, most)
+    found = [assert_equals_plain(claim, plain, sets, most, number) for number in threads]
+    assert all(told(each) == told(found[0]) for each in found)
+    return found[0]
+
+
+def assert_equals_plain(claim, plain, sets, most, threads):
     bound = most if plain.verdict is Verdict.OPEN else None
-    search, found = searched(claim, max_states=bound)
+    search, found = searched(claim, max_states=bound, threads=threads)
     assert found.verdict is plain.verdict
     if plain.verdict is Verdict.OPEN:  # the plain one looks at its bound after a whole level
         assert found.depth <= plain.depth
@@ -45,10 +63,11 @@ def assert_equal_searches(claim, most=PLAIN_STATES):
 
 # --- against the definition --------------------------------------------------------------------
 @pytest.mark.parametrize("part", range(4))
+@pytest.mark.usefixtures("small_shares")
 def test_two_hundred_random_nets_are_decided_as_by_the_plain_search(part):
     verdicts = Counter()
     for seed in range(part, 200, 4):
-        verdicts[assert_equal_searches(random_claim(seed)).verdict] += 1
+        verdicts[assert_equal_searches(random_claim(seed), threads=(1, 2)).verdict] += 1
     assert min(verdicts[v] for v in (Verdict.CLOSED, Verdict.WRONG)) > 5
 
 
@@ -177,8 +196,8 @@ def test_counterexamples_are_shortest_by_trying_all_sequences(name, settings, wr
     lead = design.task.lead
     for fewer in range(lead + 1, steps):
         assert wrong_sequences(design, fewer) == 0
-    count = wrong_sequences(design, steps)
-    assert count > 0 and wrong in (None, count)
+    found = wrong_sequences(design, steps)
+    assert found > 0 and wrong in (None, found)
 
 
 # --- bounds ------------------------------------------------------------------------------------
@@ -244,6 +263,69 @@ def test_instruction_sets_find_the_same_states_in_the_same_order():
     for state in range(2):
         for other in searches[1:]:
             np.testing.assert_array_equal(other.keys(state), searches[0].keys(state))
+
+
+# --- threads -----------------------------------------------------------------------------------
+def assert_same_keys(searches):
+    for state in range(2):
+        for other in searches[1:]:
+            np.testing.assert_array_equal(other.keys(state), searches[0].keys(state))
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_threads_find_the_same_states_in_the_same_order(tmp_path):
+    """Of 16 threads some have a full bucket as their last, whose keys lie in another's."""
+    claim = claim_of(shipped("tridiagonal", word=6))
+    runs = [searched(claim, threads=threads) for threads in (1, 2, 16)]
+    assert {found.states for _, found in runs} == {31_958}
+    assert len({search.bytes for search, _ in runs}) == 1
+    assert_same_keys([search for search, _ in runs])
+    files = [tmp_path / str(number) for number in range(len(runs))]
+    for file, (search, found) in zip(files, runs, strict=True):
+        save(file, search, found.verdict)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+@pytest.mark.usefixtures("small_shares")
+@pytest.mark.parametrize("bounds", [{"max_states": 9_000}, {"memory": 300_000}])
+def test_threads_stop_at_the_same_state(tmp_path, bounds):
+    claim = claim_of(shipped("tridiagonal", word=6))
+    files = []
+    for threads in (1, 2):
+        search, found = searched(claim, threads=threads, **bounds)
+        assert found.verdict is Verdict.OPEN
+        save(tmp_path / str(threads), search, found.verdict)
+        files.append((tmp_path / str(threads)).read_bytes())
+    assert files[0] == files[1]
+    ends = []
+    for threads in (1, 2):
+        again = Search(claim, threads=3 - threads)
+        resumed(tmp_path / str(threads), again)
+        ends.append(told(again.run()))
+    assert ends[0] == ends[1] and ends[0][1] == 31_958
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_an_interrupt_before_all_threads_have_begun_stops_them(monkeypatch):
+    claim = claim_of(shipped("tridiagonal", word=4))
+    search = Search(claim, threads=3)
+    search.begin()
+    submit, calls = ThreadPoolExecutor.submit, count()
+
+    def interrupted(pool, *task):
+        if next(calls) == 5:
+            raise KeyboardInterrupt
+        return submit(pool, *task)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert told(search.run()) == told(searched(claim)[1])
+
+
+def test_a_number_of_threads_that_cannot_be_is_refused():
+    with pytest.raises(UsageError, match="threads=0"):
+        Search(claim_of(shipped("three_neurons")), threads=0)
 
 
 def test_formats_of_a_claim_do_not_matter_to_its_digest_unless_they_act():
