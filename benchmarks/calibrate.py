@@ -58,6 +58,7 @@ PRIOR = {
     "excess": 0.6, "shallow excess": 0.1, "difference": 0.8, "comparator": 2, "product": 1.8,
     "joint": 0.3, "ring": 2, "total": 0.5, "steps": 1.5, "passes": 8, "buffer": 3,
     "pair feed": 16, "pair sum": 3.7, "neuron choice": 2, "element": 0.7,
+    "shift by a bit": 0.96, "shift by two bits": 2.1,
 }  # fmt: skip
 OF_FAMILY = {
     "ice40": PRIOR,
@@ -67,6 +68,7 @@ OF_FAMILY = {
         "shallow choice ahead": 3, "LUT RAM choice behind": 2, "comparator": 2.6, "joint": 0.1,
         "steps": 5, "passes": 20, "buffer": 2.5, "pair feed": 20, "pair sum": 3.2,
         "pair choice": 1, "phase choice": 4, "neuron choice": 1, "element": 1.35,
+        "shift by a bit": 1, "shift by two bits": 3.9,
     },
 }  # fmt: skip
 OF_FAMILY["gw1n"] = OF_FAMILY["ecp5"] | {"passes": 30, "pair feed": 60}
@@ -74,6 +76,7 @@ _SIX_INPUTS = {
     "layer": 8, "phases": 6, "saturation": 0.6, "excess": 0.3, "comparator": 1.5, "position": 3,
     "cyclic position": 3, "pair sum": 2, "passes": 6, "pair feed": 10, "product": 1.2,
     "address": 1.2, "counter": 1, "steps": 1, "register choice": 0.5, "difference": 0.1,
+    "shift by a bit": 1.05, "shift by two bits": 2,
 }  # fmt: skip
 OF_FAMILY["xc7"] = PRIOR | _SIX_INPUTS
 OF_FAMILY["xcup"] = PRIOR | _SIX_INPUTS | {"LUT RAM": 8}

@@ -81,6 +81,7 @@ typedef struct {
                    int64_t chunks);                                                               \
     void (*clamp)(E * dst, const E *a, E low, E high, int64_t chunks);                            \
     void (*shift)(E * dst, const E *a, int left, int64_t chunks);                                 \
+    void (*shift_by)(E * dst, const E *a, const E *by, int64_t chunks);                           \
     void (*lookup)(E * dst, const E *a, const E *table, E address_mask, int64_t chunks);          \
     void (*cast)(E * dst, const E *a, const rnnhw_cast *to, int64_t chunks,                       \
                  const rnnhw_mask *mask, int64_t *events);                                        \

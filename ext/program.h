@@ -18,6 +18,7 @@ enum rnnhw_operation {
     RNNHW_SELECT,
     RNNHW_CLAMP,
     RNNHW_SHIFT,        /* dst = a << shift_a */
+    RNNHW_SHIFT_BY,     /* dst = a << b, element by element, 0 <= b <= 31 */
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */

@@ -34,6 +34,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -167,6 +168,10 @@ def _select(affine: _Affine, node: Select, box: Box) -> Form:
     return affine.mixed(form, box, node.format.step, ~first & (s.high >= 0))
 
 
+def _shift(affine: _Affine, node: Shift, box: Box) -> Form:
+    return affine.forms[node.a].scaled(np.exp2(affine.run.values[node.by].low.astype(np.float64)))
+
+
 def _clamp(affine: _Affine, node: Clamp, box: Box) -> Form:
     return _limited(affine, node.a, *node.limits)
 
@@ -245,6 +250,7 @@ STEP_FORMS: Mapping[type, Callable[..., Form]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

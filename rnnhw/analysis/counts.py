@@ -41,6 +41,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -232,6 +233,11 @@ def _select(node: Node, step: _Step) -> Counts:
     return counts + step.reads(node.s) + step.reads(node.a) + step.reads(node.b)
 
 
+def _shift(node: Node, step: _Step) -> Counts:
+    assert isinstance(node, Shift)
+    return Counts(shifts=node.units) + step.reads(node.a) + step.reads(node.by)
+
+
 def _clamp(node: Node, step: _Step) -> Counts:
     assert isinstance(node, Clamp)
     return Counts(comparisons=2 * node.units) + step.reads(node.a)
@@ -261,6 +267,7 @@ STEP_COUNTS: dict[type, Callable[[Node, _Step], Counts]] = dict(
             Subtract: _add,
             Multiply: _multiply,
             Select: _select,
+            Shift: _shift,
             Clamp: _clamp,
             Gather: _nothing,
             Reinterpret: _nothing,

@@ -31,6 +31,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -195,6 +196,12 @@ def _select(run: _Run, node: Select) -> _Dual:
     return value, by, linear
 
 
+def _shift(run: _Run, node: Shift) -> _Dual:
+    scale = np.exp2(run.values[node.by])
+    by = run.matrices[node.a] * scale[:, None]
+    return run.values[node.a] * scale, by, run.linear[node.a]
+
+
 def _clamp(run: _Run, node: Clamp) -> _Dual:
     step = node.a.format.step
     low = -np.inf if node.low is None else node.low * step
@@ -251,6 +258,7 @@ STEP_DERIVATIVES: Mapping[type, Callable[..., _Dual]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

@@ -27,6 +27,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -197,6 +198,14 @@ def _select(run: _Run, node: Select) -> Box:
     )
 
 
+def _shift(run: _Run, node: Shift) -> Box:
+    box, by = run.values[node.a], run.values[node.by]
+    return Box(
+        np.minimum(box.low << by.low, box.low << by.high),
+        np.maximum(box.high << by.low, box.high << by.high),
+    )
+
+
 def _clamp(run: _Run, node: Clamp) -> Box:
     box, (low, high) = run.values[node.a], node.limits
     return Box(np.clip(box.low, low, high), np.clip(box.high, low, high))
@@ -276,6 +285,7 @@ STEP_BOXES: Mapping[type, Callable[..., Box]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

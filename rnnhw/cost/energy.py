@@ -28,6 +28,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     Subtract,
     operation_table,
@@ -132,6 +133,10 @@ def _cast(node: Node) -> Iterable[Operations]:
     yield Operations("requantisations", 0 if node.changes_nothing else node.units)
 
 
+def _shift(node: Node) -> Iterable[Operations]:
+    yield Operations("shifts", node.units)
+
+
 def _compare(times: int) -> Counter:
     def count(node: Node) -> Iterable[Operations]:
         yield Operations("comparisons", times * node.units)
@@ -149,6 +154,7 @@ OPERATIONS = operation_table(
         Subtract: _add,
         Multiply: _multiply,
         Select: _compare(1),
+        Shift: _shift,
         Clamp: _compare(2),
         Gather: _none,
         Reinterpret: _none,
@@ -161,7 +167,7 @@ OPERATIONS = operation_table(
 def layer_operations(node: TimeNode) -> tuple[Operations, ...]:
     """The operations of one step of a layer, each kind and width once.
 
-    Shifts are wires between operands of fixed scales.
+    Shifts that align operands are wires; those by a constant a unit are not.
     """
     if isinstance(node, Scan):
         found = [each for step in node.graph.nodes for each in OPERATIONS[type(step)](step)]

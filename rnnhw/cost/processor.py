@@ -35,6 +35,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -262,7 +263,7 @@ def _multiply(node: Node) -> Iterable[Work]:
 def _cast(node: Node) -> Iterable[Work]:
     assert isinstance(node, Cast)
     source = node.a
-    while isinstance(source, Reinterpret | Gather):
+    while isinstance(source, Reinterpret | Gather | Shift):
         source = source.parts[0] if isinstance(source, Gather) else source.a
     dense = isinstance(source, Matvec) and (
         _row_length(source.structure, source.units, source.vector.units) is not None
@@ -296,6 +297,7 @@ WORK = operation_table(
         Subtract: _unpriced("additions"),
         Multiply: _multiply,
         Select: _unpriced("selections"),
+        Shift: _unpriced("shifts"),
         Clamp: _unpriced("clamps"),
         Gather: _gather,
         Reinterpret: _free,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnhw.design.row_scales import add_exponents, divided
 from rnnhw.errors import DesignError, few
 from rnnhw.files import Header, Npz, open_npz
 from rnnhw.graph.network import Network
@@ -23,12 +24,21 @@ WeightSource = str | Path | Mapping[str, ArrayLike]
 @dataclass(frozen=True, eq=False)
 class Parameters:
     """The tensors of a network by key: real numbers, raw integers, what clipped, and how many
-    numbers that are not zero became zero."""
+    numbers that are not zero became zero.
+
+    Where rows have scales, ``values`` are the numbers divided by them, as the step graph reads
+    them; ``given`` are those of the weights file, with the exponents that it may not hold.
+    """
 
     values: Mapping[str, NDArray[np.float64]]
     raw: Mapping[str, NDArray[np.int64]]
     events: Mapping[str, Events]
     underflows: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.given:
+            object.__setattr__(self, "given", self.values)
 
 
 def load_parameters(network: Network, source: WeightSource) -> Parameters:
@@ -50,7 +60,8 @@ def _parameters(
 ) -> Parameters:
     """The tensors of ``arrays``; an archive's are read when all of their headers are right."""
     wanted = {tensor.key: tensor for tensor in network.tensors}
-    missing = sorted(wanted.keys() - arrays.keys())
+    chosen = {t.key for t in wanted.values() if t.role == "scale_exponent"} - arrays.keys()
+    missing = sorted(wanted.keys() - arrays.keys() - chosen)
     if missing:
         raise DesignError(
             f"{place}: no {few(missing)}",
@@ -64,16 +75,18 @@ def _parameters(
             f"it reads {few(wanted) or 'none'}",
         )
     headers = arrays.headers if isinstance(arrays, Npz) else arrays
-    for key, tensor in wanted.items():
-        _check_header(place, tensor, headers[key])
-    values = {key: _finite(place, tensor, arrays[key]) for key, tensor in wanted.items()}
+    for key in wanted.keys() - chosen:
+        _check_header(place, wanted[key], headers[key])
+    given = {key: _finite(place, wanted[key], arrays[key]) for key in wanted if key not in chosen}
     for node in _weighted_products(network):
-        _check_values(place, node, values)
+        _check_values(place, node, given)
+    given = add_exponents(place, network, given)
+    values = divided(network, given)
     raw, events, lost = {}, {}, {}
     for key, tensor in wanted.items():
         raw[key], events[key] = quantise(values[key], tensor.format)
         lost[key] = underflows(values[key], raw[key], tensor.format)
-    return Parameters(values, raw, events, lost)
+    return Parameters(values, raw, events, lost, given)
 
 
 def _array(key: str, value: ArrayLike) -> NDArray[np.generic]:

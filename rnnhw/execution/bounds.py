@@ -24,6 +24,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -116,6 +117,11 @@ def _multiply(node: Multiply, found: Bounds, _raw: Raw) -> Interval:
     return min(corners), max(corners)
 
 
+def _shift(node: Shift, found: Bounds, _raw: Raw) -> Interval:
+    corners = [a << by for a in found[node.a] for by in found[node.by]]
+    return min(corners), max(corners)
+
+
 def _clamp(node: Clamp, found: Bounds, _raw: Raw) -> Interval:
     least, most = node.limits
     low, high = (max(least, min(most, end)) for end in found[node.a])
@@ -163,6 +169,7 @@ RULES: Mapping[type, Callable[..., Interval]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _same,

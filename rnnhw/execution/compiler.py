@@ -45,6 +45,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -71,7 +72,7 @@ _FIELDS = (
     "data", "rows", "cast", "product", "start", "events", "product_events",
 )
 _OPERATIONS = (
-    "add", "subtract", "multiply", "select", "clamp", "shift", "cast", "cast_in_words",
+    "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
     "lookup", "load", "store",
     "pack", "stage", "rows_diagonal", "rows_narrow", "rows_wide", "rows_cast", "rows_ordered",
     "rows_ordered_narrow", "gather", "transform",
@@ -765,6 +766,9 @@ class _ScanPlanner:
             shift_b=node.format.fraction - node.b.format.fraction,
         )
 
+    def _shift(self, node: Shift) -> None:
+        self._emit(node, "shift_by", a=self._operand(node, node.a), b=self._operand(node, node.by))
+
     def _clamp(self, node: Clamp) -> None:
         # The result's ends are the limits that can act, and they fit the word.
         low, high = self.bounds[node]
@@ -820,6 +824,7 @@ WRITERS: Mapping[type, Callable[..., None]] = operation_table(
         Subtract: _ScanPlanner._elementwise,
         Multiply: _ScanPlanner._multiply,
         Select: _ScanPlanner._select,
+        Shift: _ScanPlanner._shift,
         Clamp: _ScanPlanner._clamp,
         Gather: _ScanPlanner._gather,
         Reinterpret: _ScanPlanner._placed,

@@ -43,6 +43,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     Subtract,
 )
@@ -509,6 +510,8 @@ class _Tally:
                 return Counts(adds=done, shifts=aligned * done)
             case Multiply():
                 return Counts(multiplies=done)
+            case Shift():
+                return Counts(shifts=done)
             case Clamp():
                 return Counts(comparisons=2 * done)
             case Cast():

@@ -39,6 +39,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -172,6 +173,11 @@ def _select(step: _Step, node: Select) -> Vector:
     return [p if s >= 0 else q for s, p, q in zip(step.values[node.s], a, b, strict=True)]
 
 
+def _shift(step: _Step, node: Shift) -> Vector:
+    pairs = zip(step.values[node.a], step.values[node.by], strict=True)
+    return [value << by for value, by in pairs]
+
+
 def _clamp(step: _Step, node: Clamp) -> Vector:
     low, high = node.limits
     return [min(max(value, low), high) for value in step.values[node.a]]
@@ -208,6 +214,7 @@ STEP_OPERATIONS: Mapping[type, Callable[..., Vector]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

@@ -40,6 +40,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -171,6 +172,10 @@ def _select(run: _Run, node: Select) -> FloatArray:
     return np.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
 
 
+def _shift(run: _Run, node: Shift) -> FloatArray:
+    return run.values[node.a] * np.exp2(run.values[node.by])
+
+
 def _clamp(run: _Run, node: Clamp) -> FloatArray:
     step = node.a.format.step
     low = -np.inf if node.low is None else node.low * step
@@ -215,6 +220,7 @@ STEP_OPERATIONS: Mapping[type, Callable[..., FloatArray]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

@@ -124,6 +124,7 @@ OPERATIONS: Mapping[type, Callable[..., Array]] = op.operation_table(
         op.Select: lambda step, node: np.where(
             step.values[node.s] >= 0, _aligned(step, node.a, node), _aligned(step, node.b, node)
         ),
+        op.Shift: lambda step, node: step.values[node.a] << step.values[node.by],
         op.Clamp: lambda step, node: np.clip(step.values[node.a], *node.limits),
         op.Gather: lambda step, node: np.concatenate([step.values[part] for part in node.parts])[
             list(node.indices)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnnhw.errors import DesignError, check_name, few
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
+    MOST_SHIFT,
     Add,
     Approximation,
     Cast,
@@ -26,12 +27,14 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
     Tensor,
     _product,
 )
+from rnnhw.graph.row_scales import Exponents, RowScales, check_exponent
 from rnnhw.numerics.cast import Interval, Q, interval_format
 from rnnhw.numerics.tables import RealFunction, Table
 
@@ -49,6 +52,13 @@ class Formats:
 
     ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``. ``stage`` is
     the format between the factors of a recurrence made of several (Walsh-Hadamard stages).
+
+    ``scale_exponent`` gives every row (output channel) of the weights a scale of its own, a power
+    of two: ``Q(2, 0, signed=False)`` stores each row of W divided by ``2**e``, e of 0 to 3, and
+    shifts its sum to the left by e. A sum of several products (W x + U h) and its bias share the
+    exponents of its rows; with ``recurrent_scale_exponent`` the recurrent matrices have their own.
+    The exponents are the tensor ``W.exponent``: where the weights file has none, those of least
+    squared error of the rounded weights.
     """
 
     input: Q | None = None
@@ -64,6 +74,8 @@ class Formats:
     product: Q | None = None
     accumulator: Q | None = None
     output: Q | None = None
+    scale_exponent: Q | None = None
+    recurrent_scale_exponent: Q | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -73,6 +85,8 @@ class Formats:
                     f"Formats({entry.name}=...) must be a Q format, got {value!r}",
                     "write for example Q(3, 4): 3 integer bits, 4 fraction bits and the sign",
                 )
+            if value is not None and entry.name.endswith("scale_exponent"):
+                check_exponent(f"Formats({entry.name}=...)", value)
 
     def __repr__(self) -> str:
         """The formats that are given."""
@@ -168,6 +182,8 @@ class StepBuilder:
         self._updates: dict[State, Node] = {}
         self._approximations: list[Approximation] = []
         self._inputs = 0
+        self._scales = RowScales()
+        self._shared: Exponents | None = None
 
     # --- formats -----------------------------------------------------------------------------
     def format(self, role: str, signal: str | None = None) -> Q:
@@ -231,6 +247,7 @@ class StepBuilder:
 
     def update(self, state: State, value: Node) -> Node:
         """Let ``state`` have ``value`` at the next step."""
+        value = self._value(value)
         if (value.units, value.format.fraction) != (state.units, state.format.fraction) or not (
             state.interval[0] <= value.interval[0] and value.interval[1] <= state.interval[1]
         ):
@@ -293,14 +310,24 @@ class StepBuilder:
         *,
         role: str = "weight",
         name: str = "",
+        exponents: Exponents | None = None,
     ) -> Node:
-        """``start + structure @ vector``: the structure writes the operations that it needs."""
+        """``start + structure @ vector``: the structure writes the operations that it needs.
+
+        ``exponents`` are those of a sum whose rows this one shares its scales with, where the
+        weights have scales and no exponents of their own (:meth:`exponents`).
+        """
         if isinstance(structure, type) or not callable(getattr(structure, "apply", None)):
             raise DesignError(
                 f"{self._scope.layer}.{key}: {structure!r} is not a structure",
                 "write for example Dense()",
             )
-        return structure.apply(self, key, vector, units, start, role, name or f"{key}{vector.name}")
+        self._shared = exponents
+        try:
+            name = name or f"{key}{vector.name}"
+            return structure.apply(self, key, vector, units, start, role, name)
+        finally:
+            self._shared = None
 
     def matvec(
         self,
@@ -312,10 +339,18 @@ class StepBuilder:
         *,
         name: str,
     ) -> Node:
-        """``start + structure(weights) @ vector`` with the design's product and accumulator."""
+        """``start + structure(weights) @ vector`` with the design's product and accumulator, and
+        with a scale a row where it gives the weights exponents."""
+        vector = self._value(vector)
         structure.check(units, vector.units)
         if start is not None:
             self._same_units(name, (start,), units)
+        exponents = self._row_exponents(weights, units, start) if weights else None
+        behind, whole = None, name
+        if start is not None and not self._goes_on(start, exponents):
+            start = self._value(start)
+            if exponents is not None:
+                start, behind, name = None, start, f"{name}.product"
         product = self.optional_format("product") if weights else None
         accumulator = self.optional_format("accumulator") if weights else None
         node = Matvec(
@@ -341,36 +376,131 @@ class StepBuilder:
             low, high = low + (start.interval[0] << shift), high + (start.interval[1] << shift)
         if accumulator is None:
             format = self._exact(name, low, high, sum_fraction)
-            return self._put(replace(node, format=format, interval=(low, high)))
+            node = replace(node, format=format, interval=(low, high))
+            return self._summed(node, exponents, behind, whole)
         # What exists for a moment before a cast must fit the engine's words too.
         self._exact(name, *_aligned_sum(accumulator, term, fraction), fraction)
         if start is not None:
             shift = max(accumulator.fraction - start.format.fraction, 0)
             least, most = (bound << shift for bound in start.interval)
             self._exact(name, least, most, accumulator.fraction)
+        node = replace(node, format=accumulator, interval=(accumulator.lowest, accumulator.max))
+        return self._summed(node, exponents, behind, whole)
+
+    # --- scales of rows ------------------------------------------------------------------------
+    def exponents(self, *sums: Node) -> Exponents | None:
+        """The exponents of sums of scaled rows side by side, which another product can share
+        (:meth:`linear`); None where one is none, or has exponents of another tensor."""
+        return self._scales.of_all(sums)
+
+    def shift(self, a: Node, by: Node, name: str = "") -> Node:
+        """``a * 2**by``, exact; ``by`` is constant: whole numbers of 0 to 31."""
+        return self._shift(self._value(a), by, name)
+
+    def _shift(self, a: Node, by: Node, name: str) -> Node:
+        name = self._name(name, Shift)
+        self._same_units(name, (a, by), a.units)
+        if not _is_constant(by):
+            raise DesignError(
+                f"{self._scope.layer}.{name}: a shift by {by.name}, which is not constant",
+                "shift by a literal or a tensor",
+            )
+        least, most = by.interval
+        if by.format.fraction or not 0 <= least <= most <= MOST_SHIFT:
+            raise DesignError(
+                f"{self._scope.layer}.{name}: a shift by {by.format}, raw {least} to {most}",
+                f"shift by whole numbers of 0 to {MOST_SHIFT}",
+            )
+        corners = [end << by for end in a.interval for by in (least, most)]
+        interval = min(corners), max(corners)
+        format = self._exact(name, *interval, a.format.fraction)
         return self._put(
-            replace(node, format=accumulator, interval=(accumulator.lowest, accumulator.max))
+            Shift(name=name, units=a.units, format=format, interval=interval, a=a, by=by)
         )
+
+    def _row_exponents(self, weights: Tensor, units: int, start: Node | None) -> Exponents | None:
+        """The exponents of the rows of a product: its own, or those that it shares."""
+        signal = f"{weights.key.removeprefix(f'{self._scope.layer}.')}.exponent"
+        own = weights.role == "recurrent_weight"
+        format = self._scope.find("recurrent_scale_exponent", signal) if own else None
+        shared = None
+        if format is None:
+            format = self._scope.find("scale_exponent", signal)
+            shared = self._scales.sums.get(start, self._shared) if start else self._shared
+        if format is None:
+            return None
+        if shared is not None:
+            return shared
+        check_exponent(f"{self._scope.layer}.{signal}", format)
+        key = f"{self._scope.layer}.{signal}"
+        constant = Constant(
+            name=signal,
+            units=units,
+            format=format,
+            interval=(0, format.max),
+            role="scale_exponent",
+            tensor=Tensor(key, (units,), "scale_exponent", format),
+        )
+        self._put(constant)
+        return Exponents(constant, tuple(range(units)))
+
+    def _goes_on(self, start: Node, exponents: Exponents | None) -> bool:
+        """Whether a product of these exponents can start from ``start`` as it is."""
+        known = self._scales.sums.get(start)
+        if exponents is None or known is not None:
+            return known == exponents
+        return self._scales.claim(start, exponents)
+
+    def _summed(
+        self, product: Matvec, exponents: Exponents | None, behind: Node | None, name: str
+    ) -> Node:
+        """``product`` written; with what is added behind its rows are shifted, called ``name``."""
+        self._put(product)
+        if exponents is not None:
+            self._scales.sums[product] = exponents
+            self._scales.weigh(product, exponents)
+        return product if behind is None else self.add(behind, product, name)
+
+    def _value(self, node: Node) -> Node:
+        """What ``node`` is worth: a sum of scaled rows shifted, else the node itself."""
+        exponents = self._scales.sums.get(node)
+        if exponents is None:
+            return node
+        if node not in self._scales.shifted:
+            by: Node = exponents.constant
+            if not exponents.whole:
+                by = self.gather([by], exponents.indices, f"{node.name}.exponent")
+            self._scales.shifted[node] = self._shift(node, by, f"{node.name}.shifted")
+        return self._scales.shifted[node]
 
     # --- element by element ------------------------------------------------------------------
     def add(self, a: Node, b: Node, name: str = "") -> Node:
         """``a + b``, aligned by left shifts, exact."""
+        exponents = self._scales.sums.get(a)
+        if exponents is None or exponents != self._scales.sums.get(b):
+            a, b, exponents = self._value(a), self._value(b), None
         (a0, a1), (b0, b1), fraction = _align(a, b)
-        return self._elementwise(Add, name, a, b, (a0 + b0, a1 + b1), fraction)
+        total = self._elementwise(Add, name, a, b, (a0 + b0, a1 + b1), fraction)
+        if exponents is not None:
+            self._scales.sums[total] = exponents
+        return total
 
     def subtract(self, a: Node, b: Node, name: str = "") -> Node:
         """``a - b``, aligned by left shifts, exact."""
+        a, b = self._value(a), self._value(b)
         (a0, a1), (b0, b1), fraction = _align(a, b)
         return self._elementwise(Subtract, name, a, b, (a0 - b1, a1 - b0), fraction)
 
     def multiply(self, a: Node, b: Node, name: str = "") -> Node:
         """``a * b``, exact."""
+        a, b = self._value(a), self._value(b)
         corners = [p * q for p in a.interval for q in b.interval]
         fraction = a.format.fraction + b.format.fraction
         return self._elementwise(Multiply, name, a, b, (min(corners), max(corners)), fraction)
 
     def select(self, s: Node, a: Node, b: Node, name: str = "") -> Node:
         """``a`` where ``s >= 0``, else ``b``; aligned by left shifts."""
+        s, a, b = self._value(s), self._value(a), self._value(b)
         name = self._name(name, Select)
         self._same_units(name, (s, a, b), s.units)
         (a0, a1), (b0, b1), fraction = _align(a, b)
@@ -382,6 +512,7 @@ class StepBuilder:
 
     def clamp(self, a: Node, low: float | None, high: float | None, name: str = "") -> Node:
         """``a`` limited to the real numbers ``low..high`` (None: no limit on that side)."""
+        a = self._value(a)
         name = self._name(name, Clamp)
         node = Clamp(
             name=name,
@@ -406,6 +537,9 @@ class StepBuilder:
         """Element ``indices[i]`` of the concatenation of ``parts``, which share one format."""
         name = self._name(name, Gather)
         chosen = tuple(indices)
+        exponents = self._scales.of_all(parts)
+        if exponents is None:
+            parts = [self._value(part) for part in parts]
         total = sum(part.units for part in parts)
         if not chosen or min(chosen) < 0 or max(chosen) >= total:
             raise DesignError(
@@ -421,7 +555,7 @@ class StepBuilder:
         high = max(part.interval[1] for part in parts)
         widest = max((part.format for part in parts), key=lambda q: (q.max - q.min, q.signed))
         covers = widest.min <= low and high <= widest.max
-        return self._put(
+        joined = self._put(
             Gather(
                 name=name,
                 units=len(chosen),
@@ -431,9 +565,13 @@ class StepBuilder:
                 indices=chosen,
             )
         )
+        if exponents is not None:
+            self._scales.sums[joined] = exponents.at(chosen)
+        return joined
 
     def reinterpret(self, a: Node, format: Q, name: str = "") -> Node:
         """The raw integers of ``a`` under ``format``, which must hold them."""
+        a = self._value(a)
         name = self._name(name, Reinterpret)
         if not (format.min <= a.interval[0] and a.interval[1] <= format.max):
             raise DesignError(f"{self._scope.layer}.{name}: {format} does not hold {a.format}")
@@ -446,6 +584,7 @@ class StepBuilder:
 
         With ``format`` no role is needed; an override of the design by the signal's name wins.
         """
+        a = self._value(a)
         name = name or role or self._name("", Cast)
         if format is None:
             format = self.format(role, name)
@@ -469,6 +608,7 @@ class StepBuilder:
 
     def lookup(self, a: Node, function: RealFunction, role: str, name: str = "") -> Node:
         """The table of ``function`` over ``a``'s format, entries in the format of ``role``."""
+        a = self._value(a)
         name = name or role
         format = self.format(role, name)
         try:
@@ -499,6 +639,7 @@ class StepBuilder:
         What is read on the way from ``x`` to the node alone is judged no more: its error is the
         node's.
         """
+        x, node = self._value(x), self._value(node)
         place = f"{self._scope.layer}.{node.name}"
         if any(each.node is node for each in self._approximations):
             raise DesignError(f"{place} stands for two functions", "name it once")
@@ -521,6 +662,7 @@ class StepBuilder:
 
         Operations whose result nothing reads are left out.
         """
+        output = self._value(output)
         states = [node for node in self._nodes.values() if isinstance(node, State)]
         for state in states:
             if state not in self._updates:
@@ -539,7 +681,9 @@ class StepBuilder:
             node for node in self._nodes.values() if node in live or isinstance(node, Input)
         )
         stand_ins = tuple(each for each in self._approximations if each.node in live)
-        return StepGraph(self._scope.layer, nodes, tuple(self._updates.items()), output, stand_ins)
+        scales = self._scales.finished(self._scope.layer, nodes)
+        updates = tuple(self._updates.items())
+        return StepGraph(self._scope.layer, nodes, updates, output, stand_ins, scales)
 
     # --- helpers -----------------------------------------------------------------------------
     def _put(self, node: Node) -> Node:
@@ -601,6 +745,13 @@ class StepBuilder:
         return self._put(
             operation(name=name, units=a.units, format=format, interval=interval, a=a, b=b)
         )
+
+
+def _is_constant(node: Node) -> bool:
+    """Whether ``node`` is a constant, or made of elements of some."""
+    if isinstance(node, Gather):
+        return all(map(_is_constant, node.parts))
+    return isinstance(node, Constant)
 
 
 def _align(a: Node, b: Node) -> tuple[Interval, Interval, int]:

@@ -72,6 +72,17 @@ class Matrix:
                 "set it to zero",
             )
 
+    def parameter_rows(self, rows: int, columns: int) -> NDArray[np.int64] | None:
+        """The row that each stored parameter is used in, flat; -1 for one that none uses, and None
+        as a whole where rows share parameters."""
+        found = np.full(int(np.prod(self.shape(rows, columns))), -1)
+        for index, row in enumerate(self.rows(rows, columns)):
+            used = np.asarray(row.parameters, np.int64)
+            if (found[used] >= 0).any():
+                return None
+            found[used] = index
+        return found
+
     # --- what is computed ----------------------------------------------------------------------
     def rows(self, rows: int, columns: int) -> Iterator[Row]:
         """The terms that every output in turn can have."""

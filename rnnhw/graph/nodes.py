@@ -22,6 +22,7 @@ from rnnhw.numerics.cast import Interval, Overflow, Q
 from rnnhw.numerics.tables import Table
 
 __all__ = [
+    "MOST_SHIFT",
     "OPERATIONS",
     "Add",
     "Approximation",
@@ -35,7 +36,9 @@ __all__ = [
     "Multiply",
     "Node",
     "Reinterpret",
+    "RowScale",
     "Select",
+    "Shift",
     "State",
     "StepGraph",
     "Subtract",
@@ -204,6 +207,18 @@ class Select(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Shift(Node):
+    """``a * 2**by``, element by element: a shift to the left by what ``by`` says for each unit.
+
+    ``by`` is constant: a :class:`Constant` or elements of one, whole numbers of 0 to
+    :data:`MOST_SHIFT`.
+    """
+
+    a: Node
+    by: Node
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Clamp(Node):
     """``a`` limited to ``low..high``, raw integers of the operand's scale; None: no limit."""
 
@@ -278,6 +293,7 @@ OPERATIONS: tuple[type[Node], ...] = (
     Subtract,
     Multiply,
     Select,
+    Shift,
     Clamp,
     Gather,
     Reinterpret,
@@ -285,6 +301,9 @@ OPERATIONS: tuple[type[Node], ...] = (
     Lookup,
 )
 """The closed set."""
+
+MOST_SHIFT = 31
+"""The longest :class:`Shift`: one more moves every bit out of the engine's words of 32 bits."""
 
 Meaning = TypeVar("Meaning")
 
@@ -315,11 +334,29 @@ class Approximation:
 
 
 @dataclass(frozen=True, eq=False)
+class RowScale:
+    """Elements of a tensor that are stored divided by a power of two of their row.
+
+    Element ``positions[k]`` (flat) of the tensor ``key`` stands for ``2**e`` times what is stored,
+    where e is element ``rows[k]`` of the tensor ``exponent``. ``chosen_by`` tells whether these
+    elements choose the exponents where the weights file does not give them: weights do, a bias
+    follows.
+    """
+
+    key: str
+    exponent: str
+    positions: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    chosen_by: bool
+
+
+@dataclass(frozen=True, eq=False)
 class StepGraph:
     """One timestep of a layer: nodes in an order in which operands come first.
 
     ``updates`` pairs each state with the node whose value it has at the next step.
-    ``approximations`` are read by the float reference alone.
+    ``approximations`` are read by the float reference alone; ``scales`` say how its tensors follow
+    from the numbers of the weights file.
     """
 
     layer: str
@@ -327,6 +364,7 @@ class StepGraph:
     updates: tuple[tuple[State, Node], ...]
     output: Node
     approximations: tuple[Approximation, ...] = ()
+    scales: tuple[RowScale, ...] = ()
 
     def functions(self) -> dict[Node, Approximation]:
         """What every node stands for that stands for a real function."""

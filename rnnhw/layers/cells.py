@@ -43,6 +43,7 @@ from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
 from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
 from rnnhw.graph.nodes import Cast, Clamp, Constant, Lookup, Node, Select, State
+from rnnhw.graph.row_scales import Exponents
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
 from rnnhw.numerics.cast import Q, quantise, underflows
@@ -368,7 +369,7 @@ class GRU:
     def _reset_after(self, g: StepBuilder, h: Node, wx: _Sums) -> tuple[Node, Node]:
         """The gates z and n."""
         b2 = g.constant("b2", 3 * self.units, "bias") if self.recurrent_bias else None
-        hr, hz, hn = _gate_sums(g, "rzn", self.units, b2, _U(self.recurrent, h))
+        hr, hz, hn = _gate_sums(g, "rzn", self.units, b2, _U(self.recurrent, h, like=wx))
         xr, xz, xn = _parts(g, wx, "rzn")
         r = _gate(g, self.gate_activation, g.add(xr, hr), "r")
         z = _gate(g, self.gate_activation, g.add(xz, hz), "z")
@@ -497,7 +498,7 @@ def _parts(g: StepBuilder, sums: _Sums, gates: str) -> list[Node]:
 
 class _Gates(NamedTuple):
     """The matrices ``key`` of all gates, which multiply ``vector``; ``given_as`` is the argument
-    that gives their structures."""
+    that gives their structures. Their rows share the scales of the sums ``like``."""
 
     key: str
     given_as: str
@@ -505,6 +506,14 @@ class _Gates(NamedTuple):
     vector: Node
     role: str
     name: str
+    like: _Sums | None = None
+
+    def exponents(self, g: StepBuilder, gate: int, units: int) -> Exponents | None:
+        """The exponents that the rows of a gate share, if any."""
+        if isinstance(self.like, list):
+            return g.exponents(self.like[gate])
+        whole = None if self.like is None else g.exponents(self.like)
+        return whole and whole.at(range(gate * units, (gate + 1) * units))
 
     @property
     def stacked(self) -> bool:
@@ -516,8 +525,8 @@ def _W(structures: GateStructures, x: Node) -> _Gates:
     return _Gates("W", "inputs", structures, x, "weight", "Wx")
 
 
-def _U(structures: GateStructures, h: Node) -> _Gates:
-    return _Gates("U", "recurrent", structures, h, _TRAINED, "Uh")
+def _U(structures: GateStructures, h: Node, like: _Sums | None = None) -> _Gates:
+    return _Gates("U", "recurrent", structures, h, _TRAINED, "Uh", like)
 
 
 def _each(structures: GateStructures, given_as: str, gates: str) -> tuple[Structure, ...]:
@@ -531,26 +540,47 @@ def _each(structures: GateStructures, given_as: str, gates: str) -> tuple[Struct
     return found
 
 
-def _one_gate(g: StepBuilder, matrix: _Gates, gate: str, units: int, start: Node | None) -> Node:
+def _one_gate(
+    g: StepBuilder,
+    matrix: _Gates,
+    gate: str,
+    units: int,
+    start: Node | None,
+    exponents: Exponents | None = None,
+) -> Node:
     """``start + matrix @ vector`` of one gate, whose structure ``matrix`` has."""
-    key, _, structure, vector, role, name = matrix
+    key, _, structure, vector, role, name, _ = matrix
     assert isinstance(structure, Structure)
+    named = f"{name}.{gate}"
     return g.linear(
-        structure, f"{key}.{gate}", vector, units, start, role=role, name=f"{name}.{gate}"
+        structure, f"{key}.{gate}", vector, units, start, role=role, name=named, exponents=exponents
     )
 
 
 def _onto(g: StepBuilder, matrix: _Gates, gates: str, units: int, start: _Sums | None) -> _Sums:
     """``start + matrix @ vector`` of all gates; ``start`` is one vector of all, or one a gate."""
     if matrix.stacked and not isinstance(start, list):
-        key, _, _, vector, role, name = matrix
-        return g.linear(Dense(), key, vector, units * len(gates), start, role=role, name=name)
+        key, _, _, vector, role, name, like = matrix
+        rows, shared = units * len(gates), None if like is None else _shared(g, like)
+        return g.linear(Dense(), key, vector, rows, start, role=role, name=name, exponents=shared)
     starts = [None] * len(gates) if start is None else _parts(g, start, gates)
     each = _each(matrix.structures, matrix.given_as, gates)
     return [
-        _one_gate(g, matrix._replace(structures=structure), gate, units, begin)
-        for structure, gate, begin in zip(each, gates, starts, strict=True)
+        _one_gate(
+            g,
+            matrix._replace(structures=structure),
+            gate,
+            units,
+            begin,
+            matrix.exponents(g, number, units),
+        )
+        for number, (structure, gate, begin) in enumerate(zip(each, gates, starts, strict=True))
     ]
+
+
+def _shared(g: StepBuilder, like: _Sums) -> Exponents | None:
+    """The exponents of all rows of ``like``; None where they are no elements of one constant."""
+    return g.exponents(*(like if isinstance(like, list) else [like]))
 
 
 def _gate_sums(

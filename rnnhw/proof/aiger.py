@@ -33,6 +33,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -171,6 +172,11 @@ def _select(step: _Step, node: Select) -> Words:
     return [step.circuit.choose(s.sign ^ 1, p, q) for s, p, q in triples]
 
 
+def _shift(step: _Step, node: Shift) -> Words:
+    pairs = zip(step.values[node.a], step.values[node.by], strict=True)
+    return [step.circuit.sum(0, [(1 << by.low, word)]) for word, by in pairs]
+
+
 def _clamp(step: _Step, node: Clamp) -> Words:
     return [step.circuit.clamp(word, *node.limits) for word in step.values[node.a]]
 
@@ -207,6 +213,7 @@ STEP_CIRCUITS: Mapping[type, Callable[..., Words]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

@@ -491,6 +491,7 @@ class _Layer:
             sums,
             self._context.numbers.constants,
             self._units.read,
+            self._units.row_exponents,
         )
         sinks = [(sink, self._value(sink.node)) for sink in self._sinks(number)]
         crossing = self._units.crossing(number)

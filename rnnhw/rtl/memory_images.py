@@ -16,6 +16,7 @@ from rnnhw.accelerator.mapping import (
     Phase,
     Rows,
     Segment,
+    Shifter,
     Transform,
     places,
     tensor_values,
@@ -66,6 +67,22 @@ class Numbers:
             Row(rows, gate * width + unit, unit, gate)
             for unit in range(width)
             for rows, gate in gates
+        ]
+
+    def row_exponents(self, shifter: Shifter) -> list[int]:
+        """What a shifter shifts each row of its phase by, in the order of :meth:`rows`; 0 for those
+        that it does not compute."""
+        layer, known = self._rows, {}
+        for value in self._mapping.schedule.shifters()[shifter]:
+            row, by = layer.operands(value)
+            assert isinstance(row.node, Rows) and isinstance(by.node, Node)
+            numbers = self.constants[by.node]
+            width = layer.widths[shifter.phase]
+            first = by.gate * width if len(numbers) > width else 0
+            known[row.node, row.gate] = numbers[first : first + width]
+        return [
+            known[row.rows, row.gate][row.unit] if (row.rows, row.gate) in known else 0
+            for row in self.rows(shifter.phase)
         ]
 
     # --- scales --------------------------------------------------------------------------------

@@ -200,6 +200,11 @@ def _select_bits_needed(i: Instance, port: str, bits: int) -> int:
     return i["S_WIDTH"] if port == "s" else _sum_bits_needed(i, port, bits)
 
 
+def _shift_bits_needed(i: Instance, port: str, bits: int) -> int:
+    # A shift to the left: no bit of the result depends on a higher one of the number.
+    return bits if port == "a" else i["BY_WIDTH"]
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -387,6 +392,13 @@ MODULES: Mapping[str, StaticModule] = {
         result="y",
         lowest_bit_read=_select_bits,
         bits_needed=_select_bits_needed,
+        merges=True,
+    ),
+    "rnnhw_shift": StaticModule(
+        _names("clk en a by"),
+        _names("y"),
+        result="y",
+        bits_needed=_shift_bits_needed,
         merges=True,
     ),
     "rnnhw_snapshot": StaticModule(

@@ -17,6 +17,7 @@ from rnnhw.accelerator.mapping import (
     Part,
     PostProcessorSchedule,
     Rows,
+    Shifter,
     Value,
     cast_latency,
     uniform,
@@ -34,6 +35,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     Subtract,
     operation_table,
@@ -85,7 +87,8 @@ class PostProcessor:
     """Writes the operations of one phase into a module.
 
     ``by_unit(value, units, advance)`` instantiates a memory that is read unit by unit, moved on by
-    the net ``advance``, and gives its output net; ``constants`` are the values known at build time.
+    the net ``advance``, and gives its output net; ``by_row(shifter, name, advance)`` does so for
+    the exponents of a shifter; ``constants`` are the values known at build time.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class PostProcessor:
         sums: Accumulators,
         constants: Mapping[Node, list[int]],
         by_unit: Callable[[Value, int, str], str],
+        by_row: Callable[[Shifter, str, str], str],
     ) -> None:
         self._module = module
         self._rows = rows
@@ -105,11 +109,13 @@ class PostProcessor:
         self._sums = sums
         self._constants = constants
         self._by_unit = by_unit
+        self._by_row = by_row
         self._gates = max(rows.phase_gates(phase), 1)
         self._nets: dict[Value, _Net] = {}
         self._reads: dict[Value, _Read] = {}
         self._casts: dict[tuple[object, ...], str] = {}
         self._tables: dict[tuple[object, ...], str] = {}
+        self._shifters: dict[Shifter, str] = {}
         self._last_token = 0
         self._last_row_token = 0
         self.depth = schedule.depth(phase)
@@ -191,11 +197,11 @@ class PostProcessor:
                 continue
             seen.add(top)
             start = self._start(top)
-            pending += [(operand, start) for operand in self._rows.operands(top)]
+            pending += [(operand, start) for operand in self._schedule.operands(top)]
 
     def _start(self, value: Value) -> int:
         """The cycle in which the operation behind ``value`` reads its operands."""
-        times = [self._schedule.time(o, self._phase) for o in self._rows.operands(value)]
+        times = [self._schedule.time(o, self._phase) for o in self._schedule.operands(value)]
         if isinstance(value.node, Rows) and value.part is not Part.LATE:
             times.append(self._captured(value))
         return max([0, *times])
@@ -366,21 +372,53 @@ class PostProcessor:
         return f"{self._row_token}[{stage}]"
 
     def _serial(self, value: Value) -> _Net:
-        """A cast that all gates share, perhaps a table behind it, then a register for each gate."""
-        chain = [value]
-        while not isinstance(chain[0].node, Rows):
-            chain.insert(0, self._rows.operands(chain[0])[0])
-        source, width = self._sliced(chain[0])
-        index = self._rows.gate_index(chain[0])
-        net, stage = self._shared_cast(chain[1], source, width)
-        if len(chain) == 3:
-            net, stage = self._shared_table(chain[2], index, net, stage), stage + 1
+        """A shift, a cast and a table that all gates share, or some of these, then a register for
+        each gate."""
+        net, stage, index = self._shared(value)
         result = self._new(value, _format(value))
         enable = f"{self._row_at(stage)} & ({self._row_gate}{stage} == {self._gate(index)})"
         self._register(result.name, result.width, enable, net)
         return result
 
-    def _shared_cast(self, value: Value, source: str, width: int) -> tuple[str, int]:
+    def _shared(self, value: Value) -> tuple[str, int, int]:
+        """The net of an operation that all gates share, the cycle behind the row's in which it is
+        there, and the gate's number."""
+        (operand, *_) = self._rows.operands(value)
+        if isinstance(value.node, Shift):
+            source, width = self._sliced(operand)
+            return self._shared_shift(value, source, width), 1, self._rows.gate_index(operand)
+        if isinstance(value.node, Lookup):
+            net, stage, index = self._shared(operand)
+            return self._shared_table(value, index, net, stage), stage + 1, index
+        if isinstance(operand.node, Rows):
+            source, width = self._sliced(operand)
+            stage, index = 0, self._rows.gate_index(operand)
+        else:
+            source, stage, index = self._shared(operand)
+            width = _format(operand).signed_width
+        net, latency = self._shared_cast(value, source, width, stage)
+        return net, stage + latency, index
+
+    def _shared_shift(self, value: Value, source: str, width: int) -> str:
+        """The shifter of all gates, with the memory of what each row is shifted by."""
+        shifter = self._schedule.shifter(value)
+        assert shifter is not None
+        if shifter not in self._shifters:
+            name = f"{self._prefix}row_shift{len(self._shifters)}"
+            net = self._module.wire(name, shifter.result.signed_width)
+            by = self._by_row(shifter, f"{name}_by", self._row_at(0))
+            bits = min(width, shifter.row_bits)
+            self._shift_instance(
+                net,
+                (_low(source, bits, width), bits),
+                (by, shifter.exponent.signed_width),
+                shifter.result.signed_width,
+                self._row_at(0),
+            )
+            self._shifters[shifter] = net
+        return self._shifters[shifter]
+
+    def _shared_cast(self, value: Value, source: str, width: int, stage: int) -> tuple[str, int]:
         node = value.node
         assert isinstance(node, Cast)
         folded = self._schedule.folded(value)
@@ -391,7 +429,7 @@ class PostProcessor:
             wire = self._module.wire(
                 f"{self._prefix}row_cast{len(self._casts)}", node.format.signed_width
             )
-            enable = f"{{{self._row_at(latency - 1)}, {self._row_at(0)}}}"
+            enable = f"{{{self._row_at(stage + latency - 1)}, {self._row_at(stage)}}}"
             self._cast_instance(wire, node, folded, source, width, enable)
             self._casts[key] = wire
         return self._casts[key], latency
@@ -451,10 +489,9 @@ class PostProcessor:
             if not self._schedule.serial(value) or self._rows.phase(node) != self._phase:
                 continue
             (cast,) = self._rows.operands(value)
-            (row,) = self._rows.operands(cast)
-            source, width = self._sliced(row)
-            if self._shared_cast(cast, source, width)[0] == net:
-                found[self._rows.gate_index(row)] = node
+            own, _, gate = self._shared(cast)
+            if own == net:
+                found[gate] = node
         return found
 
     # --- operations ------------------------------------------------------------------------------
@@ -532,6 +569,27 @@ class PostProcessor:
             {"en": self.token(cycle), "s": read[0], "a": read[1], "b": read[2]},
         )
         return result
+
+    def shift(self, value: Value) -> _Net:
+        """A value times a power of two of its unit."""
+        node = value.node
+        assert isinstance(node, Shift)
+        (a, by), read, cycle = self._two(value)
+        result = self._new(value, node.format)
+        self._shift_instance(
+            result.name, (read[0], a.width), (read[1], by.width), result.width, self.token(cycle)
+        )
+        return result
+
+    def _shift_instance(
+        self, name: str, a: tuple[str, int], by: tuple[str, int], width: int, enable: str
+    ) -> None:
+        self._instance(
+            "rnnhw_shift",
+            name,
+            {"A_WIDTH": a[1], "BY_WIDTH": by[1], "WIDTH": width},
+            {"en": enable, "a": a[0], "by": by[0]},
+        )
 
     def clamp(self, value: Value) -> _Net:
         """A value limited from below and above."""
@@ -680,6 +738,7 @@ _OPERATIONS: Mapping[type, Callable[[PostProcessor, Value], _Net]] = operation_t
         Subtract: PostProcessor.add,
         Multiply: PostProcessor.multiply,
         Select: PostProcessor.select,
+        Shift: PostProcessor.shift,
         Clamp: PostProcessor.clamp,
         Gather: PostProcessor.refuse,
         Reinterpret: PostProcessor.refuse,

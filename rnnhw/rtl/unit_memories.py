@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rnnhw.accelerator.mapping import Part, Rows, Value, address_bits, phase_of, sources_of
+from rnnhw.accelerator.mapping import Part, Rows, Shifter, Value, address_bits, phase_of, sources_of
 from rnnhw.graph.nodes import Gather, Input, Node, State, unwired
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.layer_context import LayerContext
@@ -186,6 +186,11 @@ class UnitMemories:
         if len(numbers) > units:
             numbers = numbers[gate * units : (gate + 1) * units]
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
+
+    def row_exponents(self, shifter: Shifter, name: str, advance: str) -> str:
+        """The net with what the current row of a phase is shifted by."""
+        words = self._context.numbers.row_exponents(shifter)
+        return self._rom(name, shifter.exponent, words, advance)
 
     def _unit_initial(self, state: State, advance: str) -> str:
         values = self._context.numbers.first_values(state)

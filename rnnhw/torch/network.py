@@ -45,6 +45,7 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     StepGraph,
     Subtract,
@@ -348,6 +349,10 @@ def _select(run: _Run, node: Select) -> torch.Tensor:
     return torch.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
 
 
+def _shift(run: _Run, node: Shift) -> torch.Tensor:
+    return run.values[node.a] * torch.exp2(run.values[node.by])
+
+
 def _clamp(run: _Run, node: Clamp) -> torch.Tensor:
     step = node.a.format.step
     low = None if node.low is None else node.low * step
@@ -392,6 +397,7 @@ STEP_OPERATIONS: Mapping[type, Callable[..., torch.Tensor]] = operation_table(
         Subtract: _subtract,
         Multiply: _multiply,
         Select: _select,
+        Shift: _shift,
         Clamp: _clamp,
         Gather: _gather,
         Reinterpret: _reinterpret,

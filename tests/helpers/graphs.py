@@ -243,7 +243,7 @@ class StepWriter:
         wanted = [
             self.matvec, self.matvec, self.matvec, self.matvec, self.cast, self.arithmetic,
             self.arithmetic, self.select, self.clamp, self.gather, self.reinterpret, self.lookup,
-            self.constant, self.transform, self.composition,
+            self.constant, self.transform, self.composition, self.shift,
         ]  # fmt: skip
         for _ in range(rng.randint(1, 9)):
             self.attempt(rng.choice(wanted))
@@ -321,6 +321,22 @@ class StepWriter:
         scale = 2.0**-node.format.fraction
         given = [None if self.chance(3) else limit * scale for limit in limits]
         self.keep(self.g.clamp(node, *given))
+
+    def shift(self):
+        """By a tensor, by literals, or by elements of one of them in another order."""
+        bits = self.rng.choice([1, 2, 2, 3, 4, 5])
+        node = self.pick(widest=62 - (1 << bits))
+        units = self.rng.choice([node.units, 2 * node.units])
+        name = self.name("e")
+        if self.chance(3):
+            most = (1 << bits) - 1
+            by = self.g.literal(name, [self.rng.randint(0, most) for _ in range(units)])
+        else:
+            self.give(name, Q(bits, 0, signed=False))
+            by = self.g.constant(name, units, "scale_exponent")
+        if units != node.units:
+            by = self.g.gather([by], self.rng.sample(range(units), node.units))
+        self.keep(self.g.shift(node, by))
 
     def gathered(self, parts, units):
         total = sum(part.units for part in parts)

@@ -171,6 +171,25 @@ def test_multiply(tmp_path):
 
 
 @simulated
+def test_shift(tmp_path):
+    """All numbers of 8 bits by all amounts of 3 bits, a spare bit of the amount included."""
+    index = np.arange(1 << 11)
+    number, amount = SIGNED[index & 255], index >> 8
+    inputs = {"en": "en[0]", "a": "in[7:0]", "by": "{1'b0, in[10:8]}"}
+    instances = [
+        Instance(
+            "rnnhw_shift",
+            {"BY_WIDTH": 4, "WIDTH": width},
+            inputs,
+            width,
+            number << amount,
+        )
+        for width in (15, 18, 8)
+    ]
+    assert_equal(instances, 11, tmp_path)
+
+
+@simulated
 def test_clamp(tmp_path):
     instances = []
     ends = (-128, -127, -64, -1, 0, 1, 63, 127)

@@ -314,6 +314,23 @@ def test_selections(tmp_path, operands):
 
 
 @simulated
+def test_shifts(tmp_path, operands):
+    stimuli, values, (en0, _) = operands
+    cases = []
+    for a in (1, 7, 13, 48):
+        for bits in (1, 2, 3, 5):
+            amounts = shuffled([*range(1 << bits)] * COUNT, f"by{bits}")[:COUNT]
+            stimuli[f"by{bits}"] = (bits + 1, amounts)
+            pairs = list(zip(values[f"a{a}"], amounts, strict=True))
+            for width in (1, a, a + 2, a + (1 << bits) - 1):
+                shifted = [wrapped(x << by, width) for x, by in pairs]
+                parameters = {"A_WIDTH": a, "BY_WIDTH": bits + 1, "WIDTH": width}
+                ports = {"en": "en0", "a": f"a{a}", "by": f"by{bits}"}
+                cases.append(Case("rnnhw_shift", parameters, ports, width, staged(shifted, en0)))
+    check(tmp_path, stimuli, cases)
+
+
+@simulated
 def test_limits(tmp_path, operands):
     stimuli, values, (en0, _) = operands
     cases = []
@@ -469,6 +486,8 @@ def test_verilator_has_no_warning(path):
         ("rnnhw_multiply", {"WIDTH": 9}),
         ("rnnhw_multiply", {"WIDTH": 40}),
         ("rnnhw_select", {"S_WIDTH": 1, "A_WIDTH": 20, "B_WIDTH": 3, "WIDTH": 9}),
+        ("rnnhw_shift", {"A_WIDTH": 20, "BY_WIDTH": 2, "WIDTH": 9}),
+        ("rnnhw_shift", {"A_WIDTH": 3, "BY_WIDTH": 6, "WIDTH": 34}),
         ("rnnhw_clamp", {"A_WIDTH": 48, "WIDTH": 8}),
         ("rnnhw_clamp", {"A_WIDTH": 4, "WIDTH": 8}),
         *(

@@ -5,8 +5,12 @@ from rnnhw.accelerator.mapping.mapped_layer import MappedLayer, StepMapping, map
 from rnnhw.accelerator.mapping.memory import address_bits, places
 from rnnhw.accelerator.mapping.multiplier_widths import weight_fraction
 from rnnhw.accelerator.mapping.phases import NEURON_CYCLES, Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule, cast_latency
-from rnnhw.accelerator.mapping.roms import uniform
+from rnnhw.accelerator.mapping.postprocessor import (
+    PostProcessorSchedule,
+    Shifter,
+    cast_latency,
+    uniform,
+)
 from rnnhw.accelerator.mapping.row_fusion import tensor_values
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
 from rnnhw.accelerator.mapping.transform_chains import Chain
@@ -26,6 +30,7 @@ __all__ = [
     "PostProcessorSchedule",
     "Rows",
     "Segment",
+    "Shifter",
     "Source",
     "StepMapping",
     "Transform",

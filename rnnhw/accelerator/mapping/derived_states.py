@@ -20,6 +20,7 @@ from rnnhw.graph.nodes import (
     Matvec,
     Multiply,
     Node,
+    Shift,
     State,
     StepGraph,
     Tensor,
@@ -160,6 +161,8 @@ def _is_zero(node: Node, known: dict[Node, bool]) -> bool:
             return node.tensor is None and not any(node.values)
         case Multiply():
             return any(operands)
+        case Shift():
+            return _stays_zero(node.a, known)
         case Clamp():
             low, high = node.limits
             return all(operands) and low <= 0 <= high

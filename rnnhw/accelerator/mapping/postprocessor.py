@@ -8,6 +8,7 @@ are kept in a register each, after the cast and the table that follow them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from rnnhw.accelerator.mapping.memory import stored_vectors
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
@@ -24,14 +25,16 @@ from rnnhw.graph.nodes import (
     Node,
     Reinterpret,
     Select,
+    Shift,
     State,
     Subtract,
     operation_table,
     unwired,
 )
-from rnnhw.numerics.cast import Rounding
+from rnnhw.graph.rewrite import ancestors
+from rnnhw.numerics.cast import Q, Rounding
 
-__all__ = ["PostProcessorSchedule", "cast_latency"]
+__all__ = ["PostProcessorSchedule", "Shifter", "cast_latency", "uniform"]
 
 _WAITING = -(10**6)  # stored before the phase begins
 
@@ -41,6 +44,14 @@ def cast_latency(cast: Cast, folded: bool) -> int:
     drops = cast.a.format.fraction > cast.format.fraction
     rounds = drops and cast.format.rounding is not Rounding.TRN
     return 2 if rounds and not folded else 1
+
+
+def uniform(node: Node) -> bool:
+    """Whether a constant is one number for all units, which needs no memory."""
+    if node.units == 1:
+        return True
+    sources = [each for each in ancestors(node) if isinstance(each, Constant)]
+    return all(len(set(each.values)) == 1 for each in sources)
 
 
 def _constant(cast: Cast) -> int:
@@ -70,6 +81,7 @@ LATENCY = operation_table(
         Subtract: _cycles(1),
         Multiply: _cycles(2),
         Select: _cycles(1),
+        Shift: _cycles(1),
         Clamp: _cycles(1),
         Gather: _cycles(0),
         Reinterpret: _cycles(0),
@@ -78,6 +90,18 @@ LATENCY = operation_table(
     }
 )
 """Cycles of each operation, those of its Verilog module."""
+
+
+class Shifter(NamedTuple):
+    """What one shifter in front of the gate registers of a phase takes and gives: rows of
+    ``row_bits`` with ``fraction`` bits of fraction, shifted into words of ``result`` by exponents
+    that are read row by row."""
+
+    phase: int
+    fraction: int
+    row_bits: int
+    result: Q
+    exponent: Q
 
 
 class PostProcessorSchedule:
@@ -89,6 +113,8 @@ class PostProcessorSchedule:
         for root in self._roots():
             for value in layer.values(root):
                 self._visit(value, None)
+        for value in [each for each in self._readers if self._serial_shift(each)]:
+            self._leave_out_exponents(value)
         self._times: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
         self._handled_in: dict[int, frozenset[Value]] = {}
@@ -104,6 +130,18 @@ class PostProcessorSchedule:
         if not known:
             for operand in self.layer.operands(value):
                 self._visit(operand, value)
+
+    def _leave_out_exponents(self, shift: Value) -> None:
+        """A shift of all gates reads its exponents row by row, not unit by unit."""
+        _, exponents = self.layer.operands(shift)
+        self._readers[exponents].remove(shift)
+        if not self._readers[exponents]:
+            del self._readers[exponents]
+
+    def operands(self, value: Value) -> list[Value]:
+        """What the operation behind ``value`` reads of what is there unit by unit."""
+        operands = self.layer.operands(value)
+        return operands[:1] if self._serial_shift(value) else operands
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -157,7 +195,7 @@ class PostProcessorSchedule:
                 yield value
             elif self._formed_in(value) in (None, phase):
                 yield value
-                pending += layer.operands(value)
+                pending += self.operands(value)
 
     def _is_source(self, value: Value) -> bool:
         """Whether no operation of a post-processor made ``value``."""
@@ -209,12 +247,17 @@ class PostProcessorSchedule:
     # --- accumulators ------------------------------------------------------------------------
     def only_cast(self, value: Value) -> Value | None:
         """The cast that alone reads an accumulator."""
+        reader = self._only_reader(value)
+        return reader if reader is not None and isinstance(reader.node, Cast) else None
+
+    def _only_reader(self, value: Value) -> Value | None:
+        """The operation that alone reads an accumulator."""
         readers = self._readers.get(value, [])
         if not isinstance(value.node, Rows) or value.part is not Part.WHOLE:
             return None
-        if value.node.computed is not None or len(readers) != 1 or readers[0] is None:
+        if value.node.computed is not None or len(readers) != 1:
             return None
-        return readers[0] if isinstance(readers[0].node, Cast) else None
+        return readers[0]
 
     def folded(self, cast: Value) -> bool:
         """Whether the bias holds the rounding constant of a cast: of one that alone reads the
@@ -243,14 +286,49 @@ class PostProcessorSchedule:
         if not isinstance(value.node, Cast) or self._fed(value):
             return False
         source = self.layer.operands(value)[0]
+        if self._serial_shift(source):
+            return self._readers[source] == [value]
+        return self._alone_behind_gates(source, value)
+
+    def _alone_behind_gates(self, source: Value, reader: Value) -> bool:
+        """Whether ``source`` is an accumulator of several gates that ``reader`` alone reads."""
         return (
             isinstance(source.node, Rows)
             and self.layer.phase_gates(source.node.phase) > 1
-            and self.only_cast(source) == value
+            and self._only_reader(source) == reader
         )
+
+    def _serial_shift(self, value: Value) -> bool:
+        """Whether ``value`` is a shift that all gates share in front of the gate registers."""
+        if not isinstance(value.node, Shift) or uniform(value.node.by) or self._fed(value):
+            return False
+        operands = self.layer.operands(value)
+        return bool(operands) and self._alone_behind_gates(operands[0], value)
+
+    def shifter(self, value: Value) -> Shifter | None:
+        """The shifter behind the accumulators that computes ``value``; None where none does."""
+        if not self._serial_shift(value):
+            return None
+        assert isinstance(value.node, Shift)
+        row = self.layer.operands(value)[0].node
+        assert isinstance(row, Rows)
+        word = row.word(Part.WHOLE)[0]
+        exponent = value.node.by.format
+        return Shifter(row.phase, word.fraction, word.signed_width, value.node.format, exponent)
+
+    def shifters(self) -> dict[Shifter, list[Value]]:
+        """The shifters behind the accumulators, with the values that each of them computes."""
+        found: dict[Shifter, list[Value]] = {}
+        for value in self._readers:
+            shifter = self.shifter(value)
+            if shifter is not None:
+                found.setdefault(shifter, []).append(value)
+        return found
 
     def serial(self, value: Value) -> bool:
         """Whether ``value`` is computed in front of the gate registers."""
+        if isinstance(value.node, Shift):
+            return self._serial_shift(value)
         if isinstance(value.node, Lookup):
             source = self.layer.operands(value)[0]
             return self._readers[source] == [value] and self._serial_cast(source)

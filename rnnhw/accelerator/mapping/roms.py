@@ -26,7 +26,7 @@ from rnnhw.accelerator.mapping.multiplier_widths import (
     weight_bits,
 )
 from rnnhw.accelerator.mapping.phases import Phase, Transform
-from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
+from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule, uniform
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows
 from rnnhw.accelerator.mapping.transform_chains import chains_of
 from rnnhw.accelerator.mapping.unit_reads import (
@@ -38,7 +38,6 @@ from rnnhw.accelerator.mapping.unit_reads import (
 from rnnhw.accelerator.mapping.vector_feed import Feed
 from rnnhw.accelerator.mapping.vector_layout import address_roms, select_rom, sources_of
 from rnnhw.graph.nodes import Cast, Constant, Gather, Lookup, Matvec, Node, State
-from rnnhw.graph.rewrite import ancestors
 from rnnhw.layers.structures import Circulant, Toeplitz
 from rnnhw.numerics.cast import Q
 
@@ -48,7 +47,6 @@ __all__ = [
     "operand_format",
     "roms_of",
     "shifted",
-    "uniform",
     "weight_format",
 ]
 
@@ -63,6 +61,7 @@ def roms_of(
     yield from _weights(layer, phases)
     yield from _biases(layer, schedule)
     yield from _stage_biases(phases)
+    yield from _row_exponents(layer, schedule, phases)
     yield from _constants(layer, schedule, phases, units)
     yield from _tables(layer, schedule, phases, units)
     yield from _addresses(schedule, phases, units)
@@ -220,14 +219,6 @@ def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
         yield Held(memory, tuple(holds))
 
 
-def uniform(node: Node) -> bool:
-    """Whether a constant is one number for all units, which needs no memory."""
-    if node.units == 1:
-        return True
-    sources = [each for each in ancestors(node) if isinstance(each, Constant)]
-    return all(len(set(each.values)) == 1 for each in sources)
-
-
 def _constants(
     layer: LayerRows,
     schedule: PostProcessorSchedule,
@@ -280,6 +271,18 @@ def _constants(
                     reads=sum(beside),
                 )
                 yield Held(memory, tuple(holds))
+
+
+def _row_exponents(
+    layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
+) -> Iterator[Held]:
+    """What the shifters behind the accumulators shift by, a word a row of their phase."""
+    for shifter, values in schedule.shifters().items():
+        behind = [layer.operands(value)[1].node for value in values]
+        holds = [held for by in behind if isinstance(by, Node) for held in tensors_behind(by)]
+        rows, width = phases[shifter.phase].rows, shifter.exponent.width
+        memory = Memory("row exponents", MemoryRole.CONSTANT, rows, width, reads=rows)
+        yield Held(memory, tuple(holds))
 
 
 def _shapes(
@@ -340,9 +343,10 @@ def _tables(
         if schedule.serial(value):
             (cast,) = schedule.layer.operands(value)
             assert isinstance(cast.node, Cast)
+            shifter = schedule.shifter(schedule.layer.operands(cast)[0])
             drop = cast.node.a.format.fraction - cast.node.format.fraction
             phase = schedule.layer.phase(node)
-            kind = drop, cast.node.format, schedule.folded(cast), node.table.format
+            kind = drop, cast.node.format, schedule.folded(cast), node.table.format, shifter
             shared.setdefault((phase, kind), {}).setdefault(node.table.contents, node)
         else:
             suffix = f"[{value.gate}]" if value.gate else ""

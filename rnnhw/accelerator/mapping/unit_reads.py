@@ -71,6 +71,7 @@ class UnitReads:
 
     def __init__(self, schedule: PostProcessorSchedule) -> None:
         self._layer = schedule.layer
+        self._operands = schedule.operands
         self._read: Counter[Value] = Counter()
         self._computed: Counter[Value] = Counter()
         between = crossing(schedule)
@@ -116,7 +117,7 @@ class UnitReads:
             if value not in seen:
                 seen.add(value)
                 if not self._waits(value, phase):
-                    pending += self._layer.operands(value)
+                    pending += self._operands(value)
         return seen
 
     def _waits(self, value: Value, phase: int) -> bool:

@@ -422,6 +422,10 @@ def _clamp(i: Instance, context: Context) -> int:
     return _result(i, context, min(i["WIDTH"], i["A_WIDTH"]))
 
 
+def _shift(i: Instance, context: Context) -> int:
+    return _result(i, context, i["WIDTH"])
+
+
 def _none(i: Instance, context: Context) -> int:
     return 0
 
@@ -483,6 +487,7 @@ REGISTERS: Mapping[str, Registers] = module_table(
         "rnnhw_rom": Registers(_none),
         "rnnhw_row": Registers(_row),
         "rnnhw_select": Registers(_select),
+        "rnnhw_shift": Registers(_shift),
         "rnnhw_snapshot": Registers(_snapshot),
         "rnnhw_steps": Registers(_steps),
         "rnnhw_stride": Registers(_stride),

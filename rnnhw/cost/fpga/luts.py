@@ -66,6 +66,8 @@ KINDS = {
     "difference": "bits of differences, of which a LUT inverts one operand",
     "comparator": "bits of numbers that are limited",
     "selection": "bits chosen by a sign",
+    "shift by a bit": "bits of numbers that are shifted or not",
+    "shift by two bits": "bits of numbers that are shifted by 0 to 3 of some power of two",
     "product": "bits times bits of products in logic",
     "joint": "bits of sums of more than two partial products",
     "gate": "registers of one gate among several",
@@ -494,6 +496,13 @@ def _multiply(i: Instance, context: Context) -> Amounts:
     yield from _partial(*factor_widths(i, context), context, 1, product_bits(i, context))
 
 
+def _shift(i: Instance, context: Context) -> Amounts:
+    # In halves: a shift by one bit chooses among two numbers, one by two bits among four.
+    width, bits = min(i["A_WIDTH"], context.high(i.ports["y"], i["WIDTH"])), i["BY_WIDTH"] - 1
+    yield "shift by a bit", width * (bits % 2)
+    yield "shift by two bits", width * (bits // 2)
+
+
 def _register(i: Instance, context: Context) -> Amounts:
     yield "gate", int("==" in i.ports["en"])
 
@@ -562,6 +571,7 @@ AMOUNTS: Mapping[str, Callable[[Instance, Context], Amounts]] = module_table(
         "rnnhw_rom": _none,
         "rnnhw_row": _row,
         "rnnhw_select": _plain("selection", "WIDTH"),
+        "rnnhw_shift": _shift,
         "rnnhw_snapshot": _snapshot,
         "rnnhw_steps": _steps,
         "rnnhw_stride": _stride,
