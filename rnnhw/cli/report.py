@@ -34,11 +34,12 @@ from rnnhw.cli.options import (
 from rnnhw.cli.output import deliver, exit_code
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cost import estimate
-from rnnhw.cost.demands import judge_report, planned_deadline, unmet_plan
+from rnnhw.cost.demands import check_demands, judge_report, planned_deadline, unmet_plan
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, UsageError
-from rnnhw.execution.verify import verify
+from rnnhw.execution.simulate import check_answers, chosen_samples
+from rnnhw.execution.verify import run_figure_names, verify
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
 from rnnhw.study.run_report import with_run
 
@@ -106,8 +107,13 @@ def report_command(
             arrangement=arrangement,
         )
     if simulated:
+        # What cannot be judged is told before the work.
+        samples = chosen_samples(loaded, data)
+        check_answers(loaded, samples, str(data or design), (*floors, *ceilings))
+        check_demands(report, floors, ceilings, run_figure_names(loaded, samples))
         with shown_progress("sequences") as progress:
-            report = with_run(report, verify(loaded, data, progress=progress, by_task=False), data)
+            run = verify(loaded, data, samples=samples, progress=progress, by_task=False)
+        report = with_run(report, run, data)
     checks = judge_report(report, floors, ceilings)
     match shown:
         case "text":

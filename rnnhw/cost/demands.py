@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from rnnhw.cost.model import Report, report_figures
 from rnnhw.design.demands import Check
 from rnnhw.errors import UsageError, unknown_name
 
-__all__ = ["FigureCheck", "judge_report", "planned_deadline", "unmet_plan"]
+__all__ = ["FigureCheck", "check_demands", "judge_report", "planned_deadline", "unmet_plan"]
 
 _NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -47,19 +47,46 @@ def judge_report(
     """
     figures = report_figures(report)
     figures.update((name, derived(value)) for name, value in others.items())
-    judged = []
-    for kind, name, limit in _demands(minimum, maximum):
-        figure = figures.get(name)
-        if figure is not None and figure.value is None:
-            hint = figure.note or "judge another figure, or report on another profile"
-            raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
-        if figure is None or figure.number is None:
-            # Hundreds of counts of layers would hide what is meant.
-            known = [each for each, figure in figures.items() if figure.number is not None]
-            listed = [each for each in known if "." in name or "." not in each]
-            raise UsageError(*unknown_name("figure", name, listed))
-        judged.append((kind, name, limit, figure))
+    judged = [
+        (kind, name, limit, _demanded(report, figures, name))
+        for kind, name, limit in _demands(minimum, maximum)
+    ]
     return [_check(report, *demand) for demand in judged]
+
+
+def check_demands(
+    report: Report,
+    minimum: Mapping[str, float],
+    maximum: Mapping[str, float],
+    later: Collection[str],
+) -> None:
+    """Refuse, before a run, what :func:`judge_report` would refuse behind it; ``later`` are the
+    figures that the run will add.
+
+    Raises:
+        UsageError: as :func:`judge_report`.
+    """
+    figures = report_figures(report)
+    for kind, name, limit in _demands(minimum, maximum):
+        if name not in later:
+            _check(report, kind, name, limit, _demanded(report, figures, name, later))
+
+
+def _demanded(
+    report: Report, figures: Mapping[str, Figure], name: str, later: Collection[str] = ()
+) -> Figure:
+    """The figure that a demand names, which must have a value; ``later`` are further names that
+    may have been meant."""
+    figure = figures.get(name)
+    if figure is not None and figure.value is None:
+        hint = figure.note or "judge another figure, or report on another profile"
+        raise UsageError(f"{name} is {figure.status} on {report.target.profile}", hint)
+    if figure is None or figure.number is None:
+        # Hundreds of counts of layers would hide what is meant.
+        known = [each for each, figure in figures.items() if figure.number is not None]
+        listed = [each for each in (*known, *later) if "." in name or "." not in each]
+        raise UsageError(*unknown_name("figure", name, listed))
+    return figure
 
 
 def _demands(

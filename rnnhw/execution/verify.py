@@ -36,6 +36,7 @@ __all__ = [
     "SourceError",
     "Verification",
     "compared_signals",
+    "run_figure_names",
     "verify",
 ]
 
@@ -195,17 +196,23 @@ def verify(
     return result
 
 
-def _figure_names(design: Design, samples: Samples) -> list[str]:
-    """The names that :meth:`Verification.figures` has when no other signal is asked for."""
+def run_figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names that :meth:`Verification.figures` has of the whole network: what ``report
+    --simulate`` can be judged by beside the figures of the report."""
     scored = judge_of(design.task, samples)
-    signals = compared_signals(design.network)
     return [
         *ERROR_FIGURES,
         *_EVENT_FIGURES,
         *(["stuck_units"] if design.network.states() else []),
         *(score_names(scored.score_type) if scored else ()),
-        *(f"{signal}.{name}" for signal in signals for name in ERROR_FIGURES),
     ]
+
+
+def _figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names that :meth:`Verification.figures` has when no other signal is asked for."""
+    signals = compared_signals(design.network)
+    each = (f"{signal}.{name}" for signal in signals for name in ERROR_FIGURES)
+    return [*run_figure_names(design, samples), *each]
 
 
 def compared_signals(network: Network) -> dict[str, Node]:

@@ -69,3 +69,31 @@ def test_data_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out)
     assert found["files"]["data"]["name"] == "mine.npz"
     assert found["run"]["sequences"] == 1 and found["run"]["measure"] == ""
+
+
+@pytest.mark.parametrize(
+    ("demand", "message"),
+    {
+        "acuracy=1": "unknown figure 'acuracy'\nhint: did you mean 'accuracy'?",
+        "lutz=1": "unknown figure 'lutz'\nhint: did you mean 'luts'?",
+        "nrmse=1": "unknown figure 'nrmse'",
+        "energy_per_step_pj=1": "energy_per_step_pj is not used on ice40up5k",
+    }.items(),
+)
+def test_what_cannot_be_judged_is_told_before_the_run(
+    demand: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnhw.cli.report.verify", None)  # it would be a TypeError
+    words = ["report", str(DESIGN), "--set", "operand_bits=4", "--simulate", "--min", demand]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_score_without_answers_is_told_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnhw.cli.report.verify", None)
+    np.savez(tmp_path / "x.npz", x=np.zeros((1, 4, 2)))
+    words = ["report", str(DESIGN), "--simulate", "--data", str(tmp_path / "x.npz")]
+    assert main([*words, "--min", "accuracy=1"]) == 2
+    assert "no expected answers, so no accuracy" in capsys.readouterr().err
