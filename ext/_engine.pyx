@@ -216,7 +216,7 @@ cdef class Program:
     cdef int64_t node_count, lanes
     cdef readonly object plan, total_adds
     cdef readonly list scans
-    cdef list kept, buffers, traced
+    cdef list kept, buffers, traced, results
 
     def __cinit__(self, plan, int level):
         self.nodes = <rnnhw_time_node *>calloc(len(plan.sequences), sizeof(rnnhw_time_node))
@@ -236,6 +236,7 @@ cdef class Program:
         self.node_count = len(plan.sequences) - 1
         self.total_adds = np.zeros(self.node_count, np.int64)
         index = {sequence.node: i for i, sequence in enumerate(plan.sequences)}
+        self.results = [(node.name, index[node]) for node in plan.network.outputs]
         for i, sequence in enumerate(plan.sequences):
             node = sequence.node
             self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
@@ -279,18 +280,17 @@ cdef class Program:
         return np.empty(max(steps, 1) * units * self.lanes + 16, f"i{bits // 8}")
 
     def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
-            const int64_t[::1] order, dict initial, outputs, int64_t[::1] output_lengths,
-            dict final, dict traces):
+            const int64_t[::1] order, dict initial, dict outputs, dict final, dict traces):
         """Run the sequences numbered by `order`, block after block.
 
         inputs [sequences, steps, features], lengths [sequences]; initial and final
-        {state: [sequences, units]}; outputs and traces [sequences, steps, units], in the bits of
-        their plans, are written.
+        {state: [sequences, units]}; outputs {name: ([sequences, steps, units], lengths)} and traces
+        {name: [sequences, steps, units]}, in the bits of their plans, are written.
         """
         cdef Scan scan
         cdef int64_t first, lane, real, i, unit
         cdef rnnhw_sequence *source = &self.sequences[0]
-        cdef rnnhw_sequence *result = &self.sequences[self.node_count]
+        cdef rnnhw_sequence *result
         cdef rnnhw_sequence trace
         cdef int64_t sequence[16]
         cdef const int64_t *given[16]
@@ -298,6 +298,7 @@ cdef class Program:
         cdef int64_t[:, ::1] block
         cdef const int64_t[:, ::1] value
         cdef int64_t[:, ::1] kept
+        cdef int64_t[::1] ends
         cdef int64_t *adds = <int64_t *>_address(self.total_adds)
         for first in range(0, order.shape[0], self.lanes):
             real = min(self.lanes, order.shape[0] - first)
@@ -311,14 +312,18 @@ cdef class Program:
                     for lane in range(real):
                         for unit in range(block.shape[0]):
                             block[unit, lane] = value[sequence[lane], unit]
-            self._place(outputs, sequence, wanted)
             with nogil:
                 rnnhw_load(source, self.lanes, given)
                 rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
                                 self.lanes, adds)
-                rnnhw_store(self.kernels, result, self.lanes, wanted)
-            for lane in range(real):
-                output_lengths[sequence[lane]] = result.lengths[lane]
+            for name, i in self.results:
+                array, ends = outputs[name]
+                result = &self.sequences[i]
+                self._place(array, sequence, wanted)
+                with nogil:
+                    rnnhw_store(self.kernels, result, self.lanes, wanted)
+                for lane in range(real):
+                    ends[sequence[lane]] = result.lengths[lane]
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, kept = scan.final[i], final[state.name]

@@ -160,7 +160,7 @@ cdef class Search:
             subject.kernels, subject.nodes = program.kernels, program.nodes
             subject.node_count = program.node_count
             subject.input = &program.sequences[0]
-            subject.output = &program.sequences[program.node_count]
+            subject.output = &program.sequences[<int64_t>program.results[0][1]]
             subject.symbols = <int64_t *>self._keep(symbols)
             subject.packing_count = len(packed)
             subject.packings = packings = <rnnhw_packing *>self._zeros(

@@ -64,6 +64,7 @@ from rnnhw.layers.cells import (
     LSTM as LSTM,
     Bidirectional as Bidirectional,
     Elman as Elman,
+    Heads as Heads,
     JordanNetwork as JordanNetwork,
     Last as Last,
     LeakyElman as LeakyElman,

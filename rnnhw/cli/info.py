@@ -79,6 +79,9 @@ def _design(design: Design) -> dict[str, Any]:
             }
             for node in node_reports(network)
         ],
+        **(
+            {"outputs": [node.name for node in network.outputs]} if len(network.outputs) > 1 else {}
+        ),
         "signals": [
             {
                 "name": signal.name,

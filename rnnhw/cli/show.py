@@ -197,26 +197,31 @@ def _figure(value: float) -> str:
 def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> RenderableType:
     """What ``rnnhw simulate`` prints."""
     run, network = simulation.run, simulation.design.network
-    outputs = simulation.outputs
-    valid = np.arange(outputs.shape[1]) < run.lengths[:, None]
     steps = int(simulation.batch.lengths.sum())
     parts: list[RenderableType] = [
         title(simulation.design),
         Text(
             f"\n{number(simulation.batch.sequences, 'sequence')}, {number(steps, 'step')}, "
             f"kernels: {run.isa}"
-            f"\n{valid.sum():,} outputs of {number(network.output.units, 'unit')}, "
-            f"{network.output.format}"
         ),
-        _outputs_table(outputs, valid),
     ]
+    for node in network.outputs:
+        values, lengths = simulation.output(node.name), run.by_output[node.name].lengths
+        valid = np.arange(values.shape[1]) < lengths[:, None]
+        name = f"{node.name}: " if len(network.outputs) > 1 else ""
+        parts += [
+            Text(f"{name}{valid.sum():,} outputs of {number(node.units, 'unit')}, {node.format}"),
+            _outputs_table(values, valid),
+        ]
     if simulation.score is not None:
         name = simulation.score.names[0]
         parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
     parts += [heading("events"), _events_table(simulation.events, simulation.underflows)]
     parts += _zeros(simulation.all_zero, ())
-    if simulation.zero_outputs:
-        parts.append(Text(f"output: zero at every step in {_units(simulation.zero_outputs)}"))
+    for name, units in simulation.zero_units.items():
+        if units:
+            called = name if len(network.outputs) > 1 else "output"
+            parts.append(Text(f"{called}: zero at every step in {_units(units)}"))
     parts += [heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
         parts += [Text(""), *_checks(checks)]
@@ -247,12 +252,15 @@ def number(count: int, noun: str) -> str:
 
 def verification_text(result: Verification) -> RenderableType:
     """What ``rnnhw verify`` prints."""
-    formats = {name: node.format for name, node in result.design.network.signals().items()}
+    network = result.design.network
+    formats = {name: node.format for name, node in network.signals().items()}
+    for signal, node in zip(result.outputs, network.outputs, strict=True):
+        formats[signal.name] = node.format
     numbers = ("max LSB", "rms LSB", "max", "rms", "SNR dB", "worst at")
     errors = [
         (
             signal.name,
-            str(formats.get(signal.name, result.design.network.output.format)),
+            str(formats[signal.name]),
             _short(signal.max_error_lsb),
             _short(signal.rms_error_lsb),
             _short(signal.max_error),
@@ -260,20 +268,22 @@ def verification_text(result: Verification) -> RenderableType:
             _decibels(signal.snr_db),
             ",".join(map(str, signal.worst)) if signal.max_error else "-",
         )
-        for signal in (*result.signals, result.output)
+        for signal in (*result.signals, *result.outputs)
     ]
     scored = [result.score.names[0]] if result.score else []
     unscored = ["-"] if scored else []
     columns = ("max LSB", "rms LSB", "SNR dB", *scored)
+    several = len(result.outputs) > 1
     sources = [
         (
-            each.source,
-            _short(each.output.max_error_lsb),
-            _short(each.output.rms_error_lsb),
-            _decibels(each.output.snr_db),
-            *([_first(each.score)] if each.score else unscored),
+            f"{each.source}: {output.name}" if several else each.source,
+            _short(output.max_error_lsb),
+            _short(output.rms_error_lsb),
+            _decibels(output.snr_db),
+            *([_first(each.score)] if each.score and output is each.output else unscored),
         )
         for each in result.sources
+        for output in each.outputs
     ]
     parts: list[RenderableType] = [
         title(result.design),
@@ -376,6 +386,8 @@ def design_info(design: Design) -> RenderableType:
     graph = ("operation", "reads", "units", "format")
     parts += [heading("layers"), aligned(("layer", *graph), layers, ["units"])]
     parts += [heading("signals"), aligned(("signal", *graph), signals, ["units"])]
+    if len(network.outputs) > 1:
+        parts.append(Text(f"\noutputs: {', '.join(node.name for node in network.outputs)}"))
     parts += [heading("tensors of the weights file")]
     parts += [aligned(("tensor", "shape", "role", "format"), tensors, ["shape"])]
     return Group(*parts)

@@ -119,18 +119,20 @@ def emit(
         lanes=lanes_by_layer(machine),
         ports=(
             Port("x_data", emission.inputs, emission.input_format),
-            Port("y_data", emission.outputs, emission.output_format),
+            *(
+                Port(f"{port.port}_data", port.units, port.format, port.name)
+                for port in emission.output_ports
+            ),
         ),
-        bench=None if stimulus is None else _bench(emission, stimulus),
+        bench=None if stimulus is None else _bench(stimulus),
         runs=tuple(runs),
         emission=emission,
         stimulus=stimulus,
     )
 
 
-def _bench(emission: Emission, stimulus: Stimulus) -> Bench:
-    outputs = len(stimulus.outputs) * emission.outputs
-    return Bench(stimulus.sequences, len(stimulus.inputs), outputs)
+def _bench(stimulus: Stimulus) -> Bench:
+    return Bench(stimulus.sequences, len(stimulus.inputs), stimulus.elements)
 
 
 _check: Callable[..., list[BenchRun]] = check  # the function, which an argument of emit hides
@@ -226,14 +228,12 @@ def _stimulus(
     count = sequences or _fitting(network, machine, samples)
     first = Samples(samples.x[:count], samples.lengths[:count])
     result = simulate(design, samples=first)
-    cycles = output_cycles(network, machine, first.lengths.tolist())
-    return stimulus_of(
-        result.batch.inputs,
-        result.batch.lengths,
-        result.run.outputs,
-        result.run.lengths,
-        tuple(cycles),
-    )
+    due = []
+    for node in network.outputs:
+        given = result.run.by_output[node.name]
+        cycles = output_cycles(network, machine, first.lengths.tolist(), node)
+        due.append((given.values, given.lengths, tuple(cycles)))
+    return stimulus_of(result.batch.inputs, result.batch.lengths, *due[0], further=due[1:])
 
 
 def _fitting(network: Network, machine: Accelerator, samples: Samples) -> int:

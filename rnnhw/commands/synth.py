@@ -181,17 +181,28 @@ def _pins(emission: Emission, top: str) -> str:
     """A module around the network with four pins: shift registers bring its inputs and take its
     outputs, so that a package with few pins does not matter to the clock."""
     x, y = emission.input_format.width, emission.output_format.width
+    more, connections = 0, ""
+    for port in emission.further:
+        width, start = port.format.width, y + 4 + more
+        connections += (
+            f",\n    .{port.port}_ready(drive[3]), .{port.port}_valid(result[{start}]), "
+            f".{port.port}_first(result[{start + 1}]),\n    .{port.port}_last("
+            f"result[{start + 2}]), .{port.port}_data(result[{start + width + 2}:{start + 3}])"
+        )
+        more += width + 3
+    top_bit = y + 3 + more
     return f"""module {top} (input wire clk, rst, in, output reg out);
   reg [{x + 3}:0] drive;
-  reg [{y + 3}:0] seen;
-  wire [{y + 3}:0] result;
+  reg [{top_bit}:0] seen;
+  wire [{top_bit}:0] result;
   always @(posedge clk) begin
     drive <= {{drive[{x + 2}:0], in}};
-    seen <= in ? result : {{seen[{y + 2}:0], 1'b0}};
-    out <= seen[{y + 3}];
+    seen <= in ? result : {{seen[{top_bit - 1}:0], 1'b0}};
+    out <= seen[{top_bit}];
   end
   {emission.name} network (.clk(clk), .rst(rst), .x_valid(drive[0]), .x_first(drive[1]),
     .x_last(drive[2]), .y_ready(drive[3]), .x_data(drive[{x + 3}:4]), .x_ready(result[0]),
-    .y_valid(result[1]), .y_first(result[2]), .y_last(result[3]), .y_data(result[{y + 3}:4]));
+    .y_valid(result[1]), .y_first(result[2]), .y_last(result[3]),
+    .y_data(result[{y + 3}:4]){connections});
 endmodule
 """

@@ -171,7 +171,11 @@ def claim_of(
     late = 0
     for each in (design, *(() if other is None else (other,))):
         try:
-            stream = streamed(each.network)
+            # A head beside the judged one matters only where a signal of it may be meant.
+            network = each.network
+            if not (within or never):
+                network = network.only(network.output)
+            stream = streamed(network)
             if not stream.last and asked.asks_within(stream.late):
                 raise DesignError(
                     f"the automaton wants an answer in the first {stream.late} steps, where the "
@@ -238,8 +242,16 @@ def _check_answers(design: Design, other: Design | None, claim: Claim) -> None:
     if units < needed or (claim.automaton.answer is Answer.SIGN and units != 1):
         raise DesignError(
             f"{design.place}: {units} outputs for answers of {needed}",
-            f"the last layer must give {needed} unit{'s' * (needed > 1)}",
+            f"{_judged(design)} must give {needed} unit{'s' * (needed > 1)}",
         )
+
+
+def _judged(design: Design) -> str:
+    """What gives the answers, in words."""
+    network = design.network
+    if len(network.outputs) == 1:
+        return "the last layer"
+    return f"the first of Design(outputs=[...]), {network.output.name!r},"
 
 
 def _check_signals(claim: Claim) -> None:

@@ -29,7 +29,7 @@ from rnnhw.errors import (
 )
 from rnnhw.graph.builder import ANY_FORMAT, Formats, MissingFormat, no_formats
 from rnnhw.graph.network import Network, NetworkBuilder, TimeNode
-from rnnhw.layers.cells import Bidirectional, Layer, Residual
+from rnnhw.layers.cells import Bidirectional, Heads, Layer, Residual
 from rnnhw.numerics.cast import Q
 
 __all__ = ["MAX_STEPS", "MAX_UNITS", "Design", "Target", "load"]
@@ -118,6 +118,8 @@ class Design:
         max_steps: the longest sequence; sets the word of sums over time.
         target: profile, lanes and clock of cost reports.
         steps_per_second: a deadline that cost reports hold the design against.
+        outputs: names of the layers that the network gives the vectors of, in their order; the
+            task judges the first. Left out: the last layer, or those of :class:`Heads`.
     """
 
     layers: Sequence[Layer]
@@ -129,6 +131,7 @@ class Design:
     max_steps: int | None = None
     target: Target | None = None
     steps_per_second: float | None = None
+    outputs: Sequence[str] | None = None
 
     path: Path | None = field(default=None, kw_only=True)
     """The design file, filled in by :func:`load`."""
@@ -169,6 +172,7 @@ class Design:
             raise DesignError(f"max_steps={self.max_steps:,}", f"rnnhw takes at most {MAX_STEPS:,}")
         if self.inputs is not None and self.inputs > MAX_UNITS:
             raise DesignError(f"inputs={self.inputs:,}", f"rnnhw takes at most {MAX_UNITS:,}")
+        self._check_outputs()
         for name, format in self.overrides.items():
             if not isinstance(format, Q):
                 raise DesignError(
@@ -177,6 +181,19 @@ class Design:
                 )
         if self.task is not None:
             self._check_task(self.task)
+
+    def _check_outputs(self) -> None:
+        outputs: object = self.outputs
+        if outputs is None:
+            return
+        names = [] if isinstance(outputs, str) or not isinstance(outputs, Sequence) else outputs
+        if not names or not all(isinstance(name, str) for name in names):
+            raise DesignError(
+                f"outputs={_shown(outputs)}", 'name at least one layer: outputs=["rnn", "head"]'
+            )
+        twice = [name for index, name in enumerate(names) if name in names[:index]]
+        if twice:
+            raise DesignError(f"outputs: {twice[0]!r} is named twice", "name every layer once")
 
     def _check_task(self, task: Task) -> None:
         if isinstance(task, type) or not callable(getattr(task, "samples", None)):
@@ -298,6 +315,11 @@ class Design:
             name = getattr(layer, "name", "") or f"{kind.lower()}{position}"
             try:
                 _check_layer(layer, name)
+                if net.ends:
+                    raise DesignError(
+                        "a layer behind heads would read only one of them",
+                        "put it into a head: Heads([[first, second], other])",
+                    )
                 source = layer.build(net, source, name)
             except RnnhwError as error:
                 raise error.at(f"layer {position} ({kind})") from None
@@ -307,7 +329,7 @@ class Design:
                     f"layer {position} ({kind}): {described(error)}",
                     "check the arguments of the layer",
                 ) from error
-        return net.build()
+        return net.build(self.outputs)
 
 
 def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -> Design:
@@ -428,7 +450,19 @@ def _check_layer(layer: Layer, name: str) -> None:
     if isinstance(units, int) and units > MAX_UNITS:
         raise DesignError(f"{units:,} units", f"rnnhw takes at most {MAX_UNITS:,} a layer")
     for inner in _inner_layers(layer):
+        if isinstance(inner, Heads) and not isinstance(layer, Heads):
+            raise DesignError(
+                f"Heads inside of {type(layer).__name__}",
+                "put the heads behind it, as the last layer of the design",
+            )
         _check_layer(inner, getattr(inner, "name", ""))
+    if isinstance(layer, Heads):
+        for chain in layer.chains:
+            if any(isinstance(each, Heads) for each in chain[:-1]):
+                raise DesignError(
+                    "a layer behind heads would read only one of them",
+                    "put it into a head: Heads([[first, second], other])",
+                )
 
 
 _ACTIVATIONS: Mapping[str, str] = {
@@ -463,10 +497,12 @@ def _activation_hint(argument: str, value: object) -> str:
 
 
 def _inner_layers(layer: Layer) -> Sequence[Layer]:
-    """The layers that a bidirectional or residual one is made of."""
+    """The layers that one of several is made of."""
     match layer:
         case Bidirectional(layer=ahead, backward=back):
             return [ahead] if back is None else [ahead, back]
         case Residual(layers=layers):
             return layers
+        case Heads():
+            return [each for chain in layer.chains for each in chain]
     return []

@@ -1,5 +1,7 @@
 """The compiled boundary (ext/_engine.pyx)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,8 +32,7 @@ class Program:
         lengths: IntArray,
         order: IntArray,
         initial: dict[str, IntArray],
-        outputs: IntArray,
-        output_lengths: IntArray,
+        outputs: Mapping[str, tuple[NDArray[np.signedinteger], IntArray]],
         final: dict[str, IntArray],
         traces: dict[str, IntArray],
     ) -> None: ...

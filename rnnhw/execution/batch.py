@@ -12,7 +12,7 @@ from rnnhw.errors import DesignError, UsageError, unknown_name
 from rnnhw.graph.network import Network, event_signals
 from rnnhw.numerics.cast import NOTHING, Events, quantise, underflows
 
-__all__ = ["Batch", "Run", "event_signals", "make_batch"]
+__all__ = ["Batch", "Run", "Vectors", "event_signals", "make_batch"]
 
 IntArray = NDArray[np.int64]
 
@@ -36,12 +36,21 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
+class Vectors:
+    """Raw integers of one output, [sequences, steps, units], zero past each of ``lengths``."""
+
+    values: IntArray
+    lengths: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Run:
     """Raw integers that a network gave.
 
     ``outputs`` is [sequences, steps, units], zero past each of ``lengths``; ``final`` holds
     every state [sequences, units] after each sequence's last step; ``traces`` the signals asked
-    for, [sequences, steps, units]; ``events`` what each cast did, by signal.
+    for, [sequences, steps, units]; ``events`` what each cast did, by signal. Of a network with
+    several outputs ``outputs`` is the first; ``by_output`` has each by its name.
     """
 
     outputs: IntArray
@@ -49,6 +58,7 @@ class Run:
     final: Mapping[str, IntArray]
     traces: Mapping[str, IntArray]
     events: Mapping[str, Events] = field(default_factory=dict)
+    by_output: Mapping[str, Vectors] = field(default_factory=dict)
 
 
 def make_batch(

@@ -20,7 +20,7 @@ from rnnhw.analysis.counts import Counts, memory_of, stored_vectors
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import UsageError, unknown_name
 from rnnhw.execution import _engine
-from rnnhw.execution.batch import Batch, event_signals
+from rnnhw.execution.batch import Batch, Vectors, event_signals
 from rnnhw.execution.compiler import (
     INSTRUCTION,
     LANES,
@@ -90,12 +90,13 @@ class _Work:
 class EngineRun:
     """A :class:`~rnnhw.execution.batch.Run` with the work of every layer, measured while it ran.
 
-    ``packed_outputs`` and ``packed_traces`` are in the narrowest integers of their formats, in
-    which sums soon overflow; ``outputs`` and ``traces`` are made from them when they are asked for.
+    ``packed`` and ``packed_traces`` are in the narrowest integers of their formats, in which sums
+    soon overflow; ``by_output``, ``outputs`` and ``traces`` are made from them when they are asked
+    for. ``packed`` has every output by name with its lengths; ``outputs`` and ``lengths`` are the
+    first.
     """
 
-    packed_outputs: NDArray[np.signedinteger]
-    lengths: NDArray[np.int64]
+    packed: Mapping[str, tuple[NDArray[np.signedinteger], NDArray[np.int64]]]
     final: Mapping[str, NDArray[np.int64]]
     packed_traces: Mapping[str, NDArray[np.signedinteger]]
     events: Mapping[str, Events]
@@ -103,9 +104,22 @@ class EngineRun:
     isa: str
 
     @cached_property
+    def by_output(self) -> Mapping[str, Vectors]:
+        """Every output by its name."""
+        return {
+            name: Vectors(values.astype(np.int64), lengths)
+            for name, (values, lengths) in self.packed.items()
+        }
+
+    @cached_property
     def outputs(self) -> NDArray[np.int64]:
         """Raw integers [sequences, steps, units], zero past each of ``lengths``."""
-        return self.packed_outputs.astype(np.int64)
+        return next(iter(self.by_output.values())).values
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The steps of every sequence of ``outputs``."""
+        return next(iter(self.packed.values()))[1]
 
     @cached_property
     def traces(self) -> Mapping[str, NDArray[np.int64]]:
@@ -274,9 +288,14 @@ class _Arrays:
             state.name: np.ascontiguousarray(_initial(batch, state)) for state in states
         }
         self.final = {name: np.zeros_like(value) for name, value in self.initial.items()}
-        shape = sequences, network.output.steps_for(steps), network.output.units
-        self.outputs = np.zeros(shape, f"i{plan.sequences[-1].bits // 8}")
-        self.output_lengths = np.zeros(sequences, np.int64)
+        stored = {sequence.node: sequence.bits for sequence in plan.sequences}
+        self.outputs: dict[str, tuple[NDArray[np.signedinteger], NDArray[np.int64]]] = {
+            node.name: (
+                np.zeros((sequences, node.steps_for(steps), node.units), f"i{stored[node] // 8}"),
+                np.zeros(sequences, np.int64),
+            )
+            for node in network.outputs
+        }
         self.traces = {}
         for name, bits in plan.traces.items():
             traced = network.scan_of(name).steps_for(steps), network.signal(name).units
@@ -308,7 +327,6 @@ class _Programs:
             order,
             arrays.initial,
             arrays.outputs,
-            arrays.output_lengths,
             arrays.final,
             arrays.traces,
         )
@@ -376,8 +394,7 @@ def _execute(
         for name, counted in each.events():
             events[name] += counted
     return EngineRun(
-        packed_outputs=arrays.outputs,
-        lengths=arrays.output_lengths,
+        packed=arrays.outputs,
         final=arrays.final,
         packed_traces=arrays.traces,
         events=events,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
-from rnnhw.execution.batch import Batch, Run, event_signals
+from rnnhw.execution.batch import Batch, Run, Vectors, event_signals
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -308,7 +308,7 @@ def run(network: Network, parameters: Parameters, batch: Batch, traces: Iterable
     traced = {name: network.signal(name) for name in traces}
     machine = _Machine({key: raw.ravel().tolist() for key, raw in parameters.raw.items()})
     machine.events = {name: Events() for name, _ in event_signals(network)}
-    outputs: list[Sequence_] = []
+    outputs: dict[TimeNode, list[Sequence_]] = {node: [] for node in network.outputs}
     recorded: dict[str, list[Sequence_]] = {name: [] for name in traced}
     final: dict[str, list[Vector]] = {name: [] for name in network.states()}
     for index in range(batch.sequences):
@@ -325,21 +325,31 @@ def run(network: Network, parameters: Parameters, batch: Batch, traces: Iterable
         for node in network.nodes:
             sources = [sequences[source] for source in node.sources] or [first]
             sequences[node] = TIME_STEPS[type(node)](machine, node, sources, record)
-        outputs.append(sequences[network.output])
+        for node, given in outputs.items():
+            given.append(sequences[node])
         for name in traced:
             recorded[name].append(seen[name])
         for name, state in network.states().items():
             final[name].append(machine.states[state])
     steps = batch.inputs.shape[1]
+    by_output = {
+        node.name: Vectors(
+            _padded(given, node.steps_for(steps)),
+            np.array([len(vectors) for vectors in given], np.int64),
+        )
+        for node, given in outputs.items()
+    }
+    first = by_output[network.output.name]
     return Run(
-        outputs=_padded(outputs, network.output.steps_for(steps)),
-        lengths=np.array([len(steps) for steps in outputs], np.int64),
+        outputs=first.values,
+        lengths=first.lengths,
         final={name: np.array(value, np.int64) for name, value in final.items()},
         traces={
             name: _padded(value, network.scan_of(name).steps_for(steps))
             for name, value in recorded.items()
         },
         events=machine.events,
+        by_output=by_output,
     )
 
 

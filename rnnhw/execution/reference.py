@@ -65,12 +65,14 @@ _STATE_ROLES = {"state", "cell", "gate", "output"}
 class Reference:
     """Real ``outputs`` [sequences, steps, units], zero past each of ``lengths``; ``traces`` of
     signals likewise; ``final`` holds every state [sequences, units] after each sequence's last
-    step."""
+    step. Of a network with several outputs ``outputs`` is the first; ``by_output`` has the values
+    of each by its name."""
 
     outputs: FloatArray
     lengths: IntArray
     traces: Mapping[str, FloatArray]
     final: Mapping[str, FloatArray]
+    by_output: Mapping[str, FloatArray]
 
 
 @dataclass
@@ -437,4 +439,5 @@ def run_reference(
                 _require_finite(context, node.name, 0, result.values[:, 0], everywhere)
             sequences[node] = result
     result = sequences[network.output]
-    return Reference(result.values, result.lengths, context.traces, context.final)
+    by_output = {node.name: sequences[node].values for node in network.outputs}
+    return Reference(result.values, result.lengths, context.traces, context.final, by_output)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ERROR_FIGURES", "SignalError"]
+__all__ = ["ERROR_FIGURES", "SignalError", "worst_errors"]
 
 FloatArray = NDArray[np.float64]
 
@@ -121,3 +122,15 @@ class SignalError:
             new.fixed |= old.fixed
             new.real |= old.real
         self._units = new
+
+
+def worst_errors(signals: Iterable[SignalError]) -> dict[str, float]:
+    """:data:`ERROR_FIGURES` of the worst of ``signals``, figure by figure; NaN is the worst."""
+    worst: dict[str, float] = {}
+    for signal in signals:
+        for name, value in signal.figures().items():
+            known = worst.setdefault(name, value)
+            worse = value < known if name == "snr_db" else value > known
+            if worse or math.isnan(value):
+                worst[name] = value
+    return worst

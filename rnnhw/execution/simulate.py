@@ -20,6 +20,7 @@ from rnnhw.execution.engine import EngineRun, Progress, check_threads
 from rnnhw.execution.engine import run as run_engine
 from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.files import check_output, written_whole
+from rnnhw.graph.network import Network
 from rnnhw.numerics.cast import Events, real_values
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "check_answers",
     "chosen_samples",
     "figure_names",
+    "of_judged_output",
     "score_figures",
     "score_unjudged",
     "simulate",
@@ -39,6 +41,8 @@ class Simulation:
 
     ``run`` holds raw integers (int64, [sequences, steps, units], zero past a sequence's length):
     ``run.outputs``, ``run.traces`` by signal, ``run.counts`` by layer, ``run.events`` by signal.
+    Of several outputs ``run.outputs`` and ``outputs`` are the first, which ``score`` judges;
+    ``run.by_output`` and :meth:`output` have each.
     ``samples`` and ``batch`` are the inputs as real numbers and as raw integers; ``score`` is None
     where there are no answers to judge by.
     """
@@ -54,6 +58,16 @@ class Simulation:
     def outputs(self) -> NDArray[np.float64]:
         """The outputs as real numbers, [sequences, steps, units]."""
         return real_values(self.run.outputs, self.design.network.output.format)
+
+    def output(self, name: str) -> NDArray[np.float64]:
+        """One of the outputs as real numbers, [sequences, steps, units]; its lengths are
+        ``run.by_output[name].lengths``.
+
+        Raises:
+            UsageError: no output has this name.
+        """
+        node = self.design.network.output_named(name)
+        return real_values(self.run.by_output[name].values, node.format)
 
     @property
     def counts(self) -> Counts:
@@ -86,9 +100,17 @@ class Simulation:
 
     @cached_property
     def zero_outputs(self) -> tuple[int, ...]:
-        """The output units that are zero at every step of every sequence."""
+        """The units of the first output that are zero at every step of every sequence."""
+        return self.zero_units[self.design.network.output.name]
+
+    @cached_property
+    def zero_units(self) -> dict[str, tuple[int, ...]]:
+        """By output the units that are zero at every step of every sequence."""
         # Past each length the outputs are zero too.
-        return tuple(np.flatnonzero(~self.run.outputs.any((0, 1))).tolist())
+        return {
+            name: tuple(np.flatnonzero(~given.values.any((0, 1))).tolist())
+            for name, given in self.run.by_output.items()
+        }
 
     def figures(self) -> dict[str, float]:
         """The figures that ``--min`` and ``--max`` can name."""
@@ -108,7 +130,8 @@ class Simulation:
         return {} if self.score is None else score_unjudged(self.score)
 
     def save(self, path: Path) -> None:
-        """Everything as plain arrays in one ``.npz``: raw integers and their scales.
+        """Everything as plain arrays in one ``.npz``: raw integers and their scales. With several
+        outputs each is there under its name too: ``outputs.NAME``, ``lengths.NAME``.
 
         Raises:
             UsageError: the file cannot be written, or the design is read from it; an older one is
@@ -121,6 +144,11 @@ class Simulation:
             "outputs.fraction": np.array(network.output.format.fraction),
             "lengths": self.run.lengths,
         }
+        for node in network.outputs if len(network.outputs) > 1 else ():
+            given = self.run.by_output[node.name]
+            arrays[f"outputs.{node.name}"] = given.values
+            arrays[f"outputs.{node.name}.fraction"] = np.array(node.format.fraction)
+            arrays[f"lengths.{node.name}"] = given.lengths
         arrays |= {f"final.{name}": value for name, value in self.run.final.items()}
         for name, trace in self.run.traces.items():
             arrays[f"trace.{name}"] = trace
@@ -180,6 +208,17 @@ def figure_names(design: Design, samples: Samples) -> list[str]:
     if judged is not None:
         names += [*judged.score_type.names, *judged.score_type.tally_names]
     return [*names, *(name for name, _ in Counts().flat())]
+
+
+def of_judged_output(error: RnnhwError, network: Network) -> RnnhwError:
+    """What a task says of the output that it judges; of several the hint tells which."""
+    if len(network.outputs) == 1:
+        return error
+    return type(error)(
+        error.message,
+        f"the task judges the first output, {network.output.name!r}: name the one that it is for "
+        "first in Design(outputs=[...])",
+    )
 
 
 def score_figures(score: Score) -> dict[str, float]:
@@ -242,5 +281,5 @@ def simulate(
             score = judged.score(outputs, run.lengths, samples)
             score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
-            raise error.at(place) from None
+            raise of_judged_output(error, network).at(place) from None
     return Simulation(design, samples, batch, run, score, first)

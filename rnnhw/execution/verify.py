@@ -25,9 +25,15 @@ from rnnhw.execution.engine import run as run_engine
 from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.execution.reference import SOURCES, Reference, run_reference
 from rnnhw.execution.rest import LayerRest, chosen_sequences, rest_of
-from rnnhw.execution.signal_error import ERROR_FIGURES, SignalError
-from rnnhw.execution.simulate import check_answers, chosen_samples, score_figures, score_unjudged
-from rnnhw.graph.network import Network
+from rnnhw.execution.signal_error import ERROR_FIGURES, SignalError, worst_errors
+from rnnhw.execution.simulate import (
+    check_answers,
+    chosen_samples,
+    of_judged_output,
+    score_figures,
+    score_unjudged,
+)
+from rnnhw.graph.network import Network, TimeNode
 from rnnhw.graph.nodes import Cast, Lookup, Matvec, Node
 from rnnhw.numerics.cast import Events, real_values
 
@@ -50,22 +56,29 @@ _EVENT_FIGURES = ("saturations", "wraps", "input_clips", "weight_clips", "underf
 class SourceError:
     """The error of the outputs when one source alone is quantised.
 
-    ``score`` is None where there are no answers, or where the network leaves float64.
+    ``outputs`` are the errors of all outputs, in their order. ``score`` is None where there are no
+    answers, or where the network leaves float64.
     """
 
     source: str
-    output: SignalError
+    outputs: tuple[SignalError, ...]
     score: Score | None
+
+    @property
+    def output(self) -> SignalError:
+        """The error of the first output."""
+        return self.outputs[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Verification:
     """All errors, events, scores and the judgement.
 
-    ``signals`` are the errors of every cast signal, ``output`` those of the outputs, and
-    ``sources`` those of the outputs when one kind of number alone is quantised. ``score`` and
-    ``float_score`` judge integers and reference by the answers, None where there are none;
-    ``checks`` are the demands. :meth:`figures` has all of it by name.
+    ``signals`` are the errors of every cast signal, ``outputs`` those of every output, and
+    ``sources`` those of the outputs when one kind of number alone is quantised. A single output is
+    called ``output``, one of several by its own name. ``score`` and ``float_score`` judge integers
+    and reference by the answers, None where there are none; ``checks`` are the demands.
+    :meth:`figures` has all of it by name.
 
     ``underflows`` counts by name the inputs, tensors and constants that are not zero and become
     zero; ``rests`` says what every recurrent layer does on zero input, from the last states of
@@ -75,7 +88,7 @@ class Verification:
     design: Design
     sequences: int
     signals: list[SignalError]
-    output: SignalError
+    outputs: list[SignalError]
     sources: list[SourceError]
     events: Mapping[str, Events]
     underflows: Mapping[str, int]
@@ -96,11 +109,23 @@ class Verification:
         """Tensors that are zero, and units of weight matrices that became zero."""
         return all_zero(self.design.network, self.design.parameters)
 
+    @property
+    def output(self) -> SignalError:
+        """The error of the first output."""
+        return self.outputs[0]
+
+    @property
+    def _named(self) -> list[SignalError]:
+        """The errors whose figures have a name in front: signals, and outputs where there are
+        several."""
+        return self.signals + (self.outputs if len(self.outputs) > 1 else [])
+
     def figures(self) -> dict[str, float]:
-        """The figures that ``--min``, ``--max``, ``require`` and ``limit`` can name."""
+        """The figures that ``--min``, ``--max``, ``require`` and ``limit`` can name. An error
+        without a name in front is the worst of all outputs."""
         casts = {name: e for name, e in self.events.items() if name in self._cast_names()}
         figures: dict[str, float] = {
-            **self.output.figures(),
+            **worst_errors(self.outputs),
             "saturations": sum(e.high + e.low for e in casts.values()),
             "wraps": sum(e.wraps for e in casts.values()),
             "input_clips": self.events["input"].total + self.first.clips,
@@ -111,7 +136,7 @@ class Verification:
             figures["stuck_units"] = sum(
                 len(state.stuck) for rest in self.rests for state in rest.states
             )
-        for signal in self.signals:
+        for signal in self._named:
             figures |= {f"{signal.name}.{name}": v for name, v in signal.figures().items()}
         if self.score is not None and self.float_score is not None:
             figures |= score_figures(self.score)
@@ -121,8 +146,10 @@ class Verification:
 
     def unjudged(self) -> dict[str, str]:
         """The figures that say nothing, with the reason."""
-        reasons = self.output.unjudged()
-        for signal in self.signals:
+        reasons: dict[str, str] = {}
+        for output in self.outputs:
+            reasons = output.unjudged() | reasons
+        for signal in self._named:
             reasons |= {f"{signal.name}.{name}": v for name, v in signal.unjudged().items()}
         for rest in self.rests:
             if rest.skipped:
@@ -210,9 +237,15 @@ def run_figure_names(design: Design, samples: Samples) -> list[str]:
 
 def _figure_names(design: Design, samples: Samples) -> list[str]:
     """The names that :meth:`Verification.figures` has when no other signal is asked for."""
-    signals = compared_signals(design.network)
-    each = (f"{signal}.{name}" for signal in signals for name in ERROR_FIGURES)
+    named = [*compared_signals(design.network), *_several_outputs(design.network)]
+    each = (f"{one}.{name}" for one in named for name in ERROR_FIGURES)
     return [*run_figure_names(design, samples), *each]
+
+
+def _several_outputs(network: Network) -> list[str]:
+    """The names of the outputs, where there are several."""
+    names = [node.name for node in network.outputs]
+    return names if len(names) > 1 else []
 
 
 def compared_signals(network: Network) -> dict[str, Node]:
@@ -248,6 +281,7 @@ class _Scores:
     """The scores of all parts so far, by what gave the outputs."""
 
     judge: Judge | None
+    network: Network
     place: str
     found: dict[str, Score] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
@@ -263,7 +297,7 @@ class _Scores:
         try:
             new = self.judge.score(outputs, lengths, part)
         except RnnhwError as error:
-            raise error.at(self.place) from None
+            raise of_judged_output(error, self.network).at(self.place) from None
         self.found[name] = self.found[name] + new if name in self.found else new
 
 
@@ -278,10 +312,9 @@ def _compare(
 ) -> Verification:
     network, parameters = design.network, design.parameters
     signals = {name: SignalError(name, node.format.step) for name, node in compared.items()}
-    step = network.output.format.step
-    output = SignalError("output", step)
-    by_source = {source: SignalError("output", step) for source in SOURCES}
-    scores = _Scores(judge_of(design.task, samples), place)
+    outputs = _output_errors(network)
+    by_source = {source: _output_errors(network) for source in SOURCES}
+    scores = _Scores(judge_of(design.task, samples), network, place)
     last = _LastStates(chosen_sequences(len(samples.lengths)))
     try:
         begun = first_states(network, samples)
@@ -301,11 +334,14 @@ def _compare(
             lengths = np.array([scan.steps_for(length) for length in part.lengths.tolist()])
             fixed = real_values(run.traces[name], compared[name].format)
             signal.add(first, fixed, exact.traces[name], lengths)
+        for node, output in outputs.items():
+            given = run.by_output[node.name]
+            values = real_values(given.values, node.format)
+            output.add(first, values, exact.by_output[node.name], given.lengths)
         fixed = real_values(run.outputs, network.output.format)
-        output.add(first, fixed, exact.outputs, run.lengths)
         scores.add("fixed", fixed, run.lengths, part)
         scores.add("float", exact.outputs, run.lengths, part)
-        for source, alone_error in by_source.items():
+        for source, alone_errors in by_source.items():
             alone = run_reference(
                 network,
                 parameters,
@@ -316,7 +352,9 @@ def _compare(
                 initial=real,
                 finite=False,
             )
-            alone_error.add(first, alone.outputs, exact.outputs, run.lengths)
+            for node, apart in alone_errors.items():
+                lengths, name = run.by_output[node.name].lengths, node.name
+                apart.add(first, alone.by_output[name], exact.by_output[name], lengths)
             scores.add(source, alone.outputs, run.lengths, part)
         last.add(first, run.final, exact.final)
         for name, seen in run.events.items():
@@ -332,8 +370,11 @@ def _compare(
         design=design,
         sequences=len(samples.lengths),
         signals=list(signals.values()),
-        output=output,
-        sources=[SourceError(name, by_source[name], scores.found.get(name)) for name in SOURCES],
+        outputs=list(outputs.values()),
+        sources=[
+            SourceError(name, tuple(by_source[name].values()), scores.found.get(name))
+            for name in SOURCES
+        ],
         events=events,
         underflows={
             "input": whole.underflows,
@@ -346,6 +387,15 @@ def _compare(
         score=scores.found.get("fixed"),
         float_score=scores.found.get("float"),
     )
+
+
+def _output_errors(network: Network) -> dict[TimeNode, SignalError]:
+    """An error for every output, nothing in it yet."""
+    several = len(network.outputs) > 1
+    return {
+        node: SignalError(node.name if several else "output", node.format.step)
+        for node in network.outputs
+    }
 
 
 def _reference(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from rnnhw.errors import DesignError, check_name, unknown_name
+from rnnhw.errors import DesignError, UsageError, check_name, unknown_name
 from rnnhw.graph.builder import Formats, FormatScope, MissingFormat, StepBuilder
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, StepGraph, Tensor
 from rnnhw.numerics.cast import Interval, Q, interval_format
@@ -140,9 +140,18 @@ def time_table(table: Mapping[type, Meaning]) -> Mapping[type, Meaning]:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Time operations in an order in which sources come first; the last one is the output."""
+    """Time operations in an order in which sources come first.
+
+    ``outputs`` are what the network gives, in the order of the design; the last operation alone
+    where none are named. Every operation but the input leads to one of them.
+    """
 
     nodes: tuple[TimeNode, ...]
+    outputs: tuple[TimeNode, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            object.__setattr__(self, "outputs", self.nodes[-1:])
 
     @property
     def source(self) -> Source:
@@ -153,8 +162,27 @@ class Network:
 
     @property
     def output(self) -> TimeNode:
-        """What the network gives."""
-        return self.nodes[-1]
+        """What the network gives; of several outputs the first, which a task judges."""
+        return self.outputs[0]
+
+    def output_named(self, name: str) -> TimeNode:
+        """One of the outputs.
+
+        Raises:
+            UsageError: none has this name.
+        """
+        outputs = {node.name: node for node in self.outputs}
+        if name not in outputs:
+            raise UsageError(*unknown_name("output", name, outputs))
+        return outputs[name]
+
+    def only(self, output: TimeNode) -> Network:
+        """What ``output`` depends on, as a network of this output alone, its last operation."""
+        if self.nodes[-1] is output and self.outputs == (output,):
+            return self
+        needed = _needed([output])
+        nodes = (node for node in self.nodes if node in needed and node is not output)
+        return Network((*nodes, output))
 
     @property
     def scans(self) -> tuple[Scan, ...]:
@@ -244,6 +272,7 @@ class NetworkBuilder:
             name="input", units=units, format=format, interval=interval, sources=()
         )
         self._nodes: list[TimeNode] = [self.source]
+        self._ends: list[TimeNode] = []
 
     def scan(
         self,
@@ -309,9 +338,40 @@ class NetworkBuilder:
             _like(Steps, source, name, units=1, format=format, interval=(0, limit), max_steps=limit)
         )
 
-    def build(self) -> Network:
-        """The finished network; its output is the operation written last."""
-        return Network(tuple(self._nodes))
+    def give(self, node: TimeNode) -> None:
+        """Make ``node`` an output, behind those that are there."""
+        self._ends.append(node)
+
+    @property
+    def ends(self) -> tuple[TimeNode, ...]:
+        """The outputs so far."""
+        return tuple(self._ends)
+
+    def build(self, outputs: Sequence[str] | None = None) -> Network:
+        """The finished network, with the operations called ``outputs`` as its outputs; left out:
+        those given to :meth:`give`, or the operation written last.
+
+        Raises:
+            DesignError: there is no such operation, or one leads to no output.
+        """
+        ends = self.ends if outputs is None else tuple(map(self._operation, outputs))
+        network = Network(tuple(self._nodes), ends)
+        needed = _needed(ends or self._nodes)
+        for node in network.nodes[1:]:
+            if node not in needed:
+                raise DesignError(
+                    f"layer {node.name!r} leads to no output: nothing reads it",
+                    "leave it out, or name it in Design(outputs=[...])",
+                )
+        return network
+
+    def _operation(self, name: str) -> TimeNode:
+        """The layer or operation called ``name``."""
+        known = {node.name: node for node in self._nodes[1:]}
+        if name not in known:
+            message, hint = unknown_name("layer", name, known)
+            raise DesignError(f"outputs: {message}", hint)
+        return known[name]
 
     def _step_limit(self) -> int:
         if self._max_steps is None:
@@ -343,6 +403,18 @@ def event_signals(network: Network) -> Iterable[tuple[str, Node]]:
                 yield f"{name}.product", node
             if node.accumulator is not None:
                 yield name, node
+
+
+def _needed(outputs: Iterable[TimeNode]) -> set[TimeNode]:
+    """``outputs`` and all that they depend on."""
+    needed: set[TimeNode] = set()
+    waiting = list(outputs)
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting += node.sources
+    return needed
 
 
 def runs_once(node: TimeNode) -> bool:

@@ -39,7 +39,8 @@ class Streamed:
 
 
 def streamed(network: Network) -> Streamed:
-    """``network`` as scans that give, at every step, the output of the sequence up to there.
+    """``network`` as scans that give, at every step, the output of the sequence up to there; of
+    several outputs the first.
 
     Raises:
         DesignError: a layer has no finite state, or one that such a sequence would not give.
@@ -47,11 +48,13 @@ def streamed(network: Network) -> Streamed:
     stream = _Stream({}, {}, set())
     for node in network.nodes:
         WRITERS[type(node)](stream, node)
-    output = network.output
+    output, last = network.output, network.output in stream.once
+    stands = stream.node[output]
     nodes = tuple(dict.fromkeys(stream.node.values()))
-    # What follows a Last must still be the last node.
-    ordered = (*(n for n in nodes if n is not stream.node[output]), stream.node[output])
-    return Streamed(Network(ordered), stream.late[output], output in stream.once)
+    if not any(stands in node.sources for node in nodes):
+        # What follows a Last is no longer behind it.
+        nodes = (*(node for node in nodes if node is not stands), stands)
+    return Streamed(Network(nodes, (stands,)), stream.late[output], last)
 
 
 @dataclass

@@ -54,6 +54,7 @@ __all__ = [
     "LSTM",
     "Bidirectional",
     "Elman",
+    "Heads",
     "JordanNetwork",
     "Last",
     "Layer",
@@ -816,6 +817,45 @@ class Residual:
                 "leave Window and Last outside",
             )
         return net.scan(name, [source, after], self.step, self.formats)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Several outputs of one network: every head reads what stands before, and gives one of them.
+
+    ``heads`` are layers, or lists of layers from first to last; the outputs are called after the
+    last layer of each. A head of one layer is built under its own name or ``NAME.0``, ``NAME.1``
+    by its position; of several under their own or ``NAME.0.0``, ``NAME.0.1``... Nothing stands
+    behind heads. The task judges the first output, unless ``Design(outputs=...)`` orders them
+    otherwise.
+    """
+
+    heads: Sequence[Layer | Sequence[Layer]]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        chains = self.heads if isinstance(self.heads, Sequence) else ()
+        if not chains or any(isinstance(chain, Sequence) and not chain for chain in chains):
+            raise DesignError(
+                f"Heads({self.heads!r})", "give a list of heads, each a layer or a list of layers"
+            )
+
+    @property
+    def chains(self) -> tuple[tuple[Layer, ...], ...]:
+        """The layers of every head."""
+        return tuple(tuple(head) if isinstance(head, Sequence) else (head,) for head in self.heads)
+
+    def build(self, net: NetworkBuilder, source: TimeNode, name: str) -> TimeNode:
+        """Build every head on ``source``, and make what it gives an output."""
+        end = source
+        for position, chain in enumerate(self.chains):
+            end = source
+            for depth, layer in enumerate(chain):
+                under = f"{name}.{position}" + (f".{depth}" if len(chain) > 1 else "")
+                end = layer.build(net, end, layer.name or under)
+            if not isinstance(chain[-1], Heads):  # these have given their own
+                net.give(end)
+        return end
 
 
 _MANY_STEPS = 1 << 20

@@ -46,11 +46,13 @@ class BenchFound(Protocol):
 
 @dataclass(frozen=True)
 class Port:
-    """A stream of vectors: its port, the elements of a vector and their format."""
+    """A stream of vectors: its port, the elements of a vector and their format. ``output`` is the
+    name of an output in the design; the input and a single output have none."""
 
     name: str
     units: int
     format: Q
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class EmissionResult(Shown):
     """What was written and found.
 
     ``files`` are the names in ``directory``: ``generated`` sources, ``static`` modules, memory
-    images and what tools read. ``top`` is the top module, ``lanes`` are those of every layer;
+    images and what tools read. ``top`` is the top module, ``lanes`` are those of every layer,
+    ``ports`` the input's stream and then those of the outputs;
     ``bench`` is None where the design has no inputs of its own. ``runs`` are those of the test
     bench: two for every simulator, in the cycles of the model and with stalls.
     """
@@ -79,7 +82,7 @@ class EmissionResult(Shown):
     generated: tuple[str, ...]
     static: tuple[str, ...]
     lanes: Mapping[str, int]
-    ports: tuple[Port, Port]
+    ports: tuple[Port, ...]
     bench: Bench | None
     runs: Sequence[BenchFound]
 
@@ -155,10 +158,11 @@ def files_table(result: EmissionResult) -> Table:
 
 
 def ports_table(result: EmissionResult) -> Table:
-    """The two streams."""
+    """The streams of the input and of the outputs."""
     table = Table("Ports", ("port", "elements a vector", "format"))
     for port in result.ports:
-        table.add(port.name, number(port.units), str(port.format))
+        name = f"{port.name} ({port.output})" if port.output else port.name
+        table.add(name, number(port.units), str(port.format))
     return table
 
 
@@ -200,6 +204,7 @@ def emission_page(result: EmissionResult) -> str:
 
 def emission_data(result: EmissionResult) -> dict[str, Any]:
     """The same as what JSON holds."""
+    source, first, *_ = result.ports
     data: dict[str, Any] = {
         **head("emission"),
         "design": result.design.path.name if result.design.path else None,
@@ -208,8 +213,14 @@ def emission_data(result: EmissionResult) -> dict[str, Any]:
         "top": result.top,
         "files": list(result.files),
         "lanes": dict(result.lanes),
-        **dict(zip(("input", "output"), map(_stream, result.ports), strict=True)),
+        "input": _stream(source),
+        "output": _stream(first),
     }
+    if first.output:
+        data["outputs"] = {
+            port.output: {"port": port.name.removesuffix("_data"), **_stream(port)}
+            for port in result.ports[1:]
+        }
     if result.bench is not None:
         data["bench"] = vars(result.bench)
     if result.runs:

@@ -44,7 +44,7 @@ class SimulationResult(Shown, Simulation):
     __repr__ = Shown.__repr__
 
     def summary(self) -> str:
-        network, outputs = self.design.network, self.outputs
+        network = self.design.network
         steps = int(self.batch.lengths.sum())
         counts = {name: value for name, value in self.counts.flat() if value and "." not in name}
         events = {k: v for k, v in self.figures().items() if k in _EVENTS}
@@ -52,8 +52,13 @@ class SimulationResult(Shown, Simulation):
             [
                 *design_title(self.design),
                 f"{self.batch.sequences:,} sequences, {steps:,} steps, kernels: {self.run.isa}",
-                f"outputs {list(outputs.shape)} [sequences, steps, units], "
-                f"{network.output.format}, {outputs.min():.6g} to {outputs.max():.6g}",
+                *(
+                    f"{'outputs' if len(network.outputs) == 1 else node.name} "
+                    f"{list(outputs.shape)} [sequences, steps, units], "
+                    f"{node.format}, {outputs.min():.6g} to {outputs.max():.6g}"
+                    for node in network.outputs
+                    for outputs in [self.output(node.name)]
+                ),
                 *_score(self.score),
                 _listed(events),
                 _listed(counts),
@@ -76,11 +81,11 @@ class VerificationResult(Shown, Verification):
     def summary(self) -> str:
         judged = "NOT JUDGED: nothing is required" if not self.checks else _judged(self)
         worst = sorted(self.signals, key=lambda signal: signal.snr_db)[:_WORST]
-        width = max(len(each.name) for each in (*worst, self.output))
+        width = max(len(each.name) for each in (*worst, *self.outputs))
         lines = [
             f"{each.name:<{width}}  max {each.max_error_lsb:.4g} LSB, "
             f"rms {each.rms_error_lsb:.4g} LSB, SNR {each.snr_db:.1f} dB"
-            for each in (self.output, *worst)
+            for each in (*self.outputs, *worst)
         ]
         events = {k: v for k, v in self.figures().items() if k in _EVENTS}
         return screen(

@@ -29,10 +29,33 @@ def simulation_data(result: Simulation, checks: Sequence[Check]) -> dict[str, An
         "underflows": result.underflows,
         "all_zero": all_zero_units(result.all_zero),
         "zero_outputs": list(result.zero_outputs),
+        **_several_outputs(result),
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
         "total_counts": asdict(result.counts),
         **(judgement(checks) if checks else {}),
     }
+
+
+def _several_outputs(result: Simulation) -> dict[str, Any]:
+    """Every output by its name, where there are several."""
+    network = result.design.network
+    return _several(
+        network.outputs,
+        {
+            node.name: {
+                "units": node.units,
+                "format": repr(node.format),
+                "vectors": int(result.run.by_output[node.name].lengths.sum()),
+                "zero_units": list(result.zero_units[node.name]),
+            }
+            for node in network.outputs
+        },
+    )
+
+
+def _several(outputs: Sequence[object], by_name: dict[str, Any]) -> dict[str, Any]:
+    """``by_name`` under a key of its own, where there is more than one output."""
+    return {"outputs": by_name} if len(outputs) > 1 else {}
 
 
 def verification_data(result: Verification) -> dict[str, Any]:
@@ -56,9 +79,14 @@ def verification_data(result: Verification) -> dict[str, Any]:
         **score_figures(result.score),
         **score_figures(result.float_score, "float_"),
         "output": error(result.output),
+        **_several(result.outputs, {each.name: error(each) for each in result.outputs}),
         "signals": {signal.name: error(signal) for signal in result.signals},
         "sources": {
-            each.source: {**error(each.output), **score_figures(each.score)}
+            each.source: {
+                **error(each.output),
+                **_several(each.outputs, {one.name: error(one) for one in each.outputs}),
+                **score_figures(each.score),
+            }
             for each in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},

@@ -64,7 +64,7 @@ def _figures(figures: Mapping[str, float], unjudged: Mapping[str, str]) -> Secti
 
 def _errors(run: Verification) -> Table:
     table = Table("Errors", ("", "max LSB", "rms LSB", "max", "rms", "SNR, dB"))
-    for each in (*run.signals, run.output):
+    for each in (*run.signals, *run.outputs):
         values = (each.max_error_lsb, each.rms_error_lsb, each.max_error, each.rms_error)
         ratio = "exact" if each.snr_db == float("inf") else f"{each.snr_db:.1f}"
         table.add(each.name, *map(number, values), ratio)

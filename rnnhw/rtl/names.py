@@ -18,10 +18,10 @@ from rnnhw.errors import LONGEST_NAME, DesignError, check_name
 from rnnhw.graph.nodes import Input, Node, State, StepGraph
 from rnnhw.rtl.verilog_text import Module, identifier
 
-__all__ = ["BENCH_FILES", "Names", "nets_meet", "numbered", "top_name"]
+__all__ = ["Names", "bench_ends", "nets_meet", "numbered", "top_name"]
 
-BENCH_FILES = ("_tb.v", "_tb_x.hex", "_tb_y.hex", "_tb_cycles.hex")
-"""The files of the test bench, behind the name of the top module."""
+_BENCH_FILES = ("_tb.v", "_tb_x.hex")
+_BENCH_FILES_OF_OUTPUT = ("_tb_y{0}.hex", "_tb_cycles{0}.hex")
 
 _OUR_MODULES = ("_tb", "_pins")
 """Behind the name of the top module: its test bench, and its frame for placement."""
@@ -51,6 +51,13 @@ class Names:
             name += "_"
         self._taken |= {(name + end).casefold() for end in ("", *behind)}
         return name
+
+
+def bench_ends(suffixes: Iterable[str] = ("",)) -> tuple[str, ...]:
+    """The files of the test bench, behind the name of the top module; ``suffixes`` are those of
+    the outputs' ports."""
+    of_outputs = (end.format(suffix) for suffix in suffixes for end in _BENCH_FILES_OF_OUTPUT)
+    return (*_BENCH_FILES, *of_outputs)
 
 
 def top_name(name: str, names: Names) -> str:

@@ -10,10 +10,10 @@ from rnnhw.accelerator.schedule.time_operations import window_source
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Last, Network, Scan, Source, Steps, TimeNode, Total
-from rnnhw.rtl.bundle import Emission
+from rnnhw.rtl.bundle import Emission, OutputPort
 from rnnhw.rtl.layer import emit_layer
 from rnnhw.rtl.modules import MODULES
-from rnnhw.rtl.names import BENCH_FILES, Names, top_name
+from rnnhw.rtl.names import Names, bench_ends, top_name
 from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["emit_network"]
@@ -21,6 +21,21 @@ __all__ = ["emit_network"]
 
 _ENDS = ("valid", "first", "last", "ready", "data", "layer", "filter", "sum", "count")
 """Of the nets and instances of a stream, behind its name."""
+
+
+_FLAGS = ("valid", "first", "last")
+"""Of a stream, beside its ready and data."""
+
+
+def _output_ports(network: Network) -> dict[TimeNode, OutputPort]:
+    """The streams of all outputs: ``y``, then ``y1``, ``y2``..."""
+    several = len(network.outputs) > 1
+    return {
+        node: OutputPort(
+            f"y{position or ''}", node.units, node.format, node.name if several else ""
+        )
+        for position, node in enumerate(network.outputs)
+    }
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,9 @@ class _Top:
         self._modules = {
             scan: names.fresh(f"{top}_{identifier(scan.name)}") for scan in network.scans
         }
-        self._images = Names(f"{top}{end}".removesuffix(".hex") for end in BENCH_FILES)
+        self._ports = _output_ports(network)
+        ends = bench_ends(port.suffix for port in self._ports.values())
+        self._images = Names(f"{top}{end}".removesuffix(".hex") for end in ends)
         # No net has the name of a module either.
         taken = {*MODULES, top, *self._modules.values()}
         self._module = Module(top, names=taken, image_names=self._images.fresh)
@@ -81,7 +98,8 @@ class _Top:
     def emission(self) -> Emission:
         """The texts of all modules."""
         modules = [*self._layers, self._module]
-        source, output = self._network.source, self._network.output
+        source = self._network.source
+        first, *further = self._ports.values()
         files: dict[str, str] = {}
         for module in modules:
             files |= module.images
@@ -93,33 +111,38 @@ class _Top:
             modules=tuple(sorted(used - {layer.name for layer in self._layers})),
             inputs=source.units,
             input_format=source.format,
-            outputs=output.units,
-            output_format=output.format,
+            outputs=first.units,
+            output_format=first.format,
+            output_name=first.name,
+            further=tuple(further),
         )
 
     def _write(self) -> None:
-        module, source, output = self._module, self._network.source, self._network.output
+        module, source = self._module, self._network.source
         module.port("input", "clk")
         module.port("input", "rst")
         for flag in ("valid", "first", "last"):
             module.port("input", f"x_{flag}")
         module.port("input", "x_data", source.format.width, signed=source.format.signed)
         module.port("output", "x_ready")
-        for flag in ("valid", "first", "last"):
-            module.port("output", f"y_{flag}")
-        module.port("output", "y_data", output.format.width, signed=output.format.signed)
-        module.port("input", "y_ready")
+        for port in self._ports.values():
+            y = port.port
+            for flag in ("valid", "first", "last"):
+                module.port("output", f"{y}_{flag}")
+            module.port("output", f"{y}_data", port.format.width, signed=port.format.signed)
+            module.port("input", f"{y}_ready")
         for node in self._network.nodes:
             if window_source(node) is None:
                 self._ready[node] = []
                 self._streams[node] = self._node(node)
-        final = self._streams[output]
-        self._ready[output].append("y_ready")
-        module.comment("output")
-        module.add(
-            *(f"assign y_{flag} = {final.name}_{flag};" for flag in ("valid", "first", "last")),
-            f"assign y_data = {final.name}_data[{output.format.width - 1}:0];",
-        )
+        for output, port in self._ports.items():
+            y, final = port.port, self._streams[output]
+            self._ready[output].append(f"{y}_ready")
+            module.comment(f"output {port.name}: {y}" if port.name else "output")
+            module.add(
+                *(f"assign {y}_{flag} = {final.name}_{flag};" for flag in _FLAGS),
+                f"assign {y}_data = {final.name}_data[{output.format.width - 1}:0];",
+            )
         for node, ready in self._ready.items():
             name = self._streams[node].name
             module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")

@@ -119,11 +119,13 @@ def _header(emission: Emission) -> str:
         f"#ifndef {guard}",
         f"#define {guard}",
     ]
-    for side, units, format in (
-        ("INPUT", emission.inputs, emission.input_format),
-        ("OUTPUT", emission.outputs, emission.output_format),
-    ):
-        lines.append("")
+    sides = [("INPUT", emission.inputs, emission.input_format, "")]
+    sides += [
+        (f"OUTPUT{port.suffix}", port.units, port.format, port.name)
+        for port in emission.output_ports
+    ]
+    for side, units, format, output in sides:
+        lines += ["", *([f"// {output}"] if output else [])]
         lines += [
             f"#define {prefix}_{side}_{key} {_number(value)}"
             for key, value in {"UNITS": units, **_format(format)}.items()

@@ -22,7 +22,7 @@ def with_run(report: Report, run: Verification, data: Path | None = None) -> Rep
         sequences=run.sequences,
         measure=run.score.names[0] if run.score else "",
         figures=_figures(run),
-        errors=tuple(map(_error, (*run.signals, run.output))),
+        errors=tuple(map(_error, (*run.signals, *run.outputs))),
     )
     files = report.files
     if data is not None:

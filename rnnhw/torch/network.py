@@ -67,7 +67,8 @@ class QuantizedNetwork(torch.nn.Module):
     """``design`` as an ``nn.Module`` with a float64 parameter for every tensor.
 
     Calling it with ``x`` [sequences, steps, features] and ``lengths`` [sequences] (None: all
-    steps) gives real outputs [sequences, steps, units], zero past each length. Where the attribute
+    steps) gives real outputs [sequences, steps, units], zero past each length; a design with
+    several outputs gives a dict of them by name, in the design's order. Where the attribute
     ``quantized`` is True, as it is at first, these are the outputs of :func:`rnnhw.simulate` times
     the step of their format; else those of the float reference, where training may begin.
 
@@ -104,7 +105,9 @@ class QuantizedNetwork(torch.nn.Module):
                 used = np.isin(np.arange(len(numbers)) + 1, np.abs(placement.words))
                 numbers[torch.from_numpy(~used)] = 0.0
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
         """The outputs of the network, in the mode that ``quantized`` says."""
         if lengths is None:
             lengths = torch.full((x.shape[0],), x.shape[1])
@@ -114,7 +117,10 @@ class QuantizedNetwork(torch.nn.Module):
         for node in self.design.network.nodes:
             sources = [values[source] for source in node.sources]
             values[node] = TIME_STEPS[type(node)](run, node, *(sources or [start]))
-        return values[self.design.network.output].values
+        outputs = self.design.network.outputs
+        if len(outputs) == 1:
+            return values[outputs[0]].values
+        return {node.name: values[node].values for node in outputs}
 
     def weights(self) -> dict[str, FloatArray]:
         """The parameters by the keys and in the shapes that the design reads."""

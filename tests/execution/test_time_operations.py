@@ -32,7 +32,7 @@ from rnnhw.execution import golden
 from rnnhw.execution.batch import make_batch
 from rnnhw.execution.engine import run
 from rnnhw.execution.reference import run_reference
-from rnnhw.graph.network import NetworkBuilder
+from rnnhw.graph.network import Network, NetworkBuilder
 from rnnhw.layers.structures import Dense
 from rnnhw.numerics.cast import real_values
 
@@ -72,7 +72,9 @@ def exact_network(kinds):
         if kind == "window" and source.steps_for(int(LENGTHS.min())) < 2:
             return None
         source = OPERATIONS[kind](net, source, f"{kind}{index}")
-    return net.build()
+    network = net.build()
+    # Every operation is an output, so that each is compared.
+    return Network(network.nodes, tuple(reversed(network.nodes[1:])))
 
 
 def assert_all_agree(network, parameters, x, lengths, tolerance):
@@ -87,11 +89,17 @@ def assert_all_agree(network, parameters, x, lengths, tolerance):
         found = run(network, parameters, batch, traces, lanes=lanes)
         np.testing.assert_array_equal(found.outputs, defined.outputs)
         np.testing.assert_array_equal(found.lengths, defined.lengths)
+        for name, vectors in defined.by_output.items():
+            np.testing.assert_array_equal(found.by_output[name].values, vectors.values)
+            np.testing.assert_array_equal(found.by_output[name].lengths, vectors.lengths)
     real = run_reference(network, parameters, junk, lengths, traces)
     np.testing.assert_array_equal(real.lengths, defined.lengths)
     fixed = real_values(defined.outputs, network.output.format)
     np.testing.assert_allclose(real.outputs, fixed, rtol=0, atol=tolerance)
     assert not real.outputs[np.arange(fixed.shape[1]) >= real.lengths[:, None]].any()
+    for node in network.outputs:
+        fixed = real_values(defined.by_output[node.name].values, node.format)
+        np.testing.assert_allclose(real.by_output[node.name], fixed, rtol=0, atol=tolerance)
     for name, node in network.signals().items():
         value = real_values(defined.traces[name], node.format)
         np.testing.assert_allclose(real.traces[name], value, rtol=0, atol=tolerance)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.rtl_cases import Case
+from helpers.verilog import stimulus_for
 
-from rnnhw.accelerator import MemoryRole, accelerator, output_cycles
+from rnnhw.accelerator import MemoryRole, accelerator
 from rnnhw.accelerator.schedule.time_operations import window_source
 from rnnhw.execution import engine
 from rnnhw.graph.network import Last, Scan, Source, Steps, Total, Window
-from rnnhw.rtl.bench import stimulus_of
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, write_project
@@ -165,10 +165,7 @@ def counted_ports(case: Case, folder: Path) -> dict[str, Ports]:
     machine = accelerator(case.network, case.lanes)
     emission = emit_network("net", case.network, machine, case.parameters)
     result = engine.run(case.network, case.parameters, case.batch)
-    cycles = output_cycles(case.network, machine, case.batch.lengths.tolist())
-    stimulus = stimulus_of(
-        case.batch.inputs, case.batch.lengths, result.outputs, result.lengths, tuple(cycles)
-    )
+    stimulus = stimulus_for(case, machine, result)
     write_project(emission, folder, stimulus)
     top = _instances(emission.files["net.v"])
     counters = []

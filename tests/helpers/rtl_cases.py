@@ -7,8 +7,10 @@ import random
 from dataclasses import dataclass, replace
 
 import numpy as np
+from helpers.outputs import some_outputs
 
 from rnnhw.accelerator import lane_options
+from rnnhw.accelerator.schedule.time_operations import window_source
 from rnnhw.design.design import Design
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import Batch
@@ -524,8 +526,13 @@ def draw_stack(r, widest=12):
     return Design(layers=layers, formats=formats, inputs=r.randint(1, widest), max_steps=30)
 
 
+def _is_stream(node):
+    """Whether the vectors of an operation are a stream, and not a window in its reader's memory."""
+    return window_source(node) is None
+
+
 def draw_case(r, widest=12):
     """A stack of one to three layers with numbers and input."""
-    network = draw_stack(r, widest).network
+    network = some_outputs(draw_stack(r, widest).network, _is_stream)
     parameters = draw_parameters(r, network)
     return Case(network, draw_lanes(r, network), parameters, draw_batch(r, network))

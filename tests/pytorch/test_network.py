@@ -19,6 +19,7 @@ from rnnhw import (
     Elman,
     Formats,
     Hadamard,
+    Heads,
     Last,
     Linear,
     Mean,
@@ -47,13 +48,23 @@ FORMATS = Formats(
 def assert_bit_for_bit(design, x, lengths):
     module = QuantizedNetwork(design)
     batch = make_batch(design.network, x, lengths)
-    expected = run_engine(design.network, design.parameters, batch).outputs
-    found = module(torch.tensor(x), torch.tensor(lengths)).detach().numpy()
-    assert np.array_equal(found, expected * design.network.output.format.step)
+    expected = run_engine(design.network, design.parameters, batch).by_output
+    outputs = design.network.outputs
+
+    def given():
+        """The outputs by name; a network of one gives it alone."""
+        found = module(torch.tensor(x), torch.tensor(lengths))
+        found = {outputs[0].name: found} if len(outputs) == 1 else found
+        assert list(found) == [node.name for node in outputs]
+        return {name: values.detach().numpy() for name, values in found.items()}
+
+    for node, found in zip(outputs, given().values(), strict=True):
+        assert np.array_equal(found, expected[node.name].values * node.format.step)
     module.quantized = False
-    found = module(torch.tensor(x), torch.tensor(lengths)).detach().numpy()
-    reference = run_reference(design.network, design.parameters, x, lengths).outputs
-    assert np.abs(found - reference).max() <= 1e-12 * max(np.abs(reference).max(), 1)
+    reference = run_reference(design.network, design.parameters, x, lengths).by_output
+    for name, found in given().items():
+        exact = reference[name]
+        assert np.abs(found - exact).max() <= 1e-12 * max(np.abs(exact).max(), 1)
 
 
 @pytest.mark.parametrize("file", sorted(DESIGNS.glob("*.py")), ids=lambda file: file.stem)
@@ -72,6 +83,7 @@ LAYERS = {
     "elman hadamard": [Elman(8, recurrent=Hadamard(), activation=ReLU(), name="a")],
     "two ways": [Bidirectional(Elman(3, name="x"), name="a"), Mean()],
     "window": [Window(3), Elman(4, name="a")],
+    "heads": [Elman(4, name="a"), Heads([Linear(2, name="b"), [Last(), Linear(1, name="c")]])],
 }
 
 
@@ -195,8 +207,10 @@ def _equal_or_refused(case):
         module = QuantizedNetwork(design)
     except DesignError:
         return False
-    expected = run_engine(case.network, case.parameters, case.batch).outputs
+    expected = run_engine(case.network, case.parameters, case.batch).by_output
     x = torch.tensor(real_values(case.batch.inputs, case.network.source.format))
-    found = module(x, torch.tensor(case.batch.lengths)).detach().numpy()
-    assert np.array_equal(found, expected * case.network.output.format.step)
+    found = module(x, torch.tensor(case.batch.lengths))
+    for node in case.network.outputs:
+        values = (found if len(case.network.outputs) == 1 else found[node.name]).detach().numpy()
+        assert np.array_equal(values, expected[node.name].values * node.format.step)
     return True

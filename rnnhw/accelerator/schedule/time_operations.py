@@ -72,8 +72,7 @@ def obstacles_over_time(network: Network) -> list[tuple[str, str]]:
             found.append((node.name, f"{type(node).__name__} over time"))
         if any(window_source(source) is not None for source in _streams(node)):
             found.append((node.name, _UNREAD))
-    if window_source(network.output) is not None:
-        found.append((network.output.name, _UNREAD))
+    found += [(node.name, _UNREAD) for node in network.outputs if window_source(node) is not None]
     return list(dict.fromkeys(found))
 
 
@@ -92,11 +91,12 @@ def reads_of(node: TimeNode, where: Mapping[TimeNode, int]) -> Reads:
     return Reads(edges, _lost(node), runs_once(node))
 
 
-def output_reads(network: Network) -> Reads:
-    """What is read of a network, by the positions of its layers."""
+def output_reads(network: Network, output: TimeNode | None = None) -> Reads:
+    """What is read of ``output``, the first one if left out, by the positions of the layers."""
+    output = output or network.output
     layers = [node for node in network.nodes if isinstance(node, Scan | Total)]
-    edge = _edge(network.output, {node: position for position, node in enumerate(layers)})
-    return Reads((edge,), _lost(network.output), edge.last or runs_once(network.output))
+    edge = _edge(output, {node: position for position, node in enumerate(layers)})
+    return Reads((edge,), _lost(output), edge.last or runs_once(output))
 
 
 def stage_of(node: TimeNode, known: Mapping[TimeNode, int]) -> int:

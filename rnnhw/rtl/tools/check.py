@@ -14,8 +14,8 @@ from pathlib import Path
 from rnnhw.errors import RnnhwError
 from rnnhw.files import scratch_folder
 from rnnhw.numerics.cast import Q
-from rnnhw.rtl.bench import Stimulus, bench_name
-from rnnhw.rtl.bundle import Emission
+from rnnhw.rtl.bench import Due, Stimulus, bench_name
+from rnnhw.rtl.bundle import Emission, OutputPort
 from rnnhw.rtl.project import sources
 from rnnhw.rtl.tools.simulators import Simulator
 
@@ -108,7 +108,8 @@ def _begin(step: Step | None, what: str) -> None:
 
 def _reset_cycle(stimulus: Stimulus) -> int:
     """A cycle in which work is under way: soon behind one of the first outputs."""
-    return stimulus.cycles[min(len(stimulus.cycles), _RESET_VECTOR) - 1] + _RESET_CYCLES
+    cycles = min((due.cycles for due in stimulus.due if due.cycles), key=lambda each: each[0])
+    return cycles[min(len(cycles), _RESET_VECTOR) - 1] + _RESET_CYCLES
 
 
 _RESULT = re.compile(
@@ -142,36 +143,45 @@ def _run(version: str, stalls: bool, said: str, emission: Emission, stimulus: St
 def _told(line: str, emission: Emission, stimulus: Stimulus) -> str | None:
     """A line of the bench about a difference, in the terms of the design."""
     kind, _, rest = line.partition(" ")
+    which, port = 0, re.match(r"y(\d+) ", rest)
+    if port is not None:
+        which, rest = int(port[1]), rest[port.end() :]
     match = re.fullmatch(_DIFFERENCES.get(kind, "(?!)"), rest.strip())
-    if match is None:
+    if match is None or which >= len(stimulus.due):
         return None
-    parts = match.groups()
+    output = emission.output_ports[which]
+    said = _of_output(kind, match.groups(), output, stimulus.due[which])
+    return f"output {output.name}: {said}" if output.name else said
+
+
+def _of_output(kind: str, parts: tuple[str, ...], output: OutputPort, due: Due) -> str:
+    """What a line of the bench says of one output."""
     match kind:
         case "difference":
-            place = f"{_place(stimulus, int(parts[0]))}, unit {parts[1]}"
+            place = f"{_place(due, int(parts[0]))}, unit {parts[1]}"
             flags = parts[2][:2] != parts[3][:2]
-            wanted, got = (_element(bits, emission.output_format, flags) for bits in parts[2:])
+            wanted, got = (_element(bits, output.format, flags) for bits in parts[2:])
             return f"{place}: expected {wanted}, got {got}"
         case "cycle":
-            place = _place(stimulus, int(parts[0]))
+            place = _place(due, int(parts[0]))
             return f"{place}: expected in cycle {parts[1]}, came in cycle {parts[2]}"
         case "unknown":
             return f"cycle {parts[0]}: x_ready is {parts[1]}, y_valid is {parts[2]}"
         case "surplus":
             return f"cycle {parts[0]}: an output after the last one"
         case "uninvited":
-            place = _place(stimulus, int(parts[1]))
+            place = _place(due, int(parts[1]))
             return f"cycle {parts[0]}: {place} came while y_ready had been low"
         case _:
             where = int(parts[1])
-            if where >= len(stimulus.outputs):
+            if where >= len(due.vectors):
                 return f"cycle {parts[0]}: not all inputs were taken; x_ready is {parts[3]}"
-            place = _place(stimulus, where)
+            place = _place(due, where)
             return f"cycle {parts[0]}: {place}, unit {parts[2]} has not come; x_ready is {parts[3]}"
 
 
-def _place(stimulus: Stimulus, vector: int) -> str:
-    sequence, step = stimulus.output_places[vector]
+def _place(due: Due, vector: int) -> str:
+    sequence, step = due.places[vector]
     return f"sequence {sequence}, step {step}"
 
 

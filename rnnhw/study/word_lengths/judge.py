@@ -16,7 +16,6 @@ from rnnhw.design.tasks import Classification, Samples
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.execution.simulate import Simulation, simulate
-from rnnhw.numerics.cast import real_values
 
 __all__ = ["FIGURES", "Demands", "Judge", "Outcome"]
 
@@ -26,7 +25,8 @@ FIGURES = ("agreement", "rms")
 """What is measured against the float reference, whether answers are known or not. ``agreement``:
 the share of sequences with the same decision at the last step of a classification, at every step
 of any other task: the largest output, or the sign of a single one. ``rms``: the root of the mean
-squared difference of all outputs at all steps."""
+squared difference of all outputs at all steps. Of a network with several outputs each is the worst
+of them; the last step alone counts of the first, which the task judges."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,16 @@ class Judge:
         return Outcome(stored_bits(design.network), self._figures(run))
 
     def _figures(self, run: Simulation) -> dict[str, float]:
-        outputs = real_values(run.run.outputs, run.design.network.output.format)
-        figures = _against(outputs, self.reference, isinstance(self.design.task, Classification))
+        network, exact = run.design.network, self.reference.by_output
+        found = []
+        for node in network.outputs:
+            last = node is network.output and isinstance(self.design.task, Classification)
+            lengths = run.run.by_output[node.name].lengths
+            found.append(_against(run.output(node.name), exact[node.name], lengths, last))
+        figures = {
+            "agreement": min(each["agreement"] for each in found),
+            "rms": max(each["rms"] for each in found),
+        }
         if run.score is not None:
             why = run.score.unjudged()
             figures |= {
@@ -127,13 +135,14 @@ class Judge:
         return figures
 
 
-def _against(outputs: FloatArray, reference: Reference, last: bool) -> dict[str, float]:
+def _against(
+    outputs: FloatArray, exact: FloatArray, lengths: NDArray[np.int64], last: bool
+) -> dict[str, float]:
     """:data:`FIGURES` of outputs [sequences, steps, units]; decisions of the last step alone?"""
-    lengths = reference.lengths
     valid = np.arange(outputs.shape[1]) < lengths[:, None]
     judged = np.arange(outputs.shape[1]) == lengths[:, None] - 1 if last else valid
-    same = (_decisions(outputs) == _decisions(reference.outputs)) | ~judged
-    difference = (outputs - reference.outputs)[valid]
+    same = (_decisions(outputs) == _decisions(exact)) | ~judged
+    difference = (outputs - exact)[valid]
     return {
         "agreement": float(same.all(1).mean()),
         "rms": float(np.sqrt((difference**2).mean())),
