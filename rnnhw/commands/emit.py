@@ -185,7 +185,9 @@ def lanes_by_layer(machine: Accelerator) -> dict[str, int]:
 
 def _chosen_machine(design: Design, profile: Profile | None) -> Accelerator:
     """The machine on the lanes and in the schedule that the search chooses for ``profile``."""
-    request = request_of(design, profile, lanes="auto")
+    target = design.target
+    arrangement = None if target is None else target.arrangement.computed
+    request = request_of(design, profile, lanes="auto", arrangement=arrangement)
     choice = choose_lanes(request)
     plan = choice.plan
     if not plan.met:

@@ -174,13 +174,21 @@ def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryR
 def modelled_notes(machine: Accelerator) -> list[str]:
     """What must be said where cycles are not those of emitted Verilog."""
     found = []
-    modelled = [layer.name for layer in machine.layers if layer.basis is Basis.MODELLED]
+    assumed = [layer.name for layer in machine.layers if layer.computed is not None]
+    if assumed:
+        found.append(
+            f"cycles rest on what the design assumes of {', '.join(assumed)}, which is neither "
+            "computed nor measured here; see the layer's assumptions"
+        )
+    modelled = [
+        layer.name for layer in machine.layers if (layer.computed or layer).basis is Basis.MODELLED
+    ]
     if modelled:
         found.append(
             "modelled: the rules of the layers that are emitted as Verilog, for one with something "
             "that is not; see the layer's assumptions"
         )
-    if machine.basis is Basis.MODELLED and len(modelled) < len(machine.layers):
+    if (modelled or machine.obstacles) and len(modelled) < len(machine.layers):
         reasons = modelled + [where for where, _ in machine.obstacles]
         found.append(
             "nothing of a network is emitted where a part is not: no layer is realised beside "

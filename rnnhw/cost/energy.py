@@ -11,7 +11,7 @@ leakage are not in it, nor operations that the node has no figure for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnhw.accelerator import Accelerator, LayerMachine, Memory, MemoryKind, arriving_bits
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
@@ -226,13 +226,27 @@ def _accesses(
     return tuple(part for part in parts if part not in every_step), every_step, bounded
 
 
+def _without(works: Iterable[Operations], layer: LayerMachine) -> list[Operations]:
+    """The operations but for the products and sums of columns that are skipped."""
+    spared: dict[tuple[str, tuple[int, ...]], int] = {}
+    for product, macs in layer.skipped:
+        assert product.weights is not None
+        widths = sorted((product.weights.format.width, product.vector.format.width))
+        for key in (("multiply", tuple(widths)), ("add", (product.format.width,))):
+            spared[key] = spared.get(key, 0) + macs
+    return [
+        replace(work, amount=max(work.amount - spared.get((work.name, work.widths), 0), 0))
+        for work in works
+    ]
+
+
 def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEnergy, ...]:
     """Every layer of ``machine`` on ``node``, in the machine's order."""
     nodes = {each.name: each for each in network.nodes}
     shared = machine.engine.memories if machine.engine else ()
     found = []
     for layer in machine.layers:
-        works = layer_operations(nodes[layer.name])
+        works = _without(layer_operations(nodes[layer.name]), layer)
         accesses, arrivals, bounded = _accesses(node, layer, shared)
         found.append(
             LayerEnergy(

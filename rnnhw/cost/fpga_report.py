@@ -129,7 +129,7 @@ def _fpga_layer(
     layer = machine.layers[index]
     report = machine_layer(machine, index, counts, _placed_in(profile))
     luts, flip_flops = _logic(machine, index, profile)
-    dsp = dsp_blocks(layer, profile)
+    dsp = dsp_blocks(layer.computed or layer, profile)
     blocks = not_used("none on the device") if dsp is None else derived(dsp)
     if machine.engine is not None:
         blocks = not_used("shared by all layers")
@@ -155,10 +155,11 @@ def _logic(machine: Accelerator, index: int, profile: Fpga) -> tuple[Figure, Fig
     if machine.engine is not None or not isinstance(machine.paces[index], Sequential):
         unknown = not_known("no fit was made with this schedule")
         return unknown, unknown
+    layer = machine.layers[index]
     lut, ff = (
         not_known("the profile has no fit for this kind of layer")
         if found is None
         else derived(found.count, found.note)
-        for found in logic(machine.layers[index], profile)
+        for found in logic(layer.computed or layer, profile)
     )
     return lut, ff

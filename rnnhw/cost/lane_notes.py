@@ -28,6 +28,8 @@ def lane_notes(
     for index, layer in enumerate(machine.layers):
         if not layer.lanes or machine.steps[index] > 1 or machine.streamed[index]:
             continue
+        if layer.computed is not None:  # the cycles are not those of its lanes alone
+            continue
         options, overlap = request.options[index], machine.overlapped[index]
         cycles = _cycles(options, layer.lanes, overlap=overlap)
         fewer = [count for count in options.lanes if count < layer.lanes][-_MOST_TRIED:]

@@ -45,6 +45,8 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
     )
     fits, over = fitting(resources)
     notes = [*request.notes, "lanes are not used on a microcontroller"]
+    if request.arrangement.assumes:
+        notes.append("activity and step_latency of the target are not used on a microcontroller")
     notes.append("flash and RAM are those of the network: the program itself is not counted")
     if cost.counted == "instructions":
         notes.append(f"the profile counts instructions, not cycles: {_time(totals)}")

@@ -117,6 +117,12 @@ def request_of(
     required, steps = deadline_of(design, steps_per_second), steps_of(design, steps)
     if arrangement is None:
         arrangement = target.arrangement if target else Arrangement()
+    if lanes == "auto" and arrangement.assumes and not unused:
+        raise UsageError(
+            f"{design.place}: lanes auto with activity= or step_latency=: lanes are chosen by "
+            "cycles that are computed",
+            "give --lanes a number, or leave the assumptions out of the design's Target",
+        )
     return Request(
         design,
         chosen,

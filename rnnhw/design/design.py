@@ -48,7 +48,7 @@ class Target:
 
     ``lanes`` multiply-accumulate lanes for every layer, or by layer name, or "auto" to have
     reports choose them; ``clock_mhz`` None asks for both ends of the profile's range. The others
-    are the schedules of :class:`rnnhw.design.schedule.Arrangement`.
+    are the schedules and the assumptions of :class:`rnnhw.design.schedule.Arrangement`.
 
     Raises:
         DesignError: a value is not possible; the hint lists what is.
@@ -62,6 +62,8 @@ class Target:
     interleave: int | Literal["auto"] = 1
     weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
     steps_in_parallel: int | Mapping[str, int] = 1
+    activity: float | Mapping[str, float] = 1.0
+    step_latency: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def arrangement(self) -> Arrangement:
@@ -72,6 +74,8 @@ class Target:
             interleave=self.interleave,
             weights=self.weights,
             steps_in_parallel=self.steps_in_parallel,
+            activity=self.activity,
+            step_latency=self.step_latency,
         )
 
     def __post_init__(self) -> None:

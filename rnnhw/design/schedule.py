@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rnnhw.errors import DesignError, plain_number, plain_numbers, whole_number
@@ -36,6 +36,11 @@ class Arrangement:
     ``steps_in_parallel``: steps that a layer without state takes together, so that they share
     every weight word; for all such layers, or by layer name (1 where left out).
 
+    Two constants of the user's own change what is computed, and are told as assumptions:
+    ``activity``, the share (above 0, up to 1) of the columns of dense products that are not zero,
+    for every layer that has such products, or by layer name; ``step_latency``, the cycles of a step
+    of the layers that are named, in place of the model's.
+
     Raises:
         DesignError: a value is none of these; the hint lists the legal ones.
     """
@@ -45,6 +50,8 @@ class Arrangement:
     interleave: int | Literal["auto"] = 1
     weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
     steps_in_parallel: int | Mapping[str, int] = 1
+    activity: float | Mapping[str, float] = 1.0
+    step_latency: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plain_numbers(self)
@@ -72,6 +79,37 @@ class Arrangement:
                 _whole(f"steps_in_parallel of {name}", steps, " steps")
         else:
             _whole("steps_in_parallel", self.steps_in_parallel, ", or a number by layer name")
+        for name in ("activity", "step_latency"):
+            object.__setattr__(self, name, plain_number(getattr(self, name)))
+        self._check_assumptions()
+
+    def _check_assumptions(self) -> None:
+        shares = self.activity if isinstance(self.activity, Mapping) else {"": self.activity}
+        for name, share in shares.items():
+            number = isinstance(share, int | float) and not isinstance(share, bool)
+            if not number or not 0 < share <= 1:
+                of = f" of {name}" if name else ""
+                raise DesignError(
+                    f"activity={share!r}{of}",
+                    "give the share of columns that are not zero: above 0, up to 1; or one by "
+                    "layer name",
+                )
+        if not isinstance(self.step_latency, Mapping):
+            raise DesignError(
+                f"step_latency={self.step_latency!r}", "give cycles by layer name: {'rnn': 120}"
+            )
+        for name, cycles in self.step_latency.items():
+            _whole(f"step_latency of {name}", cycles, " cycles")
+
+    @property
+    def assumes(self) -> bool:
+        """Whether a constant of the user's own stands in place of what is computed."""
+        return self.activity != 1 or bool(self.step_latency)
+
+    @property
+    def computed(self) -> Arrangement:
+        """The same without these constants."""
+        return replace(self, activity=1.0, step_latency={})
 
     @property
     def special(self) -> tuple[str, ...]:

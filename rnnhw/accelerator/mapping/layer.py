@@ -11,9 +11,12 @@ from rnnhw.accelerator.mapping.memory import Memory
 from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.traffic import Traffic
-from rnnhw.graph.nodes import Input
+from rnnhw.graph.nodes import Input, Matvec
 
-__all__ = ["Basis", "LayerMachine", "layer_machine"]
+__all__ = ["MEASURED", "Basis", "LayerMachine", "layer_machine"]
+
+MEASURED = "has a step latency that is given: what a schedule would make of it is not known"
+"""Why a layer whose cycles the user gave stands in the way of a schedule."""
 
 
 class Basis(Enum):
@@ -35,6 +38,11 @@ class LayerMachine:
     the last step or a total, from one that runs at every step. ``cycles`` is from taking a vector
     to taking the next one. ``mapping`` is the step on its lanes, None for a sum over time;
     ``counted`` the elements of the vectors whose number an input is, by the input's position.
+
+    Where a constant of the user's own stands in place of what is computed
+    (:mod:`rnnhw.accelerator.schedule.assumptions`), ``computed`` is the layer without it;
+    ``given_phases`` are its phases then, none of a block whose cycles the user has ``measured``,
+    and ``skipped`` the multiply-accumulates that each product is spared.
     """
 
     name: str
@@ -50,16 +58,23 @@ class LayerMachine:
     assumptions: tuple[str, ...]
     mapping: MappedLayer | None = field(default=None, repr=False)
     counted: Mapping[int, int] = field(default_factory=dict, compare=False)
+    computed: LayerMachine | None = field(default=None, repr=False, compare=False)
+    given_phases: tuple[Phase, ...] | None = field(default=None, repr=False)
+    measured: bool = False
+    skipped: tuple[tuple[Matvec, int], ...] = ()
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases of a step; none of a sum over time."""
+        if self.given_phases is not None:
+            return self.given_phases
         return self.mapping.phases if self.mapping else ()
 
     @property
     def macs(self) -> int:
         """Useful multiply-accumulates a run."""
-        return self.mapping.macs if self.mapping else 0
+        spared = sum(macs for _, macs in self.skipped)
+        return self.mapping.macs - spared if self.mapping else 0
 
     @property
     def accumulator_bits(self) -> int:
@@ -70,6 +85,8 @@ class LayerMachine:
     def bound_by(self) -> str:
         """What most of the cycles wait for."""
         waits: dict[str, int] = {}
+        if self.measured:
+            return "its step latency, as given"
         for phase in self.phases:
             for name, cycles in phase.bound_by.items():
                 waits[name] = waits.get(name, 0) + cycles

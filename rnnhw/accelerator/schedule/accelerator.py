@@ -200,7 +200,11 @@ class Accelerator:
     def first_result_latency(self) -> int:
         """Cycles from the first input element of a step to the first result of its last layer; of
         the one in front of a total, which has a result after the last step alone."""
-        computed = [span for span in self._first_step if self.layers[span.index].phases]
+        computed = [
+            span
+            for span in self._first_step
+            if self.layers[span.index].phases or self.layers[span.index].measured
+        ]
         last = max(computed or self._first_step, key=lambda span: span.end)
         layer = self.layers[last.index]
         return last.end - layer.cycles + first_result_cycles(layer)
@@ -232,7 +236,10 @@ class Accelerator:
 
     @property
     def utilisation(self) -> float | None:
-        """Useful MACs a step of what all lanes could do in a step interval."""
+        """Useful MACs a step of what all lanes could do in a step interval; None without lanes, or
+        where a layer's cycles were given."""
+        if any(layer.measured for layer in self.layers):
+            return None
         if self.engine is not None:
             lanes = self.engine.lanes
         else:
@@ -242,7 +249,7 @@ class Accelerator:
     def layer_utilisation(self, index: int) -> float | None:
         """Useful MACs of a layer's rounds of what its lanes could do in them alone."""
         layer, pace = self.layers[index], self.paces[index]
-        if not layer.lanes:
+        if not layer.lanes or layer.measured:
             return None
         steps = 1 if layer.once else pace.steps
         cycles = layer.cycles if layer.once else pace.round_cycles
@@ -448,7 +455,10 @@ class Accelerator:
 
 
 def first_result_cycles(layer: LayerMachine) -> int:
-    """Cycles from taking a vector to the first unit's result, where no weight is waited for."""
+    """Cycles from taking a vector to the first unit's result, where no weight is waited for; at
+    most, of a layer whose cycles were given."""
+    if layer.measured:
+        return layer.cycles
     if not layer.phases:
         return min(layer.cycles, 1)
     last = layer.phases[-1]

@@ -23,9 +23,10 @@ __all__ = ["lane_cycles"]
 
 def lane_cycles(machine: Accelerator, index: int) -> dict[str, int | Fraction]:
     """The cycles of a round of a layer that runs each step, "columns" first; their sum is the
-    machine's step interval times the steps of a round. Empty for a layer without lanes."""
+    machine's step interval times the steps of a round. Empty for a layer without lanes, and
+    for one whose cycles were given."""
     layer, pace = machine.layers[index], machine.paces[index]
-    if layer.once or not layer.lanes:
+    if layer.once or layer.measured or not layer.lanes:
         return {}
     runs = machine.sequences
     columns = swept = rows = waited = transforms = 0

@@ -13,6 +13,7 @@ from rnnhw.accelerator.mapping.multipliers import Multiplier
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.traffic import traffic_of
 from rnnhw.accelerator.schedule.accelerator import Accelerator, Engine
+from rnnhw.accelerator.schedule.assumptions import with_assumptions
 from rnnhw.accelerator.schedule.legality import Bandwidth, LayerPaces, Stack, arrange
 from rnnhw.accelerator.schedule.shared_engine import (
     SharedStep,
@@ -210,6 +211,7 @@ def _accelerator(
     stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None
 ) -> Accelerator:
     """The accelerator of ``stack`` under a schedule."""
+    stack = with_assumptions(stack, arrangement)
     paced = arrange(stack, arrangement, bandwidth)
     engine, layers = None, paced.layers
     if arrangement.engines == "shared":

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnhw.accelerator.mapping.layer import LayerMachine
+from rnnhw.accelerator.mapping.layer import MEASURED, LayerMachine
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.schedule.layer_timing import Course, IntArray, Pace, Run, spaced
 
@@ -38,6 +38,8 @@ def busy_of(phases: Sequence[Phase], cycles: int) -> int:
 
 def no_interleave(layer: LayerMachine) -> str:
     """Why a layer cannot take sequences in turns; empty where it can."""
+    if layer.measured:
+        return f"it {MEASURED}"
     count = len(layer.phases)
     return f"it works in {count} phases" if count > 1 else ""
 

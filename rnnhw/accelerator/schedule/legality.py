@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
-from rnnhw.accelerator.mapping.layer import Basis, LayerMachine
+from rnnhw.accelerator.mapping.layer import MEASURED, Basis, LayerMachine
 from rnnhw.accelerator.mapping.memory import Memory, MemoryKind
 from rnnhw.accelerator.schedule.interleave import interleaved, no_interleave
 from rnnhw.accelerator.schedule.layer_timing import Pace, Sequential
@@ -123,6 +123,12 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
     shared = arrangement.engines == "shared"
     if shared:
         _only_shared(arrangement, sequences, steps)
+        for layer in stack.layers:
+            if layer.measured:
+                raise DesignError(
+                    f"engines='shared': layer {layer.name} {MEASURED}",
+                    "leave step_latency out, or use engines='per-layer'",
+                )
     shares = _shares(stack, streamed, bandwidth, shared=shared)
     layers, paces = [], []
     for index, layer in enumerate(stack.layers):
@@ -141,7 +147,8 @@ def arrange(stack: Stack, arrangement: Arrangement, bandwidth: Bandwidth | None)
 
 def _after_a_pass(stack: Stack, steps: Sequence[int], index: int) -> bool:
     """Whether the layer is a sum over time that receives the vectors of several steps at once."""
-    return not stack.layers[index].phases and any(steps[s] > 1 for s in stack.sources[index])
+    total = stack.layers[index].mapping is None
+    return total and any(steps[s] > 1 for s in stack.sources[index])
 
 
 def _one_by_one(layer: LayerMachine) -> LayerMachine:
@@ -293,13 +300,17 @@ def _sequences(stack: Stack, arrangement: Arrangement) -> int:
 def _steps(stack: Stack, arrangement: Arrangement) -> tuple[int, ...]:
     """Returns the steps that every layer takes in one pass, checked against every layer."""
     wanted = arrangement.steps_in_parallel
-    legal = [k for k in stack.timed if not stack.recurrent[k] and not stack.joins(k)]
+    legal = [
+        k
+        for k in stack.timed
+        if not (stack.recurrent[k] or stack.joins(k) or stack.layers[k].measured)
+    ]
     names = {layer.name: k for k, layer in enumerate(stack.layers)}
     if isinstance(wanted, Mapping):
-        by_layer = _by_name(names, wanted, "steps_in_parallel")
+        asked = by_layer(names, wanted, "steps_in_parallel")
     else:
-        by_layer = dict.fromkeys(legal, wanted) if wanted > 1 else {}
-    parallel = {k: steps for k, steps in by_layer.items() if steps > 1}
+        asked = dict.fromkeys(legal, wanted) if wanted > 1 else {}
+    parallel = {k: steps for k, steps in asked.items() if steps > 1}
     if isinstance(wanted, int) and wanted > 1 and not parallel:
         raise DesignError(
             f"steps_in_parallel={wanted}: no layer without state runs each step in a chain",
@@ -311,6 +322,8 @@ def _steps(stack: Stack, arrangement: Arrangement) -> tuple[int, ...]:
             reason = "has a state, so that a step needs the one before"
             if layer.once:
                 reason = "runs once a sequence"
+            elif layer.measured:
+                reason = MEASURED
             elif not stack.recurrent[index]:
                 reason = "stands beside a branch that is joined again"
             raise DesignError(
@@ -370,6 +383,8 @@ def can_stream(stack: Stack, index: int) -> str:
     layer = stack.layers[index]
     if layer.once:
         return "runs once a sequence"
+    if layer.measured:
+        return MEASURED
     if not streamed_bits(layer):
         return "has no weights in a word a column"
     return "stands beside a branch that is joined again" if stack.joins(index) else ""
@@ -391,7 +406,7 @@ def streamed_layers(stack: Stack, arrangement: Arrangement) -> tuple[bool, ...]:
     legal = [k for k in range(len(streamed)) if not can_stream(stack, k)]
     if isinstance(places, Mapping):
         names = {layer.name: k for k, layer in enumerate(stack.layers)}
-        wanted = _by_name(names, places, "weights")
+        wanted = by_layer(names, places, "weights")
         for index, place in wanted.items():
             reason = can_stream(stack, index)
             if place == "streamed" and reason:
@@ -415,10 +430,14 @@ def streamed_layers(stack: Stack, arrangement: Arrangement) -> tuple[bool, ...]:
 _Value = TypeVar("_Value")
 
 
-def _by_name(
+def by_layer(
     names: Mapping[str, int], values: Mapping[str, _Value], option: str
 ) -> dict[int, _Value]:
-    """Returns the values by the index of their layer; a DesignError names an unknown layer."""
+    """Returns the values of an ``option`` by the index of their layer.
+
+    Raises:
+        DesignError: there is no layer of a name.
+    """
     for name in values:
         if name not in names:
             message, hint = unknown_name("layer", name, names)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnnhw.accelerator.mapping.layer import LayerMachine
+from rnnhw.accelerator.mapping.layer import MEASURED, LayerMachine
 from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.vector_feed import Feed
 from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
@@ -49,6 +49,8 @@ def state_column(phase: Phase) -> int:
 
 def no_overlap(layer: LayerMachine) -> str:
     """Why a layer cannot overlap its steps; empty where it can."""
+    if layer.measured:
+        return f"it {MEASURED}"
     if len(layer.phases) != 1 or not layer.lanes:
         count = len(layer.phases)
         return f"it works in {count} phases" if count > 1 and layer.lanes else "it has no lanes"

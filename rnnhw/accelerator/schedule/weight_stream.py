@@ -62,7 +62,7 @@ def _weights(layer: LayerMachine) -> Memory | None:
 def streamed_bits(layer: LayerMachine) -> int:
     """Bits of weights that a step brings, 0 where the layer has none in such words."""
     memory = _weights(layer)
-    return memory.depth * memory.width if memory else 0
+    return memory.reads * memory.width if memory else 0
 
 
 def group_loads(layer: LayerMachine, share: Fraction) -> list[int]:
@@ -154,7 +154,9 @@ def streaming_buffer(layers: Sequence[LayerMachine], slots: int) -> Memory:
     It still stands for the bits that the network stores: they are outside.
     """
     memories = [memory for layer in layers if (memory := _weights(layer)) is not None]
-    phases = [phase for layer in layers for phase in layer.phases if phase.lanes]
+    # A step may need all of its words, however many are skipped on the average.
+    whole = [layer.computed or layer for layer in layers]
+    phases = [phase for layer in whole for phase in layer.phases if phase.lanes]
     words = max(phase.weight_columns for phase in phases)
     width = max(memory.width for memory in memories)
     stored = sum(memory.stored_bits for memory in memories)
