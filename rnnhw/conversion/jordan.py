@@ -90,7 +90,7 @@ class JordanForm:
     @property
     def weights(self) -> dict[str, FloatArray]:
         """The new design's tensors, as ``numpy.savez(FILE, **form.weights)`` saves them."""
-        return dict(self.design.parameters.values)
+        return dict(self.design.parameters.given)
 
 
 def jordan_form(

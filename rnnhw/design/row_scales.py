@@ -28,6 +28,9 @@ def add_exponents(
         network: whose tensors they are.
         given: real numbers by key.
 
+    Returns:
+        Every tensor of the network, in its order.
+
     Raises:
         DesignError: an exponent that is given is no whole number of its format.
     """

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rnnhw.design.design import Design
+from rnnhw.design.row_scales import add_exponents
 from rnnhw.errors import DesignError
 from rnnhw.files import written_whole
 from rnnhw.graph.network import (
@@ -44,6 +45,7 @@ from rnnhw.graph.nodes import (
     Multiply,
     Node,
     Reinterpret,
+    RowScale,
     Select,
     Shift,
     State,
@@ -73,7 +75,8 @@ class QuantizedNetwork(torch.nn.Module):
     the step of their format; else those of the float reference, where training may begin.
 
     Parameters start at the design's weights; without any they are drawn from torch's generator,
-    uniform within one over the root of the columns, and biases and first states are zero.
+    uniform within one over the root of the columns, and biases and first states are zero. The
+    exponents of scaled rows are chosen once, and not trained (:meth:`choose_exponents`).
 
     Raises:
         DesignError: the design is wrong, a sum may have more than 53 bits, or a product adds in
@@ -85,16 +88,23 @@ class QuantizedNetwork(torch.nn.Module):
         self.design = design
         self.quantized = True
         _check_exact(design)
-        stored = None if design.weights is None else design.parameters.values
+        stored = None if design.weights is None else design.parameters.given
         self.tensors = torch.nn.ParameterDict(
             {
-                _name(tensor.key): torch.nn.Parameter(_first(tensor, stored))
+                _name(tensor.key): torch.nn.Parameter(
+                    _first(tensor, stored), requires_grad=tensor.role != "scale_exponent"
+                )
                 for tensor in design.network.tensors
             }
         )
         self._placements = _placements(design)
+        self._scales: dict[str, list[RowScale]] = {}
+        for scan in design.network.scans:
+            for scale in scan.graph.scales:
+                self._scales.setdefault(scale.key, []).append(scale)
         if stored is None:
             self._clear_unused()
+            self.choose_exponents()
 
     def _clear_unused(self) -> None:
         """Zero the words that stand nowhere in a matrix, such as the corners of a band: a design
@@ -104,6 +114,27 @@ class QuantizedNetwork(torch.nn.Module):
                 numbers = self.tensors[_name(node.weights.key)].data.view(-1)
                 used = np.isin(np.arange(len(numbers)) + 1, np.abs(placement.words))
                 numbers[torch.from_numpy(~used)] = 0.0
+
+    def choose_exponents(self) -> None:
+        """Let every scaled row have the exponent that fits its weights best as they are now."""
+        network, weights = self.design.network, self.weights()
+        for tensor in network.tensors:
+            if tensor.role == "scale_exponent":
+                del weights[tensor.key]
+        for key, values in add_exponents(self.design.place, network, weights).items():
+            if key not in weights:
+                self.tensors[_name(key)].data.copy_(torch.from_numpy(values))
+
+    def _divided(self, key: str) -> torch.Tensor:
+        """A tensor's numbers as the step reads them: scaled rows divided by their power of two."""
+        numbers: torch.Tensor = self.tensors[_name(key)]
+        if key not in self._scales:
+            return numbers
+        exponents = torch.zeros(numbers.numel(), dtype=torch.float64)
+        for scale in self._scales[key]:
+            rows = torch.from_numpy(scale.rows)
+            exponents[torch.from_numpy(scale.positions)] = self.tensors[_name(scale.exponent)][rows]
+        return numbers * torch.exp2(-exponents).reshape(numbers.shape)
 
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor | None = None
@@ -300,7 +331,7 @@ class _Run:
 
     def tensor(self, tensor: Tensor) -> torch.Tensor:
         """A tensor's numbers, in its format where the run is quantised."""
-        numbers: torch.Tensor = self.module.tensors[_name(tensor.key)]
+        numbers = self.module._divided(tensor.key)
         return _quantised(numbers, tensor.format) if self.quantized else numbers
 
     def matrix(self, node: Matvec) -> torch.Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from helpers.graphs import ISAS, draw_case
 from helpers.paths import DESIGNS
+from helpers.scaled import FORMATS as SCALED
+from helpers.scaled import scaled
 
 from rnnhw import (
     GRU,
@@ -74,6 +76,34 @@ def test_every_shipped_design_is_equal_bit_for_bit(file):
     some = np.random.default_rng(0).permutation(len(samples.lengths))[:10]
     lengths = np.minimum(samples.lengths[some], 60)
     assert_bit_for_bit(design, samples.x[some][:, : lengths.max()], lengths)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("layer", [LSTM(5, name="rnn"), GRU(5, name="rnn")], ids=repr)
+def test_scaled_rows_are_equal_bit_for_bit_before_and_after_training(layer, own):
+    formats = replace(SCALED, recurrent_scale_exponent=SCALED.scale_exponent if own else None)
+    design = scaled(layer, formats)
+    x, lengths = np.random.default_rng(0).normal(size=(4, 7, 3)), np.array([7, 1, 4, 7])
+    assert_bit_for_bit(design, x, lengths)
+    module = QuantizedNetwork(design)
+    exponents = {k: v.clone() for k, v in module.tensors.items() if k.endswith("exponent")}
+    assert exponents and not any(module.tensors[key].requires_grad for key in exponents)
+    optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.5)
+    module(torch.tensor(x), torch.tensor(lengths)).square().sum().backward()
+    optimiser.step()
+    trained = module.to_design()
+    assert all(torch.equal(module.tensors[key], value) for key, value in exponents.items())
+    assert not np.array_equal(trained.parameters.raw["rnn.W"], design.parameters.raw["rnn.W"])
+    assert_bit_for_bit(trained, x, lengths)
+
+
+def test_exponents_of_drawn_weights_fit_them():
+    design = replace(scaled(LSTM(5, name="rnn")), weights=None)
+    module = QuantizedNetwork(design)
+    weights = module.weights()
+    drawn = {k: v for k, v in weights.items() if not k.endswith("exponent")}
+    chosen = replace(design, weights=drawn).parameters.given
+    np.testing.assert_array_equal(weights["rnn.W.exponent"], chosen["rnn.W.exponent"])
 
 
 LAYERS = {
