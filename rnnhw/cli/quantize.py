@@ -76,6 +76,15 @@ ReportFile = Annotated[
     ),
 ]
 
+RowScales = Annotated[
+    int,
+    typer.Option(
+        "--row-scales",
+        metavar="BITS",
+        help="Give rows of weights power-of-two scales, exponents of BITS, where that stores less.",
+    ),
+]
+
 
 def quantize_command(
     design: DesignFile,
@@ -88,6 +97,7 @@ def quantize_command(
     margin: Margin = 0.0,
     point: Point = "mse",
     evaluations: Evaluations = 500,
+    row_scales: RowScales = 0,
     profile: Profile = None,
     format: ReportFormat = None,
     output: DesignOutput = None,
@@ -125,6 +135,7 @@ def quantize_command(
             margin=margin,
             rule=point,  # type: ignore[arg-type]
             evaluations=evaluations,
+            row_scales=row_scales,
             progress=progress,
         )
     costs, command = costs_of(result, profile), _command(sys.argv)

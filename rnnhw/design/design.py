@@ -228,18 +228,19 @@ class Design:
 
     def with_formats(self, formats: Mapping[str, Q]) -> Design:
         """The same design with other formats, by the full names of signals and tensors; ``input``
-        is the network's input.
+        is the network's input, ``scale_exponent`` the exponents of all rows of weights.
 
         A design file may return what this gives of a design that it loaded: weights and data are
         still those beside the file that was loaded.
         """
-        others = {name: format for name, format in formats.items() if name != "input"}
+        whole = {name: formats[name] for name in ("input", "scale_exponent") if name in formats}
+        others = {name: format for name, format in formats.items() if name not in whole}
         weights = self.weights
         if self._weights_file is not None:
             weights = self._weights_file.absolute()
         return replace(
             self,
-            formats=replace(self.formats, input=formats.get("input", self.formats.input)),
+            formats=replace(self.formats, **whole),
             overrides={**self.overrides, **others},
             weights=weights,
             bases=self.bases if self.path is None else (self.path, *self.bases),

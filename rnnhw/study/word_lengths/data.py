@@ -29,6 +29,7 @@ def quantized_data(result: Quantized, costs: Costs | None, command: str) -> dict
         "evaluations": result.choice.evaluations,
         "finished": result.choice.finished,
         "formats": _formats(result),
+        "scale_exponent": result.scale_exponent and _words(result.scale_exponent),
         "stored_bits": {
             "before": {**result.stored_before, "all": sum(result.stored_before.values())},
             "chosen": {**result.choice.outcome.stored, "all": result.choice.outcome.bits},

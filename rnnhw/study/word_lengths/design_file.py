@@ -27,7 +27,7 @@ def design_file_text(result: Quantized, place: Path, command: str) -> str:
             "use Design.with_formats(result.formats)",
         )
     base = os.path.relpath(design.path.resolve(), place.resolve().parent)
-    formats, settings = result.formats, design.settings
+    formats, settings = result.changes, design.settings
     sources = " ".join(map(_source, formats.values()))
     modes = [name for name in ("Overflow", "Rounding") if f"={name}." in sources]
     names = ", ".join(["Q", *modes, "load"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ __all__ = ["Quantized", "quantize"]
 
 _CHOSEN = 4_096
 """Samples of a generated task that choose; the rest judges."""
+
+_MOST_EXPONENT_BITS = 5
+"""Five bits hold the longest shift."""
 
 _COPIES = 3
 """Noisy copies of every sequence."""
@@ -48,11 +52,19 @@ class Quantized:
     samples: Samples
     chosen_on: str
     judged_on: str
+    scale_exponent: Q | None = None
 
     @property
     def formats(self) -> Mapping[str, Q]:
         """The chosen formats by signal and tensor."""
         return self.choice.formats
+
+    @property
+    def changes(self) -> dict[str, Q]:
+        """What :meth:`Design.with_formats` makes the chosen design of: the formats, and that of the
+        exponents where rows of weights have scales of their own now."""
+        own = {} if self.scale_exponent is None else {"scale_exponent": self.scale_exponent}
+        return {**own, **self.formats}
 
     @property
     def stored_before(self) -> dict[str, int]:
@@ -71,6 +83,7 @@ def quantize(
     margin: float = 0.0,
     rule: PointRule = "mse",
     evaluations: int = 500,
+    row_scales: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Quantized:
     """Choose a word length and a binary point for the input, every tensor and every signal.
@@ -88,6 +101,8 @@ def quantize(
         margin: added to the least values and taken from the greatest while choosing.
         rule: how binary points are placed: ``mse``, ``range`` or ``percentile``.
         evaluations: the most designs that are run.
+        row_scales: bits of an exponent for every row of weights. The search then runs twice, with
+            half of the designs each, and rows have scales where that stores fewer bits; 0: none.
         progress: called with the designs run and the most.
 
     Raises:
@@ -100,6 +115,8 @@ def quantize(
         raise DesignError(f"{design.place}: the design has no task", "give Design(task=...)")
     if evaluations < 1:
         raise UsageError(f"evaluations={evaluations}", "give at least 1")
+    if not 0 <= row_scales <= _MOST_EXPONENT_BITS:
+        raise UsageError(f"row_scales={row_scales}", f"give bits of 0 to {_MOST_EXPONENT_BITS}")
     if not 0 <= noise < np.inf:
         raise UsageError(f"noise={noise}", "give a number from 0")
     floors = dict(design.task.require if not (minimum or maximum) else minimum or {})
@@ -111,21 +128,39 @@ def quantize(
     if noise:
         chosen = _noisy(chosen, noise)
         name = f"{_COPIES} copies of {name} with noise of {noise:g}"
-    judge = Judge(design, chosen, demands)
-    variables = variables_of(design, chosen)
-    choice = search(judge, variables, rule=rule, evaluations=evaluations, progress=progress)
+    exponents = [None, *([Q(row_scales, 0, signed=False)] if row_scales else [])]
+    found: list[tuple[Q | None, Judge, tuple[Variable, ...], Choice]] = []
+    for number, exponent in enumerate(exponents):
+        each = design if exponent is None else design.with_formats({"scale_exponent": exponent})
+        judge = Judge(each, chosen, demands)
+        variables = variables_of(each, chosen)
+        budget = evaluations // len(exponents)
+        shown = progress and partial(_advance, progress, number * budget, evaluations)
+        choice = search(judge, variables, rule=rule, evaluations=budget, progress=shown)
+        found.append((exponent, judge, variables, choice))
+    exponent, judge, variables, choice = min(found, key=lambda each: each[-1].outcome.bits)
+    choice = replace(choice, evaluations=sum(each[-1].evaluations for each in found))
+    changes = dict(choice.formats) | ({} if exponent is None else {"scale_exponent": exponent})
     return Quantized(
         design,
         variables,
         choice,
         before=simulate(design, samples=judging),
-        after=simulate(design.with_formats(choice.formats), samples=judging),
+        after=simulate(design.with_formats(changes), samples=judging),
         float_figures=judge.float_figures(),
         demands=demands,
         samples=chosen,
         chosen_on=name,
         judged_on=_judging_name(design),
+        scale_exponent=exponent,
     )
+
+
+def _advance(
+    progress: Callable[[int, int], None], before: int, most: int, done: int, _most: int
+) -> None:
+    """The progress of one search of several."""
+    progress(before + done, most)
 
 
 def _judging_name(design: Design) -> str:

@@ -107,9 +107,14 @@ def bounds_text(result: Quantized) -> str:
 
 
 def ended(result: Quantized) -> str:
-    """How many designs were run, and whether the search came to its end."""
+    """How many designs were run, whether the search came to its end, and whether rows of weights
+    have scales of their own."""
     ran = f"{result.choice.evaluations:,} designs were run"
-    return ran if result.choice.finished else f"{ran}: the limit, so the search is not finished"
+    if not result.choice.finished:
+        ran += ": the limit, so the search is not finished"
+    if result.scale_exponent is not None:
+        ran += f"; rows of weights have scale exponents of {result.scale_exponent.width} bits"
+    return ran
 
 
 def _absent(cell: Cell) -> bool:

@@ -72,6 +72,8 @@ def variables_of(design: Design, samples: Samples) -> tuple[Variable, ...]:
         inputs = samples.x[_valid(samples.x, samples.lengths)]
         found.append(_variable(INPUT, INPUT, INPUT, design.formats.input, inputs, None))
     for tensor in network.tensors:
+        if tensor.role == "scale_exponent":  # whole numbers of the rows, as long as they must be
+            continue
         layer = tensor.key.partition(".")[0]
         values = parameters.values[tensor.key]
         found.append(_variable(tensor.key, layer, tensor.role, tensor.format, values, None))

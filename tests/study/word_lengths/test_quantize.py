@@ -78,6 +78,19 @@ def test_what_is_chosen_keeps_the_demands_and_stores_less(word):
     assert result.choice.outcome.bits < sum(result.stored_before.values()) / 3
 
 
+def test_rows_have_scales_where_that_stores_less():
+    task = small_adder()
+    with pytest.raises(UsageError, match="row_scales=6"):
+        quantize(task, row_scales=6)
+    plain, either = quantize(task), quantize(task, row_scales=1, evaluations=1000)
+    assert either.choice.outcome.bits <= plain.choice.outcome.bits
+    assert either.choice.evaluations > plain.choice.evaluations
+    chosen = task.with_formats(either.changes)
+    assert sum(stored_bits(chosen.network).values()) == either.choice.outcome.bits
+    scaled = [t for t in chosen.network.tensors if t.role == "scale_exponent"]
+    assert bool(scaled) == (either.scale_exponent is not None)
+
+
 def test_one_bit_less_anywhere_is_told_and_breaks_a_demand_or_saves_nothing():
     result = quantize(small_adder())
     assert result.choice.sensitivities
