@@ -3,12 +3,18 @@
 Nothing of them is committed; each test is skipped where its package is not installed.
 """
 
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.imported import float_run, imported
+from helpers.paths import BENCHMARKS
+
+from rnnhw import LSTM, Design, Formats, Q
+from rnnhw.execution import golden
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import available_isas, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -19,6 +25,14 @@ def package_file(package, name):
     if found is None or found.origin is None:
         pytest.skip(f"the package {package} is not installed")
     return Path(found.origin).parent / name
+
+
+def row_scales():
+    """The script of the benchmark as a module."""
+    spec = spec_from_file_location("benchmark_row_scales", BENCHMARKS / "row_scales.py")
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def session(runtime, model):
@@ -59,6 +73,33 @@ def test_the_lstm_and_head_of_silero_equal_onnxruntime(tmp_path):
     first = {"recurrent.h0": h[0].astype(float), "recurrent.c0": c[0].astype(float)}
     found = float_run(design, x.transpose(1, 0, 2), first=first).outputs
     np.testing.assert_allclose(found.ravel(), expected.ravel(), rtol=0, atol=2e-6)
+
+
+def test_scales_of_rows_bring_eight_bit_weights_of_silero_past_31_and_33_db():
+    """The script of benchmarks/row_scales.py: one exponent a unit, and one a unit and matrix."""
+    package_file("silero_vad", "data/silero_vad_16k.safetensors")
+    script = row_scales()
+    none, unit, matrix = script.Errors(script.weights(), script.features()).row(8)
+    assert none < unit < matrix
+    assert unit >= 31 and matrix >= 33
+
+
+def test_silero_with_scaled_rows_is_equal_bit_for_bit_in_every_kernel():
+    package_file("silero_vad", "data/silero_vad_16k.safetensors")
+    script = row_scales()
+    formats = Formats(
+        input=Q(3, 8), weight=Q(-1, 8), bias=Q(3, 12), sum=Q(4, 5), cell=Q(4, 11), state=Q(0, 11),
+        scale_exponent=script.EXPONENT,
+    )  # fmt: skip
+    layer = LSTM(script.UNITS, recurrent_bias=True, name="rnn")
+    design = Design([layer], formats, script.weights(), inputs=script.UNITS)
+    batch = make_batch(design.network, script.features(2, 3), np.array([3, 2]))
+    wanted = golden.run(design.network, design.parameters, batch)
+    for isa, here in available_isas().items():
+        for lanes in (1, 16):
+            if here:
+                found = run(design.network, design.parameters, batch, isa=isa, lanes=lanes)
+                np.testing.assert_array_equal(found.outputs, wanted.outputs)
 
 
 def test_resemblyzer_equals_torch(tmp_path):
