@@ -73,6 +73,11 @@ def test_the_page_needs_nothing_else_and_says_every_point(shown):
     for name in ("adder_dense word=4", "adder_tridiagonal word=6"):
         assert name in words
     assert page.count('class="dot') >= 4 and page.count("rnnhw report ") == 4
+    assert page.count('class="series') >= 2 and "95 % interval" in words
+    # A point that is not on the front is an empty circle: its line must be seen, whatever a rule
+    # with more names says of all points.
+    for index in range(8):
+        assert f".hollow.d{index} {{ stroke: var(--c{index})" in page
 
 
 def test_ranges_have_both_ends():

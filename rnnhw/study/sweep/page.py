@@ -30,7 +30,8 @@ def sweep_page(result: Sweep, title: str) -> str:
     for other in others:
         drawing = scatter(result, other, colours)
         if drawing:
-            plots.append(figure(drawing, f"{first.name} against {other.name}"))
+            caption = f"{first.name} against {other.name}; on the front with its 95 % interval"
+            plots.append(figure(drawing, caption))
     legend = tag("ul", *keys, class_="legend")
     count, best = len(result.points), len(result.front)
     header = tag(

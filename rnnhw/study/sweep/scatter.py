@@ -50,6 +50,9 @@ def scatter(result: Sweep, other: Objective, colours: dict[str, int]) -> Markup:
         *_grid(across_axis, up_axis, place),
         *_steps([(x, y) for index, x, y in points if index in best], other, up_axis, place),
     ]
+    for index, x, y in points:
+        if index in best:
+            parts += _interval(result, index, colours, place(x, y)[0], up_axis)
     for (x, y), members in _together(points).items():
         parts.append(_dot(result, members, place(x, y), best, colours))
     parts += _labels(result, [each for each in points if each[0] in best], across_axis, up_axis)
@@ -93,6 +96,25 @@ def _together(points: Sequence[tuple[int, float, float]]) -> dict[tuple[float, f
     for index, x, y in points:
         found.setdefault((x, y), []).append(index)
     return found
+
+
+def _interval(
+    result: Sweep, index: int, colours: dict[str, int], x: str, up_axis: Axis
+) -> Iterator[Markup]:
+    """The 95 % interval of a point's first objective, where it has one."""
+    ends = _ends(result, index)
+    if ends is not None:
+        low, high = (_TOP + _HEIGHT * (1 - up_axis.share(end)) for end in ends)
+        colour = colours[result.points[index].file] % COLOURS
+        yield tag("line", x1=x, x2=x, y1=low, y2=high, class_=f"series s{colour}")
+
+
+def _ends(result: Sweep, index: int) -> tuple[float, float] | None:
+    """The ends of the 95 % interval of the first objective."""
+    name, figures = result.objectives[0].name, result.results[index].figures
+    ends = [figures.get(f"{name}_interval_95_{end}") for end in ("low", "high")]
+    low, high = ends
+    return None if low is None or high is None else (low, high)
 
 
 def _dot(
@@ -163,4 +185,6 @@ def _told(result: Sweep, index: int) -> str:
         for each in result.objectives
         if (value := figures.get(each.name)) is not None
     )
-    return f"{result.points[index].label}: {', '.join(values)}"
+    ends = _ends(result, index)
+    interval = "" if ends is None else f"; 95 % interval {number(ends[0])} to {number(ends[1])}"
+    return f"{result.points[index].label}: {', '.join(values)}{interval}"
