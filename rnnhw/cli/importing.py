@@ -73,6 +73,15 @@ def import_command(
         int,
         typer.Option("--address", metavar="BITS", min=2, max=20, help="Bits that address a table."),
     ] = ADDRESS,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="KIND",
+            help="The design's task on --data, which then holds train_x, train_y, test_x...: "
+            "classification or regression.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write over files that are there.")
     ] = False,
@@ -93,15 +102,16 @@ def import_command(
             max_steps=max_steps,
             word=word,
             address=address,
+            task=task,
             force=force,
             progress=progress,
         )
-    show(imported_text(result))
+    show(imported_text(result, judged=task is not None))
     return 0
 
 
-def imported_text(result: ImportedDesign) -> str:
-    """What was written, and the notes."""
+def imported_text(result: ImportedDesign, *, judged: bool = False) -> str:
+    """What was written, and the notes; ``judged`` tells that the design has a task."""
     lines = [f"{result.design}: {result.network.inputs} input features"]
     for step in result.network.steps:
         count = sum(value.size for value in step.tensors.values())
@@ -111,5 +121,6 @@ def imported_text(result: ImportedDesign) -> str:
         lines.append(f"  {kind} {step.layer.name}".rstrip() + weights + called)
     lines.append(f"{result.weights}: {result.weights.stat().st_size:,} bytes")
     lines += [f"note: {note}" for note in result.notes]
-    lines.append(f"next: rnnhw verify {result.design} --data FILE.npz --min snr_db=40")
+    data = "" if judged else " --data FILE.npz"
+    lines.append(f"next: rnnhw verify {result.design}{data} --min snr_db=40")
     return escaped("\n".join(lines), keep="\n") + "\n"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from rnnhw.design.design import load
+from rnnhw.design.tasks import Classification, Regression
+from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.design.tasks.samples import Samples, load_samples
-from rnnhw.errors import DesignError, RnnhwError, UsageError
+from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.files import check_output, check_writable, scratch_folder, written_whole
 from rnnhw.importers.formats import ADDRESS, WORD, chosen_formats
 from rnnhw.importers.keras.reader import import_keras
@@ -22,7 +26,7 @@ from rnnhw.importers.torch.state import import_state
 from rnnhw.importers.writer import design_text, weights_bytes
 from rnnhw.layers.cells import Mean
 
-__all__ = ["ImportedDesign", "import_network", "read_network"]
+__all__ = ["TASKS", "ImportedDesign", "import_network", "read_network"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def import_network(
     max_steps: int | None = None,
     word: int = WORD,
     address: int = ADDRESS,
+    task: str | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, whole: None,
 ) -> ImportedDesign:
@@ -89,10 +94,13 @@ def import_network(
     Args:
         file: the source; see :func:`read_network`, which also has ``start``, ``end``, ``layers``.
         output: the design file, ``.py``; the weights go into the ``.npz`` beside it.
-        data: an ``.npz`` with x [sequences, steps, features], by which formats are chosen.
+        data: an ``.npz`` with x [sequences, steps, features], by which formats are chosen; with
+            ``task`` the splits of a task: train_x, train_lengths, train_y and those of test.
         max_steps: the longest sequence, for sums over time.
         word: bits of numbers.
         address: bits of what addresses a table.
+        task: one of :data:`TASKS`, which the design then has on ``data``; formats are chosen by
+            its training split. The arrays are what the network reads: nothing is standardised.
         force: write over files that are there.
         progress: is told how many parts of the data are done, of how many.
 
@@ -103,10 +111,11 @@ def import_network(
     source, design = Path(file), Path(output)
     weights = design.with_suffix(".npz")
     given = None if data is None else Path(data)
+    judged = _task(task, given)
     _check_places(design, weights, [source, *([given] if given else [])], force)
     network = read_network(source, start=start, end=end, layers=layers)
     try:
-        samples = _samples(given, network)
+        samples = _samples(given, network) if judged is None else _training(judged, network)
     except RnnhwError as error:
         raise error.at(str(given)) from None
     notes = [*network.notes, *_fed(network)]
@@ -117,7 +126,8 @@ def import_network(
             "formats are wide guesses: import again with --data FILE.npz to have them chosen"
         )
     chosen = chosen_formats(network.steps, network.inputs, limit, samples, word, address, progress)
-    text = design_text(
+    written = partial(
+        design_text,
         network,
         chosen,
         source=source.name,
@@ -129,7 +139,11 @@ def import_network(
         address=address,
     )
     content = weights_bytes(network)
-    _check(text, content, design.name, weights.name)
+    _check(written(), content, design.name, weights.name)
+    text = written()
+    if judged is not None and given is not None:
+        place = os.path.relpath(given.resolve(), design.resolve().parent)
+        text = written(task=(type(judged).__name__, Path(place).as_posix()))
     with written_whole(weights) as stream:
         stream.write(content)
     with written_whole(design) as stream:
@@ -145,6 +159,36 @@ def _check_places(design: Path, weights: Path, inputs: Sequence[Path], force: bo
         check_output(place, inputs)
         if place.exists() and not force:
             raise UsageError(f"{place} is there already", "--force writes over it")
+
+
+TASKS: dict[str, type[Recorded]] = {"classification": Classification, "regression": Regression}
+"""The tasks that an imported design may have, by the name that ``--task`` takes."""
+
+
+def _task(name: str | None, data: Path | None) -> Recorded | None:
+    if name is None:
+        return None
+    if name not in TASKS:
+        raise UsageError(*unknown_name("task", name, TASKS))
+    if data is None:
+        raise UsageError(
+            f"--task {name}: no data to judge by",
+            "give --data FILE.npz with train_x, train_lengths, train_y, test_x, test_lengths and "
+            "test_y",
+        )
+    return TASKS[name](data, standardise=False)
+
+
+def _training(task: Recorded, network: Imported) -> Samples:
+    """The training split of a task, which has the features that the network reads."""
+    task.samples()  # what is wrong with the split that judges is told now
+    samples = replace(task, split="train").samples()
+    if samples.x.shape[2] != network.inputs:
+        raise DesignError(
+            f"train_x has {samples.x.shape[2]} features, but the network reads {network.inputs}",
+            f"give [sequences, steps, {network.inputs} features]",
+        )
+    return samples
 
 
 def _samples(data: Path | None, network: Imported) -> Samples | None:

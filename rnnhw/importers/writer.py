@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,8 +50,9 @@ def design_text(
     max_steps: int | None,
     word: int = WORD,
     address: int = ADDRESS,
+    task: tuple[str, str] | None = None,
 ) -> str:
-    """The text of the design file."""
+    """The text of the design file; ``task`` is the class of its task and the file of its data."""
     layers = [step.layer for step in imported.steps]
     shared = _shared(chosen)
     used: set[str] = {"Design", "Formats", "Q"}
@@ -63,10 +65,16 @@ def design_text(
         _call("layers=[", [f"{line}," for line in lines], "],", 8),
         _call("formats=Formats(", [f"{entry}," for entry in common], "),", 8),
         f"inputs={imported.inputs},",
-        f"weights={weights!r},".replace("'", '"'),
+        f"weights={_text(weights)},",
     ]
     if max_steps is not None:
         arguments.append(f"max_steps={max_steps},")
+    if task is not None:
+        kind, data = task
+        used.add(kind)
+        arguments.append(
+            _call("task=" + kind + "(", [f"{_text(data)},", "standardise=False,"], "),", 8)
+        )
     body = textwrap.indent("\n".join(arguments), " " * 8)
     return (
         f'"""{_docstring(imported, source, digest, notes)}\n"""\n\n'
@@ -188,7 +196,12 @@ def _value(value: Any, used: set[str]) -> str:
             if getattr(value, entry.name) != _default(entry)
         ]
         return f"{type(value).__name__}({', '.join(parts)})"
-    return repr(value).replace("'", '"') if isinstance(value, str) else repr(value)
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(value: str) -> str:
+    """A string as Python source, in double quotes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _call(head: str, parts: Sequence[str], tail: str, indent: int) -> str:

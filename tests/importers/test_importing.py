@@ -17,7 +17,9 @@ from rnnhw import (
     UsageError,
     import_network,
     load,
+    quantize,
     simulate,
+    sweep,
     verify,
 )
 from rnnhw.importers.formats import chosen_formats
@@ -93,6 +95,64 @@ def test_the_word_is_a_parameter(network, tmp_path):
     assert ratios[0] > 60 and ratios[0] > ratios[1] > ratios[2] > 20
     import_network(network, tmp_path / "small.py", data=data, word=8, address=8, **ORDER)
     assert verify(load(tmp_path / "small.py"), data).output.snr_db == ratios[2]
+
+
+def split_data(folder, features=INPUTS, **others):
+    """Training and test split of classes 0 to 2 in a folder of its own."""
+    rng = np.random.default_rng(1)
+    arrays = {
+        f"{split}_{key}": value
+        for split, count in (("train", 30), ("test", 12))
+        for key, value in (
+            ("x", rng.normal(size=(count, 5, features))),
+            ("lengths", rng.integers(2, 6, count)),
+            ("y", rng.integers(0, 3, count)),
+        )
+    }
+    (folder / "data").mkdir(exist_ok=True)
+    np.savez(folder / "data" / "split.npz", **arrays | others)
+    return folder / "data" / "split.npz"
+
+
+def test_a_task_makes_the_design_whole(network, tmp_path):
+    """Quantize and sweep take the file as it is, from any folder."""
+    data = split_data(tmp_path)
+    given = {"data": data, "task": "classification", "address": 8}
+    (tmp_path / "designs").mkdir()
+    place = tmp_path / "designs" / "mine.py"
+    import_network(network, place, **given, **ORDER)
+    assert 'task=Classification("../data/split.npz", standardise=False),' in place.read_text()
+    score = simulate(load(place)).score
+    assert score.total == 12
+    with np.load(data) as arrays:
+        x, lengths = arrays["test_x"], arrays["test_lengths"]
+        np.testing.assert_array_equal(load(place).task.samples().lengths, lengths)
+        assert np.allclose(load(place).task.samples().x[0, : lengths[0]], x[0, : lengths[0]])
+        # The formats are those that its training split alone gives.
+        np.savez(tmp_path / "train.npz", x=arrays["train_x"], lengths=arrays["train_lengths"])
+    alone = tmp_path / "alone.py"
+    import_network(network, alone, data=tmp_path / "train.npz", address=8, **ORDER)
+    assert load(alone).formats == load(place).formats
+    assert quantize(place, minimum={"agreement": 0.9}, evaluations=12).judged_on == "test"
+    assert sweep(place, {"word": [6, 8]}, objectives=["stored_bits"], workers=1).front == (0,)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"task": "recall"}, UsageError, "unknown task 'recall'"),
+        ({"data": None}, UsageError, "no data to judge by"),
+        ({"data": {"features": 3}}, DesignError, "train_x has 3 features, but the network reads 4"),
+        ({"data": {"test_y": np.zeros(12)}}, DesignError, "test_y is float64"),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(options, kind, said, network, tmp_path):
+    given = {"task": "classification", "data": {}} | options
+    data = given.pop("data")
+    data = None if data is None else split_data(tmp_path, **data)
+    with pytest.raises(kind, match=said):
+        import_network(network, tmp_path / "mine.py", data=data, **given, **ORDER)
+    assert not (tmp_path / "mine.py").exists()
 
 
 @pytest.mark.parametrize("word", [2, 5, 16, 24])
