@@ -20,7 +20,8 @@ from rnnhw.numerics.cast import Overflow, Q, cast, cast_array
 __all__ = ["Array", "ArrayStep"]
 
 Array = NDArray[Any]
-"""Raw integers, int64 or (dtype object) Python's own; vectors are [units, states]."""
+"""Raw integers, int64 or (dtype object) Python's own; vectors are [units, states], or [units, 1]
+where all states have the same."""
 
 
 @dataclass
@@ -55,12 +56,22 @@ class ArrayStep:
 
 def _constant(step: ArrayStep, node: op.Constant) -> Array:
     values = np.array(node.values) if node.tensor is None else step.raw[node.tensor.key]
-    kind, states = step.inputs[0].dtype, step.inputs[0].shape[1]
-    return np.repeat(values.astype(kind)[:, None], states, 1)
+    return values.astype(step.inputs[0].dtype)[:, None]
 
 
 def _aligned(step: ArrayStep, part: op.Node, node: op.Node) -> Array:
-    return step.values[part] << (node.format.fraction - part.format.fraction)
+    return _shifted(step.values[part], node.format.fraction - part.format.fraction)
+
+
+def _shifted(values: Array, places: int) -> Array:
+    return values << places if places else values
+
+
+def _gather(step: ArrayStep, node: op.Gather) -> Array:
+    parts = [step.values[part] for part in node.parts]
+    states = max(part.shape[1] for part in parts)
+    same = [np.broadcast_to(part, (len(part), states)) for part in parts]
+    return np.concatenate(same)[list(node.indices)]
 
 
 def _matvec(step: ArrayStep, node: op.Matvec) -> Array:
@@ -80,7 +91,7 @@ def _matvec(step: ArrayStep, node: op.Matvec) -> Array:
         start = vector[0] * 0 if node.start is None else step.values[node.start][index]
         fraction = node.format.fraction if node.start is None else node.start.format.fraction
         result.append(_sum(step, name, node, start, fraction, terms))
-    return np.array(result)
+    return np.array(np.broadcast_arrays(*result))
 
 
 def _sum(
@@ -94,9 +105,9 @@ def _sum(
     fraction, to = node.product_format[0], node.accumulator
     if to is None:
         scale = node.format.fraction
-        total = start << (scale - start_fraction)
+        total = _shifted(start, scale - start_fraction)
         for term in terms:
-            total = total + (term << (scale - fraction))
+            total = total + _shifted(term, scale - fraction)
         return total
     # An accumulator that wraps is asked at its end alone whether the sum that it stands for fits.
     wraps = to.overflow is Overflow.WRAP
@@ -126,9 +137,7 @@ OPERATIONS: Mapping[type, Callable[..., Array]] = op.operation_table(
         ),
         op.Shift: lambda step, node: step.values[node.a] << step.values[node.by],
         op.Clamp: lambda step, node: np.clip(step.values[node.a], *node.limits),
-        op.Gather: lambda step, node: np.concatenate([step.values[part] for part in node.parts])[
-            list(node.indices)
-        ],
+        op.Gather: _gather,
         op.Reinterpret: lambda step, node: step.values[node.a],
         op.Cast: lambda step, node: step.cast(
             step.graph.signal(node), step.values[node.a], node.a.format.fraction, node.format

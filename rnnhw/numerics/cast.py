@@ -313,16 +313,16 @@ def _rounded_array(raw: IntArray, drop: int, mode: Rounding) -> IntArray:
         sticky = (raw & ((1 << excess) - 1)) != 0
         raw, drop = (raw >> excess) | sticky, 62
     floor = raw >> drop
+    if mode is Rounding.TRN:
+        return floor
     rest = raw & ((1 << drop) - 1)
     half = 1 << (drop - 1)
+    if mode is Rounding.RND:  # the usual mode: no ties to be told apart
+        return floor + (rest >= half)
     tie = rest == half
     match mode:
-        case Rounding.TRN:
-            return floor
         case Rounding.TRN_ZERO:
             up = (raw < 0) & (rest != 0)
-        case Rounding.RND:
-            up = rest >= half
         case Rounding.RND_MIN_INF:
             up = rest > half
         case Rounding.RND_ZERO:
@@ -368,7 +368,9 @@ def cast_array(raw: ArrayLike, fraction: int, to: Q) -> tuple[IntArray, Events]:
         high, low = source > (to.max >> -drop), source < -(-to.lowest >> -drop)
     out = high | low
     if not to.overflow.wraps:
-        events = Events(high=int(high.sum()), low=int(low.sum()))
+        events = Events(high=int(np.count_nonzero(high)), low=int(np.count_nonzero(low)))
+        if not events.total:
+            return whole, events
         if to.overflow is Overflow.SAT_ZERO:
             return np.where(out, 0, whole), events
         return np.where(high, to.max, np.where(low, to.lowest, whole)), events

@@ -79,7 +79,7 @@ def check(
                 part = keys[begin : begin + _PART]
                 before = _unpack(claim, part, golden)
                 for symbol in np.flatnonzero(claim.automaton.next[state] != FORBIDDEN).tolist():
-                    after = _step(claim, before, state, symbol, len(part), golden)
+                    after = _step(claim, before, state, symbol, golden)
                     target = sets[claim.automaton.next[state, symbol]]
                     _check_held(target, _pack(claim, after, len(part)), "a step leaves the set")
                     steps += len(part)
@@ -155,16 +155,14 @@ def _pack(claim: Claim, vectors: Vectors, count: int) -> Array:
 
 
 # --- the step ----------------------------------------------------------------------------------
-def _step(
-    claim: Claim, before: Vectors, state: int, symbol: int, count: int, golden: bool
-) -> Vectors:
+def _step(claim: Claim, before: Vectors, state: int, symbol: int, golden: bool) -> Vectors:
     """The states of all subjects after one symbol; refuses a step that breaks the claim."""
     after: Vectors = [{} for _ in claim.subjects]
     answers = []
     for index, subject in enumerate(claim.subjects):
         kind = object if golden else np.int64
         column = subject.symbols[symbol].astype(kind)[:, None]
-        outputs: dict[TimeNode, Array] = {subject.network.source: np.repeat(column, count, 1)}
+        outputs: dict[TimeNode, Array] = {subject.network.source: column}
         raw = {key: values.ravel().astype(kind) for key, values in subject.parameters.raw.items()}
         for layer in subject.network.nodes[1:]:
             assert isinstance(layer, Scan)

@@ -1,7 +1,9 @@
 """Steps on arrays against the golden model: every value and every cast that does not fit."""
 
+import random
+
 import numpy as np
-from helpers.graphs import cases, zero_shift_case
+from helpers.graphs import cases, draw_case, zero_shift_case
 from hypothesis import given, settings
 
 from rnnhw.execution import golden
@@ -38,12 +40,35 @@ def _compared(case, expected, inputs, initial, kind):
         }
         step = ArrayStep(scan.graph, [outputs[source] for source in scan.sources], states, raw)
         for node, values in step.values.items():
-            found = values.T.astype(np.int64)
+            found = np.broadcast_to(values.T.astype(np.int64), (len(inputs), node.units))
             name = scan.graph.signal(node)
             np.testing.assert_array_equal(found, expected.traces[name][:, 0], err_msg=name)
         outputs[scan] = step.values[scan.graph.output]
         clipped |= step.clipped
     return clipped - {""}
+
+
+def test_what_all_states_share_is_computed_once():
+    """An input [units, 1] beside states [units, states], through gathers and sums of both."""
+    case = draw_case(random.Random(5), streaming=True)
+    network, raw = case.network, case.parameters.raw
+    raw = {key: values.ravel() for key, values in raw.items()}
+    scan = network.scans[0]
+    rng = np.random.default_rng(0)
+    one = case.batch.inputs[0, :1].T
+    states = {
+        s: rng.integers(s.format.min, s.format.max, (s.units, 7), endpoint=True)
+        for s, _ in scan.graph.updates
+    }
+    shared = ArrayStep(scan.graph, [one], states, raw)
+    apart = ArrayStep(scan.graph, [np.repeat(one, 7, 1)], states, raw)
+    assert states and any(values.shape[1] == 7 for values in shared.values.values())
+    for node, values in apart.values.items():
+        np.testing.assert_array_equal(
+            np.broadcast_to(shared.values[node], (node.units, 7)),
+            np.broadcast_to(values, (node.units, 7)),
+        )
+    assert shared.clipped == apart.clipped
 
 
 @given(cases(streaming=True))

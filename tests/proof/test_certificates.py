@@ -1,6 +1,7 @@
 """Certificates: what the check accepts, and the changes that it refuses."""
 
 import ast
+import copy
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from rnnhw import DesignError, load
 from rnnhw.design.claims import Claim, Subject, claim_of
 from rnnhw.design.tasks import Automaton
 from rnnhw.design.weights import Parameters
+from rnnhw.graph.nodes import Lookup
 from rnnhw.proof.certificate import resumed, save
 from rnnhw.proof.check import check
 from rnnhw.proof.outcome import Verdict
@@ -131,6 +133,66 @@ def test_another_claim_is_refused_by_its_digest(proved, tmp_path):
         assert fault == "it was made for another design, or for another claim"
 
 
+def other_table(claim):
+    """The same claim with another entry in the middle of its activation's table."""
+    subject = claim.subjects[0]
+    network = copy.deepcopy(subject.network)
+    [lookup] = [n for scan in network.scans for n in scan.graph.nodes if isinstance(n, Lookup)]
+    entries = lookup.table.entries.copy()
+    entries[len(entries) // 2] += 1
+    lookup.table.__dict__.update(entries=entries)
+    lookup.table.__dict__.pop("contents", None)
+    return Claim((Subject(network, subject.parameters, subject.symbols),), claim.automaton)
+
+
+def test_an_alphabet_a_language_or_a_table_that_changed_is_refused(tmp_path):
+    claim = claim_of(shipped("adder_tridiagonal", word=4))
+    search, found = searched(claim)
+    save(tmp_path / "proof", search, found.verdict)
+    [subject], automaton = claim.subjects, claim.automaton
+    symbols = subject.symbols.copy()
+    symbols[[1, 2]] = symbols[[2, 1]]
+    after = automaton.next.copy()
+    after[0, 3] = 0
+    others = [
+        Claim((Subject(subject.network, subject.parameters, symbols),), automaton),
+        Claim((subject,), Automaton(automaton.alphabet, after, automaton.expected)),
+        Claim((subject,), Automaton(automaton.alphabet, automaton.next[:1] * 0, [[0, 1, 1, 0]])),
+        other_table(claim),
+    ]
+    for other in others:
+        assert other.digest != claim.digest
+        fault = check(other, tmp_path / "proof").fault
+        assert fault == "it was made for another design, or for another claim"
+
+
+def largest(sets):
+    return max(range(len(sets)), key=lambda state: len(sets[state]))
+
+
+def test_a_state_that_is_there_twice_is_refused(proved, tmp_path):
+    claim, path, _ = proved
+
+    def twice(meta, sets):
+        state = largest(sets)
+        sets[state] = sets[state][np.sort([*range(len(sets[state])), 0])]
+
+    rewritten(path, tmp_path / "mutant", twice)
+    assert check(claim, tmp_path / "mutant").fault == "its states are not in ascending order"
+
+
+def test_a_bit_that_belongs_to_no_element_is_refused(tmp_path):
+    claim = claim_of(shipped("adder_three_neurons"))  # 24 bits of a word of 64
+    search, found = searched(claim)
+    save(tmp_path / "proof", search, found.verdict)
+
+    def changed(meta, sets):
+        sets[largest(sets)][-1, 0] = 0x80
+
+    rewritten(tmp_path / "proof", tmp_path / "mutant", changed)
+    assert check(claim, tmp_path / "mutant").fault == "a step leaves the set"
+
+
 def test_a_forged_digest_does_not_help(tmp_path):
     """The states of one net are no proof of another: here of another's weights and answers."""
     claim = claim_of(shipped("adder_tridiagonal", word=4))
@@ -196,7 +258,8 @@ def test_what_is_no_certificate_is_a_clean_error(tmp_path):
     for name, content in {
         "empty": b"",
         "text": b"closed: 12 states",
-        "half": whole[: len(whole) // 2],
+        **{f"cut at {part}": whole[: len(whole) * part // 8] for part in range(1, 8)},
+        "one byte less": whole[:-1],
         "other zip": None,
     }.items():
         bad = tmp_path / name
