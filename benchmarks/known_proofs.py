@@ -6,7 +6,8 @@ The file holds what another search of the same networks found (a C program that 
 them alone, without the engine): the reachable pairs of a network's and the automaton's state, the
 greatest depth, and how long the shortest wrong sequence is. A row is one `rnnhw prove`. Rows are
 run from the smallest on; the largest has 72 million states and needs 3 GB. The exit code is 1 if a
-row comes out differently.
+row comes out differently. What that search counted of the recall designs lacked the start, to which
+nothing leads back: 5,092 and 547,358.
 """
 
 from __future__ import annotations

@@ -296,11 +296,12 @@ def test_bounds_of_signals_and_casts_that_never_clip(overflow):
 
 
 # --- a public model checker --------------------------------------------------------------------
-def checked(folder, script):
+def checked(folder, script, seconds=120):
     """What ABC prints; it runs in ``folder``."""
     done = subprocess.run(
-        [CHECKER, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120, check=True
-    )
+        [CHECKER, "-c", script],
+        cwd=folder, capture_output=True, text=True, timeout=seconds, check=True,
+    )  # fmt: skip
     return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
 
 
@@ -314,7 +315,9 @@ def checked(folder, script):
         ("tridiagonal", {"word": 6, "hidden": 4}, "Property proved"),
         ("butterfly_neurons", {"word": 4}, "Property proved"),
         ("jordan", {"word": 4}, "Property proved"),
+        ("lowrank", {"word": 4}, "Property proved"),
         ("dense", {"word": 4, "hidden": 4}, "Property proved"),
+        ("tridiagonal", {"word": 4, "hidden": 8}, "Property proved"),
         # Three steps: frames are counted from 0.
         ("diagonal", {"word": 4}, "was asserted in frame 2"),
     ],
@@ -324,6 +327,18 @@ def test_a_model_checker_decides_as_the_search_does(tmp_path, name, settings, de
     (tmp_path / "net.aig").write_bytes(aiger(claim_of(design)))
     found = checked(tmp_path, "read_aiger net.aig; dc2; scorr; dc2; pdr -T 60")
     assert decision in found
+
+
+@needs_checker
+@pytest.mark.parametrize("hidden", [8, pytest.param(16, marks=pytest.mark.slow)])
+def test_larger_invariants_of_the_raw_circuit_pass_a_sat_check(tmp_path, hidden):
+    circuit = aiger(claim_of(adder("tridiagonal", word=4, hidden=hidden)))
+    (tmp_path / "net.aig").write_bytes(circuit)
+    checked(tmp_path, "read_aiger net.aig; pdr -d -I net.pla", 1200)
+    question = invariant_check(circuit, (tmp_path / "net.pla").read_text())
+    (tmp_path / "check.cnf").write_text(question)
+    found = re.search(r"(UN)?SATISFIABLE", checked(tmp_path, "satoko check.cnf", 600))[0]
+    assert found == "UNSATISFIABLE"
 
 
 @needs_checker
