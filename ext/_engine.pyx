@@ -57,6 +57,9 @@ cdef extern from "program.h":
         const rnnhw_phase *phases
         int64_t phase_count
         int64_t prologue
+        int64_t symbol_phases
+        const int64_t *symbol_slots
+        int64_t symbol_slot_count
         rnnhw_slot *slots
         char **current
         int64_t slot_count
@@ -84,6 +87,7 @@ cdef extern from "program.h":
         int64_t width
         rnnhw_scan *scan
 
+    void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol) nogil
     const rnnhw_kernels *rnnhw_built(int index)
     int rnnhw_supported(int index)
     void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
@@ -140,6 +144,9 @@ cdef class Scan:
         c.phase_count = len(plan.phases)
         c.swaps = <int64_t *>self._keep(plan.swaps)
         c.swap_count = len(plan.swaps)
+        c.symbol_phases = plan.symbol_phases
+        c.symbol_slots = <int64_t *>self._keep(plan.symbol_slots)
+        c.symbol_slot_count = len(plan.symbol_slots)
         c.casts = <rnnhw_cast *>self._keep(plan.casts)
         self.units_done = np.zeros(len(plan.instructions), np.int64)
         self.terms_done = np.zeros(len(plan.instructions), np.int64)
@@ -273,6 +280,17 @@ cdef class Program:
                     trace = self._sequence(steps, units, bits)
                     scan.bind("trace", name, _address(trace))
                     self.traced.append((name, trace, units, bits, <int64_t>index[node]))
+
+    def prepare_symbols(self, symbols):
+        """Take the inputs [symbols, features] of single steps, for which as many are reserved."""
+        cdef Scan scan
+        cdef int64_t symbol
+        count, features = symbols.shape
+        buffer = self.buffers[0][: count * features * self.lanes]
+        buffer.reshape(count, features, self.lanes)[:] = symbols[:, :, None]
+        for scan, _ in self.scans:
+            for symbol in range(count):
+                rnnhw_prepare_symbol(self.kernels, &scan.c, symbol)
 
     def _sequence(self, int64_t steps, int64_t units, int64_t bits):
         """Memory for a block's vectors of every step. Kernels walk whole chunks of 16 elements

@@ -70,6 +70,14 @@ typedef struct {
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
 
+/* Where the elements of a vector lie in the 64-bit words of a key: unit u in word words[u], from bit
+ * shifts[u] on, as its raw integer less `least`. */
+typedef struct {
+    int64_t bits; /* of a stored element of the vector */
+    int64_t units, width, least;
+    const int64_t *words, *shifts;
+} rnnhw_fields;
+
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
  * `dst`, and return the terms that they added. */
@@ -132,6 +140,9 @@ typedef struct {
      * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
     void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,
                           int64_t chunks, const rnnhw_mask *mask, int64_t *events);
+    /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
+    void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
+    void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);
 } rnnhw_kernels;
 
 extern const rnnhw_kernels rnnhw_kernels_plain;

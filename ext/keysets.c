@@ -22,8 +22,6 @@
 #endif
 
 enum {
-    CHUNK_BITS = 18,
-    CHUNK_KEYS = 1 << CHUNK_BITS,
     FEWEST_KEYS = 64,    /* of the first chunk, which grows */
     FEWEST_CHUNKS = 16,  /* places of the table of chunks, which grows too */
     PLACES = 12,         /* of a bucket */
@@ -37,31 +35,6 @@ enum {
 /* What becomes of a candidate that is looked up: it is no new key, or the buckets behind the
  * thread's own must be searched. Else it has an address, the new key's place. */
 enum { KNOWN = 0, DEFERRED = 1 };
-
-static inline uint64_t *key_at(const rnnhw_set *set, int64_t index, int64_t words)
-{
-    return set->chunks[index >> CHUNK_BITS] + (index & (CHUNK_KEYS - 1)) * words;
-}
-
-uint64_t *rnnhw_key(const rnnhw_keysets *k, const rnnhw_set *set, int64_t index)
-{
-    return key_at(set, index, k->words);
-}
-
-static ALWAYS_INLINE uint64_t hash_of(const uint64_t *key, int64_t words)
-{
-    uint64_t h = 0;
-    for (int64_t w = 0; w < words; w++) {
-        h = (h ^ key[w]) * 0x9e3779b97f4a7c15ull;
-        h ^= h >> 32;
-    }
-    return h * 0xd6e8feb86659fd93ull;
-}
-
-uint64_t rnnhw_hash(const uint64_t *key, int64_t words)
-{
-    return hash_of(key, words);
-}
 
 static inline rnnhw_bucket *bucket_of(const rnnhw_set *set, uint64_t hash)
 {
@@ -128,9 +101,9 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     if (set->count + (more > k->found.room ? more : k->found.room) > MOST_KEYS)
         return RNNHW_SET_FULL;
     while (set->room < wanted) {
-        const int64_t chunk = set->room >> CHUNK_BITS;
-        const int64_t held = set->room & (CHUNK_KEYS - 1); /* by a first chunk that grows */
-        const int64_t keys = chunk > 0 ? CHUNK_KEYS : held > 0 ? 2 * held : FEWEST_KEYS;
+        const int64_t chunk = set->room >> RNNHW_CHUNK_BITS;
+        const int64_t held = set->room & (RNNHW_CHUNK_KEYS - 1); /* by a first chunk that grows */
+        const int64_t keys = chunk > 0 ? RNNHW_CHUNK_KEYS : held > 0 ? 2 * held : FEWEST_KEYS;
         const int64_t bytes = (keys - held) * k->words * 8;
         if (chunk >= set->chunk_room) {
             const int64_t places = chunk == 0 ? FEWEST_CHUNKS : 2 * set->chunk_room;
@@ -145,7 +118,7 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
         if (k->bytes + bytes > k->max_bytes)
             return RNNHW_BYTES_MET;
         uint64_t *const place = larger_chunk(set->chunks[chunk], held * k->words, keys * k->words,
-                                             keys == CHUNK_KEYS);
+                                             keys == RNNHW_CHUNK_KEYS);
         if (place == NULL)
             return RNNHW_BYTES_MET;
         set->chunks[chunk] = place;
@@ -225,7 +198,7 @@ static inline int equal_keys(const uint64_t *a, const uint64_t *b, int64_t words
 static ALWAYS_INLINE const uint64_t *numbered_key(const rnnhw_keysets *k, const rnnhw_set *set,
                                                   uint32_t number, int64_t words)
 {
-    return number < set->count ? key_at(set, number, words)
+    return number < set->count ? rnnhw_key(set, number, words)
                                : k->found.keys + (number - set->count) * words;
 }
 
@@ -388,7 +361,7 @@ void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t las
             continue;
         const int32_t q = k->found.targets[i];
         const int64_t number = numbers[q]++;
-        uint64_t *const key = key_at(&k->sets[q], number, words);
+        uint64_t *const key = rnnhw_key(&k->sets[q], number, words);
         for (int64_t w = 0; w < words; w++)
             key[w] = k->found.keys[i * words + w];
         *place = (uint32_t)number;
@@ -412,10 +385,10 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
 
 int rnnhw_put_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key)
 {
-    const uint64_t hash = hash_of(key, k->words);
+    const uint64_t hash = rnnhw_hash(key, k->words);
     if (look_up_alone(k, set, key, hash, (uint32_t)set->count) == KNOWN)
         return 0;
-    memcpy(key_at(set, set->count, k->words), key, (size_t)k->words * 8);
+    memcpy(rnnhw_key(set, set->count, k->words), key, (size_t)k->words * 8);
     set->count++;
     set->numbered++;
     return 1;
@@ -462,7 +435,7 @@ int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread)
         const int64_t count = left < k->found.room ? left : k->found.room;
         const int64_t last = team_share(&k->team, thread + 1, count);
         for (int64_t i = team_share(&k->team, thread, count); i < last; i++)
-            k->found.hashes[i] = hash_of(key_at(set, base + i, k->words), k->words);
+            k->found.hashes[i] = rnnhw_hash(rnnhw_key(set, base + i, k->words), k->words);
         const int64_t before = k->deferred;
         if (!team_wait(&k->team))
             return 0;

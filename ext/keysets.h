@@ -31,7 +31,7 @@ typedef struct {
     uint8_t spare[3];
 } rnnhw_bucket;
 
-/* Key i of a set lies in chunk i >> 18. */
+/* Key i of a set lies in chunk i >> RNNHW_CHUNK_BITS. */
 typedef struct {
     uint64_t **chunks;
     int64_t chunk_room;  /* places in that table */
@@ -68,10 +68,23 @@ typedef struct {
     int64_t touched_count;
 } rnnhw_keysets;
 
-uint64_t rnnhw_hash(const uint64_t *key, int64_t words);
+static inline uint64_t rnnhw_hash(const uint64_t *key, int64_t words)
+{
+    uint64_t h = 0;
+    for (int64_t w = 0; w < words; w++) {
+        h = (h ^ key[w]) * 0x9e3779b97f4a7c15ull;
+        h ^= h >> 32;
+    }
+    return h * 0xd6e8feb86659fd93ull;
+}
 
-/* Key `index` of a set. */
-uint64_t *rnnhw_key(const rnnhw_keysets *k, const rnnhw_set *set, int64_t index);
+enum { RNNHW_CHUNK_BITS = 18, RNNHW_CHUNK_KEYS = 1 << RNNHW_CHUNK_BITS };
+
+/* Key `index` of a set, of so many words. */
+static inline uint64_t *rnnhw_key(const rnnhw_set *set, int64_t index, int64_t words)
+{
+    return set->chunks[index >> RNNHW_CHUNK_BITS] + (index & (RNNHW_CHUNK_KEYS - 1)) * words;
+}
 
 /* Memory for `more` further keys of a set; if a bound forbids it the set is as it was. Its buckets
  * may be new ones then, which `rnnhw_number_keys` fills. */

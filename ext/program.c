@@ -164,28 +164,57 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
     }
 }
 
-void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
+enum { EVERY_LANE = (1 << RNNHW_LANES) - 1 };
+
+/* A place at the first step, where no lane counts. */
+static place first_place(rnnhw_scan *scan)
 {
     place p;
     memset(&p, 0, sizeof p);
     p.scan = scan;
     for (int64_t s = 0; s < scan->slot_count; s++)
         scan->current[s] = scan->slots[s].base;
+    return p;
+}
+
+static void find_symbol(rnnhw_scan *scan, int64_t symbol)
+{
+    for (int64_t i = 0; i < scan->symbol_slot_count; i++) {
+        const rnnhw_slot *slot = &scan->slots[scan->symbol_slots[i]];
+        scan->current[scan->symbol_slots[i]] = slot->base + symbol * slot->step_bytes;
+    }
+}
+
+void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol)
+{
+    place p = first_place(scan);
+    find_symbol(scan, symbol);
+    for (int64_t i = 0; i < scan->symbol_phases; i++)
+        run_phase(kernels, &p, &scan->phases[scan->prologue + i]);
+}
+
+void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
+{
+    place p = first_place(scan);
     for (int64_t i = 0; i < scan->prologue; i++)
         run_phase(kernels, &p, &scan->phases[i]);
 }
 
-void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real)
+void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real)
 {
     place p;
     memset(&p, 0, sizeof p);
     p.scan = scan;
-    for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
-        const int counts = scan->lanes == 1 || (real >> lane & 1);
-        p.mask.all[lane] = p.mask.last[lane] = counts;
-        p.active += lane < scan->lanes && counts;
-    }
-    for (int64_t i = scan->prologue; i < scan->phase_count; i++)
+    find_symbol(scan, symbol);
+    for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++)
+        p.mask.all[lane] = p.mask.last[lane] = 1;
+    p.active = scan->lanes;
+    for (int64_t lane = 0; lane < RNNHW_LANES && scan->lanes > 1 && real != EVERY_LANE; lane++)
+        if (!(real >> lane & 1)) {
+            p.mask.all[lane] = p.mask.last[lane] = 0;
+            p.active--;
+        }
+    for (int64_t i = scan->prologue + scan->symbol_phases; i < scan->phase_count; i++)
         run_phase(kernels, &p, &scan->phases[i]);
 }
 

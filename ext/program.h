@@ -78,6 +78,9 @@ typedef struct {
     const rnnhw_phase *phases;
     int64_t phase_count;
     int64_t prologue; /* phases that run before the first step only, in front of the others */
+    int64_t symbol_phases; /* of single steps: those behind that run once a symbol */
+    const int64_t *symbol_slots; /* which move on by a step from one symbol to the next */
+    int64_t symbol_slot_count;
     rnnhw_slot *slots;
     char **current; /* scratch: the address of every slot at this step */
     int64_t slot_count;
@@ -122,12 +125,14 @@ typedef struct {
 void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
                      rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds);
 
-/* One step of a scan alone, whatever its states hold: `rnnhw_prepare_step` once they are written
- * to their slots `before`, then `rnnhw_take_step` for every input in the scan's sequences, which
- * leaves the slots `before` as they are and writes those `after`. Bit i of `real` tells whether
- * lane i counts (for events and work); with one lane only bit 0 matters. */
+/* One step of a scan alone, whatever its states hold. Its symbols lie in its input as steps do;
+ * `rnnhw_prepare_symbol` is called for each, once. `rnnhw_prepare_step` is called when the states are
+ * written to their slots `before`, then `rnnhw_take_step` for every symbol, which leaves the slots
+ * `before` as they are and writes those `after`. Bit i of `real` tells whether lane i counts (for
+ * events and work); with one lane only bit 0 matters. */
+void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol);
 void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan);
-void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, uint32_t real);
+void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real);
 
 /* A block filled from one array a lane: [steps, units] of its sequence. */
 void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);

@@ -56,7 +56,7 @@ static void load_keys(const rnnhw_search *s, rnnhw_worker *worker, const rnnhw_s
 {
     for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
         const int64_t index = first + (lane < real ? lane : real - 1);
-        const uint64_t *key = rnnhw_key(&s->keys, set, index);
+        const uint64_t *key = rnnhw_key(set, index, s->keys.words);
         for (int64_t w = 0; w < s->keys.words; w++)
             worker->block[w * RNNHW_LANES + lane] = key[w];
     }
@@ -64,7 +64,8 @@ static void load_keys(const rnnhw_search *s, rnnhw_worker *worker, const rnnhw_s
         const rnnhw_subject *subject = &worker->subjects[i];
         for (int64_t p = 0; p < subject->packing_count; p++) {
             const rnnhw_packing *packing = &subject->packings[p];
-            BY_BITS(unpack, packing->bits, packing, worker->block);
+            subject->kernels->get_fields(packing->scan->slots[packing->before].base,
+                                         &packing->fields, worker->block);
         }
         for (int64_t n = 0; n < subject->node_count; n++)
             rnnhw_prepare_step(subject->kernels, subject->nodes[n].scan);
@@ -73,10 +74,8 @@ static void load_keys(const rnnhw_search *s, rnnhw_worker *worker, const rnnhw_s
 
 static void take_step(const rnnhw_subject *subject, int64_t symbol, uint32_t lanes)
 {
-    const int64_t *const values = subject->symbols + symbol * subject->input->units;
-    BY_BITS(put_symbol, subject->input->bits, subject->input, values);
     for (int64_t n = 0; n < subject->node_count; n++)
-        rnnhw_take_step(subject->kernels, subject->nodes[n].scan, lanes);
+        rnnhw_take_step(subject->kernels, subject->nodes[n].scan, symbol, lanes);
 }
 
 static int64_t events_of(const rnnhw_subject *subject)
@@ -124,11 +123,14 @@ static uint32_t broken_lanes(const rnnhw_search *s, rnnhw_worker *worker, int64_
 static void pack_states(const rnnhw_search *s, rnnhw_worker *worker)
 {
     memset(worker->block, 0, (size_t)s->keys.words * RNNHW_LANES * sizeof *worker->block);
-    for (int64_t i = 0; i < s->subject_count; i++)
-        for (int64_t p = 0; p < worker->subjects[i].packing_count; p++) {
-            const rnnhw_packing *packing = &worker->subjects[i].packings[p];
-            BY_BITS(pack, packing->bits, packing, worker->block);
+    for (int64_t i = 0; i < s->subject_count; i++) {
+        const rnnhw_subject *subject = &worker->subjects[i];
+        for (int64_t p = 0; p < subject->packing_count; p++) {
+            const rnnhw_packing *packing = &subject->packings[p];
+            subject->kernels->put_fields(worker->block, &packing->fields,
+                                         packing->scan->slots[packing->after].base);
         }
+    }
 }
 
 /* --- rounds ---------------------------------------------------------------------------------- */
@@ -301,7 +303,7 @@ int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_
                            int64_t target, int64_t index, int64_t *symbol)
 {
     rnnhw_worker *const worker = &s->workers[0];
-    const uint64_t *const wanted = rnnhw_key(&s->keys, &s->keys.sets[target], index);
+    const uint64_t *const wanted = rnnhw_key(&s->keys.sets[target], index, s->keys.words);
     for (; first < last; first += RNNHW_LANES) {
         const int64_t real = last - first < RNNHW_LANES ? last - first : RNNHW_LANES;
         int64_t found = RNNHW_LANES;
@@ -352,5 +354,5 @@ void rnnhw_search_get(const rnnhw_search *s, int64_t state, int64_t first, int64
 {
     for (int64_t i = first; i < last; i++)
         memcpy(keys + (i - first) * s->keys.words,
-               rnnhw_key(&s->keys, &s->keys.sets[state], i), (size_t)s->keys.words * 8);
+               rnnhw_key(&s->keys.sets[state], i, s->keys.words), (size_t)s->keys.words * 8);
 }

@@ -12,14 +12,11 @@
 #include "keysets.h"
 #include "program.h"
 
-/* A state vector of a network: unit u lies in word words[u] of a key, from bit shifts[u] on, as
- * its raw integer less `least`. */
+/* A state vector of a network in a key. */
 typedef struct {
     rnnhw_scan *scan;
     int64_t before, after; /* its slots */
-    int64_t bits;          /* of an element there */
-    int64_t units, width, least;
-    const int64_t *words, *shifts;
+    rnnhw_fields fields;
 } rnnhw_packing;
 
 /* The trace of a signal, [units][lanes] of so many bits, and the ends that its values keep. */
@@ -28,14 +25,12 @@ typedef struct {
     int64_t bits, units, low, high;
 } rnnhw_within;
 
-/* A network of scans, planned for 16 lanes. */
+/* A network of scans, planned for 16 lanes, whose symbols are prepared. */
 typedef struct {
     const rnnhw_kernels *kernels;
     const rnnhw_time_node *nodes;
     int64_t node_count;
-    rnnhw_sequence *input;
     const rnnhw_sequence *output;
-    const int64_t *symbols; /* [symbols][input units] */
     const rnnhw_packing *packings;
     int64_t packing_count;
     const rnnhw_within *within;

@@ -4,16 +4,19 @@ from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef extern from "search.h":
-    ctypedef struct rnnhw_packing:
-        rnnhw_scan *scan
-        int64_t before
-        int64_t after
+    ctypedef struct rnnhw_fields:
         int64_t bits
         int64_t units
         int64_t width
         int64_t least
         const int64_t *words
         const int64_t *shifts
+
+    ctypedef struct rnnhw_packing:
+        rnnhw_scan *scan
+        int64_t before
+        int64_t after
+        rnnhw_fields fields
 
     ctypedef struct rnnhw_within:
         const void *values
@@ -26,9 +29,7 @@ cdef extern from "search.h":
         const rnnhw_kernels *kernels
         const rnnhw_time_node *nodes
         int64_t node_count
-        rnnhw_sequence *input
         const rnnhw_sequence *output
-        const int64_t *symbols
         const rnnhw_packing *packings
         int64_t packing_count
         const rnnhw_within *within
@@ -139,8 +140,8 @@ cdef class Search:
         self.workers = 0
 
     def add_worker(self, subjects):
-        """What one more thread steps. For each network its program, reserved for one step; its
-        symbols [symbols, features]; its packings as (scan, state, words, shifts, width, least);
+        """What one more thread steps. For each network its program, reserved for
+        as many steps as there are symbols; these [symbols, features]; its packings as (scan, state, words, shifts, width, least);
         the bounds of its traces as (name, low, high); and the events to watch as (scan, event),
         all by their numbers in the program.
         """
@@ -159,9 +160,8 @@ cdef class Search:
             subject = &worker.subjects[i]
             subject.kernels, subject.nodes = program.kernels, program.nodes
             subject.node_count = program.node_count
-            subject.input = &program.sequences[0]
             subject.output = &program.sequences[<int64_t>program.results[0][1]]
-            subject.symbols = <int64_t *>self._keep(symbols)
+            program.prepare_symbols(symbols)
             subject.packing_count = len(packed)
             subject.packings = packings = <rnnhw_packing *>self._zeros(
                 len(packed), sizeof(rnnhw_packing))
@@ -170,11 +170,11 @@ cdef class Search:
                 packings[j].scan = &scan.c
                 packings[j].before = scan.plan.states[state].before
                 packings[j].after = scan.plan.states[state].after
-                packings[j].bits = scan.plan.states[state].bits
-                packings[j].units = scan.plan.states[state].node.units
-                packings[j].width, packings[j].least = width, least
-                packings[j].words = <int64_t *>self._keep(places)
-                packings[j].shifts = <int64_t *>self._keep(shifts)
+                packings[j].fields.bits = scan.plan.states[state].bits
+                packings[j].fields.units = scan.plan.states[state].node.units
+                packings[j].fields.width, packings[j].fields.least = width, least
+                packings[j].fields.words = <int64_t *>self._keep(places)
+                packings[j].fields.shifts = <int64_t *>self._keep(shifts)
             traces = {traced[0]: traced for traced in program.traced}
             subject.within_count = len(bounds)
             subject.within = within = <rnnhw_within *>self._zeros(

@@ -61,7 +61,15 @@ from rnnhw.numerics.cast import (
     rounded,
 )
 
-__all__ = ["INSTRUCTION", "LANES", "NetworkPlan", "ScanPlan", "plan_network"]
+__all__ = [
+    "INSTRUCTION",
+    "LANES",
+    "NetworkPlan",
+    "ScanPlan",
+    "Symbols",
+    "plan_network",
+    "plan_steps",
+]
 
 LANES = 16
 """Sequences that a lane block holds side by side."""
@@ -91,6 +99,11 @@ _ALIGNMENT = 64  # bytes: a cache line
 _PROLOGUE = -2  # before the first step only
 _SOURCES = -1  # prepares inputs and states
 _EPILOGUE = 1 << 30  # keeps inputs, states and constants as outputs and states
+
+# Where single steps are taken: what a value depends on. Ranks of phases follow this order.
+_OF_STATE = -(2 << 24)
+_OF_SYMBOL = -(1 << 24)
+_OF_STEP = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,10 @@ class ScanPlan:
     phases: NDArray[np.int64]
     prologue: int
     """Phases, in front of the others, that run before the first step only."""
+    symbol_phases: int
+    """Phases behind those that run once a symbol (:func:`plan_steps`)."""
+    symbol_slots: NDArray[np.int64]
+    """The slots that move on by a step from one symbol to the next."""
     slots: list[SlotPlan]
     swaps: NDArray[np.int64]
     states: list[StatePlan]
@@ -179,13 +196,39 @@ def plan_network(
     network: Network, parameters: Parameters, lanes: int, traces: Iterable[str] = ()
 ) -> NetworkPlan:
     """Programs for blocks of ``lanes`` (16 or 1) sequences that also record ``traces``."""
-    wanted = tuple(traces)
+    return _plan(network, parameters, lanes, tuple(traces), None)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """The inputs of single steps from many states: so many vectors. Where no step is ``watched``
+    (by traces or events), what depends on a symbol alone is computed once for all states, and what
+    depends on a state alone once for all symbols."""
+
+    count: int
+    watched: bool
+
+
+def plan_steps(
+    network: Network, parameters: Parameters, symbols: Symbols, traces: Iterable[str] = ()
+) -> NetworkPlan:
+    """Programs for single steps of a network of scans (``rnnhw_take_step`` in ``ext``)."""
+    return _plan(network, parameters, LANES, tuple(traces), symbols)
+
+
+def _plan(
+    network: Network,
+    parameters: Parameters,
+    lanes: int,
+    wanted: tuple[str, ...],
+    symbols: Symbols | None,
+) -> NetworkPlan:
     sequences = []
     scans = {}
     for node in network.nodes:
         sequences.append(SequencePlan(node, format_storage(node.format), TIME_NUMBERS[type(node)]))
         if isinstance(node, Scan):
-            scans[node] = _ScanPlanner(node, parameters, lanes, wanted).plan()
+            scans[node] = _ScanPlanner(node, parameters, lanes, wanted, symbols).plan()
     recorded = {name: format_storage(network.signal(name).format) for name in wanted}
     return NetworkPlan(network, lanes, sequences, scans, recorded)
 
@@ -221,9 +264,15 @@ class _ScanPlanner:
     """Writes the program of one step graph."""
 
     def __init__(
-        self, scan: Scan, parameters: Parameters, lanes: int, traces: tuple[str, ...]
+        self,
+        scan: Scan,
+        parameters: Parameters,
+        lanes: int,
+        traces: tuple[str, ...],
+        symbols: Symbols | None,
     ) -> None:
         self.scan = scan
+        self.symbols = symbols
         self.graph = scan.graph
         self.raw = parameters.raw
         self.lanes = lanes
@@ -251,6 +300,8 @@ class _ScanPlanner:
         self.measured: dict[Node, dict[str, int]] = {}
         self.phases: dict[_PhaseKey, _Phase] = {}
         self.levels: dict[Node, int] = {}
+        self.kinds = self._kinds()
+        self.prologue = _PROLOGUE if symbols is None else _OF_STATE + _PROLOGUE
         self.swaps: list[int] = []
         self.states: list[StatePlan] = []
 
@@ -288,17 +339,23 @@ class _ScanPlanner:
         # Only a zero can be aligned by a whole word or more, and any shift keeps it.
         for name in ("shift_a", "shift_b"):
             instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
+        by_symbol = self._symbol_slots()
         slots, arena = [], 0
-        for place in self.places:
-            slots.append(SlotPlan(arena, place.step, place.tile, place.outside))
-            arena += -(-place.size // _ALIGNMENT) * _ALIGNMENT
+        for slot, place in enumerate(self.places):
+            size = -(-place.size // _ALIGNMENT) * _ALIGNMENT
+            inside = slot in by_symbol and place.outside is None
+            step = size if inside else place.step
+            slots.append(SlotPlan(arena, step, place.tile, place.outside))
+            arena += size * (self.symbols.count if self.symbols is not None and inside else 1)
         return ScanPlan(
             graph=self.graph,
             lanes=self.lanes,
             tile_units=self.tile_units,
             instructions=instructions,
             phases=np.array(table, np.int64).reshape(-1, 4),
-            prologue=sum(rank == _PROLOGUE for rank, _ in keys),
+            prologue=sum(self._runs_before(rank) for rank, _ in keys),
+            symbol_phases=sum(self._kind_of_rank(rank) == _OF_SYMBOL for rank, _ in keys),
+            symbol_slots=np.array(sorted(by_symbol), np.int64),
             slots=slots,
             swaps=np.array(self.swaps, np.int64).reshape(-1, 2),
             states=self.states,
@@ -311,6 +368,56 @@ class _ScanPlanner:
             measured={node: numbers[id(row)] for node, row in self.measured.items()},
             output_store=numbers[id(stored)],
         )
+
+    # --- single steps --------------------------------------------------------------------------
+    def _kinds(self) -> dict[Node, int]:
+        """What the value of every node depends on: the phases that compute it run as often."""
+        kinds: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            if self.symbols is None:
+                kinds[node] = _OF_STEP
+            elif isinstance(node, State):
+                kinds[node] = _OF_STATE
+            elif isinstance(node, Input):
+                symbol = isinstance(self.scan.sources[node.position], Source)
+                kinds[node] = _OF_SYMBOL if symbol else _OF_STEP
+            elif self.symbols.watched:
+                kinds[node] = _OF_STEP
+            else:
+                packed = node.vector if isinstance(node, Matvec) else None
+                found = {
+                    kinds[operand]
+                    for operand in node.operands
+                    if operand is packed or not isinstance(operand, Constant)
+                }
+                kinds[node] = found.pop() if len(found) == 1 else _OF_STEP
+        return kinds
+
+    @staticmethod
+    def _kind_of_rank(rank: int) -> int:
+        """The kind whose phases have such ranks: they lie less than 2**23 from it."""
+        kinds = (_OF_STATE, _OF_SYMBOL)
+        return next((kind for kind in kinds if rank < kind + (1 << 23)), _OF_STEP)
+
+    def _runs_before(self, rank: int) -> bool:
+        """Whether a phase runs before the first step only."""
+        return self._kind_of_rank(rank) == _OF_STATE or rank == self.prologue
+
+    def _symbol_slots(self) -> set[int]:
+        """The slots that hold a vector a symbol: the input, and what is computed of it alone."""
+        if self.symbols is None:
+            return set()
+        slots = {
+            slot
+            for slot, place in enumerate(self.places)
+            if place.outside is not None
+            and place.outside[0] == "input"
+            and isinstance(self.scan.sources[int(place.outside[1])], Source)
+        }
+        for (rank, _), phase in self.phases.items():
+            if self._kind_of_rank(rank) == _OF_SYMBOL:
+                slots |= {row["dst"] for row in (*phase.whole, *phase.tile)}
+        return slots
 
     # --- proofs ------------------------------------------------------------------------------
     def _word(self, node: Node) -> int:
@@ -386,9 +493,10 @@ class _ScanPlanner:
 
     def _own_phase(self, node: Node) -> _PhaseKey:
         """The phase that computes a node, or in which a source is converted."""
+        kind = self.kinds[node]
         if isinstance(node, Input | State):
-            return _SOURCES, node.units
-        return self.levels[node], node.units
+            return kind + _SOURCES, node.units
+        return kind + self.levels[node], node.units
 
     # --- values and their forms --------------------------------------------------------------
     def _tile(self, node: Node, key: _PhaseKey, word: int) -> int:
@@ -403,7 +511,7 @@ class _ScanPlanner:
                 return self._whole(origin, word)
             else:
                 forms = self._forms(origin, key)
-                bits = word if word in forms else min(forms)
+                bits = word if word in forms or self._from_elsewhere(origin, key) else min(forms)
                 source = self._whole(origin, bits)
                 if bits == word:
                     return source
@@ -411,9 +519,15 @@ class _ScanPlanner:
             self._add_tile(key, "load", word, dst=slot, a=source, low=bits)
         return self.registers[place]
 
+    def _from_elsewhere(self, node: Node, key: _PhaseKey) -> bool:
+        """Whether a phase runs more often than the one that computes a value: then it does not
+        make the words of it anew."""
+        home = self.home[node][0] if node in self.home else self._own_phase(node)
+        return self._kind_of_rank(home[0]) != self._kind_of_rank(key[0])
+
     def _forms(self, node: Node, key: _PhaseKey) -> list[int]:
         """The bits of an element in which a phase finds, or can find, the whole vector."""
-        if key[0] == _PROLOGUE and isinstance(node, State):
+        if key[0] == self.prologue and isinstance(node, State):
             # Other forms of a state are made in every step, not before the first.
             return [stored_bits(self.bounds[node])]
         known = [bits for stored, bits in self.stored if stored is node]
@@ -460,9 +574,9 @@ class _ScanPlanner:
             match origin:
                 case State():
                     self.packed_states.append((origin, slot))
-                    key = _PROLOGUE, origin.units
+                    key = self.prologue, origin.units
                 case Constant():
-                    key = _PROLOGUE, origin.units
+                    key = self.prologue, origin.units
                 case _:
                     key = self.home[origin][0] if origin in self.home else self._own_phase(origin)
             self._add_tile(key, "pack", 32, dst=slot, a=self._tile(origin, key, 32))
@@ -478,7 +592,9 @@ class _ScanPlanner:
         """One more form of a value, written where it is computed; a source's at the end."""
         origin = self._origin(node)
         key = _EPILOGUE, node.units
-        if origin in self.home:
+        if self.kinds[origin] != _OF_STEP:
+            pass  # its phase does not run at every step
+        elif origin in self.home:
             key, word = self.home[origin][0], word or self.home[origin][1]
         elif not isinstance(origin, Input | State | Constant):
             key = self._own_phase(origin)
@@ -570,7 +686,7 @@ class _ScanPlanner:
         values = dict(self.graph.updates)
         for plan in self.states:
             self._sink(values[plan.node], "store", dst=plan.after, low=plan.bits)
-        for state, before in self.packed_states:
+        for state, before in self.packed_states if self.symbols is None else ():
             after = self._pairs_slot(state.units)
             self._sink(values[state], "pack", 32, dst=after)
             self.swaps += [before, after]
@@ -604,6 +720,18 @@ class _ScanPlanner:
     def _exact_rows(self, product: Product, dst: int, fraction: int) -> None:
         """``dst = start + products`` at the scale of ``fraction``, exact."""
         node, shift = product.node, fraction - product.fraction
+        if node.start is not None and self.kinds[node.vector] < self.kinds[node]:
+            # The products are made as rarely as they can be.
+            key = self.kinds[node.vector] + self.levels[node], node.units
+            products = self._vector(node.units, product.bits)
+            self._product(product, products, 0, key)
+            left = fraction - node.start.format.fraction
+            start = self._operand(node, node.start) if left >= 0 else 0
+            start = start or self._aligned_start(product, fraction)
+            self._instruct(
+                node, "add", dst=dst, a=products, b=start, shift_a=shift, shift_b=max(left, 0)
+            )
+            return
         if shift == 0:
             self._product(product, dst, self._aligned_start(product, fraction))
             return
@@ -643,15 +771,19 @@ class _ScanPlanner:
         self._instruct(node, "cast", dst=aligned, a=given, cast=cast)
         return aligned
 
-    def _product(self, product: Product, dst: int, start: int) -> None:
-        """``dst = start + products`` by the kernel that the proofs allow."""
+    def _product(
+        self, product: Product, dst: int, start: int, key: _PhaseKey | None = None
+    ) -> None:
+        """``dst = start + products`` by the kernel that the proofs allow, in the node's own phase
+        or another."""
+        key = key or self._own_phase(product.node)
         node, fields, chunk = product.node, {"dst": dst, "b": start}, EVERY_COLUMN
         word = np.dtype(f"i{product.bits // 8}")
         if product.bits == 64 and product.sum_bound >= 2**31:
             chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
         if self._is_diagonal(node):
             operation, element = "rows_diagonal", word
-            fields["a"] = self._operand(node, node.vector)
+            fields["a"] = self._tile(node.vector, key, self.word[node])
         elif product.narrow and chunk >= 2:
             operation, element = "rows_narrow", np.dtype(np.int16)
             fields["a"] = self._pairs(node.vector)
@@ -666,7 +798,7 @@ class _ScanPlanner:
                 fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
         windows = self.lanes == 1 and operation == "rows_narrow" and chunk == EVERY_COLUMN
         fields["rows"] = self._matrix(product, element, chunk, element != word, windows)
-        self.measured[node] = self._instruct(node, operation, **fields)
+        self.measured[node] = self._add_tile(key, operation, self.word[node], **fields)
 
     def _matrix(
         self,

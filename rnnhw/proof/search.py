@@ -21,7 +21,7 @@ from rnnhw.design.claims import Claim, Packing
 from rnnhw.design.tasks import Answer
 from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
-from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
+from rnnhw.execution.compiler import NetworkPlan, Symbols, plan_steps
 from rnnhw.execution.engine import check_threads, cores, select_isa
 from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed
 
@@ -105,9 +105,11 @@ class Search:
 
     # --- what the kernels are told -----------------------------------------------------------
     def _plan(self, index: int) -> NetworkPlan:
-        subject = self.claim.subjects[index]
-        traces = self.claim.within if index == 0 else ()
-        return plan_network(subject.network, subject.parameters, LANES, traces)
+        claim, subject = self.claim, self.claim.subjects[index]
+        traces = claim.within if index == 0 else {}
+        watched = index == 0 and bool(claim.within or claim.never)
+        symbols = Symbols(len(subject.symbols), watched)
+        return plan_steps(subject.network, subject.parameters, symbols, traces)
 
     def _add_workers(self, threads: int) -> None:
         """Programs for so many threads: each has vectors of its own."""
@@ -118,7 +120,7 @@ class Search:
         claim, subject, plan = self.claim, self.claim.subjects[index], self._plans[index]
         first = index == 0
         program = _engine.Program(plan, self._level)
-        program.reserve(1)
+        program.reserve(len(subject.symbols))
         packings = [_packing(plan, each) for each in claim.packings if each.subject == index]
         within = [(name, low, high) for name, (low, high) in claim.within.items()] if first else []
         watched = [
