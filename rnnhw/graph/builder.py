@@ -95,6 +95,7 @@ class Formats:
         return f"Formats({', '.join(listed)})"
 
 
+_ROLES = tuple(entry.name for entry in fields(Formats))
 _FALLBACK = {"recurrent_weight": "weight", "bias": "weight", "gate": "state"}
 
 
@@ -113,11 +114,16 @@ def no_formats(missing: Sequence[MissingFormat]) -> DesignError:
     """The error for signals without a format, which names all roles."""
     signals = list(dict.fromkeys(each.signal for each in missing))
     roles = list(dict.fromkeys(each.role for each in missing))
-    roles = [role for role in roles if _FALLBACK.get(role) not in roles]
-    given = ", ".join(f"{role}=Q(...)" for role in roles)
+    roles = [role for role in roles if role in _ROLES and _FALLBACK.get(role) not in roles]
+    cures = [f"Formats({', '.join(f'{role}=Q(...)' for role in roles)})"] if roles else []
+    # A signal of a user's own cell may have a name that is no role.
+    own = [each.signal for each in missing if each.role not in _ROLES]
     alone = len(signals) == 1 and signals != ["input"]
-    override = f", or overrides={{'{signals[0]}': Q(...)}}" if alone else ""
-    return DesignError(f"{few(signals)}: no format", f"give Formats({given}){override}")
+    if own or alone:
+        named = ", ".join(f"'{signal}': Q(...)" for signal in dict.fromkeys(own or signals))
+        cures.append(f"overrides={{{named}}}")
+    joined = (" and " if own else ", or ").join(cures)
+    return DesignError(f"{few(signals)}: no format", f"give {joined}")
 
 
 @dataclass(frozen=True)
