@@ -1,4 +1,4 @@
-"""The exponents of per-channel power-of-two scales, and the numbers that are stored under them."""
+"""The scales of rows of weights, powers of two or multipliers, and what is stored under them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import RowScale, Tensor
+from rnnhw.graph.row_scales import EXPONENT, SCALES
 from rnnhw.numerics.cast import quantise, real_values
 
-__all__ = ["add_exponents", "divided"]
+__all__ = ["add_scales", "divided"]
 
 FloatArray = NDArray[np.float64]
 
 
-def add_exponents(
+def add_scales(
     place: str, network: Network, given: Mapping[str, FloatArray]
 ) -> dict[str, FloatArray]:
-    """``given`` with the exponents that it lacks: of each row those by which its weights, rounded
-    and fitted to their formats, have the least squared error; the smallest of several.
+    """``given`` with the scales of rows that it lacks.
+
+    Of exponents those by which the row's weights, rounded and fitted to their formats, have the
+    least squared error, the smallest of several; of multipliers the least by which none clips.
 
     Args:
         place: where the numbers come from, for errors.
@@ -32,27 +35,35 @@ def add_exponents(
         Every tensor of the network, in its order.
 
     Raises:
-        DesignError: an exponent that is given is no whole number of its format.
+        DesignError: an exponent that is given is no whole number of its format, or a multiplier
+            is not above zero in it.
     """
     found = dict(given)
     tensors = {tensor.key: tensor for tensor in network.tensors}
     for key, tensor in tensors.items():
-        if tensor.role != "scale_exponent":
+        if tensor.role not in SCALES:
             continue
         if key in given:
             _check(place, tensor, given[key])
-        else:
-            chosen_by = [s for s in _scales(network) if s.exponent == key and s.chosen_by]
-            found[key] = _chosen(tensor, chosen_by, tensors, given)
+            continue
+        choose = _exponents if tensor.role == EXPONENT else _multipliers
+        chosen_by = [s for s in _scales(network) if s.of_rows == key and s.chosen_by]
+        found[key] = choose(tensor, chosen_by, tensors, given)
     return {key: found[key] for key in tensors}
 
 
 def divided(network: Network, given: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """``given`` as the step graph reads it: every scaled row divided by its power of two."""
+    """``given`` as the step graph reads it: every scaled row divided by its scale as stored."""
     values = dict(given)
+    factors = {}
+    for tensor in network.tensors:
+        if tensor.role in SCALES:
+            stored = real_values(quantise(given[tensor.key], tensor.format)[0], tensor.format)
+            values[tensor.key] = stored
+            factors[tensor.key] = np.exp2(stored) if tensor.role == EXPONENT else stored
     for scale in _scales(network):
         flat = values[scale.key].ravel().copy()
-        flat[scale.positions] *= np.exp2(-given[scale.exponent][scale.rows])
+        flat[scale.positions] /= factors[scale.of_rows][scale.rows]
         values[scale.key] = flat.reshape(values[scale.key].shape)
     return values
 
@@ -62,18 +73,21 @@ def _scales(network: Network) -> list[RowScale]:
 
 
 def _check(place: str, tensor: Tensor, values: FloatArray) -> None:
-    whole = (values == np.rint(values)) & (values >= 0) & (values <= tensor.format.max)
-    wrong = np.flatnonzero(~whole)
+    if tensor.role == EXPONENT:
+        fits = (values == np.rint(values)) & (values >= 0) & (values <= tensor.format.max)
+        what = f"no whole number of 0 to {tensor.format.max}"
+        cure = "give the exponents as whole numbers, or leave them out: then they are chosen"
+    else:
+        fits = quantise(np.maximum(values, 0), tensor.format)[0] > 0
+        what = f"which is zero or less in {tensor.format}"
+        cure = "give scales above zero, more fraction bits, or leave them out: then they are chosen"
+    wrong = np.flatnonzero(~fits)
     if len(wrong):
         first = int(wrong[0])
-        raise DesignError(
-            f"{place}: {tensor.key}[{first}] is {values[first]:g}, no whole number of 0 to "
-            f"{tensor.format.max}",
-            "give the exponents as whole numbers, or leave them out: then they are chosen",
-        )
+        raise DesignError(f"{place}: {tensor.key}[{first}] is {values[first]:g}, {what}", cure)
 
 
-def _chosen(
+def _exponents(
     tensor: Tensor,
     scales: list[RowScale],
     tensors: Mapping[str, Tensor],
@@ -88,3 +102,19 @@ def _chosen(
             errors[exponent] += np.bincount(scale.rows, lost**2, tensor.shape[0])
     least: FloatArray = errors.argmin(0).astype(np.float64)
     return least
+
+
+def _multipliers(
+    tensor: Tensor,
+    scales: list[RowScale],
+    tensors: Mapping[str, Tensor],
+    given: Mapping[str, FloatArray],
+) -> FloatArray:
+    needed = np.zeros(tensor.shape[0])
+    for scale in scales:
+        format = tensors[scale.key].format
+        numbers = np.abs(given[scale.key].ravel()[scale.positions])
+        np.maximum.at(needed, scale.rows, numbers / (format.max * format.step))
+    steps = np.clip(np.ceil(needed / tensor.format.step), 1, tensor.format.max)
+    chosen: FloatArray = steps * tensor.format.step
+    return chosen

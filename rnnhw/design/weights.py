@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnhw.design.row_scales import add_exponents, divided
+from rnnhw.design.row_scales import add_scales, divided
 from rnnhw.errors import DesignError, few
 from rnnhw.files import Header, Npz, open_npz
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import Matvec, Tensor
+from rnnhw.graph.row_scales import SCALES
 from rnnhw.numerics.cast import Events, quantise, underflows
 
 __all__ = ["Parameters", "WeightSource", "load_parameters"]
@@ -27,7 +28,7 @@ class Parameters:
     numbers that are not zero became zero.
 
     Where rows have scales, ``values`` are the numbers divided by them, as the step graph reads
-    them; ``given`` are those of the weights file, with the exponents that it may not hold.
+    them; ``given`` are those of the weights file, with the scales that it may not hold.
     """
 
     values: Mapping[str, NDArray[np.float64]]
@@ -60,7 +61,7 @@ def _parameters(
 ) -> Parameters:
     """The tensors of ``arrays``; an archive's are read when all of their headers are right."""
     wanted = {tensor.key: tensor for tensor in network.tensors}
-    chosen = {t.key for t in wanted.values() if t.role == "scale_exponent"} - arrays.keys()
+    chosen = {t.key for t in wanted.values() if t.role in SCALES} - arrays.keys()
     missing = sorted(wanted.keys() - arrays.keys() - chosen)
     if missing:
         raise DesignError(
@@ -80,7 +81,7 @@ def _parameters(
     given = {key: _finite(place, wanted[key], arrays[key]) for key in wanted if key not in chosen}
     for node in _weighted_products(network):
         _check_values(place, node, given)
-    given = add_exponents(place, network, given)
+    given = add_scales(place, network, given)
     values = divided(network, given)
     raw, events, lost = {}, {}, {}
     for key, tensor in wanted.items():

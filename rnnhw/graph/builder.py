@@ -34,7 +34,7 @@ from rnnhw.graph.nodes import (
     Tensor,
     _product,
 )
-from rnnhw.graph.row_scales import Exponents, RowScales, check_exponent
+from rnnhw.graph.row_scales import EXPONENT, MULTIPLIER, SCALES, Exponents, RowScales, check_scale
 from rnnhw.numerics.cast import Interval, Q, interval_format
 from rnnhw.numerics.tables import RealFunction, Table
 
@@ -58,7 +58,9 @@ class Formats:
     shifts its sum to the left by e. A sum of several products (W x + U h) and its bias share the
     exponents of its rows; with ``recurrent_scale_exponent`` the recurrent matrices have their own.
     The exponents are the tensor ``W.exponent``: where the weights file has none, those of least
-    squared error of the rounded weights.
+    squared error of the rounded weights. ``scale`` and ``recurrent_scale`` give rows real
+    multipliers in place of powers of two, the tensor ``W.scale``: where the weights file has none,
+    the least by which no weight of the row clips.
     """
 
     input: Q | None = None
@@ -76,6 +78,8 @@ class Formats:
     output: Q | None = None
     scale_exponent: Q | None = None
     recurrent_scale_exponent: Q | None = None
+    scale: Q | None = None
+    recurrent_scale: Q | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -85,8 +89,9 @@ class Formats:
                     f"Formats({entry.name}=...) must be a Q format, got {value!r}",
                     "write for example Q(3, 4): 3 integer bits, 4 fraction bits and the sign",
                 )
-            if value is not None and entry.name.endswith("scale_exponent"):
-                check_exponent(f"Formats({entry.name}=...)", value)
+            role = entry.name.removeprefix("recurrent_")
+            if value is not None and role in SCALES:
+                check_scale(f"Formats({entry.name}=...)", role, value)
 
     def __repr__(self) -> str:
         """The formats that are given."""
@@ -426,29 +431,41 @@ class StepBuilder:
 
     def _row_exponents(self, weights: Tensor, units: int, start: Node | None) -> Exponents | None:
         """The exponents of the rows of a product: its own, or those that it shares."""
-        signal = f"{weights.key.removeprefix(f'{self._scope.layer}.')}.exponent"
+        stem = weights.key.removeprefix(f"{self._scope.layer}.")
+        signals = {EXPONENT: f"{stem}.exponent", MULTIPLIER: f"{stem}.scale"}
         own = weights.role == "recurrent_weight"
-        format = self._scope.find("recurrent_scale_exponent", signal) if own else None
+        given = self._scale_formats("recurrent_", signals) if own else {}
         shared = None
-        if format is None:
-            format = self._scope.find("scale_exponent", signal)
+        if not given:
+            given = self._scale_formats("", signals)
             shared = self._scales.sums.get(start, self._shared) if start else self._shared
-        if format is None:
+        if not given:
             return None
+        if len(given) > 1:
+            raise DesignError(
+                f"{weights.key}: its rows have exponents and multipliers",
+                "give Formats(scale_exponent=...) or Formats(scale=...)",
+            )
         if shared is not None:
             return shared
-        check_exponent(f"{self._scope.layer}.{signal}", format)
-        key = f"{self._scope.layer}.{signal}"
+        ((role, format),) = given.items()
+        key = f"{self._scope.layer}.{signals[role]}"
+        check_scale(key, role, format)
         constant = Constant(
-            name=signal,
+            name=signals[role],
             units=units,
             format=format,
             interval=(0, format.max),
-            role="scale_exponent",
-            tensor=Tensor(key, (units,), "scale_exponent", format),
+            role=role,
+            tensor=Tensor(key, (units,), role, format),
         )
         self._put(constant)
         return Exponents(constant, tuple(range(units)))
+
+    def _scale_formats(self, prefix: str, signals: Mapping[str, str]) -> dict[str, Q]:
+        """The formats of the scales that the design gives to rows, by role."""
+        found = {role: self._scope.find(f"{prefix}{role}", signals[role]) for role in SCALES}
+        return {role: format for role, format in found.items() if format is not None}
 
     def _goes_on(self, start: Node, exponents: Exponents | None) -> bool:
         """Whether a product of these exponents can start from ``start`` as it is."""
@@ -468,7 +485,8 @@ class StepBuilder:
         return product if behind is None else self.add(behind, product, name)
 
     def _value(self, node: Node) -> Node:
-        """What ``node`` is worth: a sum of scaled rows shifted, else the node itself."""
+        """What ``node`` is worth: a sum of scaled rows shifted or multiplied, else the node
+        itself."""
         exponents = self._scales.sums.get(node)
         if exponents is None:
             return node
@@ -476,7 +494,11 @@ class StepBuilder:
             by: Node = exponents.constant
             if not exponents.whole:
                 by = self.gather([by], exponents.indices, f"{node.name}.exponent")
-            self._scales.shifted[node] = self._shift(node, by, f"{node.name}.shifted")
+            if exponents.constant.role == MULTIPLIER:
+                worth = self._product(node, by, f"{node.name}.scaled")
+            else:
+                worth = self._shift(node, by, f"{node.name}.shifted")
+            self._scales.shifted[node] = worth
         return self._scales.shifted[node]
 
     # --- element by element ------------------------------------------------------------------
@@ -499,7 +521,9 @@ class StepBuilder:
 
     def multiply(self, a: Node, b: Node, name: str = "") -> Node:
         """``a * b``, exact."""
-        a, b = self._value(a), self._value(b)
+        return self._product(self._value(a), self._value(b), name)
+
+    def _product(self, a: Node, b: Node, name: str) -> Node:
         corners = [p * q for p in a.interval for q in b.interval]
         fraction = a.format.fraction + b.format.fraction
         return self._elementwise(Multiply, name, a, b, (min(corners), max(corners)), fraction)

@@ -335,16 +335,16 @@ class Approximation:
 
 @dataclass(frozen=True, eq=False)
 class RowScale:
-    """Elements of a tensor that are stored divided by a power of two of their row.
+    """Elements of a tensor that are stored divided by a scale of their row.
 
-    Element ``positions[k]`` (flat) of the tensor ``key`` stands for ``2**e`` times what is stored,
-    where e is element ``rows[k]`` of the tensor ``exponent``. ``chosen_by`` tells whether these
-    elements choose the exponents where the weights file does not give them: weights do, a bias
-    follows.
+    Element ``positions[k]`` (flat) of the tensor ``key`` stands for what is stored times the scale
+    of row ``rows[k]``: ``2**e`` where the tensor ``of_rows`` holds exponents e, itself where it
+    holds multipliers. ``chosen_by`` tells whether these elements choose the scales where the
+    weights file does not give them: weights do, a bias follows.
     """
 
     key: str
-    exponent: str
+    of_rows: str
     positions: NDArray[np.int64]
     rows: NDArray[np.int64]
     chosen_by: bool

@@ -1,9 +1,10 @@
-"""Per-channel power-of-two scales: which sums of a step have still to be shifted, and by what.
+"""Per-channel scales: which sums of a step have still to be shifted or multiplied, and by what.
 
 A product whose weights have exponents is a *scaled sum*: it is worth ``2**e`` times its integers,
 e of each row. It stays one as long as products of the same exponents go on from it, it is cut into
 slices, or two of the same exponents are added; what else reads it reads it shifted. So the rows of
-``W x + U h + b`` are shifted once, behind the whole sum.
+``W x + U h + b`` are shifted once, behind the whole sum. Multipliers of rows take the place of
+exponents, and a multiplication that of the shift.
 """
 
 from __future__ import annotations
@@ -26,15 +27,26 @@ from rnnhw.graph.nodes import (
 )
 from rnnhw.numerics.cast import Q
 
-__all__ = ["Exponents", "RowScales", "check_exponent"]
+__all__ = ["EXPONENT", "MULTIPLIER", "SCALES", "Exponents", "RowScales", "check_scale"]
+
+EXPONENT, MULTIPLIER = "scale_exponent", "scale"
+SCALES = (EXPONENT, MULTIPLIER)
+"""The roles of tensors that hold a number a row."""
 
 
-def check_exponent(what: str, format: Q) -> None:
-    """Refuse a format that is none of exponents.
+def check_scale(what: str, role: str, format: Q) -> None:
+    """Refuse a format that is none of exponents, or of multipliers, as ``role`` says.
 
     Raises:
-        DesignError: it is signed, has fraction bits, or holds more than the longest shift.
+        DesignError: it is signed; exponents have fraction bits, or more than the longest shift.
     """
+    if role == MULTIPLIER:
+        if format.signed:
+            raise DesignError(
+                f"{what} is {format!r}, but scales of rows have no sign",
+                "write for example Q(0, 8, signed=False)",
+            )
+        return
     if format.signed or format.fraction or not 1 <= format.max <= MOST_SHIFT:
         raise DesignError(
             f"{what} is {format!r}, but exponents are whole numbers of 0 to at most {MOST_SHIFT}",
@@ -43,7 +55,7 @@ def check_exponent(what: str, format: Q) -> None:
 
 
 class Exponents(NamedTuple):
-    """The exponents of the rows of a scaled sum: elements of a constant."""
+    """The exponents, or the multipliers, of the rows of a scaled sum: elements of a constant."""
 
     constant: Constant
     indices: tuple[int, ...]

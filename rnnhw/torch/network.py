@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rnnhw.design.design import Design
-from rnnhw.design.row_scales import add_exponents
+from rnnhw.design.row_scales import add_scales
 from rnnhw.errors import DesignError
 from rnnhw.files import written_whole
 from rnnhw.graph.network import (
@@ -54,6 +54,7 @@ from rnnhw.graph.nodes import (
     Tensor,
     operation_table,
 )
+from rnnhw.graph.row_scales import EXPONENT, SCALES
 from rnnhw.numerics.cast import Q, cast_array, quantise, real_values
 from rnnhw.numerics.tables import SIGMOID, TANH, RealFunction
 
@@ -76,7 +77,7 @@ class QuantizedNetwork(torch.nn.Module):
 
     Parameters start at the design's weights; without any they are drawn from torch's generator,
     uniform within one over the root of the columns, and biases and first states are zero. The
-    exponents of scaled rows are chosen once, and not trained (:meth:`choose_exponents`).
+    scales of rows are chosen once, and not trained (:meth:`choose_scales`).
 
     Raises:
         DesignError: the design is wrong, a sum may have more than 53 bits, or a product adds in
@@ -88,23 +89,24 @@ class QuantizedNetwork(torch.nn.Module):
         self.design = design
         self.quantized = True
         _check_exact(design)
-        stored = None if design.weights is None else design.parameters.given
+        stored = None if design.weights is None else _stored(design)
         self.tensors = torch.nn.ParameterDict(
             {
                 _name(tensor.key): torch.nn.Parameter(
-                    _first(tensor, stored), requires_grad=tensor.role != "scale_exponent"
+                    _first(tensor, stored), requires_grad=tensor.role not in SCALES
                 )
                 for tensor in design.network.tensors
             }
         )
         self._placements = _placements(design)
+        self._roles = {tensor.key: tensor.role for tensor in design.network.tensors}
         self._scales: dict[str, list[RowScale]] = {}
         for scan in design.network.scans:
             for scale in scan.graph.scales:
                 self._scales.setdefault(scale.key, []).append(scale)
         if stored is None:
             self._clear_unused()
-            self.choose_exponents()
+            self.choose_scales()
 
     def _clear_unused(self) -> None:
         """Zero the words that stand nowhere in a matrix, such as the corners of a band: a design
@@ -115,13 +117,13 @@ class QuantizedNetwork(torch.nn.Module):
                 used = np.isin(np.arange(len(numbers)) + 1, np.abs(placement.words))
                 numbers[torch.from_numpy(~used)] = 0.0
 
-    def choose_exponents(self) -> None:
-        """Let every scaled row have the exponent that fits its weights best as they are now."""
+    def choose_scales(self) -> None:
+        """Let every scaled row have the scale that fits its weights best as they are now."""
         network, weights = self.design.network, self.weights()
         for tensor in network.tensors:
-            if tensor.role == "scale_exponent":
+            if tensor.role in SCALES:
                 del weights[tensor.key]
-        for key, values in add_exponents(self.design.place, network, weights).items():
+        for key, values in add_scales(self.design.place, network, weights).items():
             if key not in weights:
                 self.tensors[_name(key)].data.copy_(torch.from_numpy(values))
 
@@ -130,11 +132,14 @@ class QuantizedNetwork(torch.nn.Module):
         numbers: torch.Tensor = self.tensors[_name(key)]
         if key not in self._scales:
             return numbers
-        exponents = torch.zeros(numbers.numel(), dtype=torch.float64)
+        factors = torch.ones(numbers.numel(), dtype=torch.float64)
         for scale in self._scales[key]:
+            of_rows = self.tensors[_name(scale.of_rows)]
+            if self._roles[scale.of_rows] == EXPONENT:
+                of_rows = torch.exp2(of_rows)
             rows = torch.from_numpy(scale.rows)
-            exponents[torch.from_numpy(scale.positions)] = self.tensors[_name(scale.exponent)][rows]
-        return numbers * torch.exp2(-exponents).reshape(numbers.shape)
+            factors[torch.from_numpy(scale.positions)] = of_rows[rows]
+        return numbers / factors.reshape(numbers.shape)
 
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor | None = None
@@ -172,6 +177,13 @@ class QuantizedNetwork(torch.nn.Module):
         """
         with written_whole(Path(path)) as file:
             np.savez(file, **self.weights())  # type: ignore[arg-type]
+
+
+def _stored(design: Design) -> dict[str, FloatArray]:
+    """The numbers of the weights file, and the scales of rows as they are stored."""
+    own = {tensor.key for tensor in design.network.tensors if tensor.role in SCALES}
+    values, given = design.parameters.values, design.parameters.given
+    return {key: values[key] if key in own else numbers for key, numbers in given.items()}
 
 
 def _name(key: str) -> str:

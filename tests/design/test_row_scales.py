@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.scaled import EXPONENT, FORMATS, scaled
+from helpers.scaled import EXPONENT, FORMATS, MULTIPLIED, MULTIPLIER, scaled
 
 from rnnhw import GRU, LSTM, Banded, DesignError, Elman, simulate, verify
 from rnnhw.design.tasks.samples import Samples
@@ -23,11 +23,17 @@ LAYERS = [
 ]
 OWN = replace(FORMATS, recurrent_scale_exponent=EXPONENT)
 NONE = replace(FORMATS, scale_exponent=None)
+ALL = {
+    "shared exponents": FORMATS,
+    "own exponents": OWN,
+    "shared multipliers": MULTIPLIED,
+    "own multipliers": replace(MULTIPLIED, recurrent_scale=MULTIPLIER),
+}
 RNG = np.random.default_rng(0)
 SAMPLES = Samples(RNG.normal(size=(5, 9, 3)), np.array([9, 1, 4, 9, 7]))
 
 
-@pytest.mark.parametrize("formats", [FORMATS, OWN], ids=["shared", "own"])
+@pytest.mark.parametrize("formats", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_every_kernel_equals_golden_and_the_reference_stays(layer, formats):
     design = scaled(layer, formats)
@@ -95,6 +101,32 @@ def test_given_exponents_that_are_none_are_refused(wrong):
     message = rf"rnn\.W\.exponent\[2\] is {wrong}, no whole number of 0 to 3"
     with pytest.raises(DesignError, match=message):
         _ = replace(design, weights=weights).parameters
+
+
+def test_multipliers_are_the_least_by_which_nothing_clips():
+    design = scaled(Elman(5, name="rnn"), MULTIPLIED)
+    parameters = design.parameters
+    chosen = parameters.given["rnn.W.scale"]
+    step, most = MULTIPLIER.step, FORMATS.weight.max * FORMATS.weight.step
+    both = np.concatenate([parameters.given["rnn.W"], parameters.given["rnn.U"]], axis=1)
+    largest = np.abs(both).max(axis=1)
+    assert (largest / chosen <= most).all() and (largest > most * (chosen - step)).all()
+    assert not parameters.events["rnn.W"].total and not parameters.events["rnn.U"].total
+
+
+def test_multipliers_that_are_given_are_stored_in_their_format():
+    design = scaled(Elman(5, name="rnn"), MULTIPLIED)
+    wanted = np.array([1.0, 2.3, 0.51, 7.0, 4.0])
+    again = replace(design, weights={**design.parameters.given, "rnn.W.scale": wanted})
+    stored = again.parameters.raw["rnn.W.scale"] * MULTIPLIER.step
+    assert np.abs(stored - wanted).max() <= MULTIPLIER.step / 2
+    np.testing.assert_allclose(
+        again.parameters.values["rnn.W"] * stored[:, None], design.parameters.given["rnn.W"]
+    )
+    wanted[2] = 0.001
+    again = replace(design, weights={**design.parameters.given, "rnn.W.scale": wanted})
+    with pytest.raises(DesignError, match=r"rnn\.W\.scale\[2\] is 0\.001, which is zero or less"):
+        _ = again.parameters
 
 
 def test_a_run_counts_the_shifts_and_the_exponents():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from helpers.scaled import EXPONENT, FORMATS, scaled
+from helpers.scaled import EXPONENT, FORMATS, MULTIPLIED, MULTIPLIER, scaled
 
 from rnnhw import (
     GRU,
@@ -23,7 +23,7 @@ from rnnhw import (
     Toeplitz,
 )
 from rnnhw.graph.builder import FormatScope, StepBuilder
-from rnnhw.graph.nodes import Add, Gather, Matvec, Shift
+from rnnhw.graph.nodes import Add, Gather, Matvec, Multiply, Shift
 
 OWN = replace(FORMATS, recurrent_scale_exponent=EXPONENT)
 
@@ -107,6 +107,20 @@ def test_what_reads_a_part_of_a_sum_reads_it_shifted():
 def test_a_format_that_is_none_of_exponents_is_refused(wrong):
     with pytest.raises(DesignError, match="exponents are whole numbers of 0 to at most 31"):
         Formats(scale_exponent=wrong)
+
+
+def test_scales_with_a_sign_and_both_kinds_at_once_are_refused():
+    with pytest.raises(DesignError, match="scales of rows have no sign"):
+        Formats(scale=Q(2, 5))
+    with pytest.raises(DesignError, match=r"rnn\.W: its rows have exponents and multipliers"):
+        shifts(Elman(4, name="rnn"), replace(FORMATS, scale=MULTIPLIER))
+
+
+def test_multipliers_multiply_the_whole_sum_once():
+    graph = Design([Elman(4, name="rnn")], MULTIPLIED, inputs=3).network.scans[0].graph
+    (product,) = (node for node in graph.nodes if isinstance(node, Multiply))
+    assert product.a.name == "Uh" and product.b.tensor.key == "rnn.W.scale"
+    assert not any(isinstance(node, Shift) for node in graph.nodes)
 
 
 def test_rows_that_share_weights_are_refused():

@@ -1,9 +1,12 @@
 """Layers whose rows of weights have scales of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from rnnhw import Design, Formats, Linear, Q, Target
 from rnnhw.graph.nodes import Matvec
+from rnnhw.graph.row_scales import SCALES
 
 EXPONENT = Q(2, 0, signed=False)
 FORMATS = Formats(
@@ -15,6 +18,8 @@ FORMATS = Formats(
     cell=Q(2, 6),
     scale_exponent=EXPONENT,
 )
+MULTIPLIER = Q(3, 5, signed=False)
+MULTIPLIED = replace(FORMATS, scale_exponent=None, scale=MULTIPLIER)
 
 
 def scaled(layer, formats=FORMATS, *, seed=0, lanes=4):
@@ -24,7 +29,7 @@ def scaled(layer, formats=FORMATS, *, seed=0, lanes=4):
     empty = Design(layers, formats, inputs=3, target=target)
     weights = {}
     for tensor in empty.network.tensors:
-        if tensor.role != "scale_exponent":
+        if tensor.role not in SCALES:
             values = rng.normal(0, 0.4, tensor.shape)
             if values.ndim > 1:
                 rows = (*tensor.shape[:-1], 1)

@@ -8,7 +8,7 @@ import pytest
 from helpers.graphs import ISAS, draw_case
 from helpers.paths import DESIGNS
 from helpers.scaled import FORMATS as SCALED
-from helpers.scaled import scaled
+from helpers.scaled import MULTIPLIED, scaled
 
 from rnnhw import (
     GRU,
@@ -45,6 +45,7 @@ FORMATS = Formats(
     input=Q(2, 5), weight=Q(1, 6), bias=Q(1, 6), sum=Q(3, 4), recurrent_sum=Q(3, 6),
     gate=Q(0, 7), cell=Q(3, 6), state=Q(0, 7), stage=Q(3, 6),
 )  # fmt: skip
+OWN_SCALES = replace(SCALED, recurrent_scale_exponent=SCALED.scale_exponent)
 
 
 def assert_bit_for_bit(design, x, lengths):
@@ -78,15 +79,16 @@ def test_every_shipped_design_is_equal_bit_for_bit(file):
     assert_bit_for_bit(design, samples.x[some][:, : lengths.max()], lengths)
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("formats", [SCALED, OWN_SCALES, MULTIPLIED], ids=["one", "own", "real"])
 @pytest.mark.parametrize("layer", [LSTM(5, name="rnn"), GRU(5, name="rnn")], ids=repr)
-def test_scaled_rows_are_equal_bit_for_bit_before_and_after_training(layer, own):
-    formats = replace(SCALED, recurrent_scale_exponent=SCALED.scale_exponent if own else None)
+def test_scaled_rows_are_equal_bit_for_bit_before_and_after_training(layer, formats):
     design = scaled(layer, formats)
     x, lengths = np.random.default_rng(0).normal(size=(4, 7, 3)), np.array([7, 1, 4, 7])
     assert_bit_for_bit(design, x, lengths)
     module = QuantizedNetwork(design)
-    exponents = {k: v.clone() for k, v in module.tensors.items() if k.endswith("exponent")}
+    exponents = {
+        k: v.clone() for k, v in module.tensors.items() if k.endswith(("/exponent", "/scale"))
+    }
     assert exponents and not any(module.tensors[key].requires_grad for key in exponents)
     optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.5)
     module(torch.tensor(x), torch.tensor(lengths)).square().sum().backward()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.rtl_cases import Case, draw_batch
-from helpers.scaled import EXPONENT, FORMATS, scaled
+from helpers.scaled import EXPONENT, FORMATS, MULTIPLIED, scaled
 from helpers.tools import simulated
 from helpers.verilog import assert_equal_in_verilog
 
@@ -30,6 +30,7 @@ CASES = {
     "peephole": (LSTM(4, peephole=True, name="rnn"), FORMATS, 3),
     "own exponents": (LSTM(4, recurrent=BlockDiagonal(2), name="rnn"), OWN, 4),
     "gru": (GRU(5, name="rnn"), FORMATS, 4),
+    "multipliers": (LSTM(4, name="rnn"), MULTIPLIED, 4),
     "gru with own": (GRU(4, recurrent_bias=True, name="rnn"), OWN, 1),
 }
 

@@ -13,6 +13,7 @@ from rnnhw.design.design import Design
 from rnnhw.design.tasks import Samples
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.nodes import Cast, Lookup, Node
+from rnnhw.graph.row_scales import EXPONENT
 from rnnhw.numerics.cast import Q
 from rnnhw.numerics.tables import RealFunction
 
@@ -72,7 +73,7 @@ def variables_of(design: Design, samples: Samples) -> tuple[Variable, ...]:
         inputs = samples.x[_valid(samples.x, samples.lengths)]
         found.append(_variable(INPUT, INPUT, INPUT, design.formats.input, inputs, None))
     for tensor in network.tensors:
-        if tensor.role == "scale_exponent":  # whole numbers of the rows, as long as they must be
+        if tensor.role == EXPONENT:  # whole numbers of the rows, as long as they must be
             continue
         layer = tensor.key.partition(".")[0]
         values = parameters.values[tensor.key]
