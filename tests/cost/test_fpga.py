@@ -7,13 +7,17 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
 from helpers.rtl_cases import draw_case, draw_woven
+from helpers.scaled import FORMATS as SCALED
+from helpers.scaled import scaled
 from helpers.tools import simulated
 
+from rnnhw import LSTM, Q
 from rnnhw.accelerator import Basis, accelerator
 from rnnhw.accelerator.mapping.memory import MemoryRole
 from rnnhw.commands.synth import synthesis_flow
@@ -172,6 +176,8 @@ def test_whatever_is_emitted_has_an_estimate():
         design = load(path)
         lanes = design.target.lanes if design.target else 1
         networks.append((design.network, 1 if lanes == "auto" else lanes))
+    formats = replace(SCALED, scale_exponent=Q(3, 0, signed=False))
+    networks.append((scaled(LSTM(4, name="rnn"), formats).network, 2))
     layers = [each for network, lanes in networks for each in accelerator(network, lanes).layers]
     emitted = [layer for layer in layers if layer.basis is Basis.REALISED]
     for family, name in FAMILIES.items():
