@@ -200,6 +200,26 @@ def test_counterexamples_are_shortest_by_trying_all_sequences(name, settings, wr
     assert found > 0 and wrong in (None, found)
 
 
+@pytest.mark.slow
+def test_the_shortest_counterexample_of_five_bits_is_one_of_two_among_four_million():
+    """All sequences of 11 steps: none is wrong in its first ten, two are in the last."""
+    steps, part = 11, 1 << 18
+    design = shipped("tridiagonal", word=5)
+    alphabet, wrong = design.task.automaton().alphabet, []
+    for begin in range(0, 4**steps, part):
+        numbers = np.arange(begin, begin + part)
+        symbols = numbers[:, None] >> 2 * np.arange(steps) & 3
+        x = alphabet[symbols]
+        totals = (x.sum(2) * 2 ** np.arange(steps)).sum(1).astype(int)
+        found = simulate(design, samples=Samples(x, np.full(part, steps))).run.outputs[:, :, 0] > 0
+        different = found != (totals[:, None] >> np.arange(steps) & 1)
+        assert not different[:, :-1].any()
+        wrong += symbols[different[:, -1]].tolist()
+    assert len(wrong) == 2 and [3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 3] in wrong
+    _, found = searched(claim_of(design))
+    assert list(found.symbols) in wrong
+
+
 # --- bounds ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("bound", [1, 2, 50, 700, 774, 775])
 def test_a_bound_leaves_a_search_open_and_says_how_far_it_is_right(bound):
