@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -39,6 +40,30 @@ def test_every_format_has_every_figure():
     assert page.isascii() and "<script" not in page and "http" not in page
     assert len(text.splitlines()[3]) <= 120
     assert re.search(r"R2 of the input", page) and page.count("<svg") >= 6
+
+
+def test_structures_are_drawn_together_over_the_delays_of_the_longest():
+    analysis = found()
+    page = to_html(analysis)
+    part = page[page.index(">By structure</h2>") :]
+    drawing = part[part.index("R2 of the input") : part.index("</svg>")]
+    titles = [
+        f"{design.design}: {layer.layer}" for design in analysis.designs for layer in design.layers
+    ]
+    assert len(titles) == 2
+    for title in titles:
+        assert part.index(f"{title}</li>") < part.index("<svg") and f"{title}: " in drawing
+    # A curve with fewer delays ends where it ends.
+    first, second = analysis.designs
+    [layer] = first.layers
+    kept = replace(layer.capacity, r2=(0.5, 0.25), float_r2=(0.5, 0.25))
+    shorter = replace(first, layers=(replace(layer, capacity=kept),))
+    page = to_html(replace(analysis, designs=(shorter, second)))
+    part = page[page.index(">By structure</h2>") :]
+    drawing = part[part.index("R2 of the input") : part.index("</svg>")]
+    assert drawing.count("dot k0") == 2 < drawing.count("dot k1")
+    places = re.findall(r'cx="([\d.]+)%"[^>]*class="dot k1"', drawing)
+    assert re.findall(r'cx="([\d.]+)%"[^>]*class="dot k0"', drawing) == places[:2]
 
 
 def test_json_is_valid_and_what_is_not_known_is_null():

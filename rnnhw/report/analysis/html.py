@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rnnhw.dynamics.model import Analysis, DesignAnalysis, LayerMemory
 from rnnhw.report.analysis import tables
@@ -42,7 +42,7 @@ def _sections(analysis: Analysis) -> Iterator[tuple[str, Markup]]:
     if tables.swept_table(analysis).rows:
         yield section(f"Over {analysis.varied}", *_swept(analysis))
     if len(analysis.designs) > 1:
-        yield section("By structure", table_html(tables.structures_table(analysis), titled=False))
+        yield section("By structure", *_structures(analysis))
     for design in analysis.designs:
         prefix = f"{design.design}: " if len(analysis.designs) > 1 else ""
         for layer in design.layers:
@@ -87,40 +87,64 @@ def _layers(analysis: Analysis) -> Iterator[tuple[str, str]]:
             yield variant.design, layer.layer
 
 
+def _structures(analysis: Analysis) -> Iterator[Markup]:
+    layers = {
+        tables.layer_title(design, layer): layer
+        for design in analysis.designs
+        for layer in design.layers
+    }
+    yield from _remembered(layers)
+    yield table_html(tables.structures_table(analysis), titled=False)
+
+
 def _memory(layer: LayerMemory) -> Iterator[Markup]:
     yield remark(f"recurrence: {layer.structures}; state: {layer.units} x {layer.state_formats}")
-    drawings = []
-    kept = layer.capacity
-    if kept is not None:
-        shown = _ended(kept.r2, kept.float_r2)
-        lines = [Curve("", kept.r2[:shown])]
-        if kept.float_r2:
-            lines.append(Curve("", kept.float_r2[:shown], True))
-        places = [str(delay) for delay in range(shown)]
-        drawing = curves(places, lines, "delay, steps", "R2 of the input of so many steps ago")
-        drawings.append(figure(drawing, _BOTH, "plot"))
-    found = layer.retention
-    if found is not None:
-        lines = [
-            Curve("", [100 * value for value in found.accuracy]),
-            Curve("", [100 * value for value in found.float_accuracy], True),
-        ]
-        places = [str(delay) for delay in found.delays]
-        up = "answers still found, per cent"
-        drawing = curves(places, lines, "steps after the end of the sequence", up)
-        share = f"{100 * found.chance:.3g} % by guessing the most frequent of {found.classes}"
-        drawings.append(figure(drawing, f"{_BOTH}; {share}", "plot"))
-    if drawings:
-        yield tag("div", *drawings, class_="plots")
+    yield from _remembered({"": layer})
     yield table_html(tables.memory_table(layer), titled=False)
     for note in layer.notes:
         yield remark(f"not known: {note}")
 
 
+def _remembered(layers: Mapping[str, LayerMemory]) -> Iterator[Markup]:
+    """What layers, by the names of their curves, know of inputs and answers of some steps ago."""
+    drawings = []
+    capacities = {name: layer.capacity for name, layer in layers.items() if layer.capacity}
+    if capacities:
+        shown = _ended(*(r2 for kept in capacities.values() for r2 in (kept.r2, kept.float_r2)))
+        lines = []
+        for name, kept in capacities.items():
+            lines.append(Curve(name, _to(shown, kept.r2)))
+            if kept.float_r2:
+                lines.append(Curve(name, _to(shown, kept.float_r2), True))
+        places = [str(delay) for delay in range(shown)]
+        drawing = curves(places, lines, "delay, steps", "R2 of the input of so many steps ago")
+        drawings.append(figure(drawing, _BOTH, "plot"))
+    retained = {name: layer.retention for name, layer in layers.items() if layer.retention}
+    if retained:
+        lines, words = [], []
+        for name, found in retained.items():
+            lines.append(Curve(name, [100 * value for value in found.accuracy]))
+            lines.append(Curve(name, [100 * value for value in found.float_accuracy], True))
+            share = f"{100 * found.chance:.3g} % by guessing the most frequent of {found.classes}"
+            words.append(share)
+        places = [str(delay) for delay in next(iter(retained.values())).delays]
+        up = "answers still found, per cent"
+        drawing = curves(places, lines, "steps after the end of the sequence", up)
+        caption = "; ".join([_BOTH, *dict.fromkeys(words)])
+        drawings.append(figure(drawing, caption, "plot"))
+    if drawings:
+        yield tag("div", *drawings, class_="plots")
+
+
+def _to(count: int, values: Sequence[float]) -> list[float | None]:
+    """The first ``count`` values, None behind the last."""
+    return [*values[:count], *[None] * (count - len(values))]
+
+
 def _ended(*found: tuple[float, ...]) -> int:
     """How many delays are shown: a few behind the last that is not zero."""
     last = max((k for values in found for k, value in enumerate(values) if value > 0), default=0)
-    return min(last + 4, len(found[0]))
+    return min(last + 4, max(map(len, found)))
 
 
 def _ranges(design: DesignAnalysis) -> Iterator[Markup]:
