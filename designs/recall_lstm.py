@@ -6,7 +6,8 @@ over 1, 20, 100, 1000 and 4000 steps in float, at 8 and at 6 bits; at 4 bits 999
 1000 and 955 over 4000 steps. The same weights serve every delay: `--set delay=1000`.
 
 `rnnhw prove`: right at every later step at 6 bits; wrong after 12 steps at 4 bits, after 37 at 5;
-open at 8, 10 and 12. Asked at 5 steps alone (`--set delay=5 --automaton exact=true`) it is right at 8.
+open at 8, 10 and 12. Right at 8 bits if it is asked 5 steps later alone: `--set delay=5 --automaton
+exact=true`.
 """
 
 from rnnhw import LSTM, Design, Formats, Last, Linear, Q, Recall, Target
