@@ -258,40 +258,98 @@ static int64_t choose_own(const rnnhw_keysets *k, int64_t thread, int64_t count,
 
 /* Two misses of the cache for each candidate lie ahead of it: its bucket, then the key that it may
  * equal. */
+static ALWAYS_INLINE void prefetch_bucket(const rnnhw_keysets *k, int64_t i)
+{
+    PREFETCH(bucket_of(&k->sets[k->found.targets[i]], k->found.hashes[i]));
+}
+
+static ALWAYS_INLINE void prefetch_key(const rnnhw_keysets *k, int64_t i, int64_t words)
+{
+    const rnnhw_set *const set = &k->sets[k->found.targets[i]];
+    const rnnhw_bucket *const bucket = bucket_of(set, k->found.hashes[i]);
+    const uint32_t like = tagged(bucket, tag_of(k->found.hashes[i]));
+    if (like != 0)
+        PREFETCH(numbered_key(k, set, bucket->keys[lowest_bit(like)], words));
+}
+
 static ALWAYS_INLINE void find_own(rnnhw_keysets *k, int64_t thread, int64_t stop, int64_t words)
 {
     uint32_t *const own = k->own + thread * k->found.room;
     const int64_t chosen = choose_own(k, thread, stop, own);
     const int64_t end = team_share(&k->team, thread + 1, STRIPES);
-    const uint64_t *const hashes = k->found.hashes;
-    const int32_t *const targets = k->found.targets;
     int64_t deferred = 0;
     for (int64_t i = -2 * AHEAD; i < chosen; i++) {
-        if (i + 2 * AHEAD < chosen) {
-            const int64_t far = own[i + 2 * AHEAD];
-            PREFETCH(bucket_of(&k->sets[targets[far]], hashes[far]));
-        }
-        if (i + AHEAD >= 0 && i + AHEAD < chosen) {
-            const int64_t near = own[i + AHEAD];
-            const rnnhw_set *const set = &k->sets[targets[near]];
-            const rnnhw_bucket *const bucket = bucket_of(set, hashes[near]);
-            const uint32_t like = tagged(bucket, tag_of(hashes[near]));
-            if (like != 0)
-                PREFETCH(numbered_key(k, set, bucket->keys[lowest_bit(like)], words));
-        }
-        if (i >= 0) {
-            const int64_t here = own[i];
-            rnnhw_set *const set = &k->sets[targets[here]];
-            const uint64_t place =
-                look_up(k, set, k->found.keys + here * words, hashes[here],
-                        (uint32_t)(set->count + here), words, stripe_at(set, end));
-            if (place != KNOWN) /* most are: threads would share the lines that they write */
-                k->found.places[here] = place;
-            deferred += place == DEFERRED;
-        }
+        if (i + 2 * AHEAD < chosen)
+            prefetch_bucket(k, own[i + 2 * AHEAD]);
+        if (i + AHEAD >= 0 && i + AHEAD < chosen)
+            prefetch_key(k, own[i + AHEAD], words);
+        if (i < 0)
+            continue;
+        const int64_t here = own[i];
+        rnnhw_set *const set = &k->sets[k->found.targets[here]];
+        const uint64_t place =
+            look_up(k, set, k->found.keys + here * words, k->found.hashes[here],
+                    (uint32_t)(set->count + here), words, stripe_at(set, end));
+        if (place != KNOWN) /* most are: threads would share the lines that they write */
+            k->found.places[here] = place;
+        deferred += place == DEFERRED;
     }
     if (deferred)
         team_add(&k->deferred, deferred);
+}
+
+static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t words)
+{
+    for (int64_t i = -2 * AHEAD; i < count; i++) {
+        if (i + 2 * AHEAD < count)
+            prefetch_bucket(k, i + 2 * AHEAD);
+        if (i + AHEAD >= 0 && i + AHEAD < count)
+            prefetch_key(k, i + AHEAD, words);
+        if (i < 0)
+            continue;
+        rnnhw_set *const set = &k->sets[k->found.targets[i]];
+        const uint64_t *const key = k->found.keys + i * words, hash = k->found.hashes[i];
+        uint64_t place = look_up(k, set, key, hash, (uint32_t)set->count, words,
+                                 set->buckets + set->bucket_count);
+        if (place == DEFERRED)
+            place = look_up_alone(k, set, key, hash, (uint32_t)set->count);
+        if (place == KNOWN)
+            continue;
+        uint64_t *const to = rnnhw_key(set, set->count, words);
+        for (int64_t w = 0; w < words; w++)
+            to[w] = key[w];
+        set->count++;
+        set->numbered++;
+        k->taken_alone++;
+    }
+}
+
+/* CALL(words) with a constant where keys are short: loops over their words are unrolled. */
+#define WITH_WORDS(CALL, words)                                                                   \
+    switch (words) {                                                                              \
+    case 1:                                                                                       \
+        CALL(1);                                                                                  \
+        break;                                                                                    \
+    case 2:                                                                                       \
+        CALL(2);                                                                                  \
+        break;                                                                                    \
+    case 3:                                                                                       \
+        CALL(3);                                                                                  \
+        break;                                                                                    \
+    case 4:                                                                                       \
+        CALL(4);                                                                                  \
+        break;                                                                                    \
+    default:                                                                                      \
+        CALL(words);                                                                              \
+        break;                                                                                    \
+    }
+
+#define FIND_OWN(WORDS) find_own(k, thread, stop, WORDS)
+#define TAKE_ALONE(WORDS) take_alone(k, count, WORDS)
+
+void rnnhw_take_alone(rnnhw_keysets *k, int64_t count)
+{
+    WITH_WORDS(TAKE_ALONE, k->words)
 }
 
 int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop)
@@ -299,23 +357,7 @@ int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop)
     const int64_t before = k->deferred;
     if (!team_wait(&k->team))
         return 0;
-    switch (k->words) { /* the loops over a key's words are unrolled where they are short */
-    case 1:
-        find_own(k, thread, stop, 1);
-        break;
-    case 2:
-        find_own(k, thread, stop, 2);
-        break;
-    case 3:
-        find_own(k, thread, stop, 3);
-        break;
-    case 4:
-        find_own(k, thread, stop, 4);
-        break;
-    default:
-        find_own(k, thread, stop, k->words);
-        break;
-    }
+    WITH_WORDS(FIND_OWN, k->words)
     if (!team_wait(&k->team))
         return 0;
     if (k->deferred == before)
@@ -371,8 +413,8 @@ void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t las
 
 int64_t rnnhw_end_round(rnnhw_keysets *k)
 {
-    int64_t total = 0;
-    for (int64_t j = 0; j < k->touched_count; j++) {
+    int64_t total = k->taken_alone;
+    for (int64_t j = 0; j < k->touched_count && k->team.threads > 1; j++) {
         rnnhw_set *const set = &k->sets[k->touched[j]];
         const int64_t more = new_before(k, k->touched[j], k->team.threads);
         set->count += more;
@@ -380,6 +422,7 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
         total += more;
     }
     k->touched_count = 0;
+    k->taken_alone = 0;
     return total;
 }
 

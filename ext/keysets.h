@@ -66,6 +66,7 @@ typedef struct {
     int64_t *numbers;  /* [threads][sets]: what the next one of the share gets */
     int32_t *touched;  /* sets that this round's candidates belong to, each once */
     int64_t touched_count;
+    int64_t taken_alone; /* new keys of this round that need no third step */
 } rnnhw_keysets;
 
 static inline uint64_t rnnhw_hash(const uint64_t *key, int64_t words)
@@ -100,7 +101,11 @@ int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop);
 void rnnhw_count_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
 void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
 
-/* After the third step, by one thread: the sets hold what is new; how many keys are. */
+/* All three steps at once, for a thread that is alone: of the first `count` candidates. Nothing that
+ * leaves the cache is touched twice. */
+void rnnhw_take_alone(rnnhw_keysets *k, int64_t count);
+
+/* After the last step, by one thread: the sets hold what is new; how many keys are. */
 int64_t rnnhw_end_round(rnnhw_keysets *k);
 
 /* By one thread, for one key of a set that has room: whether it is new. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    FEWEST_CANDIDATES = 1024, /* of a round, where keys are few */
+    FEWEST_CANDIDATES = 1024, /* of a round, where keys are few; they stay in the cache */
     MOST_CANDIDATES = 16384   /* where they are many: the threads wait five times a round */
 };
 
@@ -228,8 +228,9 @@ static void begin_round(rnnhw_search *s)
     s->keys.found.count = keys * s->edges;
 }
 
-/* Make the successors of a thread's share of the keys: `first` to `last` - 1 of the round. */
-static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int64_t last)
+/* Make the successors of keys `first` to `last` - 1 of the round: candidates from number `start` on. */
+static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int64_t last,
+                            int64_t start)
 {
     const rnnhw_set *const set = &s->keys.sets[s->state];
     const int64_t *const next = s->next + s->state * s->symbols;
@@ -247,7 +248,7 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
             const uint32_t broken = broken_lanes(s, worker, k, lanes);
             pack_states(s, worker);
             for (int64_t lane = 0; lane < real; lane++) {
-                const int64_t at = (group + lane) * s->edges + edge;
+                const int64_t at = start + (group - first + lane) * s->edges + edge;
                 uint64_t *const key = found->keys + at * words;
                 for (int64_t w = 0; w < words; w++)
                     key[w] = worker->block[w * RNNHW_LANES + lane];
@@ -260,6 +261,25 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
             }
             edge++;
         }
+    }
+}
+
+/* A round by one thread: part by part, whose candidates stay in the cache. */
+static void work_alone(rnnhw_search *s)
+{
+    const int64_t blocks = FEWEST_CANDIDATES / (s->edges * RNNHW_LANES);
+    const int64_t part = (blocks + !blocks) * RNNHW_LANES;
+    rnnhw_worker *const worker = &s->workers[0];
+    for (int64_t first = 0; first < s->taken; first += part) {
+        const int64_t last = s->taken - first < part ? s->taken : first + part;
+        const int64_t count = (last - first) * s->edges;
+        make_successors(s, 0, first, last, 0);
+        rnnhw_take_alone(&s->keys, worker->broken < count ? worker->broken : count);
+        if (worker->broken < count) {
+            worker->broken += first * s->edges;
+            return;
+        }
+        worker->broken = s->keys.found.count;
     }
 }
 
@@ -276,12 +296,16 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
             if (set->numbered < set->count && !rnnhw_number_keys(keys, set, thread))
                 return;
         }
+        if (keys->team.threads == 1) {
+            work_alone(s);
+            continue;
+        }
         /* A share is whole blocks of lanes. */
         const int64_t blocks = (s->taken + RNNHW_LANES - 1) / RNNHW_LANES;
         const int64_t first = team_share(&keys->team, thread, blocks) * RNNHW_LANES;
         int64_t last = team_share(&keys->team, thread + 1, blocks) * RNNHW_LANES;
         last = last < s->taken ? last : s->taken;
-        make_successors(s, thread, first, last);
+        make_successors(s, thread, first, last, first * s->edges);
         if (!team_wait(&keys->team))
             return;
         int64_t symbol;

@@ -26,9 +26,9 @@ import rnnhw.proof.search
 from helpers.proofs import random_claim, searched
 assert rnnhw.__file__.startswith(sys.argv[1])
 rnnhw.proof.search._WORTH_THREAD = 1
-for seed in range(24):
+for seed in range(12):
     claim = random_claim(seed)
-    one, other = (searched(claim, threads=threads) for threads in (1, 3))
+    one, other = (searched(claim, threads=threads) for threads in (1, 2))
     assert (one[1].verdict, one[1].states) == (other[1].verdict, other[1].states)
     assert all((one[0].keys(q) == other[0].keys(q)).all() for q in range(claim.automaton.states))
 """
