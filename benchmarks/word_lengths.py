@@ -11,7 +11,7 @@ import random
 
 from rnnhw import load
 from rnnhw.cli.options import bounds
-from rnnhw.study.word_lengths.binary_point import placed_point
+from rnnhw.numerics.binary_point import placed_point
 from rnnhw.study.word_lengths.judge import Judge
 from rnnhw.study.word_lengths.quantize import quantize
 

@@ -25,7 +25,7 @@ from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show_quantize import quantized_in
 from rnnhw.errors import UsageError
 from rnnhw.files import check_writable
-from rnnhw.study.word_lengths.binary_point import RULES
+from rnnhw.numerics.binary_point import RULES
 from rnnhw.study.word_lengths.costs import costs_of
 from rnnhw.study.word_lengths.design_file import design_file_text
 from rnnhw.study.word_lengths.quantize import quantize

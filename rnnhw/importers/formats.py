@@ -24,7 +24,8 @@ from rnnhw.graph.nodes import Cast, Lookup, Node
 from rnnhw.importers.network import FloatArray, Step
 from rnnhw.layers.cells import GRU, Bidirectional, Layer, Linear, Mean
 from rnnhw.layers.vectors import LayerNorm, Pointwise, Scale
-from rnnhw.numerics.cast import Q, quantise, real_values
+from rnnhw.numerics.binary_point import placed_point
+from rnnhw.numerics.cast import Q, real_values
 
 __all__ = ["ADDRESS", "WORD", "Chosen", "chosen_formats", "with_formats"]
 
@@ -128,7 +129,7 @@ def chosen_formats(
             role: found.get(role, guessed.get(role, _GUESS)) for role in _ROLES if role in roles
         }
     given = values.get("input", np.zeros(0))
-    return Chosen(_best(given, word, []) if len(given) else _GUESS, bits, frozenset(addresses))
+    return Chosen(_best(given, word) if len(given) else _GUESS, bits, frozenset(addresses))
 
 
 # --- the network in wide words -------------------------------------------------------------------
@@ -255,27 +256,10 @@ def _sampled(values: FloatArray, parts: int = 1) -> FloatArray:
 
 
 # --- integer bits --------------------------------------------------------------------------------
-_FEWEST, _MOST_SMALLER = -24, 12
-
-
-def _best(values: FloatArray, width: int, tables: Sequence[Lookup]) -> int:
-    """The integer bits of a signed word of ``width`` bits with the least mean squared error; of
-    equal ones the most."""
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest == 0:
-        return 0
-    top = max(math.ceil(math.log2(largest)) + 1, _FEWEST + 1)
-    functions = list({node.table.function.name: node.table.function for node in tables}.values())
-    errors = {}
-    for integer in range(top, max(top - _MOST_SMALLER, _FEWEST), -1):
-        format = Q(integer, width - 1 - integer)
-        rounded = real_values(quantise(values, format)[0], format)
-        if functions:
-            differences = [np.square(f(rounded) - f(values)).mean() for f in functions]
-            errors[integer] = float(sum(differences))
-        else:
-            errors[integer] = float(np.square(rounded - values).mean())
-    return min(errors, key=lambda integer: (errors[integer], -integer))
+def _best(values: FloatArray, width: int, tables: Sequence[Lookup] = ()) -> int:
+    """The integer bits of a signed word of ``width`` bits that addresses ``tables``."""
+    functions = {node.table.function.name: node.table.function for node in tables}
+    return placed_point(Q(0, width - 1), width, values, "mse", *functions.values()).integer
 
 
 _GUESS = 7

@@ -15,8 +15,8 @@ from rnnhw.design.tasks import Samples, load_samples
 from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.simulate import Simulation, simulate
+from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
-from rnnhw.study.word_lengths.binary_point import PointRule
 from rnnhw.study.word_lengths.judge import Demands, Judge
 from rnnhw.study.word_lengths.search import Choice, search
 from rnnhw.study.word_lengths.variables import Variable, variables_of

@@ -19,8 +19,8 @@ from itertools import count
 
 from rnnhw.design.design import Design
 from rnnhw.errors import DesignError
+from rnnhw.numerics.binary_point import PointRule, placed_point
 from rnnhw.numerics.cast import Q
-from rnnhw.study.word_lengths.binary_point import PointRule, placed_point
 from rnnhw.study.word_lengths.judge import Judge, Outcome
 from rnnhw.study.word_lengths.variables import Variable
 

@@ -9,7 +9,7 @@ from helpers.paths import DESIGNS
 
 from rnnhw import DesignError, Formats, Q, UsageError, load, simulate
 from rnnhw.analysis.storage import stored_bits
-from rnnhw.study.word_lengths.binary_point import placed_point
+from rnnhw.numerics.binary_point import placed_point
 from rnnhw.study.word_lengths.design_file import design_file_text
 from rnnhw.study.word_lengths.judge import Demands, Judge
 from rnnhw.study.word_lengths.quantize import quantize

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw import Overflow, Q, UsageError
+from rnnhw.numerics.binary_point import placed_point
 from rnnhw.numerics.cast import quantise, real_values
 from rnnhw.numerics.tables import SIGMOID
-from rnnhw.study.word_lengths.binary_point import placed_point
 
 SCALES = st.sampled_from([1e-6, 0.01, 0.3, 1.0, 7.9, 8.0, 1000.0])
 

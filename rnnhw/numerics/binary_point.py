@@ -8,7 +8,7 @@ sigmoid needs no 5 integer bits. On the shipped speaker networks at 4 bits the r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -32,7 +32,7 @@ def placed_point(
     width: int,
     values: FloatArray,
     rule: PointRule = "mse",
-    function: RealFunction | None = None,
+    *functions: RealFunction | None,
 ) -> Q:
     """``format`` with ``width`` bits and the binary point that suits ``values``.
 
@@ -44,7 +44,8 @@ def placed_point(
         rule: ``mse`` has the least mean squared error after rounding, saturation included;
             ``range`` holds the largest magnitude; ``percentile`` the 99.9th percentile of the
             magnitudes.
-        function: the function of the table that the word addresses; ``mse`` compares behind it.
+        functions: those of the tables that the word addresses; ``mse`` compares behind them, by
+            the sum of their errors. None is no function.
 
     Raises:
         UsageError: there is no such rule.
@@ -58,43 +59,54 @@ def placed_point(
     def candidate(integer: int) -> Q:
         return replace(format, integer=integer, fraction=magnitude - integer)
 
-    return chosen(candidate, values, function)
+    return chosen(candidate, values, [each for each in functions if each is not None])
 
 
-Rule = Callable[[Callable[[int], Q], FloatArray, RealFunction | None], Q]
+Rule = Callable[[Callable[[int], Q], FloatArray, Sequence[RealFunction]], Q]
 
 
 def _by_range(
-    candidate: Callable[[int], Q], values: FloatArray, _function: RealFunction | None
+    candidate: Callable[[int], Q], values: FloatArray, _functions: Sequence[RealFunction]
 ) -> Q:
     return candidate(_integer_bits(float(np.abs(values).max())))
 
 
 def _by_percentile(
-    candidate: Callable[[int], Q], values: FloatArray, _function: RealFunction | None
+    candidate: Callable[[int], Q], values: FloatArray, _functions: Sequence[RealFunction]
 ) -> Q:
     return candidate(_integer_bits(float(np.percentile(np.abs(values), _PERCENTILE))))
 
 
 def _by_error(
-    candidate: Callable[[int], Q], values: FloatArray, function: RealFunction | None
+    candidate: Callable[[int], Q], values: FloatArray, functions: Sequence[RealFunction]
 ) -> Q:
     """The range's integer bits or fewer, as long as fewer are better; of equals the most."""
-    wanted = values if function is None else function(values)
+    behind: Sequence[Callable[[FloatArray], FloatArray]] = functions or [_unchanged]
+    wanted = [function(values) for function in behind]
     best, least = None, math.inf
     top = _integer_bits(float(np.abs(values).max()))
-    for integer in range(top, top - _MOST_FEWER - 1, -1):
+    for integer in range(top, max(top - _MOST_FEWER, _FEWEST) - 1, -1):
         format = candidate(integer)
         held = real_values(quantise(values, format)[0], format)
-        error = float(((held if function is None else function(held)) - wanted).__pow__(2).mean())
+        error = sum(
+            float(np.square(function(held) - real).mean())
+            for function, real in zip(behind, wanted, strict=True)
+        )
         if error < least:
             best, least = format, error
     assert best is not None
     return best
 
 
-_MOST_FEWER = 8
-"""Integer bits below the range's that are tried: 2**8 times too small a range has never won."""
+def _unchanged(values: FloatArray) -> FloatArray:
+    return values
+
+
+_MOST_FEWER = 12
+"""Integer bits below the range's that are tried: 2**12 times too small a range has never won."""
+
+_FEWEST = -24
+"""The fewest integer bits: numbers below 2**-24 are as good as zero beside any others."""
 
 RULES: dict[str, Rule] = {"mse": _by_error, "range": _by_range, "percentile": _by_percentile}
 """The rules by the name that ``--point`` takes."""
@@ -102,4 +114,4 @@ RULES: dict[str, Rule] = {"mse": _by_error, "range": _by_range, "percentile": _b
 
 def _integer_bits(largest: float) -> int:
     """Integer bits that hold ``largest``; those of a word that is zero are none."""
-    return math.frexp(largest)[1] if largest > 0 else 0
+    return max(math.frexp(largest)[1], _FEWEST) if largest > 0 else 0
