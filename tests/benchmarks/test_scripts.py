@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -127,3 +128,16 @@ def test_a_row_has_a_ratio_or_says_why_it_did_not_run(benchmark, monkeypatch, ki
         assert result["least"] <= result["ratio"] <= result["most"]
     else:
         assert "ratio" not in result and line.endswith(": No module named 'none'")
+
+
+def test_a_killed_worker_and_a_killed_parent_lose_nothing(benchmark, tmp_path):
+    """The 20 kills of each are the script's; here one of each, on fewer points."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("the processes of a sweep are found in /proc")
+    kills = benchmark("sweep_kills")
+    kills.WORDS = range(4, 8)
+    design = kills.write_design(tmp_path)
+    expected, seconds = kills.whole(design, tmp_path)
+    for victim in ("parent", "worker"):
+        found = kills.trial(design, tmp_path / victim, expected, seconds, victim, 3)
+        assert found.sound, found
