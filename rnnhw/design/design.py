@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rnnhw.design.arguments import chosen_arguments
 from rnnhw.design.schedule import Arrangement, Place
+from rnnhw.design.siblings import siblings_of
 from rnnhw.design.tasks import Task
 from rnnhw.design.weights import Parameters, WeightSource, load_parameters
 from rnnhw.errors import (
@@ -147,6 +148,8 @@ class Design:
     """The parameters of ``design()`` with their values."""
     bases: tuple[Path, ...] = field(default=(), kw_only=True)
     """The design files that this one changes the formats of (:meth:`with_formats`)."""
+    siblings: tuple[Path, ...] = field(default=(), kw_only=True)
+    """The modules beside the design file that it imports, filled in by :func:`load`."""
 
     def __post_init__(self) -> None:
         plain_numbers(self)
@@ -220,11 +223,11 @@ class Design:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that the design is read from: its own, those that it changes, the weights and
-        the task's data."""
+        """The files that the design is read from: its own, those that it changes and imports, the
+        weights and the task's data."""
         own = () if self.path is None else (self.path,)
         weights = () if self._weights_file is None else (self._weights_file,)
-        return (*own, *self.bases, *weights, *getattr(self.task, "files", ()))
+        return (*own, *self.bases, *self.siblings, *weights, *getattr(self.task, "files", ()))
 
     def with_formats(self, formats: Mapping[str, Q]) -> Design:
         """The same design with other formats, by the full names of signals and tensors; ``input``
@@ -340,8 +343,9 @@ class Design:
 def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -> Design:
     """The design of a design file, with some of its parameters set.
 
-    The file runs as Python. Its docstring gives the design's title and notes; paths of weights and
-    data are relative to it. Neither weights nor data are read before they are needed.
+    The file runs as Python and may import modules beside it. Its docstring gives the design's
+    title and notes; paths of weights and data are relative to it. Neither weights nor data are read
+    before they are needed.
 
     Args:
         path: the design file.
@@ -359,6 +363,25 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
         reason = str(error.strerror).lower()
         raise DesignError(f"{file}: {reason}", "give the path of a design file") from None
     scope: dict[str, Any] = {"__name__": f"rnnhw_design_{file.stem}", "__file__": str(file)}
+    with siblings_of(file) as siblings:
+        design, chosen = _made(file, source, scope, settings or {})
+    title, _, notes = inspect.cleandoc(str(scope.get("__doc__") or file.stem)).partition("\n")
+    if design.task is not None:
+        design = replace(design, task=design.task.located(file.parent))
+    return replace(
+        design,
+        path=file,
+        title=title.strip(),
+        notes=notes.strip(),
+        settings=chosen,
+        siblings=(*design.siblings, *siblings),
+    )
+
+
+def _made(
+    file: Path, source: bytes, scope: dict[str, Any], settings: Mapping[str, str | object]
+) -> tuple[Design, dict[str, object]]:
+    """What the function ``design`` of a file gives, and its parameters."""
     with _Reported(file):
         exec(compile(source, str(file), "exec", dont_inherit=True), scope)
     function = scope.get("design")
@@ -366,19 +389,14 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
         raise DesignError(
             f"{file}: no function design()", "define `def design(...)` that returns a Design"
         )
-    chosen = chosen_arguments(
-        function, settings or {}, place=str(file), owner="design()", option="--set"
-    )
+    chosen = chosen_arguments(function, settings, place=str(file), owner="design()", option="--set")
     with _Reported(file):
         design = function(**chosen)
     if not isinstance(design, Design):
         raise DesignError(
             f"{file}: design() returned {_shown(design)}, not a Design", "return Design(...)"
         )
-    title, _, notes = inspect.cleandoc(str(scope.get("__doc__") or file.stem)).partition("\n")
-    if design.task is not None:
-        design = replace(design, task=design.task.located(file.parent))
-    return replace(design, path=file, title=title.strip(), notes=notes.strip(), settings=chosen)
+    return design, chosen
 
 
 class _Reported:

@@ -1,0 +1,65 @@
+"""Modules that a design file imports from its own folder.
+
+They are those of one design alone: once it is loaded they are forgotten, so that another folder's
+module of the same name is read, and a changed one read again. No bytecode is written for them:
+Python takes an old one for a source of the same length that changed within the same second.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["siblings_of"]
+
+_LOCK = threading.RLock()
+"""Where Python looks for modules, and which it knows, is the whole process's."""
+
+_loading: list[Path] = []
+"""The folders of the design files that are being loaded: one may load another."""
+
+
+@contextmanager
+def siblings_of(file: Path) -> Iterator[list[Path]]:
+    """Let the design file at ``file`` import modules beside it, ``name.py`` in the same folder; the
+    list holds their files at the end, sorted."""
+    folder = file.resolve().parent
+    found: list[Path] = []
+    with _LOCK:
+        hidden = _modules_in([folder, *_loading])
+        _forget(hidden)
+        wrote = sys.dont_write_bytecode
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(folder))
+        _loading.append(folder)
+        try:
+            yield found
+        finally:
+            _loading.pop()
+            sys.path.remove(str(folder))
+            sys.dont_write_bytecode = wrote
+            own = _modules_in([folder])
+            _forget(own)
+            sys.modules.update(hidden)
+            found += sorted(Path(str(module.__file__)) for module in own.values())
+
+
+def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:
+    """The modules that are files of these folders, but not packages."""
+    return {
+        name: module
+        for name, module in sys.modules.copy().items()
+        if name != "__main__"
+        and "." not in name
+        and (place := getattr(module, "__file__", None)) is not None
+        and Path(place).resolve().parent in folders
+    }
+
+
+def _forget(modules: dict[str, ModuleType]) -> None:
+    for name in modules:
+        del sys.modules[name]
