@@ -113,7 +113,7 @@ def import_command(
 def imported_text(result: ImportedDesign, *, judged: bool = False) -> str:
     """What was written, and the notes; ``judged`` tells that the design has a task."""
     lines = [f"{result.design}: {result.network.inputs} input features"]
-    for step in result.network.steps:
+    for step in result.network.branches.steps:
         count = sum(value.size for value in step.tensors.values())
         kind = type(step.layer).__name__
         called = f" (source: {step.origin})" if step.layer.name and step.origin else ""

@@ -21,7 +21,7 @@ from rnnhw.execution.reference import run_reference
 from rnnhw.graph.builder import Formats
 from rnnhw.graph.network import Scan
 from rnnhw.graph.nodes import Cast, Lookup, Node
-from rnnhw.importers.network import FloatArray, Step
+from rnnhw.importers.network import Branches, FloatArray, Step
 from rnnhw.layers.cells import GRU, Bidirectional, Layer, Linear, Mean
 from rnnhw.layers.vectors import LayerNorm, Pointwise, Scale
 from rnnhw.numerics.binary_point import placed_point
@@ -95,7 +95,7 @@ def layers_by_name(layers: Iterable[Layer]) -> dict[str, Layer]:
 
 
 def chosen_formats(
-    steps: Sequence[Step],
+    steps: Sequence[Step] | Branches,
     inputs: int,
     max_steps: int | None,
     samples: Samples | None,
@@ -107,7 +107,9 @@ def chosen_formats(
 
     ``progress`` is told how many parts of the data are done, of how many.
     """
-    design = _wide_design(steps, inputs, max_steps, address)
+    branches = steps if isinstance(steps, Branches) else Branches(tuple(steps))
+    steps = branches.steps
+    design = _wide_design(branches, inputs, max_steps, address)
     network = design.network
     values = _values(design, samples, progress)
     bits: dict[str, dict[str, int]] = {}
@@ -133,14 +135,14 @@ def chosen_formats(
 
 
 # --- the network in wide words -------------------------------------------------------------------
-def _wide_design(steps: Sequence[Step], inputs: int, max_steps: int | None, address: int) -> Design:
+def _wide_design(branches: Branches, inputs: int, max_steps: int | None, address: int) -> Design:
+    steps, ends = branches.steps, branches.ends
     layers = [step.layer for step in steps]
-    last = layers[-1].name
     wide = {
         name: Formats(
             **{
                 role: Q(8, 7) if role == "stage" else _WIDE
-                for role in optional_roles(layer, name == last)
+                for role in optional_roles(layer, name in ends)
             }
         )
         for name, layer in layers_by_name(layers).items()
@@ -152,11 +154,14 @@ def _wide_design(steps: Sequence[Step], inputs: int, max_steps: int | None, addr
         f"{step.layer.name}.{key}": value for step in steps for key, value in step.tensors.items()
     }
     return Design(
-        layers=[with_formats(layer, wide, layer.name) for layer in layers],
+        layers=branches.layers(
+            {layer.name: with_formats(layer, wide, layer.name) for layer in layers if layer.name}
+        ),
         formats=everywhere,
         inputs=inputs,
         max_steps=max_steps,
         weights=tensors,
+        outputs=branches.ends if branches.heads else None,
     )
 
 

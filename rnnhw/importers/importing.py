@@ -125,7 +125,9 @@ def import_network(
         notes.append(
             "formats are wide guesses: import again with --data FILE.npz to have them chosen"
         )
-    chosen = chosen_formats(network.steps, network.inputs, limit, samples, word, address, progress)
+    chosen = chosen_formats(
+        network.branches, network.inputs, limit, samples, word, address, progress
+    )
     written = partial(
         design_text,
         network,
@@ -202,7 +204,7 @@ def _fed(network: Imported) -> list[str]:
     return [
         f"feed the first state {step.layer.name}.{key} as an array of the data; the source reads "
         f"input {source!r}"
-        for step in network.steps
+        for step in network.branches.steps
         for key, source in step.fed.items()
     ]
 
@@ -216,7 +218,7 @@ def _limit(
     """The longest sequence, which sums over time are made for, and a note where it is a guess."""
     if asked is not None:
         return asked, []
-    if not any(isinstance(step.layer, Mean) for step in network.steps):
+    if not any(isinstance(step.layer, Mean) for step in network.branches.steps):
         return None, []
     known = [network.max_steps or 0]
     if samples is not None:

@@ -13,10 +13,22 @@ from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError
 from rnnhw.layers.activations import Activation, Clipped, Identity
-from rnnhw.layers.cells import GRU, LSTM, Bidirectional, Elman, Last, Layer, Linear, Mean, Reverse
+from rnnhw.layers.cells import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Elman,
+    Heads,
+    Last,
+    Layer,
+    Linear,
+    Mean,
+    Reverse,
+)
 from rnnhw.layers.vectors import Pointwise, Scale
 
 __all__ = [
+    "Branches",
     "FloatArray",
     "Imported",
     "Origin",
@@ -53,8 +65,46 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Branches:
+    """The layers in front of all outputs, and of several outputs those of each alone; one whose
+    head has no layer is what the ``trunk`` gives."""
+
+    trunk: tuple[Step, ...]
+    heads: tuple[tuple[Step, ...], ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All layers."""
+        return (*self.trunk, *(step for head in self.heads for step in head))
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The names of the layers that give the outputs."""
+        if not self.heads:
+            return (self.trunk[-1].layer.name,)
+        return tuple((head or self.trunk)[-1].layer.name for head in self.heads)
+
+    def layers(self, made: Mapping[str, Layer] | None = None) -> list[Layer]:
+        """The layers as a design has them; those in ``made`` stand for the ones of their names."""
+
+        def of(step: Step) -> Layer:
+            return (made or {}).get(step.layer.name, step.layer)
+
+        heads = [[of(step) for step in head] for head in self.heads if head]
+        trunk = [of(step) for step in self.trunk]
+        return (
+            [*trunk, Heads([head[0] if len(head) == 1 else head for head in heads])]
+            if (heads)
+            else trunk
+        )
+
+
+@dataclass(frozen=True)
 class Imported:
-    """A chain of layers that reads ``inputs`` features a step.
+    """A chain of layers that reads ``inputs`` features a step, or one with ``heads``.
+
+    ``steps`` are those in front of all ``heads``, of which there are none where the network has one
+    output.
 
     ``max_steps`` is the longest sequence where the source says so. ``notes`` tell what the source
     holds and the design does not, and what has to be fed.
@@ -65,6 +115,12 @@ class Imported:
     origin: Origin
     max_steps: int | None = None
     notes: tuple[str, ...] = ()
+    heads: tuple[tuple[Step, ...], ...] = ()
+
+    @property
+    def branches(self) -> Branches:
+        """The layers as they follow one another."""
+        return Branches(self.steps, self.heads)
 
 
 # --- making steps --------------------------------------------------------------------------------
@@ -221,14 +277,17 @@ def _does_nothing(step: Step) -> bool:
 _LONGEST = 40
 
 
-def named(steps: Sequence[Step]) -> list[Step]:
-    """The steps with names of their own, after the source's; what has no tensors needs none."""
+def named(steps: Sequence[Step], ends: Iterable[int] = ()) -> list[Step]:
+    """The steps with names of their own, after the source's; what has no tensors needs none, but
+    for the steps at ``ends``."""
+    always = set(ends)
     taken: set[str] = set()
     found: list[Step] = []
     for position, step in enumerate(steps):
         kind = type(step.layer).__name__.lower()
         name = clean_name(step.origin)
-        if not step.tensors and not isinstance(step.layer, Pointwise | Mean):
+        needless = not step.tensors and not isinstance(step.layer, Pointwise | Mean)
+        if needless and position not in always:
             name = ""
         elif not name or name in taken:
             stem = name or kind

@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnhw.importers.formats import ADDRESS, WORD, Chosen, layers_by_name
 from rnnhw.importers.network import Imported
-from rnnhw.layers.cells import Bidirectional, Layer
+from rnnhw.layers.cells import Bidirectional, Heads, Layer
 
 __all__ = ["design_text", "weights_bytes"]
 
@@ -29,7 +29,7 @@ _WIDTH = 100
 def weights_bytes(imported: Imported) -> bytes:
     """The ``.npz`` of the weights: float32 where that holds every number, else float64."""
     arrays: dict[str, Any] = {}
-    for step in imported.steps:
+    for step in imported.branches.steps:
         for key, value in step.tensors.items():
             short = value.astype(np.float32)
             same = np.array_equal(short.astype(np.float64), value)
@@ -53,11 +53,11 @@ def design_text(
     task: tuple[str, str] | None = None,
 ) -> str:
     """The text of the design file; ``task`` is the class of its task and the file of its data."""
-    layers = [step.layer for step in imported.steps]
     shared = _shared(chosen)
     used: set[str] = {"Design", "Formats", "Q"}
     lines = [
-        _written(layer, partial(_formats, chosen, shared), used, layer.name) for layer in layers
+        _written(layer, partial(_formats, chosen, shared), used, layer.name)
+        for layer in imported.branches.layers()
     ]
     common = [f"input={_q(chosen.input, 'word')}"]
     common += [f"{role}={_q(bits, kind)}" for role, (bits, kind) in shared.items()]
@@ -67,6 +67,9 @@ def design_text(
         f"inputs={imported.inputs},",
         f"weights={_text(weights)},",
     ]
+    if imported.heads:
+        named = ", ".join(f'"{name}"' for name in imported.branches.ends)
+        arguments.append(f"outputs=[{named}],")
     if max_steps is not None:
         arguments.append(f"max_steps={max_steps},")
     if task is not None:
@@ -89,7 +92,7 @@ def design_text(
 def _docstring(imported: Imported, source: str, digest: str, notes: Sequence[str]) -> str:
     kinds = [
         type(layer).__name__
-        for layer in layers_by_name(step.layer for step in imported.steps).values()
+        for layer in layers_by_name(step.layer for step in imported.branches.steps).values()
     ]
     title = f"{' + '.join(dict.fromkeys(kinds))}, imported from {source}."
     by = f" written by {imported.origin.producer}" if imported.origin.producer else ""
@@ -97,7 +100,8 @@ def _docstring(imported: Imported, source: str, digest: str, notes: Sequence[str
     lines = [_safe(title), ""]
     for text in paragraphs:
         lines += textwrap.wrap(_safe(text), _WIDTH)
-    names = [(step.layer.name, step.origin) for step in imported.steps if step.layer.name]
+    steps = imported.branches.steps
+    names = [(step.layer.name, step.origin) for step in steps if step.layer.name]
     if names:
         lines += ["", "Layers, and what the source calls them:", ""]
         lines += [_safe(f"    {name}: {origin}"[:_WIDTH]) for name, origin in names]
@@ -162,6 +166,8 @@ def _written(
 ) -> str:
     """The call that makes a layer; ``used`` gathers the names to import."""
     used.add(type(layer).__name__)
+    if isinstance(layer, Heads):
+        return _heads(layer, formats, used, indent)
     parts: list[str] = []
     for entry in fields(layer):  # type: ignore[arg-type]
         value = getattr(layer, entry.name)
@@ -178,6 +184,16 @@ def _written(
             parts.append(text if entry.name == "units" else f"{entry.name}={text}")
     parts += filter(None, [formats(path, indent + 4)])
     return _call(f"{type(layer).__name__}(", [f"{part}," for part in parts], ")", indent)
+
+
+def _heads(layer: Heads, formats: Callable[[str, int], str], used: set[str], indent: int) -> str:
+    """The call that makes heads, each a layer or a list of layers."""
+    parts = []
+    for chain in layer.chains:
+        inner = [_written(each, formats, used, each.name, indent + 12) for each in chain]
+        one = inner[0] if len(inner) == 1 else _call("[", [f"{e}," for e in inner], "]", indent + 8)
+        parts.append(f"{one},")
+    return f"Heads({_call('[', parts, ']', indent + 4)})"
 
 
 def _default(entry: Field[Any]) -> Any:

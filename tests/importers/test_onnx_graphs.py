@@ -9,7 +9,7 @@ import pytest
 from helpers import onnx_oracle
 from helpers.imported import float_run, imported
 
-from rnnhw import DesignError, UsageError, import_network
+from rnnhw import DesignError, UsageError, import_network, load
 
 onnx = pytest.importorskip("onnx", reason="ONNX files are made with the package onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -451,16 +451,57 @@ def test_a_name_that_is_not_there_is_a_wrong_call(tmp_path):
         assert "did you mean 'steps'?" in caught.value.hint
 
 
-def test_of_several_outputs_one_is_chosen(tmp_path):
+def test_several_outputs_are_heads_of_what_they_share(tmp_path):
     g, (y, _) = plain_graph()
     for k in range(2):
         g.put("MatMul", [y, g.weights(f"w{k}", H, 2)], [f"out{k}"])
-    with pytest.raises(DesignError, match="it has 2 outputs: out0, out1") as caught:
-        g.run(tmp_path, "out0", "out1")
-    assert caught.value.hint == "choose one: --to out0"
-    result, _ = g.run(tmp_path, "out0", "out1", end="out1")
+    hidden = g.put("Relu", [g.put("MatMul", [y, g.weights("w2", H, 3)])])
+    g.put("MatMul", [hidden, g.weights("w3", 3, 1)], ["out2"])
+    names = ["out0", "out1", "out2"]
+    result, _ = g.run(tmp_path, *names)
+    assert [len(head) for head in result.network.heads] == [1, 1, 2]
+    assert len(result.network.steps) == 1
+    design = load(result.design)
+    assert len(design.network.outputs) == 3
+    found = float_run(design, data()).by_output
+    states = g.oracle("GRU", data().transpose(1, 0, 2))[0][:, 0].transpose(1, 0, 2)
+    expected = {f"out{k}": states @ g.stored[f"w{k}"].astype(np.float64) for k in range(2)}
+    inner = np.maximum(states @ g.stored["w2"].astype(np.float64), 0)
+    expected["out2"] = inner @ g.stored["w3"].astype(np.float64)
+    for node, name in zip(design.network.outputs, names, strict=True):
+        equal(found[node.name], expected[name])
+    # One of them alone is as it was.
+    for name in names:
+        alone, outputs = g.run(tmp_path, *names, end=name)
+        assert not alone.network.heads
+        equal(outputs, expected[name])
     result, _ = g.run(tmp_path, "out1", "rnn.Yh")
     assert any(note.startswith("output 'rnn.Yh' is a last state") for note in result.notes)
+
+
+def test_an_output_that_another_reads_is_the_layer_itself(tmp_path):
+    g, (y, _) = plain_graph()
+    g.put("MatMul", [y, g.weights("w", H, 2)], ["scores"])
+    result, _ = g.run(tmp_path, "scores", y)
+    design = load(result.design)
+    scores, states = design.network.outputs
+    assert (scores.units, states.units) == (2, H)
+    assert states is design.network.scans[0]
+    found = float_run(design, data()).by_output
+    expected = g.oracle("GRU", data().transpose(1, 0, 2))[0][:, 0].transpose(1, 0, 2)
+    equal(found[states.name], expected)
+    equal(found[scores.name], expected @ g.stored["w"].astype(np.float64))
+
+
+def test_outputs_that_share_what_others_do_not_read_are_refused(tmp_path):
+    g, (y, _) = plain_graph()
+    hidden = g.put("Relu", [g.put("MatMul", [y, g.weights("w2", H, 3)])])
+    for k in range(2):
+        g.put("MatMul", [hidden, g.weights(f"w{k}", 3, 2)], [f"out{k}"])
+    g.put("MatMul", [y, g.weights("w", H, 2)], ["out2"])
+    with pytest.raises(DesignError, match="share layers that others of them do not read") as caught:
+        g.run(tmp_path, "out0", "out1", "out2")
+    assert caught.value.hint == "choose one: --to out0"
 
 
 def test_a_layer_inside_of_another_graph_is_reached(tmp_path):

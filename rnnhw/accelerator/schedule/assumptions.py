@@ -140,7 +140,7 @@ def _measured(layer: LayerMachine, cycles: int) -> LayerMachine:
     """The layer as a block of which a step takes so many ``cycles``."""
     if layer.mapping is None:
         raise DesignError(
-            f"step_latency: layer {layer.name} is a sum over time, which takes elements as they come",
+            f"step_latency: layer {layer.name} is a sum over time, which takes elements at once",
             "leave it out",
         )
     told = (

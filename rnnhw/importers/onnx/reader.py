@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnnhw.errors import DesignError, RnnhwError, UsageError, escaped, few, unknown_name
-from rnnhw.importers.network import Imported, Origin, named, simplified
+from rnnhw.errors import DesignError, RnnhwError, UsageError, escaped, unknown_name
+from rnnhw.importers.branches import branched
+from rnnhw.importers.network import Imported, Origin
 from rnnhw.importers.onnx.constants import FOLDED, folded
 from rnnhw.importers.onnx.file import attributes, read_model, tensor_array
 from rnnhw.importers.onnx.operators import OPERATORS, Value, computed
@@ -69,24 +70,28 @@ class _Reader:
             if id(node) in needed:
                 self._evaluate(node)
                 done.add(id(node))
-        value, notes = self._target(targets)
-        line = chain(value.flow)
-        notes += line.notes
+        values, names, notes = self._targets(targets)
+        lines = [chain(value.flow) for value in values]
+        notes += dict.fromkeys(note for line in lines for note in line.notes)
         notes += [
             f"the file works for {axis.kind or 'an axis'} of size {axis.only} alone; rnnhw for any"
             for axis in self._axes
             if axis.only is not None
         ]
-        if line.source.part:
-            raise DesignError(f"the output is a part of the input, {line.source.part}", "")
+        for line in lines:
+            if line.source.part:
+                raise DesignError(f"the output is a part of the input, {line.source.part}", "")
         notes += self._left_out(done, first)
-        steps = named(simplified(line.steps))
-        if not steps:
-            raise DesignError("nothing is computed between input and output", "choose --to")
-        features = value.inputs(line.source, steps[0].tensors)
+        found = branched(lines, names)
+        features = Traced.inputs(lines[0].source, found.steps[0].tensors)
         sizes = [axis.size for axis in self._axes if axis.kind == "time" and axis.size]
         return Imported(
-            tuple(steps), features, self._origin(), max(sizes, default=None), tuple(notes)
+            found.trunk,
+            features,
+            self._origin(),
+            max(sizes, default=None),
+            tuple(notes),
+            found.heads,
         )
 
     # --- graphs and values -----------------------------------------------------------------------
@@ -302,8 +307,9 @@ class _Reader:
         return True
 
     # --- what is imported ------------------------------------------------------------------------
-    def _target(self, targets: Sequence[str]) -> tuple[Traced, list[str]]:
-        """The output that is imported, and notes on the others: last states of layers."""
+    def _targets(self, targets: Sequence[str]) -> tuple[list[Traced], list[str], list[str]]:
+        """The outputs that are imported, their names, and notes on the others: last states of
+        layers."""
         traced: list[str] = []
         states: list[str] = []
         for name in targets:
@@ -320,16 +326,12 @@ class _Reader:
             states = [name for name in states if name not in traced]
             if not traced and isinstance(cell := self._value(states[0]), Traced):
                 assert isinstance(cell.flow, Run)
-                return replace(cell, flow=replace(cell.flow, moment="final")), _states_noted(states)
-        if len(traced) > 1:
-            raise DesignError(
-                f"it has {len(traced)} outputs: {few(traced)}", f"choose one: --to {traced[0]}"
-            )
+                final = replace(cell, flow=replace(cell.flow, moment="final"))
+                return [final], states[:1], _states_noted(states)
         if not traced:
             raise DesignError("no output depends on the input", "choose a value with --to")
-        value = self._value(traced[0])
-        assert isinstance(value, Traced)
-        return value, _states_noted(states)
+        values = [value for name in traced if isinstance(value := self._value(name), Traced)]
+        return values, traced, _states_noted(states)
 
     def _is_final(self, name: str) -> bool:
         value = self._value(name)

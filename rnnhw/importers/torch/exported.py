@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnhw.errors import DesignError, RnnhwError, UsageError, escaped, few, unknown_name
+from rnnhw.errors import DesignError, RnnhwError, UsageError, escaped, unknown_name
 from rnnhw.importers.archive import Archive, opened_zip
-from rnnhw.importers.network import Imported, Origin, named, simplified
+from rnnhw.importers.branches import branched
+from rnnhw.importers.network import Imported, Origin
 from rnnhw.importers.torch.operators import OPERATORS, RECURRENT, Value, computed
 from rnnhw.importers.torch.tensors import item_bytes, numbers
 from rnnhw.importers.tracing import Axis, Run, Stack, Traced, chain
@@ -92,12 +93,10 @@ class _Program:
         for node in nodes:
             if id(node) in needed:
                 self._evaluate(node, nodes)
-        value, notes = self._target(targets)
-        line = chain(value.flow)
-        notes += line.notes
-        steps = named(simplified(line.steps))
-        if not steps:
-            raise DesignError("nothing is computed between input and output", "choose --to")
+        values, names, notes = self._targets(targets)
+        lines = [chain(value.flow) for value in values]
+        notes += dict.fromkeys(note for line in lines for note in line.notes)
+        found = branched(lines, names)
         if start is not None or end is not None:
             left = Counter(_short(node["target"]) for node in nodes if id(node) not in needed)
             if left:
@@ -108,11 +107,12 @@ class _Program:
         sizes = [axis.size for axis in self._axes if axis.kind == "time" and axis.size]
         producer = f"torch {self._version}".strip()
         return Imported(
-            tuple(steps),
-            value.inputs(line.source, steps[0].tensors),
+            found.trunk,
+            Traced.inputs(lines[0].source, found.steps[0].tensors),
             Origin("torch.export", producer),
             max(sizes, default=None),
             tuple(notes),
+            found.heads,
         )
 
     # --- values --------------------------------------------------------------------------------
@@ -256,8 +256,9 @@ class _Program:
         return next(iter(value.values()))
 
     # --- the output ----------------------------------------------------------------------------
-    def _target(self, targets: Sequence[str]) -> tuple[Traced, list[str]]:
-        """The output that is imported, and notes on the others: last states of layers."""
+    def _targets(self, targets: Sequence[str]) -> tuple[list[Traced], list[str], list[str]]:
+        """The outputs that are imported, their names, and notes on the others: last states of
+        layers."""
         traced: list[str] = []
         states: list[str] = []
         for name in targets:
@@ -272,20 +273,20 @@ class _Program:
         if not traced:
             finals = [name for name in states if isinstance(self._values[name], Traced)]
             traced, states = finals[:1], [name for name in states if name not in finals[:1]]
-        if len(traced) != 1:
-            raise DesignError(
-                f"it has {len(traced)} outputs: {few(traced)}",
-                f"choose one: --to {traced[0]}" if traced else "choose a value with --to",
-            )
-        value = self._values[traced[0]]
-        assert isinstance(value, Traced)
-        if isinstance(value.flow, Run) and value.flow.moment == "cell":
-            value = replace(value, flow=replace(value.flow, moment="final"))
+        if not traced:
+            raise DesignError("no output depends on the input", "choose a value with --to")
+        values = []
+        for name in traced:
+            value = self._values[name]
+            assert isinstance(value, Traced)
+            if isinstance(value.flow, Run) and value.flow.moment == "cell":
+                value = replace(value, flow=replace(value.flow, moment="final"))
+            values.append(value)
         notes = [
             f"output {name!r} is a last state: `simulate -o RUN.npz` saves those of all layers"
             for name in states
         ]
-        return value, notes
+        return values, traced, notes
 
 
 _TYPES = {
