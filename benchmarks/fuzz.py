@@ -89,9 +89,23 @@ def layer_text(rng: random.Random, number: int) -> str:
     )
 
 
+def heads_text(rng: random.Random) -> str:
+    """Two or three heads, one layer or a list of two each."""
+    heads = []
+    for place in range(rng.randint(2, 3)):
+        chain = [layer_text(rng, 10 * (place + 1) + k) for k in range(rng.choice([1, 1, 2]))]
+        heads.append(chain[0] if len(chain) == 1 else f"[{', '.join(chain)}]")
+    return f"Heads([{', '.join(heads)}])"
+
+
 def design_text(rng: random.Random) -> str:
     """The text of a design file, mostly a right one."""
     layers = [layer_text(rng, number) for number in range(rng.randint(1, 3))]
+    outputs = ["None"]
+    if rng.random() < 0.2:
+        layers.append(heads_text(rng))
+    elif rng.random() < 0.1 and len(layers) > 1:
+        outputs = [f"['l{len(layers) - 1}', 'l0']", f"['l0', 'l{len(layers) - 1}']"]
     # Often one format for all, as a right design has; sums need room.
     formats = {role: format_text(rng) for role in ROLES if role not in OPTIONAL}
     formats |= {role: format_text(rng) for role in OPTIONAL if rng.random() < 0.2}
@@ -103,6 +117,7 @@ def design_text(rng: random.Random) -> str:
         "engines": ["'shared'"], "overlap": ["True", "'auto'"], "interleave": ["2", "5", "'auto'"],
         "weights": ["'streamed'", "'auto'", "'on-chip'"], "steps_in_parallel": ["2", "4"],
         "clock_mhz": ["12", "99.5"],
+        "activity": ["0.25", "{'l0': 0.5}"], "step_latency": ["{'l0': 77}"],
     }.items():  # fmt: skip
         if rng.random() < 0.2:
             target.append(f"{option}={rng.choice(values)}")
@@ -114,7 +129,8 @@ def design_text(rng: random.Random) -> str:
         f"    layers = [{', '.join(layers)}]\n"
         f"    formats = Formats({', '.join(f'{r}={q}' for r, q in formats.items())})\n"
         f"    more = dict(inputs={rng.choice([1, 2, 3, 8])}, max_steps={steps},\n"
-        f"                steps_per_second={deadline}, target=Target({', '.join(target)}))\n"
+        f"                steps_per_second={deadline}, target=Target({', '.join(target)}),\n"
+        f"                outputs={rng.choice(outputs)})\n"
         "    rng = np.random.default_rng(0)\n"
         "    tensors = Design(layers, formats, **more).network.tensors\n"
         "    weights = {t.key: rng.uniform(-1, 1, t.shape) * (not zero) for t in tensors}\n"
