@@ -109,6 +109,7 @@ def accelerator_report(
         notes=(
             *notes,
             *lane_notes(request, machine, lanes),
+            *_shifter_notes(machine),
             *_schedule_notes(request, machine),
             NO_WEIGHTS,
         ),
@@ -197,6 +198,18 @@ def modelled_notes(machine: Accelerator) -> list[str]:
     if machine.obstacles:
         found.append(f"cycles of whole sequences are {_over_time(machine)}")
     return found
+
+
+def _shifter_notes(machine: Accelerator) -> Iterator[str]:
+    """The shifters of layers whose rows have power-of-two scales."""
+    for layer in machine.layers:
+        shifters = layer.mapping.shifters if layer.mapping is not None else {}
+        listed = [
+            f"{count} of {bits} bits by up to {most}"
+            for (bits, most), count in sorted(shifters.items())
+        ]
+        if listed:
+            yield f"{layer.name}: shifters of scaled rows: {', '.join(listed)}"
 
 
 def _not_emitted(machine: Accelerator) -> tuple[str, ...]:

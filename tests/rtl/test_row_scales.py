@@ -11,7 +11,7 @@ from helpers.scaled import EXPONENT, FORMATS, MULTIPLIED, scaled
 from helpers.tools import simulated
 from helpers.verilog import assert_equal_in_verilog
 
-from rnnhw import GRU, LSTM, Elman
+from rnnhw import GRU, LSTM, Elman, estimate
 from rnnhw.accelerator import accelerator
 from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.logic import calibration
@@ -59,6 +59,13 @@ def test_gates_share_one_shifter_and_one_memory_of_exponents(name, shifters, mem
     design = scaled(layer, formats, lanes=lanes)
     (text,) = (text for file, text in modules(design).items() if file.endswith("_rnn.v"))
     assert text.count("rnnhw_shift #(") == shifters
+    machine = accelerator(design.network, lanes)
+    mapping = next(each.mapping for each in machine.layers if each.name == "rnn")
+    assert sum(mapping.shifters.values()) == shifters
+    notes = estimate(design).notes
+    assert any(
+        note.startswith("rnn: shifters of scaled rows: ") and "by up to 3" in note for note in notes
+    )
     (found,) = (each for each in accelerator(design.network, lanes).layers if each.name == "rnn")
     exponents = [memory for memory in found.memories if "exponent" in memory.name]
     assert sum(memory.copies for memory in exponents) == memories

@@ -160,6 +160,11 @@ class MappedLayer:
         """The multipliers of the lanes, and those of the post-processors."""
         return multipliers_of(self.rows, self.schedule, self.phases, self.lanes)
 
+    @property
+    def shifters(self) -> Mapping[tuple[int, int], int]:
+        """The number of shifters by the bits of what they shift and the longest shift."""
+        return self.schedule.shifter_widths()
+
     @cached_property
     def traffic(self) -> Traffic:
         """Accesses of the memories in a step."""

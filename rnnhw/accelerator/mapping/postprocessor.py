@@ -7,6 +7,7 @@ are kept in a register each, after the cast and the table that follow them alone
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -323,6 +324,17 @@ class PostProcessorSchedule:
             shifter = self.shifter(value)
             if shifter is not None:
                 found.setdefault(shifter, []).append(value)
+        return found
+
+    def shifter_widths(self) -> Counter[tuple[int, int]]:
+        """How many shifters the post-processors have, by the bits of what they shift and the
+        longest shift; those of all gates of a phase once."""
+        found = Counter((shifter.row_bits, shifter.exponent.max) for shifter in self.shifters())
+        for value in self._readers:
+            node = value.node
+            if not isinstance(node, Shift) or self.serial(value) or self.layer.is_constant(node):
+                continue
+            found[node.a.format.signed_width, node.by.interval[1]] += 1
         return found
 
     def serial(self, value: Value) -> bool:
