@@ -1,7 +1,5 @@
 /* Exact sets of keys that several threads fill. See keysets.h. */
-#if defined(__linux__)
-#define _DEFAULT_SOURCE /* madvise, beside C11 */
-#endif
+#define _DEFAULT_SOURCE /* madvise and nanosleep, beside C11 */
 #include "keysets.h"
 
 #include <stdlib.h>
@@ -58,7 +56,7 @@ static inline rnnhw_bucket *stripe_at(const rnnhw_set *set, int64_t stripe)
     return set->buckets + set->bucket_count / STRIPES * stripe;
 }
 
-/* --- memory ---------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void *aligned_zeros(size_t bytes, void **memory)
 {
@@ -158,7 +156,7 @@ void rnnhw_free_sets(rnnhw_keysets *k)
     }
 }
 
-/* --- one key ----------------------------------------------------------------------------------- */
+/* --- one key ---------------------------------------------------------------------------------- */
 
 /* Which places of a bucket hold a tag, a bit each. */
 static inline uint32_t tagged(const rnnhw_bucket *bucket, uint8_t tag)
@@ -240,7 +238,7 @@ static uint64_t look_up_alone(const rnnhw_keysets *k, rnnhw_set *set, const uint
     return look_up(k, &front, key, hash, number, k->words, end);
 }
 
-/* --- a round ------------------------------------------------------------------------------------ */
+/* --- a round ---------------------------------------------------------------------------------- */
 
 /* The candidates before `count` whose buckets are a thread's own, in order: how many. */
 static int64_t choose_own(const rnnhw_keysets *k, int64_t thread, int64_t count, uint32_t *own)
@@ -437,7 +435,7 @@ int rnnhw_put_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key)
     return 1;
 }
 
-/* --- new buckets ---------------------------------------------------------------------------------- */
+/* --- new buckets ------------------------------------------------------------------------------ */
 
 /* A place for a key that is not in the set, if the buckets before `end` have one. */
 static int number_key(rnnhw_bucket *bucket, const rnnhw_bucket *end, uint64_t hash, int64_t number)

@@ -1,4 +1,5 @@
 /* An exact breadth-first search with the engine as its step. See search.h. */
+#define _DEFAULT_SOURCE /* nanosleep, beside C11 */
 #include "search.h"
 
 #include <string.h>
@@ -228,7 +229,7 @@ static void begin_round(rnnhw_search *s)
     s->keys.found.count = keys * s->edges;
 }
 
-/* Make the successors of keys `first` to `last` - 1 of the round: candidates from number `start` on. */
+/* Make the successors of keys `first` to `last` - 1 of the round: candidates `start` and behind. */
 static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int64_t last,
                             int64_t start)
 {
@@ -321,7 +322,7 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
     }
 }
 
-/* --- one by one -------------------------------------------------------------------------------- */
+/* --- one by one ------------------------------------------------------------------------------ */
 
 int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
                            int64_t target, int64_t index, int64_t *symbol)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
-#include <sched.h>
+#include <time.h>
 enum { RNNHW_MOST_THREADS = 64 };
 #else
 enum { RNNHW_MOST_THREADS = 1 };
@@ -23,7 +23,7 @@ typedef struct {
 static inline int team_wait(rnnhw_team *team)
 {
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
-    enum { SPINS = 2000 }; /* some 20 microseconds, what a change of threads costs */
+    enum { SPINS = 2000, PAUSE = 20000 }; /* some 20 microseconds, and nanoseconds */
     if (team->threads == 1)
         return 1;
     const int32_t passed = __atomic_load_n(&team->barriers, __ATOMIC_ACQUIRE);
@@ -35,8 +35,10 @@ static inline int team_wait(rnnhw_team *team)
     for (int spins = 0; __atomic_load_n(&team->barriers, __ATOMIC_ACQUIRE) == passed; spins++) {
         if (__atomic_load_n(&team->abandoned, __ATOMIC_ACQUIRE))
             return 0;
-        if (spins >= SPINS)
-            sched_yield();
+        if (spins >= SPINS) { /* one that yields instead takes time from those that work */
+            const struct timespec pause = {.tv_nsec = PAUSE};
+            nanosleep(&pause, NULL);
+        }
 #if defined(__SSE2__)
         else
             __builtin_ia32_pause();
