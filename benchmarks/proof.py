@@ -1,11 +1,14 @@
 """States a second, bytes a state and seconds of a check, for searches of the shipped designs.
 
-    python benchmarks/proof.py [--large] [--rounds N] [--beside PROGRAM]
+    python benchmarks/proof.py [--large] [--max-states N] [--rounds N] [--threads N]
+                               [--beside PROGRAM]
 
-``--beside`` names a program that searches the same net, for example one compiled for it alone. It
-is called as ``PROGRAM MAX_STATES adder DESIGN NAME=VALUE`` and prints ``N states`` and
-``X M states/s``; it runs once a round beside ours, so that both meet the same machine. Our times
-are CPU time.
+Rates are states expanded in a second of CPU time of one thread. The last column but one is the time
+on the clock of one thread by that of several, which only an idle machine can tell. ``--beside``
+names a program that searches the same net, for example one compiled for it alone. It is called as
+``PROGRAM MAX_STATES adder DESIGN NAME=VALUE`` and prints ``N states`` and ``X M states/s``; it runs
+once a round beside ours, so that both meet the same machine. It should count CPU time too.
+``--max-states`` stops both where the large net has as many.
 """
 
 import argparse
@@ -27,23 +30,25 @@ NETS = [("dense", 8), ("tridiagonal", 8), ("dense", 12), ("tridiagonal", 10)]
 LARGE = ("tridiagonal", 12)
 CHECKED = 1_000_000
 """Certificates of up to so many states are written and checked."""
+SHARED = 100_000
+"""Threads share searches of at least so many states."""
 
 
-def search_once(claim):
-    """The search, its outcome and its seconds of CPU time."""
-    search = Search(claim)
+def search_once(claim, threads=1, most=None):
+    """The search, its outcome, its seconds of CPU time and those on the clock."""
+    search = Search(claim, threads=threads, max_states=most)
     search.begin()
-    began = time.process_time()
+    began = time.process_time(), time.monotonic()
     outcome = search.run()
-    return search, outcome, time.process_time() - began
+    return search, outcome, time.process_time() - began[0], time.monotonic() - began[1]
 
 
-def beside_once(program, name, word, states):
+def beside_once(program, name, word, states, most=None):
     """States a second that the other program prints, in millions."""
     design = str(DESIGNS / f"adder_{name}.py")
-    command = [program, str(2 * states), "adder", design, f"word={word}"]
+    command = [program, str(most or 2 * states), "adder", design, f"word={word}"]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f" {states} states" in f" {out}", out
+    assert most or f" {states} states" in f" {out}", out
     return max(float(rate) for rate in re.findall(r"([\d.]+) M states/s", out))
 
 
@@ -63,21 +68,26 @@ def main():
     """Print a row a net."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="72 million states too: 3 GB")
+    parser.add_argument("--max-states", type=int)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--beside", metavar="PROGRAM")
     given = parser.parse_args()
-    print(
-        "| net | states | depth | M states/s | bytes a state | file | write s | check s | beside |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    heads = ["net", "states", "depth", "M states/s", "bytes a state", "file", "write s", "check s"]
+    print("| " + " | ".join([*heads, f"{given.threads} threads", "beside"]) + " |")
+    print("|---" * 10 + "|")
     for name, word in [*NETS, *([LARGE] if given.large else [])]:
         claim = claim_of(rnnhw.load(DESIGNS / f"adder_{name}.py", {"word": word}))
-        rates, ratios = [], []
-        for _ in range(1 if (name, word) == LARGE else given.rounds):
-            search, outcome, seconds = search_once(claim)
-            rates.append(outcome.states / seconds / 1e6)
+        large = (name, word) == LARGE
+        most = given.max_states if large else None
+        rates, ratios, shares = [], [], []
+        for _ in range(1 if large else given.rounds):
+            search, outcome, seconds, alone = search_once(claim, 1, most)
+            rates.append(int(search.frontier.done.sum()) / seconds / 1e6)
+            if outcome.states >= SHARED:
+                shares.append(alone / search_once(claim, given.threads, most)[3])
             if given.beside:
-                other = beside_once(given.beside, name, word, outcome.states)
+                other = beside_once(given.beside, name, word, outcome.states, most)
                 ratios.append(rates[-1] / other)
         row = [f"{name} {word} bits", f"{outcome.states:,}", str(outcome.depth)]
         row += [f"{statistics.median(rates):.2f}", f"{search.bytes / outcome.states:.1f}"]
@@ -86,7 +96,7 @@ def main():
             row += [f"{size:.2f} B", f"{write:.2f}", f"{checked:.2f}"]
         else:
             row += ["-", "-", "-"]
-        row.append(f"{statistics.median(ratios):.2f} x" if ratios else "-")
+        row += [f"{statistics.median(each):.2f} x" if each else "-" for each in (shares, ratios)]
         print("| " + " | ".join(row) + " |", flush=True)
 
 
