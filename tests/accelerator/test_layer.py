@@ -27,8 +27,10 @@ from rnnhw import (
     DesignError,
     Diagonal,
     Elman,
+    Formats,
     Hadamard,
     Last,
+    LayerNorm,
     Linear,
     Mean,
     Q,
@@ -389,6 +391,18 @@ def test_a_window_is_a_shift_buffer() -> None:
 def test_no_layer_at_all_is_refused_before() -> None:
     with pytest.raises(DesignError, match="no layers"):
         _ = Design(layers=[], formats=FORMATS, inputs=8).network
+
+
+@pytest.mark.parametrize("units", [2, 3, 4, 5, 8])
+def test_sums_of_a_vector_and_what_waits_for_them_come_in_phases_of_their_own(units: int) -> None:
+    """Vectors of one length that wait for those of another, which wait for some of the first: they
+    put each other off without end once."""
+    formats = Formats(
+        input=Q(2, 2), weight=Q(5, 4), sum=Q(0, 8), state=Q(1, 4), output=Q(0, 7), stage=Q(2, 3)
+    )
+    network = Design([LayerNorm(name="n")], formats, inputs=units).network
+    machine = layer(network, 1)
+    assert machine.cycles > 3 * units
 
 
 # --- traffic -----------------------------------------------------------------------------------

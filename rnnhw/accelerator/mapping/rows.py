@@ -324,7 +324,10 @@ class LayerRows:
                 units = min(node.units for node in group)
                 lengths.setdefault(units, []).extend(group)
             if len(lengths) > 1:
-                kept = max(lengths, key=lambda units: self._urgency(lengths[units]))
+                # To put off a node puts off all that wait for it too, so that a length in which
+                # every node waits for the others can not be the one that stays.
+                first = [units for units, nodes in lengths.items() if _begins(nodes, lengths)]
+                kept = max(first, key=lambda units: self._urgency(lengths[units]))
                 return {
                     node: phase + 1
                     for units, nodes in lengths.items()
@@ -607,6 +610,20 @@ def _sweeps(reader: Node, node: Node) -> bool:
         start = reader.start
         return unwired(reader.vector) is node and (start is None or unwired(start) is not node)
     return isinstance(reader, Cast)
+
+
+def _begins(nodes: Sequence[Node], lengths: Mapping[int, Sequence[Node]]) -> bool:
+    """Whether some of the ``nodes`` of one length wait for no node of another length in the same
+    phase; ``lengths`` has the nodes of the phase by length."""
+    others = {other for group in lengths.values() if group is not nodes for other in group}
+    free: dict[Node, bool] = {}
+
+    def is_free(node: Node) -> bool:
+        if node not in free:
+            free[node] = node not in others and all(map(is_free, node.operands))
+        return free[node]
+
+    return any(map(is_free, nodes))
 
 
 def _is_slice(node: Gather) -> bool:

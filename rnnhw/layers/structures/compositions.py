@@ -27,6 +27,10 @@ from rnnhw.layers.structures.matrices import BlockDiagonal, Dense, InterleavedBl
 __all__ = ["LowRank", "Monarch", "Permutation", "UnitWeights"]
 
 
+_SHOWN_INDICES = 32
+"""Indices that a representation holds: up to so many it is the Python that makes the value."""
+
+
 @dataclass(frozen=True)
 class Permutation(Wiring):
     """Output i reads input ``indices[i]``: wiring, no multiplication, nothing stored."""
@@ -46,8 +50,8 @@ class Permutation(Wiring):
             )
 
     def __repr__(self) -> str:
-        few = ", ".join(map(str, self.indices[:4]))
-        return f"Permutation({few}{', ...' if len(self.indices) > 4 else ''})"
+        few = ", ".join(map(str, self.indices[:_SHOWN_INDICES]))
+        return f"Permutation([{few}{', ...' if len(self.indices) > _SHOWN_INDICES else ''}])"
 
     def check(self, rows: int, columns: int) -> None:
         if (rows, columns) != (len(self.indices),) * 2:
