@@ -1,7 +1,8 @@
 """The way into the command line and out of it: options, signals, and whatever goes wrong.
 
-Nothing heavy is imported before signals are under control, so that an interrupt in the first half
-second ends like any other: with one line, and with nothing left behind.
+Nothing that takes time, our errors among it, is imported before signals are under control, so that
+an interrupt in the first half second ends like any other: with one line, and with nothing left
+behind.
 """
 
 from __future__ import annotations
@@ -10,16 +11,11 @@ import contextlib
 import os
 import signal
 import sys
-import sysconfig
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-
-from rnnhw.cli.complaints import complain
-from rnnhw.errors import RnnhwError, described
 
 __all__ = ["main"]
 
@@ -44,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(words)
         except BaseException as error:
             if debug:
+                import traceback
+
                 traceback.print_exception(error)
             return _told(error, got, words)
 
@@ -100,6 +98,9 @@ def _told_exits() -> Iterator[None]:
 
 def _told(error: BaseException, got: Sequence[int], words: Sequence[str]) -> int:
     """Say in a line what went wrong, and in another what to do; the exit code."""
+    from rnnhw.cli.complaints import complain
+    from rnnhw.errors import RnnhwError, described
+
     if got:
         complain("interrupted", "")
         return 128 + got[0]
@@ -134,6 +135,9 @@ def _told(error: BaseException, got: Sequence[int], words: Sequence[str]) -> int
 
 def _foreign_place(error: BaseException) -> str | None:
     """File and line of the user's own code that an exception came through last."""
+    import sysconfig
+    import traceback
+
     paths = sysconfig.get_paths()
     known = [
         Path(__file__).parents[1],
@@ -147,5 +151,7 @@ def _foreign_place(error: BaseException) -> str | None:
 
 
 def _last_place(error: BaseException) -> str:
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
