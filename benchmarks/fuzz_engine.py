@@ -13,8 +13,9 @@ must be within 3e-6 of golden.
 undefined-behaviour sanitizers (needs gcc); what the sanitizers say ends a block as a fault.
 
 A line of ``FOLDER/done.jsonl`` is a block of 100 seeds with the commit, what was run, what was
-reached and its faults; the next call leaves it out, so that a run can be stopped and resumed. The
-exit code is 1 where something failed. Needs the extra ``test``.
+reached and its faults; the next call leaves it out, so that a run can be stopped and resumed, but
+runs those with faults again on another commit. The exit code is 1 where something failed. Needs the
+extra ``test``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from helpers import graphs, layers, sanitized
 
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import golden
-from rnnhw.execution.batch import Batch, Run, make_batch
+from rnnhw.execution.batch import Batch, Run, Vectors, make_batch
 from rnnhw.execution.compiler import OPERATION, NetworkPlan
 from rnnhw.execution.engine import run
 from rnnhw.execution.reference import run_reference
@@ -126,6 +127,8 @@ def flat(written: Any) -> Iterator[Any]:
         yield each
         yield from flat(getattr(each, "layers", ()))
         yield from flat([each.layer] if hasattr(each, "layer") else ())
+        for head in getattr(each, "chains", ()):
+            yield from flat(head)
 
 
 def with_data(rng: random.Random, network: Any, steps: int, reached: set[str]) -> Drawn:
@@ -195,6 +198,13 @@ def defined(each: Drawn, traces: tuple[str, ...]) -> tuple[Run, Run]:
         {name: joined(lambda one, n=name: one.final[n]) for name in alone[0].final},
         {name: joined(lambda one, n=name: one.traces[n]) for name in alone[0].traces},
         {name: weighted([one.events[name] for one in alone], times) for name in alone[0].events},
+        {
+            name: Vectors(
+                joined(lambda one, n=name: one.by_output[n].values),
+                joined(lambda one, n=name: one.by_output[n].lengths),
+            )
+            for name in alone[0].by_output
+        },
     )
     return whole, Run(
         whole.outputs[places],
@@ -202,6 +212,10 @@ def defined(each: Drawn, traces: tuple[str, ...]) -> tuple[Run, Run]:
         {name: value[places] for name, value in whole.final.items()},
         {name: value[places] for name, value in whole.traces.items()},
         whole.events,
+        {
+            name: Vectors(vectors.values[places], vectors.lengths[places])
+            for name, vectors in whole.by_output.items()
+        },
     )
 
 
@@ -252,7 +266,11 @@ def hold_reference(each: Drawn, expected: Run, done: Done) -> None:
     names = list(each.network.signals())
     real = run_reference(each.network, each.parameters, x, lengths, names, initial=first)
     np.testing.assert_array_equal(real.lengths, expected.lengths)
-    judged = [("output", real.outputs, expected.outputs, each.network.output.format)]
+    outputs = {node.name: node.format for node in each.network.outputs}
+    judged = [
+        (name, real.by_output[name], expected.by_output[name].values, format)
+        for name, format in outputs.items()
+    ]
     signals, states = each.network.signals(), each.network.states()
     judged += [(n, real.traces[n], expected.traces[n], signals[n].format) for n in names]
     judged += [(n, real.final[n], expected.final[n], states[n].format) for n in states]
@@ -415,28 +433,31 @@ def main(show: Callable[[str], None] = print) -> int:
     begin, last = map(int, options.seeds.split(":"))
     options.folder.mkdir(parents=True, exist_ok=True)
     record = options.folder / "done.jsonl"
-    done = list(entries(record))
-    known = {(each["first"], each["end"]) for each in done}
+    done = {(each["first"], each["end"]): each for each in entries(record)}
     here = commit()
     until = time.monotonic() + 60 * options.minutes
     tree = sanitized_tree(options.folder, here) if options.sanitized else None
     for first in range(begin, last, BLOCK):
         end = min(first + BLOCK, last)
-        if (first, end) in known or time.monotonic() > until:
+        before = done.get((first, end))
+        if before is not None and (not before["faults"] or before["commit"] == here):
             continue
+        if time.monotonic() > until:
+            break
         if tree is None:
-            found = block(first, end, options.folder)
+            ran = block(first, end, options.folder)
         else:
-            found = sanitized_block(first, end, options.folder, tree)
-        entry = {"first": first, "end": end, "commit": here, **vars(found)}
-        done.append(entry)
+            ran = sanitized_block(first, end, options.folder, tree)
+        entry = {"first": first, "end": end, "commit": here, **vars(ran)}
+        done[first, end] = entry
         with record.open("a") as file:
             file.write(json.dumps(entry) + "\n")
-        for fault in found.faults:
+        for fault in ran.faults:
             show(f"seed {fault['seed']}: {fault['what']}")
-    for line in summary(done):
+    found = list(done.values())
+    for line in summary(found):
         show(line)
-    return 1 if any(each["faults"] for each in done) else 0
+    return 1 if any(each["faults"] for each in found) else 0
 
 
 if __name__ == "__main__":

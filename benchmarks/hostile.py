@@ -5,8 +5,9 @@
 files   damaged and forged .npz, .toml and .json: every command ends in a result or in an error of
         one line with exit code 3, in bounded memory.
 names   layers, signals and design files of random names: emitted, and run in iverilog.
-kills   ``emit`` into a folder that exists, killed at a random time: the old files or the new, the
-        user's own files, and after SIGTERM and SIGINT nothing else.
+kills   ``emit``, ``simulate``, ``report`` and ``sweep`` onto a result that exists, killed at a
+        random time: the old files or the new, the user's own files, and after SIGTERM and SIGINT
+        nothing else; a sweep goes on from its log.
 
 What is done stands in ``FOLDER/done.jsonl`` and is left out by the next call, so that a run can be
 stopped and resumed. The exit code is 1 where something failed.
@@ -178,38 +179,68 @@ def hostile_name(seed: int, folder: Path) -> str | None:
 
 
 # --- kills ---------------------------------------------------------------------------------------
+OUTPUTS = {"emit": "out", "simulate": "out.npz", "report": "out.html", "sweep": "out.json"}
+"""Where each command that is killed writes."""
+
+
+def words_of(command: str, folder: Path, new: bool) -> list[str]:
+    """The command line that writes the ``new`` result, or the old one."""
+    words = [command, str(folder / "d.py"), "-o", str(folder / OUTPUTS[command])]
+    if command == "sweep":
+        values = "seed=1,2,3" if new else "seed=0"
+        words += ["--vary", values, "--objective", "stored_bits", "--workers", "1"]
+        return [*words, "--log", str(folder / "log")]
+    words += ["--set", f"seed={int(new)}"]
+    return words if command == "report" else [*words, "--data", str(folder / "x.npz")]
+
+
+def written(place: Path) -> dict[str, bytes]:
+    """What stands at ``place``, a file or a folder."""
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    return {file.name: file.read_bytes() for file in files}
+
+
 def kill(seed: int, folder: Path) -> str | None:
-    """``emit`` with other weights into a folder that exists, killed at a random time."""
+    """A command with other weights onto a result that exists, killed at a random time."""
     rng = random.Random(seed)
-    place, scratch = folder / "out", folder / "scratch"
+    command = rng.choice(list(OUTPUTS))
+    place, scratch = folder / OUTPUTS[command], folder / "scratch"
     (folder / "d.py").write_text(DESIGN.format(names=PLAIN, weights="weights"))
     np.savez(folder / "x.npz", x=np.zeros((2, 7, 2)))
     scratch.mkdir()
-    words = ["emit", str(folder / "d.py"), "--data", str(folder / "x.npz"), "-o", str(place)]
     whole: list[dict[str, bytes]] = []
-    for number in ("1", "0"):
-        assert outcome([*words, "--set", f"seed={number}"], {0}) is None
-        whole.append({file.name: file.read_bytes() for file in place.iterdir()})
-    (place / "mine.txt").write_text("mine")
+    for new in (True, False):
+        assert (wrong := outcome(words_of(command, folder, new), {0})) is None, wrong
+        (folder / "log").unlink(missing_ok=True)
+        whole.append(written(place))
+    if place.is_dir():
+        (place / "mine.txt").write_text("mine")
+    before = {each.name for each in folder.iterdir()}
     stop = rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    words = words_of(command, folder, new=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "rnnhw", *words, "--set", "seed=1", "--check"], cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "rnnhw", *words, *(["--check"] if command == "emit" else [])],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     seconds = rng.uniform(0.1, 2.5)
     time.sleep(seconds)
     process.send_signal(stop)
-    _, err = process.communicate(timeout=120)
-    found = {file.name: file.read_bytes() for file in place.iterdir()}
-    told = f"{stop.name} after {seconds:.3f} s: "
-    if found.pop("mine.txt", b"") != b"mine":
+    _, err = process.communicate(timeout=300)
+    told = f"{command}, {stop.name} after {seconds:.3f} s: "
+    found = written(place)
+    if place.is_dir() and found.pop("mine.txt", b"") != b"mine":
         return told + "the user's file is gone"
     if found not in whole:
         return told + "neither the old files nor the new"
-    left = sorted(each.name for each in folder.iterdir()) + [e.name for e in scratch.iterdir()]
-    if stop != signal.SIGKILL and left != ["d.py", "out", "scratch", "x.npz"]:
-        return told + f"left {left}"
+    left = {each.name for each in folder.iterdir()} - before - {"log"}
+    if stop != signal.SIGKILL and (left or any(scratch.iterdir())):
+        return told + f"left {sorted(left)} {sorted(e.name for e in scratch.iterdir())}"
+    if command == "sweep":  # it goes on from its log
+        if wrong := outcome(words, {0}):
+            return told + wrong
+        if written(place) != whole[0]:
+            return told + "the sweep that goes on gives something else"
     # Before our first line runs, an interrupt is Python's to tell.
     return told + err if "Traceback" in err and "entry.py" in err else None
 

@@ -73,15 +73,17 @@ def test_random_designs_end_in_a_report_or_a_line_and_a_run_resumes(
     benchmark, monkeypatch, tmp_path
 ):
     fuzz, shown = benchmark("fuzz"), []
-    for end in (4, 8):
+    for end in (6, 12):
         command = ["fuzz.py", str(tmp_path), "--seeds", f"0:{end}"]
         monkeypatch.setattr(sys, "argv", command)
         assert fuzz.main(shown.append) == 0
         assert shown.pop() == f"{end} seeds, 0 with faults"
+        assert shown.pop().startswith("commands and how often they ended")
     monkeypatch.setattr(fuzz, "rnnhw", lambda words: 70)
-    monkeypatch.setattr(sys, "argv", [*command[:-1], "0:9"])
+    monkeypatch.setattr(sys, "argv", [*command[:-1], "0:13"])
     assert fuzz.main(shown.append) == 1
-    assert shown[0].startswith("seed 8: exit 70: report ") and (tmp_path / "8" / "d.py").exists()
+    assert shown[0].startswith("seed 12: exit 70: report ")
+    assert (tmp_path / "12" / "d.py").exists()
 
 
 @pytest.mark.parametrize(

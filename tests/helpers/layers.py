@@ -16,6 +16,7 @@ from rnnhw import (
     Formats,
     HardSigmoid,
     HardTanh,
+    Heads,
     Identity,
     JordanNetwork,
     Last,
@@ -199,6 +200,14 @@ class LayerWriter:
         cell, self.width = self.cell()
         return self.named(cell)
 
+    def heads(self):
+        """Two or three heads of one or two layers, which all read what stands before."""
+        heads, width = [], self.width
+        for _ in range(self.rng.choice([2, 2, 3])):
+            self.width = width
+            heads.append([self.layer() for _ in range(self.rng.choice([1, 1, 2]))])
+        return self.named(Heads(heads))
+
     def end(self):
         """The last layers: what is read at the end of a sequence."""
         mean = [self.named(Mean(divide=True))]
@@ -223,7 +232,12 @@ def _formats(rng):
               if rng.random() < 0.3]  # fmt: skip
     if rng.random() < 0.2:
         roles += [rng.choice(["product", "accumulator"])]
-    return Formats(**{role: draw_format(rng) for role in roles})
+    exponents = {
+        role: Q(rng.randint(1, 3), 0, signed=False)
+        for role in ("scale_exponent", "recurrent_scale_exponent")
+        if rng.random() < 0.1
+    }
+    return Formats(**{role: draw_format(rng) for role in roles}, **exponents)
 
 
 def draw_design(rng, steps, fine):
@@ -232,14 +246,16 @@ def draw_design(rng, steps, fine):
     while True:
         inputs = rng.choice([1, 2, 3, 5, 8])
         writer = LayerWriter(rng, inputs, fine)
-        layers = [writer.layer() for _ in range(rng.randint(1, 3))] + writer.end()
+        layers = [writer.layer() for _ in range(rng.randint(1, 3))]
+        layers += [writer.heads()] if rng.random() < 0.1 else writer.end()
         formats = FINE if fine else _formats(rng)
         design = Design(layers, formats, inputs=inputs, max_steps=steps)
         try:
-            design.network  # noqa: B018  # it is built here
+            nodes = design.network.nodes
         except DesignError:
             continue
-        return design
+        if all(node.steps_for(steps) >= 1 for node in nodes):  # windows may need more
+            return design
 
 
 def small_parameters(rng, network):
