@@ -26,7 +26,17 @@ X86 = set(ARCHITECTURES) <= {"x86_64", "amd64"}
 MSVC = sys.platform == "win32"
 
 BASE_FLAGS = ["/O2"] if MSVC else ["-O3", "-std=c11", "-Wall", "-Wextra"]
-ISA_FLAGS = {"kernels_avx2.c": ["-mavx2"]} if X86 and not MSVC else {}
+ISA_FLAGS = (
+    {
+        "kernels_avx2.c": ["-mavx2"],
+        "kernels_avx512.c": [
+            "-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
+            "-mprefer-vector-width=512",
+        ],
+    }
+    if X86 and not MSVC
+    else {}
+)  # fmt: skip
 """Sources with flags of their own; only these may use the instruction set."""
 
 EXTRA = os.environ.get("RNNHW_CFLAGS", "").split()
@@ -95,7 +105,7 @@ engine = Extension(
         )
     ],
     include_dirs=[str(EXT)],
-    define_macros=[("RNNHW_AVX2", "1")] if ISA_FLAGS else [],
+    define_macros=[("RNNHW_AVX2", "1"), ("RNNHW_AVX512", "1")] if ISA_FLAGS else [],
     depends=[
         str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}
     ],

@@ -32,6 +32,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ from rnnhw.graph.network import TIME_OPERATIONS
 from rnnhw.graph.nodes import OPERATIONS, Cast, Matvec
 from rnnhw.layers import cells, vectors
 from rnnhw.layers.structures import Elementary
-from rnnhw.numerics.cast import Events, Overflow, Rounding, quantise, real_values
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding, quantise, real_values
 
 BLOCK = 100
 GOLDEN_BUDGET = 4_000
@@ -160,7 +161,11 @@ def real_data(rng: random.Random, drawn: Drawn) -> Drawn:
     return Drawn(network, parameters, batch, drawn.order, drawn.reached, real)
 
 
-BY_HAND = [graphs.zero_shift_case, graphs.zero_words_case]
+BY_HAND = [
+    graphs.zero_shift_case,
+    graphs.zero_words_case,
+    *(partial(graphs.byte_case, kind, Q(4, 3), 33) for kind in graphs.BYTE_WEIGHTS),
+]
 """Corners that a draw rarely meets, in place of the first seeds."""
 
 

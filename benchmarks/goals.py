@@ -155,7 +155,8 @@ class Problem:
 def engine_steps(problem: Problem, isa: str | None) -> Steps:
     """The engine with a plan made before, on one core."""
     network, parameters = problem.design.network, problem.design.parameters
-    plan = plan_network(network, parameters, 16 if problem.row.batch > 2 else 1)
+    lanes = 16 if problem.row.batch > 2 else 1
+    plan = plan_network(network, parameters, lanes, byte_sums=engine.byte_sums(isa))
     parts: dict[int, Batch] = {}
 
     def run(steps: int) -> object:

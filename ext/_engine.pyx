@@ -13,6 +13,7 @@ import numpy as np
 cdef extern from "program.h":
     ctypedef struct rnnhw_kernels:
         const char *name
+        int byte_sums
 
     ctypedef struct rnnhw_cast:
         int64_t drop
@@ -27,6 +28,10 @@ cdef extern from "program.h":
         int64_t interleaved
         int64_t taps
         int64_t paired
+        const int32_t *correction
+        const int32_t *extra_columns
+        const int64_t *extra
+        int64_t depth
         int64_t chunk
 
     ctypedef struct rnnhw_instruction:
@@ -106,6 +111,11 @@ def built_isas():
         names.append((rnnhw_built(index).name.decode(), bool(rnnhw_supported(index))))
         index += 1
     return names
+
+
+def byte_sums(int level):
+    """Bits in which an instruction set keeps sums of products of bytes until it widens them."""
+    return rnnhw_built(level).byte_sums
 
 
 def instruction_bytes():
@@ -194,6 +204,11 @@ cdef class Scan:
                 matrices[i].columns = <int32_t *>self._keep(rows.columns)
             matrices[i].interleaved, matrices[i].chunk = rows.interleaved, rows.chunk
             matrices[i].taps, matrices[i].paired = rows.taps, rows.paired
+            if rows.quads is not None:
+                matrices[i].correction = <int32_t *>self._keep(rows.quads.correction)
+                matrices[i].extra = <int64_t *>self._keep(rows.quads.extra)
+                matrices[i].extra_columns = <int32_t *>self._keep(rows.quads.extra_columns)
+                matrices[i].depth = rows.quads.depth
 
         data = <void **>self._allocate(len(plan.data), sizeof(void *))
         c.data = <const void **>data

@@ -6,6 +6,9 @@ static const rnnhw_kernels *const built[] = {
 #ifdef RNNHW_AVX2
     &rnnhw_kernels_avx2,
 #endif
+#ifdef RNNHW_AVX512
+    &rnnhw_kernels_avx512,
+#endif
 };
 
 enum { BUILT = sizeof(built) / sizeof(built[0]) };
@@ -24,6 +27,15 @@ int rnnhw_supported(int index)
     if (kernels == &rnnhw_kernels_avx2) {
         __builtin_cpu_init();
         return __builtin_cpu_supports("avx2") != 0;
+    }
+#endif
+#ifdef RNNHW_AVX512
+    if (kernels == &rnnhw_kernels_avx512) {
+        /* Asks the operating system (xgetbv) too, whether it saves the registers. */
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni");
     }
 #endif
     return 1;

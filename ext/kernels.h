@@ -58,6 +58,14 @@ typedef int64_t rnnhw_events[3];
  * `taps`: row r reads columns r + first[0] on, of which those outside the vector meet zeros; 16
  * rows are stored tap by tap, each weight in the lower half of 32 bits. `paired`: row r reads the
  * two columns from first[r] on, which the next row of the same half of the rows follow.
+ *
+ * Where `correction` is not NULL the weights are signed bytes against unsigned ones. Blocks of 16
+ * rows, the last filled up with zeros, read the same quads of columns, from first[r] on: at
+ * offset[r] lie count[r] / 4 quads of 16 rows, [quad][row][4]. `depth` quads in a row add up in
+ * 16 bits (all of them in 32); weights that would leave 16 bits lie in quads behind those of the
+ * block, extra[r / 16] to extra[r / 16 + 1] of all, each for columns extra_columns[..] on and added
+ * by itself.
+ * A row begins with its `correction`, which takes away what made the vector unsigned.
  */
 typedef struct {
     const int32_t *first;
@@ -67,6 +75,9 @@ typedef struct {
     const void *weights;
     const int32_t *columns;
     int64_t interleaved, taps, paired;
+    const int32_t *correction, *extra_columns;
+    const int64_t *extra;
+    int64_t depth;
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
 
@@ -96,12 +107,15 @@ typedef struct {
     void (*load)(E * dst, const void *stored, int64_t bits, int64_t chunks);                      \
     void (*store)(void *stored, int64_t bits, const E *a, int64_t chunks);                        \
     void (*pack)(int16_t * dst, const E *a, int64_t units, int64_t lanes);                        \
+    void (*pack_bytes)(uint8_t * dst, const E *a, int64_t lowest, int64_t units, int64_t lanes);  \
     void (*transform)(E * dst, const void *stored, int64_t bits, int64_t units, int64_t lanes);   \
     void (*stage)(E * dst, const E *a, int64_t units, int64_t row, int64_t rows, int64_t lanes);  \
     int64_t (*rows_diagonal)(E * dst, const E *start, const rnnhw_rows *m, const E *x,            \
                              int64_t row, int64_t rows, int64_t lanes);                           \
     int64_t (*rows_narrow)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,        \
                            int64_t row, int64_t rows, int64_t lanes);                             \
+    int64_t (*rows_bytes)(E * dst, const E *start, const rnnhw_rows *m, const uint8_t *x,         \
+                          int64_t row, int64_t rows, int64_t lanes);                              \
     int64_t (*rows_wide)(E * dst, const E *start, const rnnhw_rows *m, const E *x, int64_t row,   \
                          int64_t rows, int64_t lanes);                                            \
     int64_t (*rows_cast)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,          \
@@ -130,12 +144,16 @@ typedef struct {
 
 typedef struct {
     const char *name;
+    int byte_sums; /* bits in which sums of products of bytes stay until they are widened */
     rnnhw_kernels32 narrow;
     rnnhw_kernels64 wide;
     /* Element (unit, lane) of 16 lanes, stored in `bits`, to rows[lane][unit] of the same type,
      * for lanes that are `real`. */
     void (*part)(void *const *rows, const int32_t *real, const void *block, int64_t bits,
                  int64_t units);
+    /* As the narrow `lookup` in a table of 256 bytes; `address_mask` is below 256. */
+    void (*lookup_bytes)(int32_t *dst, const int32_t *a, const int8_t *table, int address_mask,
+                         int64_t chunks);
     /* As the narrow `cast` where no value plus what rounding adds leaves 32 bits, for formats of
      * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
     void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,
@@ -147,6 +165,7 @@ typedef struct {
 
 extern const rnnhw_kernels rnnhw_kernels_plain;
 extern const rnnhw_kernels rnnhw_kernels_avx2;
+extern const rnnhw_kernels rnnhw_kernels_avx512;
 
 /* The instruction sets in ascending order; `index` past the end gives NULL. */
 const rnnhw_kernels *rnnhw_built(int index);

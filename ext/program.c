@@ -64,6 +64,10 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
         kernels->cast_in_words(at(p, i->dst), at(p, i->a), &p->scan->casts[i->cast], (int)i->low,
                                p->chunks, &p->mask, p->scan->events[i->events]);
         p->scan->units_done[index] += p->units * p->active;
+    } else if (i->operation == RNNHW_LOOKUP_BYTES) {
+        kernels->lookup_bytes(at(p, i->dst), at(p, i->a), p->scan->data[i->data], (int)i->high,
+                              p->chunks);
+        p->scan->units_done[index] += p->units * p->active;
     } else if (i->bits == 32)
         execute_32(&kernels->narrow, p, index);
     else

@@ -22,12 +22,15 @@ enum rnnhw_operation {
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
+    RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */
+    RNNHW_PACK_BYTES,   /* quads of bytes dst = a - `low` */
     RNNHW_STAGE,        /* dst = one Hadamard stage of the whole a, which has `low` units */
     RNNHW_ROWS_DIAGONAL, /* dst = b + matrices[rows], a diagonal, times the tile a */
     RNNHW_ROWS_NARROW,  /* dst = b + matrices[rows] times packed a */
+    RNNHW_ROWS_BYTES,   /* dst = b + matrices[rows] times quads of bytes a */
     RNNHW_ROWS_WIDE,    /* dst = b + matrices[rows] times a */
     RNNHW_ROWS_CAST,    /* dst = b + the products of packed a, each cast; `low`: none can clip */
     RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the

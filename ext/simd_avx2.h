@@ -9,9 +9,15 @@
 #define RNNHW_ISA avx2
 #define RNNHW_ISA_NAME "avx2"
 
+enum { RNNHW_BYTE_SUMS = 16 }; /* bits that sums of products of bytes have at first */
+
 /* 4 rows x 2 registers of sums, 2 of operands: the 16 rows of a tile divide evenly, and only the
  * add of a sum waits for the one before. (6 rows fill the registers but leave 4 single rows.) */
 enum { RNNHW_TILE_ROWS = 4 };
+
+/* Rows of bytes that one pass over the operands computes; they divide 16. */
+enum { RNNHW_QUAD_ROWS = 4 };
+#define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
 
 typedef struct {
     __m256i low, high;
@@ -51,6 +57,47 @@ static inline sums16 pairs_product(pairs16 a, pairs16 b, const int odd)
     const __m256i mask = _mm256_set1_epi32(odd ? ~0xffff : 0xffff);
     return (sums16){_mm256_madd_epi16(a.low, _mm256_and_si256(b.low, mask)),
                     _mm256_madd_epi16(a.high, _mm256_and_si256(b.high, mask))};
+}
+
+/* Four bytes for each of 16 lanes. */
+typedef sums16 quads16;
+
+/* Two 16-bit sums of products of bytes for each of 16 lanes. */
+typedef sums16 partial16;
+
+static inline quads16 quads_load(const void *from)
+{
+    return (quads16){_mm256_loadu_si256((const __m256i *)from),
+                     _mm256_loadu_si256((const __m256i *)from + 1)};
+}
+
+static inline quads16 quads_broadcast(const void *from)
+{
+    int32_t quad;
+    memcpy(&quad, from, sizeof quad);
+    const __m256i all = _mm256_set1_epi32(quad);
+    return (quads16){all, all};
+}
+
+/* u[0] s[0] + u[1] s[1] and u[2] s[2] + u[3] s[3] of unsigned u and signed s (vpmaddubsw). */
+static inline partial16 partial_dot(quads16 u, quads16 s)
+{
+    return (partial16){_mm256_maddubs_epi16(u.low, s.low), _mm256_maddubs_epi16(u.high, s.high)};
+}
+
+static inline partial16 partial_add(partial16 partial, quads16 u, quads16 s)
+{
+    const partial16 more = partial_dot(u, s);
+    return (partial16){_mm256_add_epi16(partial.low, more.low),
+                       _mm256_add_epi16(partial.high, more.high)};
+}
+
+/* sums + both partial sums of every lane. */
+static inline sums16 sums_widen(sums16 sums, partial16 partial)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    return (sums16){_mm256_add_epi32(sums.low, _mm256_madd_epi16(partial.low, ones)),
+                    _mm256_add_epi32(sums.high, _mm256_madd_epi16(partial.high, ones))};
 }
 
 static inline sums16 sums_all(int32_t value)
@@ -242,6 +289,43 @@ static inline sums16 sums_product16(sums16 a, sums16 b)
 {
     return (sums16){_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
 }
+
+/* 32 numbers through a table of 256 bytes. A gather loads each by itself, at 5 operations; here 16
+ * shuffles look all up in every sixteenth of the table, and the upper bits choose: 1.7. */
+#define RNNHW_TABLE_STEP 32
+#define SIXTEENTH(k)                                                                              \
+    _mm256_shuffle_epi8(                                                                          \
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table + 16 * (k)))), low)
+#define EIGHTH(k) _mm256_blendv_epi8(SIXTEENTH(k), SIXTEENTH((k) + 1), bit4)
+#define QUARTER(k) _mm256_blendv_epi8(EIGHTH(k), EIGHTH((k) + 2), bit5)
+#define HALF(k) _mm256_blendv_epi8(QUARTER(k), QUARTER((k) + 4), bit6)
+
+static inline void table_step(int32_t *dst, const int32_t *a, const int8_t *table, int address_mask)
+{
+    const __m256i mask = _mm256_set1_epi32(address_mask);
+    __m256i from[4];
+    for (int i = 0; i < 4; i++)
+        from[i] = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(a + 8 * i)), mask);
+    /* As bytes the halves of the four lie behind each other, then in order. */
+    const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(from[0], from[1]),
+                                               _mm256_packus_epi32(from[2], from[3]));
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i index = _mm256_permutevar8x32_epi32(packed, in_order);
+    const __m256i low = _mm256_and_si256(index, _mm256_set1_epi8(15));
+    const __m256i bit4 = _mm256_slli_epi16(index, 3), bit5 = _mm256_slli_epi16(index, 2);
+    const __m256i bit6 = _mm256_slli_epi16(index, 1);
+    const __m256i found = _mm256_blendv_epi8(HALF(0), HALF(8), index);
+    const __m128i first = _mm256_castsi256_si128(found), last = _mm256_extracti128_si256(found, 1);
+    _mm256_storeu_si256((__m256i *)dst, _mm256_cvtepi8_epi32(first));
+    _mm256_storeu_si256((__m256i *)(dst + 8), _mm256_cvtepi8_epi32(_mm_srli_si128(first, 8)));
+    _mm256_storeu_si256((__m256i *)(dst + 16), _mm256_cvtepi8_epi32(last));
+    _mm256_storeu_si256((__m256i *)(dst + 24), _mm256_cvtepi8_epi32(_mm_srli_si128(last, 8)));
+}
+
+#undef SIXTEENTH
+#undef EIGHTH
+#undef QUARTER
+#undef HALF
 
 /* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]: four perfect shuffles. */
 static inline void transpose_bytes(int8_t *const *to, const int8_t *rows)

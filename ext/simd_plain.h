@@ -8,8 +8,14 @@
 #define RNNHW_ISA plain
 #define RNNHW_ISA_NAME "plain"
 
+enum { RNNHW_BYTE_SUMS = 32 }; /* bits that sums of products of bytes have at first */
+
 /* Rows that one pass over the operands computes: as many sums as registers hold. */
 enum { RNNHW_TILE_ROWS = 2 };
+
+/* Rows of bytes that one pass over the operands computes; they divide 16. */
+enum { RNNHW_QUAD_ROWS = 2 };
+#define RNNHW_UNROLL_ROWS /* at -O1 gcc 12 unrolls loops over such large structures wrongly */
 
 typedef struct {
     int32_t lane[16];
@@ -62,6 +68,59 @@ static inline sums16 pairs_product(pairs16 a, pairs16 b, const int odd)
     for (int lane = 0; lane < 16; lane++)
         result.lane[lane] = a.value[2 * lane + odd] * b.value[2 * lane + odd];
     return result;
+}
+
+/* Four bytes for each of 16 lanes. */
+typedef struct {
+    uint8_t value[64];
+} quads16;
+
+/* Sums of products of bytes, which 32 bits hold: plain C runs what is planned for 16 bits, too. */
+typedef sums16 partial16;
+
+static inline quads16 quads_load(const void *from)
+{
+    quads16 quads;
+    memcpy(&quads, from, sizeof quads);
+    return quads;
+}
+
+static inline quads16 quads_broadcast(const void *from)
+{
+    quads16 quads;
+    for (int lane = 0; lane < 16; lane++)
+        memcpy(&quads.value[4 * lane], from, 4);
+    return quads;
+}
+
+/* partial + the products of the bytes of u, unsigned, and of s, signed. 16 bits hold each product,
+ * and compilers know how to vectorise that. */
+static inline partial16 partial_add(partial16 partial, quads16 u, quads16 s)
+{
+    int16_t product[64];
+    int32_t pair[32];
+    for (int i = 0; i < 64; i++)
+        product[i] = (int16_t)(u.value[i] * (int8_t)s.value[i]);
+    for (int i = 0; i < 32; i++)
+        pair[i] = product[2 * i] + product[2 * i + 1];
+    for (int lane = 0; lane < 16; lane++)
+        partial.lane[lane] = (int32_t)((uint32_t)partial.lane[lane] + (uint32_t)pair[2 * lane] +
+                                       (uint32_t)pair[2 * lane + 1]);
+    return partial;
+}
+
+static inline partial16 partial_dot(quads16 u, quads16 s)
+{
+    return partial_add(sums_zero(), u, s);
+}
+
+/* sums + partial, modulo 2^32. */
+static inline sums16 sums_widen(sums16 sums, partial16 partial)
+{
+    for (int lane = 0; lane < 16; lane++)
+        sums.lane[lane] =
+            (int32_t)((uint32_t)sums.lane[lane] + (uint32_t)partial.lane[lane]);
+    return sums;
 }
 
 static inline sums16 sums_all(int32_t value)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
+from rnnhw.execution.quads import QUAD
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -81,9 +82,9 @@ _FIELDS = (
 )
 _OPERATIONS = (
     "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
-    "lookup", "load", "store",
-    "pack", "stage", "rows_diagonal", "rows_narrow", "rows_wide", "rows_cast", "rows_ordered",
-    "rows_ordered_narrow", "gather", "transform",
+    "lookup", "lookup_bytes", "load", "store",
+    "pack", "pack_bytes", "stage", "rows_diagonal", "rows_narrow", "rows_bytes", "rows_wide",
+    "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather", "transform",
 )
 # fmt: on
 
@@ -92,6 +93,9 @@ INSTRUCTION = np.dtype([(name, np.int64) for name in _FIELDS])
 
 OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
 """Numbers of ``enum rnnhw_operation``."""
+
+BYTE_ENTRIES = 256
+"""Entries of a table of bytes; fewer are filled up."""
 
 _ALIGNMENT = 64  # bytes: a cache line
 
@@ -108,12 +112,14 @@ _OF_STEP = 0
 
 @dataclass(frozen=True)
 class SlotPlan:
-    """A vector's place: ``offset`` in the arena, or an outside buffer (``outside``)."""
+    """A vector's place: ``offset`` in the arena, or an outside buffer (``outside``). A ``view`` is
+    a part of another one's place."""
 
     offset: int
     step_bytes: int
     tile_bytes: int
     outside: tuple[str, str] | None = None
+    view: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +186,8 @@ class NetworkPlan:
     scans: dict[Scan, ScanPlan]
     traces: dict[str, int]
     """The signals that are recorded, and the bits of a stored element of each."""
+    byte_sums: int
+    """The bits that sums of products of bytes may need: an instruction set must have as many."""
 
 
 def format_bits(format: Q) -> int:
@@ -193,10 +201,18 @@ def format_storage(format: Q) -> int:
 
 
 def plan_network(
-    network: Network, parameters: Parameters, lanes: int, traces: Iterable[str] = ()
+    network: Network,
+    parameters: Parameters,
+    lanes: int,
+    traces: Iterable[str] = (),
+    byte_sums: int = 16,
 ) -> NetworkPlan:
-    """Programs for blocks of ``lanes`` (16 or 1) sequences that also record ``traces``."""
-    return _plan(network, parameters, lanes, tuple(traces), None)
+    """Programs for blocks of ``lanes`` (16 or 1) sequences that also record ``traces``.
+
+    Every instruction set runs what is planned for sums of bytes in 16 bits; some are faster with
+    ``byte_sums=32`` (:func:`rnnhw.execution.engine.byte_sums`).
+    """
+    return _plan(network, parameters, lanes, tuple(traces), None, byte_sums)
 
 
 @dataclass(frozen=True)
@@ -210,10 +226,15 @@ class Symbols:
 
 
 def plan_steps(
-    network: Network, parameters: Parameters, symbols: Symbols, traces: Iterable[str] = ()
+    network: Network,
+    parameters: Parameters,
+    symbols: Symbols,
+    traces: Iterable[str] = (),
+    byte_sums: int = 16,
 ) -> NetworkPlan:
-    """Programs for single steps of a network of scans (``rnnhw_take_step`` in ``ext``)."""
-    return _plan(network, parameters, LANES, tuple(traces), symbols)
+    """Programs for single steps of a network of scans (``rnnhw_take_step`` in ``ext``);
+    ``byte_sums`` as for :func:`plan_network`."""
+    return _plan(network, parameters, LANES, tuple(traces), symbols, byte_sums)
 
 
 def _plan(
@@ -222,15 +243,16 @@ def _plan(
     lanes: int,
     wanted: tuple[str, ...],
     symbols: Symbols | None,
+    byte_sums: int,
 ) -> NetworkPlan:
     sequences = []
     scans = {}
     for node in network.nodes:
         sequences.append(SequencePlan(node, format_storage(node.format), TIME_NUMBERS[type(node)]))
         if isinstance(node, Scan):
-            scans[node] = _ScanPlanner(node, parameters, lanes, wanted, symbols).plan()
+            scans[node] = _ScanPlanner(node, parameters, lanes, wanted, symbols, byte_sums).plan()
     recorded = {name: format_storage(network.signal(name).format) for name in wanted}
-    return NetworkPlan(network, lanes, sequences, scans, recorded)
+    return NetworkPlan(network, lanes, sequences, scans, recorded, byte_sums)
 
 
 # Every time operation must be one that ext/program.c runs.
@@ -252,12 +274,14 @@ class _Phase:
 
 @dataclass
 class _Place:
-    """A slot before it has an address: its bytes, and how far a step and a tile move on."""
+    """A slot before it has an address: its bytes, and how far a step and a tile move on. A view
+    begins so many bytes behind another slot, (slot, bytes)."""
 
     size: int
     step: int = 0
     tile: int = 0
     outside: tuple[str, str] | None = None
+    view: tuple[int, int] | None = None
 
 
 class _ScanPlanner:
@@ -270,12 +294,14 @@ class _ScanPlanner:
         lanes: int,
         traces: tuple[str, ...],
         symbols: Symbols | None,
+        byte_sums: int,
     ) -> None:
         self.scan = scan
         self.symbols = symbols
         self.graph = scan.graph
         self.raw = parameters.raw
         self.lanes = lanes
+        self.byte_sums = byte_sums
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
@@ -290,8 +316,9 @@ class _ScanPlanner:
         """The phase that computes a value tile by tile, and the bits of its words."""
         self.stored: dict[tuple[Node, int], int] = {}
         """The whole vector, by the bits of a stored element."""
-        self.packed: dict[Node, int] = {}
-        self.packed_states: list[tuple[State, int]] = []
+        self.packed: dict[tuple[Node, str], int] = {}
+        """The whole vector, as products read it, by the operation that packs it."""
+        self.packed_states: list[tuple[State, str, int]] = []
         self.casts: list[list[int]] = []
         self.matrices: list[RowsPlan] = []
         self.data: list[NDArray[np.signedinteger]] = []
@@ -340,8 +367,13 @@ class _ScanPlanner:
         for name in ("shift_a", "shift_b"):
             instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
         by_symbol = self._symbol_slots()
-        slots, arena = [], 0
+        slots: list[SlotPlan] = []
+        arena = 0
         for slot, place in enumerate(self.places):
+            if place.view is not None:
+                of, skipped = place.view
+                slots.append(SlotPlan(slots[of].offset + skipped, 0, place.tile, view=True))
+                continue
             size = -(-place.size // _ALIGNMENT) * _ALIGNMENT
             inside = slot in by_symbol and place.outside is None
             step = size if inside else place.step
@@ -566,25 +598,33 @@ class _ScanPlanner:
         self.constants.append((slot, values.astype(f"i{bits // 8}")))
         return slot
 
-    def _pairs(self, node: Node) -> int:
-        """The slot of the whole vector in int16 pairs, packed once for all that read it."""
+    def _packed(self, node: Node, operation: str) -> int:
+        """The slot of the whole vector in int16 pairs (``pack``) or in quads of bytes
+        (``pack_bytes``), packed once for all that read it."""
         origin = self._origin(node)
-        if origin not in self.packed:
-            self.packed[origin] = slot = self._pairs_slot(origin.units)
+        if (origin, operation) not in self.packed:
+            self.packed[origin, operation] = slot = self._packed_slot(origin.units, operation)
             match origin:
                 case State():
-                    self.packed_states.append((origin, slot))
+                    self.packed_states.append((origin, operation, slot))
                     key = self.prologue, origin.units
                 case Constant():
                     key = self.prologue, origin.units
                 case _:
                     key = self.home[origin][0] if origin in self.home else self._own_phase(origin)
-            self._add_tile(key, "pack", 32, dst=slot, a=self._tile(origin, key, 32))
-        return self.packed[origin]
+            low = self.bounds[origin][0]
+            tile = self._tile(origin, key, 32)
+            self._add_tile(key, operation, 32, dst=slot, a=tile, low=low)
+        return self.packed[origin, operation]
 
-    def _pairs_slot(self, units: int) -> int:
-        size = -(-units // 2) * 4 * self.lanes
-        return self._slot(_Place(size, tile=self.tile_units * self.lanes * 2))
+    def _packed_slot(self, units: int, operation: str) -> int:
+        size, group = (2, 2) if operation == "pack" else (1, QUAD)
+        return self._slot(
+            _Place(
+                -(-units // group) * group * size * self.lanes,
+                tile=self.tile_units * self.lanes * size,
+            )
+        )
 
     def _sink(
         self, node: Node, operation: str, word: int | None = None, **fields: int
@@ -686,9 +726,10 @@ class _ScanPlanner:
         values = dict(self.graph.updates)
         for plan in self.states:
             self._sink(values[plan.node], "store", dst=plan.after, low=plan.bits)
-        for state, before in self.packed_states if self.symbols is None else ():
-            after = self._pairs_slot(state.units)
-            self._sink(values[state], "pack", 32, dst=after)
+        for state, operation, before in self.packed_states if self.symbols is None else ():
+            after = self._packed_slot(state.units, operation)
+            low = self.bounds[state][0]
+            self._sink(values[state], operation, 32, dst=after, low=low)
             self.swaps += [before, after]
 
     # --- one writer an operation -------------------------------------------------------------
@@ -781,12 +822,22 @@ class _ScanPlanner:
         word = np.dtype(f"i{product.bits // 8}")
         if product.bits == 64 and product.sum_bound >= 2**31:
             chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
+        quads = None
+        if not self._is_diagonal(node):
+            vector = self.bounds[self._origin(node.vector)]
+            quads = product.packed_in_quads(vector, self.byte_sums)
+        if quads is not None:
+            self.matrices.append(quads)
+            fields["rows"] = len(self.matrices) - 1
+            fields["a"] = self._packed(node.vector, "pack_bytes")
+            self.measured[node] = self._instruct(node, "rows_bytes", **fields)
+            return
         if self._is_diagonal(node):
             operation, element = "rows_diagonal", word
             fields["a"] = self._tile(node.vector, key, self.word[node])
         elif product.narrow and chunk >= 2:
             operation, element = "rows_narrow", np.dtype(np.int16)
-            fields["a"] = self._pairs(node.vector)
+            fields["a"] = self._packed(node.vector, "pack")
         else:
             operation, element = "rows_wide", word
             fields["a"] = self._whole(node.vector, product.bits)
@@ -843,7 +894,9 @@ class _ScanPlanner:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
         element = np.dtype(np.int16 if narrow else f"i{product.bits // 8}")
         fields["rows"] = self._matrix(product, element, EVERY_COLUMN, True)
-        fields["a"] = self._pairs(node.vector) if narrow else self._whole(node.vector, product.bits)
+        fields["a"] = (
+            self._packed(node.vector, "pack") if narrow else self._whole(node.vector, product.bits)
+        )
         words = product.words_hold + (1 + product.terms_fit if in_words else 0)
         fields["low"] = int(product.terms_fit) if narrow else words
         self._emit(node, "rows_ordered_narrow" if narrow else "rows_ordered", **fields)
@@ -917,6 +970,17 @@ class _ScanPlanner:
                 runs[-1][2] += 1
             else:
                 runs.append([slot, unit, 1])
+        origin = self._origin(where[node.indices[0]][0])
+        stays = self.symbols is None and not isinstance(origin, Input | State | Constant)
+        if len(runs) == 1 and stays:
+            # Neighbours of a value of this step, which nothing writes again, are read where they
+            # are. A state changes its place, an input moves on, and so does what depends on a
+            # symbol in a search.
+            slot, unit, _ = runs[0]
+            size = self.lanes * bits // 8
+            view = _Place(0, tile=self.tile_units * size, view=(slot, unit * size))
+            self.stored[node, bits] = self._slot(view)
+            return
         data = self._data_index(np.array(runs, np.int64).ravel())
         self._add_whole(node, "gather", bits, data=data, low=bits)
 
@@ -937,6 +1001,17 @@ class _ScanPlanner:
             self._emit(node, "cast", **fields)
 
     def _lookup(self, node: Lookup) -> None:
+        if self._takes_byte_table(node):
+            entries = np.zeros(BYTE_ENTRIES, np.int8)
+            entries[: len(node.table.entries)] = node.table.entries
+            self._emit(
+                node,
+                "lookup_bytes",
+                a=self._operand(node, node.a),
+                data=self._data_index(entries),
+                high=len(node.table.entries) - 1,
+            )
+            return
         self._emit(
             node,
             "lookup",
@@ -944,6 +1019,12 @@ class _ScanPlanner:
             data=self._data_index(node.table.entries.astype(f"i{self.word[node] // 8}")),
             high=len(node.table.entries) - 1,
         )
+
+    def _takes_byte_table(self, node: Lookup) -> bool:
+        """Whether the entries are bytes, few enough for the lookup in registers."""
+        entries = node.table.entries
+        few = len(entries) <= BYTE_ENTRIES and self.word[node] == 32
+        return few and stored_bits(self.bounds[node]) == 8
 
 
 WRITERS: Mapping[type, Callable[..., None]] = operation_table(

@@ -159,6 +159,12 @@ def select_isa(name: str | None) -> tuple[int, str]:
     return names.index(name), name
 
 
+def byte_sums(isa: str | None) -> int:
+    """The bits in which an instruction set, the fastest here if none is named, adds up products of
+    bytes: for :func:`rnnhw.execution.compiler.plan_network`."""
+    return _engine.byte_sums(select_isa(isa)[0])
+
+
 def cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -196,7 +202,7 @@ def run(
     wanted = tuple(dict.fromkeys(traces))
     for name in wanted:
         network.signal(name)
-    select_isa(isa)
+    sum_bits = byte_sums(isa)
     if lanes not in (None, 1, LANES):
         raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
     check_threads(threads)
@@ -207,7 +213,7 @@ def run(
         blocks[LANES] -= batch.sequences % LANES
         blocks[1] = batch.sequences % LANES
     shares = [
-        (_planned(network, parameters, side, wanted), count)
+        (_planned(network, parameters, side, wanted, sum_bits), count)
         for side, count in blocks.items()
         if count
     ]
@@ -230,7 +236,7 @@ class _Kept:
 
     network: Network
     raw: Mapping[str, NDArray[np.int64]]
-    plans: dict[tuple[int, tuple[str, ...]], NetworkPlan] = field(default_factory=dict)
+    plans: dict[tuple[int, tuple[str, ...], int], NetworkPlan] = field(default_factory=dict)
 
     def holds(self, network: Network, parameters: Parameters) -> bool:
         """Whether the plans are of these: an array may have been written to since."""
@@ -244,10 +250,10 @@ _kept_lock = threading.Lock()
 
 
 def _planned(
-    network: Network, parameters: Parameters, lanes: int, traces: tuple[str, ...]
+    network: Network, parameters: Parameters, lanes: int, traces: tuple[str, ...], sum_bits: int
 ) -> NetworkPlan:
     """The plan, made once while the parameters live and are not changed."""
-    key = lanes, traces
+    key = lanes, traces, sum_bits
     with _kept_lock:
         kept = _kept.get(parameters)
     if kept is None or not kept.holds(network, parameters):
@@ -255,7 +261,7 @@ def _planned(
         kept = _Kept(network, raw)
     plan = kept.plans.get(key)
     if plan is None:
-        plan = plan_network(network, parameters, lanes, traces)
+        plan = plan_network(network, parameters, lanes, traces, sum_bits)
         with _kept_lock:
             if len(kept.plans) == _KEPT_PLANS:
                 del kept.plans[next(iter(kept.plans))]
@@ -366,6 +372,12 @@ def _execute(
 ) -> EngineRun:
     """Run the longest sequences by the first plan, so many of them, the next by the next."""
     level, isa_name = select_isa(isa)
+    for share, _ in shares:
+        if share.byte_sums > _engine.byte_sums(level):
+            raise UsageError(
+                f"a plan for sums of bytes in {share.byte_sums} bits, which {isa_name} has not",
+                f"plan with byte_sums={_engine.byte_sums(level)}",
+            )
     plan, longest = shares[0][0], int(batch.lengths.max())
     arrays = _Arrays(plan, batch)
     # Sequences of like length share a block, so that few lanes wait for the longest.

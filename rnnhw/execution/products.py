@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.execution.quads import BLOCK_ROWS, QuadRows, pack_quads
 from rnnhw.graph.nodes import Constant, Matvec, Node
 from rnnhw.layers.structures import Row
 from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
@@ -57,6 +58,7 @@ class RowsPlan:
     words: int
     taps: int = 0
     paired: bool = False
+    quads: QuadRows | None = None
 
 
 class _Terms:
@@ -478,6 +480,39 @@ class Product:
             total,
             total,
             paired=paired and not interleaved,
+        )
+
+    def packed_in_quads(self, vector: Interval, sum_bits: int) -> RowsPlan | None:
+        """The weights as signed bytes against those of ``vector`` less its least number, or None
+        where another kernel must, or should, take the product: products are cast one by one,
+        32-bit words do not hold the sum, an operand is no byte, or rows read columns of their
+        own. Sums of bytes have ``sum_bits`` at first."""
+        terms, rows = self.terms, len(self.terms.counts)
+        low, high = vector
+        least, most = self._weight_ends
+        if self.cast is not None or self.sum_bound >= _WORD:
+            return None
+        if least < -128 or most > 127 or high - low > 255:
+            return None
+        if terms.scattered or self.node.structure.diagonals(self._stored, rows) is not None:
+            return None
+        quads = pack_quads(terms.first_columns, terms.counts, terms.weights, vector, sum_bits)
+        if quads is None:
+            return None
+        block = np.arange(rows) // BLOCK_ROWS
+        total = int(terms.counts.sum())
+        return RowsPlan(
+            quads.first[block],
+            quads.count[block],
+            terms.counts.astype(np.int32),
+            quads.offset[block],
+            quads.weights,
+            None,
+            False,
+            EVERY_COLUMN,
+            total,
+            total,
+            quads=quads,
         )
 
     def _windowed(self, first: int, taps: int) -> RowsPlan:

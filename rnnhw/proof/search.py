@@ -109,7 +109,8 @@ class Search:
         traces = claim.within if index == 0 else {}
         watched = index == 0 and bool(claim.within or claim.never)
         symbols = Symbols(len(subject.symbols), watched)
-        return plan_steps(subject.network, subject.parameters, symbols, traces)
+        bits = _engine.byte_sums(self._level)
+        return plan_steps(subject.network, subject.parameters, symbols, traces, bits)
 
     def _add_workers(self, threads: int) -> None:
         """Programs for so many threads: each has vectors of its own."""

@@ -36,6 +36,17 @@ def test_unsigned_formats_need_one_bit_more():
 def unpacked(rows, index, columns, group):
     """Row ``index`` of the packed weights as a full row, laid out as kernels.h says."""
     count, offset = int(rows.count[index]), int(rows.offset[index])
+    if rows.quads is not None:
+        block, within = divmod(index, 16)
+        begin, end = rows.quads.extra[block : block + 2]
+        quads = count // 4 + end - begin
+        stored = rows.weights[offset : offset + 64 * quads].reshape(quads, 16, 4)[:, within]
+        starts = rows.first[index] + 4 * np.arange(count // 4)
+        starts = np.append(starts, rows.quads.extra_columns[begin:end])
+        full = np.zeros(columns + 4, np.int64)
+        np.add.at(full, (starts[:, None] + np.arange(4)).ravel(), stored.ravel())
+        assert not full[columns:].any()
+        return full[:columns]
     if rows.taps:
         taps = rows.weights.reshape(-1, rows.taps, 16)[index // 16, :, index % 16]
         assert (taps >> 16 == 0).all()
@@ -91,7 +102,7 @@ def test_packed_weights_are_the_matrix(case):
 def test_places_are_aligned_and_apart(case):
     for lanes in (16, 1):
         for scan in plan_network(case.network, case.parameters, lanes).scans.values():
-            inside = [slot.offset for slot in scan.slots if slot.outside is None]
+            inside = [s.offset for s in scan.slots if s.outside is None and not s.view]
             assert all(offset % 64 == 0 for offset in inside)
             assert inside == sorted(set(inside))
             assert max(inside, default=0) < scan.arena_bytes
@@ -113,10 +124,10 @@ def dense(accumulator=None, weight=BYTE, state=BYTE, product=None):
     return one_layer(step, Q(0, 7), overrides, 8)
 
 
-def kernels(network, W, lanes=16):
+def kernels(network, W, lanes=16, byte_sums=16):
     names = {number: name for name, number in OPERATION.items()}
     parameters = raw_parameters(network, W=np.full((8, 8), W))
-    (scan,) = plan_network(network, parameters, lanes).scans.values()
+    (scan,) = plan_network(network, parameters, lanes, byte_sums=byte_sums).scans.values()
     found = {names[row["operation"]] for row in scan.instructions}
     return {name for name in found if name.startswith("rows_")}
 
@@ -124,16 +135,17 @@ def kernels(network, W, lanes=16):
 @pytest.mark.parametrize(
     ("accumulator", "weight", "kernel"),
     [
-        (None, 127, "rows_narrow"),
-        (Q(0, 14), 1, "rows_narrow"),
-        (Q(0, 14), 16, "rows_narrow"),  # 8 * 16 * -128 is -2**14, 8 * 16 * 127 is less than 2**14
+        (None, 127, "rows_narrow"),  # every 16-bit sum of bytes would overflow
+        (None, 64, "rows_bytes"),
+        (Q(0, 14), 1, "rows_bytes"),
+        (Q(0, 14), 16, "rows_bytes"),  # 8 * 16 * -128 is -2**14, 8 * 16 * 127 is less than 2**14
         (Q(0, 14), -16, "rows_ordered_narrow"),  # 2**14: one too many
         (Q(0, 14), 17, "rows_ordered_narrow"),
         (Q(0, 14, overflow=Overflow.SAT_SYM), 16, "rows_ordered_narrow"),
-        (Q(0, 14, overflow=Overflow.SAT_SYM), 15, "rows_narrow"),
+        (Q(0, 14, overflow=Overflow.SAT_SYM), 15, "rows_bytes"),
         (Q(0, 14, overflow=Overflow.WRAP), 127, "rows_narrow"),
         (Q(0, 14, overflow=Overflow.WRAP_SM), 127, "rows_ordered_narrow"),
-        (Q(0, 14, overflow=Overflow.WRAP_SM), 15, "rows_narrow"),
+        (Q(0, 14, overflow=Overflow.WRAP_SM), 15, "rows_bytes"),
         (Q(0, 14, signed=False), 1, "rows_ordered_narrow"),
         # Dropped bits: of every product alone where the rounding does not look at the sum.
         (Q(0, 13), 1, "rows_cast"),
@@ -161,9 +173,9 @@ def test_hls4mls_accumulators_take_the_kernels_in_32_bit_words(rounding, overflo
 @pytest.mark.parametrize(
     ("bias", "kernel"),
     [
-        (120, "rows_narrow"),  # 8 * 1 * 127 + 120 * 128 = 16376 < 2**14
+        (120, "rows_bytes"),  # 8 * 1 * 127 + 120 * 128 = 16376 < 2**14
         (121, "rows_ordered_narrow"),
-        (-120, "rows_narrow"),  # 8 * 1 * -128 - 120 * 128 = -2**14
+        (-120, "rows_bytes"),  # 8 * 1 * -128 - 120 * 128 = -2**14
         (-121, "rows_ordered_narrow"),
     ],
 )
@@ -189,6 +201,21 @@ def test_a_constant_start_counts_with_its_values(bias, kernel):
 )
 def test_int16_pairs_are_taken_where_both_sides_fit(weight, state, kernel):
     assert kernels(dense(None, weight, state), 100) == {kernel}
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+@pytest.mark.parametrize(
+    ("weight", "state", "kernel"),
+    [
+        (127, Q(0, 7), "rows_bytes"),
+        (-128, Q(0, 8, signed=False), "rows_bytes"),
+        (128, Q(0, 7), "rows_narrow"),
+        (127, Q(1, 7), "rows_narrow"),
+    ],
+)
+def test_bytes_are_taken_where_32_bits_hold_their_sums(weight, state, kernel, lanes):
+    network = dense(None, Q(0, 15), state)
+    assert kernels(network, weight, lanes, byte_sums=32) == {kernel}
 
 
 def test_small_weights_of_a_wide_format_are_pairs_too():

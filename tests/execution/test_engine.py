@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.graphs import (
+    BYTE_WEIGHTS,
     ISAS,
     Attempts,
     Case,
     assert_engine_equals_golden,
     assert_same_run,
+    byte_case,
     cases,
     draw_batch,
     draw_case,
@@ -32,7 +34,7 @@ from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution import engine, golden
 from rnnhw.execution.batch import make_batch
 from rnnhw.execution.compiler import OPERATION, plan_network
-from rnnhw.execution.engine import available_isas, execute, run, select_isa
+from rnnhw.execution.engine import available_isas, byte_sums, execute, run, select_isa
 from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder
 from rnnhw.graph.nodes import OPERATIONS, Matvec
 from rnnhw.layers.structures import (
@@ -149,7 +151,8 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     wanted |= {
         (kind, mode) for kind in ("product", "accumulator") for mode in [*Rounding, *Overflow]
     }
-    wanted |= {(name, bits) for name in OPERATION for bits in (32, 64)} - {("pack", 64)}
+    wanted |= {(name, bits) for name in OPERATION for bits in (32, 64)}
+    wanted -= {(name, 64) for name in ("pack", "pack_bytes", "lookup_bytes")}
     stored = [(word, bits) for word in (32, 64) for bits in (8, 16, 32, 64)]
     wanted |= {("store", *each) for each in stored} | {("load", *each) for each in stored}
     wanted -= {("store", 64, 64), ("load", 32, 32), ("load", 64, 64)}
@@ -192,7 +195,13 @@ def transforms(structure):
 
 
 PATHS = {
-    "narrow": (recurrence(Dense(), 37, Q(3, 4), Q(4, 3)), {"rows_narrow", "pack"}, 32),
+    "bytes": (recurrence(Dense(), 37, Q(3, 4), Q(4, 3)), {"rows_bytes", "pack_bytes"}, 32),
+    "bytes in 64 bits": (
+        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), input=Q(20, 20)),
+        {"rows_bytes", "load"},
+        64,
+    ),
+    "narrow": (recurrence(Dense(), 37, Q(3, 4), Q(5, 3)), {"rows_narrow", "pack"}, 32),
     "narrow band": (recurrence(Banded(3, 2), 37, Q(3, 4), Q(4, 3)), {"rows_narrow"}, 32),
     "diagonal": (recurrence(Diagonal(), 37, Q(3, 4), Q(4, 3)), {"rows_diagonal"}, 32),
     "diagonal in 64 bits": (recurrence(Diagonal(), 37, Q(3, 20), Q(4, 30)), {"rows_diagonal"}, 64),
@@ -257,7 +266,7 @@ PATHS = {
         32,
     ),
     "proven to fit": (
-        recurrence(Dense(), 37, Q(3, 4), Q(4, 3), accumulator=Q(20, 7)),
+        recurrence(Dense(), 37, Q(3, 4), Q(5, 3), accumulator=Q(20, 7)),
         {"rows_narrow", "cast"},
         32,
     ),
@@ -273,7 +282,7 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
     rng = np.random.default_rng(7)
     for _ in range(4):
         parameters = draw_parameters(rng, network)
-        plan = plan_network(network, parameters, lanes)
+        plan = plan_network(network, parameters, lanes, byte_sums=32 if "bytes" in path else 16)
         assert expected <= operations(plan)
         for scan in plan.scans.values():
             used = {NAMES[row["operation"]]: int(row["bits"]) for row in scan.instructions}
@@ -282,7 +291,32 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
         batch = draw_batch(rng, network, 17, 3)
         wanted = golden.run(network, parameters, batch)
         for isa in ISAS:
-            assert_same_run(wanted, execute(plan, batch, isa))
+            if plan.byte_sums <= byte_sums(isa):
+                assert_same_run(wanted, execute(plan, batch, isa))
+
+
+@pytest.mark.parametrize("kind", BYTE_WEIGHTS)
+@pytest.mark.parametrize("state", [Q(4, 3), Q(0, 8, signed=False)])
+def test_bytes_at_their_extremes(kind, state):
+    case = byte_case(kind, state)
+    wanted = golden.run(case.network, case.parameters, case.batch)
+    for lanes, sum_bits in ((16, 16), (16, 32), (1, 16), (1, 32)):
+        plan = plan_network(case.network, case.parameters, lanes, byte_sums=sum_bits)
+        narrow = kind == "extreme" and sum_bits == 16
+        assert ("rows_narrow" if narrow else "rows_bytes") in operations(plan)
+        for isa in ISAS:
+            if sum_bits <= byte_sums(isa):
+                assert_same_run(wanted, execute(plan, case.batch, isa))
+
+
+def test_a_plan_for_sums_that_an_instruction_set_has_not_is_refused(monkeypatch):
+    network, *_ = PATHS["bytes"]
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    batch = draw_batch(np.random.default_rng(1), network, 2, 3)
+    monkeypatch.setattr("rnnhw.execution._engine.byte_sums", lambda level: 16)
+    plan = plan_network(network, parameters, 16, byte_sums=32)
+    with pytest.raises(UsageError, match="sums of bytes in 32 bits, which plain has not"):
+        execute(plan, batch, "plain")
 
 
 WORDS = {
@@ -366,9 +400,9 @@ def planned(monkeypatch):
     """What has been planned: lanes and traces."""
     calls = []
 
-    def plan(network, parameters, lanes, traces=()):
+    def plan(network, parameters, lanes, traces, byte_sums):
         calls.append((lanes, traces))
-        return plan_network(network, parameters, lanes, traces)
+        return plan_network(network, parameters, lanes, traces, byte_sums)
 
     monkeypatch.setattr(engine, "plan_network", plan)
     return calls
@@ -381,7 +415,7 @@ def test_a_plan_is_made_once(planned):
         again = run(case.network, case.parameters, case.batch, case.traces)
         assert_same_run(first, again)
         assert again.counts == first.counts
-    run(case.network, case.parameters, case.batch, isa="plain", lanes=16)
+    run(case.network, case.parameters, case.batch, isa=ISAS[-1], lanes=16)
     run(case.network, case.parameters, case.batch, lanes=16)
     run(case.network, case.parameters, case.batch, lanes=1)
     names = tuple(case.traces)

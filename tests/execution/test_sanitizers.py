@@ -51,7 +51,7 @@ def test_the_kernels_compile_without_a_warning(source, tmp_path):
     flags = isa_flags().get(source.name, [])
     if flags and not X86:
         pytest.skip(f"{source.name} is not for {platform.machine()}")
-    command = [COMPILER, "-std=c11", *WARNINGS, "-DRNNHW_AVX2=1"]
+    command = [COMPILER, "-std=c11", *WARNINGS, "-DRNNHW_AVX2=1", "-DRNNHW_AVX512=1"]
     command += [*flags, "-c", str(source), "-o", str(tmp_path / "object.o")]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

@@ -654,6 +654,43 @@ def zero_words_case():
     return Case(network, raw_parameters(network, W=[[2]]), batch, tuple(network.signals()))
 
 
+BYTE_WEIGHTS = ("small", "normal", "spikes", "extreme")
+"""Kinds of weights by how many quads of them may be added in 16 bits: from many to none."""
+
+
+def byte_weights(kind, rng, shape):
+    """Weights of one kind."""
+    small = rng.integers(-3, 4, shape)
+    if kind == "small":
+        return small
+    if kind == "normal":  # as trained weights are: few are large
+        return np.clip(np.rint(rng.normal(0, 28, shape)), -128, 127).astype(int)
+    if kind == "spikes":
+        return np.where(rng.random(shape) < 0.01, -128, small)
+    return rng.choice([-128, 127], shape)
+
+
+def byte_case(kind, state, units=75):
+    """A recurrence of bytes: several groups of quads, rows and columns left over, and vectors at
+    both ends of their format."""
+
+    def step(g, x):
+        s = g.state(units, "s")
+        a = g.matvec(Dense(), g.tensor("W", (units, units), "weight"), s, units, x, name="a")
+        g.update(s, g.cast(a, "s"))
+        return a
+
+    network = one_layer(step, Q(4, 3), {"l.W": Q(0, 7), "l.s": state}, units)
+    rng = np.random.default_rng(7)
+    parameters = raw_parameters(network, W=byte_weights(kind, rng, (units, units)))
+    first = rng.choice([state.min, state.max], (18, units))
+    first[0], first[1] = state.min, state.max
+    first[2:10] = rng.integers(state.min, state.max + 1, (8, units))
+    inputs = np.zeros((18, 2, units), int)
+    batch = make_batch(network, inputs, None, {"l.s": first}, raw=True)
+    return Case(network, parameters, batch, tuple(network.signals()))
+
+
 # --- what equality means -----------------------------------------------------------------------
 def assert_same_run(expected, found):
     """Outputs, lengths, final states, traces and events are equal bit for bit."""

@@ -1,0 +1,234 @@
+"""Weights as signed bytes against unsigned ones: quads of columns, 16 rows side by side.
+
+A processor without a dot product of bytes adds products of bytes in 16 bits first, exact as long as
+no sum leaves them. How many quads may be added before a sum is widened (the depth) depends on the
+real weights. A few large ones would spoil it for all, so their quads are taken out and added one by
+one::
+
+    block of 16 rows:  quad 0 | quad 1 | ... | quad n-1 | extra quad | extra quad
+                       [16 rows][4 columns] each
+
+A vector of signed numbers becomes one of unsigned bytes by taking its least number away; what that
+changes in a row is the row's correction, with which its sum begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.numerics.cast import Interval
+
+__all__ = ["BLOCK_ROWS", "QUAD", "QuadRows", "pack_quads"]
+
+IntArray = NDArray[np.int64]
+
+QUAD = 4
+"""Columns whose bytes lie side by side."""
+
+BLOCK_ROWS = 16
+"""Rows whose quads lie side by side."""
+
+_DEPTHS = (1, 2, 4, 8, 16)
+
+_FILLED_UP = 1.125
+"""What rows may grow by zeros, but for less than a quad at both ends: where the rows of a block
+share too few columns other kernels are faster."""
+
+_EVERY_QUAD = 1 << 30
+"""A depth that no row reaches."""
+
+_EXTRA_COST = 3.0
+"""What an extra quad costs, in vector operations; those of a block cost 2 + 1 / depth each."""
+
+_PAIRS_COST = 4.0
+"""What four columns cost as int16 pairs."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuadRows:
+    """The packed quads of all blocks.
+
+    ``weights`` holds block b from ``offset[b]`` on: the quads of columns ``first[b]`` to
+    ``first[b] + count[b]``, then those of ``extra[b]`` to ``extra[b + 1]`` of all extra ones, each
+    for columns ``extra_columns[..]`` on.
+    """
+
+    weights: NDArray[np.int8]
+    first: NDArray[np.int32]
+    count: NDArray[np.int32]
+    offset: IntArray
+    extra: IntArray
+    extra_columns: NDArray[np.int32]
+    correction: NDArray[np.int32]
+    depth: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """Neighbouring blocks that read the same columns: ``weights`` [blocks, 16, quads, 4]."""
+
+    first: int
+    weights: NDArray[np.int16]
+
+
+def pack_quads(
+    first: IntArray, count: IntArray, weights: IntArray, vector: Interval, sum_bits: int
+) -> QuadRows | None:
+    """The rows in quads, or None where these kernels would not be faster than int16 pairs.
+
+    Args:
+        first: every row's first column.
+        count: the number of its neighbouring columns.
+        weights: the weights of all rows, one row behind the other, that fit int8.
+        vector: least and greatest number of the vector, at most 255 apart.
+        sum_bits: those in which products of bytes are added up at first, 16 or 32.
+    """
+    panels = list(_panels(first, count, weights))
+    widths = np.concatenate([[p.weights.shape[2]] * len(p.weights) for p in panels])
+    stored = QUAD * int(np.repeat(widths, BLOCK_ROWS)[: len(first)].sum())
+    if stored > _FILLED_UP * len(weights) + 6 * len(first):
+        return None
+    reach = max(vector[1] - vector[0], 1)
+    limits = 32767 // reach, 32768 // reach
+    depth = _EVERY_QUAD if sum_bits == 32 else _depth(panels, limits)
+    if depth is None:
+        return None
+    parts = [_packed(panel, depth, limits) for panel in panels]
+    extra = np.concatenate([[0], *(counts for _, counts, _ in parts)]).cumsum()
+    lengths = widths + np.diff(extra)
+    row_sums = np.concatenate([panel.weights.sum((2, 3), np.int64).ravel() for panel in panels])
+    return QuadRows(
+        weights=_aligned(np.concatenate([stored.ravel() for stored, _, _ in parts])),
+        first=np.concatenate([[p.first] * len(p.weights) for p in panels]).astype(np.int32),
+        count=(QUAD * widths).astype(np.int32),
+        offset=(np.cumsum(lengths) - lengths) * QUAD * BLOCK_ROWS,
+        extra=extra.astype(np.int64),
+        extra_columns=np.concatenate([columns for _, _, columns in parts]).astype(np.int32),
+        correction=(vector[0] * row_sums).astype(np.int32),
+        depth=depth,
+    )
+
+
+def _depth(panels: list[_Panel], limits: Interval) -> int | None:
+    """The depth that costs least, or None where int16 pairs cost less."""
+    quads = sum(panel.weights.shape[0] * panel.weights.shape[2] for panel in panels)
+    sums = [_sums(panel.weights) for panel in panels]
+    costs = {}
+    for depth in _DEPTHS:
+        over = (_over(_grouped(part, depth), limits).sum(1) for part in sums)
+        extra = sum(int(np.minimum(rows, depth).sum()) for rows in over)
+        costs[depth] = quads * (2 + 1 / depth) + _EXTRA_COST * extra
+    cheapest = min(costs, key=lambda depth: costs[depth])
+    return cheapest if costs[cheapest] < _PAIRS_COST * quads else None
+
+
+def _panels(first: IntArray, count: IntArray, weights: IntArray) -> Iterator[_Panel]:
+    """The blocks, those together that read the same columns."""
+    starts = np.arange(0, len(first), BLOCK_ROWS)
+    low = np.minimum.reduceat(first, starts) // QUAD * QUAD
+    high = -(-np.maximum.reduceat(first + count, starts) // QUAD) * QUAD
+    begins = np.cumsum(count) - count
+    new = np.flatnonzero(np.append(True, (np.diff(low) != 0) | (np.diff(high) != 0)))
+    for begin, end in zip(new, np.append(new[1:], len(starts)), strict=True):
+        rows = slice(begin * BLOCK_ROWS, min(end * BLOCK_ROWS, len(first)))
+        width = int(high[begin] - low[begin])
+        flat = np.zeros((int(end - begin) * BLOCK_ROWS, width), np.int16)
+        here = slice(begins[rows][0], begins[rows][-1] + count[rows][-1])
+        if (count[rows] == width).all():
+            flat[: rows.stop - rows.start] = weights[here].reshape(-1, width)
+        else:
+            at = np.repeat(first[rows] - low[begin] - begins[rows], count[rows])
+            row = np.repeat(np.arange(rows.stop - rows.start), count[rows])
+            flat[row, at + np.arange(here.start, here.stop)] = weights[here]
+        yield _Panel(int(low[begin]), flat.reshape(-1, BLOCK_ROWS, width // QUAD, QUAD))
+
+
+_Sums = tuple[NDArray[np.int16], NDArray[np.int16]]
+"""The positive and the negative weights of 16-bit sums, [blocks, 16, groups, 2]."""
+
+
+def _sums(weights: NDArray[np.int16]) -> _Sums:
+    """Of every quad alone."""
+    pairs = weights.reshape(*weights.shape[:3], 2, 2)
+    above, below = np.maximum(pairs, 0), np.minimum(pairs, 0)
+    return above[..., 0] + above[..., 1], -(below[..., 0] + below[..., 1])
+
+
+def _grouped(sums: _Sums, depth: int) -> _Sums:
+    """Of ``depth`` quads together, the last fewer."""
+    above, below = (
+        np.add.reduceat(part, np.arange(0, part.shape[2], depth), axis=2) for part in sums
+    )
+    return above, below
+
+
+def _over(sums: _Sums, limits: Interval) -> NDArray[np.bool_]:
+    """Whether a group of a row can leave 16 bits, [blocks, 16, groups]."""
+    above, below = ((part > limit) for part, limit in zip(sums, limits, strict=True))
+    over: NDArray[np.bool_] = np.logical_or.reduce(above | below, axis=-1)
+    return over
+
+
+def _packed(
+    panel: _Panel, depth: int, limits: Interval
+) -> tuple[NDArray[np.int8], IntArray, NDArray[np.int32]]:
+    """The stored quads, how many extra ones each block has, and the columns of those."""
+    weights = panel.weights
+    blocks, _, quads, _ = weights.shape
+    moved = _moved(weights, depth, limits) if depth < _EVERY_QUAD else np.zeros_like(weights)
+    kept = (weights - moved).transpose(0, 2, 1, 3).astype(np.int8)
+    if not moved.any():
+        return kept, np.zeros(blocks, np.int64), np.zeros(0, np.int32)
+    block, quad = np.nonzero(moved.any((1, 3)))
+    extra = moved[block, :, quad]  # [extra, 16, 4]
+    # Half of any byte fits: a quad that is too large by itself is added twice.
+    large: NDArray[np.bool_] = np.logical_or.reduce(
+        _over(_sums(extra[:, :, None]), limits), axis=(1, 2)
+    )
+    block, quad = (np.repeat(each, 1 + large) for each in (block, quad))
+    halves = np.where(large[:, None, None], extra // 2, extra)
+    parts = np.repeat(halves, 1 + large, axis=0)
+    second = np.cumsum(1 + large)[large] - 1
+    parts[second] = (extra - halves)[large]
+    counts = np.bincount(block, minlength=blocks)
+    order = np.repeat(np.arange(blocks), quads + counts)
+    behind = np.ones(len(order), np.bool_)  # whether an extra quad stands there
+    starts = np.cumsum(quads + counts) - (quads + counts)
+    behind[(starts[:, None] + np.arange(quads)).ravel()] = False
+    stored = np.empty((len(order), BLOCK_ROWS, QUAD), np.int8)
+    stored[~behind] = kept.reshape(-1, BLOCK_ROWS, QUAD)
+    stored[behind] = parts
+    return stored, counts, (panel.first + QUAD * quad).astype(np.int32)
+
+
+def _moved(weights: NDArray[np.int16], depth: int, limits: Interval) -> NDArray[np.int16]:
+    """The part of the weights that must be added by itself: with one quad at a time half of it,
+    else whole quads of a row, the largest of a group first."""
+    quads = weights.shape[2]
+    moved = np.zeros_like(weights)
+    if depth == 1:
+        over = _over(_sums(weights), limits)
+        moved[over] = weights[over] - weights[over] // 2
+        return moved
+    while True:
+        left = weights - moved
+        block, row, group = np.nonzero(_over(_grouped(_sums(left), depth), limits))
+        if not len(block):
+            return moved
+        members = np.minimum(group[:, None] * depth + np.arange(depth), quads - 1)
+        sizes = np.abs(left[block[:, None], row[:, None], members]).sum(-1)
+        largest = members[np.arange(len(block)), sizes.argmax(1)]
+        moved[block, row, largest] = weights[block, row, largest]
+
+
+def _aligned(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """A copy that begins at a cache line, so that no quad of 16 rows lies in two."""
+    line = QUAD * BLOCK_ROWS
+    room = np.zeros(len(weights) + line, np.int8)
+    begin = -room.ctypes.data % line
+    room[begin : begin + len(weights)] = weights
+    return room[begin : begin + len(weights)]
