@@ -34,6 +34,8 @@ BLOCK_ROWS = 16
 
 _DEPTHS = (1, 2, 4, 8, 16)
 
+_ONE_MORE = ((0, 0), (0, 0), (0, 1), (0, 0))
+
 _FILLED_UP = 1.125
 """What rows may grow by zeros, but for less than a quad at both ends: where the rows of a block
 share too few columns other kernels are faster."""
@@ -119,7 +121,9 @@ def _depth(panels: list[_Panel], limits: Interval) -> int | None:
     sums = [_sums(panel.weights) for panel in panels]
     costs = {}
     for depth in _DEPTHS:
-        over = (_over(_grouped(part, depth), limits).sum(1) for part in sums)
+        if depth > 1:
+            sums = [_doubled(part) for part in sums]
+        over = (_over(part, limits).sum(1) for part in sums)
         extra = sum(int(np.minimum(rows, depth).sum()) for rows in over)
         costs[depth] = quads * (2 + 1 / depth) + _EXTRA_COST * extra
     cheapest = min(costs, key=lambda depth: costs[depth])
@@ -153,24 +157,30 @@ _Sums = tuple[NDArray[np.int16], NDArray[np.int16]]
 
 def _sums(weights: NDArray[np.int16]) -> _Sums:
     """Of every quad alone."""
-    pairs = weights.reshape(*weights.shape[:3], 2, 2)
-    above, below = np.maximum(pairs, 0), np.minimum(pairs, 0)
-    return above[..., 0] + above[..., 1], -(below[..., 0] + below[..., 1])
+    above, below = np.maximum(weights, 0), np.minimum(weights, 0)
+    return above[..., ::2] + above[..., 1::2], -(below[..., ::2] + below[..., 1::2])
+
+
+def _doubled(sums: _Sums) -> _Sums:
+    """Of twice as many quads; the last may have fewer."""
+    if sums[0].shape[2] % 2:
+        sums = np.pad(sums[0], _ONE_MORE), np.pad(sums[1], _ONE_MORE)
+    above, below = (part[:, :, ::2] + part[:, :, 1::2] for part in sums)
+    return above, below
 
 
 def _grouped(sums: _Sums, depth: int) -> _Sums:
     """Of ``depth`` quads together, the last fewer."""
-    above, below = (
-        np.add.reduceat(part, np.arange(0, part.shape[2], depth), axis=2) for part in sums
-    )
-    return above, below
+    while depth > 1:
+        sums, depth = _doubled(sums), depth // 2
+    return sums
 
 
 def _over(sums: _Sums, limits: Interval) -> NDArray[np.bool_]:
     """Whether a group of a row can leave 16 bits, [blocks, 16, groups]."""
-    above, below = ((part > limit) for part, limit in zip(sums, limits, strict=True))
-    over: NDArray[np.bool_] = np.logical_or.reduce(above | below, axis=-1)
-    return over
+    over = (sums[0] > limits[0]) | (sums[1] > limits[1])
+    either: NDArray[np.bool_] = over[..., 0] | over[..., 1]
+    return either
 
 
 def _packed(
@@ -179,10 +189,11 @@ def _packed(
     """The stored quads, how many extra ones each block has, and the columns of those."""
     weights = panel.weights
     blocks, _, quads, _ = weights.shape
-    moved = _moved(weights, depth, limits) if depth < _EVERY_QUAD else np.zeros_like(weights)
-    kept = (weights - moved).transpose(0, 2, 1, 3).astype(np.int8)
-    if not moved.any():
+    moved = _moved(weights, depth, limits) if depth < _EVERY_QUAD else None
+    if moved is None:
+        kept = weights.astype(np.int8).transpose(0, 2, 1, 3)
         return kept, np.zeros(blocks, np.int64), np.zeros(0, np.int32)
+    kept = (weights - moved).astype(np.int8).transpose(0, 2, 1, 3)
     block, quad = np.nonzero(moved.any((1, 3)))
     extra = moved[block, :, quad]  # [extra, 16, 4]
     # Half of any byte fits: a quad that is too large by itself is added twice.
@@ -205,24 +216,27 @@ def _packed(
     return stored, counts, (panel.first + QUAD * quad).astype(np.int32)
 
 
-def _moved(weights: NDArray[np.int16], depth: int, limits: Interval) -> NDArray[np.int16]:
-    """The part of the weights that must be added by itself: with one quad at a time half of it,
-    else whole quads of a row, the largest of a group first."""
-    quads = weights.shape[2]
+def _moved(weights: NDArray[np.int16], depth: int, limits: Interval) -> NDArray[np.int16] | None:
+    """The part of the weights that must be added by itself, if there is one: with one quad at a
+    time half of it, else whole quads of a row, the largest of a group first."""
+    over = _over(_grouped(_sums(weights), depth), limits)
+    if not np.any(over):
+        return None
     moved = np.zeros_like(weights)
     if depth == 1:
-        over = _over(_sums(weights), limits)
         moved[over] = weights[over] - weights[over] // 2
         return moved
+    block, row = np.nonzero(np.logical_or.reduce(over, axis=-1))
+    left = weights[block, row][None]  # of the rows that have large weights
     while True:
-        left = weights - moved
-        block, row, group = np.nonzero(_over(_grouped(_sums(left), depth), limits))
-        if not len(block):
+        _, at, group = np.nonzero(_over(_grouped(_sums(left), depth), limits))
+        if not len(at):
             return moved
-        members = np.minimum(group[:, None] * depth + np.arange(depth), quads - 1)
-        sizes = np.abs(left[block[:, None], row[:, None], members]).sum(-1)
-        largest = members[np.arange(len(block)), sizes.argmax(1)]
-        moved[block, row, largest] = weights[block, row, largest]
+        members = np.minimum(group[:, None] * depth + np.arange(depth), weights.shape[2] - 1)
+        sizes = np.abs(left[0, at[:, None], members]).sum(-1)
+        largest = members[np.arange(len(at)), sizes.argmax(1)]
+        moved[block[at], row[at], largest] = left[0, at, largest]
+        left[0, at, largest] = 0
 
 
 def _aligned(weights: NDArray[np.int8]) -> NDArray[np.int8]:
