@@ -130,14 +130,14 @@ def _convert(
     formats: Formats | None,
     overrides: Mapping[str, Q] | None,
 ) -> JordanForm:
+    names = [_name(layer, position) for position, layer in enumerate(design.layers)]
+    position, recurrence = _recurrence(design.layers, names, chosen)
     if len(design.network.outputs) > 1:
         raise DesignError(
             f"{len(design.network.outputs)} outputs: the layers that read the recurrence are "
             "converted with it, and there must be one",
             "convert the network with one of its heads, and put the others back by hand",
         )
-    names = [_name(layer, position) for position, layer in enumerate(design.layers)]
-    position, recurrence = _recurrence(design.layers, names, chosen)
     name, old = names[position], design.parameters
     U, offset = _product(design, recurrence, name)
     form = block_form(U, limit)

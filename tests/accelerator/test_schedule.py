@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -122,6 +122,12 @@ def first_recurrent(layer: LayerMachine) -> int:
     (segment,) = late
     first = phase.columns - segment.columns
     return first if segment.window is None else first - (phase.window_units - 1)
+
+
+def same_machine(a: LayerMachine, b: LayerMachine) -> bool:
+    """Whether two layers have equal figures; their mappings are objects of their own."""
+    names = [entry.name for entry in fields(a) if entry.compare and entry.name != "mapping"]
+    return all(getattr(a, name) == getattr(b, name) for name in names)
 
 
 def check(machine: Accelerator, steps: int) -> Machine:
@@ -294,7 +300,7 @@ def test_overlap_by_hand(network: Any, lanes: int, wait: int, interval: int) -> 
     assert (pace.wait, machine.step_interval) == (wait, interval)  # type: ignore[attr-defined]
     (layer,), (plain,) = machine.layers, accelerator(network, lanes).layers
     assert layer.basis is Basis.MODELLED and layer.assumptions
-    assert replace(layer, basis=plain.basis, assumptions=plain.assumptions) == plain
+    assert same_machine(replace(layer, basis=plain.basis, assumptions=plain.assumptions), plain)
 
 
 def test_interleaving_by_hand() -> None:

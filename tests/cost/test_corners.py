@@ -18,6 +18,7 @@ from rnnhw import (
 )
 from rnnhw.cost import estimate
 from rnnhw.cost.fpga import flip_flops
+from rnnhw.cost.fpga.context import LowBits
 from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.numerics.tables import SIGMOID, TANH, Table
 from rnnhw.profiles import load_profile, profile_names
@@ -50,7 +51,9 @@ def test_flip_flops_of_a_wide_product_are_those_of_yosys(a, b, measured):
     context = SimpleNamespace(
         mapping=technology_of(load_profile("ice40up5k")),
         zeros={},
-        low=lambda net: 0,
+        low=LowBits({}, {}),
+        lowest=lambda net: 0,
+        gaps=lambda net, below: 0,
         high=lambda net, width: width,
     )
     assert flip_flops._multiply(product, context) == measured

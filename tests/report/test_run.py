@@ -38,7 +38,7 @@ def test_every_format_has_the_score_and_the_errors(tmp_path: Path) -> None:
     for render in (to_text, to_markdown, to_html):
         page = render(report)
         assert "accuracy" in page and "Error against the float reference" in page
-    assert "LUT 6.6 %, accuracy 1" in " ".join(to_text(report).splitlines()[2:4])
+    assert "LUT 5.9 %, accuracy 1" in " ".join(to_text(report).splitlines()[2:4])
     valid(json.loads(to_json(report)), report_schema)
     path = tmp_path / "saved.json"
     path.write_bytes(to_json(report))

@@ -163,8 +163,8 @@ def settled_sequence(places: Sequence[Place], steps: int) -> Fraction:
     once the pace is steady. The places take one step after the other.
 
     The slowest place sets the pace. Places in front of it may run ahead for long, until the last
-    buffer between is full. The end of a place's k-th sequence is a maximum of sums that grow
-    linearly with k, one for every cycle of waits; such a maximum is convex in k, so its gains never
+    buffer between is full. The end of a place's k-th sequence is a maximum of sums that grow in
+    proportion to k, one for every cycle of waits; such a maximum is convex in k, so its gains never
     shrink, and the place with the largest gain is the one that sets the pace.
     """
     count = _SETTLED if steps else 0
