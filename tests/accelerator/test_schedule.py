@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.hardware import Layer, Machine, Part
-from helpers.machines import FORMATS, band, elman, gru, head, lstm, scanned
+from helpers.machines import FORMATS, band, elman, gru, head, lstm, same_machine, scanned
 from helpers.paths import DESIGNS
 from helpers.schemas import valid
 
@@ -122,12 +122,6 @@ def first_recurrent(layer: LayerMachine) -> int:
     (segment,) = late
     first = phase.columns - segment.columns
     return first if segment.window is None else first - (phase.window_units - 1)
-
-
-def same_machine(a: LayerMachine, b: LayerMachine) -> bool:
-    """Whether two layers have equal figures; their mappings are objects of their own."""
-    names = [entry.name for entry in fields(a) if entry.compare and entry.name != "mapping"]
-    return all(getattr(a, name) == getattr(b, name) for name in names)
 
 
 def check(machine: Accelerator, steps: int) -> Machine:

@@ -162,8 +162,8 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     wanted -= {("cast_in_words", 64)}
     wanted |= {("cast_in_words", 32, proven) for proven in (0, 1)}
     wanted |= {("rows_cast", 64, proven) for proven in (0, 1)}
-    # It needs a start far wider than its sum: PATHS has one.
-    wanted -= {("rows_ordered_narrow", 64)}
+    # They need a start far wider than their sum: PATHS has one of each.
+    wanted -= {("rows_ordered_narrow", 64), ("rows_bytes", 64)}
     missing = wanted - seen
     assert not missing
 
@@ -512,19 +512,27 @@ def test_a_sequence_does_not_notice_its_neighbours(case):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("lanes", [16, 1])
-def test_a_row_skipped_on_purpose_shows_in_counts_and_outputs(lanes, isa):
-    network = recurrence(Dense(), 12, Q(3, 4), Q(4, 3))
+@pytest.mark.parametrize(
+    ("state", "kernel", "skipped_rows"),
+    [(Q(5, 3), "rows_narrow", [5]), (Q(4, 3), "rows_bytes", range(12))],  # bytes: whole panels
+)
+def test_rows_skipped_on_purpose_show_in_counts_and_outputs(
+    lanes, isa, state, kernel, skipped_rows
+):
+    network = recurrence(Dense(), 12, Q(3, 4), state)
     parameters = raw_parameters(network, W=np.full((12, 12), 5))
     batch = make_batch(network, np.ones((4, 3, 12), int), [3, 1, 2, 3], raw=True)
     honest = execute(plan_network(network, parameters, lanes), batch, isa)
     predicted = layer_counts(network, [3, 1, 2, 3])["l"]
     assert honest.counts["l"] == predicted
     plan = plan_network(network, parameters, lanes)
+    assert kernel in operations(plan)
     rows = next(iter(plan.scans.values())).matrices[0]
-    rows.count[5] = rows.terms[5] = 0
+    rows.count[skipped_rows] = rows.terms[skipped_rows] = 0
     skipped = execute(plan, batch, isa)
-    assert predicted.multiplies - skipped.counts["l"].multiplies == 9 * 12
-    assert predicted.weights.reads - skipped.counts["l"].weights.reads == 9 * 12
+    missing = 9 * 12 * len(skipped_rows)
+    assert predicted.multiplies - skipped.counts["l"].multiplies == missing
+    assert predicted.weights.reads - skipped.counts["l"].weights.reads == missing
     assert (skipped.outputs != honest.outputs).any()
 
 

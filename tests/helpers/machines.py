@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from rnnhw import Banded, Dense, Design, Elman, Formats, HardTanh, Linear, Q, Tanh
+from rnnhw.accelerator import LayerMachine
 from rnnhw.graph.builder import StepBuilder
 from rnnhw.graph.network import Network, NetworkBuilder
 from rnnhw.graph.nodes import Node, State
@@ -134,3 +136,9 @@ def gru(units: int, hidden: Q | None = None) -> Step:
 def band(width: int) -> Banded:
     """The symmetric band of half-width ``width``."""
     return Banded(width, width)
+
+
+def same_machine(a: LayerMachine, b: LayerMachine) -> bool:
+    """Whether two layers have equal figures; their mappings are objects of their own."""
+    names = [entry.name for entry in fields(a) if entry.compare and entry.name != "mapping"]
+    return all(getattr(a, name) == getattr(b, name) for name in names)

@@ -86,6 +86,10 @@ def _run(
         submit()
     while running:
         future = next(done)
+        if future.status == "pending":
+            # Its worker died after it finished, before its result was fetched: it runs again.
+            done.add(future)
+            continue
         point = running.pop(future.key)
         if future.status != "finished":
             raise RnnhwError(f"{point.label}: {future.exception()}")
