@@ -45,6 +45,8 @@ from rnnhw.rtl.tools.yosys import Cells, Tool, required, synthesise
 
 HERE = Path(__file__).parent
 POINTS = HERE / "calibration_points.jsonl"
+EMPTIED = {("xc7", "calibration", 11)}
+"""Points of which synthesis removed the machine, memories and all: the fit leaves them out."""
 FAMILIES = {
     "ice40": "ice40up5k", "ecp5": "ecp5-25", "xc7": "artix-7-35t", "xcup": "zu3eg",
     "gw1n": "gw1nr-9",
@@ -191,7 +193,8 @@ def points(family: str) -> Iterator[dict[str, Any]]:
     """
     for line in POINTS.read_text().splitlines() if POINTS.exists() else []:
         point = json.loads(line)
-        if point["family"] == family and "measured" in point:
+        emptied = (point["family"], point["seed"], point["index"]) in EMPTIED
+        if point["family"] == family and "measured" in point and not emptied:
             drawn = design(point["seed"], point["index"])
             if (drawn.name, drawn.lanes) != (point["name"], point["lanes"]):
                 raise ValueError(f"{point['seed']} {point['index']} is {drawn.name}: draw it anew")

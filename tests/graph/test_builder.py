@@ -322,7 +322,7 @@ def test_a_table_with_a_hole_or_too_much_fails():
 
 def test_all_operations_are_in_the_closed_set():
     assert {Cast, Constant, Input, Matvec, Reinterpret} < set(OPERATIONS)
-    assert len(OPERATIONS) == 13
+    assert len(OPERATIONS) == 14
 
 
 def test_a_state_whose_name_is_no_role_is_given_a_format_by_its_name():
