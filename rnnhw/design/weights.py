@@ -76,9 +76,10 @@ def _parameters(
             f"it reads {few(wanted) or 'none'}",
         )
     headers = arrays.headers if isinstance(arrays, Npz) else arrays
-    for key in wanted.keys() - chosen:
-        _check_header(place, wanted[key], headers[key])
-    given = {key: _finite(place, wanted[key], arrays[key]) for key in wanted if key not in chosen}
+    held = {key: tensor for key, tensor in wanted.items() if key not in chosen}
+    for key, tensor in held.items():
+        _check_header(place, tensor, headers[key])
+    given = {key: _finite(place, tensor, arrays[key]) for key, tensor in held.items()}
     for node in _weighted_products(network):
         _check_values(place, node, given)
     given = add_scales(place, network, given)

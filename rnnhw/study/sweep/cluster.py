@@ -29,6 +29,9 @@ _AHEAD = 2
 
 _PATIENCE = "30s"
 
+_ENDED = ("finished", "error", "cancelled")
+"""The states of a future that runs no more; others are "pending" and "lost"."""
+
 
 def cluster_points(
     points: Sequence[Point], question: Question, address: str
@@ -86,7 +89,7 @@ def _run(
         submit()
     while running:
         future = next(done)
-        if future.status == "pending":
+        if future.status not in _ENDED:
             # Its worker died after it finished, before its result was fetched: it runs again.
             done.add(future)
             continue
