@@ -1,11 +1,11 @@
 """Every time operation after every other, on sequences of different lengths: golden, engine and
 float reference give the same, and nothing past a length counts."""
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pytest
+from helpers.layers import FINE, ClampedGate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,24 +137,7 @@ def test_longer_chains_are_equal_too(kinds, seed):
     assert_all_agree(network, whole_weights(network, rng), x, lengths, 1e-12)
 
 
-@dataclass(frozen=True)
-class HardSigmoid:
-    """``f(z) = min(max(z, 0), 1)``: a gate without a table."""
-
-    def apply(self, g, z, role, name=""):
-        return g.cast(g.clamp(z, 0, 1), role, name)
-
-
-FINE = Formats(  # no table: it would need an address of 24 bits
-    input=Q(1, 24),
-    weight=Q(1, 24),
-    sum=Q(7, 24),
-    recurrent_sum=Q(5, 24),
-    state=Q(4, 24),
-    cell=Q(5, 24),
-    output=Q(8, 24),
-)
-HARD, GATE = {"activation": HardTanh()}, {"gate_activation": HardSigmoid()}
+HARD, GATE = {"activation": HardTanh()}, {"gate_activation": ClampedGate()}
 CELLS = [
     Elman(3, **HARD),
     Elman(2, initial=True, **HARD),
