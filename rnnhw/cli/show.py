@@ -26,6 +26,7 @@ from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
 from rnnhw.numerics.cast import NOTHING, Events
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.report.answers import answers
+from rnnhw.report.table_cell import settings_text
 
 __all__ = [
     "aligned",
@@ -70,7 +71,7 @@ def heading(text: str) -> Text:
 
 def title(design: Design) -> Text:
     """The design's title, its file and its settings."""
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+    settings = settings_text(design.settings)
     place = f"\n{design.place}" + (f" ({settings})" if settings else "")
     return Text.assemble((design.title, "bold"), (place, "dim"))
 

@@ -12,7 +12,7 @@ from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
 from rnnhw.report.status_letters import cell_html, status_legend
-from rnnhw.report.table_cell import Cell, number, shown, tenths, worded, yes_or_no
+from rnnhw.report.table_cell import Cell, number, settings_text, shown, tenths, worded, yes_or_no
 
 __all__ = ["to_html"]
 
@@ -70,7 +70,7 @@ def _sections(report: Report) -> Iterator[tuple[str, Markup]]:
 # --- parts -------------------------------------------------------------------------------------
 def _header(report: Report, title: str) -> Markup:
     fits = {True: "good", False: "bad", None: "open"}[report.fits]
-    settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
+    settings = settings_text(report.settings)
     first = ", ".join(tables.highlights(report))
     target = tag("p", f"on {report.target.title} ({report.target.profile})")
     return tag(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rnnhw.cost.model import Report
 from rnnhw.report import tables
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
+from rnnhw.report.table_cell import settings_text
 
 __all__ = ["to_markdown"]
 
@@ -53,6 +54,6 @@ def _target(report: Report) -> Iterator[str]:
     verdict = f"**{escape_markdown(tables.verdict(report))}**"
     lines.append(", ".join([verdict, *map(escape_markdown, tables.highlights(report))]))
     if report.settings:
-        settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
+        settings = settings_text(report.settings)
         lines.append(f"with {escape_markdown(settings)}")
     yield "  \n".join(lines)

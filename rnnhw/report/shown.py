@@ -9,6 +9,7 @@ from rnnhw.design.design import Design
 from rnnhw.errors import escaped
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.page import page
+from rnnhw.report.table_cell import settings_text
 
 __all__ = ["Shown", "design_page", "design_title", "screen"]
 
@@ -56,7 +57,7 @@ def screen(lines: Iterable[str]) -> str:
 
 def design_title(design: Design) -> list[str]:
     """The design's title, its file and its settings, in lines."""
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+    settings = settings_text(design.settings)
     place = f"{design.place} ({settings})" if settings else design.place
     return [*([design.title] if design.title else []), place]
 
@@ -66,7 +67,7 @@ def design_page(
 ) -> str:
     """A page about one design, of those sections that show something."""
     title = design.title or "untitled design"
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+    settings = settings_text(design.settings)
     with_them = [tag("p", f"with {settings}", class_="muted")] if settings else []
     told = [each for each in sections if "<table" in each[1] or "<li" in each[1]]
     header = tag("header", tag("h1", title), tag("p", what), *about, *with_them)

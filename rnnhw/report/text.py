@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rnnhw.cost.model import Report
 from rnnhw.report import tables
+from rnnhw.report.table_cell import settings_text
 from rnnhw.report.tables import Table
 
 __all__ = ["print_report", "rich_table", "to_text"]
@@ -39,7 +40,7 @@ def print_report(report: Report, console: Console) -> None:
     summary = ", ".join([tables.verdict(report), *tables.highlights(report)])
     console.print(Text(summary, style=_verdict_style(report)))
     if report.settings:
-        settings = ", ".join(f"{name}={value}" for name, value in report.settings.items())
+        settings = settings_text(report.settings)
         console.print(Text(f"with {settings}"))
     for table in (
         tables.speed_table(report),

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from rnnhw.design.design import Design, load
 from rnnhw.errors import UsageError
+from rnnhw.report.table_cell import settings_text
 
 __all__ = ["Item", "Variant", "check_items", "check_varied", "labels_of", "variants_of"]
 
@@ -97,7 +98,7 @@ def variants_of(
         design = load(item, {**settings, **dict(zip(vary, values, strict=True))})
         varied = {name: design.settings[name] for name in vary}
         if varied in seen:
-            text = ", ".join(f"{name}={value}" for name, value in varied.items())
+            text = settings_text(varied)
             raise UsageError(f"{item}: {text} comes twice", "give each value once")
         seen.append(varied)
         yield Variant(design, varied)

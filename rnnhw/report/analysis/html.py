@@ -9,7 +9,7 @@ from rnnhw.report.analysis import tables
 from rnnhw.report.analysis.charts import Curve, curves
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.page import figure, page, remark, section, table_html
-from rnnhw.report.table_cell import number
+from rnnhw.report.table_cell import number, settings_text
 
 __all__ = ["to_html"]
 
@@ -31,7 +31,7 @@ def to_html(analysis: Analysis) -> str:
 def _header(analysis: Analysis, title: str) -> Markup:
     parts = [tag("h1", title)]
     for design in analysis.designs:
-        settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+        settings = settings_text(design.settings)
         text = f"{design.design} ({settings})" if settings else design.design
         counts = f"{design.sequences:,} sequences, {design.steps:,} steps of its task"
         parts.append(tag("p", f"{text}: {counts}", class_="muted"))

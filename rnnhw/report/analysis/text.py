@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rnnhw.dynamics.model import Analysis
 from rnnhw.report.analysis import tables
+from rnnhw.report.table_cell import settings_text
 from rnnhw.report.text import rich_table
 
 __all__ = ["print_analysis", "to_text"]
@@ -31,7 +32,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
     """Print the analysis; colour and width are the console's."""
     for design in analysis.designs:
         console.print(Text(design.title or design.design, style="bold"))
-        settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+        settings = settings_text(design.settings)
         counts = f"{design.sequences:,} sequences, {design.steps:,} steps"
         console.print(Text(f"with {settings}: {counts}" if settings else counts))
         found = [tables.memory_table(layer) for layer in design.layers]

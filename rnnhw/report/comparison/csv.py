@@ -7,7 +7,7 @@ import io
 
 from rnnhw.report.comparison.model import Column, CostComparison, Entry
 from rnnhw.report.csv_cell import cell
-from rnnhw.report.table_cell import bounded
+from rnnhw.report.table_cell import bounded, settings_text
 
 __all__ = ["to_csv"]
 
@@ -29,7 +29,7 @@ def to_csv(comparison: CostComparison) -> str:
 
 def _row(comparison: CostComparison, index: int) -> dict[str, int | float | str]:
     column = comparison.columns[index]
-    settings = ", ".join(f"{name}={value}" for name, value in column.settings.items())
+    settings = settings_text(column.settings)
     row: dict[str, int | float | str] = {
         "name": column.name,
         "profile": column.target.profile,

@@ -7,6 +7,7 @@ from rnnhw.report.page import figure, page, remark, section, table_html
 from rnnhw.report.scores.chart import chart_legend, score_chart
 from rnnhw.report.scores.model import Comparison
 from rnnhw.report.scores.tables import check_text, columns_of, legend
+from rnnhw.report.table_cell import settings_text
 from rnnhw.report.tables import Table
 
 __all__ = ["to_html"]
@@ -18,7 +19,7 @@ def to_html(comparison: Comparison) -> str:
     title = f"{len(labels)} designs" if len(labels) > 1 else next(iter(labels))
     if len(comparison.rows) > len(labels):
         title += f", {len(comparison.rows)} rows"
-    settings = ", ".join(f"{name}={value}" for name, value in comparison.settings.items())
+    settings = settings_text(comparison.settings)
     parts = [tag("h1", title)]
     if settings:
         parts.append(tag("p", f"with {settings}", class_="muted"))

@@ -17,6 +17,7 @@ from rich.text import Text
 from rnnhw.report.csv_cell import cells
 from rnnhw.report.json_text import head
 from rnnhw.report.scores.model import Comparison, Row, RowCheck
+from rnnhw.report.table_cell import settings_text
 
 __all__ = [
     "Column",
@@ -63,7 +64,7 @@ def comparison_text(comparison: Comparison) -> RenderableType:
         table.add_row(*(_unrepeated(comparison, column, index) for column in columns))
     parts: list[RenderableType] = []
     if comparison.settings:
-        given = ", ".join(f"{name}={value}" for name, value in comparison.settings.items())
+        given = settings_text(comparison.settings)
         parts.append(Text(f"with {given}\n"))
     parts += [table, Text(legend(comparison), "dim")]
     failed = [each for each in comparison.checks if not each.check.passed]

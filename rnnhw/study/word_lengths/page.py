@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html
+from rnnhw.report.table_cell import settings_text
 from rnnhw.study.word_lengths.charts import sensitivity_chart, words_chart
 from rnnhw.study.word_lengths.costs import Costs
 from rnnhw.study.word_lengths.quantize import Quantized
@@ -44,7 +45,7 @@ def quantized_page(result: Quantized, costs: Costs | None, command: str) -> str:
 
 def _header(result: Quantized, title: str) -> Markup:
     design = result.design
-    settings = ", ".join(f"{name}={value}" for name, value in design.settings.items())
+    settings = settings_text(design.settings)
     place = f"{design.place} ({settings})" if settings else design.place
     before, after = sum(result.stored_before.values()), result.choice.outcome.bits
     lines = [
