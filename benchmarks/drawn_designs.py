@@ -249,20 +249,21 @@ def _raw(r: random.Random, tensor: Tensor) -> np.ndarray:
 
 def _has_constant_column(emission: Emission) -> bool:
     """Whether a bit is the same in all words of a memory."""
-    widths = dict(_table_widths(emission))
+    widths = dict(_rom_widths(emission))
     for file, text in emission.files.items():
         words = [int(word, 16) for word in text.split()] if file.endswith(".hex") else []
-        # A table may leave its highest bits zero; half of the other numbers have a sign.
-        width = widths.get(file, max(words, default=0).bit_length())
-        if len(words) > 1 and any(len({w >> bit & 1 for w in words}) == 1 for bit in range(width)):
+        columns = range(widths[file]) if len(words) > 1 else ()
+        if any(len({word >> bit & 1 for word in words}) == 1 for bit in columns):
             return True
     return False
 
 
-def _table_widths(emission: Emission) -> Iterator[tuple[str, int]]:
-    """The width of every table by its file."""
+def _rom_widths(emission: Emission) -> Iterator[tuple[str, int]]:
+    """The width of every ROM by its file; that of the biases beside others stands apart."""
     for text in emission.files.values():
-        for parameters in re.findall(r"rnnhw_lookup #\((.*?)\)\s*\w+ \(", text, re.DOTALL):
-            (width,) = re.findall(r"\.WIDTH\((\d+)\)", parameters)
-            (file,) = re.findall(r"\.FILE\(\"(.*?)\"\)", parameters)
-            yield file, int(width)
+        for parameters in re.findall(r"rnnhw_\w+ #\((.*?)\)\s*\w+ \(", text, re.DOTALL):
+            for file in re.findall(r"\.FILE\(\"(.*?)\"\)", parameters):
+                width = re.search(r"\.BIAS_WIDTH\((\d+)\)", parameters)
+                width = width or re.search(r"\.WIDTH\((\d+)\)", parameters)
+                assert width is not None
+                yield file, int(width[1])

@@ -151,11 +151,12 @@ def _sum_bits(i: Instance, port: str, bit: int) -> int:
 
 
 def _cast_bits(i: Instance, port: str, bit: int) -> int:
-    # All that is dropped stays unread, but for the bit that it rounds by.
+    # All that is dropped stays unread, but for the bit that it rounds by; and so does what nothing
+    # reads of the result, unless a number is compared with the most negative one.
     drop = max(i["DROP"], 0)
-    truncates, half_up = 0, 2
-    if i.parameters.get("FOLDED") or i["ROUNDING"] == truncates:
-        return drop
+    truncates, half_up, symmetric = 0, 2, 3
+    if i["DROP"] <= 0 or i.parameters.get("FOLDED") or i["ROUNDING"] == truncates:
+        return drop if i["OVERFLOW"] == symmetric else max(i["DROP"] + bit, 0)
     return max(drop - 1, 0) if i["ROUNDING"] == half_up else 0
 
 
@@ -189,6 +190,30 @@ def _cast_bits_needed(i: Instance, port: str, bits: int) -> int:
     if (i["OVERFLOW"] == wraps or whole <= i["WIDTH"]) and (up or drop <= 0):
         return max(min(bits, i["WIDTH"]) + drop, 0)
     return i["A_WIDTH"]
+
+
+def clamp_limits(clamp: Instance) -> tuple[int, int]:
+    """The limits of a clamp as the module compares them: without a sign, its bit inverted."""
+    sign = 1 << (clamp["A_WIDTH"] - 1)
+    low, high = (
+        int(str(clamp.parameters[limit]).rpartition("h")[2].rstrip(")"), 16)
+        for limit in ("LOW", "HIGH")
+    )
+    return low ^ sign, high ^ sign
+
+
+def _clamp_bits(i: Instance, port: str, bit: int) -> int:
+    """All are compared with a limit that is not the greatest number; none below the lowest bit that
+    is one are with the lower limit."""
+    least, greatest = clamp_limits(i)
+    if greatest != (1 << i["A_WIDTH"]) - 1:
+        return 0
+    return min(bit, (least & -least).bit_length() - 1) if least else bit
+
+
+def _clamp_bits_needed(i: Instance, port: str, bits: int) -> int:
+    least, greatest = clamp_limits(i)
+    return bits if not least and greatest == (1 << i["A_WIDTH"]) - 1 else i["A_WIDTH"]
 
 
 def _row_bits_needed(i: Instance, port: str, bits: int) -> int:
@@ -268,6 +293,8 @@ MODULES: Mapping[str, StaticModule] = {
         _names("y"),
         result="y",
         merges=True,
+        lowest_bit_read=_clamp_bits,
+        bits_needed=_clamp_bits_needed,
     ),
     "rnnhw_control": StaticModule(
         _names("clk rst go done"),

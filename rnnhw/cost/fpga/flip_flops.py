@@ -197,6 +197,11 @@ def _vector(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
     where = context.where(depth, width)
     if where == "block RAM":
         return {}
+    if where == "registers":
+        # Where it lies is decided before bits that are always zero are removed.
+        net = names.of(i.ports["d"])
+        above = max(context.zeros.get(net, 0) - i["UNSIGNED"], context.copies.get(net, 0))
+        width = max(width - context.low.zeros.get(net, 0) - above, 0)
     held: dict[Hashable, int] = {("words", *written): depth * width if where == "registers" else 0}
     held["word", *written, names.of(i.ports["read_index"])] = width
     return held
@@ -356,14 +361,15 @@ def _result(i: Instance, context: Context, width: int, port: str = "y") -> int:
 
 
 def _sum(i: Instance, context: Context) -> int:
-    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["y"], 0))
+    return _result(i, context, i["WIDTH"] - context.highest_known(i.ports["y"]))
 
 
 def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right
-    result = min(context.high(i.ports.get("y", ""), i["WIDTH"]), whole + left) - left
+    low = max(context.lowest(i.ports.get("y", "")), left)
+    result = max(min(context.high(i.ports.get("y", ""), i["WIDTH"]), whole + left) - low, 0)
     wraps = i["OVERFLOW"] == 0
     held = (min(whole, i["WIDTH"]) if wraps else whole) if i["LATENCY"] == 2 else 0
     return held + result
@@ -401,7 +407,7 @@ def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hasha
 
 
 def _register(i: Instance, context: Context) -> int:
-    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["q"], 0), "q")
+    return _result(i, context, i["WIDTH"] - context.highest_known(i.ports["q"]), "q")
 
 
 def _is_cleared(net: str, context: Context) -> bool:

@@ -10,11 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from rnnhw.cost.fpga.context import Context, control_table, factor_widths, hexadecimal, product_bits
+from rnnhw.cost.fpga.context import (
+    Context,
+    control_table,
+    factor_widths,
+    product_bits,
+)
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits
 from rnnhw.cost.fpga.primitives import memories
-from rnnhw.rtl.modules import MODULES, module_table
+from rnnhw.rtl.modules import MODULES, clamp_limits, module_table
 from rnnhw.rtl.verilog_text import Instance, Module
 
 __all__ = ["AMOUNTS", "KINDS", "lut_amounts", "multiplier_blocks"]
@@ -65,6 +70,7 @@ KINDS = {
     "sign-magnitude wrap": "bits of words that wrap as sign and magnitude",
     "difference": "bits of differences, of which a LUT inverts one operand",
     "comparator": "bits of numbers that are limited",
+    "floor": "bits of numbers that are limited from below alone",
     "selection": "bits chosen by a sign",
     "shift by a bit": "bits of numbers that are shifted or not",
     "shift by two bits": "bits of numbers that are shifted by 0 to 3 of some power of two",
@@ -130,8 +136,12 @@ def multiplier_blocks(module: Module, context: Context) -> int:
     total = 0
     for i in distinct(module)[0]:
         if i.module == "rnnhw_lanes":
-            operand = i["OPERAND_WIDTH"] - context.operands.low_zeros
-            total += i["LANES"] * context.mapping.blocks(operand, i["WEIGHT_WIDTH"])
+            zeros = context.operands.low_zeros
+            operand, result = i["OPERAND_WIDTH"] - zeros, i["WIDTH"] - zeros
+            spans = context.mapping.block_spans(operand, i["WEIGHT_WIDTH"], result, blocks=True)
+            # The sum's highest bits may be read by nothing, nor then the pieces that lie there.
+            read = context.high(i.ports["sums"], i["WIDTH"]) - zeros
+            total += i["LANES"] * sum(x.start + y.start < read for x, y in spans)
         elif i.module == "rnnhw_multiply":
             total += context.mapping.blocks(*factor_widths(i, context), product_bits(i, context))
     return total
@@ -474,22 +484,30 @@ def _add(i: Instance, context: Context) -> Amounts:
     b = i["B_SHIFT"] + context.low.zeros.get(i.ports["b"], 0)
     start = b if i["SUBTRACT"] else max(a, b)
     low, high = context.lowest(i.ports["y"]), context.high(i.ports["y"], i["WIDTH"])
-    bits = max(high - start - context.zeros.get(i.ports["y"], 0), 0)
+    bits = max(high - start - context.highest_known(i.ports["y"]), 0)
     yield from _adder(bits, context, max(low - start, 0))
     if i["SUBTRACT"] and not context.mapping.rules.carry.inverts:
         yield "difference", min(bits, i["B_WIDTH"])
 
 
 def _clamp(i: Instance, context: Context) -> Amounts:
-    """Two comparisons; one is left where the lower limit is told by two bits of a number, and a
-    number that always lies within both limits is not chosen."""
+    """Comparisons without a sign, the sign bit inverted: none with the least or the greatest
+    number, and none in a carry chain with a power of two, which some bits alone tell."""
     bits = i["A_WIDTH"]
-    low, high = (hexadecimal(str(i.parameters[limit])) for limit in ("LOW", "HIGH"))
-    least = 1 << (bits - 1)
-    for _ in range(1 if low in (least, least | least >> 1) else 2):
-        yield from _adder(bits, context, bits)
-    if (low, high) != (least, least - 1):
+    least, greatest = clamp_limits(i)
+    below = bits - (least & -least).bit_length() + 1 if least & (least - 1) else 0
+    if below > _LUT_COMPARISON:
+        yield from _adder(below, context, below)
+    if greatest != (1 << bits) - 1:
+        if bits > _LUT_COMPARISON:
+            yield from _adder(bits, context, bits)
         yield "comparator", bits
+    elif least:
+        yield "floor", bits
+
+
+_LUT_COMPARISON = 4
+"""Bits of a number that a LUT compares with a constant: yosys calls cmp2lut.v with LUT_WIDTH=4."""
 
 
 def _multiply(i: Instance, context: Context) -> Amounts:

@@ -39,8 +39,14 @@ def has_partial_reset(
     if len(alternatives) < 2:
         return False
     first, *others = (_zeros(value, width, unsigned) for value in alternatives)
-    ways = {(bit in first, all(bit in zeros for zeros in others)) for bit in bits}
-    return len(ways - {(True, True)}) > 1
+
+    def ways(some: range) -> set[tuple[bool, bool]]:
+        found = {(bit in first, all(bit in zeros for zeros in others)) for bit in some}
+        return found - {(True, True)}
+
+    return len(ways(bits)) > 1 or bool(
+        ways(bits) - {(False, False)} and ways(range(width)) - ways(bits)
+    )
 
 
 def _zeros(text: str, width: int, unsigned: Collection[str]) -> set[int]:

@@ -56,22 +56,19 @@ class TechnologyMapping:
 
     def blocks(self, a: int, b: int, result: int | None = None) -> int:
         """Multiplier blocks of a product of ``a`` by ``b`` bits, of which the lowest ``result``
-        are wanted."""
-        if self.is_too_narrow(a, b, result):
-            return 0
-        return sum(map(self.is_block, self.pieces(a, b)))
+        are wanted: mul2dsp.v cuts before it is seen that nothing reads a piece that lies above."""
+        return len(self.block_spans(a, b, result, blocks=True))
 
-    def is_too_narrow(self, a: int, b: int, result: int | None) -> bool:
-        """Whether so few bits of a product of one piece are wanted that it becomes no block."""
-        whole = len(self.pieces(a, b)) == 1
-        return whole and result is not None and result < self.rules.multiplier_least
+    def is_too_narrow(self, result: int | None) -> bool:
+        """Whether so few bits of a product are wanted that it is not mapped to blocks at all."""
+        return result is not None and result < self.rules.multiplier_least
 
     def block_spans(
         self, a: int, b: int, result: int | None = None, *, blocks: bool
     ) -> list[tuple[range, range]]:
         """The bits of both operands of the pieces that become blocks, or of the others. Pieces that
         lie above the lowest ``result`` bits of the product, which are wanted, are left out."""
-        none = self.is_too_narrow(a, b, result)
+        none = self.is_too_narrow(result)
         return [
             (x, y)
             for x in self.spans(a, wide=a > b)
