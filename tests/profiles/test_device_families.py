@@ -92,14 +92,15 @@ def test_a_choice_among_block_rams_is_a_list_or_a_step():
 
 
 def test_a_profile_may_leave_to_its_family_what_all_its_devices_have(tmp_path):
-    text = (resources.files("rnnhw.profiles") / "ecp5-45.toml").read_text()
-    short = re.sub(
-        r"\n\[(block_ram\.modes|dsp\.operands)\].*?(?=\n\[|\Z)", "", text, flags=re.DOTALL
-    )
+    short = (resources.files("rnnhw.profiles") / "ecp5-45.toml").read_text()
     assert "[block_ram.modes]" not in short and "[dsp.operands]" not in short
+    family = (resources.files("rnnhw.profiles") / "families" / "ecp5.toml").read_text()
+    tables = re.findall(r"\n\[(?:block_ram|multiplier)\]\n.*?(?=\n\[|\Z)", family, flags=re.DOTALL)
+    assert len(tables) == 2
+    named = "".join(tables).replace("[block_ram]", "[block_ram.modes]")
     mine, whole = tmp_path / "mine.toml", tmp_path / "whole.toml"
     mine.write_text(short)
-    whole.write_text(text)
+    whole.write_text(short + named.replace("[multiplier]", "[dsp.operands]"))
     assert load_profile(mine) == load_profile(whole)
     # The report says by this number which data it was made with.
     assert profile_sha256(mine) != profile_sha256(whole)

@@ -53,6 +53,16 @@ def shipped_text(name):
     return (resources.files("rnnhw.profiles") / f"{name}.toml").read_text()
 
 
+def whole_text(name, family):
+    """A shipped profile with what it leaves to its family, as a user's may have it."""
+    shared = shipped_text(f"families/{family}")
+    modes, operands = (
+        re.search(rf"^\[{table}\]\n(.*?)(?=^\[|\Z)", shared, re.DOTALL | re.MULTILINE)[1]
+        for table in ("block_ram", "multiplier")
+    )
+    return f"{shipped_text(name)}\n[block_ram.modes]\n{modes}\n[dsp.operands]\n{operands}"
+
+
 def fpga(name):
     profile = load_profile(name)
     assert isinstance(profile, Fpga)
@@ -323,7 +333,7 @@ def test_fits_hold_for_a_family_that_is_synthesised_alike():
 
 
 def test_sha256_is_that_of_every_file_behind_a_profile():
-    files = ("arty-a7-35", "artix-7-35t", "zynq-7020")
+    files = ("arty-a7-35", "artix-7-35t", "families/xc7", "zynq-7020", "families/xc7")
     content = "".join(map(shipped_text, files)).encode()
     assert profile_sha256("arty-a7-35") == hashlib.sha256(content).hexdigest()
     content = "".join(map(shipped_text, files[1:])).encode()
@@ -352,7 +362,8 @@ def test_profiles_are_immutable_values():
 
 
 def test_sha256_is_that_of_the_file():
-    assert profile_sha256("ecp5-25") == hashlib.sha256(shipped_text("ecp5-25").encode()).hexdigest()
+    content = shipped_text("cortex-m4").encode()
+    assert profile_sha256("cortex-m4") == hashlib.sha256(content).hexdigest()
 
 
 # --- memory ------------------------------------------------------------------------------------
@@ -615,7 +626,7 @@ def test_published_cycles_follow_from_their_sources(m4):
 
 def test_a_users_file_loads_by_path(tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text(shipped_text("ice40up5k").replace('"ice40up5k"', '"mine"'))
+    file.write_text(whole_text("ice40up5k", "ice40").replace('"ice40up5k"', '"mine"'))
     assert load_profile(file).name == load_profile(str(file)).name == "mine"
     assert profile_sha256(file) == hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -658,7 +669,7 @@ BROKEN_FIELDS = [
 @pytest.mark.parametrize("case", BROKEN_FIELDS, ids=lambda case: case[1] or f"no {case[0]}")
 def test_a_broken_field_names_file_field_value_and_cure(tmp_path, case):
     old, new, field, value, cure = case
-    text = shipped_text("ice40up5k")
+    text = whole_text("ice40up5k", "ice40")
     assert old in text
     file = tmp_path / "broken.toml"
     file.write_text(text.replace(old, new, 1))
@@ -756,7 +767,7 @@ def test_a_users_board_extends_a_shipped_device_or_a_file_beside_it(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(BOARD)
     assert load_profile(file).lut == fpga("ecp5-85").lut
-    (tmp_path / "device.toml").write_text(shipped_text("gw2ar-18"))
+    (tmp_path / "device.toml").write_text(whole_text("gw2ar-18", "gw2a"))
     file.write_text(BOARD.replace("ecp5-85", "device.toml"))
     assert load_profile(file).dsp == fpga("gw2ar-18").dsp
     content = file.read_bytes() + (tmp_path / "device.toml").read_bytes()
