@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,10 +51,12 @@ from rnnhw.graph.nodes import Tensor
 from rnnhw.rtl.bundle import Emission
 from rnnhw.rtl.network import emit_network
 
-__all__ = ["Drawn", "drawn_design"]
+__all__ = ["ROW_SCALES", "Drawn", "drawn_design"]
 
 MOST_LANES = 4
 MOST_UNITS = 32
+ROW_SCALES = "row scales"
+"""A seed of the calibration."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,18 @@ class Drawn:
 
 def drawn_design(seed: str, index: int) -> Drawn:
     """The design of an index: the first of a sequence, which seed and index start, that can be
-    emitted with numbers of which no column is constant."""
+    emitted with numbers of which no column is constant.
+
+    With :data:`ROW_SCALES` as its seed the rows of its weights have scales, powers of two.
+    """
     r = random.Random(f"{seed}/{index}")
     while True:
         try:
             name, design = _design(r)
+            if seed == ROW_SCALES:
+                bits = r.randint(1, 4)
+                scaled = replace(design.formats, scale_exponent=Q(bits, 0, signed=False))
+                name, design = f"{name}, scales of {bits}", replace(design, formats=scaled)
             network = design.network
             lanes = _lanes(r, network)
             machine = accelerator(network, lanes)
