@@ -23,12 +23,14 @@ enum {
     FEWEST_KEYS = 64,    /* of the first chunk, which grows */
     FEWEST_CHUNKS = 16,  /* places of the table of chunks, which grows too */
     PLACES = 12,         /* of a bucket */
-    STRIPES = 64,        /* equal parts of the buckets, by the top bits of a hash */
     HUGE_PAGE = 1 << 21,
     AHEAD = 24           /* keys between a prefetch and its use */
 };
 
 #define MOST_KEYS ((int64_t)UINT32_MAX)
+
+/* In a letter about a key: it has a place. */
+#define NUMBERED UINT64_MAX
 
 /* What becomes of a candidate that is looked up: it is no new key, or the buckets behind the
  * thread's own must be searched. Else it has an address, the new key's place. */
@@ -53,7 +55,7 @@ static inline int64_t stripe_of(uint64_t hash)
 /* The first bucket of a stripe, or the end of the last one. */
 static inline rnnhw_bucket *stripe_at(const rnnhw_set *set, int64_t stripe)
 {
-    return set->buckets + set->bucket_count / STRIPES * stripe;
+    return set->buckets + set->bucket_count / RNNHW_STRIPES * stripe;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -126,9 +128,9 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     /* Three places of four at most are taken: few buckets are full, and fewer are passed over. */
     if (4 * wanted <= 3 * PLACES * set->bucket_count)
         return RNNHW_FITS;
-    int64_t count = set->bucket_count == 0 ? STRIPES : set->bucket_count;
+    int64_t count = set->bucket_count == 0 ? RNNHW_STRIPES : set->bucket_count;
     while (4 * wanted > 3 * PLACES * count)
-        count += (count / 2 + STRIPES - 1) / STRIPES * STRIPES;
+        count += (count / 2 + RNNHW_STRIPES - 1) / RNNHW_STRIPES * RNNHW_STRIPES;
     const int64_t bytes = (count - set->bucket_count) * (int64_t)sizeof(rnnhw_bucket);
     if (k->bytes + bytes > k->max_bytes)
         return RNNHW_BYTES_MET;
@@ -172,10 +174,10 @@ static inline uint32_t tagged(const rnnhw_bucket *bucket, uint8_t tag)
     return places & ((1u << bucket->count) - 1);
 }
 
-static inline int lowest_bit(uint32_t bits)
+static inline int lowest_bit(uint64_t bits)
 {
 #if defined(__GNUC__)
-    return __builtin_ctz(bits);
+    return __builtin_ctzll(bits);
 #else
     int bit = 0;
     while (!(bits >> bit & 1))
@@ -240,73 +242,147 @@ static uint64_t look_up_alone(const rnnhw_keysets *k, rnnhw_set *set, const uint
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
-/* The candidates before `count` whose buckets are a thread's own, in order: how many. */
-static int64_t choose_own(const rnnhw_keysets *k, int64_t thread, int64_t count, uint32_t *own)
+/* Letters to one thread: a share of the candidates at most. */
+static int64_t most_letters(int64_t room, int64_t block, int64_t threads)
 {
-    const int64_t first = team_share(&k->team, thread, STRIPES);
-    const int64_t last = team_share(&k->team, thread + 1, STRIPES);
-    int64_t chosen = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t stripe = stripe_of(k->found.hashes[i]);
-        own[chosen] = (uint32_t)i;
-        chosen += stripe >= first && stripe < last;
+    return room / threads + block;
+}
+
+int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads)
+{
+    return threads * most_letters(room, block, threads) * (RNNHW_LETTER_HEAD + words);
+}
+
+void rnnhw_form_team(rnnhw_keysets *k, int64_t threads)
+{
+    const int64_t most = most_letters(k->found.room, k->found.block, threads);
+    k->team = (rnnhw_team){.threads = (int32_t)threads};
+    for (int64_t t = 0; t < threads; t++) {
+        for (int64_t s = team_share(&k->team, t, RNNHW_STRIPES);
+             s < team_share(&k->team, t + 1, RNNHW_STRIPES); s++)
+            k->owners[s] = (uint8_t)t;
+        for (int64_t to = 0; to < threads; to++)
+            k->members[t].letters[to] = (rnnhw_letters){
+                k->members[t].pool + to * most * (RNNHW_LETTER_HEAD + k->words), 0};
     }
-    return chosen;
+}
+
+/* Whether a thread's search left its part: all know it behind the barrier that follows. */
+static int any_late(const rnnhw_keysets *k)
+{
+    int64_t late = 0;
+    for (int64_t t = 0; t < k->team.threads; t++)
+        late += k->members[t].late_count;
+    return late != 0;
+}
+
+/* Behind a thread's buckets of a set. */
+static inline const rnnhw_bucket *own_end(const rnnhw_keysets *k, const rnnhw_set *set,
+                                          int64_t thread)
+{
+    return stripe_at(set, team_share(&k->team, thread + 1, RNNHW_STRIPES));
+}
+
+static inline void empty_letters(rnnhw_keysets *k, int64_t thread)
+{
+    for (int64_t t = 0; t < k->team.threads; t++)
+        k->members[thread].letters[t].count = 0;
+}
+
+static ALWAYS_INLINE void post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last,
+                               int64_t words)
+{
+    rnnhw_letters *const letters = k->members[thread].letters;
+    for (int64_t i = first; i < last; i++) {
+        const uint64_t *const key = k->found.keys + i * words, hash = rnnhw_hash(key, words);
+        rnnhw_letters *const to = &letters[k->owners[stripe_of(hash)]];
+        uint64_t *const letter = to->words + to->count++ * (RNNHW_LETTER_HEAD + words);
+        letter[0] = hash;
+        letter[1] = (uint64_t)i | (uint64_t)k->found.targets[i] << 32;
+        for (int64_t w = 0; w < words; w++)
+            letter[RNNHW_LETTER_HEAD + w] = key[w];
+    }
 }
 
 /* Two misses of the cache for each candidate lie ahead of it: its bucket, then the key that it may
  * equal. */
-static ALWAYS_INLINE void prefetch_bucket(const rnnhw_keysets *k, int64_t i)
+static ALWAYS_INLINE void prefetch_bucket(const rnnhw_set *set, uint64_t hash)
 {
-    PREFETCH(bucket_of(&k->sets[k->found.targets[i]], k->found.hashes[i]));
+    PREFETCH(bucket_of(set, hash));
 }
 
-static ALWAYS_INLINE void prefetch_key(const rnnhw_keysets *k, int64_t i, int64_t words)
+static ALWAYS_INLINE void prefetch_key(const rnnhw_keysets *k, const rnnhw_set *set, uint64_t hash,
+                                       int64_t words)
 {
-    const rnnhw_set *const set = &k->sets[k->found.targets[i]];
-    const rnnhw_bucket *const bucket = bucket_of(set, k->found.hashes[i]);
-    const uint32_t like = tagged(bucket, tag_of(k->found.hashes[i]));
+    const rnnhw_bucket *const bucket = bucket_of(set, hash);
+    const uint32_t like = tagged(bucket, tag_of(hash));
     if (like != 0)
         PREFETCH(numbered_key(k, set, bucket->keys[lowest_bit(like)], words));
 }
 
-static ALWAYS_INLINE void find_own(rnnhw_keysets *k, int64_t thread, int64_t stop, int64_t words)
+static inline void mark(rnnhw_fresh *fresh, int64_t candidate, uint64_t place)
 {
-    uint32_t *const own = k->own + thread * k->found.room;
-    const int64_t chosen = choose_own(k, thread, stop, own);
-    const int64_t end = team_share(&k->team, thread + 1, STRIPES);
-    int64_t deferred = 0;
-    for (int64_t i = -2 * AHEAD; i < chosen; i++) {
-        if (i + 2 * AHEAD < chosen)
-            prefetch_bucket(k, own[i + 2 * AHEAD]);
-        if (i + AHEAD >= 0 && i + AHEAD < chosen)
-            prefetch_key(k, own[i + AHEAD], words);
+    fresh->marks[candidate >> 6] |= 1ull << (candidate & 63);
+    fresh->places[fresh->count++] = (uint32_t *)(uintptr_t)place;
+}
+
+static inline void clear_marks(uint64_t *marks, int64_t count)
+{
+    memset(marks, 0, (size_t)(count + 63) / 64 * sizeof *marks);
+}
+
+/* Look up the letters from one thread to another, of candidates before `stop`. */
+static ALWAYS_INLINE void find_letters(rnnhw_keysets *k, int64_t from, int64_t thread,
+                                       int64_t stop, int64_t words)
+{
+    const rnnhw_letters *const letters = &k->members[from].letters[thread];
+    rnnhw_member *const member = &k->members[thread];
+    const int64_t size = RNNHW_LETTER_HEAD + words, count = letters->count;
+    int64_t late = 0;
+    for (int64_t i = -2 * AHEAD; i < count; i++) {
+        if (i + 2 * AHEAD < count) {
+            const uint64_t *const letter = letters->words + (i + 2 * AHEAD) * size;
+            prefetch_bucket(&k->sets[letter[1] >> 32], letter[0]);
+        }
+        if (i + AHEAD >= 0 && i + AHEAD < count) {
+            const uint64_t *const letter = letters->words + (i + AHEAD) * size;
+            prefetch_key(k, &k->sets[letter[1] >> 32], letter[0], words);
+        }
         if (i < 0)
             continue;
-        const int64_t here = own[i];
-        rnnhw_set *const set = &k->sets[k->found.targets[here]];
+        const uint64_t *const letter = letters->words + i * size;
+        const int64_t candidate = (int64_t)(letter[1] & 0xffffffffu);
+        if (candidate >= stop)
+            break;
+        rnnhw_set *const set = &k->sets[letter[1] >> 32];
         const uint64_t place =
-            look_up(k, set, k->found.keys + here * words, k->found.hashes[here],
-                    (uint32_t)(set->count + here), words, stripe_at(set, end));
-        if (place != KNOWN) /* most are: threads would share the lines that they write */
-            k->found.places[here] = place;
-        deferred += place == DEFERRED;
+            look_up(k, set, letter + RNNHW_LETTER_HEAD, letter[0],
+                    (uint32_t)(set->count + candidate), words, own_end(k, set, thread));
+        if (place == DEFERRED) {
+            member->late[candidate >> 6] |= 1ull << (candidate & 63);
+            late++;
+        } else if (place != KNOWN)
+            mark(&member->fresh, candidate, place);
     }
-    if (deferred)
-        team_add(&k->deferred, deferred);
+    member->late_count += late;
 }
 
 static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t words)
 {
+    const int32_t *const targets = k->found.targets;
+    uint64_t *const hashes = k->found.hashes;
     for (int64_t i = -2 * AHEAD; i < count; i++) {
-        if (i + 2 * AHEAD < count)
-            prefetch_bucket(k, i + 2 * AHEAD);
-        if (i + AHEAD >= 0 && i + AHEAD < count)
-            prefetch_key(k, i + AHEAD, words);
+        const int64_t far = i + 2 * AHEAD, near = i + AHEAD;
+        if (far < count) {
+            hashes[far] = rnnhw_hash(k->found.keys + far * words, words);
+            prefetch_bucket(&k->sets[targets[far]], hashes[far]);
+        }
+        if (near >= 0 && near < count)
+            prefetch_key(k, &k->sets[targets[near]], hashes[near], words);
         if (i < 0)
             continue;
-        rnnhw_set *const set = &k->sets[k->found.targets[i]];
-        const uint64_t *const key = k->found.keys + i * words, hash = k->found.hashes[i];
+        rnnhw_set *const set = &k->sets[targets[i]];
+        const uint64_t *const key = k->found.keys + i * words, hash = hashes[i];
         uint64_t place = look_up(k, set, key, hash, (uint32_t)set->count, words,
                                  set->buckets + set->bucket_count);
         if (place == DEFERRED)
@@ -319,6 +395,40 @@ static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t wo
         set->count++;
         set->numbered++;
         k->taken_alone++;
+    }
+}
+
+/* The marks of all threads of candidates 64 w to 64 w + 63. */
+static inline uint64_t all_marks(const rnnhw_keysets *k, int64_t w)
+{
+    uint64_t marks = k->belated.count ? k->belated.marks[w] : 0;
+    for (int64_t t = 0; t < k->team.threads; t++)
+        marks |= k->members[t].fresh.marks[w];
+    return marks;
+}
+
+/* Number the new keys. Those of candidates `first` to `last` - 1 are appended, and the places of
+ * `fresh` written. */
+static ALWAYS_INLINE void keep_new(rnnhw_keysets *k, int64_t *numbers, const rnnhw_fresh *fresh,
+                                   int64_t first, int64_t last, int64_t words)
+{
+    for (int64_t j = 0; j < k->touched_count; j++)
+        numbers[k->touched[j]] = k->sets[k->touched[j]].count;
+    int64_t patched = 0;
+    for (int64_t base = 0; base < k->found.count; base += 64) {
+        const uint64_t own = fresh->count ? fresh->marks[base >> 6] : 0;
+        for (uint64_t marks = all_marks(k, base >> 6); marks != 0; marks &= marks - 1) {
+            const int64_t i = base + lowest_bit(marks);
+            const int32_t q = k->found.targets[i];
+            const int64_t number = numbers[q]++;
+            if (own & marks & -marks)
+                *fresh->places[patched++] = (uint32_t)number;
+            if (i < first || i >= last)
+                continue;
+            uint64_t *const key = rnnhw_key(&k->sets[q], number, words);
+            for (int64_t w = 0; w < words; w++)
+                key[w] = k->found.keys[i * words + w];
+        }
     }
 }
 
@@ -342,71 +452,68 @@ static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t wo
         break;                                                                                    \
     }
 
-#define FIND_OWN(WORDS) find_own(k, thread, stop, WORDS)
+#define POST(WORDS) post(k, thread, first, last, WORDS)
+#define FIND_LETTERS(WORDS) find_letters(k, from, thread, stop, WORDS)
 #define TAKE_ALONE(WORDS) take_alone(k, count, WORDS)
+#define KEEP_NEW(WORDS) keep_new(k, member->numbers, &member->fresh, first, last, WORDS)
 
 void rnnhw_take_alone(rnnhw_keysets *k, int64_t count)
 {
     WITH_WORDS(TAKE_ALONE, k->words)
 }
 
+void rnnhw_post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last)
+{
+    WITH_WORDS(POST, k->words)
+}
+
+/* By thread 0: the searches that left the buckets of their threads. */
+static void find_late(rnnhw_keysets *k)
+{
+    clear_marks(k->belated.marks, k->found.count);
+    for (int64_t base = 0; base < k->found.count; base += 64) {
+        uint64_t late = 0;
+        for (int64_t t = 0; t < k->team.threads; t++)
+            late |= k->members[t].late[base >> 6];
+        for (; late != 0; late &= late - 1) {
+            const int64_t i = base + lowest_bit(late);
+            const uint64_t *const key = k->found.keys + i * k->words;
+            rnnhw_set *const set = &k->sets[k->found.targets[i]];
+            const uint64_t place = look_up_alone(k, set, key, rnnhw_hash(key, k->words),
+                                                 (uint32_t)(set->count + i));
+            if (place != KNOWN)
+                mark(&k->belated, i, place);
+        }
+    }
+}
+
 int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop)
 {
-    const int64_t before = k->deferred;
+    rnnhw_member *const member = &k->members[thread];
+    member->fresh.count = 0;
+    member->late_count = 0;
+    clear_marks(member->fresh.marks, k->found.count);
+    clear_marks(member->late, k->found.count);
+    if (thread == 0)
+        k->belated.count = 0;
+    for (int64_t from = 0; from < k->team.threads; from++)
+        WITH_WORDS(FIND_LETTERS, k->words)
     if (!team_wait(&k->team))
         return 0;
-    WITH_WORDS(FIND_OWN, k->words)
-    if (!team_wait(&k->team))
-        return 0;
-    if (k->deferred == before)
+    empty_letters(k, thread);
+    if (!any_late(k))
         return 1;
-    for (int64_t i = 0; thread == 0 && i < stop; i++)
-        if (k->found.places[i] == DEFERRED) {
-            rnnhw_set *const set = &k->sets[k->found.targets[i]];
-            k->found.places[i] = look_up_alone(k, set, k->found.keys + i * k->words,
-                                               k->found.hashes[i], (uint32_t)(set->count + i));
-        }
+    if (thread == 0)
+        find_late(k);
     return team_wait(&k->team);
-}
-
-void rnnhw_count_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last)
-{
-    int64_t *const counts = k->new_keys + thread * k->set_count;
-    for (int64_t j = 0; j < k->touched_count; j++)
-        counts[k->touched[j]] = 0;
-    for (int64_t i = first; i < last; i++)
-        counts[k->found.targets[i]] += k->found.places[i] != KNOWN;
-}
-
-/* New keys of a set in the shares before a thread's. */
-static int64_t new_before(const rnnhw_keysets *k, int64_t set, int64_t thread)
-{
-    int64_t sum = 0;
-    for (int64_t t = 0; t < thread; t++)
-        sum += k->new_keys[t * k->set_count + set];
-    return sum;
 }
 
 void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last)
 {
-    const int64_t words = k->words;
-    int64_t *const numbers = k->numbers + thread * k->set_count;
-    for (int64_t j = 0; j < k->touched_count; j++) {
-        const int32_t q = k->touched[j];
-        numbers[q] = k->sets[q].count + new_before(k, q, thread);
-    }
-    for (int64_t i = first; i < last; i++) {
-        uint32_t *const place = (uint32_t *)(uintptr_t)k->found.places[i];
-        if (place == NULL)
-            continue;
-        const int32_t q = k->found.targets[i];
-        const int64_t number = numbers[q]++;
-        uint64_t *const key = rnnhw_key(&k->sets[q], number, words);
-        for (int64_t w = 0; w < words; w++)
-            key[w] = k->found.keys[i * words + w];
-        *place = (uint32_t)number;
-        k->found.places[i] = KNOWN;
-    }
+    rnnhw_member *const member = &k->members[thread];
+    if (thread == 0 && k->belated.count)
+        keep_new(k, member->numbers, &k->belated, 0, 0, k->words);
+    WITH_WORDS(KEEP_NEW, k->words)
 }
 
 int64_t rnnhw_end_round(rnnhw_keysets *k)
@@ -414,7 +521,7 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
     int64_t total = k->taken_alone;
     for (int64_t j = 0; j < k->touched_count && k->team.threads > 1; j++) {
         rnnhw_set *const set = &k->sets[k->touched[j]];
-        const int64_t more = new_before(k, k->touched[j], k->team.threads);
+        const int64_t more = k->members[0].numbers[k->touched[j]] - set->count;
         set->count += more;
         set->numbered += more;
         total += more;
@@ -447,54 +554,72 @@ static int number_key(rnnhw_bucket *bucket, const rnnhw_bucket *end, uint64_t ha
     return bucket < end;
 }
 
-static void number_own(rnnhw_keysets *k, rnnhw_set *set, int64_t thread, int64_t base,
-                       int64_t count)
+/* Number the keys that letters to a thread tell of. */
+static void number_letters(rnnhw_keysets *k, rnnhw_set *set, int64_t from, int64_t thread)
 {
-    uint32_t *const own = k->own + thread * k->found.room;
-    const int64_t chosen = choose_own(k, thread, count, own);
-    const rnnhw_bucket *const end = stripe_at(set, team_share(&k->team, thread + 1, STRIPES));
-    const uint64_t *const hashes = k->found.hashes;
-    int64_t deferred = 0;
-    for (int64_t i = -AHEAD; i < chosen; i++) {
-        if (i + AHEAD < chosen)
-            PREFETCH(bucket_of(set, hashes[own[i + AHEAD]]));
+    const rnnhw_letters *const letters = &k->members[from].letters[thread];
+    const rnnhw_bucket *const end = own_end(k, set, thread);
+    int64_t late = 0;
+    for (int64_t i = -AHEAD; i < letters->count; i++) {
+        if (i + AHEAD < letters->count)
+            prefetch_bucket(set, letters->words[(i + AHEAD) * RNNHW_LETTER_HEAD]);
         if (i < 0)
             continue;
-        const int64_t here = own[i];
-        const int done = number_key(bucket_of(set, hashes[here]), end, hashes[here], base + here);
-        k->found.targets[here] = !done;
-        deferred += !done;
+        uint64_t *const letter = letters->words + i * RNNHW_LETTER_HEAD;
+        if (number_key(bucket_of(set, letter[0]), end, letter[0], (int64_t)letter[1]))
+            letter[1] = NUMBERED;
+        else
+            late++;
     }
-    if (deferred)
-        team_add(&k->deferred, deferred);
+    k->members[thread].late_count += late;
+}
+
+/* By thread 0: the keys that found no place among their owner's buckets. */
+static void number_late(rnnhw_keysets *k, rnnhw_set *set)
+{
+    const rnnhw_bucket *const end = set->buckets + set->bucket_count;
+    for (int64_t from = 0; from < k->team.threads; from++)
+        for (int64_t to = 0; to < k->team.threads; to++) {
+            const rnnhw_letters *const letters = &k->members[from].letters[to];
+            for (int64_t i = 0; i < letters->count; i++) {
+                const uint64_t *const letter = letters->words + i * RNNHW_LETTER_HEAD;
+                if (letter[1] != NUMBERED &&
+                    !number_key(bucket_of(set, letter[0]), end, letter[0], (int64_t)letter[1]))
+                    number_key(set->buckets, end, letter[0], (int64_t)letter[1]);
+            }
+        }
 }
 
 int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread)
 {
+    rnnhw_member *const member = &k->members[thread];
     for (int64_t base = 0; base < set->count; base += k->found.room) {
         const int64_t left = set->count - base;
         const int64_t count = left < k->found.room ? left : k->found.room;
-        const int64_t last = team_share(&k->team, thread + 1, count);
-        for (int64_t i = team_share(&k->team, thread, count); i < last; i++)
-            k->found.hashes[i] = rnnhw_hash(rnnhw_key(set, base + i, k->words), k->words);
-        const int64_t before = k->deferred;
+        const int64_t last = base + team_share(&k->team, thread + 1, count);
+        empty_letters(k, thread);
+        for (int64_t i = base + team_share(&k->team, thread, count); i < last; i++) {
+            const uint64_t hash = rnnhw_hash(rnnhw_key(set, i, k->words), k->words);
+            rnnhw_letters *const to = &member->letters[k->owners[stripe_of(hash)]];
+            uint64_t *const letter = to->words + to->count++ * RNNHW_LETTER_HEAD;
+            letter[0] = hash;
+            letter[1] = (uint64_t)i;
+        }
         if (!team_wait(&k->team))
             return 0;
-        number_own(k, set, thread, base, count);
+        member->late_count = 0;
+        for (int64_t from = 0; from < k->team.threads; from++)
+            number_letters(k, set, from, thread);
         if (!team_wait(&k->team))
             return 0;
-        if (k->deferred == before)
+        if (!any_late(k))
             continue;
-        for (int64_t i = 0; thread == 0 && i < count; i++)
-            if (k->found.targets[i]) {
-                const uint64_t hash = k->found.hashes[i];
-                const rnnhw_bucket *const end = set->buckets + set->bucket_count;
-                if (!number_key(bucket_of(set, hash), end, hash, base + i))
-                    number_key(set->buckets, end, hash, base + i);
-            }
+        if (thread == 0)
+            number_late(k, set);
         if (!team_wait(&k->team))
             return 0;
     }
+    empty_letters(k, thread);
     if (thread == 0) /* the others have all seen that it was less: they were needed here */
         set->numbered = set->count;
     return 1;

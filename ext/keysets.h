@@ -3,18 +3,29 @@
  * A set appends its keys in the order in which they are found, and never moves or drops one. It is
  * exact: a key is compared with every key that shares its bucket and its tag.
  *
- * Keys come in rounds of candidates. A round is taken into the sets in three steps, between which
- * the threads wait for each other:
- *   1. `rnnhw_find_own`: every thread looks up the candidates whose buckets are its own, in order,
- *      and gives those that are new a place there, under the candidate's number;
- *   2. `rnnhw_count_new`: it counts the new ones of its share of the candidates;
- *   3. `rnnhw_keep_new`: it appends them, and their places get their numbers in the set.
- * So the order of the keys is that of the candidates, whatever the number of threads.
+ * Keys come in rounds of candidates. Every thread makes a share of them and owns a part of every
+ * set's buckets. A round is taken into the sets in three steps, between which the threads wait for
+ * each other:
+ *   1. `rnnhw_post`: a thread sends the candidates of its share to the owners of their buckets, as
+ *      letters that hold all that the owner reads: its lines of the cache are written by one thread
+ *      and read by one;
+ *   2. `rnnhw_find_own`: an owner looks its letters up in the order of the candidates, gives those
+ *      that are new a place, and marks them;
+ *   3. `rnnhw_keep_new`: all threads count the marks in the order of the candidates, which gives the
+ *      new keys their numbers. Each appends those of its share and writes the numbers into its own
+ *      places.
+ * So the order of the keys is that of the candidates, whatever the number of threads, and no thread
+ * writes into a bucket that is not its own.
  */
 #ifndef RNNHW_KEYSETS_H
 #define RNNHW_KEYSETS_H
 
 #include "team.h"
+
+enum {
+    RNNHW_STRIPES = 64,   /* equal parts of the buckets, by the top bits of a hash */
+    RNNHW_LETTER_HEAD = 2 /* words: the hash; the candidate and, in the upper half, its set */
+};
 
 enum rnnhw_bound {
     RNNHW_FITS,
@@ -42,16 +53,37 @@ typedef struct {
     int64_t numbered; /* keys that have places in the buckets: fewer than all after a growth */
 } rnnhw_set;
 
-/* What is found in a round: key i belongs to set targets[i]. */
+/* What is made in a round: key i belongs to set targets[i]. */
 typedef struct {
-    int64_t room;      /* for so many candidates */
+    int64_t room;     /* for so many candidates */
+    int64_t block;    /* a share is a multiple of so many at most, but for the last */
     int64_t count;
-    uint64_t *keys;    /* [room][words] */
-    uint64_t *hashes;  /* [room] */
-    int32_t *targets;  /* [room] */
-    uint64_t *places;  /* [room]: the address of a new key's place, between the first and the last
-                          step of a round; else 0 */
+    uint64_t *keys;   /* [room][words] */
+    int32_t *targets; /* [room] */
+    uint64_t *hashes; /* [room]: by a thread that is alone */
 } rnnhw_candidates;
+
+/* What a thread sends to another: RNNHW_LETTER_HEAD words and the key. */
+typedef struct {
+    uint64_t *words;
+    int64_t count;
+} rnnhw_letters;
+
+/* The new keys among those whose places a thread writes. */
+typedef struct {
+    uint64_t *marks;   /* a bit a candidate */
+    uint32_t **places; /* theirs, in order */
+    int64_t count;
+} rnnhw_fresh;
+
+typedef struct {
+    uint64_t *pool;
+    rnnhw_letters *letters; /* to every thread, in the pool */
+    rnnhw_fresh fresh;
+    uint64_t *late;   /* a bit a candidate whose search left the buckets of the thread */
+    int64_t late_count;
+    int64_t *numbers; /* by set what its next new key gets */
+} rnnhw_member;
 
 typedef struct {
     int64_t words; /* of a key */
@@ -60,11 +92,10 @@ typedef struct {
     int64_t bytes, max_bytes; /* of keys and buckets */
     rnnhw_candidates found;
     rnnhw_team team;
-    int64_t deferred;  /* candidates so far whose search left the buckets of their thread */
-    uint32_t *own;     /* [threads][room]: candidates of each thread */
-    int64_t *new_keys; /* [threads][sets]: in each thread's share */
-    int64_t *numbers;  /* [threads][sets]: what the next one of the share gets */
-    int32_t *touched;  /* sets that this round's candidates belong to, each once */
+    rnnhw_member *members;
+    uint8_t owners[RNNHW_STRIPES]; /* the threads that own the parts of the buckets */
+    rnnhw_fresh belated; /* what thread 0 finds for the others, where their searches leave their part */
+    int32_t *touched;    /* sets that this round's candidates belong to, each once */
     int64_t touched_count;
     int64_t taken_alone; /* new keys of this round that need no third step */
 } rnnhw_keysets;
@@ -91,14 +122,21 @@ static inline uint64_t *rnnhw_key(const rnnhw_set *set, int64_t index, int64_t w
  * may be new ones then, which `rnnhw_number_keys` fills. */
 enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more);
 
-/* Give all keys of a set places in new buckets. All threads call it; whether all came. The room of
- * the candidates is used. */
+/* Words of a thread's pool for its letters, if at most so many threads form a team. */
+int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads);
+
+/* So many threads take the next rounds. */
+void rnnhw_form_team(rnnhw_keysets *k, int64_t threads);
+
+/* Give all keys of a set places in new buckets. All threads call it; whether all came. The letters
+ * are used. */
 int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread);
 
-/* The three steps for the candidates before `stop`; sets have room. Those of a thread's share are
- * `first` to `last` - 1. `rnnhw_find_own` waits for the other threads; whether all came. */
+/* The three steps; sets have room. A thread posts the candidates of its share, first to last - 1, in
+ * order and in as many calls as it likes. The other two concern those before `stop` alone, and
+ * `rnnhw_find_own` waits for the other threads at its end; whether all came. */
+void rnnhw_post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
 int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop);
-void rnnhw_count_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
 void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
 
 /* All three steps at once, for a thread that is alone: of the first `count` candidates. Nothing that

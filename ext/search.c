@@ -154,7 +154,12 @@ void rnnhw_search_plan(rnnhw_search *s, int64_t state, int64_t first, int64_t la
     s->taken = 0;
     s->status = RNNHW_EXPANDED;
     s->symbol = -1;
-    s->keys.team = (rnnhw_team){.threads = (int32_t)threads};
+    int64_t candidates = (last - first) * s->edges;
+    candidates = candidates < s->keys.found.room ? candidates : s->keys.found.room;
+    for (int64_t at = 0, k = 0; at < candidates; k = k + 1 < s->symbols ? k + 1 : 0)
+        if (s->next[state * s->symbols + k] >= 0)
+            s->keys.found.targets[at++] = (int32_t)s->next[state * s->symbols + k];
+    rnnhw_form_team(&s->keys, threads);
     s->keys.found.count = 0;
     s->keys.touched_count = 0;
 }
@@ -185,10 +190,11 @@ static int64_t round_keys(const rnnhw_search *s)
     return keys < left ? keys : left;
 }
 
-/* End the round before, by one thread, and begin the next: `taken` keys for which the sets have
+/* End the round before, by the last thread that comes, and begin the next: `taken` keys for which the sets have
  * room, or none. */
-static void begin_round(rnnhw_search *s)
+static void begin_round(void *search)
 {
+    rnnhw_search *const s = search;
     const int64_t *const next = s->next + s->state * s->symbols;
     s->total += rnnhw_end_round(&s->keys);
     if (s->taken > 0) {
@@ -253,8 +259,6 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
                 uint64_t *const key = found->keys + at * words;
                 for (int64_t w = 0; w < words; w++)
                     key[w] = worker->block[w * RNNHW_LANES + lane];
-                found->hashes[at] = rnnhw_hash(key, words);
-                found->targets[at] = (int32_t)next[k];
                 if ((broken >> lane & 1) && at < worker->broken) {
                     worker->broken = at;
                     worker->symbol = k;
@@ -262,6 +266,9 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
             }
             edge++;
         }
+        const int64_t at = start + (group - first) * s->edges;
+        if (s->keys.team.threads > 1)
+            rnnhw_post(&s->keys, thread, at, at + real * s->edges);
     }
 }
 
@@ -288,9 +295,7 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
 {
     rnnhw_keysets *const keys = &s->keys;
     for (;;) {
-        if (thread == 0)
-            begin_round(s);
-        if (!team_wait(&keys->team) || s->taken == 0)
+        if (!team_wait_and(&keys->team, begin_round, s) || s->taken == 0)
             return;
         for (int64_t j = 0; j < keys->touched_count; j++) {
             rnnhw_set *const set = &keys->sets[keys->touched[j]];
@@ -313,12 +318,7 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
         const int64_t stop = first_broken(s, &symbol);
         if (!rnnhw_find_own(keys, thread, stop))
             return;
-        rnnhw_count_new(keys, thread, first * s->edges, last * s->edges);
-        if (!team_wait(&keys->team))
-            return;
         rnnhw_keep_new(keys, thread, first * s->edges, last * s->edges);
-        if (!team_wait(&keys->team))
-            return;
     }
 }
 
@@ -359,7 +359,7 @@ int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys, i
 {
     rnnhw_set *const set = &s->keys.sets[state];
     const int64_t before = set->count;
-    s->keys.team = (rnnhw_team){.threads = 1};
+    rnnhw_form_team(&s->keys, 1);
     for (int64_t first = 0; first < count; first += FEWEST_CANDIDATES) {
         const int64_t left = count - first;
         const int64_t here = left < FEWEST_CANDIDATES ? left : FEWEST_CANDIDATES;

@@ -3,6 +3,7 @@
 #ifndef RNNHW_TEAM_H
 #define RNNHW_TEAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
@@ -19,16 +20,22 @@ typedef struct {
     int32_t abandoned; /* one will never come: the others leave */
 } rnnhw_team;
 
-/* Wait until all threads are here; whether they are. What each wrote before, all see after it. */
-static inline int team_wait(rnnhw_team *team)
+/* Wait until all threads are here; whether they are. What each wrote before, all see after it. The
+ * last to come calls `serial(of)` before any goes on, if there is such a function. */
+static inline int team_wait_and(rnnhw_team *team, void (*serial)(void *), void *of)
 {
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
     enum { SPINS = 2000, PAUSE = 20000 }; /* some 20 microseconds, and nanoseconds */
-    if (team->threads == 1)
+    if (team->threads == 1) {
+        if (serial != NULL)
+            serial(of);
         return 1;
+    }
     const int32_t passed = __atomic_load_n(&team->barriers, __ATOMIC_ACQUIRE);
     if (__atomic_add_fetch(&team->waiting, 1, __ATOMIC_ACQ_REL) == team->threads) {
         __atomic_store_n(&team->waiting, 0, __ATOMIC_RELAXED);
+        if (serial != NULL)
+            serial(of);
         __atomic_store_n(&team->barriers, passed + 1, __ATOMIC_RELEASE);
         return 1;
     }
@@ -46,8 +53,15 @@ static inline int team_wait(rnnhw_team *team)
     }
 #else
     (void)team;
+    if (serial != NULL)
+        serial(of);
 #endif
     return 1;
+}
+
+static inline int team_wait(rnnhw_team *team)
+{
+    return team_wait_and(team, NULL, NULL);
 }
 
 /* Let the others leave the barrier at which they wait. */
@@ -57,16 +71,6 @@ static inline void team_abandon(rnnhw_team *team)
     __atomic_store_n(&team->abandoned, 1, __ATOMIC_RELEASE);
 #else
     team->abandoned = 1;
-#endif
-}
-
-/* Add to a number that the threads share. */
-static inline void team_add(int64_t *sum, int64_t more)
-{
-#if defined(__GNUC__)
-    __atomic_add_fetch(sum, more, __ATOMIC_RELAXED);
-#else
-    *sum += more;
 #endif
 }
 
