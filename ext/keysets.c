@@ -24,6 +24,7 @@ enum {
     FEWEST_CHUNKS = 16,  /* places of the table of chunks, which grows too */
     PLACES = 12,         /* of a bucket */
     HUGE_PAGE = 1 << 21,
+    LEAST_PAGE = 4096,
     AHEAD = 24           /* keys between a prefetch and its use */
 };
 
@@ -97,13 +98,15 @@ static uint64_t *larger_chunk(uint64_t *older, int64_t held, int64_t words, int 
 enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
 {
     const int64_t wanted = set->count + more;
+    const int chunk_bits = rnnhw_chunk_bits(k->words);
+    const int64_t whole = (int64_t)1 << chunk_bits;
     /* A candidate's number stands for it until its key has one of its own. */
     if (set->count + (more > k->found.room ? more : k->found.room) > MOST_KEYS)
         return RNNHW_SET_FULL;
     while (set->room < wanted) {
-        const int64_t chunk = set->room >> RNNHW_CHUNK_BITS;
-        const int64_t held = set->room & (RNNHW_CHUNK_KEYS - 1); /* by a first chunk that grows */
-        const int64_t keys = chunk > 0 ? RNNHW_CHUNK_KEYS : held > 0 ? 2 * held : FEWEST_KEYS;
+        const int64_t chunk = set->room >> chunk_bits;
+        const int64_t held = set->room & (whole - 1); /* by a first chunk that grows */
+        const int64_t keys = chunk > 0 ? whole : held > 0 ? 2 * held : FEWEST_KEYS;
         const int64_t bytes = (keys - held) * k->words * 8;
         if (chunk >= set->chunk_room) {
             const int64_t places = chunk == 0 ? FEWEST_CHUNKS : 2 * set->chunk_room;
@@ -118,7 +121,7 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
         if (k->bytes + bytes > k->max_bytes)
             return RNNHW_BYTES_MET;
         uint64_t *const place = larger_chunk(set->chunks[chunk], held * k->words, keys * k->words,
-                                             keys == RNNHW_CHUNK_KEYS);
+                                             keys == whole);
         if (place == NULL)
             return RNNHW_BYTES_MET;
         set->chunks[chunk] = place;
@@ -146,6 +149,16 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     set->numbered = 0;
     k->bytes += bytes;
     return RNNHW_FITS;
+}
+
+void rnnhw_take_pages(rnnhw_keysets *k, const rnnhw_set *set, int64_t thread)
+{
+    const int64_t free_keys = set->room - set->count, words = k->words;
+    const int64_t first = set->count + team_share(&k->team, thread, free_keys);
+    const int64_t last = set->count + team_share(&k->team, thread + 1, free_keys);
+    const int64_t stride = LEAST_PAGE / 8 / words > 0 ? LEAST_PAGE / 8 / words : 1;
+    for (int64_t i = first; i < last; i += stride)
+        *(volatile uint64_t *)rnnhw_key(set, i, words) = 0;
 }
 
 void rnnhw_free_sets(rnnhw_keysets *k)
@@ -519,8 +532,11 @@ void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t las
 int64_t rnnhw_end_round(rnnhw_keysets *k)
 {
     int64_t total = k->taken_alone;
-    for (int64_t j = 0; j < k->touched_count && k->team.threads > 1; j++) {
+    for (int64_t j = 0; j < k->touched_count; j++) {
         rnnhw_set *const set = &k->sets[k->touched[j]];
+        set->paged = set->room;
+        if (k->team.threads == 1)
+            continue;
         const int64_t more = k->members[0].numbers[k->touched[j]] - set->count;
         set->count += more;
         set->numbered += more;
@@ -593,9 +609,11 @@ static void number_late(rnnhw_keysets *k, rnnhw_set *set)
 int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread)
 {
     rnnhw_member *const member = &k->members[thread];
-    for (int64_t base = 0; base < set->count; base += k->found.room) {
+    /* Letters without keys: more than of a round have room. */
+    const int64_t most = k->found.room * (RNNHW_LETTER_HEAD + k->words) / RNNHW_LETTER_HEAD;
+    for (int64_t base = 0; base < set->count; base += most) {
         const int64_t left = set->count - base;
-        const int64_t count = left < k->found.room ? left : k->found.room;
+        const int64_t count = left < most ? left : most;
         const int64_t last = base + team_share(&k->team, thread + 1, count);
         empty_letters(k, thread);
         for (int64_t i = base + team_share(&k->team, thread, count); i < last; i++) {

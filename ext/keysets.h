@@ -42,7 +42,7 @@ typedef struct {
     uint8_t spare[3];
 } rnnhw_bucket;
 
-/* Key i of a set lies in chunk i >> RNNHW_CHUNK_BITS. */
+/* Key i of a set lies in chunk i >> rnnhw_chunk_bits(words). */
 typedef struct {
     uint64_t **chunks;
     int64_t chunk_room;  /* places in that table */
@@ -51,6 +51,7 @@ typedef struct {
     void *bucket_memory;
     int64_t bucket_count;
     int64_t numbered; /* keys that have places in the buckets: fewer than all after a growth */
+    int64_t paged;    /* keys for whose room the system has given pages, by rnnhw_take_pages */
 } rnnhw_set;
 
 /* What is made in a round: key i belongs to set targets[i]. */
@@ -110,17 +111,27 @@ static inline uint64_t rnnhw_hash(const uint64_t *key, int64_t words)
     return h * 0xd6e8feb86659fd93ull;
 }
 
-enum { RNNHW_CHUNK_BITS = 18, RNNHW_CHUNK_KEYS = 1 << RNNHW_CHUNK_BITS };
+/* As few keys as fill whole huge pages of 2 MiB: 2^18 of odd words, half of that for each factor of
+ * two, so that a set has little room that it does not use. */
+static inline int rnnhw_chunk_bits(int64_t words)
+{
+    return 18 - !(words & 1) - !(words & 3) - !(words & 7) - !(words & 15) - !(words & 31);
+}
 
 /* Key `index` of a set, of so many words. */
 static inline uint64_t *rnnhw_key(const rnnhw_set *set, int64_t index, int64_t words)
 {
-    return set->chunks[index >> RNNHW_CHUNK_BITS] + (index & (RNNHW_CHUNK_KEYS - 1)) * words;
+    const int bits = rnnhw_chunk_bits(words);
+    return set->chunks[index >> bits] + (index & (((int64_t)1 << bits) - 1)) * words;
 }
 
 /* Memory for `more` further keys of a set; if a bound forbids it the set is as it was. Its buckets
  * may be new ones then, which `rnnhw_number_keys` fills. */
 enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more);
+
+/* Let the system give the pages of new room, of which each thread asks for a part: it clears them,
+ * and the others would wait for the one that meets a new page first. */
+void rnnhw_take_pages(rnnhw_keysets *k, const rnnhw_set *set, int64_t thread);
 
 /* Words of a thread's pool for its letters, if at most so many threads form a team. */
 int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads);

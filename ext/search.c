@@ -299,6 +299,8 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
             return;
         for (int64_t j = 0; j < keys->touched_count; j++) {
             rnnhw_set *const set = &keys->sets[keys->touched[j]];
+            if (keys->team.threads > 1 && set->paged < set->room)
+                rnnhw_take_pages(keys, set, thread);
             if (set->numbered < set->count && !rnnhw_number_keys(keys, set, thread))
                 return;
         }

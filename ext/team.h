@@ -25,7 +25,7 @@ typedef struct {
 static inline int team_wait_and(rnnhw_team *team, void (*serial)(void *), void *of)
 {
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
-    enum { SPINS = 2000, PAUSE = 20000 }; /* some 20 microseconds, and nanoseconds */
+    enum { SPINS = 4000, PAUSE = 20000 }; /* some 40 to 200 microseconds, and nanoseconds */
     if (team->threads == 1) {
         if (serial != NULL)
             serial(of);
