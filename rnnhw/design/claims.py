@@ -73,7 +73,8 @@ class Claim:
     @property
     def packings(self) -> tuple[Packing, ...]:
         """Every state vector in the key: subject after subject, each element in the width of its
-        format, none across two words."""
+        format, from the highest bit of a word down, none across two words. So keys in ascending
+        order are states in the order of their first elements, which compresses well."""
         found, at = [], 0
         for index, subject in enumerate(self.subjects):
             for name, node in subject.network.states().items():
@@ -82,7 +83,7 @@ class Claim:
                 for _ in range(node.units):
                     if at % WORD + width > WORD:
                         at += WORD - at % WORD
-                    places.append(divmod(at, WORD))
+                    places.append((at // WORD, WORD - at % WORD - width))
                     at += width
                 first = np.zeros(node.units, np.int64)
                 if node.initial is not None:
@@ -99,7 +100,7 @@ class Claim:
     @property
     def digest(self) -> str:
         """SHA-256 of all that the claim is made of: graphs, weights, tables, alphabet, automaton,
-        bounds."""
+        bounds, and the layout of its keys."""
         text = json.dumps(_described(self), separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -276,6 +277,7 @@ def _described(claim: Claim) -> dict[str, Any]:
     automaton = claim.automaton
     return {
         "subjects": [_subject(subject) for subject in claim.subjects],
+        "layout": [(p.subject, p.name, p.words, p.shifts) for p in claim.packings],
         "next": automaton.next.tolist(),
         "expected": automaton.expected.tolist(),
         "answer": automaton.answer.value,

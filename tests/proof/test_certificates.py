@@ -187,7 +187,7 @@ def test_a_bit_that_belongs_to_no_element_is_refused(tmp_path):
     save(tmp_path / "proof", search, found.verdict)
 
     def changed(meta, sets):
-        sets[largest(sets)][-1, 0] = 0x80
+        sets[largest(sets)][-1, 7] = 1
 
     rewritten(tmp_path / "proof", tmp_path / "mutant", changed)
     assert check(claim, tmp_path / "mutant").fault == "a step leaves the set"
@@ -241,11 +241,12 @@ def test_instruction_sets_write_one_file(tmp_path):
     assert len({(tmp_path / isa).read_bytes() for isa in ISAS}) == 1
 
 
-def test_a_state_takes_less_than_a_byte(tmp_path):
+def test_a_state_takes_less_than_two_thirds_of_a_byte(tmp_path):
     claim = claim_of(shipped("adder_tridiagonal"))
     search, found = searched(claim)
     save(tmp_path / "proof", search, found.verdict)
-    assert (tmp_path / "proof").stat().st_size < found.states == 285_945
+    assert found.states == 285_945
+    assert (tmp_path / "proof").stat().st_size < 285_945 * 2 / 3
 
 
 # --- files that are none -----------------------------------------------------------------------
