@@ -24,7 +24,6 @@ enum {
     FEWEST_CHUNKS = 16,  /* places of the table of chunks, which grows too */
     PLACES = 12,         /* of a bucket */
     HUGE_PAGE = 1 << 21,
-    MANY_BUCKETS = 1 << 16, /* from here on they grow by half, to take less memory; before they double */
     LEAST_PAGE = 4096,
     AHEAD = 24           /* keys between a prefetch and its use */
 };
@@ -134,7 +133,7 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
         return RNNHW_FITS;
     int64_t count = set->bucket_count == 0 ? RNNHW_STRIPES : set->bucket_count;
     while (4 * wanted > 3 * PLACES * count)
-        count += count < MANY_BUCKETS ? count : count / 2 / RNNHW_STRIPES * RNNHW_STRIPES;
+        count *= 2; /* by half takes 3 bytes a key less at most, and numbers all keys twice as often */
     const int64_t bytes = (count - set->bucket_count) * (int64_t)sizeof(rnnhw_bucket);
     if (k->bytes + bytes > k->max_bytes)
         return RNNHW_BYTES_MET;
