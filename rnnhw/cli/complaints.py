@@ -7,7 +7,7 @@ import sys
 
 from rnnhw.errors import escaped
 
-__all__ = ["complain"]
+__all__ = ["complain", "remark"]
 
 
 _LONGEST = 800  # characters of a line
@@ -21,6 +21,13 @@ def complain(message: str, hint: str) -> None:
         print(f"error: {_line(message)}", file=sys.stderr)
         if hint:
             print(f"hint: {_line(hint)}", file=sys.stderr)
+
+
+def remark(text: str) -> None:
+    """Print a note of one line on standard error, if there is one."""
+    if text and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"note: {_line(text)}", file=sys.stderr)
 
 
 def _line(text: str) -> str:

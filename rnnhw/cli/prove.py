@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnnhw.cli.complaints import complain
+from rnnhw.cli.complaints import complain, remark
 from rnnhw.cli.inputs import keep_inputs, load_design
 from rnnhw.cli.options import (
     PLAIN,
@@ -23,7 +23,7 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_progress
-from rnnhw.design.claims import Claim, task_automaton
+from rnnhw.design.claims import Claim, other_task, task_automaton
 from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import UNWANTED
 from rnnhw.errors import UsageError, unknown_name
@@ -168,6 +168,8 @@ def prove_command(
     if equivalent_to is not None:
         other = _other_design(equivalent_to, settings, set_other)
     asked = task_automaton(loaded, assignments("--automaton", automaton)) if automaton else None
+    if other is not None and asked is None:
+        remark(other_task(loaded, other))
     for file in [*files.all, *([] if circuit is None else [circuit])]:
         keep_inputs(file, loaded)
         if other is not None:

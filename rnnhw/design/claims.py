@@ -28,7 +28,7 @@ from rnnhw.graph.streaming import streamed
 from rnnhw.numerics.cast import Interval, Q, quantise
 from rnnhw.numerics.tables import Table
 
-__all__ = ["Claim", "Packing", "Subject", "claim_of", "task_automaton"]
+__all__ = ["Claim", "Packing", "Subject", "claim_of", "other_task", "task_automaton"]
 
 IntArray = NDArray[np.int64]
 WORD = 64
@@ -142,6 +142,22 @@ def task_automaton(design: Design, given: Mapping[str, object] | None = None) ->
         raise error.at(place) from None
     except Exception as error:  # of a user's own task
         raise DesignError(f"{place}: {owner}: {described(error)}") from error
+
+
+def other_task(design: Design, other: Design) -> str:
+    """How the task of ``other`` differs from that of ``design``, by whose language the two are
+    compared; "" if it does not, or has no automaton."""
+    if not isinstance(other.task, AutomatonTask):
+        return ""
+    mine, its = task_automaton(design).asking(), task_automaton(other).asking()
+    pairs = ((mine.alphabet, its.alphabet), (mine.next, its.next), (mine.expected, its.expected))
+    if all(np.array_equal(one, two) for one, two in pairs):
+        return ""
+    return (
+        f"{other.place} has another task ({type(other.task).__name__}): the sequences, and the "
+        f"steps whose answers are compared, are those of {design.place} "
+        f"({type(design.task).__name__})"
+    )
 
 
 def claim_of(

@@ -18,6 +18,7 @@ import numpy as np
 from rnnhw.design.claims import Claim
 from rnnhw.errors import DesignError
 from rnnhw.files import written_whole
+from rnnhw.proof.check import DAMAGES, damage
 from rnnhw.proof.outcome import Keys, Verdict
 from rnnhw.proof.search import Frontier, Search
 
@@ -86,9 +87,9 @@ def resumed(path: Path, search: Search) -> None:
                 for state, count in enumerate(meta["states"])
             ]
         search.restore(sets, frontier)
-    except (OSError, zipfile.BadZipFile, lzma.LZMAError, KeyError, TypeError, ValueError) as error:
+    except DAMAGES as error:
         raise DesignError(
-            f"{path}: no search that can go on: {error}",
+            f"{path}: no search that can go on: {damage(error)}",
             "`rnnhw prove DESIGN -o FILE` writes one where a bound stops it",
         ) from None
 
@@ -111,5 +112,7 @@ def _frontier(claim: Claim, meta: dict[str, Any]) -> Frontier:
 
 def _keys(packed: bytes, count: int, words: int) -> Keys:
     raw = lzma.LZMADecompressor().decompress(packed, count * words * 8 + 1)
+    if len(raw) != count * words * 8:
+        raise ValueError(f"a set does not hold its {count} states")
     planes = np.frombuffer(raw, np.uint8).reshape(words * 8, count)
     return np.ascontiguousarray(planes.T).view(">u8").astype(np.uint64)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,13 @@ from rnnhw.graph.arrays import Array, ArrayStep
 from rnnhw.graph.network import Scan, TimeNode
 from rnnhw.graph.nodes import Node
 
-__all__ = ["Checked", "check"]
+__all__ = ["DAMAGES", "Checked", "check", "damage"]
+
+DAMAGES = (
+    *(OSError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError),
+    *(KeyError, TypeError, ValueError, OverflowError),
+)
+"""What reading a damaged or foreign archive raises."""
 
 Vectors = list[dict[Node, Array]]
 """By subject the vectors of its states."""
@@ -90,6 +97,13 @@ def check(
     return Checked(states, steps)
 
 
+def damage(error: Exception) -> str:
+    """What is wrong with a file that is no certificate."""
+    if isinstance(error, (KeyError, TypeError)):
+        return "a part that every certificate has is missing or of another kind"
+    return str(error)
+
+
 # --- the set -----------------------------------------------------------------------------------
 def _read(path: Path, claim: Claim) -> tuple[dict[str, Any], list[Array]]:
     """What the file says, and its states by state of the automaton, big-endian words."""
@@ -105,11 +119,13 @@ def _read(path: Path, claim: Claim) -> tuple[dict[str, Any], list[Array]]:
             for state, count in enumerate(meta["states"]):
                 packed = archive.read(f"set_{state}.xz")
                 raw = lzma.LZMADecompressor().decompress(packed, int(count) * size + 1)
+                if len(raw) != int(count) * size:
+                    raise ValueError(f"set_{state}.xz does not hold {count} states")
                 planes = np.frombuffer(raw, np.uint8).reshape(size, int(count))
                 sets.append(np.ascontiguousarray(planes.T).view(">u8"))
-    except (OSError, zipfile.BadZipFile, lzma.LZMAError, KeyError, TypeError, ValueError) as error:
+    except DAMAGES as error:
         raise DesignError(
-            f"{path}: no certificate: {error}", "`rnnhw prove DESIGN -o FILE` writes one"
+            f"{path}: no certificate: {damage(error)}", "`rnnhw prove DESIGN -o FILE` writes one"
         ) from None
     return meta, sets
 

@@ -100,6 +100,17 @@ def test_an_argument_of_the_automaton_asks_for_one_delay_alone(run, tmp_path):
     assert circuits[0].read_bytes() != circuits[1].read_bytes()
 
 
+def test_designs_of_two_tasks_are_compared_by_the_first_and_it_is_said(run):
+    """Both read two inputs; nobody means to add by a network that recalls."""
+    recall = str(DESIGNS / "recall_elman.py")
+    out, err = run(NEURONS, "--equivalent-to", recall, code=1)
+    assert "wrong after 1 step" in out
+    assert err.startswith("note: ") and "recall_elman.py has another task (Recall)" in err
+    assert "those of" in err and "adder_three_neurons.py (BinaryAddition)" in err
+    _, err = run(NEURONS, "--equivalent-to", NEURONS, "--set-other", "word=6")
+    assert err == ""
+
+
 def test_two_designs_are_equivalent_or_not(run):
     out, _ = run(DENSE, "--set", "word=4", "--equivalent-to", TRIDIAGONAL, "--set-other", "word=4")
     assert "closed: 5,361 states, depth 16: equal sign of both" in out

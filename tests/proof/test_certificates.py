@@ -2,7 +2,9 @@
 
 import ast
 import copy
+import random
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -274,6 +276,29 @@ def test_what_is_no_certificate_is_a_clean_error(tmp_path):
             resumed(bad, Search(claim))
     with pytest.raises(DesignError, match=r"missing: no certificate: .*No such file"):
         check(claim, tmp_path / "missing")
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+        archive.writestr("notes.txt", "nothing")
+    with pytest.raises(DesignError, match="no certificate: a part that every certificate has is"):
+        check(claim, tmp_path / "notes.zip")
+
+
+def test_a_damaged_certificate_is_refused_or_still_holds(tmp_path):
+    """A byte of the file changed: no other error leaves the reader."""
+    claim = claim_of(shipped("adder_three_neurons"))
+    search, found = searched(claim)
+    save(tmp_path / "proof", search, found.verdict)
+    whole, numbers = (tmp_path / "proof").read_bytes(), random.Random(15)
+    refused = 0
+    for _ in range(150):
+        at = numbers.randrange(len(whole))
+        byte = bytes([whole[at] ^ 1 << numbers.randrange(8)])
+        (tmp_path / "bad").write_bytes(whole[:at] + byte + whole[at + 1 :])
+        for read in (lambda path: check(claim, path).fault, lambda p: resumed(p, Search(claim))):
+            try:
+                refused += bool(read(tmp_path / "bad"))
+            except DesignError:
+                refused += 1
+    assert refused > 200
 
 
 def test_a_search_goes_on_with_its_own_claim_alone(tmp_path):
