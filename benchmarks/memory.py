@@ -1,6 +1,6 @@
 """What fixed point does to the memory of recurrences, structure by structure.
 
-    python benchmarks/memory.py [--quick] [--seeds N] [-o result.json]
+    python benchmarks/memory.py [--quick] [--seeds N] [--choices] [-o result.json]
 
 Memory capacity of linear recurrences of 16 units with a spectral radius of 0.95, in float and with
 words of 8 and 6 bits for everything: mean over seeds, with the least and the greatest, and the
@@ -10,6 +10,9 @@ unit by its factor and rounding mode, found from every value of the word, beside
 floor(0.5 / (1 - a)). And the starts from which a resonator in direct form, on zero input, ends in a
 cycle above half scale, with a sum that wraps and one that saturates.
 
+``--choices`` prints the capacities alone, by choices that figures of other sources often leave
+untold: how the input is scaled, how its weights are drawn, and which delays are summed.
+
 The figures are those of `rnnhw analyze`; docs/memory.md defines them.
 """
 
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +150,71 @@ def capacities(name: str, seed: int) -> dict[str, float]:
     return found
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a capacity depends on beside structure and word."""
+
+    name: str
+    weights: Callable[[np.random.Generator], Array]
+    rms: bool = False
+    scale: float = PEAK
+    """The largest float state, or with ``rms`` the root of the states' mean square; of 1."""
+    first: int = 0
+    """The first delay that is summed."""
+
+
+def uniform_weights(rng: np.random.Generator) -> Array:
+    """Between -1 and 1."""
+    return rng.uniform(-1, 1, (UNITS, 1))
+
+
+CHOICES = (
+    Choice("as above", uniform_weights),
+    Choice("largest state 0.5", uniform_weights, scale=0.5),
+    Choice("rms of the states 0.1", uniform_weights, rms=True, scale=0.1),
+    Choice("rms of the states 0.5", uniform_weights, rms=True, scale=0.5),
+    Choice("normal input weights", lambda rng: rng.normal(size=(UNITS, 1))),
+    Choice("input weights 1 or -1", lambda rng: rng.choice([-1.0, 1.0], (UNITS, 1))),
+    Choice("delays from 1 on", uniform_weights, first=1),
+    Choice("largest state 0.5, delays from 1 on", uniform_weights, scale=0.5, first=1),
+)
+
+
+def chosen_capacity(name: str, choice: Choice, word: int, seed: int) -> float:
+    """The capacity of one random recurrence under a choice."""
+    rng = np.random.default_rng(seed)
+    structure, weights = STRUCTURES[name](rng)
+    inputs = choice.weights(rng)
+    wide = linear_layer(structure, weights, inputs, 16)
+    drive = rng.integers(-(1 << 15), 1 << 15, (16, 1024, 1))
+    before, _ = wide.reference(drive, wide.real_states(wide.first_states(len(drive))))
+    [states] = before.values()
+    size = np.sqrt((states**2).mean()) if choice.rms else np.abs(states).max()
+    layer = linear_layer(structure, weights, inputs, word, choice.scale / float(size))
+    low, high = np.array([layer.network.source.interval[0]]), np.array([2 ** (word - 1) - 1])
+    result = capacity(layer, low, high, seed)
+    assert result is not None
+    return min(float(sum(result.r2[choice.first :])), UNITS)
+
+
+def by_choice(seeds: int) -> str:
+    """The table of ``--choices``."""
+    rows = []
+    for choice in CHOICES:
+        cells = []
+        for name in STRUCTURES:
+            means = [
+                np.mean([chosen_capacity(name, choice, word, seed) for seed in range(seeds)])
+                for word in WORDS
+            ]
+            cells.append(", ".join(f"{mean:.1f}" for mean in means))
+        rows.append([choice.name, *cells])
+    words = " and ".join(map(str, WORDS))
+    return table(
+        f"Memory capacity at {words} bits by choice, {seeds} seeds", ["", *STRUCTURES], rows
+    )
+
+
 def quantised_radius(layer: LayerAlone) -> float:
     """The spectral radius of the recurrent matrix in its words."""
     return spectral_radius(
@@ -217,8 +286,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two seeds")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--choices", action="store_true", help="capacities by choice, alone")
     options = parser.parse_args()
     seeds = 2 if options.quick else options.seeds
+    if options.choices:
+        print(by_choice(seeds))
+        return
     result: dict[str, object] = {"units": UNITS, "radius": RADIUS, "seeds": seeds}
     heads = ["float", *(f"{word} bits" for word in WORDS)]
     radii = [f"radius, {word} bits" for word in WORDS]
