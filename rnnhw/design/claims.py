@@ -147,14 +147,15 @@ def task_automaton(design: Design, given: Mapping[str, object] | None = None) ->
 def other_task(design: Design, other: Design) -> str:
     """How the task of ``other`` differs from that of ``design``, by whose language the two are
     compared; "" if it does not, or has no automaton."""
-    if not isinstance(other.task, AutomatonTask):
+    task: object = other.task
+    if not isinstance(task, AutomatonTask):
         return ""
     mine, its = task_automaton(design).asking(), task_automaton(other).asking()
     pairs = ((mine.alphabet, its.alphabet), (mine.next, its.next), (mine.expected, its.expected))
     if all(np.array_equal(one, two) for one, two in pairs):
         return ""
     return (
-        f"{other.place} has another task ({type(other.task).__name__}): the sequences, and the "
+        f"{other.place} has another task ({type(task).__name__}): the sequences, and the "
         f"steps whose answers are compared, are those of {design.place} "
         f"({type(design.task).__name__})"
     )
