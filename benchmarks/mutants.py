@@ -25,14 +25,14 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import hypothesis  # noqa: F401 - imported once for all mutants
-import numpy  # noqa: F401
+import numpy  # noqa: F401 - imported once for all mutants
 import pytest
 import typer  # noqa: F401
 
@@ -184,9 +184,20 @@ class _FirstFailure:
 
 
 def run_tests(folder: Path, files: tuple[str, ...], *, cache: bool) -> tuple[str, float]:
-    """What failed first of the tests, and the CPU seconds; '' where all pass.
+    """What failed first of the tests, and the CPU seconds; '' where all pass."""
+    total = 0.0
+    for name in files:
+        failed, seconds = run_file(folder, name, cache=cache)
+        total += seconds
+        if failed:
+            return failed, total
+    return "", total
 
-    They run in a process of their own. ``cache`` keeps the byte code of what it imports.
+
+def run_file(folder: Path, name: str, *, cache: bool) -> tuple[str, float]:
+    """What failed first of one file of tests, which runs in a process of its own.
+
+    ``cache`` keeps the byte code of what it imports.
     """
     reader, writer = os.pipe()
     process = os.fork()
@@ -199,23 +210,23 @@ def run_tests(folder: Path, files: tuple[str, ...], *, cache: bool) -> tuple[str
         os.dup2(quiet, 2)
         sys.dont_write_bytecode = not cache
         sys.path.insert(0, str(folder))
-        failure, code = _FirstFailure(), 0
-        for name in files:
-            options = ["-x", "-q", "-p", "no:cacheprovider", f"tests/{name}"]
+        failure = _FirstFailure()
+        options = ["-x", "-q", "-p", "no:cacheprovider", f"tests/{name}"]
+        try:
             code = int(pytest.main(options, plugins=[failure]))
-            if code:
-                break
-        name = failure.name or f"exit code {code} of pytest" if code else ""
-        os.write(writer, (name or "passed").encode())
+            answer = failure.name or f"exit code {code} of pytest" if code else "passed"
+        except BaseException as error:  # the parent's work must not go on in this process
+            answer = f"pytest raised {error!r}"
+        os.write(writer, answer[:4000].encode())
         os._exit(0)
     os.close(writer)
-    answer = b""
-    while part := os.read(reader, 4096):
-        answer += part
+    answer = os.read(reader, 4096).decode()
     os.close(reader)
-    _, _, used = os.wait4(process, 0)
-    text = answer.decode() or f"no end within {CPU_SECONDS} s of CPU"
-    return "" if text == "passed" else text, used.ru_utime + used.ru_stime
+    _, status, used = os.wait4(process, 0)
+    if not answer:
+        ended = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+        answer = f"no end within {CPU_SECONDS} s of CPU" if ended else f"wait status {status}"
+    return "" if answer == "passed" else answer, used.ru_utime + used.ru_stime
 
 
 def copied(folder: Path) -> None:

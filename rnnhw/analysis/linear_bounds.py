@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rnnhw.analysis.derivatives import Derivatives, spectral_radius, step_derivatives
 from rnnhw.analysis.intervals import Box
 from rnnhw.graph.nodes import Cast, Node, State, StepGraph
+from rnnhw.graph.rewrite import ancestors
 from rnnhw.numerics.cast import Rounding, rounded
 
 __all__ = ["LinearBounds", "cast_error", "linear_bounds", "outward"]
@@ -92,7 +93,7 @@ def linear_bounds(
     if not step.recurrence_is_linear:
         return None
     wanted = [new for _, new in graph.updates]
-    wanted += [node.a for node in _ancestors(wanted) if node in step.columns.casts]  # type: ignore[attr-defined]
+    wanted += [node.a for node in ancestors(*wanted) if node in step.columns.casts]  # type: ignore[attr-defined]
     wanted = list(dict.fromkeys(wanted))
     series = _Series(step, wanted, inputs, first)
     if not series.sum():
@@ -104,22 +105,10 @@ def linear_bounds(
         begin += node.units
     holds = all(
         _fits(node, boxes[node.a])
-        for node in _ancestors([new for _, new in graph.updates])
+        for node in ancestors(*(new for _, new in graph.updates))
         if isinstance(node, Cast) and not node.changes_nothing
     )
     return LinearBounds(boxes, holds, series.steps)
-
-
-def _ancestors(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes and all that they are computed from."""
-    found: dict[Node, None] = {}
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found[node] = None
-            waiting += node.operands
-    return list(found)
 
 
 def _fits(node: Cast, operand: Box) -> bool:

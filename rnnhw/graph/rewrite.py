@@ -1,16 +1,32 @@
-"""Rewriting of step graphs: one engine that applies a rule to every node in turn."""
+"""Rewriting of step graphs: one engine that applies rules until none finds anything to change.
+
+A rule looks at a whole graph and says what takes the place of which nodes. The engine does the
+rest: it puts readers on their new operands, carries the updates of states, the approximations and
+the row scales along, and drops operations that nothing reads any more. A rule must end, that is
+find nothing in the graph that it leaves, and must change no value of the output and the states.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeAlias
 
-from rnnhw.graph.nodes import Input, Node, StepGraph
+from rnnhw.graph.nodes import Approximation, Input, Node, StepGraph
 
-__all__ = ["Rule", "ancestors", "ends", "live", "rebuilt", "rewrite"]
+__all__ = [
+    "Replace",
+    "Rule",
+    "ancestors",
+    "apply_rules",
+    "ends",
+    "live",
+    "read_instead",
+    "rebuilt",
+    "rewrite",
+]
 
-Rule: TypeAlias = Callable[[Node, Mapping[Node, Node]], Sequence[Node] | Node]
+Replace: TypeAlias = Callable[[Node, Mapping[Node, Node]], Sequence[Node] | Node]
 """What stands in place of a node, by the node and the replacements of all nodes before it.
 
 A sequence of nodes takes its place, and its readers read the last of these: ``[node]`` stands for
@@ -18,16 +34,28 @@ the node on its new operands, an empty sequence drops a node that nothing reads.
 one that is in the new graph already, which readers read instead.
 """
 
+Rule: TypeAlias = Callable[[StepGraph], Replace | None]
+"""How a graph is changed; None where the rule finds nothing in it."""
 
-def rewrite(graph: StepGraph, rule: Rule) -> StepGraph:
-    """``graph`` with ``rule`` applied to every node, operands first.
 
-    The rule must keep every state that has a next value.
+def apply_rules(graph: StepGraph, rules: Iterable[Rule]) -> StepGraph:
+    """``graph`` after every rule in turn, each as often as it finds something to change."""
+    for rule in rules:
+        while (replacement := rule(graph)) is not None:
+            graph = live(rewrite(graph, replacement))
+    return graph
+
+
+def rewrite(graph: StepGraph, replacement_of: Replace) -> StepGraph:
+    """``graph`` with every node replaced, operands first.
+
+    Every state that has a next value must be kept. An approximation of a node that is dropped is
+    dropped with it.
     """
     nodes: list[Node] = []
     new: dict[Node, Node] = {}
     for node in graph.nodes:
-        replacement = rule(node, new)
+        replacement = replacement_of(node, new)
         if isinstance(replacement, Node):
             new[node] = replacement
             continue
@@ -37,8 +65,22 @@ def rewrite(graph: StepGraph, rule: Rule) -> StepGraph:
         nodes.extend(written)
         if written:
             new[node] = written[-1]
-    updates = tuple((state, new[value]) for state, value in graph.updates)
-    return StepGraph(graph.layer, tuple(nodes), updates, new[graph.output])
+    return replace(
+        graph,
+        nodes=tuple(nodes),
+        updates=tuple((state, new[value]) for state, value in graph.updates),
+        output=new[graph.output],
+        approximations=tuple(
+            Approximation(each.function, new[each.argument], new[each.node])
+            for each in graph.approximations
+            if each.argument in new and each.node in new
+        ),
+    )
+
+
+def read_instead(other: Mapping[Node, Node]) -> Replace | None:
+    """Puts the readers of every key of ``other`` on its value, an earlier node; None if empty."""
+    return (lambda node, new: new[other[node]] if node in other else [node]) if other else None
 
 
 def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -55,17 +97,17 @@ def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
     return replace(node, **changed)  # type: ignore[arg-type]
 
 
-def ancestors(node: Node) -> list[Node]:
-    """``node`` and all that it is made from, operands first."""
+def ancestors(*nodes: Node) -> list[Node]:
+    """``nodes`` and all that they are made from, operands first."""
     visited: dict[Node, None] = {}
-
-    def visit(reader: Node) -> None:
-        for operand in reader.operands:
-            if operand not in visited:
-                visit(operand)
-        visited[reader] = None
-
-    visit(node)
+    pending = [(node, False) for node in reversed(nodes)]
+    while pending:
+        node, operands_are_visited = pending.pop()
+        if operands_are_visited:
+            visited[node] = None
+        elif node not in visited:
+            pending.append((node, True))
+            pending += [(operand, False) for operand in reversed(node.operands)]
     return list(visited)
 
 
@@ -74,11 +116,26 @@ def ends(graph: StepGraph) -> set[Node]:
     return {graph.output, *(value for _, value in graph.updates)}
 
 
-def live(graph: StepGraph) -> StepGraph:
-    """``graph`` without the operations that nothing reads; inputs and states stay."""
-    read = ends(graph) | {state for state, _ in graph.updates}
-    for node in reversed(graph.nodes):
-        if node in read:
-            read.update(node.operands)
-    nodes = tuple(node for node in graph.nodes if node in read or isinstance(node, Input))
-    return replace(graph, nodes=nodes)
+def live(graph: StepGraph, *, unread_states: bool = True) -> StepGraph:
+    """``graph`` without the operations that nothing reads; its inputs stay.
+
+    ``unread_states`` tells whether states stay that nothing but their own next value is made from.
+    """
+    following = dict[Node, Node](graph.updates)
+    arguments = {each.node: each.argument for each in graph.approximations}
+    pending = [graph.output]
+    if unread_states:
+        pending += following
+    read: set[Node] = set()
+    while pending:
+        node = pending.pop()
+        if node not in read:
+            read.add(node)
+            pending += node.operands
+            pending += [also[node] for also in (following, arguments) if node in also]
+    return replace(
+        graph,
+        nodes=tuple(node for node in graph.nodes if node in read or isinstance(node, Input)),
+        updates=tuple(update for update in graph.updates if update[0] in read),
+        approximations=tuple(each for each in graph.approximations if each.node in read),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,13 +32,15 @@ from rnnhw.accelerator import (
     legal_lanes,
 )
 from rnnhw.accelerator.mapping.phases import NEURON_CYCLES
-from rnnhw.accelerator.mapping.row_fusion import fuse_rows
+from rnnhw.accelerator.mapping.row_fusion import ROW_FUSION, tensor_values
+from rnnhw.accelerator.mapping.transform_copies import duplicate_transforms
 from rnnhw.cost.processor import processor
 from rnnhw.design.weights import Parameters
 from rnnhw.execution import golden
 from rnnhw.graph.builder import StepBuilder
 from rnnhw.graph.network import Network, Scan
 from rnnhw.graph.nodes import Node
+from rnnhw.graph.rewrite import Rule, apply_rules
 from rnnhw.layers.cells import Layer
 from rnnhw.layers.structures import (
     BlockDiagonal,
@@ -46,6 +49,7 @@ from rnnhw.layers.structures import (
     Circulant,
     CyclicBand,
     Elementary,
+    FastWalshHadamard,
     InterleavedBlocks,
     LowRank,
     Monarch,
@@ -706,37 +710,40 @@ def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
         assert layer.basis is Basis.MODELLED or not layer.assumptions
 
 
-# --- regrouping ----------------------------------------------------------------------------------
-def regrouped_case(network: Network, parameters: Parameters) -> tuple[Network, Parameters, int]:
-    """The network of one layer as the rows see it, with the slices of its tensors, and how many
+# --- rewriting -----------------------------------------------------------------------------------
+RULES = (*ROW_FUSION, duplicate_transforms)
+
+
+def rewritten_case(
+    network: Network, parameters: Parameters, rules: Sequence[Rule]
+) -> tuple[Network, Parameters, int]:
+    """The network of one layer after ``rules``, with the slices of its tensors, and how many
     operations are others."""
     source, scan = network.nodes
     assert isinstance(scan, Scan)
-    graph = fuse_rows(scan.graph)
-    values, raw = dict(parameters.values), dict(parameters.raw)
-    for tensor in graph.tensors:
-        key, _, rows = tensor.key.partition("[")
-        if rows:
-            first, last = map(int, rows.removesuffix("]").split(":"))
-            for arrays in (values, raw):
-                arrays[tensor.key] = arrays[key][first:last]  # type: ignore[index]
+    graph = apply_rules(scan.graph, rules)
+    raw = {tensor.key: tensor_values(parameters.raw, tensor) for tensor in graph.tensors}
+    values = {tensor.key: raw[tensor.key] * tensor.format.step for tensor in graph.tensors}
     events = {key: Events() for key in raw}
     others = len(set(graph.nodes) - set(scan.graph.nodes))
     changed = Network((source, replace(scan, graph=graph)))
     return changed, Parameters(values, raw, events), others
 
 
-def assert_regrouped_alike(network: Network, seed: int) -> int:
+def assert_rewritten_alike(network: Network, seed: int, rules: Sequence[Rule] = RULES) -> int:
     """The same outputs and states; the number of operations that are others."""
     data = np.random.default_rng(seed)
     parameters = draw_parameters(data, network)
     batch = draw_batch(data, network, 2, 3)
-    changed, sliced, others = regrouped_case(network, parameters)
+    changed, sliced, others = rewritten_case(network, parameters, rules)
     expected, found = golden.run(network, parameters, batch), golden.run(changed, sliced, batch)
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     for name, value in expected.final.items():
         np.testing.assert_array_equal(found.final[name], value)
     return others
+
+
+JOINED = UnitWeights() + Permutation([1, 2, 3, 0]) + Dense()
 
 
 @pytest.mark.parametrize(
@@ -745,20 +752,73 @@ def assert_regrouped_alike(network: Network, seed: int) -> int:
         gated(LSTM, 4, Banded(1, 1), recurrent_bias=True),
         gated(GRU, 4, Banded(1, 1), recurrent_bias=True),
         gated(GRU, 4, Butterfly(), reset="before"),
-        elman(4, UnitWeights() + Permutation([1, 2, 3, 0]) + Dense()).network,
+        elman(4, JOINED).network,
     ],
 )
-def test_regrouping_makes_other_operations_and_no_other_bit(network: Network) -> None:
-    assert [assert_regrouped_alike(network, seed) > 0 for seed in range(3)] == [True] * 3
+def test_rules_write_other_operations_and_change_no_bit(network: Network) -> None:
+    assert [assert_rewritten_alike(network, seed) > 0 for seed in range(3)] == [True] * 3
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_regrouping_changes_no_bit(rng: random.Random) -> None:
+def test_rules_change_no_bit(rng: random.Random) -> None:
     layer, _, _ = draw_layer(rng, rng.choice([1, 2, 3, 4]))
     design = Design(layers=[layer], formats=rng.choice([FORMATS, STAGED]), inputs=2)
     try:
         network = design.network
     except DesignError:  # a word of more than 64 bits
         return
-    assert_regrouped_alike(network, rng.randint(0, 2**32 - 1))
+    seed = rng.randint(0, 2**32 - 1)
+    assert_rewritten_alike(network, seed)
+    assert_rewritten_alike(network, seed, [rng.choice(RULES)])
+
+
+def dense(g: StepBuilder, key: str, vector: Node, start: Node | None = None) -> Node:
+    weights = g.tensor(key, (4, vector.units), "weight")
+    return g.matvec(Dense(), weights, vector, 4, start, name=f"{key}v")
+
+
+def hadamard(g: StepBuilder, name: str, vector: Node, start: Node | None = None) -> Node:
+    return g.matvec(FastWalshHadamard(), None, vector, vector.units, start, name=name)
+
+
+def rotated(g: StepBuilder, x: Node) -> Node:
+    return g.gather([x], [*range(1, 8), 0])
+
+
+def join(g: StepBuilder, x: Node) -> Node:
+    return g.gather([dense(g, "W", x), dense(g, "V", x)], range(8))
+
+
+def two_slices(g: StepBuilder, x: Node) -> Node:
+    whole = dense(g, "W", x)
+    low, high = g.gather([whole], [0]), g.gather([whole], [1, 2, 3])
+    return g.gather([high, low], range(4))
+
+
+def addition(g: StepBuilder, x: Node) -> Node:
+    return dense(g, "V", x, g.add(dense(g, "W", x), g.literal("one", [1] * 4)))
+
+
+def two_vectors(g: StepBuilder, x: Node) -> Node:
+    whole = hadamard(g, "whole", x)
+    return g.add(g.clamp(whole, -1, 1), g.clamp(g.cast(whole, "sum", "short"), -1, 1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "step"),
+    [
+        ("_drop_identity_gathers", lambda g, x: dense(g, "W", g.gather([x], range(8)))),
+        ("_fuse_joins", join),
+        ("_from_zero", lambda g, x: hadamard(g, "h", x, rotated(g, x))),
+        ("_shared_transforms", lambda g, x: g.add(hadamard(g, "a", x), hadamard(g, "b", x))),
+        ("_unpermute", lambda g, x: dense(g, "W", rotated(g, x))),
+        ("_copy_gathers", lambda g, x: hadamard(g, "a", rotated(g, x))),
+        ("_split_slices", two_slices),
+        ("_add_last", addition),
+        ("duplicate_transforms", two_vectors),
+    ],
+)
+def test_every_rule_alone_changes_a_graph_and_no_bit(rule: str, step: Step) -> None:
+    (alone,) = [each for each in RULES if each.__name__ == rule]
+    assert assert_rewritten_alike(scanned(step), 1, [alone]) > 0

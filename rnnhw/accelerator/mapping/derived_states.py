@@ -26,7 +26,7 @@ from rnnhw.graph.nodes import (
     Tensor,
     unwired,
 )
-from rnnhw.graph.rewrite import ancestors, rebuilt, rewrite
+from rnnhw.graph.rewrite import ancestors, live, rebuilt, rewrite
 
 __all__ = ["DerivedState", "derive_states"]
 
@@ -75,7 +75,8 @@ def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedSt
     following: dict[Node, Node] = dict(updates)
     for state, each in kept.items():
         updates.append((state, _next(each.vector, following, nodes)))
-    return _read(derived, nodes, updates), kept
+    whole = replace(derived, nodes=tuple(nodes), updates=tuple(updates))
+    return live(whole, unread_states=False), kept
 
 
 def _made_of_states(graph: StepGraph) -> list[Node]:
@@ -106,22 +107,6 @@ def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:
         if made not in nodes:
             nodes.append(made)
     return following[vector]
-
-
-def _read(graph: StepGraph, nodes: list[Node], updates: list[tuple[State, Node]]) -> StepGraph:
-    """The graph without what nothing reads."""
-    wanted: dict[Node, None] = dict.fromkeys([graph.output])
-    while True:
-        for node in reversed(nodes):
-            if node in wanted:
-                wanted |= dict.fromkeys(node.operands)
-        new = [value for state, value in updates if state in wanted and value not in wanted]
-        if not new:
-            break
-        wanted |= dict.fromkeys(new)
-    needed = [n for n in nodes if n in wanted or isinstance(n, Input)]
-    kept = tuple((state, value) for state, value in updates if state in wanted)
-    return StepGraph(graph.layer, tuple(needed), kept, graph.output)
 
 
 # --- first values ------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from rnnhw.graph.nodes import (
     Tensor,
     unwired,
 )
-from rnnhw.graph.rewrite import ends, live, rebuilt, rewrite
+from rnnhw.graph.rewrite import Replace, ends, read_instead
 from rnnhw.layers.structures import (
     BlockDiagonal,
     ButterflyStage,
@@ -54,25 +54,7 @@ from rnnhw.layers.structures import (
 )
 from rnnhw.numerics.cast import interval_format
 
-__all__ = ["fuse_rows", "tensor_values"]
-
-
-def fuse_rows(graph: StepGraph) -> StepGraph:
-    """Returns a graph of equal values with fewer rows, by the rules of this module."""
-    for rule in (
-        _drop_identity_gathers,
-        _fuse_joins,
-        _from_zero,
-        _shared_transforms,
-        _unpermute,
-        _copy_gathers,
-    ):
-        graph = rule(graph)
-    while slices := _slices_to_split(graph):
-        graph = _split(graph, slices)
-    while product := _product_after_addition(graph):
-        graph = _add_last(graph, product)
-    return graph
+__all__ = ["ROW_FUSION", "tensor_values"]
 
 
 # --- parts of tensors --------------------------------------------------------------------------
@@ -117,6 +99,21 @@ def tensor_values(raw: Mapping[str, NDArray[np.int64]], tensor: Tensor) -> NDArr
 
 
 # --- slices ------------------------------------------------------------------------------------
+def _split_slices(graph: StepGraph) -> Replace | None:
+    """Replaces a product that is read in slices by one product a slice."""
+    slices = _slices_to_split(graph)
+    if not slices:
+        return None
+    (product,) = {piece.parts[0] for piece in slices}
+
+    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
+        if node is product:
+            return []
+        return _slice(node, new) if isinstance(node, Gather) and node in slices else [node]
+
+    return write
+
+
 def _slices_to_split(graph: StepGraph) -> list[Gather]:
     """Returns the slices of the first product that should be split; none when no product should."""
     readers, results = graph.readers, ends(graph)
@@ -155,18 +152,6 @@ def _continued(piece: Gather, readers: Mapping[Node, list[Node]]) -> bool:
     return False
 
 
-def _split(graph: StepGraph, slices: list[Gather]) -> StepGraph:
-    """Replaces the product behind ``slices`` by one product a slice."""
-    (product,) = {piece.parts[0] for piece in slices}
-
-    def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        if node is product:
-            return []
-        return _slice(node, new) if isinstance(node, Gather) and node in slices else [node]
-
-    return rewrite(graph, write)
-
-
 def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
     """Returns the product with the slice's rows, after the slice of the start if there is one."""
     (whole,) = piece.parts
@@ -199,34 +184,28 @@ def _slice(piece: Gather, new: Mapping[Node, Node]) -> list[Node]:
 
 
 # --- blocks ------------------------------------------------------------------------------------
-def _fuse_joins(graph: StepGraph) -> StepGraph:
-    """Replaces every vector that joins dense products by one product, until nothing changes: the
-    start of such a product may join products too."""
-    fused = _fuse_joins_once(graph)
-    return graph if fused.nodes == graph.nodes else _fuse_joins(fused)
-
-
-def _fuse_joins_once(graph: StepGraph) -> StepGraph:
+def _fuse_joins(graph: StepGraph) -> Replace | None:
+    """Replaces every vector that joins dense products by one product. The start of such a product
+    may join products too, which is seen when this rule is applied again."""
+    joins = {node: parts for node in graph.nodes if (parts := _products_joined(graph, node))}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        parts = _products_joined(graph, node)
-        if not parts:
+        if not isinstance(node, Gather) or node not in joins:
             return [node]
-        assert isinstance(node, Gather)
-        product = _as_blocks(node, parts, new) or _as_rows(node, parts, new)
-        if not product:
-            return [node]
+        parts = joins[node]
+        one_vector = _read_one_vector(parts)
+        product = (_as_rows if one_vector else _as_blocks)(node, parts, new)
         if node.indices == tuple(range(product[-1].units)):
             return product
         whole = replace(product[-1], name=f"{node.name}.joined")
         return [*product[:-1], whole, replace(node, parts=(whole,))]
 
-    return live(rewrite(graph, write))
+    return write if joins else None
 
 
 def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
     """Returns the dense products that ``node`` joins; none unless it takes all of their elements,
-    is their only reader, and their formats agree."""
+    is their only reader, their formats agree, and they make one block-diagonal or dense product."""
     if not isinstance(node, Gather) or len(node.parts) < 2:
         return ()
     parts = tuple(part for part in node.parts if isinstance(part, Matvec))
@@ -242,21 +221,32 @@ def _products_joined(graph: StepGraph, node: Node) -> tuple[Matvec, ...]:
     alike = {(p.weights and p.weights.format, p.product, p.accumulator) for p in parts}
     started = {part.start is None for part in parts}
     starts = {part.start.format.fraction for part in parts if part.start is not None}
-    return parts if len(alike) == len(started) == 1 and len(starts) < 2 else ()
+    agree = len(alike) == len(started) == 1 and len(starts) < 2
+    return parts if agree and (_are_blocks(parts) or _read_one_vector(parts)) else ()
 
 
-def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
-    """Returns the block-diagonal product of ``parts``; nothing unless they have one size and read
-    distinct vectors."""
+def _read_one_vector(parts: Sequence[Matvec]) -> bool:
+    return len({unwired(part.vector) for part in parts}) == 1
+
+
+def _are_blocks(parts: Sequence[Matvec]) -> bool:
+    """Whether products have one size and read distinct vectors, which are slices of one vector or
+    stored ones."""
     sizes = {(part.units, part.vector.units) for part in parts}
     vectors = [unwired(part.vector) for part in parts]
     fractions = {part.vector.format.fraction for part in parts}
     if len(sizes) > 1 or len(set(vectors)) < len(vectors) or len(fractions) > 1:
-        return []
-    ((units, inputs),) = sizes
+        return False
+    stored = not any(isinstance(vector, Gather | Matvec) for vector in vectors)
+    return stored or _whole_of(vectors) is not None
+
+
+def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
+    """Returns the block-diagonal product of ``parts``, after the node that joins their vectors if
+    one is needed."""
+    units, inputs = parts[0].units, parts[0].vector.units
+    vectors = [unwired(part.vector) for part in parts]
     whole = _whole_of(vectors)
-    if whole is None and any(isinstance(vector, Gather | Matvec) for vector in vectors):
-        return []
     joined = [] if whole else [_concatenation(f"{node.name}.vectors", [new[v] for v in vectors])]
     vector = new[whole] if whole else joined[0]
     shape = len(parts), units, inputs
@@ -264,9 +254,7 @@ def _as_blocks(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) 
 
 
 def _as_rows(node: Gather, parts: Sequence[Matvec], new: Mapping[Node, Node]) -> list[Node]:
-    """Returns the dense product of ``parts``; nothing unless they all read one vector."""
-    if len({unwired(part.vector) for part in parts}) > 1:
-        return []
+    """Returns the dense product of ``parts``, which read one vector."""
     vector = new[parts[0].vector]
     units = sum(part.units for part in parts)
     return _one_product(node, parts, Dense(), (units, vector.units), vector, new)
@@ -353,21 +341,11 @@ def _addends(product: Matvec) -> list[Add]:
     return additions if _exact(start) else []
 
 
-def _product_after_addition(graph: StepGraph) -> Matvec | None:
-    """Returns a product that continues another one after an addition that only it reads."""
-    readers, results = graph.readers, ends(graph)
-    for node in graph.nodes:
-        if isinstance(node, Matvec) and _exact(node):
-            between = _addends(node)
-            passed = [*between, *(add.a for add in between)]
-            unshared = all(len(readers[n]) == 1 and n not in results for n in passed)
-            if between and unshared:
-                return node
-    return None
-
-
-def _add_last(graph: StepGraph, product: Matvec) -> StepGraph:
-    """Moves the additions before ``product`` behind it."""
+def _add_last(graph: StepGraph) -> Replace | None:
+    """Moves the additions between two products of a row behind the second one."""
+    product = _product_after_addition(graph)
+    if product is None:
+        return None
     between = _addends(product)
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
@@ -382,31 +360,45 @@ def _add_last(graph: StepGraph, product: Matvec) -> StepGraph:
             sums.append(replace(add, a=sums[-1], b=new[add.b], **widths))  # type: ignore[arg-type]
         return sums
 
-    return rewrite(graph, write)
+    return write
+
+
+def _product_after_addition(graph: StepGraph) -> Matvec | None:
+    """Returns a product that continues another one after an addition that only it reads."""
+    readers, results = graph.readers, ends(graph)
+    for node in graph.nodes:
+        if isinstance(node, Matvec) and _exact(node):
+            between = _addends(node)
+            passed = [*between, *(add.a for add in between)]
+            unshared = all(len(readers[n]) == 1 and n not in results for n in passed)
+            if between and unshared:
+                return node
+    return None
 
 
 # --- permutations ------------------------------------------------------------------------------
-def _drop_identity_gathers(graph: StepGraph) -> StepGraph:
+def _drop_identity_gathers(graph: StepGraph) -> Replace | None:
     """Replaces a gather of all elements of one vector in order by the vector."""
+    vectors: dict[Node, Node] = {
+        node: node.parts[0]
+        for node in graph.nodes
+        if isinstance(node, Gather)
+        and len(node.parts) == 1
+        and node.indices == tuple(range(node.parts[0].units))
+    }
+    return read_instead(vectors)
 
-    def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
-        if isinstance(node, Gather) and len(node.parts) == 1:
-            (part,) = node.parts
-            if node.indices == tuple(range(part.units)):
-                return new[part]
-        return [node]
 
-    return rewrite(graph, write)
-
-
-def _unpermute(graph: StepGraph) -> StepGraph:
+def _unpermute(graph: StepGraph) -> Replace | None:
     """Permutes the weights of dense products instead of the vectors that they read."""
+    columns = {node: order for node in graph.nodes if (order := _columns_by_source(node))}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        columns = _columns_by_source(node)
-        return _by_source(node, columns, new) if isinstance(node, Matvec) and columns else [node]
+        if isinstance(node, Matvec) and node in columns:
+            return _by_source(node, columns[node], new)
+        return [node]
 
-    return live(rewrite(graph, write))
+    return write if columns else None
 
 
 def _columns_by_source(node: Node) -> dict[Node, list[int]]:
@@ -432,17 +424,16 @@ def _columns_by_source(node: Node) -> dict[Node, list[int]]:
     }
 
 
-def _copy_gathers(graph: StepGraph) -> StepGraph:
+def _copy_gathers(graph: StepGraph) -> Replace | None:
     """Inserts a copy (a clamp without limits) where a transform or butterfly stage reads a permuted
     or joined vector, and where a product reads a vector that holds an element twice."""
+    vectors = {node: vector for node in graph.nodes if (vector := _to_copy(node))}
     copies: dict[Node, Node] = {}
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
-        vector = unwired(node.vector) if isinstance(node, Matvec) else node
-        if not isinstance(node, Matvec) or not isinstance(vector, Gather):
+        if not isinstance(node, Matvec) or node not in vectors:
             return [node]
-        if not isinstance(node.structure, _BY_WORD) and not is_repeated(vector):
-            return [node]
+        vector = vectors[node]
         inserted: list[Node] = []
         if vector not in copies:
             a = new[vector]
@@ -459,7 +450,15 @@ def _copy_gathers(graph: StepGraph) -> StepGraph:
         start = new[node.start] if node.start is not None else None
         return [*inserted, replace(node, vector=copies[vector], start=start)]
 
-    return live(rewrite(graph, write))
+    return write if vectors else None
+
+
+def _to_copy(node: Node) -> Gather | None:
+    """The permuted or joined vector that ``node`` must read a copy of."""
+    vector = unwired(node.vector) if isinstance(node, Matvec) else node
+    if not isinstance(node, Matvec) or not isinstance(vector, Gather):
+        return None
+    return vector if isinstance(node.structure, _BY_WORD) or is_repeated(vector) else None
 
 
 _BY_WORD = (FastWalshHadamard, WalshHadamardStage, ButterflyStage)
@@ -492,8 +491,10 @@ def _by_source(
 
 
 # --- transforms --------------------------------------------------------------------------------
-def _from_zero(graph: StepGraph) -> StepGraph:
+def _from_zero(graph: StepGraph) -> Replace | None:
     """Lets every transform without weights start from zero, and adds its start after it."""
+    if not any(_is_plain_transform(node) and node.start is not None for node in graph.nodes):
+        return None
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
         if not _is_plain_transform(node) or node.start is None:
@@ -520,7 +521,7 @@ def _from_zero(graph: StepGraph) -> StepGraph:
         )
         return [terms, total]
 
-    return rewrite(graph, write)
+    return write
 
 
 def _is_plain_transform(node: Node) -> TypeGuard[Matvec]:
@@ -530,30 +531,33 @@ def _is_plain_transform(node: Node) -> TypeGuard[Matvec]:
     )
 
 
-def _shared_transforms(graph: StepGraph) -> StepGraph:
-    """Shares one transform without weights, and its equal casts, among all readers of a vector."""
-    known: dict[tuple[object, ...], Node] = {}
+def _shared_transforms(graph: StepGraph) -> Replace | None:
+    """Shares one transform without weights among all readers of a vector; applied again, the equal
+    casts of it."""
+    first: dict[tuple[object, ...], Node] = {}
+    shared: dict[Node, Node] = {}
     fed: set[Node] = set()
-
-    def write(node: Node, new: Mapping[Node, Node]) -> Sequence[Node] | Node:
-        copy = rebuilt(node, new)
-        key = _sharing_key(copy, fed)
-        if key is None:
-            return [node]
-        if key in known:
-            return known[key]
-        known[key] = copy
-        fed.add(copy)
-        return [copy]
-
-    return rewrite(graph, write)
+    for node in graph.nodes:
+        if _is_plain_transform(node):
+            key: tuple[object, ...] = node.structure, unwired(node.vector), node.start, node.format
+        elif isinstance(node, Cast) and node.a in fed:
+            key = node.a, node.format
+        else:
+            continue
+        fed.add(node)
+        if first.setdefault(key, node) is not node:
+            shared[node] = first[key]
+    return read_instead(shared)
 
 
-def _sharing_key(node: Node, fed: set[Node]) -> tuple[object, ...] | None:
-    """Returns a key that is equal for transforms, or casts of transforms, of equal results; None
-    for other nodes."""
-    if _is_plain_transform(node):
-        return node.structure, unwired(node.vector), node.start, node.format
-    if isinstance(node, Cast) and node.a in fed:
-        return node.a, node.format
-    return None
+ROW_FUSION = (
+    _drop_identity_gathers,
+    _fuse_joins,
+    _from_zero,
+    _shared_transforms,
+    _unpermute,
+    _copy_gathers,
+    _split_slices,
+    _add_last,
+)
+"""The rules, in the order in which they are applied."""

@@ -27,7 +27,7 @@ from functools import cached_property
 
 from rnnhw.accelerator.mapping.derived_states import DerivedState, derive_states
 from rnnhw.accelerator.mapping.memory import stored_vectors
-from rnnhw.accelerator.mapping.row_fusion import fuse_rows
+from rnnhw.accelerator.mapping.row_fusion import ROW_FUSION
 from rnnhw.accelerator.mapping.transform_copies import duplicate_transforms
 from rnnhw.graph.nodes import (
     Add,
@@ -41,6 +41,7 @@ from rnnhw.graph.nodes import (
     StepGraph,
     unwired,
 )
+from rnnhw.graph.rewrite import apply_rules
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import Q, interval_format
 
@@ -115,7 +116,8 @@ class LayerRows:
 
     def __init__(self, graph: StepGraph) -> None:
         self.given = graph
-        self.graph, self.kept = derive_states(duplicate_transforms(fuse_rows(graph)))
+        rewritten = apply_rules(graph, (*ROW_FUSION, duplicate_transforms))
+        self.graph, self.kept = derive_states(rewritten)
         self._nodes = [node for node in self.graph.nodes if unwired(node) is node]
         self._ends = {unwired(node) for node in self.results}
         self._readers: dict[Node, list[Node]] = {}

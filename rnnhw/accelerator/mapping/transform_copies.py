@@ -10,27 +10,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rnnhw.graph.nodes import Cast, Matvec, Node, Reinterpret, StepGraph, unwired
-from rnnhw.graph.rewrite import ends, rebuilt, rewrite
+from rnnhw.graph.rewrite import Replace, ends, rebuilt
 from rnnhw.layers.structures import ButterflyStage, FastWalshHadamard, WalshHadamardStage
 
 __all__ = ["duplicate_transforms"]
 
 
-def duplicate_transforms(graph: StepGraph) -> StepGraph:
-    """Returns ``graph`` with one copy of each transform per distinct vector that is read of it, so
-    that every feed buffer holds the casts of one row."""
+def duplicate_transforms(graph: StepGraph) -> Replace | None:
+    """Writes one copy of each transform per distinct vector that is read of it, so that every feed
+    buffer holds the casts of one row."""
     copied: dict[Node, Matvec] = {}
     for node in graph.nodes:
         if isinstance(node, Matvec):
             vectors = sorted(_vectors_read(graph, node), key=lambda vector: vector is not node)
             copied.update(dict.fromkeys(vectors[1:], node))
-    if not copied:
-        return graph
 
     def write(node: Node, new: Mapping[Node, Node]) -> list[Node]:
         return _copy(node, copied[node], new) if node in copied else [node]
 
-    return rewrite(graph, write)
+    return write if copied else None
 
 
 def _vectors_read(graph: StepGraph, transform: Matvec) -> list[Node]:
