@@ -54,6 +54,13 @@ def test_the_list_of_an_operation_has_every_file_that_knows_a_module_of_one():
     assert known <= files("An operation of the step graph")
 
 
+def test_the_list_of_a_schedule_has_every_file_that_knows_one():
+    known = naming(r"\bsteps_in_parallel\b", "rnnhw")
+    assert len(known) >= 5
+    assert known <= files("A schedule")
+    assert len(files("A schedule")) <= 7
+
+
 def test_the_list_of_a_feed_has_every_file_that_tells_feeds_apart():
     known = naming(r"\bFeed\.(CYCLIC|DIAGONALS|SELECTION|STRIDE)\b", "rnnhw")
     assert len(known) >= 4

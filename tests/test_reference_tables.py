@@ -16,6 +16,7 @@ from rnnhw.accelerator.schedule import bubbles
 from rnnhw.cli.entry import _DEFECT as DEFECT
 from rnnhw.cost.figure import Status
 from rnnhw.cost.figure_table import ROWS
+from rnnhw.design.schedule import SCHEDULES
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.numerics.cast import cast
 
@@ -62,6 +63,20 @@ def test_the_table_of_formats_is_that_of_q():
         assert int(row["width, bits"]) == q.width
         assert (float(row["smallest"]), float(row["largest"])) == (q.min * q.step, q.max * q.step)
         assert eval(row["step"]) == q.step
+
+
+# --- schedules ---------------------------------------------------------------------------------
+def test_the_table_of_schedules_lists_all_options_with_what_they_set():
+    (rows,) = tables(DOCS / "schedules.md", "option, argument")
+    listed = set()
+    for row in rows[1:]:  # the first one is the default
+        option, argument = map(code, row["option, argument"].split(", ", 1))
+        name, _, value = argument.partition("=")
+        assert option.split()[0] == f"--{name.replace('_', '-')}"
+        example = eval(value, {"K": 3})
+        assert rnnhw.Target("ecp5-25", **{name: example}).arrangement.special == (name,)
+        listed.add(name)
+    assert listed == set(SCHEDULES)
 
 
 # --- layers ------------------------------------------------------------------------------------

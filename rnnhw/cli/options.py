@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from rnnhw.design.schedule import ENGINES, PLACES, Arrangement
+from rnnhw.design.schedule import SCHEDULES, Arrangement
 from rnnhw.errors import UsageError
 
 __all__ = [
+    "NO_SCHEDULES",
     "PLAIN",
     "SUFFIXES",
     "AnalysisFormat",
@@ -25,16 +28,13 @@ __all__ = [
     "CompareItems",
     "Data",
     "DesignFile",
-    "Engines",
     "Folder",
     "Format",
-    "Interleave",
     "Isa",
     "Lanes",
     "Maximum",
     "Minimum",
     "Output",
-    "Overlap",
     "Profile",
     "Profiles",
     "ReportFormat",
@@ -42,16 +42,15 @@ __all__ = [
     "Sequences",
     "Settings",
     "SimulatorName",
-    "StepsInParallel",
     "Vary",
     "Waves",
-    "Weights",
     "assignments",
     "bounds",
     "chosen_arrangement",
     "chosen_format",
     "chosen_lanes",
     "listed",
+    "with_schedules",
 ]
 
 # A file that cannot be read is told by its reader, like one that is not there.
@@ -223,70 +222,56 @@ Sequences = Annotated[
 ]
 
 
-Engines = Annotated[
-    str | None,
-    typer.Option(
-        "--engines", metavar="KIND", help="per-layer lanes (a wavefront), or one shared engine."
-    ),
-]
-Overlap = Annotated[
-    str | None,
-    typer.Option(
-        "--overlap", metavar="on|off|auto", help="Run the next step's inputs while one drains."
-    ),
-]
-Interleave = Annotated[
-    str | None,
-    typer.Option(
-        "--interleave", metavar="K|auto", help="Independent sequences that take turns on the lanes."
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        "--weights",
-        metavar="PLACE",
-        help="on-chip, streamed (from external memory at every step) or auto.",
-    ),
-]
-StepsInParallel = Annotated[
-    str | None,
-    typer.Option(
-        "--steps-in-parallel", metavar="R", help="Steps that layers without state take together."
-    ),
-]
+NO_SCHEDULES: Mapping[str, str] = {}
+"""No option of a schedule; the place where a command has them."""
 
 
-def chosen_arrangement(
-    given: Arrangement,
-    *,
-    engines: str | None,
-    overlap: str | None,
-    interleave: str | None,
-    weights: str | None,
-    steps_in_parallel: str | None,
-) -> Arrangement:
-    """The design's arrangement with what the options say instead.
+def with_schedules(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with an option for every schedule, in place of its parameter ``schedules``.
+
+    It gets them there as a mapping of names to texts; a schedule that was not given is left out.
+    """
+
+    @wraps(command)
+    def run(**options: Any) -> int:
+        texts = {name: options.pop(name) for name in SCHEDULES}
+        given = {name: text for name, text in texts.items() if text is not None}
+        return command(schedules=given, **options)
+
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name != "schedules":
+            parameters.append(parameter)
+            continue
+        for name, schedule in SCHEDULES.items():
+            option = typer.Option(_option(name), metavar=schedule.metavar, help=schedule.help)
+            kind = Annotated[str | None, option]
+            parameters.append(parameter.replace(name=name, default=None, annotation=kind))
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def chosen_arrangement(given: Arrangement, schedules: Mapping[str, str]) -> Arrangement:
+    """The design's arrangement with the texts of options in place of the schedules they name.
 
     Raises:
         UsageError: an option has no such value.
     """
-    overlaps: dict[str, bool | Literal["auto"]] = {"on": True, "off": False, "auto": "auto"}
     changes: dict[str, Any] = {}
-    if engines is not None:
-        changes["engines"] = _one_of("--engines", engines, ENGINES)
-    if overlap is not None:
-        changes["overlap"] = overlaps[_one_of("--overlap", overlap, overlaps)]
-    if interleave is not None:
-        automatic = interleave == "auto"
-        changes["interleave"] = (
-            "auto" if automatic else _whole("--interleave", interleave, ", or auto")
-        )
-    if weights is not None:
-        changes["weights"] = _one_of("--weights", weights, (*PLACES, "auto"))
-    if steps_in_parallel is not None:
-        changes["steps_in_parallel"] = _whole("--steps-in-parallel", steps_in_parallel)
+    for name, text in schedules.items():
+        words, option = SCHEDULES[name].words, _option(name)
+        if text in words or not SCHEDULES[name].counts:
+            changes[name] = words[_one_of(option, text, words)]
+        else:
+            changes[name] = _whole(option, text, "".join(f", or {word}" for word in words))
     return replace(given, **changes)
+
+
+def _option(name: str) -> str:
+    """The option that sets the parameter ``name`` of a function."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _one_of(option: str, text: str, known: Iterable[str]) -> str:

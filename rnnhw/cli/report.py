@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -11,25 +11,22 @@ import typer
 from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
 from rnnhw.cli.options import (
+    NO_SCHEDULES,
     SUFFIXES,
     ClockMhz,
     Data,
     DesignFile,
-    Engines,
-    Interleave,
     Lanes,
     Maximum,
     Minimum,
     Output,
-    Overlap,
     Profile,
     ReportFormat,
     Settings,
-    StepsInParallel,
-    Weights,
     chosen_arrangement,
     chosen_format,
     chosen_lanes,
+    with_schedules,
 )
 from rnnhw.cli.output import deliver, exit_code
 from rnnhw.cli.progress import shown_progress
@@ -46,17 +43,14 @@ from rnnhw.study.run_report import with_run
 __all__ = ["report_command"]
 
 
+@with_schedules
 def report_command(
     design: DesignFile,
     settings: Settings = None,
     profile: Profile = None,
     clock_mhz: ClockMhz = None,
     lanes: Lanes = None,
-    engines: Engines = None,
-    overlap: Overlap = None,
-    interleave: Interleave = None,
-    weights: Weights = None,
-    steps_in_parallel: StepsInParallel = None,
+    schedules: Mapping[str, str] = NO_SCHEDULES,
     format: ReportFormat = None,
     output: Output = None,
     minimum: Minimum = None,
@@ -86,14 +80,7 @@ def report_command(
         raise UsageError("--data is what the design runs on", "give --simulate too")
     target_lanes = loaded.target.lanes if loaded.target else None
     own = loaded.target.arrangement if loaded.target else Arrangement()
-    arrangement = chosen_arrangement(
-        own,
-        engines=engines,
-        overlap=overlap,
-        interleave=interleave,
-        weights=weights,
-        steps_in_parallel=steps_in_parallel,
-    )
+    arrangement = chosen_arrangement(own, schedules)
     schedule = arrangement == own
     rest = schedule and loaded.target is not None
     rest &= not (profile or clock_mhz or lanes or floors)

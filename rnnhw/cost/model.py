@@ -16,6 +16,7 @@ from rnnhw.cost.figure import Figure, derived, not_known, not_used, status_from
 from rnnhw.cost.figure_table import OperatingPoint, Part, Totals, resource_rows
 
 __all__ = [
+    "LAYER_SCHEDULES",
     "SCHEMA_ID",
     "Chosen",
     "EnergyReport",
@@ -193,6 +194,18 @@ class LayerReport(Part, frozen=True, kw_only=True):
     saturating_sequences: Figure = not_used()
     round_steps: int = 1
     lane_cycles: dict[str, int | float] = msgspec.field(default_factory=dict)
+
+    @property
+    def schedule(self) -> str:
+        """What is special in how the layer takes its steps, in words; empty by default."""
+        words = ["overlap"] if self.overlapped else []
+        words += [f"{self.steps_in_parallel} steps"] if self.steps_in_parallel > 1 else []
+        words += ["streamed"] if self.weights == "streamed" else []
+        return ", ".join(words)
+
+
+LAYER_SCHEDULES = ("weights", "overlapped", "steps_in_parallel", "round_steps")
+"""The fields of a layer that tell its schedule, in the order of the columns of CSV."""
 
 
 class ScheduleReport(Part, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, Literal
 
 from rnnhw.design.arguments import chosen_arguments
-from rnnhw.design.schedule import Arrangement, Place
+from rnnhw.design.schedule import Arrangement
 from rnnhw.design.siblings import siblings_of
 from rnnhw.design.tasks import Task
 from rnnhw.design.weights import Parameters, WeightSource, load_parameters
@@ -44,12 +44,12 @@ MAX_STEPS = 1 << 31
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Arrangement):
     """The hardware that a design is meant for.
 
     ``lanes`` multiply-accumulate lanes for every layer, or by layer name, or "auto" to have
-    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range. The others
-    are the schedules and the assumptions of :class:`rnnhw.design.schedule.Arrangement`.
+    reports choose them; ``clock_mhz`` None asks for both ends of the profile's range. All other
+    arguments are those of :class:`rnnhw.design.schedule.Arrangement`, by name.
 
     Raises:
         DesignError: a value is not possible; the hint lists what is.
@@ -58,32 +58,18 @@ class Target:
     profile: str
     lanes: int | Mapping[str, int] | Literal["auto"] = 1
     clock_mhz: float | None = None
-    engines: Literal["per-layer", "shared"] = "per-layer"
-    overlap: bool | Literal["auto"] = False
-    interleave: int | Literal["auto"] = 1
-    weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
-    steps_in_parallel: int | Mapping[str, int] = 1
-    activity: float | Mapping[str, float] = 1.0
-    step_latency: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def arrangement(self) -> Arrangement:
-        """The schedules."""
+        """The schedules and assumptions alone."""
         return Arrangement(
-            engines=self.engines,
-            overlap=self.overlap,
-            interleave=self.interleave,
-            weights=self.weights,
-            steps_in_parallel=self.steps_in_parallel,
-            activity=self.activity,
-            step_latency=self.step_latency,
+            **{entry.name: getattr(self, entry.name) for entry in fields(Arrangement)}
         )
 
     def __post_init__(self) -> None:
-        plain_numbers(self)
+        super().__post_init__()
         if isinstance(self.lanes, Mapping):
             object.__setattr__(self, "lanes", plain_number(self.lanes))
-        _ = self.arrangement  # refuses what it can not be
         if not isinstance(self.profile, str):
             raise DesignError(
                 f"profile={_shown(self.profile)} of the target",

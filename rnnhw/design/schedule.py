@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from rnnhw.errors import DesignError, plain_number, plain_numbers, whole_number
 
-__all__ = ["ENGINES", "PLACES", "Arrangement", "Place"]
+__all__ = ["SCHEDULES", "Arrangement", "Place", "Schedule"]
 
 Place = Literal["on-chip", "streamed"]
 
-ENGINES = ("per-layer", "shared")
-PLACES = ("on-chip", "streamed")
-
 
 @dataclass(frozen=True)
+class Schedule:
+    """What a schedule can be, and how the command line says it.
+
+    ``words`` are its values by the words of its option, ``counts`` says what a whole number from 1
+    counts; empty: it can be none. With ``by_layer`` a mapping gives every layer a value of its own,
+    which is not "auto". ``ordinary`` values leave the accelerator as it is without the schedule.
+    """
+
+    help: str
+    metavar: str
+    words: Mapping[str, object] = field(default_factory=dict)
+    counts: str = ""
+    by_layer: bool = False
+    ordinary: tuple[object, ...] = ()
+
+    def check(self, name: str, value: object) -> None:
+        """Raise a DesignError where ``value`` of the schedule ``name`` is none of these."""
+        if self.by_layer and isinstance(value, Mapping):
+            for layer, one in value.items():
+                self._check_one(f"{name} of {layer}", one, " for a layer", auto=False)
+        elif value is not None or value not in self.ordinary:
+            what = "a number" if self.counts else "one of these"
+            self._check_one(name, value, f", or {what} by layer name" if self.by_layer else "")
+
+    def _check_one(self, name: str, value: object, more: str, *, auto: bool = True) -> None:
+        legal = [word for word in self.words.values() if auto or word != "auto"]
+        if any(isinstance(value, type(word)) and value == word for word in legal):
+            return
+        if not self.counts:
+            raise DesignError(f"{name}={value!r}", f"use {_listed(legal)}{more}")
+        or_words = f", or {_listed(legal)}" if legal else ""
+        _check_whole(name, value, f" {self.counts}{or_words}{more}")
+
+    def is_special(self, value: object) -> bool:
+        """Whether ``value`` changes how any layer works."""
+        values = value.values() if isinstance(value, Mapping) else [value]
+        return any(one not in self.ordinary for one in values)
+
+
+def _schedule(help: str, metavar: str, **more: Any) -> Mapping[str, Schedule]:
+    return {"schedule": Schedule(help, metavar, **more)}
+
+
+def _same(*words: str) -> Mapping[str, object]:
+    return {word: word for word in words}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Arrangement:
     """The schedules of an accelerator; the defaults are one engine a layer, nothing else.
 
@@ -45,42 +90,65 @@ class Arrangement:
         DesignError: a value is none of these; the hint lists the legal ones.
     """
 
-    engines: Literal["per-layer", "shared"] = "per-layer"
-    overlap: bool | Literal["auto"] = False
-    interleave: int | Literal["auto"] = 1
-    weights: Place | Literal["auto"] | Mapping[str, Place] | None = None
-    steps_in_parallel: int | Mapping[str, int] = 1
+    engines: Literal["per-layer", "shared"] = field(
+        default="per-layer",
+        metadata=_schedule(
+            "per-layer lanes (a wavefront), or one shared engine.",
+            "KIND",
+            words=_same("per-layer", "shared"),
+            ordinary=("per-layer",),
+        ),
+    )
+    overlap: bool | Literal["auto"] = field(
+        default=False,
+        metadata=_schedule(
+            "Run the next step's inputs while one drains.",
+            "on|off|auto",
+            words={"on": True, "off": False, "auto": "auto"},
+            ordinary=(False,),
+        ),
+    )
+    interleave: int | Literal["auto"] = field(
+        default=1,
+        metadata=_schedule(
+            "Independent sequences that take turns on the lanes.",
+            "K|auto",
+            words=_same("auto"),
+            counts="sequences",
+            ordinary=(1,),
+        ),
+    )
+    weights: Place | Literal["auto"] | Mapping[str, Place] | None = field(
+        default=None,
+        metadata=_schedule(
+            "on-chip, streamed (from external memory at every step) or auto.",
+            "PLACE",
+            words=_same("on-chip", "streamed", "auto"),
+            by_layer=True,
+            ordinary=(None, "on-chip", "auto"),
+        ),
+    )
+    steps_in_parallel: int | Mapping[str, int] = field(
+        default=1,
+        metadata=_schedule(
+            "Steps that layers without state take together.",
+            "R",
+            counts="steps",
+            by_layer=True,
+            ordinary=(1,),
+        ),
+    )
     activity: float | Mapping[str, float] = 1.0
     step_latency: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plain_numbers(self)
-        if isinstance(self.steps_in_parallel, Mapping):
-            object.__setattr__(self, "steps_in_parallel", plain_number(self.steps_in_parallel))
-        if self.engines not in ENGINES:
-            raise DesignError(f"engines={self.engines!r}", f"use {_listed(ENGINES)}")
-        if self.overlap not in (True, False, "auto") or not isinstance(self.overlap, bool | str):
-            raise DesignError(f"overlap={self.overlap!r}", "use True, False or 'auto'")
-        if self.interleave != "auto":
-            _whole("interleave", self.interleave, " sequences, or 'auto'")
-        if isinstance(self.weights, Mapping):
-            for name, place in self.weights.items():
-                if place not in PLACES:
-                    raise DesignError(
-                        f"weights={{{name!r}: {place!r}}}", f"use {_listed(PLACES)} for a layer"
-                    )
-        elif self.weights is not None and self.weights not in (*PLACES, "auto"):
-            raise DesignError(
-                f"weights={self.weights!r}",
-                f"use {_listed((*PLACES, 'auto'))}, or a mapping of layer names to these",
-            )
-        if isinstance(self.steps_in_parallel, Mapping):
-            for name, steps in self.steps_in_parallel.items():
-                _whole(f"steps_in_parallel of {name}", steps, " steps")
-        else:
-            _whole("steps_in_parallel", self.steps_in_parallel, ", or a number by layer name")
-        for name in ("activity", "step_latency"):
-            object.__setattr__(self, name, plain_number(getattr(self, name)))
+        for entry in fields(Arrangement):
+            value = getattr(self, entry.name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, entry.name, plain_number(value))
+        for name, schedule in SCHEDULES.items():
+            schedule.check(name, getattr(self, name))
         self._check_assumptions()
 
     def _check_assumptions(self) -> None:
@@ -99,7 +167,7 @@ class Arrangement:
                 f"step_latency={self.step_latency!r}", "give cycles by layer name: {'rnn': 120}"
             )
         for name, cycles in self.step_latency.items():
-            _whole(f"step_latency of {name}", cycles, " cycles")
+            _check_whole(f"step_latency of {name}", cycles, " cycles")
 
     @property
     def assumes(self) -> bool:
@@ -114,31 +182,32 @@ class Arrangement:
     @property
     def special(self) -> tuple[str, ...]:
         """The names of what is not as by default."""
-        steps = self.steps_in_parallel
-        most = max(steps.values(), default=1) if isinstance(steps, Mapping) else steps
-        chosen = {
-            "engines": self.engines != "per-layer",
-            "overlap": self.overlap is not False,
-            "interleave": self.interleave != 1,
-            "weights": self.streams,
-            "steps_in_parallel": most > 1,
-        }
-        return tuple(name for name, is_chosen in chosen.items() if is_chosen)
+        return tuple(
+            name for name, schedule in SCHEDULES.items() if schedule.is_special(getattr(self, name))
+        )
 
     @property
     def streams(self) -> bool:
         """Whether any weights are asked to be streamed."""
-        if isinstance(self.weights, Mapping):
-            return "streamed" in self.weights.values()
-        return self.weights == "streamed"
+        return "weights" in self.special
 
 
-def _whole(name: str, value: object, what: str) -> None:
+SCHEDULES: Mapping[str, Schedule] = {
+    entry.name: entry.metadata["schedule"]
+    for entry in fields(Arrangement)
+    if "schedule" in entry.metadata
+}
+"""The schedules by the names of the fields; the other fields are assumptions."""
+
+
+def _check_whole(name: str, value: object, what: str) -> None:
     try:
         whole_number(name, value, 1)
     except DesignError as error:
         raise DesignError(error.message, f"{error.hint}{what}") from None
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return " or ".join(map(repr, names))
+def _listed(values: Iterable[object]) -> str:
+    """``'a', 'b' or 'c'``."""
+    *others, last = map(repr, values)
+    return f"{', '.join(others)} or {last}" if others else last

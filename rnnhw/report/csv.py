@@ -8,7 +8,7 @@ from typing import get_args
 
 from rnnhw.cost.figure import Figure
 from rnnhw.cost.figure_table import LAYER_COLUMNS, ROWS, Holds
-from rnnhw.cost.model import LayerReport, Report, fits_figure
+from rnnhw.cost.model import LAYER_SCHEDULES, LayerReport, Report, fits_figure
 from rnnhw.report.csv_cell import cell
 from rnnhw.report.table_cell import bounded, yes_or_no
 
@@ -55,12 +55,9 @@ def _row(report: Report, layer: LayerReport) -> dict[str, int | float | str]:
             memories = [memory for memory in layer.memories if memory.holds == holds]
             row[f"{holds}_stored_bits"] = sum(memory.stored_bits for memory in memories)
             row[f"{holds}_memory_bits"] = sum(memory.padded_bits for memory in memories)
-    row |= {
-        "weights": layer.weights,
-        "overlapped": str(layer.overlapped),
-        "steps_in_parallel": layer.steps_in_parallel,
-        "round_steps": layer.round_steps,
-    }
+    for name in LAYER_SCHEDULES:
+        value = getattr(layer, name)
+        row[name] = str(value) if isinstance(value, bool) else value
     for group in ("traffic", "counts", "lane_cycles"):
         for name, count in getattr(layer, group).items():
             row[f"{group}.{name}"] = count

@@ -207,7 +207,7 @@ def layers_table(report: Report) -> Table:
     lanes = report.target.kind != "microcontroller"
     if lanes:
         names = ("", "lanes", "cycles", "basis", "MACs", "utilisation", "bound by")
-        scheduled = any(_layer_schedule(layer) for layer in report.layers)
+        scheduled = any(layer.schedule for layer in report.layers)
         table = Table("Layers", (*names, "schedule") if scheduled else names)
     else:
         counted = {
@@ -231,21 +231,11 @@ def layers_table(report: Report) -> Table:
                 macs,
                 percentage(layer.utilisation),
                 shown(layer.bound_by),
-                *([_layer_schedule(layer)] if scheduled else []),
+                *([layer.schedule] if scheduled else []),
             )
         else:
             table.add(layer_name(layer), *(shown(counted[name][index]) for name in known), macs)
     return table
-
-
-def _layer_schedule(layer: LayerReport) -> str:
-    """What is special in how a layer takes its steps."""
-    found = ["overlap"] if layer.overlapped else []
-    if layer.steps_in_parallel > 1:
-        found.append(f"{layer.steps_in_parallel} steps")
-    if layer.weights == "streamed":
-        found.append("streamed")
-    return ", ".join(found)
 
 
 def lanes_table(report: Report) -> Table:

@@ -515,7 +515,7 @@ def test_the_first_result_leaves_before_the_last() -> None:
         ("interleave", 0, "1 or more sequences"),
         ("interleave", True, "1 or more sequences"),
         ("interleave", 2.5, "1 or more sequences"),
-        ("weights", "flash", "'on-chip' or 'streamed' or 'auto'"),
+        ("weights", "flash", "'on-chip', 'streamed' or 'auto'"),
         ("weights", {"rnn": "auto"}, "'on-chip' or 'streamed' for a layer"),
         ("steps_in_parallel", 0, "1 or more"),
         ("steps_in_parallel", "4", "1 or more"),
