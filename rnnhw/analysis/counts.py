@@ -5,8 +5,8 @@ weights, the same for every instruction set, padding and batch. Every stored wor
 read once by each operation that uses it. What a lane machine reads after reuse is another type
 (:mod:`rnnhw.accelerator`).
 
-:data:`STEP_COUNTS` is the one place that says what an operation costs. The engine measures the
-same fields from the rows and elements that its kernels iterate and shares no code with it.
+:mod:`rnnhw.analysis.work` says what an operation does. The engine measures the same fields from the
+rows and elements that its kernels iterate and shares no code with it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from operator import add, attrgetter
 from typing import Any
 
+from rnnhw.analysis.work import work_of
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -29,23 +30,17 @@ from rnnhw.graph.network import (
     time_table,
 )
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
     Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
-    operation_table,
+    Tensor,
     unwired,
 )
 
@@ -180,102 +175,26 @@ def stored_vectors(graph: StepGraph) -> frozenset[Node]:
     return frozenset(stored)
 
 
-# --- what each operation counts: one row an operation ------------------------------------------
-def _nothing(node: Node, step: _Step) -> Counts:
-    return Counts()
-
-
-def _matvec(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Matvec)
-    shape = node.units, node.vector.units
-    terms = node.structure.multiplies(*shape)
-    casts = terms if node.product_cast_changes else 0
-    shifts = 0
-    if node.accumulator is not None:
-        casts += terms
-        casts += node.units if node.start_cast_changes else 0
-    elif node.start is not None and node.start.format.fraction != node.product_format[0]:
-        shifts = node.units
-    counts = Counts(
-        multiplies=terms,
-        adds=node.structure.adds(*shape, onto=node.start is not None),
-        requantisations=casts,
-        shifts=shifts,
-    )
-    if node.weights is not None:
-        words = node.structure.stored_words(*shape)
-        width = node.structure.word_bits(node.weights.format.width)
-        counts += Counts.reading("weights", words, width)
-    if node.start is not None:
-        counts += step.reads(node.start)
-    return counts + step.reads(node.vector)
-
-
-def _aligned(*operands: Node) -> int:
-    finest = max(node.format.fraction for node in operands)
-    return sum(node.units for node in operands if node.format.fraction != finest)
-
-
-def _add(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Add | Subtract)
-    counts = Counts(adds=node.units, shifts=_aligned(node.a, node.b))
-    return counts + step.reads(node.a) + step.reads(node.b)
-
-
-def _multiply(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Multiply)
-    return Counts(multiplies=node.units) + step.reads(node.a) + step.reads(node.b)
-
-
-def _select(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Select)
-    counts = Counts(comparisons=node.units, shifts=_aligned(node.a, node.b))
-    return counts + step.reads(node.s) + step.reads(node.a) + step.reads(node.b)
-
-
-def _shift(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Shift)
-    return Counts(shifts=node.units) + step.reads(node.a) + step.reads(node.by)
-
-
-def _clamp(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Clamp)
-    return Counts(comparisons=2 * node.units) + step.reads(node.a)
-
-
-def _cast(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Cast)
-    if node.changes_nothing:
+def _operation_counts(node: Node, step: _Step) -> Counts:
+    """The work of an operation and what it reads; wiring reads nothing."""
+    if isinstance(node, Gather) or unwired(node) is not node:
         return Counts()
-    return Counts(requantisations=node.units) + step.reads(node.a)
-
-
-def _lookup(node: Node, step: _Step) -> Counts:
-    assert isinstance(node, Lookup)
-    entries = Counts.reading("tables", node.units, node.format.width)
-    return Counts(lookups=node.units) + entries + step.reads(node.a)
-
-
-STEP_COUNTS: dict[type, Callable[[Node, _Step], Counts]] = dict(
-    operation_table(
-        {
-            Input: _nothing,
-            State: _nothing,
-            Constant: _nothing,
-            Matvec: _matvec,
-            Add: _add,
-            Subtract: _add,
-            Multiply: _multiply,
-            Select: _select,
-            Shift: _shift,
-            Clamp: _clamp,
-            Gather: _nothing,
-            Reinterpret: _nothing,
-            Cast: _cast,
-            Lookup: _lookup,
-        }
-    )
-)
+    amounts: dict[str, int] = {}
+    for work in work_of(node):
+        amounts[work.kind] = amounts.get(work.kind, 0) + work.amount
+    counts: Counts = Counts(**amounts)  # type: ignore[arg-type]
+    match node:
+        case Matvec(weights=Tensor() as weights):
+            words = node.structure.stored_words(node.units, node.vector.units)
+            width = node.structure.word_bits(weights.format.width)
+            counts += Counts.reading("weights", words, width)
+        case Lookup():
+            counts += Counts.reading("tables", node.units, node.format.width)
+        case _:
+            pass
+    for operand in node.operands:
+        counts += step.reads(operand)
+    return counts
 
 
 def step_counts(graph: StepGraph, inputs: Sequence[str]) -> Counts:
@@ -283,7 +202,7 @@ def step_counts(graph: StepGraph, inputs: Sequence[str]) -> Counts:
     step = _Step(inputs, stored_vectors(graph))
     total = Counts()
     for node in graph.nodes:
-        total += STEP_COUNTS[type(node)](node, step)
+        total += _operation_counts(node, step)
     for node in step.stored:
         total += Counts.writing("activations", node.units, node.format.width)
     for state, _ in graph.updates:

@@ -10,42 +10,15 @@ leakage are not in it, nor operations that the node has no figure for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnnhw.accelerator import Accelerator, LayerMachine, Memory, MemoryKind, arriving_bits
+from rnnhw.analysis.work import Kind, Work, work_of
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
-from rnnhw.graph.nodes import (
-    Add,
-    Cast,
-    Clamp,
-    Constant,
-    Gather,
-    Input,
-    Lookup,
-    Matvec,
-    Multiply,
-    Node,
-    Reinterpret,
-    Select,
-    Shift,
-    State,
-    Subtract,
-    operation_table,
-)
 from rnnhw.profiles import Asic, Energy
 
-__all__ = ["EnergyPart", "LayerEnergy", "Operations", "energy", "layer_operations"]
-
-
-@dataclass(frozen=True)
-class Operations:
-    """``amount`` operations of one kind: ``widths`` are the bits of the operands, two of a
-    product, one of an addition. A kind without widths is one that no node has figures for."""
-
-    name: str
-    amount: int
-    widths: tuple[int, ...] = ()
+__all__ = ["EnergyPart", "LayerEnergy", "energy", "layer_operations"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +52,7 @@ class LayerEnergy:
     operations: tuple[EnergyPart, ...]
     accesses: tuple[EnergyPart, ...]
     arrivals: tuple[EnergyPart, ...]
-    uncounted: tuple[Operations, ...]
+    uncounted: tuple[Work, ...]
     bounded: bool
 
     @property
@@ -90,101 +63,34 @@ class LayerEnergy:
             alike.setdefault(part.note, []).append(part.name)
         notes = [f"energy of {', '.join(names)}: {note}" for note, names in alike.items() if note]
         if self.uncounted:
-            listed = ", ".join(f"{each.amount} {each.name}" for each in self.uncounted)
+            listed = ", ".join(f"{each.amount} {each.kind}" for each in self.uncounted)
             notes.append(f"energy not counted, for want of a figure: {listed}")
         return tuple(notes)
 
 
-# --- operations: one row an operation ------------------------------------------------------------
-Counter = Callable[[Node], Iterable[Operations]]
+# --- operations ----------------------------------------------------------------------------------
+def layer_operations(node: TimeNode) -> tuple[Work, ...]:
+    """The operations of one step of a layer, every kind and width once.
 
-
-def _none(node: Node) -> Iterable[Operations]:
-    return ()
-
-
-def _matvec(node: Node) -> Iterable[Operations]:
-    assert isinstance(node, Matvec)
-    shape = node.units, node.vector.units
-    terms = node.structure.multiplies(*shape)
-    if terms:
-        assert node.weights is not None
-        widths = node.weights.format.width, node.vector.format.width
-        yield Operations("multiply", terms, widths)
-    adds = node.structure.adds(*shape, onto=node.start is not None)
-    yield Operations("add", adds, (node.format.width,))
-    casts = terms if node.product_cast_changes else 0
-    if node.accumulator is not None:
-        casts += terms + (node.units if node.start_cast_changes else 0)
-    yield Operations("requantisations", casts)
-
-
-def _multiply(node: Node) -> Iterable[Operations]:
-    assert isinstance(node, Multiply)
-    yield Operations("multiply", node.units, (node.a.format.width, node.b.format.width))
-
-
-def _add(node: Node) -> Iterable[Operations]:
-    yield Operations("add", node.units, (node.format.width,))
-
-
-def _cast(node: Node) -> Iterable[Operations]:
-    assert isinstance(node, Cast)
-    yield Operations("requantisations", 0 if node.changes_nothing else node.units)
-
-
-def _shift(node: Node) -> Iterable[Operations]:
-    yield Operations("shifts", node.units)
-
-
-def _compare(times: int) -> Counter:
-    def count(node: Node) -> Iterable[Operations]:
-        yield Operations("comparisons", times * node.units)
-
-    return count
-
-
-OPERATIONS = operation_table(
-    {
-        Input: _none,
-        State: _none,
-        Constant: _none,
-        Matvec: _matvec,
-        Add: _add,
-        Subtract: _add,
-        Multiply: _multiply,
-        Select: _compare(1),
-        Shift: _shift,
-        Clamp: _compare(2),
-        Gather: _none,
-        Reinterpret: _none,
-        Cast: _cast,
-        Lookup: _none,  # an access of its table
-    }
-)
-
-
-def layer_operations(node: TimeNode) -> tuple[Operations, ...]:
-    """The operations of one step of a layer, each kind and width once.
-
-    Shifts that align operands are wires; those by a constant a unit are not.
+    Shifts that align operands are wires; those by a constant a unit are not. A lookup is an access
+    of its table.
     """
+    works: Iterable[Work] = ()
     if isinstance(node, Scan):
-        found = [each for step in node.graph.nodes for each in OPERATIONS[type(step)](step)]
+        works = [work for step in node.graph.nodes for work in work_of(step)]
     elif isinstance(node, Total):
-        found = [Operations("add", node.units, (node.format.width,))]
-    else:
-        found = []
-    amounts: dict[tuple[str, tuple[int, ...]], int] = {}
-    for each in found:
-        key = each.name, tuple(sorted(each.widths))
-        amounts[key] = amounts.get(key, 0) + each.amount
+        works = [Work("adds", node.units, (node.format.width,))]
+    amounts: dict[tuple[Kind, tuple[int, ...]], int] = {}
+    for work in works:
+        if work.kind != "lookups" and not work.wired:
+            key = work.kind, tuple(sorted(work.widths))
+            amounts[key] = amounts.get(key, 0) + work.amount
     ordered = sorted(amounts.items(), key=lambda item: (-len(item[0][1]), item[0]))
-    return tuple(Operations(name, amount, widths) for (name, widths), amount in ordered if amount)
+    return tuple(Work(kind, amount, widths) for (kind, widths), amount in ordered)
 
 
 # --- prices --------------------------------------------------------------------------------------
-def _operation_part(node: Asic, work: Operations) -> EnergyPart:
+def _operation_part(node: Asic, work: Work) -> EnergyPart:
     price = node.multiply(*work.widths) if len(work.widths) == 2 else node.add(*work.widths)
     verb = "multiply" if len(work.widths) == 2 else "add"
     name = f"{verb} {' x '.join(map(str, work.widths))} bits"
@@ -226,16 +132,16 @@ def _accesses(
     return tuple(part for part in parts if part not in every_step), every_step, bounded
 
 
-def _without(works: Iterable[Operations], layer: LayerMachine) -> list[Operations]:
+def _without(works: Iterable[Work], layer: LayerMachine) -> list[Work]:
     """The operations but for the products and sums of columns that are skipped."""
     spared: dict[tuple[str, tuple[int, ...]], int] = {}
     for product, macs in layer.skipped:
         assert product.weights is not None
         widths = sorted((product.weights.format.width, product.vector.format.width))
-        for key in (("multiply", tuple(widths)), ("add", (product.format.width,))):
+        for key in (("multiplies", tuple(widths)), ("adds", (product.format.width,))):
             spared[key] = spared.get(key, 0) + macs
     return [
-        replace(work, amount=max(work.amount - spared.get((work.name, work.widths), 0), 0))
+        replace(work, amount=max(work.amount - spared.get((work.kind, work.widths), 0), 0))
         for work in works
     ]
 

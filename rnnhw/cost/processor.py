@@ -20,12 +20,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rnnhw.analysis.work import WORK
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.network import Network, Scan, Total, runs_once
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
@@ -34,12 +33,9 @@ from rnnhw.graph.nodes import (
     Multiply,
     Node,
     Reinterpret,
-    Select,
     Shift,
     State,
     StepGraph,
-    Subtract,
-    operation_table,
     unwired,
 )
 from rnnhw.layers.structures import (
@@ -198,14 +194,8 @@ def _bytes(words: int, format: Q) -> int:
     return words * storage_bytes(format.width)
 
 
-# --- work: one row an operation ------------------------------------------------------------------
+# --- work ----------------------------------------------------------------------------------------
 Worker = Callable[[Node], Iterable[Work]]
-
-
-def _free(node: Node) -> Iterable[Work]:
-    return ()
-
-
 _DENSE, _BANDED = "dense MACs", "banded MACs"
 
 
@@ -280,31 +270,23 @@ def _lookup(node: Node) -> Iterable[Work]:
     yield Work("lookup", "lookups", node.units, node.units, bits, node.table.function.name)
 
 
-def _unpriced(name: str) -> Worker:
-    def work(node: Node) -> Iterable[Work]:
+MEASURED: Mapping[type[Node], Worker] = {
+    Matvec: _matvec,
+    Multiply: _multiply,
+    Gather: _gather,
+    Cast: _cast,
+    Lookup: _lookup,
+}
+"""The operations that profiles may have figures for."""
+
+
+def _node_work(node: Node) -> Iterable[Work]:
+    """What a node costs: an operation that does some work, but that no profile measures, is a value
+    a unit that is not counted."""
+    if type(node) in MEASURED:
+        yield from MEASURED[type(node)](node)
+    elif name := WORK[type(node)].name:
         yield Work(None, name, node.units, node.units, node.format.width)
-
-    return work
-
-
-WORK = operation_table(
-    {
-        Input: _free,
-        State: _free,
-        Constant: _free,
-        Matvec: _matvec,
-        Add: _unpriced("additions"),
-        Subtract: _unpriced("additions"),
-        Multiply: _multiply,
-        Select: _unpriced("selections"),
-        Shift: _unpriced("shifts"),
-        Clamp: _unpriced("clamps"),
-        Gather: _gather,
-        Reinterpret: _free,
-        Cast: _cast,
-        Lookup: _lookup,
-    }
-)
 
 
 # --- prices ------------------------------------------------------------------------------------
@@ -462,7 +444,7 @@ def _scratch_bytes(graph: StepGraph) -> int:
 
 
 def _layer(profile: Microcontroller, scan: Scan, once: bool, counted: Counted) -> LayerProcessor:
-    works = [work for node in scan.graph.nodes for work in WORK[type(node)](node)]
+    works = [work for node in scan.graph.nodes for work in _node_work(node)]
     price = _priced(profile, works, counted)
     products = [node for node in scan.graph.nodes if isinstance(node, Matvec)]
     return LayerProcessor(

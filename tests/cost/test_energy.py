@@ -10,6 +10,7 @@ import rnnhw
 from rnnhw import Banded, Design, Elman, Formats, Hadamard, Last, Linear, Q, Window, load
 from rnnhw.accelerator import MemoryKind, accelerator
 from rnnhw.analysis.counts import TIME_COUNTS
+from rnnhw.analysis.work import Kind
 from rnnhw.cost import estimate
 from rnnhw.cost.energy import energy, layer_operations
 from rnnhw.cost.model import Report, report_fields
@@ -78,16 +79,13 @@ def test_operations_are_those_of_the_counts(design: Design) -> None:
     seen = 0
     for layer in design.network.nodes:
         counted = TIME_COUNTS[type(layer)](layer)
-        mine: dict[str, int] = {}
+        mine: dict[Kind, int] = {}
         for each in layer_operations(layer):
-            mine[each.name] = mine.get(each.name, 0) + each.amount
-        for name, amount in (
-            ("multiply", counted.multiplies),
-            ("add", counted.adds),
-            ("requantisations", counted.requantisations),
-            ("comparisons", counted.comparisons),
-        ):
-            assert mine.pop(name, 0) == amount
+            mine[each.kind] = mine.get(each.kind, 0) + each.amount
+        kinds: tuple[Kind, ...] = ("multiplies", "adds", "requantisations", "comparisons")
+        for kind in kinds:
+            amount = getattr(counted, kind)
+            assert mine.pop(kind, 0) == amount
             seen += amount
         assert mine == {}
     assert seen
