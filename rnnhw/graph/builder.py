@@ -33,6 +33,7 @@ from rnnhw.graph.nodes import (
     Subtract,
     Tensor,
     _product,
+    previous,
 )
 from rnnhw.graph.row_scales import EXPONENT, MULTIPLIER, SCALES, Exponents, RowScales, check_scale
 from rnnhw.numerics.cast import Interval, Q, interval_format
@@ -245,7 +246,7 @@ class StepBuilder:
         format = format or self.format(name, name)
         key = f"{self._scope.layer}.{initial}"
         node = State(
-            name=f"{name}.previous",
+            name=previous(name),
             units=units,
             format=format,
             interval=(format.min, format.max),

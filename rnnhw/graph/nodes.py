@@ -44,6 +44,7 @@ __all__ = [
     "Subtract",
     "Tensor",
     "operation_table",
+    "previous",
     "unwired",
 ]
 
@@ -75,6 +76,11 @@ class Node:
     format: Q
     interval: Interval
     role: str = ""
+
+    @property
+    def vector_name(self) -> str:
+        """The name of the vector, which a state shares with the value that it has next."""
+        return self.name.removesuffix(_PREVIOUS)
 
     @cached_property
     def operands(self) -> tuple[Node, ...]:
@@ -307,6 +313,14 @@ MOST_SHIFT = 31
 
 Meaning = TypeVar("Meaning")
 
+_PREVIOUS = ".previous"
+"""What the name of a state ends in: it is the vector of the step before."""
+
+
+def previous(name: str) -> str:
+    """The name of the state that keeps the vector ``name`` for the next step."""
+    return name + _PREVIOUS
+
 
 def operation_table(table: Mapping[type, Meaning]) -> Mapping[type, Meaning]:
     """``table`` itself, if it gives every operation a meaning.
@@ -409,7 +423,7 @@ class StepGraph:
 
     def state_name(self, state: Node) -> str:
         """The name of a state vector without its step: ``rnn.state``."""
-        return self.signal(state).removesuffix(".previous")
+        return f"{self.layer}.{state.vector_name}"
 
     def signals(self) -> tuple[tuple[str, Node], ...]:
         """Every named vector with its full name; a state is named after its new value."""

@@ -23,7 +23,7 @@ from rnnhw.graph.network import (
     Window,
     time_table,
 )
-from rnnhw.graph.nodes import Gather, Input, Node, State, StepGraph
+from rnnhw.graph.nodes import Gather, Input, Node, State, StepGraph, previous
 
 __all__ = ["Streamed", "streamed"]
 
@@ -129,7 +129,7 @@ def _shift_register(layer: str, source: TimeNode, width: int) -> StepGraph:
     def vector(name: str) -> State:
         return State(name=name, units=units, format=format, interval=interval, initial=None)
 
-    states = [vector(f"before{ago}.previous") for ago in range(width - 1, 0, -1)]
+    states = [vector(previous(f"before{ago}")) for ago in range(width - 1, 0, -1)]
     new = Input(name="x", units=units, format=format, interval=source.interval, position=0)
     held: list[Node] = [*states, new]
     window = Gather(

@@ -71,7 +71,7 @@ class Columns:
         module, vector = self._context.module, segment.vector
         name = f"{self._context.prefix(number)}feed{position}"
         bits, own = address_bits(vector.units), vector.format.signed_width
-        what = f"{vector.name.removesuffix('.previous')} by {segment.feed.value}"
+        what = f"{vector.vector_name} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
         module.wire(f"{name}_active", 0, signed=False)
         if segment.feed not in _BY_WORD:

@@ -132,7 +132,7 @@ class LayerContext:
     def first_values(self, state: State) -> str:
         """The image of a state's first value other than zero."""
         values = self.numbers.first_values(state)
-        name = f"{state.name.removesuffix('.previous')}_initial"
+        name = f"{state.vector_name}_initial"
         return self.module.image(name, values, state.format.width)
 
     def first_words(self, state: State, elements: int, width: int) -> dict[str, int | str]:
@@ -145,5 +145,5 @@ class LayerContext:
             sum((value & mask) << (k * width) for k, value in enumerate(values[at : at + elements]))
             for at in range(0, len(values), elements)
         ]
-        name = f"{state.name.removesuffix('.previous')}_initial_by{elements}x{width}"
+        name = f"{state.vector_name}_initial_by{elements}x{width}"
         return {"FIRST_VALUE": 2, "FILE": f'"{self.module.image(name, words, elements * width)}"'}

@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from rnnhw.errors import LONGEST_NAME, DesignError, check_name
-from rnnhw.graph.nodes import Input, Node, State, StepGraph
+from rnnhw.graph.nodes import Input, Node, State, StepGraph, previous
 from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["Names", "bench_ends", "nets_meet", "numbered", "top_name"]
@@ -25,8 +25,6 @@ _BENCH_FILES_OF_OUTPUT = ("_tb_y{0}.hex", "_tb_cycles{0}.hex")
 
 _OUR_MODULES = ("_tb", "_pins")
 """Behind the name of the top module: its test bench, and its frame for placement."""
-
-_PREVIOUS = ".previous"
 
 
 class Names:
@@ -105,8 +103,8 @@ def numbered(graph: StepGraph) -> StepGraph:
             entry.name: _with(new, getattr(node, entry.name)) for entry in fields(node)
         }
         if not isinstance(node, Input):
-            stem = f"u{position}_{identifier(node.name.removesuffix(_PREVIOUS))[:LONGEST_NAME]}"
-            changes["name"] = stem + _PREVIOUS * isinstance(node, State)
+            stem = f"u{position}_{identifier(node.vector_name)[:LONGEST_NAME]}"
+            changes["name"] = previous(stem) if isinstance(node, State) else stem
         new[node] = replace(node, **changes)
     updates = []
     for state, value in graph.updates:

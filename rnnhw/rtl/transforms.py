@@ -213,7 +213,7 @@ class Transforms:
         module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         passes, name, width = self._passes_of(number), f"transform{number}", chain.element_bits
         vector = chain.origin
-        module.comment(f"transforms of {vector.name.removesuffix('.previous')}")
+        module.comment(f"transforms of {vector.vector_name}")
         active = f"passing & {self._in_pass(passes)}"
         module.wire(f"{name}_active", 0, active, signed=False)
         turns = f"{name}_active & ~{self._in_pass(passes[:1])} & (pass_cycle == 0)"

@@ -39,8 +39,8 @@ class UnitMemories:
             *(s for s, _ in context.rows.graph.updates if s in context.mapping.read_late),
         ]
         for vector in vectors:
-            module.comment(f"{vector.name.removesuffix('.previous')} by unit, in two halves")
-            name = module.fresh(f"{vector.name.removesuffix('.previous')}_by_unit")
+            module.comment(f"{vector.vector_name} by unit, in two halves")
+            name = module.fresh(f"{vector.vector_name}_by_unit")
             self._beside[vector], self._advances[name] = name, []
             bits = address_bits(vector.units)
             module.declare(f"{name}_next")
@@ -139,7 +139,7 @@ class UnitMemories:
             name = f"{named.name}{key.gate or ''}_by_unit"
         else:
             units = key.units
-            name = f"{key.name.removesuffix('.previous')}_by_unit"
+            name = f"{key.vector_name}_by_unit"
         format = _format(key)
         ram = module.fresh(name)
         self._rams[key] = ram
@@ -194,7 +194,7 @@ class UnitMemories:
 
     def _unit_initial(self, state: State, advance: str) -> str:
         values = self._context.numbers.first_values(state)
-        name = f"{state.name.removesuffix('.previous')}_initial_by_unit"
+        name = f"{state.vector_name}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 
     def _unit_input(self, node: Input, units: int, advance: str) -> str:

@@ -53,6 +53,54 @@ def test_peers_of_the_engine_give_its_bits_and_rates(benchmark, kind):
     assert result["peak"] is None
 
 
+def test_mutants_are_one_place_each_and_leave_the_source_alone(benchmark, monkeypatch, tmp_path):
+    mutants = benchmark("mutants")
+    source = (
+        "def least(a, b=1):\n    assert a > 0\n    return a if a < b and a != 3 else min(a, -b)\n"
+    )
+    (tmp_path / "rnnhw").mkdir()
+    (tmp_path / "rnnhw" / "small.py").write_text(source)
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    drawn = list(mutants.mutants_of("small.py"))
+    pairs = {(mutant.before, mutant.after) for mutant in drawn}
+    assert pairs == {
+        ("1", "2"),
+        ("3", "4"),
+        ("a < b", "a <= b"),
+        ("a != 3", "a == 3"),
+        ("a < b and a != 3", "a < b or a != 3"),
+        ("min(a, -b)", "max(a, -b)"),
+        ("-b", "b"),
+        (
+            "a if a < b and a != 3 else min(a, -b)",
+            "a if not (a < b and a != 3) else min(a, -b)",
+        ),
+    }
+    assert len({mutant.source for mutant in drawn}) == len({m.place for m in drawn}) == 8
+    assert all(mutant.source.count("assert a > 0") == 1 for mutant in drawn)
+
+
+def test_a_mutant_that_a_test_notices_is_told_from_one_that_none_does(benchmark, tmp_path):
+    mutants = benchmark("mutants")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text(
+        "def test_it():\n    import it; assert it.ONE == 1"
+    )
+    for number, noticed in ((1, ""), (2, "tests/test_it.py::test_it")):
+        (tmp_path / "it.py").write_text(f"ONE = {number}")
+        failed, seconds = mutants.run_tests(tmp_path, ("test_it.py",), cache=False)
+        assert failed == noticed and seconds > 0
+
+
+def test_lines_of_code_are_those_that_do_something(benchmark):
+    lines = benchmark("code_lines")
+    text = '"""Doc\nstring."""\n\n# why\nONE = (\n    1\n)\n"""What it is."""\n\n\n'
+    python = f'{text}def f():\n    """Doc."""\n'
+    assert lines.python_lines(python + "    return ONE  # it\n") == 5
+    assert lines.c_lines("/* a\n b */\nint x; // why\n\n// no\nint y;\n") == 2
+    assert lines.cython_lines('"""Doc\nstring."""\n# why\ncdef int x = 1  # it\n') == 1
+
+
 def test_random_networks_agree_and_a_run_resumes(benchmark, monkeypatch, tmp_path):
     """A hundredth of what the script runs."""
     fuzz, shown = benchmark("fuzz_engine"), []

@@ -24,6 +24,7 @@ from rnnhw.graph.nodes import (
     State,
     StepGraph,
     Tensor,
+    previous,
     unwired,
 )
 from rnnhw.graph.rewrite import ancestors, live, rebuilt, rewrite
@@ -60,7 +61,7 @@ def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedSt
             return [node]
         sources = tuple(n for n in ancestors(node) if isinstance(n, State))
         state = State(
-            name=f"{node.name}.previous",
+            name=previous(node.name),
             units=node.units,
             format=node.format,
             interval=node.interval,

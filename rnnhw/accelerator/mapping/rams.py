@@ -72,7 +72,7 @@ def rams_of(
     late = read_late(schedule)
     for node in layer.graph.nodes:
         if isinstance(node, Input | State):
-            name = node.name.removesuffix(".previous")
+            name = node.vector_name
             if node in buffered:
                 yield from _fed(phases, name, node, _bits(layer, node))
             if node in by_unit and isinstance(node, State):
@@ -193,7 +193,7 @@ def _transform_buffers(
         state = isinstance(origin, State)
         role = MemoryRole.STATE_TRANSFORM if state else MemoryRole.VECTOR_TRANSFORM
         group = chain.transforms[0] if chain.weighted else origin
-        name = f"{group.name.removesuffix('.previous')} transform"
+        name = f"{group.vector_name} transform"
         passes = sum(shapes[node].pass_words for node in chain.transforms)
         readers = _readers(chain, chains, schedule, phases)
         memory = Memory(

@@ -254,7 +254,7 @@ def _constants(
             yield Held(memory, tensors_behind(node))
     for state, _ in layer.graph.updates:
         if state.initial is not None:
-            name = f"{state.name.removesuffix('.previous')}.initial"
+            name = f"{state.vector_name}.initial"
             initials = [(each.initial, each) for each in layer.stands_for(state)]
             holds = [(t.key, each.units * each.format.width) for t, each in initials if t]
             # One beside every memory of the state.
