@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import Field, fields, is_dataclass
@@ -46,6 +47,20 @@ class RnnhwError(Exception):
         if self.message.startswith(f"{place}: "):
             return self
         return type(self)(f"{place}: {self.message}", self.hint)
+
+    def name_options(self, options: Mapping[str, str]) -> None:
+        """Put options in place of the parameters that message and hint name.
+
+        A parameter that the caller of a function may give is written ``lanes=`` there, with no
+        value behind it; ``options`` has the option of a command for each.
+        """
+
+        def option(match: re.Match[str]) -> str:
+            return options.get(match[1], match[0])
+
+        pattern = re.compile(r"\b([a-z_]+)=(?=[\s,;:)]|$)")
+        self.message = pattern.sub(option, self.message)
+        self.hint = pattern.sub(option, self.hint)
 
 
 class UsageError(RnnhwError):

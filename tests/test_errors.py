@@ -1,5 +1,11 @@
 """Errors: exit codes, places and hints."""
 
+import ast
+import re
+
+import pytest
+from helpers.paths import ROOT
+
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 
 
@@ -20,3 +26,32 @@ def test_an_unknown_name_lists_the_known_and_the_nearest():
         "did you mean 'rnn'? known: head, rnn",
     )
     assert unknown_name("layer", "zzz", []) == ("unknown layer 'zzz'", "known: none")
+
+
+def test_a_command_names_its_options_where_a_function_names_parameters():
+    hint = (
+        "give lanes= as a number, or clock_mhz=; lanes='auto' and activity= stay: lanes="
+    )
+    error = UsageError("waves= is for a check", hint)
+    error.name_options({"lanes": "--lanes", "clock_mhz": "--clock-mhz", "waves": "--waves"})
+    assert error.message == "--waves is for a check"
+    assert error.hint == (
+        "give --lanes as a number, or --clock-mhz; lanes='auto' and activity= stay: --lanes"
+    )
+
+
+WITHOUT_OPTIONS = ("accelerator", "commands", "cost", "execution", "files", "graph", "rtl")
+"""Packages whose errors name parameters alone, so that they read well from Python too."""
+
+
+@pytest.mark.parametrize("package", WITHOUT_OPTIONS)
+def test_errors_of_the_library_name_no_option(package):
+    for path in (ROOT / "rnnhw" / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "UsageError",
+                "DesignError",
+            ):
+                texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+                options = [t for t in texts if re.search(r"(?<![\w-])--[a-z]", str(t))]
+                assert options == [], f"{path}:{node.lineno}"

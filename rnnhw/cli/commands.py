@@ -17,6 +17,7 @@ import typer.main
 import typer.models
 
 from rnnhw.cli.output import show
+from rnnhw.errors import RnnhwError
 from rnnhw.version import __version__
 
 __all__ = ["COMMANDS", "run"]
@@ -113,3 +114,15 @@ def run(words: Sequence[str]) -> int:
             return int(command.invoke(context) or 0)
     except typer.Exit as ended:
         return ended.exit_code
+    except RnnhwError as error:
+        error.name_options(_options(command, context))
+        raise
+
+
+def _options(command: Any, context: Any) -> dict[str, str]:
+    """The options of the command that runs, by the parameters of its function."""
+    parameters = command.get_command(context, context.invoked_subcommand).params
+    options = {each.name: each.opts[0] for each in parameters if each.opts[0].startswith("--")}
+    if "minimum" in options:
+        options["steps_per_second"] = "--min steps_per_second=..."
+    return options

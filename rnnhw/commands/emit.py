@@ -82,8 +82,8 @@ def emit(
     """
     design, data = design_of(design), path_of("data", data)
     if not check and (simulator is not None or waves is not None):
-        option = "--simulator" if simulator is not None else "--waves"
-        raise UsageError(f"{option} is for a check", "add --check")
+        argument = "simulator=" if simulator is not None else "waves="
+        raise UsageError(f"{argument} is for a check", "add check=")
     if sequences is not None and sequences < 1:
         raise UsageError(f"{sequences} sequences", "give a whole number, at least 1")
     chosen = simulators(simulator) if check else []
@@ -192,13 +192,13 @@ def _chosen_machine(design: Design, profile: Profile | None) -> Accelerator:
     plan = choice.plan
     if not plan.met:
         raise UsageError(
-            f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give --lanes a number"
+            f"{design.place}: lanes auto: {'; '.join(plan.missing)}", "give lanes= as a number"
         )
     if plan.streamed:
         raise UsageError(
             f"{design.place}: lanes auto: weights do not fit on chip, and streamed ones cannot "
             "be emitted yet",
-            "name a larger device in the design's Target, or give --lanes a number",
+            "name a larger device in the design's Target, or give lanes= as a number",
         )
     return machine_at(replace(request, arrangement=choice.arrangement), plan.lanes)
 

@@ -104,7 +104,7 @@ def synth(
 def _device(design: Design, profile: str | None) -> Fpga:
     name = profile or (design.target.profile if design.target else None)
     if name is None:
-        raise UsageError("no profile", "name an FPGA with --profile; `rnnhw profiles` lists them")
+        raise UsageError("no profile", "name an FPGA with profile=; `rnnhw profiles` lists them")
     try:
         found = load_profile(name)
     except RnnhwError as error:

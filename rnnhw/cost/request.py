@@ -81,7 +81,7 @@ def request_of(
     if chosen is None:
         raise UsageError(
             f"{design.place}: no profile to report on",
-            "name one with --profile, or give Design(target=Target('ice40up5k', lanes=4))",
+            "name one with profile=, or give Design(target=Target('ice40up5k', lanes=4))",
         )
     try:
         loaded = load_profile(chosen) if isinstance(chosen, str) else chosen
@@ -110,7 +110,7 @@ def request_of(
         raise UsageError(
             f"{design.place}: lanes auto: {loaded.name} is no FPGA, and lanes are chosen by what "
             "fits one",
-            "give --lanes a number, or name an FPGA with --profile, such as ecp5-25",
+            "give lanes= as a number, or name an FPGA with profile=, such as ecp5-25",
         )
     target_mhz = target.clock_mhz if own and target is not None else None
     clocks, notes = clocks_of(loaded, clock_mhz, target_mhz)
@@ -121,7 +121,7 @@ def request_of(
         raise UsageError(
             f"{design.place}: lanes auto with activity= or step_latency=: lanes are chosen by "
             "cycles that are computed",
-            "give --lanes a number, or leave the assumptions out of the design's Target",
+            "give lanes= as a number, or leave the assumptions out of the design's Target",
         )
     return Request(
         design,
@@ -210,7 +210,7 @@ def check_streaming(request: Request, profile: Profile) -> None:
         raise UsageError(
             f"{request.design.place}: weights are streamed, and how many bits come in a cycle "
             "depends on a clock that is not known",
-            "give --clock-mhz",
+            "give clock_mhz=",
         )
 
 

@@ -171,7 +171,7 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
         DesignError: the data is wrong, or there is none.
     """
     if data is None and design.task is None:
-        raise DesignError(f"{design.place}: the design has no task", "give --data FILE.npz")
+        raise DesignError(f"{design.place}: the design has no task", "give data= of your own")
     real = None if design.task is None else design.task.real_answers
     given = None
     if data is not None:

@@ -106,9 +106,7 @@ def _unwritable(folder: Path, error: Exception) -> UsageError:
         reason = "it is a file"
     else:
         reason = str(getattr(error, "strerror", None) or error).lower()
-    return UsageError(
-        f"cannot write into {folder}: {reason}", "choose another folder with --output"
-    )
+    return UsageError(f"cannot write into {folder}: {reason}", "choose another folder")
 
 
 def _remove(place: Path) -> None:

@@ -57,7 +57,7 @@ def check_writable(path: Path) -> None:
 def unwritable(path: Path, error: Exception) -> UsageError:
     """The error that ``path`` cannot be written, with the system's reason."""
     reason = str(getattr(error, "strerror", None) or error).lower()
-    return UsageError(f"cannot write {path}: {reason}", "choose another place with --output")
+    return UsageError(f"cannot write {path}: {reason}", "choose another place")
 
 
 def hidden_name(place: Path) -> Path:

@@ -81,7 +81,7 @@ def write_project(
         if not _ours(directory / file):
             raise UsageError(
                 f"{directory / file} is there and was not written by rnnhw",
-                "move it away, or choose another folder with --output",
+                "move it away, or choose another folder",
             )
     replaced_folder(directory, texts)
     return tuple(sorted(texts))

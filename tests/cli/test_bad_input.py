@@ -374,7 +374,7 @@ def test_data_that_is_no_file_is_named(refused, name, word):
 
 
 def test_a_design_without_task_asks_for_data(refused):
-    assert "d.py: the design has no task\nhint: give --data" in refused(3, "simulate", "d.py")
+    assert "d.py: the design has no task\nhint: give --data of" in refused(3, "simulate", "d.py")
 
 
 def test_expected_answers_of_the_wrong_kind_are_told(folder, refused):

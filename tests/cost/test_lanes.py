@@ -530,7 +530,7 @@ def test_a_deadline_needs_a_clock() -> None:
     design = NETS["dense"]
     with pytest.raises(UsageError, match="knows no clock") as refused:
         estimate(design, clockless, lanes="auto", steps_per_second=1e5)
-    assert refused.value.hint == "give --clock-mhz"
+    assert refused.value.hint == "give clock_mhz="
     report = estimate(design, clockless, lanes="auto", steps_per_second=1e5, clock_mhz=24)
     assert report.plan is not None
     assert report.plan.met
@@ -647,7 +647,7 @@ def test_the_command_refuses_a_microcontroller(capsys: pytest.CaptureFixture[str
     code, out, err = run(capsys, "--profile", "cortex-m4", "--lanes", "auto")
     assert (code, out) == (2, "")
     assert "lanes auto: cortex-m4 is no FPGA" in err
-    assert "hint: give --lanes a number, or name an FPGA with --profile" in err
+    assert "hint: give --lanes as a number, or name an FPGA with --profile" in err
 
 
 def test_a_design_file_can_ask_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

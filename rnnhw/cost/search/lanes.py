@@ -102,7 +102,7 @@ def plan_lanes(
             raise UsageError(
                 f"lanes auto: {profile.name} has no DSP blocks and what multipliers take in LUT is "
                 "not known, so nothing bounds the lanes",
-                "give a deadline (steps_per_second in the design, --min steps_per_second=...), or "
+                "give a deadline (steps_per_second in the design, or steps_per_second=), or "
                 "a number of lanes",
             )
         return _throughput_plan(search, clock)
@@ -115,7 +115,7 @@ def plan_lanes(
         raise UsageError(
             f"lanes auto: {profile.name} knows no clock, so it is not known how many cycles "
             f"{steps_per_second:g} steps a second leave",
-            "give --clock-mhz",
+            "give clock_mhz=",
         )
     return _deadline_plan(search, clock, float(clock.value), steps_per_second)
 

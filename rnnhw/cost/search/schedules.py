@@ -352,7 +352,7 @@ class _SharedLanes:
                 raise UsageError(
                     f"lanes auto: {task.profile.name} knows no clock, so it is not known how many "
                     f"cycles {task.rate:g} steps a second leave",
-                    "give --clock-mhz",
+                    "give clock_mhz=",
                 )
             limit = task.clock.value * 1e6 / task.rate
             for lanes in counts:

@@ -39,7 +39,7 @@ class Simulator(ABC):
         if not self.installed:
             raise UsageError(
                 f"{self.command} is not installed",
-                f"apt install {self.package} (Debian, Ubuntu), or choose another --simulator",
+                f"apt install {self.package} (Debian, Ubuntu), or choose another simulator=",
             )
 
     @abstractmethod
