@@ -29,9 +29,7 @@ def test_an_unknown_name_lists_the_known_and_the_nearest():
 
 
 def test_a_command_names_its_options_where_a_function_names_parameters():
-    hint = (
-        "give lanes= as a number, or clock_mhz=; lanes='auto' and activity= stay: lanes="
-    )
+    hint = "give lanes= as a number, or clock_mhz=; lanes='auto' and activity= stay: lanes="
     error = UsageError("waves= is for a check", hint)
     error.name_options({"lanes": "--lanes", "clock_mhz": "--clock-mhz", "waves": "--waves"})
     assert error.message == "--waves is for a check"

@@ -44,7 +44,7 @@ from rnnhw.graph.nodes import (
     unwired,
 )
 
-__all__ = ["Access", "Counts", "layer_counts", "predict", "step_counts", "stored_vectors"]
+__all__ = ["Access", "Counts", "layer_counts", "step_counts", "stored_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +264,3 @@ def layer_counts(network: Network, lengths: Sequence[int]) -> dict[str, Counts]:
             steps = sum(timed.steps_for(length) for length in lengths)
             counts[node.name] = TIME_COUNTS[type(node)](node) * steps
     return counts
-
-
-def predict(network: Network, lengths: Sequence[int]) -> Counts:
-    """The predicted counts of the whole network."""
-    total = Counts()
-    for counts in layer_counts(network, lengths).values():
-        total += counts
-    return total
