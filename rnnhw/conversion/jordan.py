@@ -165,7 +165,7 @@ def _convert(
     T, J = form.T / factors, factors[:, None] * form.J / factors
 
     values = _kept(old.values, name) | structure.project(J).tensors(f"{name}.U")
-    for key in {f"{name}.W", f"{name}.h0"} & values.keys():
+    for key in (key for key in (f"{name}.W", f"{name}.h0") if key in values):
         values[key] = _solved(T, values[key])
     if converted.bias:
         values[f"{name}.b"] = _solved(T, old.values.get(f"{name}.b", 0.0) + offset)

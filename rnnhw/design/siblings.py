@@ -50,14 +50,20 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
 
 def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:
     """The modules that are files of these folders, but not packages."""
-    return {
-        name: module
+    files = {
+        name: (module, Path(place).parent)
         for name, module in sys.modules.copy().items()
         if name != "__main__"
         and "." not in name
         and (place := getattr(module, "__file__", None)) is not None
-        and Path(place).resolve().parent in folders
     }
+    # Hundreds of modules share few folders, and a folder takes many system calls to resolve.
+    inside = {
+        folder
+        for folder in {folder for _, folder in files.values()}
+        if folder.resolve() in folders
+    }
+    return {name: module for name, (module, folder) in files.items() if folder in inside}
 
 
 def _forget(modules: dict[str, ModuleType]) -> None:
