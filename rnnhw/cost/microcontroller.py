@@ -168,7 +168,7 @@ def _processor_layer(layer: LayerProcessor, counts: dict[str, int]) -> LayerRepo
         instructions_per_step=_amount(
             layer.counted, "instructions", layer.per_step, partial=layer.partial
         ),
-        cycles_basis="modelled" if layer.counted == "cycles" else "not known",
+        cycles_basis="modelled" if layer.has_cycles else "not known",
         macs_per_step=layer.macs,
         utilisation=unused,
         bound_by=if_known(layer.counted),

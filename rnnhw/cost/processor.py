@@ -110,6 +110,12 @@ class LayerProcessor:
     scratch_bytes: int
     notes: tuple[str, ...]
 
+    @property
+    def has_cycles(self) -> bool:
+        """Whether cycles are known, as a lower bound at least: zero of operations without a figure
+        is none."""
+        return self.counted == "cycles" and not (self.partial and not self.per_step)
+
     def bits(self, kind: str) -> int:
         """Bits of one kind that the network stores for the layer."""
         return sum(each.bits for each in self.stored.get(kind, {}).values())

@@ -45,8 +45,8 @@ def wavefront_spans(machine: Accelerator, steps: int | None) -> tuple[SpanReport
 
 
 def processor_spans(cost: Processor, steps: int | None) -> tuple[SpanReport, ...]:
-    """One layer after the other on one core; empty where its cycles are not known."""
-    if cost.counted != "cycles":
+    """One layer after the other on one core; empty where the cycles of a layer are not known."""
+    if cost.counted != "cycles" or not all(layer.has_cycles for layer in cost.layers):
         return ()
     layers = [layer for layer in cost.layers if not layer.once]
     shown = _shown(1, steps)

@@ -59,9 +59,7 @@ def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:
     }
     # Hundreds of modules share few folders, and a folder takes many system calls to resolve.
     inside = {
-        folder
-        for folder in {folder for _, folder in files.values()}
-        if folder.resolve() in folders
+        folder for folder in {folder for _, folder in files.values()} if folder.resolve() in folders
     }
     return {name: module for name, (module, folder) in files.items() if folder in inside}
 

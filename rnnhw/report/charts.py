@@ -45,10 +45,11 @@ _MOST_TICKS = 5
 
 
 def timeline_chart(report: Report) -> Markup:
-    """A row a layer, a bar for each step that it works on; nothing where cycles are not known."""
-    if not report.timeline:
+    """A row a layer, a bar for each step that it works on; nothing where cycles are not known or
+    nothing takes any."""
+    end = max((span.end_cycle for span in report.timeline), default=0)
+    if end == 0:
         return Markup()
-    end = max(span.end_cycle for span in report.timeline)
     bottom = _ROW * len(report.layers)
     parts = [*_cycle_axis(end, bottom)]
     for index, layer in enumerate(report.layers):

@@ -10,6 +10,7 @@ from rnnhw import (
     DesignError,
     Elman,
     Formats,
+    Max,
     Mean,
     Q,
     Target,
@@ -150,3 +151,13 @@ def test_lanes_are_chosen_where_no_layer_has_any(profile, engines):
         target=Target(profile, lanes="auto", engines=engines, clock_mhz=20),
     )  # fmt: skip
     shown(design, profile)
+
+
+def test_nothing_is_drawn_of_cycles_that_are_not_known():
+    """No operation of a largest value over time has a figure on this core."""
+    design = Design(layers=[Max()], formats=FORMATS, inputs=1, max_steps=2)
+    report = shown(design, "atmega328p")
+    assert report.totals.cycles_per_step.value is None
+    assert report.timeline == ()
+    assert [layer.cycles_basis for layer in report.layers] == ["not known"]
+    assert "Timeline" not in to_html(report)
