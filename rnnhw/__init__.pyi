@@ -105,16 +105,14 @@ from rnnhw.profiles import (
     load_profile as load_profile,
     profile_names as profile_names,
 )
-from rnnhw.report.comparison.model import CostComparison as CostComparison
+from rnnhw.report.comparison.model import Comparison as Comparison
 from rnnhw.report.results import (
     ComparisonResult as ComparisonResult,
-    CostComparisonResult as CostComparisonResult,
     ReportResult as ReportResult,
     SimulationResult as SimulationResult,
     VerificationResult as VerificationResult,
 )
 from rnnhw.proof.prove import Proof as Proof, prove as prove
-from rnnhw.report.scores.model import Comparison as Comparison
 from rnnhw.study.sweep.sweep import Sweep as Sweep, sweep as sweep
 from rnnhw.study.word_lengths.quantize import Quantized as Quantized, quantize as quantize
 from rnnhw.version import __version__ as __version__

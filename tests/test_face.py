@@ -16,7 +16,7 @@ VERBS = [
     "load", "prove", "analyze", "sweep", "quantize",
 ]  # fmt: skip
 RESULTS = [
-    "Comparison", "CostComparison", "Emitted", "ImportedDesign", "JordanForm", "Report",
+    "Comparison", "Emitted", "ImportedDesign", "JordanForm", "Report",
     "Simulation", "Synthesis", "Verification",
 ]  # fmt: skip
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,17 +32,8 @@ from rnnhw.cli.output import deliver
 from rnnhw.cli.progress import shown_progress
 from rnnhw.files import check_output
 from rnnhw.report import comparison as side_by_side
-from rnnhw.report.json_text import json_text
-from rnnhw.report.scores.page import to_html
-from rnnhw.report.scores.tables import (
-    check_text,
-    comparison_csv,
-    comparison_data,
-    comparison_markdown,
-    comparison_text,
-)
-from rnnhw.study.compare import compare_costs, is_saved
-from rnnhw.study.scores import compare
+from rnnhw.report.comparison.model import Comparison
+from rnnhw.study.compare import compare, compare_costs, is_saved
 
 __all__ = ["compare_command"]
 
@@ -70,9 +59,9 @@ def compare_command(
     A column for each design, combination of varied values and profile, and for each saved report;
     ratios to the first or to --baseline. No kernel runs and no weights are read for a cost.
 
-    With --simulate and neither profile, clock, lanes nor report, a row each instead: the task's
-    scores in float and fixed point, weights, operations, reach and storage. With them, the scores
-    stand above the costs.
+    With --simulate and neither profile, clock, lanes, baseline nor report, a row each instead: the
+    task's scores in float and fixed point, weights, operations, reach and storage. With them, the
+    scores stand above the costs.
 
     --min and --max judge every column by the figures that report names.
     """
@@ -82,35 +71,32 @@ def compare_command(
     if output is not None:
         check_output(output, items)
     costed = profile or given is not None or clock_mhz is not None or baseline is not None
-    if simulated and not costed and not any(map(is_saved, items)):
-        return _compare_scores(items, settings, vary, shown, output, floors, ceilings)
+    plain = simulated and not costed and not any(map(is_saved, items))
+    options: dict[str, Any] = {
+        "simulate": simulated,
+        "minimum": floors,
+        "maximum": ceilings,
+        "loaded": lambda design: keep_inputs(
+            output, design, profiles=() if plain else profile or [None]
+        ),
+    }
+    parameters = assignments("--set", settings), listed("--vary", vary)
     # What design files print goes to stderr, because stdout is data.
     with shown_progress("designs") as progress, contextlib.redirect_stdout(sys.stderr):
-        result = compare_costs(
-            items,
-            assignments("--set", settings),
-            listed("--vary", vary),
-            profiles=profile or (),
-            clock_mhz=clock_mhz,
-            lanes=given,
-            baseline=baseline,
-            simulate=simulated,
-            minimum=floors,
-            maximum=ceilings,
-            progress=progress,
-            loaded=lambda design: keep_inputs(output, design, profiles=profile or [None]),
-        )
-    match shown:
-        case "text":
-            deliver(side_by_side.to_text(result), output)
-        case "json":
-            deliver(side_by_side.to_json(result).decode(), output)
-        case "csv":
-            deliver(side_by_side.to_csv(result), output)
-        case "markdown":
-            deliver(side_by_side.to_markdown(result), output)
-        case _:
-            deliver(side_by_side.to_html(result), output)
+        if plain:
+            result = compare(items, *parameters, progress=progress, **options)
+        else:
+            result = compare_costs(
+                items,
+                *parameters,
+                profiles=profile or (),
+                clock_mhz=clock_mhz,
+                lanes=given,
+                baseline=baseline,
+                progress=progress,
+                **options,
+            )
+    deliver(_rendered(result, shown), output)
     for each in result.checks:
         if not each.passed:
             complain(side_by_side.check_text(each), "")
@@ -120,40 +106,14 @@ def compare_command(
     return 0 if result.passed else 1
 
 
-def _compare_scores(
-    designs: Sequence[Path],
-    settings: list[str] | None,
-    vary: list[str] | None,
-    shown: str,
-    output: Path | None,
-    floors: Mapping[str, float],
-    ceilings: Mapping[str, float],
-) -> int:
-    """The table of scores and of what a design costs without hardware."""
-    with shown_progress("rows") as progress, contextlib.redirect_stdout(sys.stderr):
-        result = compare(
-            designs,
-            assignments("--set", settings),
-            listed("--vary", vary),
-            simulate=True,
-            minimum=floors,
-            maximum=ceilings,
-            progress=progress,
-            loaded=lambda design: keep_inputs(output, design),
-        )
+def _rendered(result: Comparison, shown: str) -> str:
     match shown:
         case "text":
-            deliver(comparison_text(result), output)
+            return side_by_side.to_text(result)
         case "json":
-            deliver(json_text(comparison_data(result)), output)
+            return side_by_side.to_json(result).decode()
         case "csv":
-            deliver(comparison_csv(result), output)
+            return side_by_side.to_csv(result)
         case "markdown":
-            deliver(comparison_markdown(result), output)
-        case _:
-            deliver(to_html(result), output)
-    if shown in ("csv", "markdown", "html"):
-        for each in result.checks:
-            if not each.check.passed:
-                complain(check_text(each), "")
-    return 0 if result.passed else 1
+            return side_by_side.to_markdown(result)
+    return side_by_side.to_html(result)

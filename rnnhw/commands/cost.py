@@ -17,12 +17,10 @@ from rnnhw.profiles import Profile
 from rnnhw.report.comparison import model
 from rnnhw.report.results import (
     ComparisonResult,
-    CostComparisonResult,
     ReportResult,
     result_of,
 )
 from rnnhw.study import compare as study
-from rnnhw.study import scores
 from rnnhw.study.variants import Item
 
 __all__ = ["compare", "compare_costs", "compare_reports", "estimate"]
@@ -90,7 +88,7 @@ def compare_costs(
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     progress: Progress | None = None,
-) -> CostComparisonResult:
+) -> ComparisonResult:
     """The costs of designs and of saved reports side by side.
 
     Columns are in the order of the items; those of a design file vary as the values do, the last
@@ -127,7 +125,7 @@ def compare_costs(
         maximum=number_bounds("maximum", maximum),
         progress=progress,
     )
-    return result_of(CostComparisonResult, found)
+    return result_of(ComparisonResult, found)
 
 
 def compare(
@@ -140,23 +138,23 @@ def compare(
     maximum: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> ComparisonResult:
-    """Designs in one table without hardware, for every combination of the values to ``vary``.
+    """Designs side by side without hardware, for every combination of the values to ``vary``.
 
     Args:
         designs: designs, and paths of design files.
         settings: parameters of all design files; text is read as the type of the default.
         vary: the values of parameters, likewise.
-        simulate: run every row on its task, in float and in integers.
-        minimum: the least value of named columns, of every row.
-        maximum: the greatest value of named columns, of every row.
-        progress: called with the rows simulated and their number.
+        simulate: run every design on its task, in float and in integers.
+        minimum: the least value of named figures, of every design.
+        maximum: the greatest value of named figures, of every design.
+        progress: called with the designs simulated and their number.
 
     Raises:
         DesignError: a design, its weights or its data are wrong; before anything is run.
-        UsageError: an argument is of no such type, a parameter or a column is unknown, something
+        UsageError: an argument is of no such type, a parameter or a figure is unknown, something
             is given twice, or a score that is demanded says nothing.
     """
-    found = scores.compare(
+    found = study.compare(
         _listed(designs),
         settings,
         vary,
@@ -187,7 +185,7 @@ def compare_reports(
     baseline: str | None = None,
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
-) -> CostComparisonResult:
+) -> ComparisonResult:
     """Reports side by side, each named by its design and by what tells it from the others.
 
     Args:
@@ -201,4 +199,4 @@ def compare_reports(
             or has no value in a column.
     """
     found = model.compare_reports(reports, baseline=baseline, minimum=minimum, maximum=maximum)
-    return result_of(CostComparisonResult, found)
+    return result_of(ComparisonResult, found)

@@ -16,19 +16,15 @@ from rnnhw.execution.simulate import Simulation
 from rnnhw.execution.verify import Verification
 from rnnhw.report import comparison as side_by_side
 from rnnhw.report import html, json, tables, text
-from rnnhw.report.comparison.model import CostComparison
+from rnnhw.report.comparison.model import Comparison
 from rnnhw.report.json_text import json_text
 from rnnhw.report.run_data import simulation_data, verification_data
 from rnnhw.report.run_page import simulation_page, verification_page
-from rnnhw.report.scores import page as scores_page
-from rnnhw.report.scores.model import Comparison
-from rnnhw.report.scores.tables import columns_of, comparison_data
 from rnnhw.report.shown import Shown, design_title, screen
 from rnnhw.report.table_cell import number
 
 __all__ = [
     "ComparisonResult",
-    "CostComparisonResult",
     "ReportResult",
     "SimulationResult",
     "VerificationResult",
@@ -159,7 +155,7 @@ class ReportResult(Shown, Report, frozen=True, kw_only=True):
         return report_figures(self)
 
 
-def _same(a: Report | CostComparison, b: Report | CostComparison) -> bool:
+def _same(a: Report | Comparison, b: Report | Comparison) -> bool:
     """Whether all fields are equal, whether or not one of the two shows itself."""
     return all(getattr(a, name) == getattr(b, name) for name in a.__struct_fields__)
 
@@ -171,14 +167,14 @@ def _block(lines: list[str], heading: str) -> list[str]:
     return rest[: rest.index("")] if "" in rest else rest
 
 
-class CostComparisonResult(Shown, CostComparison, frozen=True, kw_only=True):
-    """Costs of designs side by side."""
+class ComparisonResult(Shown, Comparison, frozen=True, kw_only=True):
+    """Designs side by side."""
 
     __repr__ = Shown.__repr__
-    __hash__ = CostComparison.__hash__
+    __hash__ = Comparison.__hash__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CostComparison) and _same(self, other)
+        return isinstance(other, Comparison) and _same(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -198,36 +194,6 @@ class CostComparisonResult(Shown, CostComparison, frozen=True, kw_only=True):
             column.name: {row.name: row.entries[index].figure for row in self.rows}
             for index, column in enumerate(self.columns)
         }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ComparisonResult(Shown, Comparison):
-    """Designs side by side without hardware."""
-
-    __repr__ = Shown.__repr__
-
-    def summary(self) -> str:
-        columns = columns_of(self)
-        rows = [[each.full for each in columns], *zip(*(c.cells for c in columns), strict=True)]
-        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(
-                cell.rjust(width) if column.number else cell.ljust(width)
-                for cell, width, column in zip(row, widths, columns, strict=True)
-            ).rstrip()
-            for row in rows
-        )
-        return screen(lines)
-
-    def to_html(self) -> str:
-        return scores_page.to_html(self)
-
-    def to_json(self) -> str:
-        return json_text(comparison_data(self))
-
-    def figures(self) -> list[dict[str, float | None]]:
-        """Scores and costs of every row by the name of the column."""
-        return [row.values for row in self.rows]
 
 
 _Result = TypeVar("_Result")

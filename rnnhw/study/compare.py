@@ -1,32 +1,42 @@
-"""Designs on hardware profiles and saved reports, side by side: which one shall it be?
+"""Designs side by side, without hardware or on profiles beside saved reports: which shall it be?
 
-The costs are :func:`rnnhw.cost.estimate`'s, for which no kernel runs; only where scores are asked
-for does :func:`rnnhw.study.scores.compare` run the designs.
+Costs on hardware are :func:`rnnhw.cost.estimate`'s, for which no kernel runs; what follows from a
+design alone, and scores where they are asked for, are :func:`rnnhw.study.scores.evaluate`'s.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rnnhw.cost import estimate
 from rnnhw.cost.demands import planned_deadline
-from rnnhw.cost.figure import Figure, not_known
+from rnnhw.cost.figure import Figure, derived, not_known, not_used
 from rnnhw.cost.model import File, Report, report_figures
+from rnnhw.cost.provenance import files_of_design, settings_of, version
 from rnnhw.design.design import Design
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.profiles import load_profile
-from rnnhw.report.comparison.model import Candidate, CostComparison, compare_candidates
+from rnnhw.report.comparison.model import (
+    DESIGN_FIGURES,
+    NEVER,
+    NO_SCORES,
+    Candidate,
+    Comparison,
+    PlainDesign,
+    Scores,
+    compare_candidates,
+)
 from rnnhw.report.saved import read_report
-from rnnhw.study.variants import Item, check_items, check_varied, variants_of
+from rnnhw.study.variants import Item, check_items, check_varied, labels_of, variants_of
 
 if TYPE_CHECKING:
-    from rnnhw.report.scores.model import Row
+    from rnnhw.study.scores import Row, Value
 
-__all__ = ["compare_costs", "is_saved"]
+__all__ = ["compare", "compare_costs", "is_saved"]
 
 Lanes = int | Mapping[str, int] | Literal["auto"] | None
 Progress = Callable[[int, int], None]
@@ -37,13 +47,69 @@ class _Variant:
     """A design with one combination of values, and its scores."""
 
     design: Design
-    scores: Mapping[str, Figure] = field(default_factory=dict)
-    details: Mapping[str, Figure] = field(default_factory=dict)
+    label: str
+    varied: Mapping[str, object]
+    scores: Scores = NO_SCORES
 
 
 def is_saved(item: Item) -> bool:
     """Whether an item is a file with a saved report, not a design."""
     return not isinstance(item, Design) and Path(item).suffix.lower() == ".json"
+
+
+def compare(
+    designs: Sequence[Item],
+    settings: Mapping[str, object] | None = None,
+    vary: Mapping[str, Sequence[object]] | None = None,
+    *,
+    baseline: str | None = None,
+    simulate: bool = False,
+    minimum: Mapping[str, float] | None = None,
+    maximum: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    loaded: Callable[[Design], None] | None = None,
+) -> Comparison:
+    """Designs side by side without hardware, for every combination of the values to ``vary``.
+
+    Without ``simulate`` no kernel runs, and no weights are read but those of N:M sparse
+    recurrences, whose reach they decide.
+
+    Args:
+        designs: design files, or designs.
+        settings: parameters of all files; text is read as the type of the default.
+        vary: the values of parameters, likewise.
+        baseline: the column that ratios are to; by default there are none.
+        simulate: run every design on its task, in float and in integers.
+        minimum: the least value of named figures, of every design.
+        maximum: the greatest value of named figures, of every design.
+        progress: called with the designs simulated and their number.
+        loaded: called with every design when all are loaded and nothing has run.
+
+    Raises:
+        DesignError: a design, its weights or its data are wrong; before anything is run.
+        UsageError: a parameter or a figure is unknown, something is given twice, or a score that
+            is demanded says nothing.
+    """
+    from rnnhw.study.scores import evaluate
+
+    floors, ceilings = minimum or {}, maximum or {}
+    rows = evaluate(
+        designs,
+        settings,
+        vary,
+        simulate=simulate,
+        asked=(*floors, *ceilings),
+        progress=progress,
+        loaded=loaded,
+    )
+    return compare_candidates(
+        [_plain_candidate(row) for row in rows],
+        baseline=baseline,
+        minimum=floors,
+        maximum=ceilings,
+        settings={name: rows[0].design.settings[name] for name in settings or {}},
+        varied=tuple(vary or {}),
+    )
 
 
 def compare_costs(
@@ -60,7 +126,7 @@ def compare_costs(
     maximum: Mapping[str, float] | None = None,
     progress: Progress | None = None,
     loaded: Callable[[Design], None] | None = None,
-) -> CostComparison:
+) -> Comparison:
     """The costs of designs and of saved reports side by side.
 
     Columns are in the order of the items; those of a design file vary as the values do, the
@@ -96,8 +162,11 @@ def compare_costs(
     }
     floors, ceilings = minimum or {}, maximum or {}
     variants = {
-        index: [_Variant(each.design) for each in variants_of(item, settings or {}, vary or {})]
-        for index, item in enumerate(items)
+        index: [
+            _Variant(each.design, label.removesuffix(".py"), each.varied)
+            for each in variants_of(item, settings or {}, vary or {})
+        ]
+        for index, (item, label) in enumerate(zip(items, labels_of(items), strict=True))
         if index not in saved
     }
     if loaded is not None:
@@ -115,7 +184,15 @@ def compare_costs(
         asked = _asked_scores(made, (*floors, *ceilings))
         variants = _scored(designs, variants, settings, vary, asked, progress)
         columns = list(_candidates(items, saved, variants, reports))
-    return compare_candidates(columns, baseline=baseline, minimum=floors, maximum=ceilings)
+    given = next((each[0].design.settings for each in variants.values()), {})
+    return compare_candidates(
+        columns,
+        baseline=baseline,
+        minimum=floors,
+        maximum=ceilings,
+        settings={name: given[name] for name in settings or {}},
+        varied=tuple(vary or {}),
+    )
 
 
 def _candidates(
@@ -130,7 +207,9 @@ def _candidates(
             yield Candidate(report, name=Path(item).stem, saved=origin)
         for place, variant in enumerate(variants.get(index, ())):
             for report in reports[index, place]:
-                yield Candidate(report, scores=variant.scores, details=variant.details)
+                yield Candidate(
+                    report, design=variant.label, varied=variant.varied, scores=variant.scores
+                )
 
 
 def _check_items(
@@ -207,14 +286,12 @@ def _named(error: RnnhwError, design: Design, profile: str | None) -> RnnhwError
 
 
 # --- scores ------------------------------------------------------------------------------------
-def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> dict[str, float]:
-    """Those of the ``names`` that no report knows, each with a bound that nothing breaks."""
-    from rnnhw.report.scores.model import COSTS
-
+def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> list[str]:
+    """Those of the ``names`` that no report knows."""
     known = {name for each in reports for name in report_figures(each)}
-    asked = {name: -math.inf for name in names if name not in known}
+    asked = [name for name in names if name not in known]
     for name in asked:
-        if name in COSTS:
+        if name in DESIGN_FIGURES:
             raise UsageError(
                 f"{name} is no figure of a report or score", "leave out --profile to judge it"
             )
@@ -226,32 +303,64 @@ def _scored(
     variants: Mapping[int, Sequence[_Variant]],
     settings: Mapping[str, object] | None,
     vary: Mapping[str, Sequence[object]] | None,
-    asked: Mapping[str, float],
+    asked: Iterable[str],
     progress: Progress | None,
 ) -> dict[int, list[_Variant]]:
     """The variants with what the simulation of each gives; a misspelt name is told before it."""
-    from rnnhw.study.scores import compare
+    from rnnhw.study.scores import evaluate
 
-    found = compare(designs, settings, vary, simulate=True, minimum=asked, progress=progress)
-    rows = iter(found.rows)
+    rows = iter(evaluate(designs, settings, vary, simulate=True, asked=asked, progress=progress))
     return {
-        index: [_with_scores(variant, next(rows)) for variant in each]
+        index: [replace(variant, scores=_scores(next(rows))) for variant in each]
         for index, each in variants.items()
     }
 
 
-def _with_scores(variant: _Variant, row: Row) -> _Variant:
+def _scores(row: Row) -> Scores:
+    """The scores of a row as figures; none of a row that was not run."""
+    if not row.measure:
+        return NO_SCORES
     first = [f"float_{row.measure}", row.measure]
     first += [f"{prefix}{row.measure}" for prefix in row.harder.values()]
-    scores, details = {}, {}
-    for name in (*first, *row.scores):
-        value = row.scores[name]
-        if value is None or not math.isfinite(value):
-            figure = not_known("not finite")
-        else:
-            figure = Figure(value, "measured", "simulated on the design's task")
-        if name in first:
-            scores[name] = figure
-        else:
-            details[name] = figure
-    return replace(variant, scores=scores, details=details)
+    figures = {name: _score(row, name) for name in (*first, *row.scores)}
+    return Scores(
+        first={name: figures[name] for name in first},
+        details={name: figure for name, figure in figures.items() if name not in first},
+        measure=row.measure,
+        harder=row.harder,
+        unjudged=row.unjudged,
+    )
+
+
+def _score(row: Row, name: str) -> Figure:
+    value = row.scores[name]
+    if value is None or not math.isfinite(value):
+        return not_known("not finite")
+    why = row.unjudged.get(name)
+    note = f"not judged: {why}" if why else "simulated on the design's task"
+    return Figure(value, "measured", note)
+
+
+def _plain_candidate(row: Row) -> Candidate:
+    """A design without hardware."""
+    design = row.design
+    subject = PlainDesign(
+        title=design.title,
+        rnnhw_version=version(),
+        files=files_of_design(design),
+        settings=settings_of(design),
+        figures={name: _design_figure(value) for name, value in row.costs.items()},
+    )
+    label = row.label.removesuffix(".py")
+    varied = "".join(f" {name}={value}" for name, value in row.varied.items())
+    return Candidate(
+        subject, name=f"{label}{varied}", design=label, varied=row.varied, scores=_scores(row)
+    )
+
+
+def _design_figure(value: Value) -> Figure:
+    if value is None:
+        return not_used("there is no recurrence")
+    if math.isnan(value):
+        return not_known("it depends on weights that are not there")
+    return derived(NEVER if value == math.inf else value)

@@ -1,4 +1,4 @@
-"""Designs side by side, over varied parameters: does full connectivity pay?
+"""What designs cost without hardware and how they score: does full connectivity pay?
 
 One row a design and combination of values. What a design costs follows from its graph alone; only
 where scores are asked for do the float reference and the engine run.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rnnhw.analysis.counts import TIME_COUNTS, Counts
 from rnnhw.analysis.reach import network_reach
 from rnnhw.analysis.storage import stored_bits, stored_words
-from rnnhw.design.demands import judge
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import HarderTask, Samples, Score, Task
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
@@ -27,31 +26,61 @@ from rnnhw.execution.reference import run_reference
 from rnnhw.execution.simulate import chosen_samples
 from rnnhw.graph.network import Network, Total
 from rnnhw.numerics.cast import real_values
-from rnnhw.report.scores.model import COSTS, Comparison, Row, RowCheck, Value
+from rnnhw.report.comparison.model import DESIGN_FIGURES
 from rnnhw.study.variants import Item, check_items, check_varied, labels_of, variants_of
 
-__all__ = ["compare"]
+__all__ = ["Row", "Value", "evaluate"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Progress = Callable[[int, int], None]
+Value = int | float | None
 
 _MANY_STEPS = 1 << 40
 """More steps than any window joins."""
 
 
-def compare(
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One design with one combination of values.
+
+    ``varied`` are the varied parameters as the design's types; ``costs`` are
+    :data:`~rnnhw.report.comparison.model.DESIGN_FIGURES`: a reach is infinite where units never
+    meet, None without a recurrence, NaN where it depends on weights that there are not.
+    ``scores`` are empty without a run; else they hold every figure NAME of the task's score as
+    ``float_NAME`` and ``NAME``, on harder samples as ``SAMPLES_NAME``, with its details.
+    """
+
+    design: Design
+    label: str
+    varied: Mapping[str, object]
+    costs: Mapping[str, Value]
+    scores: Mapping[str, Value] = field(default_factory=dict)
+    measure: str = ""
+    """The figure that the task's scores are compared by; empty without a run."""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    """The scores that say nothing, with the reason."""
+    harder: Mapping[str, str] = field(default_factory=dict)
+    """The harder sets of samples, and what the scores of each begin with."""
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """Scores and costs by name."""
+        return {**self.scores, **self.costs}
+
+
+def evaluate(
     designs: Sequence[Item],
     settings: Mapping[str, object] | None = None,
     vary: Mapping[str, Sequence[object]] | None = None,
     *,
     simulate: bool = False,
-    minimum: Mapping[str, float] | None = None,
-    maximum: Mapping[str, float] | None = None,
+    asked: Iterable[str] = (),
     progress: Progress | None = None,
     loaded: Callable[[Design], None] | None = None,
-) -> Comparison:
-    """The designs in one table, for every combination of the values to ``vary``.
+) -> list[Row]:
+    """The designs in order, for every combination of the values to ``vary``, the last parameter
+    changing fastest.
 
     Without ``simulate`` no kernel runs, and no weights are read but those of N:M sparse
     recurrences, whose reach they decide.
@@ -61,40 +90,35 @@ def compare(
         settings: parameters of all files; text is read as the type of the default.
         vary: the values of parameters, likewise.
         simulate: run every row on its task, in float and in integers.
-        minimum: the least value of named columns, of every row.
-        maximum: the greatest value of named columns, of every row.
+        asked: the names of figures that every row must have.
         progress: called with the rows simulated and their number.
         loaded: called with every row's design when all are loaded and nothing has run.
 
     Raises:
         DesignError: a design, its weights or its data are wrong; before anything is run.
-        UsageError: a parameter or a column is unknown, something is given twice, or a score that
-            is demanded says nothing.
+        UsageError: a parameter or a figure is unknown, something is given twice, or a score that
+            is asked for says nothing.
     """
     rows = list(_costed(designs, settings or {}, vary or {}))
     for row in rows:
         if loaded is not None:
             loaded(row.design)
     trials = [_prepared(row) for row in rows] if simulate else []
-    floors, ceilings = minimum or {}, maximum or {}
-    _check_columns(vary or {}, [*COSTS, *(name for trial in trials for name in trial.columns)])
+    names = list(asked)
+    _check_varied(vary or {}, [*DESIGN_FIGURES, *(name for each in trials for name in each.scores)])
     for index, row in enumerate(rows):
         known = [name for name, value in row.costs.items() if value is not None]
-        scored = trials[index].columns if trials else ()
-        _check_names(row, [*scored, *known], (*floors, *ceilings))
+        scored = trials[index].scores if trials else ()
+        _check_names(row, [*scored, *known], names)
     for index, trial in enumerate(trials):
         rows[index] = _scored(trial)
         if progress is not None:
             progress(index + 1, len(rows))
-    checks = []
     for row in rows:
-        for name in (*floors, *ceilings):
+        for name in names:
             if why := row.unjudged.get(name):
                 raise UsageError(f"{row.design.place}: {name} is not judged: {why}")
-        figures = {name: value for name, value in row.values.items() if value is not None}
-        checks += [RowCheck(row, check) for check in judge(figures, floors, ceilings)]
-    given = {name: rows[0].design.settings[name] for name in settings or {}}
-    return Comparison(tuple(vary or {}), tuple(rows), given, tuple(checks))
+    return rows
 
 
 # --- loading -----------------------------------------------------------------------------------
@@ -113,9 +137,9 @@ def _costed(
             yield Row(variant.design, label, variant.varied, _costs(variant.design))
 
 
-def _check_columns(vary: Iterable[str], columns: Iterable[str]) -> None:
+def _check_varied(vary: Iterable[str], figures: Iterable[str]) -> None:
     """Refuse to vary what would be a second column of the same name."""
-    taken = {"design", *columns}
+    taken = {"design", *figures}
     for name in vary:
         if name in taken:
             raise UsageError(
@@ -124,10 +148,10 @@ def _check_columns(vary: Iterable[str], columns: Iterable[str]) -> None:
 
 
 def _check_names(row: Row, known: Sequence[str], names: Iterable[str]) -> None:
-    """Refuse bounds on columns in which this row has nothing."""
+    """Refuse bounds on figures that this row has not."""
     for name in names:
         if name not in known:
-            message, hint = unknown_name("column", name, known)
+            message, hint = unknown_name("figure", name, known)
             raise UsageError(f"{row.design.place}: {message}", hint)
 
 
@@ -142,11 +166,11 @@ def _costs(design: Design) -> dict[str, Value]:
         "multiplies_per_step": counts.multiplies,
         "adds_per_step": counts.adds,
         "reach_steps": _longest_reach(design),
+        "stored_bits": sum(bits.values()),
         "weight_bits": bits["weights"],
         "bias_bits": bits["biases"],
         "table_bits": bits["tables"],
         "state_bits": bits["state"],
-        "storage_bits": sum(bits.values()),
     }
 
 
@@ -181,7 +205,7 @@ class _Trial:
     row: Row
     task: Task
     plan: NetworkPlan
-    columns: tuple[str, ...]
+    scores: tuple[str, ...]
 
 
 def _prepared(row: Row) -> _Trial:

@@ -54,7 +54,7 @@ def test_a_design_may_be_a_path(tmp_path: Path) -> None:
     assert rnnhw.estimate(str(ADDER)) == rnnhw.estimate(rnnhw.load(ADDER))
     assert rnnhw.estimate(ADDER, "ecp5-25").target.profile == "ecp5-25"
     dense = str(DESIGNS / "adder_dense.py")
-    assert [row.label for row in rnnhw.compare(dense).rows] == ["adder_dense.py"]
+    assert [column.name for column in rnnhw.compare(dense).columns] == ["adder_dense"]
     assert rnnhw.emit(str(ADDER), str(tmp_path / "out")).passed
 
 
@@ -80,10 +80,10 @@ def test_designs_are_compared_as_they_are() -> None:
     assert [column.settings["operand_bits"] for column in costs.columns] == [4, 3]
     assert set(costs.figures()) == {column.name for column in costs.columns}
     rows = rnnhw.compare([SMALL, DESIGNS / "adder_dense.py"], simulate=False)
-    assert [row.label for row in rows.rows] == ["adder_tridiagonal.py", "adder_dense.py"]
+    assert [each.name for each in rows.columns] == ["adder_tridiagonal", "adder_dense"]
     bare = Design([Elman(4, name="rnn")], WORDS, inputs=2)
     twin = Design([Elman(5, name="rnn")], WORDS, inputs=2)
-    assert [row.label for row in rnnhw.compare([bare, twin]).rows] == ["design #1", "design #2"]
+    assert [c.name for c in rnnhw.compare([bare, twin]).columns] == ["design #1", "design #2"]
 
 
 def test_one_signal_may_stand_alone() -> None:

@@ -38,7 +38,8 @@ from rnnhw.report.comparison.model import (
     COMPARISON_SCHEMA_ID,
     Candidate,
     ColumnCheck,
-    CostComparison,
+    Comparison,
+    Scores,
     compare_candidates,
 )
 from rnnhw.report.saved import read_report
@@ -61,7 +62,7 @@ RENDERERS = {
 MIXED = ["ice40up5k", "ecp5-25", "cortex-m4", "asic-45nm", "gw1nr-9"]
 
 
-def mixed() -> CostComparison:
+def mixed() -> Comparison:
     return compare_costs([LSTM, TRIDIAGONAL, MEAN], profiles=MIXED, minimum={"macs_per_step": 100})
 
 
@@ -70,13 +71,13 @@ def save(report: Report, path: Path) -> Path:
     return path
 
 
-def figures(found: CostComparison, name: str) -> list[object]:
+def figures(found: Comparison, name: str) -> list[object]:
     row = found.row(name)
     assert row is not None, name
     return [entry.figure.value for entry in row.entries]
 
 
-def ratios(found: CostComparison, name: str) -> list[float | None]:
+def ratios(found: Comparison, name: str) -> list[float | None]:
     row = found.row(name)
     assert row is not None, name
     return [entry.ratio for entry in row.entries]
@@ -217,7 +218,7 @@ def test_ratios_are_short_and_what_is_not_equal_does_not_look_so(value: float, t
 
 
 # --- columns -----------------------------------------------------------------------------------
-def names(found: CostComparison) -> list[str]:
+def names(found: Comparison) -> list[str]:
     return [column.name for column in found.columns]
 
 
@@ -445,13 +446,14 @@ def test_a_score_that_is_not_known_is_never_zero() -> None:
     report = estimate(elman(4), "ecp5-25")
     known, unknown = Figure(0.5, "measured"), not_known("diverged")
     found = compare_candidates(
-        [Candidate(report, "a", scores={"nrmse": known}),
-         Candidate(report, "b", scores={"nrmse": unknown})]
+        [Candidate(report, "a", scores=Scores({"nrmse": known}, {}, "nrmse")),
+         Candidate(report, "b", scores=Scores({"nrmse": unknown}, {}, "nrmse"))]
     )  # fmt: skip
     assert ratios(found, "nrmse") == [1.0, None]
     with pytest.raises(UsageError, match="b: nrmse is not known"):
         compare_candidates(
-            [Candidate(report, "b", scores={"nrmse": unknown})], maximum={"nrmse": 1}
+            [Candidate(report, "b", scores=Scores({"nrmse": unknown}, {}, "nrmse"))],
+            maximum={"nrmse": 1},
         )
 
 
@@ -529,7 +531,7 @@ def test_json_is_valid_against_its_schema() -> None:
         value["unknown"] = 1
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
-    read = msgspec.json.decode(rendering.to_json(mixed()), type=CostComparison)
+    read = msgspec.json.decode(rendering.to_json(mixed()), type=Comparison)
     assert read == mixed()
 
 
@@ -589,7 +591,7 @@ def test_the_table_of_the_issue_in_markdown() -> None:
 HOSTILE = "<b>&amp;|*x*_y_`z`[l](u)@me$1$\\"
 
 
-def hostile() -> CostComparison:
+def hostile() -> Comparison:
     design = Design(layers=[Elman(4, name=HOSTILE)], formats=FORMATS, inputs=2)
     reports = [
         msgspec.structs.replace(estimate(design, profile), title=HOSTILE, notes=(HOSTILE,))

@@ -13,9 +13,10 @@ from rnnhw.execution.simulate import simulate
 from rnnhw.execution.verify import verify
 from rnnhw.graph.network import Total
 from rnnhw.graph.nodes import Lookup
-from rnnhw.report.scores.model import COSTS
+from rnnhw.report.comparison.model import DESIGN_FIGURES
 from rnnhw.study import scores as comparison
-from rnnhw.study.scores import compare
+from rnnhw.study.compare import compare
+from rnnhw.study.scores import evaluate
 
 FILES = sorted(DESIGNS.glob("*.py"))
 DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL = (
@@ -76,9 +77,9 @@ def test_without_a_simulation_nothing_runs_and_no_weights_are_read(no_kernel, tm
     alone = tmp_path / "adder_dense.py"  # without its weights file
     alone.write_text(DENSE.read_text())
     result = compare([alone, *FILES])
-    assert len(result.rows) == len(FILES) + 1
-    assert result.columns == COSTS
-    assert not any(row.scores for row in result.rows)
+    assert len(result.columns) == len(FILES) + 1
+    assert [row.name for row in result.rows] == list(DESIGN_FIGURES)
+    assert not result.measures and not result.on_hardware and result.baseline is None
     with pytest.raises(RunError):
         compare([DENSE], SMALL, simulate=True)
     with pytest.raises(DesignError, match=r"adder_dense\.npz: no such file"):
@@ -87,7 +88,7 @@ def test_without_a_simulation_nothing_runs_and_no_weights_are_read(no_kernel, tm
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_costs_are_those_of_report_and_of_the_run(file):
-    (row,) = compare([file]).rows
+    (row,) = evaluate([file])
     costs = row.costs
     report = estimate(row.design, "cortex-m4")
     totals = report.totals
@@ -105,7 +106,7 @@ def test_costs_are_those_of_report_and_of_the_run(file):
     once = {table.contents: table.stored_bits for _, table in tables}
     assert costs["table_bits"] == sum(by_layer.values())
     assert totals.table_bits.value == sum(once.values())
-    assert costs["storage_bits"] == sum(costs[name] for name in [*names, "table_bits"])
+    assert costs["stored_bits"] == sum(costs[name] for name in [*names, "table_bits"])
     samples = row.design.task.samples()
     few = Samples(samples.x[:3], samples.lengths[:3])
     counts = simulate(row.design, samples=few).run.counts
@@ -125,10 +126,10 @@ def test_costs_are_those_of_report_and_of_the_run(file):
 
 @pytest.mark.parametrize("file", [DENSE, DIAGONAL, HADAMARD, TRIDIAGONAL, SPEAKER, WINDOW])
 def test_storage_is_also_what_the_accelerator_stores(file):
-    (row,) = compare([file]).rows
+    (row,) = evaluate([file])
     totals = estimate(row.design).totals
     stored = [totals.weight_bits, totals.bias_bits, totals.table_bits, totals.state_bits]
-    assert row.costs["storage_bits"] == sum(figure.value for figure in stored)
+    assert row.costs["stored_bits"] == sum(figure.value for figure in stored)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_storage_is_also_what_the_accelerator_stores(file):
     ids=lambda value: getattr(value, "stem", None),
 )
 def test_words_and_reach_are_those_of_the_structure(file, recurrent, weights, reach):
-    (row,) = compare([file]).rows
+    (row,) = evaluate([file])
     assert row.costs["recurrent_weight_words"] == recurrent
     assert row.costs["weight_words"] == weights
     assert row.costs["reach_steps"] == reach
@@ -160,7 +161,7 @@ def test_the_layer_that_reaches_last_counts(tmp_path):
         "    layers = [Elman(5), Elman(4, recurrent=second), Elman(3), Last(), Linear(1)]\n"
         "    return Design(layers, formats, inputs=1)\n"
     )
-    band, diagonal = compare([path], vary={"last": ["band", "diagonal"]}).rows
+    band, diagonal = evaluate([path], vary={"last": ["band", "diagonal"]})
     assert band.costs["reach_steps"] == 3
     assert diagonal.costs["reach_steps"] == math.inf
     # The head runs once a sequence: its three multiplications are no step's.
@@ -169,11 +170,11 @@ def test_the_layer_that_reaches_last_counts(tmp_path):
 
 
 def test_the_reach_of_a_sparse_recurrence_needs_its_weights(echo):
-    kept, unknown = compare([echo], {"recurrent": "sparse"}, {"given": [True, False]}).rows
+    kept, unknown = evaluate([echo], {"recurrent": "sparse"}, {"given": [True, False]})
     assert kept.costs["reach_steps"] == math.inf  # the weights that are kept: the diagonal
     assert math.isnan(unknown.costs["reach_steps"])
-    assert compare([echo], {"given": False}).rows[0].costs["reach_steps"] == math.inf
-    assert compare([echo], {"given": False, "units": 1}).rows[0].costs["reach_steps"] == 1
+    assert evaluate([echo], {"given": False})[0].costs["reach_steps"] == math.inf
+    assert evaluate([echo], {"given": False, "units": 1})[0].costs["reach_steps"] == 1
     # Each weight of 8 bits has a bit that says which of two columns it is for.
     assert kept.costs["recurrent_weight_words"] == 2
     assert kept.costs["weight_bits"] == 2 * (8 + 1) + (2 + 2) * 8
@@ -183,7 +184,7 @@ def test_the_reach_of_a_sparse_recurrence_needs_its_weights(echo):
 @pytest.mark.parametrize("file", [DIAGONAL, HADAMARD, SPEAKER, WINDOW], ids=lambda file: file.stem)
 def test_scores_are_those_of_simulate_and_verify(file):
     settings = {"word": 4} | (SMALL if file.stem.startswith("adder") else {})
-    (row,) = compare([file], settings, simulate=True).rows
+    (row,) = evaluate([file], settings, simulate=True)
     verified = verify(load(file, settings), minimum={"accuracy": 0})
     fixed, exact = verified.score, verified.float_score
     assert fixed == simulate(load(file, settings)).score
@@ -199,7 +200,7 @@ def test_scores_are_those_of_simulate_and_verify(file):
 
 
 def test_long_chains_are_the_tasks_harder_samples():
-    tridiagonal, diagonal = compare([TRIDIAGONAL, DIAGONAL], SMALL, simulate=True).rows
+    tridiagonal, diagonal = evaluate([TRIDIAGONAL, DIAGONAL], SMALL, simulate=True)
     assert tridiagonal.harder == {"long chains": "long_chains_"}
     chains = simulate(
         load(DIAGONAL, {"operand_bits": 32}), samples=diagonal.design.task.harder()["long chains"]
@@ -207,12 +208,12 @@ def test_long_chains_are_the_tasks_harder_samples():
     assert diagonal.scores["long_chains_accuracy"] == chains.score.accuracy < 0.25
     assert diagonal.scores["long_chains_sequences"] == chains.score.total == 4224
     assert tridiagonal.scores["long_chains_accuracy"] == 1.0
-    assert compare([SPEAKER], simulate=True).rows[0].harder == {}
+    assert evaluate([SPEAKER], simulate=True)[0].harder == {}
 
 
 def test_the_float_score_does_not_depend_on_the_slices(monkeypatch, echo):
-    whole = compare([DIAGONAL], SMALL, simulate=True).rows[0].scores
-    error = compare([echo], simulate=True).rows[0].scores
+    whole = evaluate([DIAGONAL], SMALL, simulate=True)[0].scores
+    error = evaluate([echo], simulate=True)[0].scores
     calls = []
     run = comparison.run_reference
 
@@ -222,24 +223,25 @@ def test_the_float_score_does_not_depend_on_the_slices(monkeypatch, echo):
 
     monkeypatch.setattr(comparison, "run_reference", counted)
     monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 1000)
-    assert compare([DIAGONAL], SMALL, simulate=True).rows[0].scores == whole
+    assert evaluate([DIAGONAL], SMALL, simulate=True)[0].scores == whole
     assert len(calls) > 3 and sum(calls) == 64
     monkeypatch.setattr("rnnhw.design.tasks.samples._PART_VALUES", 30)
-    assert compare([echo], simulate=True).rows[0].scores == pytest.approx(error, rel=1e-12)
+    assert evaluate([echo], simulate=True)[0].scores == pytest.approx(error, rel=1e-12)
 
 
 def test_other_scores_than_accuracy_are_compared_too(echo):
+    first, second = evaluate([DIAGONAL, echo], simulate=True)
     result = compare([DIAGONAL, echo], simulate=True)
     assert result.measures == ("accuracy", "nrmse")
-    scores = result.rows[1].scores
+    scores = second.scores
     design = load(echo)
     score = simulate(design).score
     assert (scores["nrmse"], scores["r2"]) == (score.nrmse, score.r2)
     assert scores["float_nrmse"] == verify(design, maximum={"nrmse": 9}).float_score.nrmse
     assert scores["nrmse_values"] == 40 and scores["sequences"] == 10
-    assert "accuracy" not in scores and "nrmse" not in result.rows[0].scores
-    assert {"accuracy", "nrmse"} <= set(result.columns)
-    assert result.columns[-len(COSTS) :] == COSTS
+    assert "accuracy" not in scores and "nrmse" not in first.scores
+    assert [result.figure("nrmse", place).value for place in (0, 1)] == [None, score.nrmse]
+    assert [result.figure("accuracy", place).status for place in (0, 1)] == ["measured", "not used"]
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -247,22 +249,24 @@ def test_rows_come_in_the_order_given_with_typed_values():
     result = compare(
         [TRIDIAGONAL, DENSE], {"operand_bits": "5"}, {"word": ["8", "4"], "hidden": [8, "16"]}
     )
-    assert [(row.label, *row.varied.values()) for row in result.rows] == [
+    assert [(column.design, *column.varied.values()) for column in result.columns] == [
         (file, word, hidden)
-        for file in ("adder_tridiagonal.py", "adder_dense.py")
+        for file in ("adder_tridiagonal", "adder_dense")
         for word in (8, 4)
         for hidden in (8, 16)
     ]
     assert result.varied == ("word", "hidden")
     assert result.settings == {"operand_bits": 5}
-    assert all(row.design.settings["operand_bits"] == 5 for row in result.rows)
-    assert [row.costs["recurrent_weight_words"] for row in result.rows[:2]] == [22, 46]
+    assert all(column.settings["operand_bits"] == 5 for column in result.columns)
+    words = [result.figure("recurrent_weight_words", place).value for place in (0, 1)]
+    assert words == [22, 46]
+    assert result.columns[1].name == "adder_tridiagonal word=8 hidden=16"
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     other = tmp_path / DENSE.name
     other.write_text(DENSE.read_text())
-    assert [row.label for row in compare([DENSE, other]).rows] == [str(DENSE), str(other)]
+    assert [row.label for row in evaluate([DENSE, other])] == [str(DENSE), str(other)]
 
 
 def test_progress_is_told_row_by_row():
@@ -275,20 +279,18 @@ def test_progress_is_told_row_by_row():
 
 def test_the_same_comparison_gives_the_same_values():
     first, second = (compare([HADAMARD], SMALL, simulate=True) for _ in range(2))
-    assert first.rows[0].values == second.rows[0].values
+    assert first == second
 
 
 # --- demands -----------------------------------------------------------------------------------
 def test_every_row_is_judged():
     result = compare(
         [DENSE, DIAGONAL], SMALL, simulate=True,
-        minimum={"accuracy": 1, "long_chains_accuracy": 0.9}, maximum={"storage_bits": 1e6},
+        minimum={"accuracy": 1, "long_chains_accuracy": 0.9}, maximum={"stored_bits": 1e6},
     )  # fmt: skip
     assert not result.passed
-    failed = [(each.row.label, each.check.name) for each in result.checks if not each.check.passed]
-    assert failed == [
-        ("adder_diagonal.py", "accuracy"), ("adder_diagonal.py", "long_chains_accuracy"),
-    ]  # fmt: skip
+    failed = [(each.column, each.name) for each in result.checks if not each.passed]
+    assert failed == [("adder_diagonal", "accuracy"), ("adder_diagonal", "long_chains_accuracy")]
     assert len(result.checks) == 6
     assert compare([DENSE], maximum={"reach_steps": 1}).passed
     assert not compare([DENSE, DIAGONAL], maximum={"reach_steps": 1e9}).passed
@@ -297,18 +299,17 @@ def test_every_row_is_judged():
 @pytest.mark.parametrize(
     "name",
     ["accuracy", "float_accuracy", "accuracy_interval_95_low", "accuracy_correct", "sequences",
-     "long_chains_accuracy", "float_accuracy_interval_95_high", *COSTS],
+     "long_chains_accuracy", "float_accuracy_interval_95_high", *DESIGN_FIGURES],
 )  # fmt: skip
 def test_every_column_can_be_judged(name):
     result = compare([DENSE], SMALL, simulate=True, minimum={name: -1})
-    assert result.passed and result.checks[0].check.value == result.rows[0].values[name]
-    assert name in result.columns
+    assert result.passed and result.checks[0].value == result.figure(name, 0).value
 
 
 def test_a_demand_that_a_row_cannot_meet_or_break_is_refused(no_kernel):
-    with pytest.raises(UsageError, match=r"speaker_window\.py: unknown column 'reach_steps'"):
+    with pytest.raises(UsageError, match=r"speaker_window\.py: unknown figure 'reach_steps'"):
         compare([DENSE, WINDOW], maximum={"reach_steps": 3})
-    with pytest.raises(UsageError, match="unknown column 'accuracy'") as caught:
+    with pytest.raises(UsageError, match="unknown figure 'accuracy'") as caught:
         compare([DENSE], minimum={"accuracy": 1})
     assert "adds_per_step" in caught.value.hint
     with pytest.raises(UsageError, match=r"speaker_tridiagonal\.py: .*'long_chains_accuracy'"):
@@ -363,7 +364,7 @@ def test_a_design_that_cannot_run_stops_before_any_other_has_run(
 ):
     with pytest.raises(DesignError, match=rf"echo\.py: {message}"):
         compare([echo], settings, simulate=True)
-    assert compare([echo], settings).rows  # its costs are known all the same
+    assert evaluate([echo], settings)  # its costs are known all the same
 
 
 def test_every_design_is_prepared_before_the_first_runs(no_kernel, tmp_path):
@@ -399,5 +400,5 @@ def test_a_score_that_says_nothing_is_not_judged(tmp_path):
         with pytest.raises(UsageError, match=why.format(name)):
             compare([path], simulate=True, minimum={name: 0})
     result = compare([path], simulate=True, minimum={"float_accuracy": 0, "weight_words": 1})
-    assert result.passed and "accuracy" in result.rows[0].unjudged
+    assert result.passed and "accuracy" in result.columns[0].unjudged
     assert compare([path], {"weight": 0.5}, simulate=True, minimum={"accuracy": 0}).passed

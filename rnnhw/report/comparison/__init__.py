@@ -1,6 +1,6 @@
 """Renderers of comparisons: text, Markdown and HTML for people, CSV and JSON for programs.
 
-All show one :class:`rnnhw.report.comparison.model.CostComparison`, and the same one gives the same
+All show one :class:`rnnhw.report.comparison.model.Comparison`, and the same one gives the same
 bytes.
 """
 

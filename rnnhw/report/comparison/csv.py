@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 
-from rnnhw.report.comparison.model import Column, CostComparison, Entry
+from rnnhw.report.comparison.model import Column, Comparison, Entry
 from rnnhw.report.csv_cell import cell
 from rnnhw.report.table_cell import bounded, settings_text
 
 __all__ = ["to_csv"]
 
 
-def to_csv(comparison: CostComparison) -> str:
-    """A header and a row for each design on its target.
+def to_csv(comparison: Comparison) -> str:
+    """A header and a row for each design, on its target where there is one.
 
     Figures have the names that ``--min`` and ``--max`` take, and a ratio to the baseline behind
     them where there is one; ``at_least`` and ``at_most`` name those that are bounds. What is not
@@ -27,14 +27,15 @@ def to_csv(comparison: CostComparison) -> str:
     return out.getvalue()
 
 
-def _row(comparison: CostComparison, index: int) -> dict[str, int | float | str]:
+def _row(comparison: Comparison, index: int) -> dict[str, int | float | str]:
     column = comparison.columns[index]
     settings = settings_text(column.settings)
     row: dict[str, int | float | str] = {
         "name": column.name,
-        "profile": column.target.profile,
+        "design": column.design,
+        "profile": column.target.profile if column.target else "",
         "settings": settings,
-        "baseline": comparison.baseline,
+        "baseline": comparison.baseline or "",
     }
     for each in comparison.rows:
         entry = each.entries[index]

@@ -8,18 +8,20 @@ from typing import Literal
 from rnnhw.cost.figure_table import memory_rows, resource_rows
 from rnnhw.report.charts import Stack, stacks
 from rnnhw.report.comparison import tables
-from rnnhw.report.comparison.model import CostComparison, StorageUse
+from rnnhw.report.comparison.designs import designs_table
+from rnnhw.report.comparison.model import Comparison, StorageUse
+from rnnhw.report.comparison.score_chart import chart_legend, score_chart
 from rnnhw.report.markup import Markup, joined, tag
-from rnnhw.report.page import page, remark, section, table_html
+from rnnhw.report.page import figure, page, remark, section, table_html
 from rnnhw.report.status_letters import status_legend
-from rnnhw.report.table_cell import number, shown
+from rnnhw.report.table_cell import number, settings_text, shown
 
 __all__ = ["to_html"]
 
 _KEPT: tuple[Literal["as memory", "stored"], ...] = ("as memory", "stored")
 
 
-def to_html(comparison: CostComparison) -> str:
+def to_html(comparison: Comparison) -> str:
     """The page; every text of the comparison is escaped.
 
     It is ASCII, so that it looks the same in whatever encoding it is written.
@@ -28,34 +30,60 @@ def to_html(comparison: CostComparison) -> str:
     return page(tables.heading(comparison), _header(comparison), sections, wide=True)
 
 
-def _header(comparison: CostComparison) -> Markup:
+def _header(comparison: Comparison) -> Markup:
     parts = [tag("h1", tables.heading(comparison))]
     parts += [tag("p", target) for target in tables.targets(comparison)]
+    if comparison.settings and not comparison.on_hardware:
+        settings = settings_text(comparison.settings)
+        parts.append(tag("p", f"with {settings}", class_="muted"))
     if comparison.checks:
         kind, word = ("good", "PASS") if comparison.passed else ("bad", "FAIL")
         parts.append(tag("p", word, class_=f"verdict {kind}"))
     return tag("header", *parts)
 
 
-def _sections(comparison: CostComparison) -> Iterator[tuple[str, Markup]]:
-    yield section(
-        "Costs",
-        table_html(tables.costs_table(comparison), titled=False),
-        *map(remark, tables.notes(comparison, starred=False)),
+def _sections(comparison: Comparison) -> Iterator[tuple[str, Markup]]:
+    hardware = comparison.on_hardware
+    name, table = (
+        ("Costs", tables.costs_table(comparison))
+        if hardware
+        else ("Designs", designs_table(comparison))
     )
+    charts = list(_charts(comparison))
+    if not hardware:
+        yield from charts
+    notes = map(remark, tables.notes(comparison, starred=False))
+    yield section(name, table_html(table, titled=False), *notes)
     if comparison.checks:
         yield section("Demands", _demands(comparison))
-    yield section("Cycles", *_cycles(comparison))
+    if hardware:
+        yield from charts
+        cycles = list(_cycles(comparison))
+        if cycles:
+            yield section("Cycles", *cycles)
     yield section("Storage", *_storage(comparison))
     further = tables.further_table(comparison)
     if further.rows:
         yield section("Further figures", table_html(further, titled=False))
-    yield section("Assumptions", *_assumptions(comparison))
+    assumptions = list(_assumptions(comparison))
+    if assumptions:
+        yield section("Assumptions", *assumptions)
     files = table_html(tables.files_table(comparison), titled=False)
     yield section("Sources", tag("div", files, class_="files"), status_legend())
 
 
-def _demands(comparison: CostComparison) -> Markup:
+def _charts(comparison: Comparison) -> Iterator[tuple[str, Markup]]:
+    """The score of every design over its bits."""
+    for measure in comparison.measures:
+        chart = score_chart(comparison, measure)
+        if chart:
+            caption = "in integers; lines join the values of a varied parameter"
+            drawing = figure(chart, caption, "plot")
+            name = f"{_capitalised(measure)} over bits".replace("_", " ")
+            yield section(name, chart_legend(comparison, measure), drawing)
+
+
+def _demands(comparison: Comparison) -> Markup:
     lines = (
         tag(
             "li",
@@ -67,7 +95,7 @@ def _demands(comparison: CostComparison) -> Markup:
     return tag("ul", *lines, class_="notes")
 
 
-def _cycles(comparison: CostComparison) -> Iterator[Markup]:
+def _cycles(comparison: Comparison) -> Iterator[Markup]:
     """A bar a column of what a step takes, on one scale."""
     for name in ("cycles_per_step", "instructions_per_step"):
         row = comparison.row(name)
@@ -86,7 +114,7 @@ def _cycles(comparison: CostComparison) -> Iterator[Markup]:
             yield drawing
 
 
-def _storage(comparison: CostComparison) -> Iterator[Markup]:
+def _storage(comparison: Comparison) -> Iterator[Markup]:
     """What fills the memories: of the device where a capacity is known, and in bits."""
     for resource, used in resource_rows().items():
         bars = [_of_device(use) for use in comparison.storage if use.resource == resource]
@@ -104,8 +132,10 @@ def _storage(comparison: CostComparison) -> Iterator[Markup]:
                 if isinstance(value, int):
                     parts[holds] = value
             bars.append(Stack(column.name, parts))
-        yield tag("h3", f"{_capitalised(kept)}, bits")
-        yield stacks(bars, "bits")
+        drawing = stacks(bars, "bits")
+        if drawing:
+            yield tag("h3", f"{_capitalised(kept)}, bits")
+            yield drawing
 
 
 def _capitalised(text: str) -> str:
@@ -122,7 +152,7 @@ def _of_device(use: StorageUse) -> Stack:
     return Stack(use.column, use.held, text, whole, over=total > whole)
 
 
-def _assumptions(comparison: CostComparison) -> Iterator[Markup]:
+def _assumptions(comparison: Comparison) -> Iterator[Markup]:
     """Those of all columns once, then those of each."""
     columns = comparison.columns
     shared = [n for n in columns[0].notes if all(n in column.notes for column in columns)]

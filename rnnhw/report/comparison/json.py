@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from rnnhw.report.comparison.model import COMPARISON_SCHEMA_ID, CostComparison
+from rnnhw.report.comparison.model import COMPARISON_SCHEMA_ID, Comparison
 
 __all__ = ["comparison_schema", "to_json"]
 
 
-def to_json(comparison: CostComparison) -> bytes:
+def to_json(comparison: Comparison) -> bytes:
     """The comparison, two spaces a level and a last newline."""
     return msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
 
@@ -21,6 +21,6 @@ def comparison_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": COMPARISON_SCHEMA_ID,
-        "title": "rnnhw cost comparison",
-        **msgspec.json.schema(CostComparison),
+        "title": "rnnhw comparison",
+        **msgspec.json.schema(Comparison),
     }

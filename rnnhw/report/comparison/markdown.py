@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from rnnhw.report.comparison import tables
-from rnnhw.report.comparison.model import CostComparison
+from rnnhw.report.comparison.designs import designs_table
+from rnnhw.report.comparison.model import Comparison
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
+from rnnhw.report.table_cell import settings_text
 
 __all__ = ["to_markdown"]
 
 _DIGITS = 16
 
 
-def to_markdown(comparison: CostComparison) -> str:
+def to_markdown(comparison: Comparison) -> str:
     """A heading, the table, what failed and what it was made from; no text is markup."""
     blocks = [f"## {escape_markdown(tables.heading(comparison))}"]
     listed = [*tables.targets(comparison)]
+    if comparison.settings and not comparison.on_hardware:
+        listed.append(f"with {settings_text(comparison.settings)}")
     if listed:
         blocks.append("\n".join(f"- {escape_markdown(each)}" for each in listed))
-    blocks.append(table_markdown(tables.costs_table(comparison)))
+    shown = tables.costs_table if comparison.on_hardware else designs_table
+    blocks.append(table_markdown(shown(comparison)))
     failed = [f"FAIL {tables.check_text(each)}" for each in comparison.checks if not each.passed]
     listed = [*tables.notes(comparison), *failed]
     if listed:

@@ -1,6 +1,7 @@
-"""Cost reports side by side: the types, and how they are filled from reports.
+"""Designs side by side: the types, and how they are filled from reports and from designs alone.
 
-A column is a report, a row one of its figures under the name that ``--min`` and ``--max`` take.
+A column is a report, or a design without hardware; a row is one of its figures under the name that
+``--min`` and ``--max`` take.
 
     ratio = value / value of the baseline
 
@@ -39,28 +40,60 @@ from rnnhw.cost.model import (
     memories_of,
     report_figures,
 )
+from rnnhw.cost.provenance import plain_settings
+from rnnhw.design.demands import Check, judge
 from rnnhw.errors import UsageError, unknown_name
 from rnnhw.report.table_cell import yes_or_no
 
 __all__ = [
     "COMPARISON_SCHEMA_ID",
+    "DESIGN_FIGURES",
+    "NEVER",
     "Candidate",
     "Column",
     "ColumnCheck",
-    "CostComparison",
-    "CostRow",
+    "Comparison",
     "Entry",
+    "FigureRow",
     "Group",
+    "PlainDesign",
+    "Scores",
     "StorageUse",
     "compare_candidates",
     "compare_reports",
 ]
 
-COMPARISON_SCHEMA_ID = "urn:rnnhw:schema:cost-comparison:2"
+COMPARISON_SCHEMA_ID = "urn:rnnhw:schema:comparison:2"
 """The ``$id`` of the comparison's JSON schema, and the first value of every comparison."""
 
-Group = Literal["scores", "speed", "work", "storage", "resources", "energy", "further"]
-"""What a row is about, in the order in which it is asked; ``further`` is for those who look."""
+Group = Literal["scores", "design", "speed", "work", "storage", "resources", "energy", "further"]
+"""What a row is about, in the order in which it is asked: ``design`` is what follows from a design
+without hardware, ``further`` is for those who look."""
+
+NEVER = "never"
+"""The reach of a recurrence whose units never meet."""
+
+DESIGN_FIGURES: Mapping[str, tuple[str, Group]] = MappingProxyType(
+    {
+        "recurrent_weight_words": ("recurrent weights", "design"),
+        "weight_words": ("weights", "design"),
+        "multiplies_per_step": ("multiplies", "design"),
+        "adds_per_step": ("adds", "design"),
+        "reach_steps": ("reach, steps", "design"),
+        "stored_bits": ("stored bits", "design"),
+        "weight_bits": ("weight bits", "storage"),
+        "bias_bits": ("bias bits", "storage"),
+        "table_bits": ("table bits", "storage"),
+        "state_bits": ("state bits", "storage"),
+    }
+)
+"""What there is of a design without hardware: the title and group of every figure.
+
+``weight_words`` are all weights, the recurrent ones among them; operations are those of the layers
+that run at every step. ``reach_steps`` is that of the recurrent layer that takes longest:
+:data:`NEVER` where units never meet, not used without a recurrence, not known where it depends on
+weights that there are not. ``stored_bits`` is the sum of the bits of the four kinds, each tensor
+and each table of a layer once (:mod:`rnnhw.analysis.storage`)."""
 
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,15 +103,26 @@ class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Column(_Base, frozen=True, kw_only=True):
     """What one column was made from. ``report`` is the saved report that it was read from, null
     where the report was made for the comparison; ``rnnhw_version`` made the report. ``missing``
-    says what is in the way of a plan, where lanes were to be chosen."""
+    says what is in the way of a plan, where lanes were to be chosen; ``target`` is null without
+    hardware.
+
+    ``design`` names the design without what tells its columns apart, ``varied`` are the values of
+    the parameters that vary. ``measure`` is the score that designs are compared by, ``harder`` are
+    the beginnings of the figures of harder samples by their name, both empty without a run;
+    ``unjudged`` the scores that say nothing, with the reason."""
 
     name: str
+    design: str
     title: str
+    varied: dict[str, bool | int | float | str | None]
+    measure: str
+    harder: dict[str, str]
+    unjudged: dict[str, str]
     report: File | None
     rnnhw_version: str
     files: Files
     settings: dict[str, bool | int | float | str | None]
-    target: TargetReport
+    target: TargetReport | None
     over_capacity: tuple[str, ...]
     missing: tuple[str, ...]
     notes: tuple[str, ...]
@@ -94,7 +138,7 @@ class Entry(_Base, frozen=True, kw_only=True, omit_defaults=True):
     capacity: Figure | None = None
 
 
-class CostRow(_Base, frozen=True, kw_only=True):
+class FigureRow(_Base, frozen=True, kw_only=True):
     """One figure of every column, in the order of the columns."""
 
     name: str
@@ -115,50 +159,107 @@ class StorageUse(_Base, frozen=True, kw_only=True):
 
 class ColumnCheck(_Base, frozen=True, kw_only=True, omit_defaults=True):
     """One demand on one column; ``bound`` is null where it is infinite, and ``value_is`` says what
-    the value bounds, where it is not the figure itself."""
+    the value bounds, where it is not the figure itself. A value without end is :data:`NEVER`."""
 
     column: str
     name: str
-    value: int | float
+    value: int | float | str
     bound: float | None
     kind: Literal["min", "max"]
     passed: bool
     value_is: Bound | None = None
 
 
-class CostComparison(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
-    """Reports side by side; ``baseline`` names the column that ratios are to. ``passed`` is
-    whether every column meets every demand and every plan is met."""
+class Comparison(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"}):
+    """Designs side by side; ``baseline`` names the column that ratios are to, null where there are
+    none. ``settings`` are the parameters that were set for all designs, ``varied`` the names of
+    those that vary. ``passed`` is whether every column meets every demand and every plan is met."""
 
     schema: str
     rnnhw_version: str
-    baseline: str
+    settings: dict[str, bool | int | float | str | None]
+    varied: tuple[str, ...]
+    baseline: str | None
     columns: tuple[Column, ...]
-    rows: tuple[CostRow, ...]
+    rows: tuple[FigureRow, ...]
     storage: tuple[StorageUse, ...]
     checks: tuple[ColumnCheck, ...]
     passed: bool
 
-    def row(self, name: str) -> CostRow | None:
+    @property
+    def on_hardware(self) -> bool:
+        """Whether there are costs on hardware."""
+        return any(column.target is not None for column in self.columns)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The scores that designs are compared by, in order of first use."""
+        return tuple(dict.fromkeys(each.measure for each in self.columns if each.measure))
+
+    def row(self, name: str) -> FigureRow | None:
         """The row of this name, if any column has such a figure."""
         return next((row for row in self.rows if row.name == name), None)
+
+    def figure(self, name: str, column: int) -> Figure:
+        """The figure of this name in a column."""
+        row = self.row(name)
+        return not_used() if row is None else row.entries[column].figure
+
+
+@dataclass(frozen=True)
+class PlainDesign:
+    """A design that is compared without hardware; ``figures`` are :data:`DESIGN_FIGURES`."""
+
+    title: str
+    rnnhw_version: str
+    files: Files
+    settings: dict[str, bool | int | float | str | None]
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a run of a design on its task gave: ``first`` are the figures that are shown first,
+    ``details`` what else is known of them; the rest as :class:`Column` has it."""
+
+    first: Mapping[str, Figure]
+    details: Mapping[str, Figure]
+    measure: str
+    harder: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_SCORES = Scores({}, {}, "")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A report to compare, under a ``name`` of its own or one that tells it from the others;
-    ``scores`` are figures beside the report's, ``details`` what else is known of them."""
+    """A report or a design to compare, under a ``name`` of its own or one that tells it from the
+    others, with the scores of its run, if it was run."""
 
-    report: Report
+    subject: Report | PlainDesign
     name: str = ""
+    design: str = ""
+    varied: Mapping[str, object] = field(default_factory=dict)
     saved: File | None = None
-    scores: Mapping[str, Figure] = field(default_factory=dict)
-    details: Mapping[str, Figure] = field(default_factory=dict)
+    scores: Scores = NO_SCORES
+
+    @property
+    def report(self) -> Report | None:
+        """The costs on hardware."""
+        return self.subject if isinstance(self.subject, Report) else None
 
     @property
     def scored(self) -> dict[str, Figure]:
         """Scores and details."""
-        return {**self.scores, **self.details}
+        return {**self.scores.first, **self.scores.details}
+
+    @property
+    def known(self) -> dict[str, Figure]:
+        """All figures that demands may name."""
+        subject = self.subject
+        figures = report_figures(subject) if isinstance(subject, Report) else subject.figures
+        return {**figures, **self.scored}
 
 
 _NO_BOUNDS: Mapping[str, float] = MappingProxyType({})
@@ -170,7 +271,7 @@ def compare_reports(
     baseline: str | None = None,
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
-) -> CostComparison:
+) -> Comparison:
     """Reports side by side, each named by its design and by what tells it from the others.
 
     Args:
@@ -193,8 +294,12 @@ def compare_candidates(
     baseline: str | None = None,
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
-) -> CostComparison:
-    """As :func:`compare_reports`, of reports with names and scores.
+    settings: Mapping[str, object] | None = None,
+    varied: Sequence[str] = (),
+) -> Comparison:
+    """As :func:`compare_reports`, of reports and designs with names and scores.
+
+    Without hardware there are ratios only where a ``baseline`` is named.
 
     Raises:
         UsageError: as :func:`compare_reports`.
@@ -204,19 +309,24 @@ def compare_candidates(
     if not candidates:
         raise UsageError("nothing to compare", "name at least one design or saved report")
     names = _names(candidates)
-    base = 0 if baseline is None else _index(names, baseline)
+    base = None if baseline is None else _index(names, baseline)
+    if base is None and any(each.report is not None for each in candidates):
+        base = 0
     judged = _judged(names, candidates, minimum or _NO_BOUNDS, maximum or _NO_BOUNDS)
     checks = [_column_check(name, check) for name, check in judged]
     columns = tuple(map(_column, names, candidates))
-    return CostComparison(
+    return Comparison(
         schema=COMPARISON_SCHEMA_ID,
         rnnhw_version=__version__,
-        baseline=names[base],
+        settings=plain_settings(settings or {}),
+        varied=tuple(varied),
+        baseline=None if base is None else names[base],
         columns=columns,
         rows=tuple(_rows(candidates, base)),
         storage=tuple(
             use
             for name, candidate in zip(names, candidates, strict=True)
+            if candidate.report is not None
             for use in _storage(name, candidate.report)
         ),
         checks=tuple(checks),
@@ -226,16 +336,16 @@ def compare_candidates(
 
 
 # --- columns -----------------------------------------------------------------------------------
-def _stem(report: Report) -> str:
-    design = report.files.design
-    return Path(design.name).stem if design else report.title or "design"
+def _stem(subject: Report | PlainDesign) -> str:
+    design = subject.files.design
+    return Path(design.name).stem if design else subject.title or "design"
 
 
 def _names(candidates: Sequence[Candidate]) -> list[str]:
     """A name for each: the design's, then what tells those of the same name apart: settings,
     profile, clock, and in the end a number."""
-    reports = [candidate.report for candidate in candidates]
-    names = [each.name or _stem(each.report) for each in candidates]
+    reports = [candidate.subject for candidate in candidates]
+    names = [each.name or _stem(each.subject) for each in candidates]
     for same in _alike(names):
         settings = [reports[index].settings for index in same]
         keys = dict.fromkeys(key for each in settings for key in each)
@@ -243,9 +353,10 @@ def _names(candidates: Sequence[Candidate]) -> list[str]:
         for index in same:
             found = reports[index].settings
             names[index] += "".join(f" {k}={found[k]}" for k in varied if k in found)
-    if len({report.target.profile for report in reports}) > 1:
+    profiles = [each.target.profile for each in reports if isinstance(each, Report)]
+    if len(set(profiles)) > 1:
         for index, report in enumerate(reports):
-            if not candidates[index].name:
+            if isinstance(report, Report) and not candidates[index].name:
                 names[index] += f" on {report.target.profile}"
     for same in _alike(names):
         clocks = [_clock_text(reports[index]) for index in same]
@@ -266,8 +377,8 @@ def _alike(names: Sequence[str]) -> list[list[int]]:
     return [same for same in places.values() if len(same) > 1]
 
 
-def _clock_text(report: Report) -> str:
-    points = report.operating_points
+def _clock_text(subject: Report | PlainDesign) -> str:
+    points = subject.operating_points if isinstance(subject, Report) else ()
     return f" at {points[0].clock_mhz.value:g} MHz" if points else ""
 
 
@@ -278,18 +389,23 @@ def _index(names: Sequence[str], baseline: str) -> int:
 
 
 def _column(name: str, candidate: Candidate) -> Column:
-    report = candidate.report
+    subject, report, scores = candidate.subject, candidate.report, candidate.scores
     return Column(
         name=name,
-        title=report.title,
+        design=candidate.design or candidate.name or _stem(subject),
+        title=subject.title,
+        varied=plain_settings(candidate.varied),
+        measure=scores.measure,
+        harder=dict(scores.harder),
+        unjudged=dict(scores.unjudged),
         report=candidate.saved,
-        rnnhw_version=report.rnnhw_version,
-        files=report.files,
-        settings=report.settings,
-        target=report.target,
-        over_capacity=report.over_capacity,
-        missing=unmet_plan(report),
-        notes=(*report.notes, *_assumptions(report)),
+        rnnhw_version=subject.rnnhw_version,
+        files=subject.files,
+        settings=subject.settings,
+        target=report.target if report else None,
+        over_capacity=report.over_capacity if report else (),
+        missing=unmet_plan(report) if report else (),
+        notes=(*report.notes, *_assumptions(report)) if report else (),
     )
 
 
@@ -304,9 +420,9 @@ def _judged(
     candidates: Sequence[Candidate],
     minimum: Mapping[str, float],
     maximum: Mapping[str, float],
-) -> Iterator[tuple[str, FigureCheck]]:
+) -> Iterator[tuple[str, Check]]:
     """Every demand on every column, with the column's name."""
-    known = [{**report_figures(c.report), **c.scored} for c in candidates]
+    known = [candidate.known for candidate in candidates]
     for name, candidate, own in zip(names, candidates, known, strict=True):
         for figure in (*minimum, *maximum):
             if figure not in own and any(figure in others for others in known):
@@ -316,33 +432,41 @@ def _judged(
                     f"{name}: {figure} {why}",
                     "compare without this column, or judge a figure that all columns have",
                 )
+        beside = candidate.scored if candidate.report else own
         scores = {}
-        for score, found in candidate.scored.items():
-            if isinstance(found.value, int | float):
+        for score, found in beside.items():
+            if found.value == NEVER:
+                scores[score] = math.inf
+            elif isinstance(found.value, int | float):
                 scores[score] = found.value
             elif score in minimum or score in maximum:
                 raise UsageError(f"{name}: {score} is {found.status}", found.note)
         try:
-            checks = judge_report(candidate.report, minimum, maximum, scores)
+            checks: Sequence[Check] = (
+                judge_report(candidate.report, minimum, maximum, scores)
+                if candidate.report
+                else judge(scores, minimum, maximum)
+            )
         except UsageError as error:
             raise error.at(name) from None
         yield from ((name, check) for check in checks)
 
 
-def _column_check(column: str, check: FigureCheck) -> ColumnCheck:
+def _column_check(column: str, check: Check) -> ColumnCheck:
+    value: int | float | str = int(check.value) if isinstance(check.value, bool) else check.value
     return ColumnCheck(
         column=column,
         name=check.name,
-        value=int(check.value) if isinstance(check.value, bool) else check.value,
+        value=NEVER if check.value == math.inf else value,
         bound=check.bound if math.isfinite(check.bound) else None,
         kind="min" if check.kind == "min" else "max",
         passed=check.passed,
-        value_is=check.value_is,
+        value_is=check.value_is if isinstance(check, FigureCheck) else None,
     )
 
 
 # --- rows --------------------------------------------------------------------------------------
-def _rows(candidates: Sequence[Candidate], base: int) -> Iterator[CostRow]:
+def _rows(candidates: Sequence[Candidate], base: int | None) -> Iterator[FigureRow]:
     columns = [dict(_entries(candidate)) for candidate in candidates]
     absent, unscored = Entry(figure=not_used()), Entry(figure=not_known("not simulated"))
     scored = {name for each in candidates for name in each.scored}
@@ -353,11 +477,13 @@ def _rows(candidates: Sequence[Candidate], base: int) -> Iterator[CostRow]:
         ]
         if all(entry.figure.status == "not used" for entry in entries):
             continue
-        yield CostRow(
+        yield FigureRow(
             name=name,
             title=title,
             group=group,
-            entries=tuple(_with_ratio(entry, entries[base]) for entry in entries),
+            entries=tuple(
+                entry if base is None else _with_ratio(entry, entries[base]) for entry in entries
+            ),
         )
 
 
@@ -365,13 +491,17 @@ def _places(
     candidates: Sequence[Candidate], columns: Iterable[Mapping[str, Entry]]
 ) -> Iterator[tuple[str, str, Group]]:
     """Name, title and group of every row that there may be, in order."""
-    scores = dict.fromkeys(name for each in candidates for name in each.scores)
+    scores = dict.fromkeys(name for each in candidates for name in each.scores.first)
     seen = set(scores)
     for name in scores:
         yield name, name.replace("_", " "), "scores"
+    if all(each.report is None for each in candidates):
+        seen.update(DESIGN_FIGURES)
+        yield from ((name, *words) for name, words in DESIGN_FIGURES.items())
     for name in COMPARED:
-        seen.add(name)
-        yield name, ROWS[name].heading, ROWS[name].section
+        if name not in seen:
+            seen.add(name)
+            yield name, ROWS[name].heading, ROWS[name].section
     for name in dict.fromkeys(name for column in columns for name in column):
         if name not in seen:
             row = ROWS.get(name)
@@ -380,9 +510,12 @@ def _places(
 
 def _entries(candidate: Candidate) -> Iterator[tuple[str, Entry]]:
     """Every figure of the whole network by name."""
-    report = candidate.report
     for name, figure in candidate.scored.items():
         yield name, Entry(figure=figure)
+    report = candidate.report
+    if report is None:
+        yield from ((name, Entry(figure=figure)) for name, figure in candidate.known.items())
+        return
     yield "fits", Entry(figure=yes_or_no(fits_figure(report)))
     yield from ((name, Entry(figure=figure)) for name, figure in _point(report).items())
     used = {resource: row.key for resource, row in resource_rows().items()}

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from rnnhw.cost.figure import BOUND_WORDS
 from rnnhw.cost.figure_table import ROWS, Row
-from rnnhw.report.comparison.model import ColumnCheck, CostComparison, CostRow, Entry
+from rnnhw.cost.model import TargetReport
+from rnnhw.report.comparison.designs import legend
+from rnnhw.report.comparison.model import ColumnCheck, Comparison, Entry, FigureRow
 from rnnhw.report.table_cell import Cell, ratio, worded
 from rnnhw.report.tables import Table
 
@@ -26,41 +28,48 @@ _SCORE = Row("score")
 """How a figure is shown that is in no report."""
 
 
-def heading(comparison: CostComparison) -> str:
+def heading(comparison: Comparison) -> str:
     """What is compared, and on what."""
     columns = comparison.columns
     names = {
         (column.files.design.sha256 if column.files.design else column.title) for column in columns
     }
-    profiles = {column.target.profile for column in columns}
+    profiles = {target.profile: target for target in _targets(comparison)}
     designs = f"{len(names)} designs" if len(names) > 1 else "One design"
+    if not profiles:
+        return designs + (f", {len(columns)} rows" if len(columns) > len(names) else "")
     if len(columns) > max(len(names), len(profiles)):
         designs += f", {len(columns)} columns"
     if len(profiles) == 1:
-        return f"{designs} on {columns[0].target.title} ({columns[0].target.profile})"
+        (target,) = profiles.values()
+        return f"{designs} on {target.title} ({target.profile})"
     return f"{designs} on {len(profiles)} targets"
 
 
-def targets(comparison: CostComparison) -> Iterator[str]:
+def _targets(comparison: Comparison) -> Iterator[TargetReport]:
+    return (column.target for column in comparison.columns if column.target is not None)
+
+
+def targets(comparison: Comparison) -> Iterator[str]:
     """The devices by name, where there are several."""
-    found = {column.target.profile: column.target.title for column in comparison.columns}
+    found = {target.profile: target.title for target in _targets(comparison)}
     if len(found) > 1:
         yield from (f"{profile}: {title}" for profile, title in found.items())
 
 
 # --- figures -----------------------------------------------------------------------------------
-def costs_table(comparison: CostComparison) -> Table:
+def costs_table(comparison: Comparison) -> Table:
     """The figures that are asked for first, in that order."""
     return _table(comparison, "Costs", _first_rows(comparison))
 
 
-def further_table(comparison: CostComparison) -> Table:
+def further_table(comparison: Comparison) -> Table:
     """All other figures of the whole network."""
     rows = (row for row in comparison.rows if row.group == "further")
     return _table(comparison, "Further figures", rows)
 
 
-def _first_rows(comparison: CostComparison) -> Iterator[CostRow]:
+def _first_rows(comparison: Comparison) -> Iterator[FigureRow]:
     """Without those that are a part of nothing known."""
     for row in comparison.rows:
         known = any(entry.figure.value is not None for entry in row.entries)
@@ -68,12 +77,12 @@ def _first_rows(comparison: CostComparison) -> Iterator[CostRow]:
             yield row
 
 
-def _is_share(row: CostRow) -> bool:
+def _is_share(row: FigureRow) -> bool:
     """Whether the row's figures are in hundredths of something."""
     return row.name in ROWS and ROWS[row.name].is_share
 
 
-def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> Table:
+def _table(comparison: Comparison, title: str, rows: Iterable[FigureRow]) -> Table:
     heads = [
         Cell(column.name, beside="baseline" if column.name == comparison.baseline else "")
         for column in comparison.columns
@@ -81,7 +90,7 @@ def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> T
     table = Table(title, ("", *heads))
     if len(heads) == 1:
         table = Table(title, ("", Cell(heads[0].text)))
-    above: CostRow | None = None
+    above: FigureRow | None = None
     for row in rows:
         cells = [
             _cell(row, entry, beside=column.name != comparison.baseline)
@@ -98,18 +107,18 @@ def _table(comparison: CostComparison, title: str, rows: Iterable[CostRow]) -> T
     return table
 
 
-def _units(row: CostRow) -> list[str]:
+def _units(row: FigureRow) -> list[str]:
     return list(dict.fromkeys(entry.unit for entry in row.entries if entry.unit))
 
 
-def _title(row: CostRow) -> str:
+def _title(row: FigureRow) -> str:
     """The row's title, with the unit that its resource is counted in everywhere."""
     units = _units(row)
     plain = len(units) != 1 or units[0] in ("bytes", row.title)
     return row.title if plain else f"{row.title} ({units[0]})"
 
 
-def _cell(row: CostRow, entry: Entry, *, beside: bool) -> Cell:
+def _cell(row: FigureRow, entry: Entry, *, beside: bool) -> Cell:
     figure = entry.figure
     if figure.status == "not used":
         return Cell("-", note=figure.note)
@@ -126,7 +135,7 @@ def check_text(check: ColumnCheck) -> str:
     """One demand: whose, what it is and what it should be."""
     bound = "at least" if check.kind == "min" else "at most"
     limit = "infinity" if check.bound is None else _whole(check.bound)
-    value = _whole(check.value)
+    value = check.value if isinstance(check.value, str) else _whole(check.value)
     if check.value_is is not None:
         value = f"{value} {BOUND_WORDS[check.value_is]}"
     return f"{check.column}: {check.name} {value}, {bound} {limit}"
@@ -137,8 +146,11 @@ def _whole(value: float) -> str:
     return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
-def notes(comparison: CostComparison, *, starred: bool = True) -> Iterator[str]:
+def notes(comparison: Comparison, *, starred: bool = True) -> Iterator[str]:
     """What must be known about the table; of stars, where they are ``starred``."""
+    if not comparison.on_hardware:
+        yield from legend(comparison)
+        return
     columns, rows = comparison.columns, list(_first_rows(comparison))
     if len(columns) > 1:
         yield f"ratios (x) are to {comparison.baseline}; -: does not apply"
@@ -151,7 +163,7 @@ def notes(comparison: CostComparison, *, starred: bool = True) -> Iterator[str]:
             yield f"{column.name}: lanes auto: {'; '.join(column.missing)}"
 
 
-def files_table(comparison: CostComparison, digits: int = 64) -> Table:
+def files_table(comparison: Comparison, digits: int = 64) -> Table:
     """What every column was made from, and the first ``digits`` of each digest."""
     first = "SHA-256" if digits == 64 else f"SHA-256, first {digits} digits"
     columns = comparison.columns

@@ -12,8 +12,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rnnhw.report.comparison import tables
-from rnnhw.report.comparison.model import CostComparison
-from rnnhw.report.table_cell import Cell
+from rnnhw.report.comparison.designs import designs_text
+from rnnhw.report.comparison.model import Comparison
+from rnnhw.report.table_cell import Cell, settings_text
 from rnnhw.report.tables import Table
 
 __all__ = ["print_comparison", "to_text"]
@@ -35,7 +36,7 @@ _NAME = 20
 _GAP = 2
 
 
-def to_text(comparison: CostComparison, width: int = WIDTH) -> str:
+def to_text(comparison: Comparison, width: int = WIDTH) -> str:
     """The comparison as plain text, of at most ``width`` columns where a single one fits."""
     out = io.StringIO()
     console = Console(
@@ -45,18 +46,16 @@ def to_text(comparison: CostComparison, width: int = WIDTH) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def print_comparison(comparison: CostComparison, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the comparison; colour and width are the console's."""
-    console.print(Text(tables.heading(comparison), style="bold"))
-    for target in tables.targets(comparison):
-        console.print(Text(target))
-    costs = tables.costs_table(comparison)
-    for block in _blocks(costs, console.width):
-        console.print()
-        console.print(block, crop=False, overflow="ignore", no_wrap=False)
-    console.print()
+    if comparison.on_hardware:
+        _print_costs(comparison, console)
+    else:
+        if comparison.settings:
+            console.print(Text(f"with {settings_text(comparison.settings)}\n"))
+        console.print(designs_text(comparison))
     for note in tables.notes(comparison):
-        console.print(Text(note))
+        console.print(Text(note, "" if comparison.on_hardware else "dim"))
     if comparison.checks:
         console.print()
     for check in comparison.checks:
@@ -65,11 +64,24 @@ def print_comparison(comparison: CostComparison, console: Console) -> None:
     if comparison.checks:
         passed = comparison.passed
         console.print(Text("PASS", "bold green") if passed else Text("FAIL", "bold red"))
+    if not comparison.on_hardware:
+        return
     console.print()
     files = tables.files_table(comparison, _DIGITS)
     if len(files.columns) > _MOST_DIGESTS + 2:
         files = tables.files_table(comparison, _FEWER_DIGITS)
     console.print(_files(files))
+
+
+def _print_costs(comparison: Comparison, console: Console) -> None:
+    console.print(Text(tables.heading(comparison), style="bold"))
+    for target in tables.targets(comparison):
+        console.print(Text(target))
+    costs = tables.costs_table(comparison)
+    for block in _blocks(costs, console.width):
+        console.print()
+        console.print(block, crop=False, overflow="ignore", no_wrap=False)
+    console.print()
 
 
 # --- columns that fit --------------------------------------------------------------------------

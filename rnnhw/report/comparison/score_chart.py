@@ -1,4 +1,4 @@
-"""The score of every row over the bits that it stores: what does a structure, what a word buy?"""
+"""The score of every design over its bits: what does a structure, what does a word buy?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rnnhw.report.comparison.model import Comparison
 from rnnhw.report.markup import Markup, joined, tag
-from rnnhw.report.scores.model import Comparison
 from rnnhw.report.svg import across, svg
 
 __all__ = ["chart_legend", "score_chart"]
@@ -27,7 +27,7 @@ class _Point:
 
 
 def score_chart(comparison: Comparison, measure: str) -> Markup:
-    """The rows that have this figure, a colour a design, joined where a parameter is varied;
+    """The columns that have this figure, a colour a design, joined where a parameter is varied;
     nothing for fewer than two."""
     points = list(_points(comparison, measure))
     if len(points) < 2:
@@ -112,14 +112,24 @@ def chart_legend(comparison: Comparison, measure: str) -> Markup:
 
 
 def _points(comparison: Comparison, measure: str) -> Iterator[_Point]:
-    for row in comparison.rows:
-        score, bits = row.scores.get(measure), row.costs["storage_bits"]
-        if score is None or not math.isfinite(score) or not bits or measure in row.unjudged:
+    """A point for each design and word length; on several targets a design is the same one."""
+    seen = set()
+    for place, column in enumerate(comparison.columns):
+        score = comparison.figure(measure, place).number
+        bits = [comparison.figure(name, place).value for name in _STORED]
+        if score is None or measure in column.unjudged:
             continue
-        varied = "".join(f", {name}={value}" for name, value in row.varied.items())
-        name = row.label.removesuffix(".py")
-        title = f"{name}{varied}: {measure} {score:.4g}, {int(bits):,} bits"
-        yield _Point(name, int(bits), score, title)
+        if not all(isinstance(each, int) for each in bits):
+            continue
+        stored = sum(each for each in bits if isinstance(each, int))
+        varied = "".join(f", {name}={value}" for name, value in column.varied.items())
+        title = f"{column.design}{varied}: {measure} {score:.4g}, {stored:,} bits"
+        if stored and title not in seen:
+            seen.add(title)
+            yield _Point(column.design, stored, score, title)
+
+
+_STORED = ("weight_bits", "bias_bits", "table_bits", "state_bits")
 
 
 def _octaves(values: Sequence[float]) -> tuple[int, int]:
