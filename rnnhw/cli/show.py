@@ -217,6 +217,8 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     if simulation.score is not None:
         name = simulation.score.names[0]
         parts.append(Text(f"\n{name}  {_score(simulation.score)}"))
+    for output, score in simulation.further.items():
+        parts.append(Text(f"{output}: {score.names[0]}  {_score(score)}"))
     parts += [heading("events"), _events_table(simulation.events, simulation.underflows)]
     parts += _zeros(simulation.all_zero, ())
     for name, units in simulation.zero_units.items():
@@ -303,6 +305,12 @@ def verification_text(result: Verification) -> RenderableType:
             Text(f"\n{scored[0]}, fixed point  {_score(result.score)}"),
             Text(f"{scored[0]}, float        {_score(result.float_score)}"),
         ]
+    for name, (score, of_float) in result.further.items():
+        parts += [
+            Text(f"{name}: {score.names[0]}, fixed point  {_score(score)}"),
+            Text(f"{name}: {score.names[0]}, float        {_score(of_float)}"),
+        ]
+    if result.score is not None:
         task: object = result.design.task
         if isinstance(task, AutomatonTask):
             parts.append(Text("samples only: `rnnhw prove` decides", "dim"))

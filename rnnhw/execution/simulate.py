@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from rnnhw.analysis.counts import Counts
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Samples, Score, judge_of, load_samples, score_names
+from rnnhw.design.tasks import (
+    Samples,
+    Score,
+    answering,
+    further_judges,
+    judge_of,
+    load_samples,
+    score_names,
+)
 from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.batch import Batch, make_batch
@@ -42,7 +50,8 @@ class Simulation:
     ``run`` holds raw integers (int64, [sequences, steps, units], zero past a sequence's length):
     ``run.outputs``, ``run.traces`` by signal, ``run.counts`` by layer, ``run.events`` by signal.
     Of several outputs ``run.outputs`` and ``outputs`` are the first, which ``score`` judges;
-    ``run.by_output`` and :meth:`output` have each.
+    ``run.by_output`` and :meth:`output` have each, ``further`` the scores of others by name where
+    the data has their answers.
     ``samples`` and ``batch`` are the inputs as real numbers and as raw integers; ``score`` is None
     where there are no answers to judge by.
     """
@@ -53,6 +62,7 @@ class Simulation:
     run: EngineRun
     score: Score | None
     first: FirstStates = field(default_factory=FirstStates)
+    further: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def outputs(self) -> NDArray[np.float64]:
@@ -123,11 +133,17 @@ class Simulation:
             "underflows": sum(self.underflows.values()),
             **dict(self.counts.flat()),
         }
-        return figures if self.score is None else {**score_figures(self.score), **figures}
+        scores = {} if self.score is None else score_figures(self.score)
+        for output, score in self.further.items():
+            scores |= {f"{output}.{name}": value for name, value in score_figures(score).items()}
+        return {**scores, **figures}
 
     def unjudged(self) -> dict[str, str]:
         """The figures that say nothing, with the reason."""
-        return {} if self.score is None else score_unjudged(self.score)
+        found = {} if self.score is None else score_unjudged(self.score)
+        for output, score in self.further.items():
+            found |= {f"{output}.{name}": why for name, why in score_unjudged(score).items()}
+        return found
 
     def save(self, path: Path) -> None:
         """Everything as plain arrays in one ``.npz``: raw integers and their scales. With several
@@ -175,7 +191,8 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     real = None if design.task is None else design.task.real_answers
     given = None
     if data is not None:
-        given = load_samples(data, real_answers=real, features=design.inputs)
+        outputs = [node.name for node in design.network.outputs]
+        given = load_samples(data, real_answers=real, features=design.inputs, outputs=outputs)
     if design.task is None:
         assert given is not None
         return given
@@ -207,6 +224,9 @@ def figure_names(design: Design, samples: Samples) -> list[str]:
     judged = judge_of(design.task, samples)
     if judged is not None:
         names += [*judged.score_type.names, *judged.score_type.tally_names]
+    for output, labels in further_judges(samples).items():
+        kind = labels.score_type
+        names += [f"{output}.{name}" for name in (*kind.names, *kind.tally_names)]
     return [*names, *(name for name, _ in Counts().flat())]
 
 
@@ -282,4 +302,14 @@ def simulate(
             score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise of_judged_output(error, network).at(place) from None
-    return Simulation(design, samples, batch, run, score, first)
+    further = {}
+    for name, labels in further_judges(samples).items():
+        node = network.output_named(name)
+        given = run.by_output[name]
+        values = real_values(given.values, node.format)
+        try:
+            further[name] = labels.score(values, given.lengths, answering(samples, name))
+            further[name].figures()
+        except RnnhwError as error:
+            raise error.at(place) from None
+    return Simulation(design, samples, batch, run, score, first, further)

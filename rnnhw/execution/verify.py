@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from rnnhw.design.demands import Check, check_bounds, check_names, judge
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Judge, Samples, Score, judge_of, score_names
+from rnnhw.design.tasks import (
+    Judge,
+    Labels,
+    Samples,
+    Score,
+    answering,
+    further_judges,
+    judge_of,
+    score_names,
+)
 from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
 from rnnhw.errors import RnnhwError
 from rnnhw.execution.batch import Batch, make_batch
@@ -77,7 +86,8 @@ class Verification:
     ``signals`` are the errors of every cast signal, ``outputs`` those of every output, and
     ``sources`` those of the outputs when one kind of number alone is quantised. A single output is
     called ``output``, one of several by its own name. ``score`` and ``float_score`` judge integers
-    and reference by the answers, None where there are none; ``checks`` are the demands.
+    and reference by the answers, None where there are none; ``further`` has both of them by the
+    name of a further output whose answers the data has. ``checks`` are the demands.
     :meth:`figures` has all of it by name.
 
     ``underflows`` counts by name the inputs, tensors and constants that are not zero and become
@@ -98,6 +108,7 @@ class Verification:
     score: Score | None
     float_score: Score | None
     checks: list[Check] = field(default_factory=list)
+    further: Mapping[str, tuple[Score, Score]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -139,9 +150,10 @@ class Verification:
         for signal in self._named:
             figures |= {f"{signal.name}.{name}": v for name, v in signal.figures().items()}
         if self.score is not None and self.float_score is not None:
-            figures |= score_figures(self.score)
-            figures |= {f"float_{name}": v for name, v in score_figures(self.float_score).items()}
-            figures[f"{self.score.names[0]}_loss"] = self.score.loss(self.float_score)
+            figures |= _both_scores(self.score, self.float_score)
+        for output, scores in self.further.items():
+            found = _both_scores(*scores).items()
+            figures |= {f"{output}.{name}": value for name, value in found}
         return figures
 
     def unjudged(self) -> dict[str, str]:
@@ -155,18 +167,34 @@ class Verification:
             if rest.skipped:
                 reasons["stuck_units"] = f"{rest.layer} is not run on zero: {rest.skipped}"
         if self.score is not None and self.float_score is not None:
-            floats = score_unjudged(self.float_score)
-            alone = score_unjudged(self.score)
-            reasons |= {f"float_{name}": f"in float, {why}" for name, why in floats.items()} | alone
-            loss, first = f"{self.score.names[0]}_loss", self.score.names[0]
-            for why in (reasons.get(f"float_{first}"), reasons.get(first)):
-                if why:
-                    reasons[loss] = why
+            reasons |= _both_unjudged(self.score, self.float_score)
+        for name, scores in self.further.items():
+            found = _both_unjudged(*scores).items()
+            reasons |= {f"{name}.{figure}": why for figure, why in found}
         return reasons
 
     def _cast_names(self) -> set[str]:
         tensors = {tensor.key for tensor in self.design.network.tensors}
         return set(self.events) - tensors - set(self.first.events) - {"input"}
+
+
+def _both_scores(score: Score, of_float: Score) -> dict[str, float]:
+    """The figures of the integers' score and of the reference's, and what the first one loses."""
+    figures = score_figures(score)
+    figures |= {f"float_{name}": value for name, value in score_figures(of_float).items()}
+    figures[f"{score.names[0]}_loss"] = score.loss(of_float)
+    return figures
+
+
+def _both_unjudged(score: Score, of_float: Score) -> dict[str, str]:
+    """Those of :func:`_both_scores` that say nothing, with the reason."""
+    floats, reasons = score_unjudged(of_float), score_unjudged(score)
+    reasons |= {f"float_{name}": f"in float, {why}" for name, why in floats.items()}
+    first = score.names[0]
+    for why in (reasons.get(f"float_{first}"), reasons.get(first)):
+        if why:
+            reasons[f"{first}_loss"] = why
+    return reasons
 
 
 def verify(
@@ -232,12 +260,26 @@ def run_figure_names(design: Design, samples: Samples) -> list[str]:
         *_EVENT_FIGURES,
         *(["stuck_units"] if design.network.states() else []),
         *(score_names(scored.score_type) if scored else ()),
+        *further_figure_names(design, samples),
+    ]
+
+
+def further_figure_names(design: Design, samples: Samples) -> list[str]:
+    """The names of those that are of one of several outputs: its error, and the score of a
+    further one."""
+    errors = [
+        f"{name}.{figure}" for name in _several_outputs(design.network) for figure in ERROR_FIGURES
+    ]
+    return errors + [
+        f"{name}.{figure}"
+        for name, labels in further_judges(samples).items()
+        for figure in score_names(labels.score_type)
     ]
 
 
 def _figure_names(design: Design, samples: Samples) -> list[str]:
     """The names that :meth:`Verification.figures` has when no other signal is asked for."""
-    named = [*compared_signals(design.network), *_several_outputs(design.network)]
+    named = compared_signals(design.network)
     each = (f"{one}.{name}" for one in named for name in ERROR_FIGURES)
     return [*run_figure_names(design, samples), *each]
 
@@ -297,7 +339,9 @@ class _Scores:
         try:
             new = self.judge.score(outputs, lengths, part)
         except RnnhwError as error:
-            raise of_judged_output(error, self.network).at(self.place) from None
+            if not isinstance(self.judge, Labels) or self.judge.key == "y":
+                error = of_judged_output(error, self.network)
+            raise error.at(self.place) from None
         self.found[name] = self.found[name] + new if name in self.found else new
 
 
@@ -315,6 +359,9 @@ def _compare(
     outputs = _output_errors(network)
     by_source = {source: _output_errors(network) for source in SOURCES}
     scores = _Scores(judge_of(design.task, samples), network, place)
+    further = {
+        name: _Scores(labels, network, place) for name, labels in further_judges(samples).items()
+    }
     last = _LastStates(chosen_sequences(len(samples.lengths)))
     try:
         begun = first_states(network, samples)
@@ -341,6 +388,12 @@ def _compare(
         fixed = real_values(run.outputs, network.output.format)
         scores.add("fixed", fixed, run.lengths, part)
         scores.add("float", exact.outputs, run.lengths, part)
+        for name, beside in further.items():
+            node, answered = network.output_named(name), answering(part, name)
+            given = run.by_output[name]
+            values = real_values(given.values, node.format)
+            beside.add("fixed", values, given.lengths, answered)
+            beside.add("float", exact.by_output[name], given.lengths, answered)
         for source, alone_errors in by_source.items():
             alone = run_reference(
                 network,
@@ -362,8 +415,9 @@ def _compare(
         if progress is not None:
             progress(first + len(part.lengths), len(samples.lengths))
     try:
-        for score in scores.found.values():
-            score.figures()  # refuses targets by which nothing can be measured
+        for each in (scores, *further.values()):
+            for score in each.found.values():
+                score.figures()  # refuses targets by which nothing can be measured
     except RnnhwError as error:
         raise error.at(place) from None
     return Verification(
@@ -386,6 +440,9 @@ def _compare(
         rest_sequences=len(last.chosen),
         score=scores.found.get("fixed"),
         float_score=scores.found.get("float"),
+        further={
+            name: (each.found["fixed"], each.found["float"]) for name, each in further.items()
+        },
     )
 
 

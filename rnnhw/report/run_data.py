@@ -47,6 +47,7 @@ def _several_outputs(result: Simulation) -> dict[str, Any]:
                 "format": repr(node.format),
                 "vectors": int(result.run.by_output[node.name].lengths.sum()),
                 "zero_units": list(result.zero_units[node.name]),
+                **score_figures(result.further.get(node.name)),
             }
             for node in network.outputs
         },
@@ -79,7 +80,10 @@ def verification_data(result: Verification) -> dict[str, Any]:
         **score_figures(result.score),
         **score_figures(result.float_score, "float_"),
         "output": error(result.output),
-        **_several(result.outputs, {each.name: error(each) for each in result.outputs}),
+        **_several(
+            result.outputs,
+            {each.name: {**error(each), **_further(result, each.name)} for each in result.outputs},
+        ),
         "signals": {signal.name: error(signal) for signal in result.signals},
         "sources": {
             each.source: {
@@ -102,6 +106,12 @@ def verification_data(result: Verification) -> dict[str, Any]:
         },
         **judgement(result.checks),
     }
+
+
+def _further(result: Verification, output: str) -> dict[str, Any]:
+    """The scores of a further output, where its answers are known."""
+    score, of_float = result.further.get(output, (None, None))
+    return {**score_figures(score), **score_figures(of_float, "float_")}
 
 
 def _rest(rest: LayerRest) -> dict[str, Any]:

@@ -36,10 +36,11 @@ def verification_page(run: Verification) -> str:
     """All errors, and the judgement."""
     judged = "NOT JUDGED" if not run.checks else "PASS" if run.passed else "FAIL"
     kind = {"PASS": "good", "FAIL": "bad"}.get(judged, "open")
+    named = {each.name for each in run.signals}
     sections = [
         section("Error against the float reference", table_html(_errors(run), titled=False)),
         _figures(
-            {name: value for name, value in run.figures().items() if "." not in name},
+            {name: v for name, v in run.figures().items() if name.rpartition(".")[0] not in named},
             run.unjudged(),
         ),
         section("Events", table_html(_events(run.events, run.underflows), titled=False)),

@@ -179,9 +179,10 @@ def run_table(report: Report) -> Table:
         return Table("", ())
     table = Table(f"Run on {number(run.sequences)} sequences", ("", "integers", "float"))
     for name, figure in run.figures.items():
-        if name.startswith("float_") or (name.endswith(ERRORS) and "loss" not in name):
+        output, dot, plain = name.rpartition(".")
+        if plain.startswith("float_") or (plain.endswith(ERRORS) and "loss" not in plain):
             continue
-        other = run.figures.get(f"float_{name}")
+        other = run.figures.get(f"{output}{dot}float_{plain}")
         table.add(name.replace("_", " "), shown(figure), shown(other) if other else "")
     return table
 

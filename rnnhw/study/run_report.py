@@ -32,10 +32,12 @@ def with_run(report: Report, run: Verification, data: Path | None = None) -> Rep
 
 
 def _figures(run: Verification) -> dict[str, Figure]:
-    """Those of the outputs and of the score; a signal's have its name in front of a dot."""
+    """Those of the outputs and of the scores; a signal's, which :class:`ErrorReport` has, are left
+    out."""
     unjudged, found = run.unjudged(), {}
+    signals = {f"{signal.name}." for signal in run.signals}
     for name, value in run.figures().items():
-        if "." in name:
+        if name.rpartition(".")[0] + "." in signals:
             continue
         if name in unjudged:
             found[name] = not_known(unjudged[name])

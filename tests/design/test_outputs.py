@@ -34,6 +34,7 @@ from rnnhw import (
 from rnnhw.cli import main
 from rnnhw.execution.batch import make_batch
 from rnnhw.execution.reference import run_reference
+from rnnhw.study.word_lengths.judge import Demands, Judge
 
 FORMATS = Formats(input=Q(0, 7), weight=Q(1, 6), sum=Q(3, 6), state=Q(0, 7), output=Q(2, 5))
 RNN = Elman(6, name="rnn")
@@ -270,3 +271,97 @@ def test_every_command_names_the_outputs(
         assert "sum" in out and "carry" in out
         if form == "json" and words[0] != "report":
             assert '"outputs": ' in out
+
+
+# --- answers of further outputs ------------------------------------------------------------------
+def labelled(folder: Path, **more: object) -> Path:
+    """Data of the network of ``BRANCHES`` with answers to each of its outputs."""
+    rng, given = np.random.default_rng(2), samples()
+    answers = {
+        "y": rng.integers(0, 2, 5),
+        "y.confidence": rng.uniform(-1, 1, (5, 7, 1)),
+        "y.end": rng.integers(0, 3, 5),
+    }
+    np.savez(folder / "x.npz", x=given.x, lengths=given.lengths, **(answers | more))  # type: ignore
+    return folder / "x.npz"
+
+
+def test_every_output_with_answers_has_its_score(tmp_path: Path) -> None:
+    """As the first output of the same network has it."""
+    data = labelled(tmp_path)
+    design = designed(RNN, BRANCHES)
+    run, check = simulate(design, data), verify(design, data, minimum={"end.accuracy": 0.0})
+    with np.load(data) as arrays:
+        answers = {name: arrays[f"y.{name}"] for name in ("confidence", "end")}
+    for name, figure in (("confidence", "nrmse"), ("end", "accuracy")):
+        others = [each for each in names(design) if each != name]
+        first = designed(RNN, BRANCHES, outputs=[name, *others])
+        alone = verify(
+            first, samples=replace(samples(), y=answers[name]), maximum={"max_error": 9.0}
+        )
+        for prefix in ("", "float_"):
+            expected = alone.figures()[f"{prefix}{figure}"]
+            assert check.figures()[f"{name}.{prefix}{figure}"] == expected
+        assert run.figures()[f"{name}.{figure}"] == alone.figures()[figure]
+        assert f"{name}.{figure}_loss" in check.figures()
+    assert check.passed and "confidence.accuracy" not in check.figures()
+    assert not verify(design, data, minimum={"end.accuracy": 1.01}).passed
+    with pytest.raises(UsageError, match=r"unknown figure 'end\.nrmse'"):
+        verify(design, data, minimum={"end.nrmse": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"y.class": np.zeros(5, int)}, r"y\.class are the answers of the first output"),
+        ({"y.end": np.full(5, 7)}, r"y\.end: y of shape \(5,\) holds 7\.\.7"),
+        ({"y.end": np.zeros(4, int)}, r"y\.end is int64 of shape \(4,\)"),
+        ({"y.confidence": np.full((5, 7, 1), np.nan)}, r"y\.confidence\[0, 0, 0\] is nan"),
+        ({"y.confidence": np.zeros((5, 7, 2))}, r"y\.confidence: 1 outputs for y of shape"),
+        ({"y.middle": np.zeros(5)}, r"unknown first state 'y\.middle'"),
+    ],
+)
+def test_wrong_answers_are_refused(wrong: dict[str, object], message: str, tmp_path: Path) -> None:
+    data = labelled(tmp_path, **wrong)
+    for run in (simulate, verify):
+        with pytest.raises(DesignError, match=message):
+            run(designed(RNN, BRANCHES), data)
+
+
+def test_commands_show_and_judge_the_score_of_every_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.py").write_text(TEXT)
+    rng = np.random.default_rng(0)
+    np.savez("x.npz", x=rng.uniform(-1, 1, (2, 4, 2)), **{"y.carry": np.array([0, 1])})
+    accuracy = simulate(load("d.py"), Path("x.npz")).figures()["carry.accuracy"]
+    data = ["d.py", "--data", "x.npz"]
+    for words in (["simulate", *data], ["verify", *data], ["report", *data, "--simulate"]):
+        met = [*words, "--min", f"carry.accuracy={accuracy}"]
+        assert main(met) == 0
+        assert "carry: accuracy" in (out := capsys.readouterr().out) or "carry.accuracy" in out
+        assert main([*words, "--min", f"carry.accuracy={accuracy + 0.01}"]) == 1
+        assert main([*met, "--format", "json"]) == 0
+        assert "accuracy" in capsys.readouterr().out
+    for name in ("carry.snr_db", "sum.snr_db"):
+        assert main(["report", *data, "--simulate", "--min", f"{name}=-99"]) == 0
+    assert main(["report", *data, "--simulate", "--min", "carry.snr_db=999"]) == 1
+    assert main(["report", *data, "--simulate", "--min", "other.snr_db=9"]) == 2
+
+
+def test_word_lengths_are_chosen_by_the_output_that_a_demand_names() -> None:
+    given = replace(samples(), further={"end": np.array([0, 1, 2, 0, 1])})
+    design = designed(RNN, BRANCHES)
+    judge = Judge(design, given, Demands({"end.agreement": 0.5, "end.accuracy": 0.0}, {}))
+    outcome = judge.outcome(design)
+    assert outcome is not None
+    figures = outcome.figures
+    for figure, worst in (("agreement", min), ("rms", max)):
+        alone = [figures[f"{name}.{figure}"] for name in names(design)]
+        assert figures[figure] == worst(alone) and len(set(alone)) > 1
+    check = verify(design, samples=given, minimum={"end.accuracy": 0.0}).figures()
+    assert figures["end.accuracy"] == check["end.accuracy"]
+    assert judge.float_figures()["end.accuracy"] == check["end.float_accuracy"]
+    with pytest.raises(UsageError, match=r"unknown figure 'middle\.agreement'"):
+        Judge(design, given, Demands({"middle.agreement": 0.5}, {}))

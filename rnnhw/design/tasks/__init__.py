@@ -10,7 +10,7 @@ from rnnhw.design.tasks.automaton import (
     ReplayedTask,
 )
 from rnnhw.design.tasks.classification import Classification
-from rnnhw.design.tasks.labels import Judge, judge_of
+from rnnhw.design.tasks.labels import Judge, Labels, answering, further_judges, judge_of
 from rnnhw.design.tasks.narma import Narma10
 from rnnhw.design.tasks.recall import Recall
 from rnnhw.design.tasks.regression import Regression
@@ -30,6 +30,7 @@ __all__ = [
     "Classification",
     "HarderTask",
     "Judge",
+    "Labels",
     "ModuloCounter",
     "Narma10",
     "Parity",
@@ -41,6 +42,8 @@ __all__ = [
     "Score",
     "SquaredError",
     "Task",
+    "answering",
+    "further_judges",
     "judge_of",
     "load_samples",
     "samples_of",

@@ -1,8 +1,11 @@
-"""How expected answers are judged: by the design's task, or by the labels alone."""
+"""How expected answers are judged: by the design's task, or by the labels alone.
+
+A task judges the first output. Further ones are judged by labels.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rnnhw.design.tasks.classification import classified
@@ -11,7 +14,7 @@ from rnnhw.design.tasks.samples import FloatArray, IntArray, Samples
 from rnnhw.design.tasks.scores import Accuracy, Score, SquaredError
 from rnnhw.design.tasks.task import Task
 
-__all__ = ["Judge", "judge_of"]
+__all__ = ["Judge", "answering", "further_judges", "judge_of"]
 
 
 class Judge(Protocol):
@@ -34,9 +37,10 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class Labels:
     """Answers without a task: real ones are targets at every step (:func:`squared_error`), whole
-    ones a class for every sequence (:func:`classified`)."""
+    ones a class for every sequence (:func:`classified`). Errors call them by their ``key``."""
 
     real: bool
+    key: str = "y"
 
     @property
     def score_type(self) -> type[Score]:
@@ -44,7 +48,7 @@ class Labels:
 
     def score(self, outputs: FloatArray, lengths: IntArray, samples: Samples) -> Score:
         judged = squared_error if self.real else classified
-        return judged("y", outputs, lengths, samples)
+        return judged(self.key, outputs, lengths, samples)
 
 
 def judge_of(task: Task | None, samples: Samples) -> Judge | None:
@@ -52,3 +56,16 @@ def judge_of(task: Task | None, samples: Samples) -> Judge | None:
     if samples.y is None:
         return None
     return task or Labels(samples.y.dtype.kind == "f")
+
+
+def further_judges(samples: Samples) -> dict[str, Labels]:
+    """What judges the further outputs whose answers are known, by the output's name."""
+    return {
+        name: Labels(answers.dtype.kind == "f", f"y.{name}")
+        for name, answers in samples.further.items()
+    }
+
+
+def answering(samples: Samples, output: str) -> Samples:
+    """``samples`` with the answers of a further output as their ``y``."""
+    return replace(samples, y=samples.further[output])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,21 +35,24 @@ class Samples:
     the ``lengths`` [sequences], and the expected ``y`` (None where it is not known): whole
     numbers [sequences, ...], or real ones [sequences, steps, outputs].
 
-    ``first`` holds real first values of states [sequences, units] by their keys (``rnn.h0``).
+    ``first`` holds real first values of states [sequences, units] by their keys (``rnn.h0``),
+    ``further`` the expected answers of further outputs by the output's name, of the kinds of ``y``.
     """
 
     x: FloatArray
     lengths: NDArray[np.int64]
     y: NDArray[np.int64] | FloatArray | None = None
     first: Mapping[str, FloatArray] = field(default_factory=dict)
+    further: Mapping[str, NDArray[np.int64] | FloatArray] = field(default_factory=dict)
 
-    def selected(self, which: IntArray) -> Samples:
+    def selected(self, which: IntArray | slice) -> Samples:
         """The sequences of some indices, in their order."""
         return Samples(
             self.x[which],
             self.lengths[which],
             None if self.y is None else self.y[which],
             {name: values[which] for name, values in self.first.items()},
+            {name: answers[which] for name, answers in self.further.items()},
         )
 
     def parts(self, values: int) -> Iterator[tuple[slice, Samples]]:
@@ -57,9 +60,7 @@ class Samples:
         count = max(_PART_VALUES // (self.x.shape[1] * max(values, 1)), 1)
         for first in range(0, len(self.lengths), count):
             chosen = slice(first, first + count)
-            y = None if self.y is None else self.y[chosen]
-            states = {key: value[chosen] for key, value in self.first.items()}
-            yield chosen, Samples(self.x[chosen], self.lengths[chosen], y, states)
+            yield chosen, self.selected(chosen)
 
 
 def expected_answers(samples: Samples) -> NDArray[Any]:
@@ -74,12 +75,17 @@ def expected_answers(samples: Samples) -> NDArray[Any]:
 
 
 def load_samples(
-    path: Path, *, real_answers: bool | None = False, features: int | None = None
+    path: Path,
+    *,
+    real_answers: bool | None = False,
+    features: int | None = None,
+    outputs: Sequence[str] = (),
 ) -> Samples:
     """The user's own data: ``x``, and optionally ``lengths``, ``y`` and first states.
 
     First states have keys with a dot (``rnn.h0``) and the shape [sequences, units], or [units]
-    for all sequences.
+    for all sequences. ``y`` are the answers of the first of the ``outputs``, ``y.NAME`` those of
+    a further one.
 
     ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
     sequence; None: as its type says. ``features``: those that the network reads; data of other
@@ -89,17 +95,27 @@ def load_samples(
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
     """
     with open_npz(path) as arrays:
-        states = {key for key in arrays if "." in key}
-        unknown = sorted(set(arrays) - {"x", "lengths", "y"} - states)
+        answers = {f"y.{name}": name for name in outputs if f"y.{name}" in arrays}
+        states = {key for key in arrays if "." in key} - answers.keys()
+        unknown = sorted(set(arrays) - {"x", "lengths", "y"} - states - answers.keys())
         if unknown:
             raise DesignError(
                 f"{path}: unknown array {few(unknown)}",
-                "the keys are x, lengths and y, and those of first states such as rnn.h0",
+                "the keys are x, lengths and y, y.NAME of a further output, and those of first "
+                "states such as rnn.h0",
+            )
+        if outputs and f"y.{outputs[0]}" in answers:
+            raise DesignError(
+                f"{path}: y.{outputs[0]} are the answers of the first output", "call them y"
             )
         samples = samples_of(str(path), arrays, real_answers=real_answers, features=features)
         count = len(samples.lengths)
         first = {key: _first_value(f"{path}: {key}", arrays, key, count) for key in sorted(states)}
-    return replace(samples, first=first)
+        further = {
+            name: _answers(f"{path}: {key}", arrays, key, samples, real=None)
+            for key, name in answers.items()
+        }
+    return replace(samples, first=first, further=further)
 
 
 def _first_value(name: str, arrays: Npz, key: str, sequences: int) -> FloatArray:
@@ -156,23 +172,36 @@ def samples_of(
             f"give {prefix}x as [sequences, steps, {features} features]",
         )
     lengths = _lengths(place, prefix, arrays, x.shape)
-    y = None if f"{prefix}y" not in arrays else _header(arrays, f"{prefix}y")
-    if y is not None:
-        if real_answers is None:
-            real_answers = y.dtype.kind == "f"
-        check = _check_real_answers if real_answers else _check_whole_answers
-        check(f"{place}: {prefix}y", y, x.shape)
     real = np.asarray(arrays[f"{prefix}x"]).astype(np.float64)
     valid = np.arange(x.shape[1]) < lengths[:, None]
     _zero_padding(f"{place}: {prefix}x", real, valid, "input values")
-    if y is None:
-        return Samples(real, lengths)
-    expected = np.asarray(arrays[f"{prefix}y"])
-    if not real_answers:
-        return Samples(real, lengths, expected.astype(np.int64))
+    samples = Samples(real, lengths)
+    key = f"{prefix}y"
+    if key not in arrays:
+        return samples
+    return replace(samples, y=_answers(f"{place}: {key}", arrays, key, samples, real=real_answers))
+
+
+def _answers(
+    name: str,
+    arrays: Npz | Mapping[str, ArrayLike],
+    key: str,
+    samples: Samples,
+    *,
+    real: bool | None,
+) -> NDArray[np.int64] | FloatArray:
+    """Expected answers to ``samples``, whole or ``real``; None: as their type says."""
+    header = _header(arrays, key)
+    real = header.dtype.kind == "f" if real is None else real
+    check = _check_real_answers if real else _check_whole_answers
+    check(name, header, samples.x.shape)
+    expected = np.asarray(arrays[key])
+    if not real:
+        return expected.astype(np.int64)
     answers = expected.astype(np.float64)
-    _zero_padding(f"{place}: {prefix}y", answers, valid, "expected values")
-    return Samples(real, lengths, answers)
+    valid = np.arange(samples.x.shape[1]) < samples.lengths[:, None]
+    _zero_padding(name, answers, valid, "expected values")
+    return answers
 
 
 def _header(arrays: Npz | Mapping[str, ArrayLike], key: str) -> Header:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from rnnhw.analysis.storage import stored_bits
 from rnnhw.design.demands import check_bounds, check_names
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Classification, Samples
+from rnnhw.design.tasks import Classification, Samples, answering, further_judges
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.execution.simulate import Simulation, simulate
+from rnnhw.graph.network import Network
 
 __all__ = ["FIGURES", "Demands", "Judge", "Outcome"]
 
@@ -26,7 +27,8 @@ FIGURES = ("agreement", "rms")
 the share of sequences with the same decision at the last step of a classification, at every step
 of any other task: the largest output, or the sign of a single one. ``rms``: the root of the mean
 squared difference of all outputs at all steps. Of a network with several outputs each is the worst
-of them; the last step alone counts of the first, which the task judges."""
+of them, and ``NAME.agreement`` that of one; the last step alone counts of the first, which the task
+judges."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,11 @@ class Judge:
             DesignError: the design or its weights are wrong, or there is no answer to judge by.
         """
         self.design, self.samples, self.demands = design, samples, demands
-        known = [*FIGURES]
+        known = [*FIGURES, *(f"{o}.{name}" for o in _several(design.network) for name in FIGURES)]
         if design.task is not None and samples.y is not None:
             known = [*design.task.score_type.names, *known]
+        for output, labels in further_judges(samples).items():
+            known += [f"{output}.{name}" for name in labels.score_type.names]
         check_names(known, demands.minimum, demands.maximum)
 
     @cached_property
@@ -101,10 +105,17 @@ class Judge:
     def float_figures(self) -> dict[str, float]:
         """The figures of the float reference itself."""
         figures = {"agreement": 1.0, "rms": 0.0}
+        for name in _several(self.design.network):
+            figures |= {f"{name}.agreement": 1.0, f"{name}.rms": 0.0}
         if self.design.task is not None and self.samples.y is not None:
             run = self.reference
             score = self.design.task.score(run.outputs, run.lengths, self.samples)
             figures |= score.figures()
+        for name, labels in further_judges(self.samples).items():
+            node, answered = self.design.network.output_named(name), answering(self.samples, name)
+            lengths = np.array([node.steps_for(n) for n in answered.lengths.tolist()])
+            score = labels.score(self.reference.by_output[name], lengths, answered)
+            figures |= {f"{name}.{figure}": value for figure, value in score.figures().items()}
         return figures
 
     def outcome(self, design: Design) -> Outcome | None:
@@ -127,12 +138,24 @@ class Judge:
             "agreement": min(each["agreement"] for each in found),
             "rms": max(each["rms"] for each in found),
         }
+        for name, each in zip(_several(network), found, strict=False):
+            figures |= {f"{name}.{figure}": value for figure, value in each.items()}
+        scores = {f"{name}.": score for name, score in run.further.items()}
         if run.score is not None:
-            why = run.score.unjudged()
+            scores[""] = run.score
+        for start, score in scores.items():
+            why = score.unjudged()
             figures |= {
-                name: np.nan if why else value for name, value in run.score.figures().items()
+                f"{start}{name}": np.nan if why else value
+                for name, value in score.figures().items()
             }
         return figures
+
+
+def _several(network: Network) -> list[str]:
+    """The names of the outputs, where there are several."""
+    names = [node.name for node in network.outputs]
+    return names if len(names) > 1 else []
 
 
 def _against(

@@ -177,7 +177,12 @@ def _samples(
         judging = task.samples()
         if Path(choose_on).suffix:
             file = Path(choose_on)
-            given = load_samples(file, real_answers=task.real_answers, features=design.inputs)
+            given = load_samples(
+                file,
+                real_answers=task.real_answers,
+                features=design.inputs,
+                outputs=[node.name for node in design.network.outputs],
+            )
             return task.prepared(given), judging, file.name
         if isinstance(task, Recorded):
             if choose_on == task.split and not choose_on_test:
