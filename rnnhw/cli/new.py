@@ -13,7 +13,9 @@ __all__ = ["new_command"]
 
 
 def new_command(
-    name: Annotated[str, typer.Argument(help="The design's name.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The design's name.", show_default=False)
+    ],
 ) -> int:
     """Write a design that runs, to start from.
 

@@ -55,7 +55,8 @@ __all__ = [
 
 # A file that cannot be read is told by its reader, like one that is not there.
 DesignFile = Annotated[
-    Path, typer.Argument(help="The design file.", show_default=False, readable=False)
+    Path,
+    typer.Argument(metavar="DESIGN", help="The design file.", show_default=False, readable=False),
 ]
 CompareItems = Annotated[
     list[Path],
@@ -285,7 +286,7 @@ def _whole(option: str, text: str, more: str = "") -> int:
     if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise UsageError(
             f"Invalid value for '{option}': {_short(text)}",
-            f"give a whole number, at least 1{more}",
+            f"give a whole number, at least 1 and of at most {_MOST_DIGITS} digits{more}",
         )
     return int(text)
 
@@ -310,7 +311,7 @@ def chosen_lanes(text: str | None) -> int | Literal["auto"] | None:
     if lanes < 1:
         raise UsageError(
             f"Invalid value for '--lanes': {_short(text)}",
-            "give a whole number, at least 1, or auto",
+            f"give a whole number, at least 1 and of at most {_MOST_DIGITS} digits, or auto",
         )
     return lanes
 

@@ -26,7 +26,10 @@ __all__ = ["profiles_command"]
 
 def profiles_command(
     name: Annotated[
-        str | None, typer.Argument(help="A profile's name, or a .toml file.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="A profile's name, or a .toml file.", show_default=False
+        ),
     ] = None,
     format: Format = None,
 ) -> int:

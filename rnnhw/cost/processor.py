@@ -492,7 +492,8 @@ def processor(network: Network, profile: Microcontroller) -> Processor:
             else _total(node, runs_once(node))
             for node in nodes
         )
-        known = all(layer.per_step is not None for layer in layers)
+        # What only moves words is not known, rather than 0.
+        known = bool(layers) and all(layer.per_step is not None for layer in layers)
         result = Processor(layers, counted if known else None)
         if known:
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnnhw.errors import UsageError, check_name
+from rnnhw.errors import DesignError, UsageError, check_name
 from rnnhw.files import written_whole
 
 __all__ = ["write_starter"]
@@ -46,11 +46,14 @@ def write_starter(name: str) -> Path:
     """Write a design file that runs, and return its path: ``name``, with ``.py`` behind it.
 
     Raises:
-        UsageError: there is such a file, or it cannot be written.
-        DesignError: the name has characters that control a terminal, or is too long.
+        UsageError: there is such a file, or it cannot be written, or the name has characters that
+            control a terminal, or is too long.
     """
     path = Path(name if name.endswith(".py") else f"{name}.py")
-    check_name(path.stem)
+    try:
+        check_name(path.stem)
+    except DesignError as error:
+        raise UsageError(error.message, error.hint) from None
     if not path.stem or path.stem.startswith("."):
         raise UsageError(f"{name!r} names no file", "give a name, such as first")
     if path.exists():

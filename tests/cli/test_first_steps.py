@@ -47,8 +47,8 @@ def test_a_new_design_runs(
         ("there", 2, "there.py is there already"),
         ("none/of/these", 2, "none/of/these.py"),
         ("", 2, "names no file"),
-        ("a\x1bb", 3, "control characters"),
-        ("x" * 80, 3, "80 characters"),
+        ("a\x1bb", 2, "control characters"),
+        ("x" * 80, 2, "80 characters"),
     ],
 )
 def test_a_new_design_takes_no_place_of_another(

@@ -81,8 +81,10 @@ def test_a_window_alone_is_a_report_or_an_error(profile):
         assert "\n" not in error.message
     else:
         assert report.target.kind == "microcontroller" and report.totals.macs_per_step.value == 0
+        assert report.totals.cycles_per_step.value is None
         for point in report.operating_points:
             assert point.steps_per_second.value is None
+            assert point.step_latency_us.value is None
 
 
 @pytest.mark.parametrize("address", [Q(3, 4), Q(-9, 17)])

@@ -639,7 +639,7 @@ def test_other_lanes_are_refused(capsys: pytest.CaptureFixture[str], lanes: str)
     assert (code, out) == (2, "")
     assert err == (
         f"error: Invalid value for '--lanes': {lanes!r}\n"
-        "hint: give a whole number, at least 1, or auto\n"
+        "hint: give a whole number, at least 1 and of at most 18 digits, or auto\n"
     )
 
 
