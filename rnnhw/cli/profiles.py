@@ -28,7 +28,7 @@ def profiles_command(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="A profile's name, or a .toml file.", show_default=False
+            metavar="NAME", help="A profile's name, or a .toml file.", show_default=False
         ),
     ] = None,
     format: Format = None,

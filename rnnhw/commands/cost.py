@@ -198,5 +198,14 @@ def compare_reports(
         UsageError: there is no report, no column of the baseline's name, or a figure is unknown
             or has no value in a column.
     """
+    listed: object = reports
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        raise UsageError(f"{type(listed).__name__} to compare", "give a list of reports")
+    for each in listed:
+        if not isinstance(each, Report):
+            raise UsageError(
+                f"{type(each).__name__} to compare",
+                "give what estimate() gives; compare_costs() takes designs and files",
+            )
     found = model.compare_reports(reports, baseline=baseline, minimum=minimum, maximum=maximum)
     return result_of(ComparisonResult, found)

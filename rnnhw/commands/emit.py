@@ -81,6 +81,9 @@ def emit(
         RnnhwError: a simulator fails.
     """
     design, data = design_of(design), path_of("data", data)
+    folder = path_of("directory", directory)
+    if folder is None:
+        raise UsageError("directory=None", "give the path of a folder")
     if not check and (simulator is not None or waves is not None):
         argument = "simulator=" if simulator is not None else "waves="
         raise UsageError(f"{argument} is for a check", "add check=")
@@ -100,7 +103,6 @@ def emit(
     stimulus = None
     if check or data is not None or design.task is not None:
         stimulus = _stimulus(design, machine, data, sequences)
-    folder = Path(directory)
     inputs = [*design.files, *([] if data is None else [data])]
     files = write_project(emission, folder, stimulus, inputs=inputs)
     runs: list[BenchRun] = []

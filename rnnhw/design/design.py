@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
@@ -340,8 +341,11 @@ def load(path: str | Path, settings: Mapping[str, str | object] | None = None) -
 
     Raises:
         DesignError: the file is missing, raises, or gives no :class:`Design`.
-        UsageError: a setting is unknown or of the wrong type.
+        UsageError: ``path`` is none, or a setting is unknown or of the wrong type.
     """
+    given: object = path
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError(f"{type(given).__name__} to load", "give the path of a design file")
     file = Path(path)
     try:
         source = file.read_bytes()

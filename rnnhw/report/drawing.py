@@ -130,7 +130,8 @@ def _box(box: _Box, left: int, top: int) -> Iterator[Markup]:
     yield tag("text", title, short_name(name, _NAME), x=inside, y=top + 19, class_="name")
     yield tag("text", short_name(_kind(box), _KIND), x=inside, y=top + 36, class_="faint small")
     right: dict[str, str | float] = {"x": across(_WIDTH), "dx": left - 10, "text_anchor": "end"}
-    words = f"{node.width_bits} bits, {_numbers(node.format)}"
+    bits = "1 bit" if node.width_bits == 1 else f"{node.width_bits} bits"
+    words = f"{bits}, {_numbers(node.format)}"
     yield tag("text", number(node.units), y=top + 19, class_="name", **right)
     yield tag("text", words, y=top + 36, class_="faint small", **right)
 

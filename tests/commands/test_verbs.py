@@ -132,6 +132,10 @@ def test_numpy_numbers_are_numbers() -> None:
         (lambda: rnnhw.compare([SMALL], vary={"word": [4]}), "made already"),
         (lambda: rnnhw.compare_costs([SMALL, SMALL]), "given twice"),
         (lambda: rnnhw.emit(SMALL, "out", data=3), "data=3"),
+        (lambda: rnnhw.emit(SMALL, 5), "directory=5"),
+        (lambda: rnnhw.load(None), "NoneType to load"),
+        (lambda: rnnhw.compare_reports(5), "int to compare"),
+        (lambda: rnnhw.compare_reports(["a.json"]), "str to compare"),
     ],
 )  # fmt: skip
 def test_what_is_of_no_such_type_is_refused_at_once(call: Any, words: str) -> None:

@@ -151,15 +151,18 @@ def _unrepeated(comparison: Comparison, column: TextColumn, place: int) -> str:
     return "" if same and column.cells[place - 1] == cell else cell
 
 
-def legend(comparison: Comparison) -> Iterator[str]:
-    """What the columns mean, in lines."""
+def legend(comparison: Comparison, *, blanks: bool) -> Iterator[tuple[str, ...]]:
+    """What the columns mean, a paragraph after the other, each in its lines; ``blanks`` tells
+    whether cells that repeat are blank."""
     if comparison.measures:
         measures = " or ".join(comparison.measures)
-        yield f"{measures} in float and in fixed point; intervals are rounded outwards"
-    yield "multiplies and adds a step; reach: steps until every unit's past can affect all"
-    blank = "; blank: as above" if _grouped(comparison) else ""
-    yield f"units; stored bits: weights, biases, tables and state{blank}; -: does not apply"
+        yield (f"{measures} in float and in fixed point; intervals are rounded outwards",)
+    blank = "; blank: as above" if blanks and _grouped(comparison) else ""
+    yield (
+        "multiplies and adds a step; reach: steps until every unit's past can affect all",
+        f"units; stored bits: weights, biases, tables and state{blank}; -: does not apply",
+    )
     places = range(len(comparison.columns))
     reaches = [comparison.figure("reach_steps", place) for place in places]
     if any(reach.status == "not known" for reach in reaches):
-        yield "?: depends on weights that are not there"
+        yield ("?: depends on weights that are not there",)

@@ -33,7 +33,7 @@ def to_html(comparison: Comparison) -> str:
 def _header(comparison: Comparison) -> Markup:
     parts = [tag("h1", tables.heading(comparison))]
     parts += [tag("p", target) for target in tables.targets(comparison)]
-    if comparison.settings and not comparison.on_hardware:
+    if comparison.settings:
         settings = settings_text(comparison.settings)
         parts.append(tag("p", f"with {settings}", class_="muted"))
     if comparison.checks:

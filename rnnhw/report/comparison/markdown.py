@@ -17,7 +17,7 @@ def to_markdown(comparison: Comparison) -> str:
     """A heading, the table, what failed and what it was made from; no text is markup."""
     blocks = [f"## {escape_markdown(tables.heading(comparison))}"]
     listed = [*tables.targets(comparison)]
-    if comparison.settings and not comparison.on_hardware:
+    if comparison.settings:
         listed.append(f"with {settings_text(comparison.settings)}")
     if listed:
         blocks.append("\n".join(f"- {escape_markdown(each)}" for each in listed))

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rnnhw.report.comparison import tables
-from rnnhw.report.comparison.designs import designs_text
+from rnnhw.report.comparison.designs import designs_text, legend
 from rnnhw.report.comparison.model import Comparison
 from rnnhw.report.table_cell import Cell, settings_text
 from rnnhw.report.tables import Table
@@ -51,11 +51,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     if comparison.on_hardware:
         _print_costs(comparison, console)
     else:
-        if comparison.settings:
-            console.print(Text(f"with {settings_text(comparison.settings)}\n"))
-        console.print(designs_text(comparison))
-    for note in tables.notes(comparison):
-        console.print(Text(note, "" if comparison.on_hardware else "dim"))
+        _print_designs(comparison, console)
     if comparison.checks:
         console.print()
     for check in comparison.checks:
@@ -77,11 +73,23 @@ def _print_costs(comparison: Comparison, console: Console) -> None:
     console.print(Text(tables.heading(comparison), style="bold"))
     for target in tables.targets(comparison):
         console.print(Text(target))
+    if comparison.settings:
+        console.print(Text(f"with {settings_text(comparison.settings)}"))
     costs = tables.costs_table(comparison)
     for block in _blocks(costs, console.width):
         console.print()
         console.print(block, crop=False, overflow="ignore", no_wrap=False)
     console.print()
+    for note in tables.notes(comparison):
+        console.print(Text(note))
+
+
+def _print_designs(comparison: Comparison, console: Console) -> None:
+    if comparison.settings:
+        console.print(Text(f"with {settings_text(comparison.settings)}\n"))
+    console.print(designs_text(comparison))
+    for lines in legend(comparison, blanks=True):
+        console.print(Text("\n".join(lines), "dim"))
 
 
 # --- columns that fit --------------------------------------------------------------------------

@@ -8,9 +8,11 @@ death of the same point is an error. What is finished is handed on as it arrives
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import signal
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -71,7 +73,8 @@ class _Worker:
         self._process: BaseProcess = context.Process(
             target=_work, args=(other, question), daemon=True
         )
-        self._process.start()
+        with _without_main(question):
+            self._process.start()
         other.close()
         self.point: Point | None = None
 
@@ -100,6 +103,23 @@ class _Worker:
         self._process.kill()
         self._process.join()
         self.pipe.close()
+
+
+@contextmanager
+def _without_main(question: Question) -> Iterator[None]:
+    """A process that starts here does not run the user's script again, which may sweep at its top
+    level: it loads design files alone. What the script itself defines it must read, though."""
+    main = sys.modules["__main__"]
+    hidden = {}
+    if b"__main__" not in pickle.dumps(question):
+        hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    for name in hidden:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
 
 
 def _work(pipe: Connection, question: Question) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.paths import DESIGNS
+from helpers.paths import DESIGNS, ROOT
 
 from rnnhw import DesignError, RnnhwError, UsageError, estimate, load, simulate, sweep
 from rnnhw.analysis.storage import stored_bits
@@ -259,3 +259,18 @@ def test_the_command_shows_the_point_alone(whole, capsys):
     assert (
         found["totals"]["cycles_per_step"]["value"] == whole.results[3].figures["cycles_per_step"]
     )
+
+
+def test_a_script_that_sweeps_at_its_top_level_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import rnnhw\n\nprint('once')\n"
+        f"found = rnnhw.sweep({str(DESIGNS / 'adder_tridiagonal.py')!r}, {{'word': [4, 8]}},\n"
+        "    settings={'operand_bits': 3}, objectives=['stored_bits'], workers=2)\n"
+        "print(len(found.results), __file__)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ran.stdout.split() == ["once", "2", str(script)]
