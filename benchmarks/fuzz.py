@@ -6,8 +6,9 @@ Every design is reported, and one of ``compare``, ``verify``, ``simulate``, ``em
 ``report`` is run on it. Every command must end with exit code 0 or 1, or with an error in at most
 two lines and code 2 or 3; text, CSV, Markdown, HTML and JSON of a report must give every figure one
 value. Anything else is printed with its seed and kept in ``FOLDER/SEED``. Seeds that are done stand
-in ``FOLDER/done.jsonl`` and are left out by the next call, so that a run can be stopped and
-resumed. The exit code is 1 where a seed failed. Needs the extra ``test``.
+in ``FOLDER/done.jsonl`` with the commit and are left out by the next call, so that a run can be
+stopped and resumed; those with faults run again on another commit. The exit code is 1 where a seed
+failed. Needs the extra ``test``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
 
+from helpers.commits import commit
 from helpers.layers import LayerWriter
 from helpers.report_formats import assert_formats_agree
 
@@ -179,13 +181,14 @@ def main(show: Callable[[str], None] = print) -> int:
     record = options.folder / "done.jsonl"
     lines = record.read_text().splitlines() if record.exists() else []
     done = {entry["seed"]: entry for entry in map(json.loads, lines)}
-    until = time.monotonic() + 60 * options.minutes
+    here, until = commit(), time.monotonic() + 60 * options.minutes
     for seed in range(first, end):
         if time.monotonic() > until:
             break
-        if seed not in done:
+        before = done.get(seed)
+        if before is None or (before["faults"] and before.get("commit") != here):
             codes, faults = seed_outcomes(seed, options.folder)
-            done[seed] = {"seed": seed, "codes": codes, "faults": faults}
+            done[seed] = {"seed": seed, "commit": here, "codes": codes, "faults": faults}
             with record.open("a") as file:
                 file.write(json.dumps(done[seed]) + "\n")
             for fault in faults:

@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
 
 from helpers import graphs, layers, sanitized
+from helpers.commits import commit
 
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import golden
@@ -341,17 +342,6 @@ def block(first: int, end: int, folder: Path) -> Done:
         except Exception:
             done.faults.append({"seed": seed, "what": traceback.format_exc(limit=-4)})
     return done
-
-
-def commit() -> str:
-    """The commit that runs, with a plus where files differ from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout.strip()
-
-    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "-uno"))
 
 
 def sanitized_tree(folder: Path, here: str) -> Path:

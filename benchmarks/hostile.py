@@ -9,8 +9,8 @@ kills   ``emit``, ``simulate``, ``report`` and ``sweep`` onto a result that exis
         random time: the old files or the new, the user's own files, and after SIGTERM and SIGINT
         nothing else; a sweep goes on from its log.
 
-What is done stands in ``FOLDER/done.jsonl`` and is left out by the next call, so that a run can be
-stopped and resumed. The exit code is 1 where something failed.
+What is done stands in ``FOLDER/done.jsonl`` with the commit and is left out by the next call, so
+that a run can be stopped and resumed. The exit code is 1 where something failed.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from helpers.commits import commit
+
 from rnnhw.cli import main as rnnhw
 from rnnhw.rtl.modules import MODULES
 
-ROOT = Path(__file__).resolve().parents[1]
 DESIGN = """
 from rnnhw import *
 from dataclasses import dataclass
@@ -264,7 +268,7 @@ def main(show: Callable[[str], None] = print) -> int:
     record = options.folder / "done.jsonl"
     lines = record.read_text().splitlines() if record.exists() else []
     done = {(each["kind"], each["seed"]): each["fault"] for each in map(json.loads, lines)}
-    until = time.monotonic() + 60 * options.minutes
+    here, until = commit(), time.monotonic() + 60 * options.minutes
     due = [(kind, seed) for kind in KINDS for seed in range(getattr(options, kind))]
     for kind, seed in due:
         if (kind, seed) in done or time.monotonic() > until:
@@ -274,7 +278,8 @@ def main(show: Callable[[str], None] = print) -> int:
         place.mkdir()
         fault = done[kind, seed] = KINDS[kind](seed, place)
         with record.open("a") as file:
-            file.write(json.dumps({"kind": kind, "seed": seed, "fault": fault}) + "\n")
+            entry = {"kind": kind, "seed": seed, "commit": here, "fault": fault}
+            file.write(json.dumps(entry) + "\n")
         if fault is None:
             shutil.rmtree(place)
         else:

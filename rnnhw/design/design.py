@@ -21,6 +21,7 @@ from rnnhw.design.weights import Parameters, WeightSource, load_parameters
 from rnnhw.errors import (
     DesignError,
     RnnhwError,
+    UsageError,
     WrongArgument,
     check_name,
     described,
