@@ -35,8 +35,8 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Any:
         (("simulate", ADDER, *SMALL), "simulation:1"),
         (("verify", ADDER, *SMALL), "verification:1"),
         (("report", ADDER), "cost-report:3"),
-        (("compare", ADDER), "cost-comparison:2"),
-        (("compare", ADDER, *SMALL, "--simulate"), "comparison:1"),
+        (("compare", ADDER), "comparison:2"),
+        (("compare", ADDER, *SMALL, "--simulate"), "comparison:2"),
         (("emit", ADDER, *SMALL, "-o", "out"), "emission:1"),
     ],
 )
