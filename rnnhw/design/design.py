@@ -255,6 +255,14 @@ class Design:
         except RnnhwError as error:
             raise error.at(self.place) from None
 
+    def output_names(self) -> list[str]:
+        """The names of the outputs, in order.
+
+        Raises:
+            DesignError: as :attr:`network`.
+        """
+        return [node.name for node in self.network.outputs]
+
     @cached_property
     def parameters(self) -> Parameters:
         """The weights, checked and quantised.

@@ -42,7 +42,9 @@ def first_states(network: Network, samples: Samples) -> FirstStates:
     real, raw, events, lost = {}, {}, {}, {}
     for key, values in samples.first.items():
         if key not in known:
-            raise DesignError(*unknown_name("first state", key, known))
+            answers = [f"y.{node.name}" for node in network.outputs[1:]]
+            what = "answers" if answers and key.startswith("y.") else "first state"
+            raise DesignError(*unknown_name(what, key, [*known, *answers]))
         name, state = known[key]
         if values.shape != (len(samples.lengths), state.units):
             raise DesignError(

@@ -191,8 +191,9 @@ def chosen_samples(design: Design, data: Path | None) -> Samples:
     real = None if design.task is None else design.task.real_answers
     given = None
     if data is not None:
-        outputs = [node.name for node in design.network.outputs]
-        given = load_samples(data, real_answers=real, features=design.inputs, outputs=outputs)
+        given = load_samples(
+            data, real_answers=real, features=design.inputs, outputs=design.output_names
+        )
     if design.task is None:
         assert given is not None
         return given

@@ -318,7 +318,8 @@ def test_every_output_with_answers_has_its_score(tmp_path: Path) -> None:
         ({"y.end": np.zeros(4, int)}, r"y\.end is int64 of shape \(4,\)"),
         ({"y.confidence": np.full((5, 7, 1), np.nan)}, r"y\.confidence\[0, 0, 0\] is nan"),
         ({"y.confidence": np.zeros((5, 7, 2))}, r"y\.confidence: 1 outputs for y of shape"),
-        ({"y.middle": np.zeros(5)}, r"unknown first state 'y\.middle'"),
+        ({"y.middle": np.zeros(5)}, r"unknown answers 'y\.middle'"),
+        ({"y.confidence": np.zeros(5, int)}, r"y\.confidence: one output unit tells no classes"),
     ],
 )
 def test_wrong_answers_are_refused(wrong: dict[str, object], message: str, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_file_gives_one_for_all_sequences_or_one_for_each(tmp_path):
 
 WRONG = {
     "no such state": ({"r.h1": np.zeros(3)}, "unknown first state 'r.h1'\nhint: did you"),
-    "no dot": ({"h0": np.zeros(3)}, "unknown array h0\nhint: the keys are x, lengths and y, and"),
+    "no dot": ({"h0": np.zeros(3)}, "unknown array h0\nhint: the keys are x, lengths and y, y.N"),
     "width": ({"r.h0": np.zeros((4, 2))}, "r.h0 has shape (4, 2)\nhint: it must be [4 seq"),
     "sequences": ({"r.h0": np.zeros((3, 3))}, "r.h0 has shape (3, 3)"),
     "axes": ({"r.h0": np.zeros((4, 1, 3))}, "r.h0 has shape (4, 1, 3)"),

@@ -38,7 +38,8 @@ def classified(task: str, outputs: FloatArray, lengths: IntArray, samples: Sampl
     The answer is the largest output of the last step, the first of several equal ones: a tie.
 
     Raises:
-        DesignError: ``y`` does not hold one class of the network a sequence, or is not known.
+        DesignError: ``y`` does not hold one class of the network a sequence, or is not known, or
+            there is one class alone, which every output would answer.
     """
     expected = expected_answers(samples)
     classes = outputs.shape[2]
@@ -46,6 +47,11 @@ def classified(task: str, outputs: FloatArray, lengths: IntArray, samples: Sampl
         raise DesignError(
             f"{task}: y of shape {expected.shape} holds {expected.min()}..{expected.max()}",
             f"it must hold one class of 0..{classes - 1} a sequence",
+        )
+    if classes == 1:
+        raise DesignError(
+            f"{task}: one output unit tells no classes apart",
+            "give a unit for each class, or real answers y [sequences, steps, 1 output]",
         )
     last = outputs[np.arange(len(outputs)), lengths - 1]
     tied = (last == last.max(1, keepdims=True)).sum(1) > 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,13 @@ def load_samples(
     *,
     real_answers: bool | None = False,
     features: int | None = None,
-    outputs: Sequence[str] = (),
+    outputs: Callable[[], Sequence[str]] = tuple,
 ) -> Samples:
     """The user's own data: ``x``, and optionally ``lengths``, ``y`` and first states.
 
     First states have keys with a dot (``rnn.h0``) and the shape [sequences, units], or [units]
-    for all sequences. ``y`` are the answers of the first of the ``outputs``, ``y.NAME`` those of
-    a further one.
+    for all sequences. ``y`` are the answers of the first output, ``y.NAME`` those of a further one;
+    ``outputs`` gives the names of all of them, and is called where there may be such a key.
 
     ``real_answers``: ``y`` is real, [sequences, steps, outputs], not one or more whole numbers a
     sequence; None: as its type says. ``features``: those that the network reads; data of other
@@ -95,7 +95,8 @@ def load_samples(
         DesignError: the file, a key, a shape or a dtype is wrong, or there is nothing in it.
     """
     with open_npz(path) as arrays:
-        answers = {f"y.{name}": name for name in outputs if f"y.{name}" in arrays}
+        names = outputs() if any(key.startswith("y.") for key in arrays) else ()
+        answers = {f"y.{name}": name for name in names if f"y.{name}" in arrays}
         states = {key for key in arrays if "." in key} - answers.keys()
         unknown = sorted(set(arrays) - {"x", "lengths", "y"} - states - answers.keys())
         if unknown:
@@ -104,9 +105,9 @@ def load_samples(
                 "the keys are x, lengths and y, y.NAME of a further output, and those of first "
                 "states such as rnn.h0",
             )
-        if outputs and f"y.{outputs[0]}" in answers:
+        if names and f"y.{names[0]}" in answers:
             raise DesignError(
-                f"{path}: y.{outputs[0]} are the answers of the first output", "call them y"
+                f"{path}: y.{names[0]} are the answers of the first output", "call them y"
             )
         samples = samples_of(str(path), arrays, real_answers=real_answers, features=features)
         count = len(samples.lengths)

@@ -181,7 +181,7 @@ def _samples(
                 file,
                 real_answers=task.real_answers,
                 features=design.inputs,
-                outputs=[node.name for node in design.network.outputs],
+                outputs=design.output_names,
             )
             return task.prepared(given), judging, file.name
         if isinstance(task, Recorded):
