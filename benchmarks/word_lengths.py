@@ -1,6 +1,7 @@
 """The greedy search of ``rnnhw quantize`` beside random searches of as many evaluations.
 
-    python benchmarks/word_lengths.py designs/speaker_*.py --min agreement=0.99 --noise 0.6
+    python benchmarks/word_lengths.py designs/speaker_gru.py --noise 0.6 \\
+        --min agreement=0.99 --margin 0.0025
 
 A random search draws a word from 1 to 8 bits for every variable, with the same binary points, and
 keeps the fewest stored bits that meet the demands; the best of five seeds is shown.
@@ -42,6 +43,7 @@ def main():
     parser.add_argument("--min", action="append", metavar="NAME=VALUE")
     parser.add_argument("--max", action="append", metavar="NAME=VALUE")
     parser.add_argument("--noise", type=float, default=0.0)
+    parser.add_argument("--margin", type=float, default=0.0)
     parser.add_argument("--evaluations", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     given = parser.parse_args()
@@ -50,7 +52,7 @@ def main():
     for path in given.designs:
         result = quantize(
             load(path), minimum=floors, maximum=ceilings, noise=given.noise,
-            evaluations=given.evaluations,
+            margin=given.margin, evaluations=given.evaluations,
         )  # fmt: skip
         judge = Judge(result.design, result.samples, result.demands)
         count = result.choice.evaluations

@@ -12,6 +12,7 @@ import typer
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
 from rnnhw.cli.options import (
     SUFFIXES,
+    Data,
     DesignFile,
     Maximum,
     Minimum,
@@ -89,6 +90,7 @@ RowScales = Annotated[
 def quantize_command(
     design: DesignFile,
     settings: Settings = None,
+    data: Data = None,
     minimum: Minimum = None,
     maximum: Maximum = None,
     choose_on: ChooseOn = "train",
@@ -108,7 +110,8 @@ def quantize_command(
     A word length and a binary point for every signal and tensor: the fewest stored bits that keep
     --min and --max (by default what the task requires) on the samples that choose. Figures are
     those of the task, agreement with the float reference (--min agreement=0.99) or the error of
-    the outputs (--max rms=0.02). The task's own samples judge once, at the end.
+    the outputs (--max rms=0.02). The task's own samples, or --data, judge once, at the end. A
+    design without a task needs --choose-on FILE.npz.
     """
     known = tuple(SUFFIXES)
     shown = chosen_format(format, None, known)
@@ -123,10 +126,12 @@ def quantize_command(
     loaded = load_design(design, settings)
     chosen_on = Path(choose_on) if Path(choose_on).suffix else None
     for place in (output, report):
-        keep_inputs(place, loaded, chosen_on, profiles=[profile])
+        for read in (chosen_on, data):
+            keep_inputs(place, loaded, read, profiles=[profile])
     with shown_progress("designs") as progress:
         result = quantize(
             loaded,
+            data=data,
             minimum=floors,
             maximum=ceilings,
             choose_on=choose_on,

@@ -6,11 +6,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rnnhw.cli.show import aligned, heading, title
-from rnnhw.report.json_text import json_text
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
 from rnnhw.report.tables import Table
 from rnnhw.study.word_lengths.costs import Costs
-from rnnhw.study.word_lengths.data import quantized_csv, quantized_data
+from rnnhw.study.word_lengths.data import quantized_csv, quantized_json
 from rnnhw.study.word_lengths.page import quantized_page
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.tables import LESS, bounds_text, ended, tables_of
@@ -26,7 +25,7 @@ def quantized_in(
         case "text":
             return _text(result, costs)
         case "json":
-            return json_text(quantized_data(result, costs, command))
+            return quantized_json(result, costs, command).decode()
         case "csv":
             return quantized_csv(result)
         case "markdown":

@@ -34,8 +34,8 @@ from rnnhw.cli.show import aligned, heading
 from rnnhw.design.design import Design
 from rnnhw.files import check_output
 from rnnhw.report.csv_cell import cells
-from rnnhw.report.json_text import head, json_text
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
+from rnnhw.study.sweep.document import sweep_json
 from rnnhw.study.sweep.page import sweep_page
 from rnnhw.study.sweep.sweep import DEFAULT_OBJECTIVES, Sweep, sweep
 from rnnhw.study.sweep.table import command_of, ordered, sweep_table
@@ -132,7 +132,7 @@ def sweep_command(
         case "text":
             deliver(_text(result, title), output)
         case "json":
-            deliver(json_text(_data(result)), output)
+            deliver(sweep_json(result).decode(), output)
         case "csv":
             deliver(_csv(result), output)
         case "markdown":
@@ -175,23 +175,3 @@ def _csv(result: Sweep) -> str:
         row: list[Any] = [Path(point.file).name, *point.values.values(), index in result.front]
         writer.writerow(cells([*row, *values, found.error, command_of(result, index)]))
     return text.getvalue()
-
-
-def _data(result: Sweep) -> dict[str, Any]:
-    return {
-        **head("sweep"),
-        "objectives": [{"name": each.name, "better": each.sense} for each in result.objectives],
-        "points": [
-            {
-                "design": Path(point.file).name,
-                "values": dict(point.values),
-                "front": index in result.front,
-                "reaches_best": result.reaches_best(index, result.objectives[0]),
-                "figures": dict(found.figures),
-                "bounds": dict(found.bounds),
-                "error": found.error or None,
-                "command": command_of(result, index),
-            }
-            for index, (point, found) in enumerate(zip(result.points, result.results, strict=True))
-        ],
-    }

@@ -5,11 +5,15 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from helpers.paths import DESIGNS
+from helpers.schemas import valid
 
 from rnnhw import load
 from rnnhw.cli import main
+from rnnhw.study.word_lengths.data import quantization_schema
+from rnnhw.version import __version__
 
 COMMAND = "quantize"
 ADDER = DESIGNS / "adder_tridiagonal.py"
@@ -32,7 +36,9 @@ def test_json_has_the_same(tmp_path, capsys):
     arguments = [*SMALL, "--evaluations", "20", "--min", "accuracy=0.9", "-o", str(place)]
     assert main(["quantize", str(ADDER), *arguments, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["$schema"] == "urn:rnnhw:schema:quantization:1"
+    assert found["$schema"] == "urn:rnnhw:schema:quantization:1" == quantization_schema()["$id"]
+    assert found["rnnhw_version"] == __version__
+    valid(found, quantization_schema)
     assert found["demands"] == {"min": {"accuracy": 0.9}, "max": {}}
     chosen = load(place).network
     for tensor in chosen.tensors:
@@ -118,3 +124,70 @@ def test_it_writes_over_no_input(refused, tmp_path):
     copy = tmp_path / "adder.py"
     copy.write_text(ADDER.read_text().replace('"adder_', f'"{DESIGNS}/adder_'))
     assert "cannot write" in refused(2, copy, *SMALL, "-o", copy)
+
+
+@pytest.fixture
+def taskless(tmp_path):
+    """A design without a task, and files of samples with and without answers."""
+    (tmp_path / "plain.py").write_text(
+        "from dataclasses import replace\n\nfrom rnnhw import Q, load\n\n\n"
+        "def design():\n"
+        f"    adder = load({str(ADDER)!r}, {{'hidden': 4, 'operand_bits': 3}})\n"
+        "    formats = replace(adder.formats, input=Q(1, 0, signed=False))\n"
+        "    weights = dict(adder.parameters.values)\n"
+        "    return replace(adder, task=None, inputs=2, formats=formats, weights=weights)\n"
+    )
+    samples = load(ADDER, {"hidden": 4, "operand_bits": 3}).task.samples()
+    np.savez(tmp_path / "calibration.npz", x=samples.x[::2])
+    np.savez(tmp_path / "others.npz", x=samples.x[1::2])
+    classes = np.zeros(len(samples.x), int)  # the network has one unit, so one class
+    np.savez(tmp_path / "classes.npz", x=samples.x, y=classes)
+    return tmp_path
+
+
+def quantized(capsys, folder, *arguments):
+    command = ["quantize", str(folder / "plain.py"), *arguments, "--format", "json"]
+    assert main([*command, "--evaluations", "40"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    valid(found, quantization_schema)
+    return found
+
+
+def test_a_design_without_a_task_is_chosen_on_one_file_and_judged_on_another(taskless, capsys):
+    chosen = str(taskless / "calibration.npz")
+    demand = ["--choose-on", chosen, "--min", "agreement=0.99"]
+    found = quantized(capsys, taskless, *demand, "--data", str(taskless / "others.npz"))
+    assert (found["chosen_on"], found["judged_on"]) == ("calibration.npz", "others.npz")
+    assert found["figures"]["chosen"]["agreement"] >= 0.99
+    assert set(found["figures"]["judged_chosen"]) == {"agreement", "rms"}
+    assert found["figures"]["judged_chosen"] != found["figures"]["chosen"]
+    alone = quantized(capsys, taskless, *demand)
+    assert alone["judged_on"] == "calibration.npz, which chose"
+    assert alone["figures"]["judged_chosen"] == alone["figures"]["chosen"]
+
+
+def test_classes_beside_a_design_without_a_task_are_judged_at_the_last_step(taskless, capsys):
+    classes = str(taskless / "classes.npz")
+    demand = ["--choose-on", classes, "--max", "rms=0.5"]
+    found = quantized(capsys, taskless, *demand)
+    judged = found["figures"]["judged_chosen"]
+    assert judged["accuracy"] == found["figures"]["chosen"]["accuracy"]
+    assert judged["accuracy_correct"] == 64
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "said"),
+    [
+        (3, ["--max", "rms=1"], "no task, so there is no split 'train'"),
+        (3, ["--max", "rms=1", "--data", "others.npz"], "--choose-on FILE.npz chooses"),
+        (2, ["--choose-on", "calibration.npz"], "nothing is demanded"),
+        (2, ["--choose-on", "calibration.npz", "--min", "accuracy=1"], "no accuracy"),
+        (2, ["--choose-on", "others.npz", "--data", "others.npz", "--max", "rms=1"],
+         "choosing on others.npz, which judges"),
+    ],
+)  # fmt: skip
+def test_what_a_design_without_a_task_lacks_is_told(
+    refused, taskless, monkeypatch, code, arguments, said
+):
+    monkeypatch.chdir(taskless)
+    assert said in refused(code, "plain.py", *arguments)

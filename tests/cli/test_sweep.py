@@ -7,10 +7,13 @@ import json
 
 import pytest
 from helpers.paths import DESIGNS
+from helpers.schemas import valid
 
 from rnnhw.cli import main
 from rnnhw.cli.options import listed
 from rnnhw.errors import UsageError
+from rnnhw.study.sweep.document import sweep_schema
+from rnnhw.version import __version__
 
 COMMAND = "sweep"
 FILES = [DESIGNS / "adder_dense.py", DESIGNS / "adder_tridiagonal.py"]
@@ -33,7 +36,9 @@ def shown(tmp_path_factory):
 
 def test_every_format_has_the_same_points(shown):
     data = json.loads(shown(".json"))
-    assert data["$schema"] == "urn:rnnhw:schema:sweep:1"
+    assert data["$schema"] == "urn:rnnhw:schema:sweep:1" == sweep_schema()["$id"]
+    assert data["rnnhw_version"] == __version__
+    valid(data, sweep_schema)
     assert [each["name"] for each in data["objectives"]] == [
         "accuracy",
         "stored_bits",

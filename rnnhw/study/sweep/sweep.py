@@ -43,11 +43,19 @@ class Sweep:
         """The indices of the points that cannot be."""
         return tuple(index for index, each in enumerate(self.results) if each.error)
 
+    @cached_property
+    def _best(self) -> dict[Objective, float | None]:
+        """The best worth of every objective; None where no point has it."""
+        best = {}
+        for objective in self.objectives:
+            worths = [objective.worth(each.figures) for each in self.results]
+            best[objective] = max((each for each in worths if each is not None), default=None)
+        return best
+
     def reaches_best(self, index: int, objective: Objective) -> bool:
         """Whether the interval of a point's figure reaches the best value of the sweep: so many
         samples do not tell the two apart."""
-        worths = [objective.worth(each.figures) for each in self.results]
-        best = max((each for each in worths if each is not None), default=None)
+        best = self._best[objective]
         end = "high" if objective.sense == "more" else "low"
         value = self.results[index].figures.get(f"{objective.name}_interval_95_{end}")
         worth = objective.worth({objective.name: value})

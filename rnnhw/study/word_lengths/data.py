@@ -4,44 +4,143 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, Literal, cast
+
+import msgspec
 
 from rnnhw.numerics.cast import Q
 from rnnhw.report.csv_cell import cells
-from rnnhw.report.json_text import head, score_figures
+from rnnhw.report.json_text import score_figures
 from rnnhw.study.word_lengths.costs import Costs, compared
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.search import Sensitivity
+from rnnhw.version import __version__
 
-__all__ = ["quantized_csv", "quantized_data"]
+__all__ = ["quantization_schema", "quantized_csv", "quantized_json"]
+
+_SCHEMA_ID: Final = "urn:rnnhw:schema:quantization:1"
+
+Values = Mapping[str, bool | int | float | str | list[float] | None]
+"""Figures by name; null is not known."""
 
 
-def quantized_data(result: Quantized, costs: Costs | None, command: str) -> dict[str, Any]:
-    """All of it, for JSON; ``command`` made it."""
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """A format."""
+
+    bits: int
+    integer: int
+    fraction: int
+    signed: bool
+    rounding: str
+    overflow: str
+
+
+class OneBitLess(msgspec.Struct, frozen=True, kw_only=True):
+    """What one bit less saves, and the figures then on the samples that chose."""
+
+    saved_bits: int
+    figures: Values
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """The formats of a signal or tensor, and how often the chosen one clips and loses a number on
+    the samples that judge; null where nothing is counted."""
+
+    before: Words
+    chosen: Words
+    clips: int | None
+    underflows: int | None
+    one_bit_less: OneBitLess | None
+
+
+class Demanded(msgspec.Struct, frozen=True, kw_only=True):
+    """Least and greatest values, margin included."""
+
+    min: Mapping[str, float]
+    max: Mapping[str, float]
+
+
+class StoredBits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bits by kind and of ``all``."""
+
+    before: Mapping[str, int]
+    chosen: Mapping[str, int]
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """The float reference and the chosen design on the samples that chose; the chosen one on other
+    copies of them; and on the samples that judge."""
+
+    float: Values
+    chosen: Values
+    confirmed: Values | None
+    judged_before: Values
+    judged_chosen: Values
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of hardware that word lengths change."""
+
+    profile: str
+    before: Values
+    chosen: Values
+
+
+class Quantization(msgspec.Struct, frozen=True, kw_only=True):
+    """The document; ``design`` is the name of its file."""
+
+    schema: Literal["urn:rnnhw:schema:quantization:1"] = msgspec.field(name="$schema")
+    rnnhw_version: str
+    design: str | None
+    settings: Values
+    command: str
+    demands: Demanded
+    chosen_on: str
+    judged_on: str
+    evaluations: int
+    finished: bool
+    formats: Mapping[str, Chosen]
+    scale_exponent: Words | None
+    stored_bits: StoredBits
+    figures: Figures
+    cost: Cost | None
+
+
+def quantization_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of :func:`quantized_json`'s output."""
     return {
-        **head("quantization"),
-        "design": result.design.path.name if result.design.path else None,
-        "settings": dict(result.design.settings),
-        "command": command,
-        "demands": {"min": dict(result.demands.minimum), "max": dict(result.demands.maximum)},
-        "chosen_on": result.chosen_on,
-        "judged_on": result.judged_on,
-        "evaluations": result.choice.evaluations,
-        "finished": result.choice.finished,
-        "formats": _formats(result),
-        "scale_exponent": result.scale_exponent and _words(result.scale_exponent),
-        "stored_bits": {
-            "before": {**result.stored_before, "all": sum(result.stored_before.values())},
-            "chosen": {**result.choice.outcome.stored, "all": result.choice.outcome.bits},
-        },
-        "figures": {
-            "float": dict(result.float_figures),
-            "chosen": dict(result.choice.outcome.figures),
-            "judged_before": score_figures(result.before.score),
-            "judged_chosen": score_figures(result.after.score),
-        },
-        "cost": None if costs is None else _costs(costs),
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": _SCHEMA_ID,
+        "title": "rnnhw quantization",
+        **msgspec.json.schema(Quantization),
     }
+
+
+def quantized_json(result: Quantized, costs: Costs | None, command: str) -> bytes:
+    """All of it as JSON, two spaces a level and a last newline; ``command`` made it."""
+    exponent = result.scale_exponent
+    document = Quantization(
+        schema=_SCHEMA_ID,
+        rnnhw_version=__version__,
+        design=result.design.path.name if result.design.path else None,
+        settings=cast(Values, dict(result.design.settings)),
+        command=command,
+        demands=Demanded(min=dict(result.demands.minimum), max=dict(result.demands.maximum)),
+        chosen_on=result.chosen_on,
+        judged_on=result.judged_on,
+        evaluations=result.choice.evaluations,
+        finished=result.choice.finished,
+        formats=_formats(result),
+        scale_exponent=None if exponent is None else _words(exponent),
+        stored_bits=StoredBits(
+            before={**result.stored_before, "all": sum(result.stored_before.values())},
+            chosen={**result.choice.outcome.stored, "all": result.choice.outcome.bits},
+        ),
+        figures=_figures(result),
+        cost=None if costs is None else _costs(costs),
+    )
+    return msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2) + b"\n"
 
 
 def quantized_csv(result: Quantized) -> str:
@@ -54,47 +153,58 @@ def quantized_csv(result: Quantized) -> str:
     heads = ["signal", "bits_before", *words, "clips", "underflows", "one_bit_less_saves"]
     writer.writerow(cells([*heads, *(f"one_bit_less_{name}" for name in figures)]))
     for name, each in _formats(result).items():
-        chosen, less = each["chosen"], each["one_bit_less"]
-        row = [name, each["before"]["bits"], *(chosen[word] for word in words)]
-        row += [each["clips"], each["underflows"], less and less["saved_bits"]]
-        writer.writerow(cells([*row, *(less and less["figures"][figure] for figure in figures)]))
+        less = each.one_bit_less
+        row = [name, each.before.bits, *(getattr(each.chosen, word) for word in words)]
+        row += [each.clips, each.underflows, less and less.saved_bits]
+        writer.writerow(cells([*row, *(less and less.figures[figure] for figure in figures)]))
     return text.getvalue()
 
 
-def _formats(result: Quantized) -> dict[str, dict[str, Any]]:
+def _formats(result: Quantized) -> dict[str, Chosen]:
     before = {each.name: each.format for each in result.variables}
     sensitivities = {each.name: each for each in result.choice.sensitivities}
     events, lost = result.after.events, result.after.underflows
     return {
-        name: {
-            "before": _words(before[name]),
-            "chosen": _words(format),
-            "clips": events[name].total if name in events else None,
-            "underflows": lost.get(name),
-            "one_bit_less": _sensitivity(sensitivities.get(name)),
-        }
+        name: Chosen(
+            before=_words(before[name]),
+            chosen=_words(format),
+            clips=events[name].total if name in events else None,
+            underflows=lost.get(name),
+            one_bit_less=_sensitivity(sensitivities.get(name)),
+        )
         for name, format in result.formats.items()
     }
 
 
-def _words(format: Q) -> dict[str, Any]:
-    return {
-        "bits": format.width,
-        "integer": format.integer,
-        "fraction": format.fraction,
-        "signed": format.signed,
-        "rounding": format.rounding.value,
-        "overflow": format.overflow.value,
-    }
+def _words(format: Q) -> Words:
+    return Words(
+        bits=format.width,
+        integer=format.integer,
+        fraction=format.fraction,
+        signed=format.signed,
+        rounding=format.rounding.value,
+        overflow=format.overflow.value,
+    )
 
 
-def _sensitivity(each: Sensitivity | None) -> dict[str, Any] | None:
+def _sensitivity(each: Sensitivity | None) -> OneBitLess | None:
     if each is None or each.outcome is None:
         return None
-    return {"saved_bits": each.saved, "figures": dict(each.outcome.figures)}
+    return OneBitLess(saved_bits=each.saved, figures=dict(each.outcome.figures))
 
 
-def _costs(costs: Costs) -> dict[str, Any]:
+def _figures(result: Quantized) -> Figures:
+    confirmed = result.choice.confirmed
+    return Figures(
+        float=dict(result.float_figures),
+        chosen=dict(result.choice.outcome.figures),
+        confirmed=None if confirmed is None else dict(confirmed.figures),
+        judged_before={**result.judged_before, **score_figures(result.before.score)},
+        judged_chosen={**result.judged_after, **score_figures(result.after.score)},
+    )
+
+
+def _costs(costs: Costs) -> Cost:
     figures = compared(costs)
-    sides = [{key: pair[side].value for key, pair in figures.items()} for side in (0, 1)]
-    return {"profile": costs[0].target.profile, "before": sides[0], "chosen": sides[1]}
+    before, chosen = ({key: pair[side].value for key, pair in figures.items()} for side in (0, 1))
+    return Cost(profile=costs[0].target.profile, before=before, chosen=chosen)

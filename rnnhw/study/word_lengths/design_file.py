@@ -58,17 +58,17 @@ def design_file_text(result: Quantized, place: Path, command: str) -> str:
 
 
 def _account(result: Quantized) -> list[str]:
-    """What was chosen, in two sentences."""
+    """What was chosen, a sentence a set of samples."""
     before, after = sum(result.stored_before.values()), result.choice.outcome.bits
     figures = _listed(result.choice.outcome.figures)
     lines = [
         f"Stored bits: {after:,}, before {before:,}.",
         f"Chosen on {result.chosen_on}: {figures}.",
     ]
-    if result.after.score is not None:
-        judged = _listed(result.after.score.figures())
-        lines.append(f"On {result.judged_on}, read once at the end: {judged}.")
-    return lines
+    if result.choice.confirmed is not None:
+        lines.append(f"On other copies: {_listed(result.choice.confirmed.figures)}.")
+    judged = _listed(result.judged_after)
+    return [*lines, f"On {result.judged_on}, read once at the end: {judged}."]
 
 
 def _listed(figures: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,20 +12,30 @@ from numpy.typing import NDArray
 from rnnhw.analysis.storage import stored_bits
 from rnnhw.design.demands import check_bounds, check_names
 from rnnhw.design.design import Design
-from rnnhw.design.tasks import Classification, Samples, answering, further_judges
+from rnnhw.design.tasks import (
+    Accuracy,
+    Classification,
+    Samples,
+    SquaredError,
+    Task,
+    answering,
+    further_judges,
+    judge_of,
+)
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.execution.simulate import Simulation, simulate
 from rnnhw.graph.network import Network
 
-__all__ = ["FIGURES", "Demands", "Judge", "Outcome"]
+__all__ = ["FIGURES", "Demands", "Judge", "Outcome", "float_figures"]
 
 FloatArray = NDArray[np.float64]
 
 FIGURES = ("agreement", "rms")
 """What is measured against the float reference, whether answers are known or not. ``agreement``:
-the share of sequences with the same decision at the last step of a classification, at every step
-of any other task: the largest output, or the sign of a single one. ``rms``: the root of the mean
+the share of sequences with the same decision at the last step of a classification (and where a
+design without a task has a class for every sequence), at every step of any other task: the largest
+output, or the sign of a single one. ``rms``: the root of the mean
 squared difference of all outputs at all steps. Of a network with several outputs each is the worst
 of them, and ``NAME.agreement`` that of one; the last step alone counts of the first, which the task
 judges."""
@@ -89,9 +99,11 @@ class Judge:
             DesignError: the design or its weights are wrong, or there is no answer to judge by.
         """
         self.design, self.samples, self.demands = design, samples, demands
-        known = [*FIGURES, *(f"{o}.{name}" for o in _several(design.network) for name in FIGURES)]
-        if design.task is not None and samples.y is not None:
-            known = [*design.task.score_type.names, *known]
+        judged = judge_of(design.task, samples)
+        names = () if judged is None else judged.score_type.names
+        if judged is None:
+            _check_answers(design.task, (*demands.minimum, *demands.maximum))
+        known = [*names, *_float_names(design.network)]
         for output, labels in further_judges(samples).items():
             known += [f"{output}.{name}" for name in labels.score_type.names]
         check_names(known, demands.minimum, demands.maximum)
@@ -104,13 +116,12 @@ class Judge:
 
     def float_figures(self) -> dict[str, float]:
         """The figures of the float reference itself."""
-        figures = {"agreement": 1.0, "rms": 0.0}
-        for name in _several(self.design.network):
-            figures |= {f"{name}.agreement": 1.0, f"{name}.rms": 0.0}
-        if self.design.task is not None and self.samples.y is not None:
+        names = _float_names(self.design.network)
+        figures = {name: 1.0 if name.endswith("agreement") else 0.0 for name in names}
+        judged = judge_of(self.design.task, self.samples)
+        if judged is not None:
             run = self.reference
-            score = self.design.task.score(run.outputs, run.lengths, self.samples)
-            figures |= score.figures()
+            figures |= judged.score(run.outputs, run.lengths, self.samples).figures()
         for name, labels in further_judges(self.samples).items():
             node, answered = self.design.network.output_named(name), answering(self.samples, name)
             lengths = np.array([node.steps_for(n) for n in answered.lengths.tolist()])
@@ -125,21 +136,7 @@ class Judge:
             run = simulate(design, samples=self.samples)
         except DesignError:
             return None
-        return Outcome(stored_bits(design.network), self._figures(run))
-
-    def _figures(self, run: Simulation) -> dict[str, float]:
-        network, exact = run.design.network, self.reference.by_output
-        found = []
-        for node in network.outputs:
-            last = node is network.output and isinstance(self.design.task, Classification)
-            lengths = run.run.by_output[node.name].lengths
-            found.append(_against(run.output(node.name), exact[node.name], lengths, last))
-        figures = {
-            "agreement": min(each["agreement"] for each in found),
-            "rms": max(each["rms"] for each in found),
-        }
-        for name, each in zip(_several(network), found, strict=False):
-            figures |= {f"{name}.{figure}": value for figure, value in each.items()}
+        figures = float_figures(run, self.reference)
         scores = {f"{name}.": score for name, score in run.further.items()}
         if run.score is not None:
             scores[""] = run.score
@@ -149,13 +146,47 @@ class Judge:
                 f"{start}{name}": np.nan if why else value
                 for name, value in score.figures().items()
             }
-        return figures
+        return Outcome(stored_bits(design.network), figures)
+
+
+def float_figures(run: Simulation, reference: Reference) -> dict[str, float]:
+    """:data:`FIGURES` of a run beside the float reference on the same samples."""
+    network, task, y = run.design.network, run.design.task, run.samples.y
+    classes = task is None and y is not None and y.dtype.kind != "f"
+    differences = []
+    for node in network.outputs:
+        last = node is network.output and (classes or isinstance(task, Classification))
+        exact, lengths = reference.by_output[node.name], run.run.by_output[node.name].lengths
+        differences.append(_against(run.output(node.name), exact, lengths, last))
+    figures = {
+        "agreement": min(each["agreement"] for each in differences),
+        "rms": max(each["rms"] for each in differences),
+    }
+    for name, each in zip(_several(network), differences, strict=False):
+        figures |= {f"{name}.{figure}": value for figure, value in each.items()}
+    return figures
 
 
 def _several(network: Network) -> list[str]:
     """The names of the outputs, where there are several."""
     names = [node.name for node in network.outputs]
     return names if len(names) > 1 else []
+
+
+def _float_names(network: Network) -> list[str]:
+    """The figures against the float reference: of all outputs, and of each of several."""
+    return [*FIGURES, *(f"{output}.{name}" for output in _several(network) for name in FIGURES)]
+
+
+def _check_answers(task: Task | None, demanded: Sequence[str]) -> None:
+    """Refuse to demand a score of samples without answers."""
+    scores = task.score_type.names if task is not None else (*Accuracy.names, *SquaredError.names)
+    missing = [name for name in demanded if name in scores]
+    if missing:
+        raise UsageError(
+            f"no expected answers among the samples that choose, so no {missing[0]}",
+            "add an array y to them, or demand agreement or rms",
+        )
 
 
 def _against(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from rnnhw.analysis.storage import stored_bits
 from rnnhw.design.design import Design, load
-from rnnhw.design.tasks import Samples, load_samples
+from rnnhw.design.tasks import Samples
 from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.errors import DesignError, RnnhwError, UsageError
-from rnnhw.execution.simulate import Simulation, simulate
+from rnnhw.execution.reference import Reference, run_reference
+from rnnhw.execution.simulate import Simulation, chosen_samples, simulate
 from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
-from rnnhw.study.word_lengths.judge import Demands, Judge
+from rnnhw.study.word_lengths.judge import Demands, Judge, float_figures
 from rnnhw.study.word_lengths.search import Choice, search
 from rnnhw.study.word_lengths.variables import Variable, variables_of
 
@@ -29,6 +30,8 @@ _CHOSEN = 4_096
 _MOST_EXPONENT_BITS = 5
 """Five bits hold the longest shift."""
 
+_ALL_SAMPLES = "all samples of the task"
+
 _COPIES = 3
 """Noisy copies of every sequence."""
 
@@ -38,8 +41,9 @@ class Quantized:
     """A design with chosen word lengths, beside the one that it was made from.
 
     ``choice`` holds the formats and what they give on ``samples``, which chose; ``before`` and
-    ``after`` ran on the samples that judge, once, when everything was chosen. ``chosen_on`` names
-    the samples that chose, ``judged_on`` those that judge.
+    ``after`` ran on the samples that judge, once, when everything was chosen, and ``reference`` is
+    the float reference there. ``chosen_on`` names the samples that chose,
+    ``judged_on`` those that judge.
     """
 
     design: Design
@@ -48,6 +52,7 @@ class Quantized:
     before: Simulation
     after: Simulation
     float_figures: Mapping[str, float]
+    reference: Reference
     demands: Demands
     samples: Samples
     chosen_on: str
@@ -71,10 +76,21 @@ class Quantized:
         """Stored bits by kind of the design as it was."""
         return stored_bits(self.design.network)
 
+    @cached_property
+    def judged_before(self) -> dict[str, float]:
+        """The figures of the design as it was, on the samples that judge."""
+        return _figures(self.before, self.reference)
+
+    @cached_property
+    def judged_after(self) -> dict[str, float]:
+        """The figures of the chosen design there."""
+        return _figures(self.after, self.reference)
+
 
 def quantize(
     design: Design | str | Path,
     *,
+    data: str | Path | None = None,
     minimum: Mapping[str, float] | None = None,
     maximum: Mapping[str, float] | None = None,
     choose_on: str | Path = "train",
@@ -89,15 +105,18 @@ def quantize(
     """Choose a word length and a binary point for the input, every tensor and every signal.
 
     Args:
-        design: with weights and a task, or the path of its file.
+        design: with weights, or the path of its file.
+        data: an ``.npz`` of samples that judge in place of the task's.
         minimum: the least value of named figures on the samples that choose; by default what the
             task requires.
         maximum: the greatest value, likewise.
-        choose_on: a split of the task's data (``train``, ``val``), or an ``.npz`` of samples. Of a
-            task that draws its samples, ``train`` is 4,096 of them.
-        choose_on_test: allow ``test``, on which the figures then promise nothing.
+        choose_on: a split of the task's data (``train``, ``val``), or an ``.npz`` of samples, which
+            a design without a task needs. Of a task that draws its samples, ``train`` is 4,096 of
+            them.
+        choose_on_test: allow the samples that judge, on which the figures then promise nothing.
         noise: choose on three copies of every sequence with normal noise of this standard
-            deviation, in units of each feature's own.
+            deviation, in units of each feature's own; three other copies may refuse what the
+            search takes.
         margin: added to the least values and taken from the greatest while choosing.
         rule: how binary points are placed: ``mse``, ``range`` or ``percentile``.
         evaluations: the most designs that are run.
@@ -106,37 +125,43 @@ def quantize(
         progress: called with the designs run and the most.
 
     Raises:
-        DesignError: the design is wrong, has no task, or no words keep the demands.
+        DesignError: the design is wrong, or no words keep the demands.
         UsageError: a figure, a split or a number is not possible.
     """
     if not isinstance(design, Design):
         design = load(design)
-    if design.task is None:
-        raise DesignError(f"{design.place}: the design has no task", "give Design(task=...)")
     if evaluations < 1:
         raise UsageError(f"evaluations={evaluations}", "give at least 1")
     if not 0 <= row_scales <= _MOST_EXPONENT_BITS:
         raise UsageError(f"row_scales={row_scales}", f"give bits of 0 to {_MOST_EXPONENT_BITS}")
     if not 0 <= noise < np.inf:
         raise UsageError(f"noise={noise}", "give a number from 0")
-    floors = dict(design.task.require if not (minimum or maximum) else minimum or {})
+    required = design.task.require if design.task is not None else {}
+    floors = dict(required if not (minimum or maximum) else minimum or {})
     demands = Demands(
         {name: bound + margin for name, bound in floors.items()},
         {name: bound - margin for name, bound in (maximum or {}).items()},
     )
-    chosen, judging, name = _samples(design, choose_on, choose_on_test)
+    sets = _sets(design, data, choose_on, choose_on_test)
     if noise:
-        chosen = _noisy(chosen, noise)
-        name = f"{_COPIES} copies of {name} with noise of {noise:g}"
+        sets = replace(
+            sets,
+            choosing=_noisy(sets.choosing, noise, seed=0),
+            confirming=_noisy(sets.choosing, noise, seed=1),
+            chosen_on=f"{_COPIES} copies of {sets.chosen_on} with noise of {noise:g}",
+        )
     exponents = [None, *([Q(row_scales, 0, signed=False)] if row_scales else [])]
     found: list[tuple[Q | None, Judge, tuple[Variable, ...], Choice]] = []
     for number, exponent in enumerate(exponents):
         each = design if exponent is None else design.with_formats({"scale_exponent": exponent})
-        judge = Judge(each, chosen, demands)
-        variables = variables_of(each, chosen)
+        judge = Judge(each, sets.choosing, demands)
+        second = None if sets.confirming is None else Judge(each, sets.confirming, demands)
+        variables = variables_of(each, sets.choosing)
         budget = evaluations // len(exponents)
         shown = progress and partial(_advance, progress, number * budget, evaluations)
-        choice = search(judge, variables, rule=rule, evaluations=budget, progress=shown)
+        choice = search(
+            judge, variables, rule=rule, evaluations=budget, progress=shown, second=second
+        )
         found.append((exponent, judge, variables, choice))
     exponent, judge, variables, choice = min(found, key=lambda each: each[-1].outcome.bits)
     choice = replace(choice, evaluations=sum(each[-1].evaluations for each in found))
@@ -145,15 +170,23 @@ def quantize(
         design,
         variables,
         choice,
-        before=simulate(design, samples=judging),
-        after=simulate(design.with_formats(changes), samples=judging),
+        before=simulate(design, samples=sets.judging),
+        after=simulate(design.with_formats(changes), samples=sets.judging),
         float_figures=judge.float_figures(),
+        reference=run_reference(
+            design.network, design.parameters, sets.judging.x, sets.judging.lengths
+        ),
         demands=demands,
-        samples=chosen,
-        chosen_on=name,
-        judged_on=_judging_name(design),
+        samples=sets.choosing,
+        chosen_on=sets.chosen_on,
+        judged_on=sets.judged_on,
         scale_exponent=exponent,
     )
+
+
+def _figures(run: Simulation, reference: Reference) -> dict[str, float]:
+    score = {} if run.score is None else run.score.figures()
+    return {**score, **float_figures(run, reference)}
 
 
 def _advance(
@@ -163,52 +196,78 @@ def _advance(
     progress(before + done, most)
 
 
-def _judging_name(design: Design) -> str:
-    return design.task.split if isinstance(design.task, Recorded) else "all samples of the task"
+@dataclass(frozen=True)
+class _Sets:
+    """Samples that choose, those that may refuse what the search takes, those that judge."""
+
+    choosing: Samples
+    chosen_on: str
+    judging: Samples
+    judged_on: str
+    confirming: Samples | None = None
 
 
-def _samples(
-    design: Design, choose_on: str | Path, choose_on_test: bool
-) -> tuple[Samples, Samples, str]:
-    """The samples that choose, those that judge, and the name of the first."""
+def _sets(
+    design: Design, data: str | Path | None, choose_on: str | Path, choose_on_test: bool
+) -> _Sets:
+    judging, judged_on = _judging(design, None if data is None else Path(data))
+    if Path(choose_on).suffix:
+        file = Path(choose_on)
+        if data is not None and file.exists() and file.samefile(data):
+            _refuse_to_choose_on(file.name, choose_on_test)
+        choosing = chosen_samples(design, file)
+        if judging is None:
+            return _Sets(choosing, file.name, choosing, f"{file.name}, which chose")
+        return _Sets(choosing, file.name, judging, judged_on)
     task = design.task
-    assert task is not None
-    try:
-        judging = task.samples()
-        if Path(choose_on).suffix:
-            file = Path(choose_on)
-            given = load_samples(
-                file,
-                real_answers=task.real_answers,
-                features=design.inputs,
-                outputs=design.output_names,
-            )
-            return task.prepared(given), judging, file.name
-        if isinstance(task, Recorded):
-            if choose_on == task.split and not choose_on_test:
-                raise UsageError(
-                    f"choosing on {task.split}, which judges, says nothing about other samples",
-                    "choose on train or val, or insist with --choose-on-test",
-                )
-            return replace(task, split=str(choose_on)).samples(), judging, str(choose_on)
-    except RnnhwError as error:
-        raise error.at(design.place) from None
+    if task is None or judging is None:
+        raise DesignError(
+            f"{design.place}: the design has no task, so there is no split {str(choose_on)!r}",
+            "--choose-on FILE.npz chooses, --data OTHER.npz judges; or give Design(task=...)",
+        )
+    if isinstance(task, Recorded):
+        if choose_on == task.split and data is None:
+            _refuse_to_choose_on(task.split, choose_on_test)
+        try:
+            choosing = replace(task, split=str(choose_on)).samples()
+        except RnnhwError as error:
+            raise error.at(design.place) from None
+        return _Sets(choosing, str(choose_on), judging, judged_on)
     if choose_on != "train":
         raise UsageError(
             f"{design.place}: the task draws its samples and has no split {str(choose_on)!r}",
             "choose on train, which is a part of them, or on an .npz file",
         )
-    count = len(judging.lengths)
+    drawn = judging if data is None else chosen_samples(design, None)
+    count = len(drawn.lengths)
     few = np.sort(np.random.default_rng(0).permutation(count)[:_CHOSEN])
     name = f"{len(few):,} of the task's {count:,} samples"
-    return judging.selected(few), judging, name
+    return _Sets(drawn.selected(few), name, judging, judged_on)
 
 
-def _noisy(samples: Samples, deviation: float) -> Samples:
+def _judging(design: Design, data: Path | None) -> tuple[Samples | None, str]:
+    """The samples that judge and their name; None where there are neither data nor a task."""
+    if data is None and design.task is None:
+        return None, ""
+    samples = chosen_samples(design, data)
+    if data is not None:
+        return samples, data.name
+    return samples, design.task.split if isinstance(design.task, Recorded) else _ALL_SAMPLES
+
+
+def _refuse_to_choose_on(name: str, allowed: bool) -> None:
+    if not allowed:
+        raise UsageError(
+            f"choosing on {name}, which judges, says nothing about other samples",
+            "choose on train, val or another file, or insist with --choose-on-test",
+        )
+
+
+def _noisy(samples: Samples, deviation: float, *, seed: int) -> Samples:
     """Three copies with normal noise, in units of every feature's standard deviation."""
     every = np.tile(np.arange(len(samples.lengths)), _COPIES)
     copies = samples.selected(every)
     valid = (np.arange(copies.x.shape[1]) < copies.lengths[:, None])[:, :, None]
     real = samples.x[np.arange(samples.x.shape[1]) < samples.lengths[:, None]]
-    drawn = np.random.default_rng(0).normal(size=copies.x.shape)
+    drawn = np.random.default_rng(seed).normal(size=copies.x.shape)
     return replace(copies, x=np.where(valid, copies.x + deviation * real.std(0) * drawn, 0.0))

@@ -8,6 +8,10 @@ them alone adds a table.
 A move's gain is measured when it is at the head of the queue and taken if it still beats what the
 others promised (lazy evaluation; Minoux 1978, "Accelerated greedy algorithms for maximizing
 submodular set functions"). Moves that break a demand are tried again when nothing else is left.
+
+Of the hundreds of designs that a search runs, it keeps those that the drawn samples happen to
+favour, so the last ones promise more than they keep on other draws. A second judge, with samples of
+its own, may refuse the best move: it chooses none, so its samples favour the result less.
 """
 
 from __future__ import annotations
@@ -51,14 +55,23 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Choice:
-    """The formats of the variables, what they give on the samples that chose, the number of
-    designs that were run, whether the search ended by itself, and the sensitivities."""
+    """The formats of the variables and what they give.
+
+    ``outcome`` is that on the samples that chose, ``confirmed`` that on those that may refuse a
+    move, where there are such. ``evaluations`` counts the designs that were run; ``finished`` tells
+    whether the search ended by itself.
+    """
 
     formats: Mapping[str, Q]
     outcome: Outcome
     evaluations: int
     finished: bool
     sensitivities: tuple[Sensitivity, ...] = ()
+    confirmed: Outcome | None = None
+
+
+_Outcomes = dict[tuple[int, ...], Outcome | None]
+"""What designs gave, by the bits of their variables."""
 
 
 class _BudgetOverError(Exception):
@@ -74,7 +87,9 @@ class _Space:
     rule: PointRule
     budget: int
     progress: Progress | None
-    outcomes: dict[tuple[int, ...], Outcome | None] = field(default_factory=dict)
+    second: Judge | None = None
+    outcomes: _Outcomes = field(default_factory=dict)
+    confirmations: _Outcomes = field(default_factory=dict)
     points: dict[tuple[str, int], Q] = field(default_factory=dict)
 
     def formats(self, words: Words) -> dict[str, Q]:
@@ -92,14 +107,35 @@ class _Space:
 
     def outcome(self, words: Words) -> Outcome | None:
         """What a design with ``words`` gives; None where it is none."""
+        return self._outcome(self.judge, self.outcomes, words)
+
+    def confirmation(self, words: Words) -> Outcome | None:
+        """What a design with ``words`` gives on the samples that confirm; None without any."""
+        if self.second is None:
+            return None
+        return self._outcome(self.second, self.confirmations, words)
+
+    def confirmed(self, words: Words) -> bool:
+        """Whether it keeps the demands there too; True where nothing confirms."""
+        if self.second is None:
+            return True
+        outcome = self.confirmation(words)
+        return outcome is not None and self.second.demands.met(outcome.figures)
+
+    @property
+    def ran(self) -> int:
+        """The designs that were run, twice where they were confirmed."""
+        return len(self.outcomes) + len(self.confirmations)
+
+    def _outcome(self, judge: Judge, known: _Outcomes, words: Words) -> Outcome | None:
         key = tuple(words[each.name] for each in self.variables)
-        if key not in self.outcomes:
-            if len(self.outcomes) >= self.budget:
+        if key not in known:
+            if self.ran >= self.budget:
                 raise _BudgetOverError
-            self.outcomes[key] = self.judge.outcome(self.design(words))
+            known[key] = judge.outcome(self.design(words))
             if self.progress is not None:
-                self.progress(len(self.outcomes), self.budget)
-        return self.outcomes[key]
+                self.progress(self.ran, self.budget)
+        return known[key]
 
     def kept(self, words: Words) -> Outcome | None:
         """The outcome where it keeps the demands."""
@@ -114,6 +150,7 @@ def search(
     rule: PointRule = "mse",
     evaluations: int = 500,
     progress: Progress | None = None,
+    second: Judge | None = None,
 ) -> Choice:
     """The formats of ``variables`` with the fewest stored bits found that keep the demands.
 
@@ -121,29 +158,33 @@ def search(
         judge: runs designs and holds them against the demands.
         variables: what may change (:func:`variables_of`).
         rule: how binary points are placed.
-        evaluations: the most designs that are run.
+        evaluations: the most designs that are run; one that ``second`` runs too counts twice.
         progress: called with the designs run and the most.
+        second: may refuse a move on samples of its own.
 
     Raises:
         DesignError: no word of up to 16 bits for all variables keeps the demands.
     """
-    space = _Space(judge, variables, rule, evaluations, progress)
+    space = _Space(judge, variables, rule, evaluations, progress, second)
     finished = True
-    starts = _starts(space)
-    best = starts[0]
+    best: Words | None = None
     try:
-        for words in starts:
+        for words in _starts(space):
             for better in _descent(space, words):
-                if _bits(space, better) < _bits(space, best):
+                if best is None or _bits(space, better) < _bits(space, best):
                     best = better
     except _BudgetOverError:
         finished = False
-    outcome = space.outcome(best)
+    if best is None:
+        raise DesignError(
+            f"{judge.design.place}: the first {evaluations} designs do not keep the demands",
+            "run more designs, or demand less",
+        )
+    outcome, confirmed = space.outcome(best), space.confirmation(best)
     assert outcome is not None
-    ran = len(space.outcomes)
-    return Choice(
-        space.formats(best), outcome, ran, finished, tuple(_sensitivities(space, best, outcome))
-    )
+    ran = space.ran
+    sensitivities = tuple(_sensitivities(space, best, outcome))
+    return Choice(space.formats(best), outcome, ran, finished, sensitivities, confirmed)
 
 
 def _bits(space: _Space, words: Words) -> int:
@@ -156,10 +197,10 @@ def _starts(space: _Space) -> list[Words]:
     """One word for all that keeps the demands: the first of the list, and the narrowest below."""
     for word in _WORDS:
         uniform = {each.name: each.bits(word) for each in space.variables}
-        if space.kept(uniform) is not None:
+        if space.kept(uniform) is not None and space.confirmed(uniform):
             break
     else:
-        figures = space.outcome(uniform)
+        figures = space.confirmation(uniform) or space.outcome(uniform)
         said = "" if figures is None else f": {_shown(figures.figures)}"
         raise DesignError(
             f"{space.judge.design.place}: no word of up to {_WORDS[-1]} bits keeps the demands"
@@ -170,7 +211,7 @@ def _starts(space: _Space) -> list[Words]:
     for bits in range(word - 1, 1, -1):
         narrower = {each.name: each.bits(bits) for each in space.variables}
         try:
-            if space.kept(narrower) is None:
+            if space.kept(narrower) is None or not space.confirmed(narrower):
                 break
         except _BudgetOverError:
             break
@@ -226,6 +267,8 @@ def _round(space: _Space, words: Words, moves: Sequence[tuple[str, ...]]) -> Ite
         if after is None:
             continue
         if measured == step:
+            if not space.confirmed(after):
+                continue
             words = after
             step += 1
             yield words
@@ -252,7 +295,7 @@ def _gain(space: _Space, before: Words, after: Words) -> float | None:
 
 def _sensitivities(space: _Space, words: Words, outcome: Outcome) -> Iterator[Sensitivity]:
     """One bit less for each variable that has one to lose; the budget does not count here."""
-    space.budget = len(space.outcomes) + len(space.variables)
+    space.budget = space.ran + len(space.variables)
     for each in space.variables:
         after = _moved(space, words, (each.name,))
         if after is not None:

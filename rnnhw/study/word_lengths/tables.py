@@ -18,7 +18,6 @@ __all__ = [
     "ended",
     "figures_table",
     "formats_table",
-    "scores",
     "stored_table",
     "tables_of",
 ]
@@ -77,25 +76,18 @@ def cost_table(costs: Costs) -> Table:
 def figures_table(result: Quantized) -> Table:
     """The figures on the samples that chose and on those that judge."""
     chosen = result.choice.outcome.figures
-    before, after = scores(result)
-    columns = (
-        f"float, {result.chosen_on}",
-        "chosen, the same",
-        f"before, {result.judged_on}",
-        f"chosen, {result.judged_on}",
-    )
+    columns: dict[str, Mapping[str, float]] = {
+        f"float, {result.chosen_on}": result.float_figures,
+        "chosen, the same": chosen,
+    }
+    if result.choice.confirmed is not None:
+        columns["chosen, other copies"] = result.choice.confirmed.figures
+    columns[f"before, {result.judged_on}"] = result.judged_before
+    columns[f"chosen, {result.judged_on}"] = result.judged_after
     table = Table("figures", ("", *columns))
-    for name in dict.fromkeys([*chosen, *after]):
-        each = (result.float_figures, chosen, before, after)
-        table.add(name, *(_number(values.get(name)) for values in each))
+    for name in dict.fromkeys([*chosen, *result.judged_after]):
+        table.add(name, *(_number(values.get(name)) for values in columns.values()))
     return table
-
-
-def scores(result: Quantized) -> tuple[dict[str, float], dict[str, float]]:
-    """The figures of the task on the samples that judge, before and after."""
-    found = (result.before.score, result.after.score)
-    before, after = ({} if score is None else score.figures() for score in found)
-    return before, after
 
 
 def bounds_text(result: Quantized) -> str:
