@@ -37,6 +37,7 @@ from rnnhw.report.csv_cell import cells
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
 from rnnhw.study.sweep.document import sweep_json
 from rnnhw.study.sweep.page import sweep_page
+from rnnhw.study.sweep.storage import storage_file
 from rnnhw.study.sweep.sweep import DEFAULT_OBJECTIVES, Sweep, sweep
 from rnnhw.study.sweep.table import command_of, ordered, sweep_table
 
@@ -75,6 +76,16 @@ LogFile = Annotated[
     ),
 ]
 
+OptunaStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--optuna-storage",
+        metavar="URL|FILE",
+        help="Also write every point as a trial for Optuna's dashboard: sqlite:///sweep.db, or a "
+        "journal file.",
+    ),
+]
+
 
 def sweep_command(
     designs: Designs,
@@ -90,6 +101,7 @@ def sweep_command(
     workers: Workers = None,
     scheduler: Scheduler = None,
     log: LogFile = None,
+    optuna_storage: OptunaStorage = None,
     format: ReportFormat = None,
     output: Output = None,
 ) -> int:
@@ -104,9 +116,14 @@ def sweep_command(
     if output is not None and log is not None:
         check_output(output, [log])
 
+    journal = None if optuna_storage is None else storage_file(optuna_storage)
+    if journal is not None and log is not None:
+        check_output(journal, [log], "--optuna-storage")
+
     def keep(design: Design) -> None:
         keep_inputs(output, design, profiles=[profile])
         keep_inputs(log, design, profiles=[profile], option="--log")
+        keep_inputs(journal, design, profiles=[profile], option="--optuna-storage")
 
     # What design files print goes to stderr, because stdout is data.
     with shown_progress("points") as progress, contextlib.redirect_stdout(sys.stderr):
@@ -124,6 +141,7 @@ def sweep_command(
             workers=workers,
             scheduler=scheduler,
             log=log,
+            optuna_storage=optuna_storage,
             progress=progress,
             loaded=keep,
         )

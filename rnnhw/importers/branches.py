@@ -68,6 +68,8 @@ def _same(a: Step, b: Step) -> bool:
     """Whether two steps are one layer of the source: the same arrays, not equal ones."""
     return a is b or (
         a.layer == b.layer
+        and len(a.inner) == len(b.inner)
+        and all(map(_same, a.inner, b.inner))
         and a.tensors.keys() == b.tensors.keys()
         and all(a.tensors[key] is b.tensors[key] for key in a.tensors)
     )

@@ -22,7 +22,7 @@ from rnnhw.graph.builder import Formats
 from rnnhw.graph.network import Scan
 from rnnhw.graph.nodes import Cast, Lookup, Node
 from rnnhw.importers.network import Branches, FloatArray, Step
-from rnnhw.layers.cells import GRU, Bidirectional, Layer, Linear, Mean
+from rnnhw.layers.cells import GRU, Bidirectional, Layer, Linear, Mean, Residual
 from rnnhw.layers.vectors import LayerNorm, Pointwise, Scale
 from rnnhw.numerics.binary_point import placed_point
 from rnnhw.numerics.cast import Q, real_values
@@ -65,7 +65,7 @@ def optional_roles(layer: Layer, last: bool) -> tuple[str, ...]:
             return () if last else ("output",)  # the scores of the last layer stay exact
         case LayerNorm():
             return ("stage", "output")
-        case Linear() | Pointwise() | Mean(divide=True):
+        case Linear() | Pointwise() | Mean(divide=True) | Residual():
             return ("output",)
     return ()
 

@@ -23,6 +23,7 @@ from rnnhw.layers.cells import (
     Layer,
     Linear,
     Mean,
+    Residual,
     Reverse,
 )
 from rnnhw.layers.vectors import Pointwise, Scale
@@ -48,12 +49,20 @@ Cell = Elman | LSTM | GRU
 class Step:
     """One layer, without formats, its tensors by their keys without the layer's name, and what
     the source calls it. ``fed`` are the keys of first states that the source reads from inputs,
-    with the names of those."""
+    with the names of those. ``inner`` are the steps within a :class:`Residual`."""
 
     layer: Layer
     tensors: Mapping[str, FloatArray] = field(default_factory=dict)
     origin: str = ""
     fed: Mapping[str, str] = field(default_factory=dict)
+    inner: tuple[Step, ...] = ()
+
+    @property
+    def flat(self) -> Iterable[Step]:
+        """The steps within, and this one behind them."""
+        for step in self.inner:
+            yield from step.flat
+        yield self
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,9 @@ class Branches:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All layers."""
-        return (*self.trunk, *(step for head in self.heads for step in head))
+        """All layers, those within others among them."""
+        chain = (*self.trunk, *(step for head in self.heads for step in head))
+        return tuple(each for step in chain for each in step.flat)
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -88,7 +98,10 @@ class Branches:
         """The layers as a design has them; those in ``made`` stand for the ones of their names."""
 
         def of(step: Step) -> Layer:
-            return (made or {}).get(step.layer.name, step.layer)
+            layer = (made or {}).get(step.layer.name, step.layer)
+            if isinstance(layer, Residual):
+                return replace(layer, layers=[of(inner) for inner in step.inner])
+            return layer
 
         heads = [[of(step) for step in head] for head in self.heads if head]
         trunk = [of(step) for step in self.trunk]
@@ -192,10 +205,47 @@ def simplified(steps: Iterable[Step]) -> list[Step]:
     the linear layers in front of them."""
     done: list[Step] = []
     for step in steps:
-        done.append(step)
+        done.append(_simplified_within(step) if step.inner else step)
         while len(done) > 1 and (joined := _joined(done[-2], done[-1])) is not None:
             done[-2:] = joined
-    return [step for step in done if not _does_nothing(step)]
+    return _behind_totals([step for step in done if not _does_nothing(step)])
+
+
+def _simplified_within(step: Step) -> Step:
+    """A skip connection around fewer layers."""
+    inner = simplified(step.inner)
+    if not inner:  # x + x, whose width is not known here
+        inner = [Step(Pointwise(Identity()), {}, step.origin)]
+    return replace(step, inner=tuple(inner))
+
+
+def _behind_totals(steps: Sequence[Step]) -> list[Step]:
+    """The steps, where a linear layer that reads a total over time has its bias and its activation
+    behind it: rnnhw multiplies a bias there by the number of steps.
+
+    Raises:
+        DesignError: another layer reads a total.
+    """
+    found: list[Step] = []
+    for position, step in enumerate(steps):
+        total = position > 0 and steps[position - 1].layer == Mean()
+        if not total:
+            found.append(step)
+            continue
+        if not isinstance(step.layer, Linear):
+            raise DesignError(
+                f"{step.origin or type(step.layer).__name__!r} reads a sum over time",
+                "in rnnhw a linear layer alone does: put one behind the sum, or take the mean",
+            )
+        weights = {"W": step.tensors["W"]}
+        plain = replace(step.layer, bias=False, activation=None)
+        found.append(replace(step, layer=plain, tensors=weights))
+        if "b" in step.tensors:
+            b = step.tensors["b"]
+            found.append(_scaled(f"{step.origin}.bias", np.ones_like(b), b))
+        if step.layer.activation is not None:
+            found.append(Step(Pointwise(step.layer.activation), {}, f"{step.origin}.activation"))
+    return found
 
 
 def _joined(first: Step, second: Step) -> list[Step] | None:
@@ -280,20 +330,26 @@ _LONGEST = 40
 def named(steps: Sequence[Step], ends: Iterable[int] = ()) -> list[Step]:
     """The steps with names of their own, after the source's; what has no tensors needs none, but
     for the steps at ``ends``."""
-    always = set(ends)
-    taken: set[str] = set()
+    return _named(steps, set(ends), set())
+
+
+def _named(steps: Sequence[Step], always: set[int], taken: set[str]) -> list[Step]:
     found: list[Step] = []
     for position, step in enumerate(steps):
+        inner = tuple(_named(step.inner, set(), taken))
         kind = type(step.layer).__name__.lower()
         name = clean_name(step.origin)
-        needless = not step.tensors and not isinstance(step.layer, Pointwise | Mean)
+        needless = not step.tensors and not isinstance(step.layer, Pointwise | Mean | Residual)
         if needless and position not in always:
             name = ""
         elif not name or name in taken:
             stem = name or kind
             name = next(f"{stem}{k}" for k in range(position, 10**9) if f"{stem}{k}" not in taken)
         taken.add(name)
-        found.append(replace(step, layer=replace(step.layer, name=name)))  # type: ignore[type-var]
+        layer = replace(step.layer, name=name)  # type: ignore[type-var]
+        if isinstance(layer, Residual):
+            layer = replace(layer, layers=[each.layer for each in inner])
+        found.append(replace(step, layer=layer, inner=inner))
     return found
 
 

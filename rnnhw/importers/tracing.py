@@ -21,7 +21,7 @@ import numpy as np
 from rnnhw.errors import DesignError
 from rnnhw.importers.network import FloatArray, Step, both_ways, linear_step
 from rnnhw.layers.activations import Activation, Sigmoid, SiLU
-from rnnhw.layers.cells import Last, Mean, Reverse
+from rnnhw.layers.cells import Last, Layer, Mean, Residual, Reverse
 from rnnhw.layers.vectors import LayerNorm, Max, Pointwise, Scale
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 Kind = Literal["time", "batch", "direction", "feature"]
+
+_OVER_TIME: Mapping[str, Layer] = {"mean": Mean(divide=True), "max": Max(), "sum": Mean()}
 
 
 class Axis:
@@ -135,11 +137,20 @@ class Ended:
     note: str
 
 
-Flow = Source | Applied | Run | Ended
+@dataclass(frozen=True, eq=False)
+class Skipped:
+    """The sum of ``before`` and of ``around``, which is in front of it."""
+
+    before: Flow
+    around: Flow
+    origin: str
+
+
+Flow = Source | Applied | Run | Ended | Skipped
 
 
 def _behind(flow: Flow) -> Iterable[Flow]:
-    """``flow`` and all in front of it."""
+    """``flow`` and all in front of it, what a skip connection is around among it."""
     while True:
         yield flow
         if isinstance(flow, Source):
@@ -439,17 +450,15 @@ class Traced:
         return replace(known, flow=Applied(known._open(), Step(layer, tensors, origin)))
 
     def over_time(self, places: Iterable[int], how: str, keep: bool) -> Traced:
-        """The mean or maximum over dimensions that are time, or both directions."""
+        """The mean, maximum or sum over dimensions that are time, or both directions."""
         at = sorted(self._place(place) for place in places)
         value = self
         for k in at:
             match [axis.kind for axis in self.dims[k]]:
                 case ["time"]:
                     value._refuse_padding(f"takes the {how}")
-                    layer = Mean(divide=True) if how == "mean" else Max()
-                    if how not in ("mean", "max"):
-                        raise DesignError(f"a {how} over time", "rnnhw has mean and max")
-                    value = replace(value, flow=Applied(value._open(), Step(layer, {}, how)))
+                    step = Step(_OVER_TIME[how], {}, how)
+                    value = replace(value, flow=Applied(value._open(), step))
                 case ["direction"] if how in ("mean", "sum"):
                     value = value._directions_joined("mean" if how == "mean" else "add")
                 case []:
@@ -682,9 +691,46 @@ def concatenated(parts: Sequence[Traceable], place: int) -> Traceable:
     )
 
 
-def added(a: Traced, b: Traced) -> Traced:
-    """The sum of two values: of the two directions of one layer."""
+def added(a: Traced, b: Traced, origin: str) -> Traced:
+    """The sum of two values: of the two directions of one layer, or of what layers read and what
+    they give."""
+    for x, y in ((a, b), (b, a)):
+        if x.flow is y.flow and x.dims == y.dims:
+            return x.scale(np.full((), 2.0), None, origin)
+        if any(flow is x.flow for flow in _behind(y.flow)):
+            return _skipped(x, y, origin)
     return _joined(a, b, a.rank - 1, "add")
+
+
+def _skipped(x: Traced, y: Traced, origin: str) -> Traced:
+    """``x + y``, where ``y`` is computed from ``x``."""
+    x._open()
+    y._open()
+    for flow in _behind(y.flow):
+        if flow is x.flow:
+            break
+        match flow:
+            case Run(moment="final", single=False):
+                what = "the last state"
+            case Applied(step=Step(layer=Last() | Mean() | Max() as layer)):
+                what = f"the {type(layer).__name__.lower()} over time"
+            case _:
+                continue
+        raise DesignError(
+            f"{what} of a sequence is added to the whole sequence",
+            "a skip connection of rnnhw gives as many steps as it reads; cut the network with --to "
+            "in front of it",
+        )
+    alike = x.rank == y.rank and all(
+        own == other or (other == y.features and Size.of(own) == Size.of(other))
+        for own, other in zip(x.dims, y.dims, strict=True)
+    )
+    if not alike:
+        raise DesignError(
+            f"{x._text()} of sizes {x.shape} and {y._text()} of sizes {y.shape} are added",
+            "a skip connection of rnnhw adds vectors of the same width, step by step",
+        )
+    return replace(y, flow=Skipped(y.flow, x.flow, origin))
 
 
 def _joined(a: Traced, b: Traced, k: int, join: str) -> Traced:
@@ -694,8 +740,8 @@ def _joined(a: Traced, b: Traced, k: int, join: str) -> Traced:
         what = "joined" if join == "concatenate" else "added"
         raise DesignError(
             f"two computed values are {what}",
-            "rnnhw does that with the two directions of a layer; cut the network with --to in "
-            "front of it",
+            "rnnhw does that with the two directions of a layer, and adds to what layers give what "
+            "they read; cut the network with --to in front of it",
         )
     if one[0].backward or not other[0].backward:
         raise DesignError("the backward direction comes first", "join forward, backward")
@@ -757,8 +803,17 @@ def chain(flow: Flow) -> Chain:
     """The layers that compute a value, in their order."""
     steps: list[Step] = []
     notes: list[str] = []
+    skips: list[tuple[Skipped, list[Step]]] = []
     for each in _behind(flow):
+        while skips and each is skips[-1][0].around:
+            skip, outer = skips.pop()
+            inner = tuple(reversed(steps))
+            layer = Residual([step.layer for step in inner])
+            steps = [*outer, Step(layer, {}, skip.origin, inner=inner)]
         match each:
+            case Skipped():
+                skips.append((each, steps))
+                steps = []
             case Ended(note=note):
                 notes.append(note)
             case Applied(step=step):

@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnhw.importers.formats import ADDRESS, WORD, Chosen, layers_by_name
 from rnnhw.importers.network import Imported
-from rnnhw.layers.cells import Bidirectional, Heads, Layer
+from rnnhw.layers.cells import Bidirectional, Heads, Layer, Residual
 
 __all__ = ["design_text", "weights_bytes"]
 
@@ -168,6 +168,8 @@ def _written(
     used.add(type(layer).__name__)
     if isinstance(layer, Heads):
         return _heads(layer, formats, used, indent)
+    if isinstance(layer, Residual):
+        return _residual(layer, formats, used, indent)
     parts: list[str] = []
     for entry in fields(layer):  # type: ignore[arg-type]
         value = getattr(layer, entry.name)
@@ -194,6 +196,17 @@ def _heads(layer: Heads, formats: Callable[[str, int], str], used: set[str], ind
         one = inner[0] if len(inner) == 1 else _call("[", [f"{e}," for e in inner], "]", indent + 8)
         parts.append(f"{one},")
     return f"Heads({_call('[', parts, ']', indent + 4)})"
+
+
+def _residual(
+    layer: Residual, formats: Callable[[str, int], str], used: set[str], indent: int
+) -> str:
+    """The call that makes a skip connection around layers."""
+    inner = [_written(each, formats, used, each.name, indent + 8) for each in layer.layers]
+    parts = [f"{_call('[', [f'{each},' for each in inner], ']', indent + 4)},"]
+    parts.append(f"name={_text(layer.name)},")
+    parts += [f"{entry}," for entry in [formats(layer.name, indent + 4)] if entry]
+    return _call("Residual(", parts, ")", indent)
 
 
 def _default(entry: Field[Any]) -> Any:

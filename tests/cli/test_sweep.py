@@ -4,11 +4,13 @@ import csv
 import html.parser
 import io
 import json
+import shutil
 
 import pytest
 from helpers.paths import DESIGNS
 from helpers.schemas import valid
 
+from rnnhw import load
 from rnnhw.cli import main
 from rnnhw.cli.options import listed
 from rnnhw.errors import UsageError
@@ -108,7 +110,14 @@ def test_what_cannot_be_swept_is_told(refused, code, arguments, said):
     assert said in refused(code, *FILES, "--set", "operand_bits=3", *arguments)
 
 
-def test_it_writes_over_no_design(refused):
-    for option in ("-o", "--log"):
-        said = refused(2, FILES[0], option, FILES[0], "--format", "text")
-        assert "this run reads that file" in said
+def test_it_writes_over_no_file_that_it_reads(refused, tmp_path):
+    design = tmp_path / FILES[0].name
+    shutil.copy(FILES[0], design)
+    for weights in load(FILES[0]).files[1:]:
+        shutil.copy(weights, tmp_path)
+    read = load(design).files
+    assert len(read) > 1
+    for file in read:
+        for option in ("-o", "--log", "--optuna-storage"):
+            said = refused(2, design, option, file, "--format", "text")
+            assert "this run reads that file" in said

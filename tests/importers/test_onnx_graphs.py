@@ -558,7 +558,91 @@ def wrong_axis(g, y):
     return g.put("Gather", [y, g.store("k", np.array(1, np.int64))], axis=2)
 
 
+def normed(values, gain, shift):
+    """Layer normalisation over the last axis as ONNX defines it."""
+    centred = values - values.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain + shift
+
+
+def test_skip_connections_around_recurrent_layers_with_normalisation_between(tmp_path):
+    """Norm in front, within and behind, and one connection in another."""
+    graph = Graph()
+    x = graph.put("Transpose", ["x"], perm=[1, 0, 2])
+    y, _ = graph.layer("GRU", x, "one")
+    y = graph.put("Squeeze", [y, graph.ints(1)])
+    gain = graph.weights("gain", H)
+    shift = graph.weights("shift", H)
+    pre = graph.put("LayerNormalization", [y, gain, shift], axis=-1)
+    z, _, _ = graph.layer("LSTM", pre, "two", inputs=H)
+    z = graph.put("Squeeze", [z, graph.ints(1)])
+    inner = graph.put("Add", [graph.put("Tanh", [z]), z])
+    outer = graph.put("Add", [y, inner], name="/block/Add")
+    post = graph.put("LayerNormalization", [outer, gain, shift], axis=-1)
+    end = graph.put("Gather", [post, graph.store("k", np.array(-1, np.int64))], axis=0)
+    head = graph.put("Gemm", [end, graph.weights("w", 3, H), graph.weights("c", 3)], transB=1)
+    result, found = graph.run(tmp_path, head)
+    store = {key: value.astype(np.float64) for key, value in graph.stored.items()}
+    first = graph.oracle("GRU", data().transpose(1, 0, 2), "one")[0][:, 0]
+    second = graph.oracle("LSTM", normed(first, store["gain"], store["shift"]), "two")[0][:, 0]
+    summed = first + np.tanh(second) + second
+    last = normed(summed, store["gain"], store["shift"])[-1]
+    np.testing.assert_allclose(found[:, 0], last @ store["w"].T + store["c"], rtol=0, atol=1e-12)
+    kinds = [type(step.layer).__name__ for step in result.network.steps]
+    assert kinds == ["GRU", "Residual", "LayerNorm", "Last", "Linear"]
+    text = (tmp_path / "mine.py").read_text()
+    assert text.count("Residual(") == 2 and 'name="block"' in text
+
+
+def test_a_value_is_added_to_itself(tmp_path):
+    graph = Graph()
+    y, _ = graph.layer("GRU", graph.put("Transpose", ["x"], perm=[1, 0, 2]))
+    found = graph.run(tmp_path, graph.put("Add", [y, y]))[1]
+    expected = 2 * graph.oracle("GRU", data().transpose(1, 0, 2))[0][:, 0].transpose(1, 0, 2)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_sum_over_time_is_exact_for_every_length(tmp_path, relu):
+    graph = Graph(dynamic=True)
+    y, _ = graph.layer("GRU", graph.put("Transpose", ["x"], perm=[1, 0, 2]))
+    y = graph.put(
+        "ReduceSum", [graph.put("Squeeze", [y, graph.ints(1)]), graph.ints(0)], keepdims=0
+    )
+    head = graph.put("Gemm", [y, graph.weights("w", 3, H), graph.weights("c", 3)], transB=1)
+    onnx.save(graph.model(graph.put("Relu", [head]) if relu else head), tmp_path / "net.onnx")
+    _, design = imported(tmp_path / "net.onnx", tmp_path, max_steps=T)
+    found = float_run(design, data(), lengths=[T, 3]).outputs[:, 0]
+    steps = graph.oracle("GRU", data().transpose(1, 0, 2))[0][:, 0]
+    sums = np.stack([steps[:T, 0].sum(0), steps[:3, 1].sum(0)])
+    expected = sums @ graph.stored["w"].T.astype(float) + graph.stored["c"]
+    expected = np.maximum(expected, 0) if relu else expected
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_a_layer_that_cannot_read_a_sum_over_time_is_told_by_its_name(tmp_path):
+    graph = Graph()
+    y, _ = graph.layer("GRU", graph.put("Transpose", ["x"], perm=[1, 0, 2]))
+    total = graph.put("ReduceSum", [y, graph.ints(0)], keepdims=0)
+    with pytest.raises(DesignError, match="'/squash/Tanh' reads a sum over time") as caught:
+        graph.run(tmp_path, graph.put("Tanh", [total], name="/squash/Tanh"))
+    assert "put one behind the sum, or take the mean" in caught.value.hint
+
+
 WRONG = {
+    "a maximum beside all steps": (
+        lambda g, y: g.put("Add", [y, g.put("ReduceMax", [y, g.ints(0)])]),
+        "the max over time of a sequence is added to the whole sequence",
+    ),
+    "a skip connection to another width": (
+        lambda g, y: g.put(
+            "Add",
+            [
+                (flat := g.put("Squeeze", [y, g.ints(1)])),
+                g.put("MatMul", [flat, g.weights("wide", H, H + 1)]),
+            ],
+        ),
+        "are added",
+    ),
     "a step that is not the last": (
         lambda g, y: g.put("Gather", [y, g.store("k", np.array(2, np.int64))], axis=0),
         "step 2 of a sequence is read",

@@ -215,7 +215,7 @@ def _conv(name: str, attributes: Attributes, inputs: Inputs) -> Value:
 def _add(name: str, attributes: Attributes, inputs: Inputs) -> Value:
     a, b = inputs[0], inputs[1]
     if isinstance(a, Traced) and isinstance(b, Traced):
-        return added(a, b)
+        return added(a, b, name)
     if isinstance(a, Traced):
         return a.scale(None, _numbers(b, "B"), name)
     return _traced(b).scale(None, _numbers(a, "A"), name)

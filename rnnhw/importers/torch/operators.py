@@ -242,7 +242,7 @@ def _matmul(origin: str, a: Arguments) -> list[Value]:
 def _add(origin: str, a: Arguments) -> list[Value]:
     one, other, alpha = a["self"], a["other"], a.get("alpha", 1)
     if isinstance(one, Traced) and isinstance(other, Traced) and alpha == 1:
-        return [added(one, other)]
+        return [added(one, other, origin)]
     if isinstance(one, Traced):
         return [one.scale(None, _numbers(other, "operand") * alpha, origin)]
     return [_traced(other).scale(np.asarray(float(alpha)), _numbers(one, "operand"), origin)]

@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rnnhw.errors import UsageError
 from rnnhw.study.sweep.front import Objective
 from rnnhw.study.sweep.point import Measured, Point
+from rnnhw.study.sweep.storage import optuna_module
 
 __all__ = ["SAMPLERS", "drawn_points"]
 
@@ -47,7 +47,7 @@ def drawn_points(
     Raises:
         UsageError: Optuna is not installed.
     """
-    optuna = _optuna()
+    optuna = optuna_module(f"--sampler {sampler}")
     study = optuna.create_study(
         directions=["maximize"] * len(objectives), sampler=_sampler(optuna, sampler, seed)
     )
@@ -73,17 +73,6 @@ def _place(shape: Mapping[str, int], chosen: Mapping[str, int]) -> int:
     for name, length in shape.items():
         place = place * length + chosen[name]
     return place
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UsageError(
-            "drawing points needs Optuna", "pip install 'rnnhw[sweep]', or --sampler grid"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
 
 
 def _sampler(optuna: Any, name: str, seed: int) -> Any:

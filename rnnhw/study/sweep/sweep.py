@@ -16,6 +16,7 @@ from rnnhw.study.sweep.front import Objective, front, objective_of
 from rnnhw.study.sweep.log import open_log
 from rnnhw.study.sweep.point import Lanes, Measured, Point, Question, points_of
 from rnnhw.study.sweep.sampling import SAMPLERS, drawn_points
+from rnnhw.study.sweep.storage import StoredTrials
 from rnnhw.study.sweep.workers import measured_points
 
 __all__ = ["DEFAULT_OBJECTIVES", "Sweep", "sweep"]
@@ -77,6 +78,7 @@ def sweep(
     workers: int | None = None,
     scheduler: str | None = None,
     log: str | Path | None = None,
+    optuna_storage: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     loaded: Callable[[Design], None] | None = None,
 ) -> Sweep:
@@ -97,6 +99,8 @@ def sweep(
         workers: processes; by default one a core. No figure depends on it.
         scheduler: the address of a Dask cluster, which then measures instead.
         log: a file that holds what is finished; a sweep that was killed goes on from it.
+        optuna_storage: a URL such as ``sqlite:///sweep.db``, or the path of a journal file, where
+            every finished point becomes a trial for Optuna's dashboard.
         progress: called with the points that are finished and their number.
         loaded: called with the design of every point when nothing has run.
 
@@ -127,6 +131,9 @@ def sweep(
             return cluster_points(some, asked, scheduler)
         return measured_points(some, asked, count)
 
+    trials_there: StoredTrials | None = None
+    if optuna_storage is not None:
+        trials_there = StoredTrials(optuna_storage, points, varied, wanted)
     whole = len(points) if sampler == "grid" else min(trials, len(points))
     with open_log(None if log is None else Path(log)) as book:
         done = sum(each.key in book.known for each in points)
@@ -137,8 +144,13 @@ def sweep(
             for point, found in measuring(list(unknown.values()), question):
                 book.add(point, found)
                 done += 1
+                if trials_there is not None:
+                    trials_there.add(point, found)
                 if progress is not None:
                     progress(done, whole)
+            if trials_there is not None:  # those of the log
+                for each in some:
+                    trials_there.add(each, book.known[each.key])
             return [book.known[each.key] for each in some]
 
         if sampler != "grid":

@@ -229,6 +229,45 @@ def test_a_sampler_draws_the_same_points_after_a_kill(tmp_path, sampler):
     assert flat(sweep(FILES, vary, log=log, **given)) == flat(result)
 
 
+@pytest.mark.parametrize("place", ["sqlite:///{}/trials.db", "{}/trials.journal"])
+def test_every_point_is_a_trial_once_however_often_the_sweep_begins(tmp_path, whole, place):
+    optuna = pytest.importorskip("optuna")
+    storage, log = place.format(tmp_path), tmp_path / "log"
+    given = {"settings": SMALL, "workers": 1, "log": log, "optuna_storage": storage}
+    assert flat(sweep(FILES, WORDS, **given)) == flat(whole)
+    lines = log.read_bytes().splitlines(True)
+    log.write_bytes(b"".join(lines[:3]))
+    assert flat(sweep(FILES, WORDS, **given)) == flat(whole)
+    if "://" not in storage:
+        backend = optuna.storages.journal.JournalFileBackend(storage)
+        storage = optuna.storages.JournalStorage(backend)
+    (name,) = optuna.get_all_study_names(storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    assert study.metric_names == ["accuracy", "stored_bits"]
+    assert [each.name for each in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    for trial, point, found in zip(study.trials, whole.points, whole.results, strict=True):
+        assert trial.params == {"design": Path(point.file).name, **point.values}
+        assert trial.values == [found.figures["accuracy"], found.figures["stored_bits"]]
+        assert trial.user_attrs["key"] == point.key
+    best = {trial.user_attrs["key"] for trial in study.best_trials}
+    assert best == {whole.points[index].key for index in whole.front}
+
+
+def test_a_storage_that_cannot_be_is_told(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    given = {"settings": SMALL, "workers": 1}
+    text = tmp_path / "notes.txt"
+    text.write_text("my notes\n")
+    for place, said in ((text, "no journal of Optuna"), ("nothing://there", "--optuna-storage")):
+        with pytest.raises(UsageError, match=said):
+            sweep(FILES[:1], WORDS, optuna_storage=place, **given)
+    assert text.read_text() == "my notes\n"
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UsageError, match="--optuna-storage needs Optuna") as refused:
+        sweep(FILES[:1], WORDS, optuna_storage=tmp_path / "new", **given)
+    assert "rnnhw[sweep]" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
