@@ -29,7 +29,8 @@ class PointDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A design at some values. ``front``: no other point beats it in every objective;
     ``reaches_best``: the interval of its first objective reaches the best value. A figure of null
     is not known; ``bounds`` names those that are only at least or at most what is given. ``error``
-    is why there are no figures."""
+    is why there are no figures, ``unjudged`` by name why a figure says
+    nothing."""
 
     design: str
     values: Mapping[str, bool | int | float | str | None]
@@ -38,6 +39,7 @@ class PointDocument(msgspec.Struct, frozen=True, kw_only=True):
     figures: Mapping[str, bool | int | float | None]
     bounds: Mapping[str, Bound]
     error: str | None
+    unjudged: Mapping[str, str]
     command: str
 
 
@@ -68,6 +70,7 @@ def sweep_json(result: Sweep) -> bytes:
                 figures=dict(found.figures),
                 bounds=dict(found.bounds),
                 error=found.error or None,
+                unjudged=dict(found.unjudged),
                 command=command_of(result, index),
             )
             for index, (point, found) in enumerate(zip(result.points, result.results, strict=True))

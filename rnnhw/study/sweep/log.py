@@ -76,6 +76,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     figures: dict[str, bool | int | float | None]
     bounds: dict[str, Bound]
     error: str
+    unjudged: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def _read(content: bytes, path: Path) -> tuple[dict[str, Measured], int]:
@@ -91,7 +92,7 @@ def _read(content: bytes, path: Path) -> tuple[dict[str, Measured], int]:
             raise DesignError(
                 f"{path}: line {number} is no finished point", "delete that line: it is run again"
             )
-        known[line.key] = Measured(line.key, line.figures, line.bounds, line.error)
+        known[line.key] = Measured(line.key, line.figures, line.bounds, line.error, line.unjudged)
     return known, len(whole)
 
 

@@ -61,12 +61,14 @@ class Point:
 @dataclass(frozen=True)
 class Measured:
     """The figures of a point by the names that JSON has; ``bounds`` tell ``at least`` or ``at
-    most`` where a figure is only that. ``error`` is why there are none."""
+    most`` where a figure is only that. ``error`` is why there are none, ``unjudged`` by name why a
+    figure says nothing, as an accuracy where all outputs are equal."""
 
     key: str
     figures: Mapping[str, float | None] = field(default_factory=dict)
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     error: str = ""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
 
 
 def points_of(
@@ -175,14 +177,15 @@ def _measured(point: Point, question: Question, recordings: Recordings) -> Measu
             if figure.bound is not None:
                 bounds[name] = figure.bound
     figures["stored_bits"] = sum(stored_bits(design.network).values())
+    unjudged: dict[str, str] = {}
     if design.task is not None:
         run = simulate(design, samples=samples)
         recordings.keep(design, run.samples)
         assert run.score is not None
-        why = run.score.unjudged()
+        unjudged = run.unjudged()
         for name, value in run.score.figures().items():
-            figures[name] = value if not why and math.isfinite(value) else None
+            figures[name] = value if name not in unjudged and math.isfinite(value) else None
         for name, value in run.score.details().items():
             if isinstance(value, Sequence):
                 figures[f"{name}_low"], figures[f"{name}_high"] = value
-    return Measured(point.key, figures, bounds)
+    return Measured(point.key, figures, bounds, unjudged=unjudged)

@@ -122,7 +122,7 @@ class StoredTrials:
                 distributions=self._axes,
                 user_attrs={
                     "key": point.key,
-                    "error": measured.error or None,
+                    "error": measured.error or "; ".join(measured.unjudged.values()) or None,
                     "bounds": dict(measured.bounds),
                     **measured.figures,
                 },

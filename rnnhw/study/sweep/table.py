@@ -69,7 +69,8 @@ def _cell(result: Sweep, index: int, column: str) -> Cell:
     found = result.results[index]
     value = found.figures.get(column)
     if value is None:
-        return Cell("not known")
+        why = found.unjudged.get(column)
+        return Cell(f"not known: {why}" if why else "not known")
     if isinstance(value, bool):
         return Cell("yes" if value else "no")
     bound = found.bounds.get(column)

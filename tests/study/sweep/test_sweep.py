@@ -158,6 +158,24 @@ def test_a_point_that_cannot_be_is_a_result(tmp_path):
     ]
 
 
+def test_a_score_that_says_nothing_is_told_with_the_reason(tmp_path):
+    """Weights of zero make all outputs equal."""
+    file = tmp_path / "zero.py"
+    file.write_text(
+        "from dataclasses import replace\n\nfrom rnnhw import load\n\n\n"
+        "def design(word=4):\n"
+        f"    adder = load({str(FILES[0])!r}, {{**{SMALL}, 'word': word}})\n"
+        "    weights = {key: 0 * value for key, value in adder.parameters.values.items()}\n"
+        "    return replace(adder, weights=weights)\n"
+    )
+    log = tmp_path / "log"
+    result, again = (sweep(file, {"word": [4]}, workers=1, log=log) for _ in range(2))
+    why = simulate(load(file)).score.unjudged()
+    assert why and result.results[0].unjudged == again.results[0].unjudged == {"accuracy": why}
+    assert result.results[0].figures["accuracy"] is None
+    assert f"not known: {why}" in [cell.text for cell in sweep_table(result).rows[0]]
+
+
 def test_a_killed_worker_is_replaced(whole, monkeypatch):
     """The first process of each pair is killed while it has a point."""
     real, killed = workers._Worker, []
