@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
+from rnnhw.execution.array_steps import ARRAY_STEPS
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -27,23 +29,14 @@ from rnnhw.graph.network import (
     time_table,
 )
 from rnnhw.graph.nodes import (
-    Add,
     Approximation,
     Cast,
-    Clamp,
     Constant,
-    Gather,
-    Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     Tensor,
     operation_table,
 )
@@ -86,6 +79,7 @@ class _Run:
     inputs: list[FloatArray] = field(default_factory=list)
     states: dict[Node, FloatArray] = field(default_factory=dict)
     values: dict[Node, FloatArray] = field(default_factory=dict)
+    xp: Any = np
 
     def tensor(self, tensor: Tensor) -> FloatArray:
         """A tensor's real numbers, rounded to its format if weights are an error source."""
@@ -96,14 +90,6 @@ class _Run:
 
 def _rounded(values: FloatArray, to: Q) -> FloatArray:
     return real_values(quantise(values, to)[0], to)
-
-
-def _input(run: _Run, node: Input) -> FloatArray:
-    return run.inputs[node.position]
-
-
-def _state(run: _Run, node: State) -> FloatArray:
-    return run.states[node]
 
 
 def _constant(run: _Run, node: Constant) -> FloatArray:
@@ -158,42 +144,6 @@ def _summed_in_order(
     return sums
 
 
-def _add(run: _Run, node: Add) -> FloatArray:
-    return run.values[node.a] + run.values[node.b]
-
-
-def _subtract(run: _Run, node: Subtract) -> FloatArray:
-    return run.values[node.a] - run.values[node.b]
-
-
-def _multiply(run: _Run, node: Multiply) -> FloatArray:
-    return run.values[node.a] * run.values[node.b]
-
-
-def _select(run: _Run, node: Select) -> FloatArray:
-    return np.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
-
-
-def _shift(run: _Run, node: Shift) -> FloatArray:
-    return run.values[node.a] * np.exp2(run.values[node.by])
-
-
-def _clamp(run: _Run, node: Clamp) -> FloatArray:
-    step = node.a.format.step
-    low = -np.inf if node.low is None else node.low * step
-    high = np.inf if node.high is None else node.high * step
-    return np.clip(run.values[node.a], low, high)
-
-
-def _gather(run: _Run, node: Gather) -> FloatArray:
-    joined = np.concatenate([run.values[part] for part in node.parts], axis=1)
-    return joined[:, list(node.indices)]
-
-
-def _reinterpret(run: _Run, node: Reinterpret) -> FloatArray:
-    return run.values[node.a] * 2.0 ** (node.a.format.fraction - node.format.fraction)
-
-
 def _cast(run: _Run, node: Cast) -> FloatArray:
     values = run.values[node.a]
     source = "state" if node.role in _STATE_ROLES else "accumulator"
@@ -214,18 +164,9 @@ def _lookup(run: _Run, node: Lookup) -> FloatArray:
 
 STEP_OPERATIONS: Mapping[type, Callable[..., FloatArray]] = operation_table(
     {
-        Input: _input,
-        State: _state,
+        **ARRAY_STEPS,
         Constant: _constant,
         Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
-        Gather: _gather,
-        Reinterpret: _reinterpret,
         Cast: _cast,
         Lookup: _lookup,
     }

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rnnhw.design.design import Design
 from rnnhw.design.row_scales import add_scales
 from rnnhw.errors import DesignError
+from rnnhw.execution.array_steps import ARRAY_STEPS
 from rnnhw.files import written_whole
 from rnnhw.graph.network import (
     Last,
@@ -34,23 +35,13 @@ from rnnhw.graph.network import (
     time_table,
 )
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
-    Gather,
-    Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
     RowScale,
-    Select,
-    Shift,
-    State,
     StepGraph,
-    Subtract,
     Tensor,
     operation_table,
 )
@@ -335,6 +326,7 @@ class _Run:
     inputs: list[torch.Tensor] = field(default_factory=list)
     states: dict[Node, torch.Tensor] = field(default_factory=dict)
     values: dict[Node, torch.Tensor] = field(default_factory=dict)
+    xp: Any = torch
 
     @property
     def quantized(self) -> bool:
@@ -361,14 +353,6 @@ class _Run:
         return self.matrices[node]
 
 
-def _input(run: _Run, node: Input) -> torch.Tensor:
-    return run.inputs[node.position]
-
-
-def _state(run: _Run, node: State) -> torch.Tensor:
-    return run.states[node]
-
-
 def _constant(run: _Run, node: Constant) -> torch.Tensor:
     if node.tensor is not None:
         numbers = run.tensor(node.tensor).reshape(-1)
@@ -380,42 +364,6 @@ def _constant(run: _Run, node: Constant) -> torch.Tensor:
 def _matvec(run: _Run, node: Matvec) -> torch.Tensor:
     product = run.values[node.vector] @ run.matrix(node).T
     return product if node.start is None else run.values[node.start] + product
-
-
-def _add(run: _Run, node: Add) -> torch.Tensor:
-    return run.values[node.a] + run.values[node.b]
-
-
-def _subtract(run: _Run, node: Subtract) -> torch.Tensor:
-    return run.values[node.a] - run.values[node.b]
-
-
-def _multiply(run: _Run, node: Multiply) -> torch.Tensor:
-    return run.values[node.a] * run.values[node.b]
-
-
-def _select(run: _Run, node: Select) -> torch.Tensor:
-    return torch.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
-
-
-def _shift(run: _Run, node: Shift) -> torch.Tensor:
-    return run.values[node.a] * torch.exp2(run.values[node.by])
-
-
-def _clamp(run: _Run, node: Clamp) -> torch.Tensor:
-    step = node.a.format.step
-    low = None if node.low is None else node.low * step
-    high = None if node.high is None else node.high * step
-    return run.values[node.a].clamp(low, high)
-
-
-def _gather(run: _Run, node: Gather) -> torch.Tensor:
-    joined = torch.cat([run.values[part] for part in node.parts], dim=1)
-    return joined[:, list(node.indices)]
-
-
-def _reinterpret(run: _Run, node: Reinterpret) -> torch.Tensor:
-    return run.values[node.a] * 2.0 ** (node.a.format.fraction - node.format.fraction)
 
 
 def _cast(run: _Run, node: Cast) -> torch.Tensor:
@@ -438,18 +386,9 @@ def _lookup(run: _Run, node: Lookup) -> torch.Tensor:
 
 STEP_OPERATIONS: Mapping[type, Callable[..., torch.Tensor]] = operation_table(
     {
-        Input: _input,
-        State: _state,
+        **ARRAY_STEPS,
         Constant: _constant,
         Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
-        Gather: _gather,
-        Reinterpret: _reinterpret,
         Cast: _cast,
         Lookup: _lookup,
     }
