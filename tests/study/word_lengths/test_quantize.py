@@ -119,6 +119,27 @@ def test_the_search_is_as_good_as_trying_everything():
             assert outcome.bits >= best, bits
 
 
+def test_a_second_judge_refuses_moves_and_its_runs_count():
+    design = small_adder()
+    samples = design.task.samples()
+    variables = variables_of(design, samples)
+    judge = Judge(design, samples, Demands({"accuracy": 1.0}, {}))
+    alone = search(judge, variables)
+    near = Demands({}, {"rms": 0.9 * alone.outcome.figures["rms"]})
+    kept = search(judge, variables, second=Judge(design, samples, near))
+    assert alone.confirmed is None and near.met(kept.confirmed.figures)
+    assert judge.demands.met(kept.outcome.figures)
+    assert kept.confirmed.stored == kept.outcome.stored
+    assert kept.outcome.bits > alone.outcome.bits
+    few = search(judge, variables, evaluations=20, second=Judge(design, samples, near))
+    assert few.evaluations == 20 and not few.finished and near.met(few.confirmed.figures)
+    nothing = Judge(design, samples, Demands({}, {"rms": 1e-9}))
+    with pytest.raises(DesignError, match="no word of up to 16 bits"):
+        search(judge, variables, second=nothing)
+    with pytest.raises(DesignError, match="the first 1 designs do not keep"):
+        search(judge, variables, evaluations=1, second=nothing)
+
+
 def _point(variable, bits):
     return placed_point(variable.format, bits, variable.values, "mse", variable.function)
 
@@ -165,6 +186,8 @@ def test_noise_is_in_units_of_each_feature_and_leaves_padding_alone():
     assert values.std() == pytest.approx(expected, rel=0.03)
     assert expected > 1.02 * real.std()
     assert result.chosen_on == "3 copies of train with noise of 0.5"
+    other = result.choice.confirmed.figures
+    assert other["rms"] != result.choice.outcome.figures["rms"]  # other noise
 
 
 @pytest.mark.parametrize(
