@@ -593,10 +593,12 @@ def test_skip_connections_around_recurrent_layers_with_normalisation_between(tmp
     assert text.count("Residual(") == 2 and 'name="block"' in text
 
 
-def test_a_value_is_added_to_itself(tmp_path):
+@pytest.mark.parametrize("way", ["itself", "itself times one"])
+def test_a_value_is_added_to_itself(tmp_path, way):
     graph = Graph()
     y, _ = graph.layer("GRU", graph.put("Transpose", ["x"], perm=[1, 0, 2]))
-    found = graph.run(tmp_path, graph.put("Add", [y, y]))[1]
+    same = y if way == "itself" else graph.put("Mul", [y, graph.store("one", np.float32(1))])
+    found = graph.run(tmp_path, graph.put("Add", [y, same]))[1]
     expected = 2 * graph.oracle("GRU", data().transpose(1, 0, 2))[0][:, 0].transpose(1, 0, 2)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
