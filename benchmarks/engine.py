@@ -34,7 +34,6 @@ from rnnhw import Banded, Dense, Design, Elman, Formats, Hadamard, Q, simulate
 from rnnhw.design.tasks import Samples
 from rnnhw.execution import engine, golden
 from rnnhw.execution.batch import Batch, make_batch
-from rnnhw.execution.compiler import plan_network
 from rnnhw.graph.nodes import Lookup
 
 IntArray = NDArray[np.int64]
@@ -130,7 +129,7 @@ class Problem:
 def engine_peer(problem: Problem, isa: str) -> Peer:
     """The engine with a plan made before."""
     lanes = 16 if problem.case.batch > 2 else 1
-    plan = plan_network(problem.design.network, problem.design.parameters, lanes)
+    plan = engine.plan_for(problem.design.network, problem.design.parameters, lanes, isa=isa)
     batch = problem.batch
     parts = {}
 

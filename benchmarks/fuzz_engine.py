@@ -47,8 +47,9 @@ from helpers.commits import commit
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import golden
 from rnnhw.execution.batch import Batch, Run, Vectors, make_batch
-from rnnhw.execution.compiler import OPERATION, NetworkPlan
+from rnnhw.execution.compiler import NetworkPlan
 from rnnhw.execution.engine import run
+from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.network import TIME_OPERATIONS
 from rnnhw.graph.nodes import OPERATIONS, Cast, Matvec

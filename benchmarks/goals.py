@@ -48,7 +48,6 @@ from rnnhw import (
 )
 from rnnhw.execution import engine, golden
 from rnnhw.execution.batch import Batch, make_batch
-from rnnhw.execution.compiler import plan_network
 
 Steps = Callable[[int], object]
 """Runs that many steps of all sequences."""
@@ -156,7 +155,7 @@ def engine_steps(problem: Problem, isa: str | None) -> Steps:
     """The engine with a plan made before, on one core."""
     network, parameters = problem.design.network, problem.design.parameters
     lanes = 16 if problem.row.batch > 2 else 1
-    plan = plan_network(network, parameters, lanes, byte_sums=engine.byte_sums(isa))
+    plan = engine.plan_for(network, parameters, lanes, isa=isa)
     parts: dict[int, Batch] = {}
 
     def run(steps: int) -> object:

@@ -26,7 +26,8 @@ import numpy as np
 
 from rnnhw.conversion import hls4ml
 from rnnhw.execution import engine
-from rnnhw.execution.compiler import OPERATION, plan_network
+from rnnhw.execution.compiler import plan_network
+from rnnhw.execution.instructions import OPERATION
 from rnnhw.numerics.cast import Overflow, Rounding
 
 INPUTS, UNITS, STEPS = 16, 128, 50

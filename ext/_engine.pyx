@@ -14,6 +14,8 @@ cdef extern from "program.h":
     ctypedef struct rnnhw_kernels:
         const char *name
         int byte_sums
+        int prefers_tiles
+        const void *tiles
 
     ctypedef struct rnnhw_cast:
         int64_t drop
@@ -118,6 +120,16 @@ def byte_sums(int level):
     return rnnhw_built(level).byte_sums
 
 
+def prefers_tiles(int level):
+    """Whether an instruction set is faster where products of bytes are planned by tiles."""
+    return bool(rnnhw_built(level).prefers_tiles)
+
+
+def has_tiles(int level):
+    """Whether an instruction set runs products of bytes by tiles at all."""
+    return rnnhw_built(level).tiles != NULL
+
+
 def instruction_bytes():
     """Size of one instruction, to hold the plan's layout against."""
     return sizeof(rnnhw_instruction)
@@ -166,7 +178,7 @@ cdef class Scan:
         c.events = <rnnhw_events *>self._keep(self.events)
 
         # A line to align to, and what kernels that read neighbours may touch past the end.
-        arena = np.zeros(plan.arena_bytes + 64 + 256, np.uint8)
+        arena = np.zeros(plan.arena_bytes + 64 + 1024, np.uint8)
         cdef char *base = <char *>self._keep(arena)
         base += (64 - <size_t>base % 64) % 64
         c.slot_count = len(plan.slots)
@@ -342,8 +354,8 @@ cdef class Program:
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, value = scan.initial[i], initial[state.name]
-                    for lane in range(real):
-                        for unit in range(block.shape[0]):
+                    for unit in range(block.shape[0]):
+                        for lane in range(real):
                             block[unit, lane] = value[sequence[lane], unit]
             with nogil:
                 rnnhw_load(source, self.lanes, given)
@@ -360,8 +372,8 @@ cdef class Program:
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, kept = scan.final[i], final[state.name]
-                    for lane in range(real):
-                        for unit in range(block.shape[0]):
+                    for unit in range(block.shape[0]):
+                        for lane in range(real):
                             kept[sequence[lane], unit] = block[unit, lane]
             for name, array, units, bits, i in self.traced:
                 trace.data, trace.units, trace.bits = _address(array), units, bits

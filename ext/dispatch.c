@@ -1,5 +1,16 @@
 /* Which instruction sets are built, and which of them this processor runs. */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* syscall, beside C11 */
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "kernels.h"
+
+#if defined(RNNHW_AVX512) && defined(RNNHW_AMX)
+#define BUILDS_AMX
+#include <cpuid.h>
+#endif
 
 static const rnnhw_kernels *const built[] = {
     &rnnhw_kernels_plain,
@@ -9,6 +20,9 @@ static const rnnhw_kernels *const built[] = {
 #ifdef RNNHW_AVX512
     &rnnhw_kernels_avx512,
 #endif
+#ifdef BUILDS_AMX
+    &rnnhw_kernels_amx,
+#endif
 };
 
 enum { BUILT = sizeof(built) / sizeof(built[0]) };
@@ -17,6 +31,31 @@ const rnnhw_kernels *rnnhw_built(int index)
 {
     return index >= 0 && index < BUILT ? built[index] : NULL;
 }
+
+#ifdef RNNHW_AVX512
+static int has_avx512(void)
+{
+    /* Asks the operating system (xgetbv) too, whether it saves the registers. */
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+#ifdef BUILDS_AMX
+/* Whether the processor has AMX for bytes, and Linux lets this process, and the threads that it
+ * starts from now on, use the tile registers (Documentation/arch/x86/xstate.rst). */
+static int has_amx(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    const unsigned tiles = 1u << 24, bytes = 1u << 25;
+    return (d & tiles) && (d & bytes) && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#endif
 
 int rnnhw_supported(int index)
 {
@@ -30,13 +69,12 @@ int rnnhw_supported(int index)
     }
 #endif
 #ifdef RNNHW_AVX512
-    if (kernels == &rnnhw_kernels_avx512) {
-        /* Asks the operating system (xgetbv) too, whether it saves the registers. */
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512vnni");
-    }
+    if (kernels == &rnnhw_kernels_avx512)
+        return has_avx512();
+#endif
+#ifdef BUILDS_AMX
+    if (kernels == &rnnhw_kernels_amx)
+        return has_avx512() && has_amx();
 #endif
     return 1;
 }

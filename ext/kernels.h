@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16 };
+enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16, RNNHW_TILE = 256 /* elements, at most */ };
 
 enum rnnhw_rounding {
     RNNHW_TRN,
@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     int32_t all[RNNHW_CHUNK];
     int32_t last[RNNHW_CHUNK];
+    int alike; /* whether both are the same */
 } rnnhw_mask;
 
 /* Elements clipped high, clipped low, wrapped. */
@@ -65,6 +66,7 @@ typedef int64_t rnnhw_events[3];
  * 16 bits (all of them in 32); weights that would leave 16 bits lie in quads behind those of the
  * block, extra[r / 16] to extra[r / 16 + 1] of all, each for columns extra_columns[..] on and added
  * by itself.
+ * For products by tiles such blocks lie as [64 columns][row][64] instead (tiles.inc).
  * A row begins with its `correction`, which takes away what made the vector unsigned.
  */
 typedef struct {
@@ -88,6 +90,18 @@ typedef struct {
     int64_t units, width, least;
     const int64_t *words, *shifts;
 } rnnhw_fields;
+
+/* The end of a step in one pass: words are cast (`to` is not NULL; `proven`: nothing can clip),
+ * looked up in a table of 256 bytes (`looks_up`), and written as bytes: in the order of the words to
+ * those of `stored` that are not NULL, and, where `packed` is not NULL, less `lowest` there, as a
+ * product of bytes reads them. */
+typedef struct {
+    const rnnhw_cast *to;
+    int proven, looks_up, address_mask, lowest;
+    const int8_t *table; /* 256 bytes in any case */
+    uint8_t *packed;
+    int8_t *stored[2];
+} rnnhw_finish;
 
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
@@ -142,9 +156,22 @@ typedef struct {
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 
+enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles */
+
+/* Products of bytes by tiles of 16 rows, 64 columns and 16 lanes (tiles.inc). A run of rows stands
+ * between enter and leave, in one thread. */
+typedef struct {
+    void (*enter)(void);
+    void (*leave)(void);
+    int64_t (*rows)(int32_t *dst, const int32_t *start, const rnnhw_rows *m, const uint8_t *x,
+                    int64_t row, int64_t rows);
+} rnnhw_tiles;
+
 typedef struct {
     const char *name;
     int byte_sums; /* bits in which sums of products of bytes stay until they are widened */
+    int prefers_tiles;
+    const rnnhw_tiles *tiles; /* NULL: it runs no plan that has them */
     rnnhw_kernels32 narrow;
     rnnhw_kernels64 wide;
     /* Element (unit, lane) of 16 lanes, stored in `bits`, to rows[lane][unit] of the same type,
@@ -158,11 +185,24 @@ typedef struct {
      * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
     void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,
                           int64_t chunks, const rnnhw_mask *mask, int64_t *events);
+    void (*finish)(const rnnhw_finish *f, const int32_t *a, int64_t chunks, int64_t lanes,
+                   const rnnhw_mask *mask, int64_t *events);
     /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
     void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
     void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);
 } rnnhw_kernels;
 
+/* Whether kernels of AMX are built: the compiler knows it, and the system is one that can be asked
+ * for its registers. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__has_include)
+#if __has_include(<amxint8intrin.h>)
+#define RNNHW_AMX
+extern const rnnhw_tiles rnnhw_tiles_amx;
+extern const rnnhw_kernels rnnhw_kernels_amx;
+#endif
+#endif
+
+extern const rnnhw_tiles rnnhw_tiles_plain;
 extern const rnnhw_kernels rnnhw_kernels_plain;
 extern const rnnhw_kernels rnnhw_kernels_avx2;
 extern const rnnhw_kernels rnnhw_kernels_avx512;

@@ -12,6 +12,23 @@ static int64_t longest(const int64_t *lengths, int64_t lanes)
     return most;
 }
 
+/* CASE(T) with the type of an element of so many bits. */
+#define WITH_TYPE(CASE, bits)                                                                     \
+    switch (bits) {                                                                               \
+    case 8:                                                                                       \
+        CASE(int8_t);                                                                             \
+        break;                                                                                    \
+    case 16:                                                                                      \
+        CASE(int16_t);                                                                            \
+        break;                                                                                    \
+    case 32:                                                                                      \
+        CASE(int32_t);                                                                            \
+        break;                                                                                    \
+    default:                                                                                      \
+        CASE(int64_t);                                                                            \
+        break;                                                                                    \
+    }
+
 /* Where a phase stands: the instruction's operands are found from it. */
 typedef struct {
     rnnhw_scan *scan;
@@ -31,6 +48,13 @@ static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
 {
     return index < 0 ? NULL : &p->scan->casts[index];
 }
+
+static inline void *slot_or_null(const place *p, int64_t slot)
+{
+    return slot == 0 ? NULL : at(p, slot);
+}
+
+static const int8_t no_table[256];
 
 /* Copy runs of units: which slot, from which unit on, how many. */
 static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
@@ -57,21 +81,55 @@ static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
 #undef KERNELS
 #undef NAME
 
+/* Instructions in 32-bit words alone. */
+static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
+{
+    const rnnhw_scan *scan = p->scan;
+    const rnnhw_instruction *i = &scan->instructions[index];
+    const void *const data = scan->data[i->data];
+    int64_t *const events = scan->events[i->events];
+    int64_t terms = 0;
+    if (i->operation == RNNHW_CAST_IN_WORDS)
+        kernels->cast_in_words(at(p, i->dst), at(p, i->a), &scan->casts[i->cast], (int)i->low,
+                               p->chunks, &p->mask, events);
+    else if (i->operation == RNNHW_LOOKUP_BYTES)
+        kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high, p->chunks);
+    else if (i->operation == RNNHW_ROWS_TILES)
+        terms = kernels->tiles->rows(at(p, i->dst), slot_or_null(p, i->b), &scan->matrices[i->rows],
+                                     (const uint8_t *)scan->current[i->a],
+                                     p->tile * scan->tile_units, p->units);
+    else {
+        const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
+                                .proven = (int)i->shift_a,
+                                .looks_up = i->high >= 0,
+                                .address_mask = (int)i->high,
+                                .lowest = (int)i->low,
+                                .table = i->high >= 0 ? data : no_table,
+                                .packed = slot_or_null(p, i->dst),
+                                .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
+        kernels->finish(&f, at(p, i->a), p->chunks, scan->lanes, &p->mask, events);
+    }
+    scan->units_done[index] += p->units * p->active;
+    scan->terms_done[index] += terms * p->active;
+}
+
 static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
 {
     const rnnhw_instruction *i = &p->scan->instructions[index];
-    if (i->operation == RNNHW_CAST_IN_WORDS) {
-        kernels->cast_in_words(at(p, i->dst), at(p, i->a), &p->scan->casts[i->cast], (int)i->low,
-                               p->chunks, &p->mask, p->scan->events[i->events]);
-        p->scan->units_done[index] += p->units * p->active;
-    } else if (i->operation == RNNHW_LOOKUP_BYTES) {
-        kernels->lookup_bytes(at(p, i->dst), at(p, i->a), p->scan->data[i->data], (int)i->high,
-                              p->chunks);
-        p->scan->units_done[index] += p->units * p->active;
-    } else if (i->bits == 32)
-        execute_32(&kernels->narrow, p, index);
-    else
-        execute_64(&kernels->wide, p, index);
+    switch (i->operation) {
+    case RNNHW_CAST_IN_WORDS:
+    case RNNHW_LOOKUP_BYTES:
+    case RNNHW_FINISH:
+    case RNNHW_ROWS_TILES:
+        execute_words(kernels, p, index);
+        break;
+    default:
+        if (i->bits == 32)
+            execute_32(&kernels->narrow, p, index);
+        else
+            execute_64(&kernels->wide, p, index);
+        break;
+    }
 }
 
 static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase *phase)
@@ -89,6 +147,7 @@ static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase 
         const int64_t left = phase->units - unit;
         p->units = left < scan->tile_units ? left : scan->tile_units;
         p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
+        p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
         if (scan->lanes == 1)
             for (int64_t i = 0; i < RNNHW_CHUNK; i++)
                 p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
@@ -120,8 +179,13 @@ static void set_stored(void *vector, int64_t bits, int64_t i, int64_t value)
 
 static void begin_state(rnnhw_scan *scan, const rnnhw_state *state)
 {
-    for (int64_t i = 0; i < state->units * scan->lanes; i++)
-        set_stored(scan->current[state->before], state->bits, i, state->initial[i]);
+    void *const before = scan->current[state->before];
+    const int64_t elements = state->units * scan->lanes;
+#define BEGIN(T)                                                                                  \
+    for (int64_t i = 0; i < elements; i++)                                                        \
+    ((T *)before)[i] = (T)state->initial[i]
+    WITH_TYPE(BEGIN, state->bits)
+#undef BEGIN
 }
 
 /* A sequence's final state is the one after its last step; later steps only fill the block. */
@@ -142,6 +206,8 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
     p.scan = scan;
     for (int64_t s = 0; s < scan->slot_count; s++)
         scan->current[s] = scan->slots[s].base;
+    if (kernels->tiles)
+        kernels->tiles->enter();
     for (int64_t s = 0; s < scan->state_count; s++)
         begin_state(scan, &scan->states[s]);
     for (int64_t i = 0; i < scan->prologue; i++)
@@ -166,6 +232,8 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
         for (int64_t s = 0; s < scan->slot_count; s++)
             scan->current[s] += scan->slots[s].step_bytes;
     }
+    if (kernels->tiles)
+        kernels->tiles->leave();
 }
 
 enum { EVERY_LANE = (1 << RNNHW_LANES) - 1 };
@@ -323,24 +391,8 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
     }
 }
 
-/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. CASE(T)
- * copies `units` elements of type T of one step and lane. */
-#define WITH_TYPE(CASE, bits)                                                                     \
-    switch (bits) {                                                                               \
-    case 8:                                                                                       \
-        CASE(int8_t);                                                                             \
-        break;                                                                                    \
-    case 16:                                                                                      \
-        CASE(int16_t);                                                                            \
-        break;                                                                                    \
-    case 32:                                                                                      \
-        CASE(int32_t);                                                                            \
-        break;                                                                                    \
-    default:                                                                                      \
-        CASE(int64_t);                                                                            \
-        break;                                                                                    \
-    }
-
+/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. LOAD copies
+ * the units of one step and lane. */
 #define LOAD(T)                                                                                   \
     for (int64_t u = 0; u < s->units; u++)                                                        \
     ((T *)s->data)[first + u * lanes] = (T)rows[lane][t * s->units + u]

@@ -23,6 +23,9 @@ enum rnnhw_operation {
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
     RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes */
+    RNNHW_FINISH,       /* a, cast under casts[cast] (shift_a: nothing can clip) and looked up in
+                           data[data] at & high (-1: in none) as bytes; less `low`, packed,
+                           to dst, and to b and c; where cast or a slot is none, that is left out */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */
@@ -31,6 +34,7 @@ enum rnnhw_operation {
     RNNHW_ROWS_DIAGONAL, /* dst = b + matrices[rows], a diagonal, times the tile a */
     RNNHW_ROWS_NARROW,  /* dst = b + matrices[rows] times packed a */
     RNNHW_ROWS_BYTES,   /* dst = b + matrices[rows] times quads of bytes a */
+    RNNHW_ROWS_TILES,   /* the same in 32-bit words, by tiles */
     RNNHW_ROWS_WIDE,    /* dst = b + matrices[rows] times a */
     RNNHW_ROWS_CAST,    /* dst = b + the products of packed a, each cast; `low`: none can clip */
     RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the

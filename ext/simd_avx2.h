@@ -8,6 +8,7 @@
 
 #define RNNHW_ISA avx2
 #define RNNHW_ISA_NAME "avx2"
+#define RNNHW_ISA_TILES NULL
 
 enum { RNNHW_BYTE_SUMS = 16 }; /* bits that sums of products of bytes have at first */
 
@@ -18,6 +19,10 @@ enum { RNNHW_TILE_ROWS = 4 };
 /* Rows of bytes that one pass over the operands computes; they divide 16. */
 enum { RNNHW_QUAD_ROWS = 4 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
+
+/* Blocks of 16 rows of bytes that one pass over the operand of one lane computes: with their partial
+ * sums they fill half of the registers. */
+enum { RNNHW_QUAD_BLOCKS = 2 };
 
 typedef struct {
     __m256i low, high;
@@ -148,6 +153,30 @@ static inline sums16 sums_max(sums16 a, sums16 b)
 static inline sums16 sums_greater(sums16 a, sums16 b)
 {
     return (sums16){_mm256_cmpgt_epi32(a.low, b.low), _mm256_cmpgt_epi32(a.high, b.high)};
+}
+
+/* `tally` less one where a > b. */
+static inline sums16 sums_tally(sums16 tally, sums16 a, sums16 b)
+{
+    return (sums16){_mm256_add_epi32(tally.low, _mm256_cmpgt_epi32(a.low, b.low)),
+                    _mm256_add_epi32(tally.high, _mm256_cmpgt_epi32(a.high, b.high))};
+}
+
+/* The sums of both 64-bit halves of eight 32-bit numbers, of those lanes that are `real`. */
+static inline __m256i sums_halves(__m256i a, const int32_t *real)
+{
+    const __m256i left = _mm256_mullo_epi32(a, _mm256_loadu_si256((const __m256i *)real));
+    return _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(left)),
+                            _mm256_cvtepi32_epi64(_mm256_extracti128_si256(left, 1)));
+}
+
+/* The sum of those lanes that are `real` (1, else 0). */
+static inline int64_t sums_total(sums16 a, const int32_t *real)
+{
+    const __m256i four = _mm256_add_epi64(sums_halves(a.low, real), sums_halves(a.high, real + 8));
+    const __m128i two =
+        _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+    return _mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1);
 }
 
 /* -1 where a = b, else 0. */
@@ -290,9 +319,58 @@ static inline sums16 sums_product16(sums16 a, sums16 b)
     return (sums16){_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
 }
 
-/* 32 numbers through a table of 256 bytes. A gather loads each by itself, at 5 operations; here 16
- * shuffles look all up in every sixteenth of the table, and the upper bits choose: 1.7. */
-#define RNNHW_TABLE_STEP 32
+/* Quads as words of 32 bits, and back. */
+static inline sums16 quads_words(quads16 quads)
+{
+    return quads;
+}
+
+static inline quads16 quads_of_words(sums16 words)
+{
+    return words;
+}
+
+static inline void quads_store(void *to, quads16 quads)
+{
+    sums_store(to, quads);
+}
+
+/* a less `byte`, byte by byte, modulo 2^8. */
+static inline quads16 quads_less(quads16 a, int byte)
+{
+    const __m256i all = _mm256_set1_epi8((char)byte);
+    return (quads16){_mm256_sub_epi8(a.low, all), _mm256_sub_epi8(a.high, all)};
+}
+
+/* Of eight lanes: four bytes of each of the units 0, 0, 1, 1, 2, 2, 3, 3. */
+static inline __m256i quads_units(__m256i a)
+{
+    const __m256i within = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    return _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(a, within),
+                                       _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+/* From [16 lanes][4 units] to [4 units][16 lanes]. */
+static inline quads16 quads_transpose(quads16 a)
+{
+    const __m256i low = quads_units(a.low), high = quads_units(a.high);
+    const __m256i even = _mm256_unpacklo_epi64(low, high), odd = _mm256_unpackhi_epi64(low, high);
+    return (quads16){_mm256_permute2x128_si256(even, odd, 0x20),
+                     _mm256_permute2x128_si256(even, odd, 0x31)};
+}
+
+/* A table of 256 bytes. A gather loads each entry by itself, at 5 operations; here 16 shuffles look
+ * 32 bytes up in every sixteenth of the table, and the upper bits choose: 1.7. */
+typedef struct {
+    const int8_t *entries;
+} table256;
+
+static inline table256 table_load(const int8_t *entries)
+{
+    return (table256){entries};
+}
+
 #define SIXTEENTH(k)                                                                              \
     _mm256_shuffle_epi8(                                                                          \
         _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(table + 16 * (k)))), low)
@@ -300,32 +378,23 @@ static inline sums16 sums_product16(sums16 a, sums16 b)
 #define QUARTER(k) _mm256_blendv_epi8(EIGHTH(k), EIGHTH((k) + 2), bit5)
 #define HALF(k) _mm256_blendv_epi8(QUARTER(k), QUARTER((k) + 4), bit6)
 
-static inline void table_step(int32_t *dst, const int32_t *a, const int8_t *table, int address_mask)
+static inline __m256i table_bytes(const int8_t *table, __m256i index)
 {
-    const __m256i mask = _mm256_set1_epi32(address_mask);
-    __m256i from[4];
-    for (int i = 0; i < 4; i++)
-        from[i] = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(a + 8 * i)), mask);
-    /* As bytes the halves of the four lie behind each other, then in order. */
-    const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(from[0], from[1]),
-                                               _mm256_packus_epi32(from[2], from[3]));
-    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i index = _mm256_permutevar8x32_epi32(packed, in_order);
     const __m256i low = _mm256_and_si256(index, _mm256_set1_epi8(15));
     const __m256i bit4 = _mm256_slli_epi16(index, 3), bit5 = _mm256_slli_epi16(index, 2);
     const __m256i bit6 = _mm256_slli_epi16(index, 1);
-    const __m256i found = _mm256_blendv_epi8(HALF(0), HALF(8), index);
-    const __m128i first = _mm256_castsi256_si128(found), last = _mm256_extracti128_si256(found, 1);
-    _mm256_storeu_si256((__m256i *)dst, _mm256_cvtepi8_epi32(first));
-    _mm256_storeu_si256((__m256i *)(dst + 8), _mm256_cvtepi8_epi32(_mm_srli_si128(first, 8)));
-    _mm256_storeu_si256((__m256i *)(dst + 16), _mm256_cvtepi8_epi32(last));
-    _mm256_storeu_si256((__m256i *)(dst + 24), _mm256_cvtepi8_epi32(_mm_srli_si128(last, 8)));
+    return _mm256_blendv_epi8(HALF(0), HALF(8), index);
 }
 
 #undef SIXTEENTH
 #undef EIGHTH
 #undef QUARTER
 #undef HALF
+
+static inline quads16 table_look_up(table256 table, quads16 index)
+{
+    return (quads16){table_bytes(table.entries, index.low), table_bytes(table.entries, index.high)};
+}
 
 /* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]: four perfect shuffles. */
 static inline void transpose_bytes(int8_t *const *to, const int8_t *rows)

@@ -9,6 +9,7 @@
 
 #define RNNHW_ISA avx512
 #define RNNHW_ISA_NAME "avx512"
+#define RNNHW_ISA_TILES NULL
 
 enum { RNNHW_BYTE_SUMS = 32 }; /* bits that sums of products of bytes have at first */
 
@@ -18,6 +19,10 @@ enum { RNNHW_TILE_ROWS = 8 };
 /* Rows of bytes that one pass over the operands computes: 16 rows reach 98 % of vpdpbusd. */
 enum { RNNHW_QUAD_ROWS = 16 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
+
+/* Blocks of 16 rows of bytes that one pass over the operand of one lane computes: a sum waits
+ * five cycles for the one before, and two may begin in each. */
+enum { RNNHW_QUAD_BLOCKS = 8 };
 
 typedef __m512i sums16;
 typedef __m512i pairs16;
@@ -133,6 +138,23 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return _mm512_movm_epi32(_mm512_cmpgt_epi32_mask(a, b));
 }
 
+/* `tally` less one where a > b. */
+static inline sums16 sums_tally(sums16 tally, sums16 a, sums16 b)
+{
+    return _mm512_mask_sub_epi32(tally, _mm512_cmpgt_epi32_mask(a, b), tally,
+                                 _mm512_set1_epi32(1));
+}
+
+/* The sum of those lanes that are `real` (1, else 0). */
+static inline int64_t sums_total(sums16 a, const int32_t *real)
+{
+    const __m512i lanes = _mm512_loadu_si512(real);
+    const __m512i left = _mm512_maskz_mov_epi32(_mm512_test_epi32_mask(lanes, lanes), a);
+    return _mm512_reduce_add_epi64(
+        _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(left)),
+                         _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(left, 1))));
+}
+
 /* -1 where a = b, else 0. */
 static inline sums16 sums_equal(sums16 a, sums16 b)
 {
@@ -239,6 +261,70 @@ static inline sums16 sums_load16(const int16_t *from)
 static inline sums16 sums_product16(sums16 a, sums16 b)
 {
     return _mm512_madd_epi16(a, b);
+}
+
+/* Quads as words of 32 bits, and back. */
+static inline sums16 quads_words(quads16 quads)
+{
+    return quads;
+}
+
+static inline quads16 quads_of_words(sums16 words)
+{
+    return words;
+}
+
+static inline void quads_store(void *to, quads16 quads)
+{
+    _mm512_storeu_si512(to, quads);
+}
+
+/* a less `byte`, byte by byte, modulo 2^8. */
+static inline quads16 quads_less(quads16 a, int byte)
+{
+    return _mm512_sub_epi8(a, _mm512_set1_epi8((char)byte));
+}
+
+/* From [16 lanes][4 units] to [4 units][16 lanes]. */
+static inline quads16 quads_transpose(quads16 a)
+{
+    const __m512i within = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m512i among =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(among, _mm512_shuffle_epi8(a, within));
+}
+
+/* A table of 256 bytes, two bytes in each of 128 words. */
+typedef struct {
+    __m512i words[4];
+} table256;
+
+static inline table256 table_load(const int8_t *entries)
+{
+    return (table256){{_mm512_loadu_si512(entries), _mm512_loadu_si512(entries + 64),
+                       _mm512_loadu_si512(entries + 128), _mm512_loadu_si512(entries + 192)}};
+}
+
+/* The entries of 32 indices in 16 bits each, in their low bytes; more above them. */
+static inline __m512i table_words(const table256 *table, __m512i index)
+{
+    const __m512i word = _mm512_srli_epi16(index, 1);
+    const __m512i low = _mm512_permutex2var_epi16(table->words[0], word, table->words[1]);
+    const __m512i high = _mm512_permutex2var_epi16(table->words[2], word, table->words[3]);
+    const __mmask32 upper = _mm512_test_epi16_mask(index, _mm512_set1_epi16(0x80));
+    const __mmask32 odd = _mm512_test_epi16_mask(index, _mm512_set1_epi16(1));
+    const __m512i both = _mm512_mask_blend_epi16(upper, low, high);
+    return _mm512_mask_srli_epi16(both, odd, both, 8);
+}
+
+/* A permutation of words, twice, and the byte of the word: what AVX-512 has without VBMI. */
+static inline quads16 table_look_up(table256 table, quads16 index)
+{
+    const __m512i byte = _mm512_set1_epi16(0xff);
+    const __m512i even = table_words(&table, _mm512_and_si512(index, byte));
+    const __m512i odd = table_words(&table, _mm512_srli_epi16(index, 8));
+    return _mm512_or_si512(_mm512_and_si512(even, byte), _mm512_slli_epi16(odd, 8));
 }
 
 /* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]: four perfect shuffles. */

@@ -7,6 +7,7 @@
 
 #define RNNHW_ISA plain
 #define RNNHW_ISA_NAME "plain"
+#define RNNHW_ISA_TILES &rnnhw_tiles_plain
 
 enum { RNNHW_BYTE_SUMS = 32 }; /* bits that sums of products of bytes have at first */
 
@@ -16,6 +17,10 @@ enum { RNNHW_TILE_ROWS = 2 };
 /* Rows of bytes that one pass over the operands computes; they divide 16. */
 enum { RNNHW_QUAD_ROWS = 2 };
 #define RNNHW_UNROLL_ROWS /* at -O1 gcc 12 unrolls loops over such large structures wrongly */
+
+/* Blocks of 16 rows of bytes that one pass over the operand of one lane computes: as many sums
+ * as registers hold. */
+enum { RNNHW_QUAD_BLOCKS = 2 };
 
 typedef struct {
     int32_t lane[16];
@@ -197,6 +202,23 @@ static inline sums16 sums_greater(sums16 a, sums16 b)
     return result;
 }
 
+/* `tally` less one where a > b. */
+static inline sums16 sums_tally(sums16 tally, sums16 a, sums16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        tally.lane[lane] -= a.lane[lane] > b.lane[lane];
+    return tally;
+}
+
+/* The sum of those lanes that are `real` (1, else 0). */
+static inline int64_t sums_total(sums16 a, const int32_t *real)
+{
+    int64_t total = 0;
+    for (int lane = 0; lane < 16; lane++)
+        total += (int64_t)a.lane[lane] * real[lane];
+    return total;
+}
+
 /* -1 where a = b, else 0. */
 static inline sums16 sums_equal(sums16 a, sums16 b)
 {
@@ -320,6 +342,67 @@ static inline sums16 sums_product16(sums16 a, sums16 b)
     for (int lane = 0; lane < 16; lane++)
         a.lane[lane] *= (int16_t)b.lane[lane];
     return a;
+}
+
+/* Quads as words of 32 bits, and back. */
+static inline sums16 quads_words(quads16 quads)
+{
+    sums16 words;
+    for (int lane = 0; lane < 16; lane++)
+        words.lane[lane] =
+            (int32_t)((uint32_t)quads.value[4 * lane] | (uint32_t)quads.value[4 * lane + 1] << 8 |
+                      (uint32_t)quads.value[4 * lane + 2] << 16 |
+                      (uint32_t)quads.value[4 * lane + 3] << 24);
+    return words;
+}
+
+static inline quads16 quads_of_words(sums16 words)
+{
+    quads16 quads;
+    for (int lane = 0; lane < 16; lane++)
+        for (int i = 0; i < 4; i++)
+            quads.value[4 * lane + i] = (uint8_t)((uint32_t)words.lane[lane] >> 8 * i);
+    return quads;
+}
+
+static inline void quads_store(void *to, quads16 quads)
+{
+    memcpy(to, &quads, sizeof quads);
+}
+
+/* a less `byte`, byte by byte, modulo 2^8. */
+static inline quads16 quads_less(quads16 a, int byte)
+{
+    for (int i = 0; i < 64; i++)
+        a.value[i] = (uint8_t)(a.value[i] - (unsigned)byte);
+    return a;
+}
+
+/* From [16 lanes][4 units] to [4 units][16 lanes]. */
+static inline quads16 quads_transpose(quads16 a)
+{
+    quads16 result;
+    for (int lane = 0; lane < 16; lane++)
+        for (int i = 0; i < 4; i++)
+            result.value[16 * i + lane] = a.value[4 * lane + i];
+    return result;
+}
+
+/* A table of 256 bytes. */
+typedef struct {
+    const int8_t *entries;
+} table256;
+
+static inline table256 table_load(const int8_t *entries)
+{
+    return (table256){entries};
+}
+
+static inline quads16 table_look_up(table256 table, quads16 index)
+{
+    for (int i = 0; i < 64; i++)
+        index.value[i] = (uint8_t)table.entries[index.value[i]];
+    return index;
 }
 
 /* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]. */

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
-from rnnhw.execution.engine import EngineRun, execute
+from rnnhw.execution.compiler import LANES, NetworkPlan
+from rnnhw.execution.engine import EngineRun, execute, plan_for
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.graph.network import Network, Scan, Source, TimeNode
 from rnnhw.graph.nodes import Cast, Gather, Input, Reinterpret, State, StepGraph
@@ -122,7 +122,8 @@ class LayerAlone:
 
     @cached_property
     def _plan(self) -> NetworkPlan:
-        return plan_network(self.network, self.parameters, LANES, tuple(self._signals.values()))
+        signals = tuple(self._signals.values())
+        return plan_for(self.network, self.parameters, LANES, signals, self.isa)
 
     @cached_property
     def _signals(self) -> dict[str, str]:

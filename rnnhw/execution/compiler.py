@@ -12,15 +12,17 @@ proofs over formats and weights (:mod:`rnnhw.execution.bounds`); the result neve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
+from rnnhw.execution.instructions import INSTRUCTION, Row, instruction, slots_written
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
-from rnnhw.execution.quads import QUAD
+from rnnhw.execution.quads import TILE_COLUMNS, ByteProducts
+from rnnhw.execution.superinstructions import fused
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -63,7 +65,6 @@ from rnnhw.numerics.cast import (
 )
 
 __all__ = [
-    "INSTRUCTION",
     "LANES",
     "NetworkPlan",
     "ScanPlan",
@@ -75,27 +76,11 @@ __all__ = [
 LANES = 16
 """Sequences that a lane block holds side by side."""
 
-# fmt: off
-_FIELDS = (
-    "operation", "bits", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high",
-    "data", "rows", "cast", "product", "start", "events", "product_events",
-)
-_OPERATIONS = (
-    "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
-    "lookup", "lookup_bytes", "load", "store",
-    "pack", "pack_bytes", "stage", "rows_diagonal", "rows_narrow", "rows_bytes", "rows_wide",
-    "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather", "transform",
-)
-# fmt: on
-
-INSTRUCTION = np.dtype([(name, np.int64) for name in _FIELDS])
-"""One instruction; the fields are those of ``rnnhw_instruction`` in ``ext/program.h``."""
-
-OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
-"""Numbers of ``enum rnnhw_operation``."""
-
 BYTE_ENTRIES = 256
 """Entries of a table of bytes; fewer are filled up."""
+
+ANY_ISA = ByteProducts()
+"""What every instruction set can do."""
 
 _ALIGNMENT = 64  # bytes: a cache line
 
@@ -186,8 +171,8 @@ class NetworkPlan:
     scans: dict[Scan, ScanPlan]
     traces: dict[str, int]
     """The signals that are recorded, and the bits of a stored element of each."""
-    byte_sums: int
-    """The bits that sums of products of bytes may need: an instruction set must have as many."""
+    byte_products: ByteProducts
+    """What an instruction set must be able to do at least."""
 
 
 def format_bits(format: Q) -> int:
@@ -205,14 +190,13 @@ def plan_network(
     parameters: Parameters,
     lanes: int,
     traces: Iterable[str] = (),
-    byte_sums: int = 16,
+    byte_products: ByteProducts = ANY_ISA,
 ) -> NetworkPlan:
     """Programs for blocks of ``lanes`` (16 or 1) sequences that also record ``traces``.
 
-    Every instruction set runs what is planned for sums of bytes in 16 bits; some are faster with
-    ``byte_sums=32`` (:func:`rnnhw.execution.engine.byte_sums`).
+    :func:`rnnhw.execution.engine.plan_for` plans for an instruction set by its name.
     """
-    return _plan(network, parameters, lanes, tuple(traces), None, byte_sums)
+    return _plan(network, parameters, lanes, tuple(traces), None, byte_products)
 
 
 @dataclass(frozen=True)
@@ -230,11 +214,11 @@ def plan_steps(
     parameters: Parameters,
     symbols: Symbols,
     traces: Iterable[str] = (),
-    byte_sums: int = 16,
+    byte_products: ByteProducts = ANY_ISA,
 ) -> NetworkPlan:
     """Programs for single steps of a network of scans (``rnnhw_take_step`` in ``ext``);
-    ``byte_sums`` as for :func:`plan_network`."""
-    return _plan(network, parameters, LANES, tuple(traces), symbols, byte_sums)
+    ``byte_products`` as for :func:`plan_network`."""
+    return _plan(network, parameters, LANES, tuple(traces), symbols, byte_products)
 
 
 def _plan(
@@ -243,16 +227,17 @@ def _plan(
     lanes: int,
     wanted: tuple[str, ...],
     symbols: Symbols | None,
-    byte_sums: int,
+    byte_products: ByteProducts,
 ) -> NetworkPlan:
     sequences = []
     scans = {}
     for node in network.nodes:
         sequences.append(SequencePlan(node, format_storage(node.format), TIME_NUMBERS[type(node)]))
         if isinstance(node, Scan):
-            scans[node] = _ScanPlanner(node, parameters, lanes, wanted, symbols, byte_sums).plan()
+            planner = _ScanPlanner(node, parameters, lanes, wanted, symbols, byte_products)
+            scans[node] = planner.plan()
     recorded = {name: format_storage(network.signal(name).format) for name in wanted}
-    return NetworkPlan(network, lanes, sequences, scans, recorded, byte_sums)
+    return NetworkPlan(network, lanes, sequences, scans, recorded, byte_products)
 
 
 # Every time operation must be one that ext/program.c runs.
@@ -268,8 +253,8 @@ _PhaseKey = tuple[int, int]
 @dataclass
 class _Phase:
     units: int
-    whole: list[dict[str, int]] = field(default_factory=list)
-    tile: list[dict[str, int]] = field(default_factory=list)
+    whole: list[Row] = field(default_factory=list)
+    tile: list[Row] = field(default_factory=list)
 
 
 @dataclass
@@ -294,14 +279,14 @@ class _ScanPlanner:
         lanes: int,
         traces: tuple[str, ...],
         symbols: Symbols | None,
-        byte_sums: int,
+        byte_products: ByteProducts,
     ) -> None:
         self.scan = scan
         self.symbols = symbols
         self.graph = scan.graph
         self.raw = parameters.raw
         self.lanes = lanes
-        self.byte_sums = byte_sums
+        self.byte_products = replace(byte_products, tiles=byte_products.tiles and lanes == LANES)
         # One tile of a 32-bit vector is 1 KB with 16 lanes; with one lane it is 128 units.
         self.tile_units = 16 if lanes == LANES else 128
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
@@ -324,7 +309,7 @@ class _ScanPlanner:
         self.data: list[NDArray[np.signedinteger]] = []
         self.constants: list[tuple[int, NDArray[np.signedinteger]]] = []
         self.event_names: list[str] = []
-        self.measured: dict[Node, dict[str, int]] = {}
+        self.measured: dict[Node, Row] = {}
         self.phases: dict[_PhaseKey, _Phase] = {}
         self.levels: dict[Node, int] = {}
         self.kinds = self._kinds()
@@ -347,12 +332,15 @@ class _ScanPlanner:
             self._keep("trace", name, node, format_storage(node.format))
         return self._assemble(stored)
 
-    def _assemble(self, stored: dict[str, int]) -> ScanPlan:
-        rows: list[dict[str, int]] = []
+    def _assemble(self, stored: Row) -> ScanPlan:
+        rows: list[Row] = []
         table = []
         keys = sorted(self.phases)
+        replaced: list[tuple[Row, Row]] = []
         for key in keys:
             phase = self.phases[key]
+            phase.tile, members = fused(phase.tile, self._is_register)
+            replaced += members
             table.append([len(rows), len(phase.whole), len(phase.tile), phase.units])
             rows += phase.whole + phase.tile
         instructions = np.zeros(max(len(rows), 1), INSTRUCTION)
@@ -363,6 +351,7 @@ class _ScanPlanner:
             numbers[id(row)] = index
             for name, value in row.items():
                 instructions[index][name] = value
+        numbers |= {id(row): numbers[id(instead)] for row, instead in replaced}
         # Only a zero can be aligned by a whole word or more, and any shift keeps it.
         for name in ("shift_a", "shift_b"):
             instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
@@ -448,7 +437,9 @@ class _ScanPlanner:
         }
         for (rank, _), phase in self.phases.items():
             if self._kind_of_rank(rank) == _OF_SYMBOL:
-                slots |= {row["dst"] for row in (*phase.whole, *phase.tile)}
+                slots |= {
+                    slot for row in (*phase.whole, *phase.tile) for slot in slots_written(row)
+                }
         return slots
 
     # --- proofs ------------------------------------------------------------------------------
@@ -480,6 +471,11 @@ class _ScanPlanner:
     def _register(self, word: int) -> int:
         """A place for one tile, used again by the next."""
         return self._slot(_Place(self.tile_units * self.lanes * word // 8))
+
+    def _is_register(self, slot: int) -> bool:
+        """Whether the slot is a place for one tile: what its phase alone reads."""
+        place = self.places[slot]
+        return place.tile == 0 and place.outside is None and place.view is None
 
     def _outside(self, kind: str, name: str, units: int, bits: int) -> int:
         """A sequence: the place moves on by one step of ``units`` vectors."""
@@ -618,7 +614,8 @@ class _ScanPlanner:
         return self.packed[origin, operation]
 
     def _packed_slot(self, units: int, operation: str) -> int:
-        size, group = (2, 2) if operation == "pack" else (1, QUAD)
+        # A step of tiles reads as many columns, where there are none whatever lies there.
+        size, group = (2, 2) if operation == "pack" else (1, TILE_COLUMNS)
         return self._slot(
             _Place(
                 -(-units // group) * group * size * self.lanes,
@@ -626,9 +623,7 @@ class _ScanPlanner:
             )
         )
 
-    def _sink(
-        self, node: Node, operation: str, word: int | None = None, **fields: int
-    ) -> dict[str, int]:
+    def _sink(self, node: Node, operation: str, word: int | None = None, **fields: int) -> Row:
         """One more form of a value, written where it is computed; a source's at the end."""
         origin = self._origin(node)
         key = _EPILOGUE, node.units
@@ -641,25 +636,21 @@ class _ScanPlanner:
         word = word or (32 if stored_bits(self.bounds[origin]) <= 32 else 64)
         return self._add_tile(key, operation, word, a=self._tile(origin, key, word), **fields)
 
-    def _keep(self, kind: str, name: str, node: Node, bits: int) -> dict[str, int]:
+    def _keep(self, kind: str, name: str, node: Node, bits: int) -> Row:
         """Store a vector of every step in a sequence outside."""
         slot = self._outside(kind, name, node.units, bits)
         return self._sink(node, "store", dst=slot, low=bits)
 
     # --- instructions ------------------------------------------------------------------------
-    @staticmethod
-    def _row(operation: str, bits: int, **fields: int) -> dict[str, int]:
-        return {"operation": OPERATION[operation], "bits": bits, **fields}
-
-    def _add_tile(self, key: _PhaseKey, operation: str, bits: int, **fields: int) -> dict[str, int]:
-        row = self._row(operation, bits, **fields)
+    def _add_tile(self, key: _PhaseKey, operation: str, bits: int, **fields: int) -> Row:
+        row = instruction(operation, bits, **fields)
         self._phase(key).tile.append(row)
         return row
 
-    def _add_whole(self, node: Node, operation: str, bits: int, **fields: int) -> dict[str, int]:
+    def _add_whole(self, node: Node, operation: str, bits: int, **fields: int) -> Row:
         """An instruction that writes the whole of ``node``, stored in ``bits``."""
         slot = self.stored[node, bits] = self._vector(node.units, bits)
-        row = self._row(operation, max(bits, 32), dst=slot, units=node.units, **fields)
+        row = instruction(operation, max(bits, 32), dst=slot, units=node.units, **fields)
         self._phase(self._own_phase(node)).whole.append(row)
         return row
 
@@ -674,13 +665,13 @@ class _ScanPlanner:
         """The tile of an operand where ``node`` is computed."""
         return self._tile(operand, self._own_phase(node), self.word[node])
 
-    def _emit(self, node: Node, operation: str, **fields: int) -> dict[str, int]:
+    def _emit(self, node: Node, operation: str, **fields: int) -> Row:
         """A tile instruction that computes ``node`` into its register."""
         row = self._instruct(node, operation, dst=self._result(node), **fields)
         self.measured[node] = row
         return row
 
-    def _instruct(self, node: Node, operation: str, **fields: int) -> dict[str, int]:
+    def _instruct(self, node: Node, operation: str, **fields: int) -> Row:
         """A tile instruction on the way to ``node``."""
         return self._add_tile(self._own_phase(node), operation, self.word[node], **fields)
 
@@ -822,15 +813,16 @@ class _ScanPlanner:
         word = np.dtype(f"i{product.bits // 8}")
         if product.bits == 64 and product.sum_bound >= 2**31:
             chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
-        quads = None
+        packed = None
         if not self._is_diagonal(node):
             vector = self.bounds[self._origin(node.vector)]
-            quads = product.packed_in_quads(vector, self.byte_sums)
-        if quads is not None:
-            self.matrices.append(quads)
+            packed = product.packed_in_quads(vector, self._byte_products(product))
+        if packed is not None and packed.quads is not None:
+            self.matrices.append(packed)
             fields["rows"] = len(self.matrices) - 1
             fields["a"] = self._packed(node.vector, "pack_bytes")
-            self.measured[node] = self._instruct(node, "rows_bytes", **fields)
+            kernel = "rows_tiles" if packed.quads.tiles else "rows_bytes"
+            self.measured[node] = self._instruct(node, kernel, **fields)
             return
         if self._is_diagonal(node):
             operation, element = "rows_diagonal", word
@@ -850,6 +842,11 @@ class _ScanPlanner:
         windows = self.lanes == 1 and operation == "rows_narrow" and chunk == EVERY_COLUMN
         fields["rows"] = self._matrix(product, element, chunk, element != word, windows)
         self.measured[node] = self._add_tile(key, operation, self.word[node], **fields)
+
+    def _byte_products(self, product: Product) -> ByteProducts:
+        """How this product is planned: tiles hold sums of 32 bits."""
+        tiles = self.byte_products.tiles and product.bits == 32
+        return replace(self.byte_products, tiles=tiles)
 
     def _matrix(
         self,
@@ -915,7 +912,7 @@ class _ScanPlanner:
                 row = self._add_whole(node, "transform", word, a=vector, low=bits)
             else:
                 dst = self._vector(node.units, word)
-                row = self._row("transform", word, dst=dst, a=vector, units=node.units, low=bits)
+                row = instruction("transform", word, dst=dst, a=vector, units=node.units, low=bits)
                 self._phase(self._own_phase(node)).whole.append(row)
         self.measured[node] = row
         if node.start is not None:

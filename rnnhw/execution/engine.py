@@ -22,13 +22,14 @@ from rnnhw.errors import UsageError, unknown_name
 from rnnhw.execution import _engine
 from rnnhw.execution.batch import Batch, Vectors, event_signals
 from rnnhw.execution.compiler import (
-    INSTRUCTION,
     LANES,
     NetworkPlan,
     ScanPlan,
     StatePlan,
     plan_network,
 )
+from rnnhw.execution.instructions import INSTRUCTION
+from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
 from rnnhw.graph.nodes import (
     Add,
@@ -50,7 +51,7 @@ from rnnhw.graph.nodes import (
 from rnnhw.layers.structures import FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import Events
 
-__all__ = ["EngineRun", "available_isas", "execute", "run", "select_isa"]
+__all__ = ["EngineRun", "available_isas", "execute", "plan_for", "run", "select_isa"]
 
 if _engine.instruction_bytes() != INSTRUCTION.itemsize:
     raise ImportError("the compiled engine is of another version: build rnnhw again")
@@ -159,10 +160,29 @@ def select_isa(name: str | None) -> tuple[int, str]:
     return names.index(name), name
 
 
-def byte_sums(isa: str | None) -> int:
-    """The bits in which an instruction set, the fastest here if none is named, adds up products of
-    bytes: for :func:`rnnhw.execution.compiler.plan_network`."""
-    return _engine.byte_sums(select_isa(isa)[0])
+def byte_products(isa: str | None) -> ByteProducts:
+    """How products of bytes are planned for an instruction set, the fastest here if none is
+    named."""
+    level, _ = select_isa(isa)
+    return ByteProducts(_engine.byte_sums(level), _engine.prefers_tiles(level))
+
+
+def runnable_products(isa: str | None) -> ByteProducts:
+    """The plans for products of bytes that an instruction set, the fastest here if none is named,
+    can run, be they fast or not."""
+    level, _ = select_isa(isa)
+    return ByteProducts(_engine.byte_sums(level), _engine.has_tiles(level))
+
+
+def plan_for(
+    network: Network,
+    parameters: Parameters,
+    lanes: int,
+    traces: Iterable[str] = (),
+    isa: str | None = None,
+) -> NetworkPlan:
+    """The plan that is fastest on an instruction set, by default on the fastest here."""
+    return plan_network(network, parameters, lanes, traces, byte_products(isa))
 
 
 def cores() -> int:
@@ -202,7 +222,7 @@ def run(
     wanted = tuple(dict.fromkeys(traces))
     for name in wanted:
         network.signal(name)
-    sum_bits = byte_sums(isa)
+    products = byte_products(isa)
     if lanes not in (None, 1, LANES):
         raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
     check_threads(threads)
@@ -213,7 +233,7 @@ def run(
         blocks[LANES] -= batch.sequences % LANES
         blocks[1] = batch.sequences % LANES
     shares = [
-        (_planned(network, parameters, side, wanted, sum_bits), count)
+        (_planned(network, parameters, side, wanted, products), count)
         for side, count in blocks.items()
         if count
     ]
@@ -230,13 +250,17 @@ def check_threads(threads: int | None) -> None:
         raise UsageError(f"threads={threads}", "use 1 or more, or leave it out for all cores")
 
 
+_PlanKey = tuple[int, tuple[str, ...], ByteProducts]
+"""Lanes, traces, and how products of bytes are planned."""
+
+
 @dataclass(eq=False)
 class _Kept:
     """The plans for one network and the integers that they were made of."""
 
     network: Network
     raw: Mapping[str, NDArray[np.int64]]
-    plans: dict[tuple[int, tuple[str, ...], int], NetworkPlan] = field(default_factory=dict)
+    plans: dict[_PlanKey, NetworkPlan] = field(default_factory=dict)
 
     def holds(self, network: Network, parameters: Parameters) -> bool:
         """Whether the plans are of these: an array may have been written to since."""
@@ -250,10 +274,14 @@ _kept_lock = threading.Lock()
 
 
 def _planned(
-    network: Network, parameters: Parameters, lanes: int, traces: tuple[str, ...], sum_bits: int
+    network: Network,
+    parameters: Parameters,
+    lanes: int,
+    traces: tuple[str, ...],
+    products: ByteProducts,
 ) -> NetworkPlan:
     """The plan, made once while the parameters live and are not changed."""
-    key = lanes, traces, sum_bits
+    key = lanes, traces, products
     with _kept_lock:
         kept = _kept.get(parameters)
     if kept is None or not kept.holds(network, parameters):
@@ -261,7 +289,7 @@ def _planned(
         kept = _Kept(network, raw)
     plan = kept.plans.get(key)
     if plan is None:
-        plan = plan_network(network, parameters, lanes, traces, sum_bits)
+        plan = plan_network(network, parameters, lanes, traces, products)
         with _kept_lock:
             if len(kept.plans) == _KEPT_PLANS:
                 del kept.plans[next(iter(kept.plans))]
@@ -373,10 +401,12 @@ def _execute(
     """Run the longest sequences by the first plan, so many of them, the next by the next."""
     level, isa_name = select_isa(isa)
     for share, _ in shares:
-        if share.byte_sums > _engine.byte_sums(level):
+        if not runnable_products(isa).runs(share.byte_products):
+            tiles = " and by tiles" if share.byte_products.tiles else ""
             raise UsageError(
-                f"a plan for sums of bytes in {share.byte_sums} bits, which {isa_name} has not",
-                f"plan with byte_sums={_engine.byte_sums(level)}",
+                f"a plan for sums of bytes in {share.byte_products.sum_bits} bits{tiles}, which "
+                f"{isa_name} has not",
+                f"plan with plan_for(..., isa={isa_name!r})",
             )
     plan, longest = shares[0][0], int(batch.lengths.max())
     arrays = _Arrays(plan, batch)

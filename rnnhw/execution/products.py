@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.execution.quads import BLOCK_ROWS, QuadRows, pack_quads
+from rnnhw.execution.quads import BLOCK_ROWS, ByteProducts, QuadRows, pack_quads
 from rnnhw.graph.nodes import Constant, Matvec, Node
 from rnnhw.layers.structures import Row
 from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
@@ -482,11 +482,11 @@ class Product:
             paired=paired and not interleaved,
         )
 
-    def packed_in_quads(self, vector: Interval, sum_bits: int) -> RowsPlan | None:
+    def packed_in_quads(self, vector: Interval, to: ByteProducts) -> RowsPlan | None:
         """The weights as signed bytes against those of ``vector`` less its least number, or None
         where another kernel must, or should, take the product: products are cast one by one,
         32-bit words do not hold the sum, an operand is no byte, or rows read columns of their
-        own. Sums of bytes have ``sum_bits`` at first."""
+        own."""
         terms, rows = self.terms, len(self.terms.counts)
         low, high = vector
         least, most = self._weight_ends
@@ -496,7 +496,7 @@ class Product:
             return None
         if terms.scattered or self.node.structure.diagonals(self._stored, rows) is not None:
             return None
-        quads = pack_quads(terms.first_columns, terms.counts, terms.weights, vector, sum_bits)
+        quads = pack_quads(terms.first_columns, terms.counts, terms.weights, vector, to)
         if quads is None:
             return None
         block = np.arange(rows) // BLOCK_ROWS

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rnnhw.numerics.cast import Interval
 
-__all__ = ["BLOCK_ROWS", "QUAD", "QuadRows", "pack_quads"]
+__all__ = ["BLOCK_ROWS", "QUAD", "TILE_COLUMNS", "ByteProducts", "QuadRows", "pack_quads"]
 
 IntArray = NDArray[np.int64]
 
@@ -50,13 +50,33 @@ _PAIRS_COST = 4.0
 """What four columns cost as int16 pairs."""
 
 
+TILE_COLUMNS = 64
+"""Columns that a product by tiles adds up in one step."""
+
+
+@dataclass(frozen=True)
+class ByteProducts:
+    """How an instruction set multiplies bytes. Every one runs what is planned for the defaults;
+    some are faster with more (:func:`rnnhw.execution.engine.byte_products`)."""
+
+    sum_bits: int = 16
+    """The bits in which products are added up at first, 16 or 32."""
+    tiles: bool = False
+    """Whether blocks of 16 rows and 16 lanes are multiplied as tiles."""
+
+    def runs(self, plan: ByteProducts) -> bool:
+        """Whether an instruction set that can do so much runs what is planned so."""
+        return plan.sum_bits <= self.sum_bits and plan.tiles <= self.tiles
+
+
 @dataclass(frozen=True, eq=False)
 class QuadRows:
     """The packed quads of all blocks.
 
     ``weights`` holds block b from ``offset[b]`` on: the quads of columns ``first[b]`` to
     ``first[b] + count[b]``, then those of ``extra[b]`` to ``extra[b + 1]`` of all extra ones, each
-    for columns ``extra_columns[..]`` on.
+    for columns ``extra_columns[..]`` on. As ``tiles`` a block has 64 columns of every row behind
+    each other instead, [columns / 64][16 rows][64], and none are extra.
     """
 
     weights: NDArray[np.int8]
@@ -67,6 +87,7 @@ class QuadRows:
     extra_columns: NDArray[np.int32]
     correction: NDArray[np.int32]
     depth: int
+    tiles: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +99,7 @@ class _Panel:
 
 
 def pack_quads(
-    first: IntArray, count: IntArray, weights: IntArray, vector: Interval, sum_bits: int
+    first: IntArray, count: IntArray, weights: IntArray, vector: Interval, to: ByteProducts
 ) -> QuadRows | None:
     """The rows in quads, or None where these kernels would not be faster than int16 pairs.
 
@@ -87,22 +108,25 @@ def pack_quads(
         count: the number of its neighbouring columns.
         weights: the weights of all rows, one row behind the other, that fit int8.
         vector: least and greatest number of the vector, at most 255 apart.
-        sum_bits: those in which products of bytes are added up at first, 16 or 32.
+        to: how they are multiplied.
     """
     panels = list(_panels(first, count, weights))
     widths = np.concatenate([[p.weights.shape[2]] * len(p.weights) for p in panels])
     stored = QUAD * int(np.repeat(widths, BLOCK_ROWS)[: len(first)].sum())
     if stored > _FILLED_UP * len(weights) + 6 * len(first):
         return None
+    row_sums = np.concatenate([panel.weights.sum((2, 3), np.int64).ravel() for panel in panels])
+    correction = (vector[0] * row_sums).astype(np.int32)
+    if to.tiles and QUAD * int(widths.min()) >= TILE_COLUMNS:
+        return _tiles(panels, correction)
     reach = max(vector[1] - vector[0], 1)
     limits = 32767 // reach, 32768 // reach
-    depth = _EVERY_QUAD if sum_bits == 32 else _depth(panels, limits)
+    depth = _EVERY_QUAD if to.sum_bits == 32 else _depth(panels, limits)
     if depth is None:
         return None
     parts = [_packed(panel, depth, limits) for panel in panels]
     extra = np.concatenate([[0], *(counts for _, counts, _ in parts)]).cumsum()
     lengths = widths + np.diff(extra)
-    row_sums = np.concatenate([panel.weights.sum((2, 3), np.int64).ravel() for panel in panels])
     return QuadRows(
         weights=_aligned(np.concatenate([stored.ravel() for stored, _, _ in parts])),
         first=np.concatenate([[p.first] * len(p.weights) for p in panels]).astype(np.int32),
@@ -110,8 +134,34 @@ def pack_quads(
         offset=(np.cumsum(lengths) - lengths) * QUAD * BLOCK_ROWS,
         extra=extra.astype(np.int64),
         extra_columns=np.concatenate([columns for _, _, columns in parts]).astype(np.int32),
-        correction=(vector[0] * row_sums).astype(np.int32),
+        correction=correction,
         depth=depth,
+    )
+
+
+def _tiles(panels: list[_Panel], correction: NDArray[np.int32]) -> QuadRows:
+    """The rows in blocks of 64 columns, filled up with zeros."""
+    stored, first, steps = [], [], []
+    for panel in panels:
+        blocks, rows, quads, _ = panel.weights.shape
+        count = -(-quads * QUAD // TILE_COLUMNS)
+        filled = np.zeros((blocks, rows, count * TILE_COLUMNS), np.int8)
+        filled[:, :, : quads * QUAD] = panel.weights.reshape(blocks, rows, -1)
+        by_step = filled.reshape(blocks, rows, count, TILE_COLUMNS).transpose(0, 2, 1, 3)
+        stored.append(by_step.ravel())
+        first += [panel.first] * blocks
+        steps += [count] * blocks
+    ends = np.cumsum(steps) * BLOCK_ROWS * TILE_COLUMNS
+    return QuadRows(
+        weights=_aligned(np.concatenate(stored)),
+        first=np.array(first, np.int32),
+        count=np.array(steps, np.int32) * TILE_COLUMNS,
+        offset=np.concatenate([[0], ends[:-1]]),
+        extra=np.zeros(len(first) + 1, np.int64),
+        extra_columns=np.zeros(0, np.int32),
+        correction=correction,
+        depth=1,
+        tiles=True,
     )
 
 

@@ -23,6 +23,7 @@ from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
 from rnnhw.execution.compiler import NetworkPlan, Symbols, plan_steps
 from rnnhw.execution.engine import check_threads, cores, select_isa
+from rnnhw.execution.quads import ByteProducts
 from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed
 
 __all__ = ["Frontier", "Search"]
@@ -109,8 +110,8 @@ class Search:
         traces = claim.within if index == 0 else {}
         watched = index == 0 and bool(claim.within or claim.never)
         symbols = Symbols(len(subject.symbols), watched)
-        bits = _engine.byte_sums(self._level)
-        return plan_steps(subject.network, subject.parameters, symbols, traces, bits)
+        products = ByteProducts(_engine.byte_sums(self._level))
+        return plan_steps(subject.network, subject.parameters, symbols, traces, products)
 
     def _add_workers(self, threads: int) -> None:
         """Programs for so many threads: each has vectors of its own."""

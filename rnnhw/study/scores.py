@@ -20,8 +20,8 @@ from rnnhw.design.design import Design
 from rnnhw.design.tasks import HarderTask, Samples, Score, Task
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import LANES, NetworkPlan, plan_network
-from rnnhw.execution.engine import execute
+from rnnhw.execution.compiler import LANES, NetworkPlan
+from rnnhw.execution.engine import execute, plan_for
 from rnnhw.execution.reference import run_reference
 from rnnhw.execution.simulate import chosen_samples
 from rnnhw.graph.network import Network, Total
@@ -216,7 +216,7 @@ def _prepared(row: Row) -> _Trial:
             f"{design.place}: the design has no task to simulate",
             "compare its costs alone, which need no task",
         )
-    plan = plan_network(design.network, design.parameters, LANES)
+    plan = plan_for(design.network, design.parameters, LANES)
     sets = _sample_sets(design, design.task)
     columns: list[str] = []
     try:

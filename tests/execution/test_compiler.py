@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw.execution.compiler import (
-    INSTRUCTION,
-    OPERATION,
+    ANY_ISA,
     WRITERS,
     format_bits,
     plan_network,
     signed_bits,
 )
+from rnnhw.execution.instructions import INSTRUCTION, OPERATION
+from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.nodes import OPERATIONS, Matvec
 from rnnhw.layers.structures import Dense, FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import Overflow, Q, Rounding
@@ -124,10 +125,10 @@ def dense(accumulator=None, weight=BYTE, state=BYTE, product=None):
     return one_layer(step, Q(0, 7), overrides, 8)
 
 
-def kernels(network, W, lanes=16, byte_sums=16):
+def kernels(network, W, lanes=16, byte_products=ANY_ISA):
     names = {number: name for name, number in OPERATION.items()}
     parameters = raw_parameters(network, W=np.full((8, 8), W))
-    (scan,) = plan_network(network, parameters, lanes, byte_sums=byte_sums).scans.values()
+    (scan,) = plan_network(network, parameters, lanes, byte_products=byte_products).scans.values()
     found = {names[row["operation"]] for row in scan.instructions}
     return {name for name in found if name.startswith("rows_")}
 
@@ -215,7 +216,7 @@ def test_int16_pairs_are_taken_where_both_sides_fit(weight, state, kernel):
 )
 def test_bytes_are_taken_where_32_bits_hold_their_sums(weight, state, kernel, lanes):
     network = dense(None, Q(0, 15), state)
-    assert kernels(network, weight, lanes, byte_sums=32) == {kernel}
+    assert kernels(network, weight, lanes, byte_products=ByteProducts(32)) == {kernel}
 
 
 def test_small_weights_of_a_wide_format_are_pairs_too():

@@ -5,6 +5,7 @@ import random
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -33,8 +34,16 @@ from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution import engine, golden
 from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import OPERATION, plan_network
-from rnnhw.execution.engine import available_isas, byte_sums, execute, run, select_isa
+from rnnhw.execution.compiler import ANY_ISA, plan_network
+from rnnhw.execution.engine import (
+    available_isas,
+    execute,
+    run,
+    runnable_products,
+    select_isa,
+)
+from rnnhw.execution.instructions import OPERATION
+from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder
 from rnnhw.graph.nodes import OPERATIONS, Matvec
 from rnnhw.layers.structures import (
@@ -64,7 +73,7 @@ def test_engine_equals_golden_on_random_networks(case):
     assert_engine_equals_golden(case)
 
 
-@pytest.mark.parametrize("isa", ["plain", "avx2"])
+@pytest.mark.parametrize("isa", ["plain", "avx2", "avx512"])
 def test_engine_equals_golden_on_seeded_networks(isa):
     if isa not in ISAS:
         pytest.skip(f"this build or processor has no {isa}")
@@ -152,7 +161,8 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
         (kind, mode) for kind in ("product", "accumulator") for mode in [*Rounding, *Overflow]
     }
     wanted |= {(name, bits) for name in OPERATION for bits in (32, 64)}
-    wanted -= {(name, 64) for name in ("pack", "pack_bytes", "lookup_bytes")}
+    wanted -= {(name, 64) for name in ("pack", "pack_bytes", "lookup_bytes", "finish")}
+    wanted -= {("rows_tiles", bits) for bits in (32, 64)}  # planned for AMX alone
     stored = [(word, bits) for word in (32, 64) for bits in (8, 16, 32, 64)]
     wanted |= {("store", *each) for each in stored} | {("load", *each) for each in stored}
     wanted -= {("store", 64, 64), ("load", 32, 32), ("load", 64, 64)}
@@ -282,7 +292,8 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
     rng = np.random.default_rng(7)
     for _ in range(4):
         parameters = draw_parameters(rng, network)
-        plan = plan_network(network, parameters, lanes, byte_sums=32 if "bytes" in path else 16)
+        planned = ByteProducts(32) if "bytes" in path else ANY_ISA
+        plan = plan_network(network, parameters, lanes, byte_products=planned)
         assert expected <= operations(plan)
         for scan in plan.scans.values():
             used = {NAMES[row["operation"]]: int(row["bits"]) for row in scan.instructions}
@@ -291,7 +302,7 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
         batch = draw_batch(rng, network, 17, 3)
         wanted = golden.run(network, parameters, batch)
         for isa in ISAS:
-            if plan.byte_sums <= byte_sums(isa):
+            if runnable_products(isa).runs(planned):
                 assert_same_run(wanted, execute(plan, batch, isa))
 
 
@@ -300,13 +311,29 @@ def test_every_kernel_is_taken_and_equals_golden(path, lanes):
 def test_bytes_at_their_extremes(kind, state):
     case = byte_case(kind, state)
     wanted = golden.run(case.network, case.parameters, case.batch)
-    for lanes, sum_bits in ((16, 16), (16, 32), (1, 16), (1, 32)):
-        plan = plan_network(case.network, case.parameters, lanes, byte_sums=sum_bits)
-        narrow = kind == "extreme" and sum_bits == 16
-        assert ("rows_narrow" if narrow else "rows_bytes") in operations(plan)
+    kinds = (ByteProducts(16), ByteProducts(32), ByteProducts(32, tiles=True))
+    for lanes, products in product((16, 1), kinds):
+        plan = plan_network(case.network, case.parameters, lanes, byte_products=products)
+        narrow = kind == "extreme" and products.sum_bits == 16
+        kernel = "rows_tiles" if products.tiles and lanes == 16 else "rows_bytes"
+        assert ("rows_narrow" if narrow else kernel) in operations(plan)
         for isa in ISAS:
-            if sum_bits <= byte_sums(isa):
+            if runnable_products(isa).runs(products):
                 assert_same_run(wanted, execute(plan, case.batch, isa))
+
+
+@pytest.mark.parametrize("units", [64, 129, 270])  # one step of tiles, three, five
+def test_tiles_of_any_number_of_steps(units):
+    case = byte_case("extreme", Q(4, 3), units)
+    wanted = golden.run(case.network, case.parameters, case.batch)
+    planned = ByteProducts(32, tiles=True)
+    plan = plan_network(case.network, case.parameters, 16, byte_products=planned)
+    assert "rows_tiles" in operations(plan)
+    for isa in ISAS:
+        if runnable_products(isa).runs(planned):
+            found = execute(plan, case.batch, isa)
+            assert_same_run(wanted, found)
+            assert found.counts["l"] == layer_counts(case.network, case.batch.lengths)["l"]
 
 
 def test_a_plan_for_sums_that_an_instruction_set_has_not_is_refused(monkeypatch):
@@ -314,7 +341,7 @@ def test_a_plan_for_sums_that_an_instruction_set_has_not_is_refused(monkeypatch)
     parameters = draw_parameters(np.random.default_rng(0), network)
     batch = draw_batch(np.random.default_rng(1), network, 2, 3)
     monkeypatch.setattr("rnnhw.execution._engine.byte_sums", lambda level: 16)
-    plan = plan_network(network, parameters, 16, byte_sums=32)
+    plan = plan_network(network, parameters, 16, byte_products=ByteProducts(32))
     with pytest.raises(UsageError, match="sums of bytes in 32 bits, which plain has not"):
         execute(plan, batch, "plain")
 

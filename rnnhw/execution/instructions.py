@@ -1,0 +1,43 @@
+"""The instructions of the kernels: their numbers and fields, as ``ext/program.h`` has them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["INSTRUCTION", "OPERATION", "Row", "instruction", "slots_written"]
+
+# fmt: off
+_FIELDS = (
+    "operation", "bits", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high",
+    "data", "rows", "cast", "product", "start", "events", "product_events",
+)
+_OPERATIONS = (
+    "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
+    "lookup", "lookup_bytes", "finish", "load", "store",
+    "pack", "pack_bytes", "stage", "rows_diagonal", "rows_narrow", "rows_bytes", "rows_tiles",
+    "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather", "transform",
+)
+# fmt: on
+
+INSTRUCTION = np.dtype([(name, np.int64) for name in _FIELDS])
+"""One instruction; the fields are those of ``rnnhw_instruction`` in ``ext/program.h``."""
+
+OPERATION = {name: number for number, name in enumerate(_OPERATIONS)}
+"""Numbers of ``enum rnnhw_operation``."""
+
+Row = dict[str, int]
+"""An instruction while a program is planned: the fields that it sets."""
+
+
+def instruction(operation: str, bits: int, **fields: int) -> Row:
+    """An instruction on words of so many bits."""
+    return {"operation": OPERATION[operation], "bits": bits, **fields}
+
+
+def slots_written(*rows: Row) -> set[int]:
+    """The slots that instructions write; 0 stands for none."""
+    slots = {row.get("dst", 0) for row in rows}
+    for row in rows:
+        if row["operation"] == OPERATION["finish"]:
+            slots |= {row.get("b", 0), row.get("c", 0)}
+    return slots - {0}

@@ -1,0 +1,96 @@
+"""Superinstructions against what they replace: equal integers, events and counts."""
+
+import numpy as np
+import pytest
+from helpers.graphs import ISAS, assert_same_run, draw_batch, draw_parameters, one_layer
+
+from rnnhw.execution import golden
+from rnnhw.execution.compiler import plan_network
+from rnnhw.execution.engine import execute
+from rnnhw.execution.instructions import OPERATION
+from rnnhw.execution.superinstructions import fused
+from rnnhw.layers.activations import TANH
+from rnnhw.layers.structures import Dense
+from rnnhw.numerics.cast import Overflow, Q, Rounding
+
+UNITS = [3, 16, 33]  # a part of a register of quads, whole ones, and one row more
+PARTS = ["cast and table", "cast", "table"]
+
+
+def network(units, to, parts):
+    """A recurrence whose state is a cast sum, looked up, or the input, looked up."""
+
+    def step(g, x):
+        s = g.state(units, "s")
+        g.tensor("W", (units, units), "weight")
+        if parts == "table":
+            return g.update(s, g.lookup(x, TANH, "s", "t"))
+        a = g.matvec(Dense(), g.tensor("W", (units, units), "weight"), s, units, x, name="a")
+        value = g.cast(a, "z")
+        return g.update(s, g.lookup(value, TANH, "s", "t") if "table" in parts else value)
+
+    overrides = {"l.W": Q(0, 5), "l.s": Q(1, 5), "l.t": Q(1, 5), "l.z": to}
+    return one_layer(step, Q(1, 5), overrides, units)
+
+
+def operations(plan):
+    names = {number: name for name, number in OPERATION.items()}
+    (scan,) = plan.scans.values()
+    return {names[row["operation"]] for row in scan.instructions}
+
+
+def both_plans(monkeypatch, *args):
+    """A plan with superinstructions, and the same without."""
+    whole = plan_network(*args)
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnhw.execution.compiler.fused", lambda tile, is_register: (tile, []))
+        expanded = plan_network(*args)
+    assert "finish" in operations(whole) and "finish" not in operations(expanded)
+    return whole, expanded
+
+
+def assert_equal(monkeypatch, design, rng, traces=()):
+    parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
+    wanted = golden.run(design, parameters, batch, traces)
+    for lanes in (16, 1):
+        for isa in ISAS:
+            plans = both_plans(monkeypatch, design, parameters, lanes, traces)
+            runs = [execute(plan, batch, isa) for plan in plans]
+            for run in runs:
+                assert_same_run(wanted, run)
+            assert runs[0].counts == runs[1].counts
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_a_finish_equals_its_expansion_in_every_mode(rounding, overflow, monkeypatch):
+    to, rng = Q(0, 5, rounding=rounding, overflow=overflow), np.random.default_rng(5)
+    assert_equal(monkeypatch, network(5, to, "cast and table"), rng)
+
+
+@pytest.mark.parametrize("traces", [(), ("l.a",)])
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("parts", PARTS)
+def test_a_finish_equals_its_expansion_whatever_its_parts(parts, units, traces, monkeypatch):
+    design, rng = network(units, Q(1, 5), parts), np.random.default_rng(units)
+    traces = tuple(name for name in traces if name in design.signals())
+    assert_equal(monkeypatch, design, rng, traces)
+
+
+@pytest.mark.parametrize(
+    ("low", "finished"),
+    [([8, 8], True), ([8, 16], False), ([8, 8, 8], False), ([], False)],
+)
+def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, finished):
+    cast = {"operation": OPERATION["cast_in_words"], "dst": 2, "a": 1, "cast": 0, "low": 0}
+    cast |= {"events": 1}
+    stores = [
+        {"operation": OPERATION["store"], "dst": 3 + n, "a": 2, "low": bits}
+        for n, bits in enumerate(low)
+    ]
+    rows, replaced = fused([cast, *stores], lambda slot: slot < 3)
+    assert (OPERATION["finish"] in {row["operation"] for row in rows}) == finished
+    assert {id(row) for row, _ in replaced} == (
+        {id(r) for r in [cast, *stores]} if finished else set()
+    )
+    assert fused([cast, *stores], lambda slot: False) == ([cast, *stores], [])
