@@ -100,7 +100,8 @@ cdef extern from "program.h":
     void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
                          int64_t count, rnnhw_sequence *sequences, int64_t lanes,
                          int64_t *total_adds) nogil
-    void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows) nogil
+    void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                    const int64_t *const *rows) nogil
     void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
                      void *const *rows) nogil
 
@@ -333,7 +334,7 @@ cdef class Program:
         {name: [sequences, steps, units]}, in the bits of their plans, are written.
         """
         cdef Scan scan
-        cdef int64_t first, lane, real, i, unit
+        cdef int64_t first, lane, real, i, unit, part
         cdef rnnhw_sequence *source = &self.sequences[0]
         cdef rnnhw_sequence *result
         cdef rnnhw_sequence trace
@@ -354,11 +355,13 @@ cdef class Program:
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, value = scan.initial[i], initial[state.name]
-                    for unit in range(block.shape[0]):
+                    # A cache line of one sequence at a time.
+                    for unit in range(0, block.shape[0], 8):
                         for lane in range(real):
-                            block[unit, lane] = value[sequence[lane], unit]
+                            for part in range(unit, min(unit + 8, block.shape[0])):
+                                block[part, lane] = value[sequence[lane], part]
             with nogil:
-                rnnhw_load(source, self.lanes, given)
+                rnnhw_load(self.kernels, source, self.lanes, given)
                 rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
                                 self.lanes, adds)
             for name, i in self.results:
@@ -372,9 +375,10 @@ cdef class Program:
             for scan, _ in self.scans:
                 for i, state in enumerate(scan.plan.states):
                     block, kept = scan.final[i], final[state.name]
-                    for unit in range(block.shape[0]):
+                    for unit in range(0, block.shape[0], 8):
                         for lane in range(real):
-                            kept[sequence[lane], unit] = block[unit, lane]
+                            for part in range(unit, min(unit + 8, block.shape[0])):
+                                kept[sequence[lane], part] = block[part, lane]
             for name, array, units, bits, i in self.traced:
                 trace.data, trace.units, trace.bits = _address(array), units, bits
                 trace.lengths = self.sequences[i].lengths

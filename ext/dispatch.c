@@ -48,12 +48,15 @@ static int has_avx512(void)
  * starts from now on, use the tile registers (Documentation/arch/x86/xstate.rst). */
 static int has_amx(void)
 {
-    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
-    unsigned a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        return 0;
-    const unsigned tiles = 1u << 24, bytes = 1u << 25;
-    return (d & tiles) && (d & bytes) && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, UNKNOWN = -1 };
+    static int known = UNKNOWN; /* a virtual machine takes microseconds for each cpuid */
+    if (known == UNKNOWN) {
+        const unsigned tiles = 1u << 24, bytes = 1u << 25;
+        unsigned a, b, c, d;
+        known = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) && (d & bytes) &&
+                syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    }
+    return known;
 }
 #endif
 

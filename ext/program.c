@@ -189,13 +189,26 @@ static void begin_state(rnnhw_scan *scan, const rnnhw_state *state)
 }
 
 /* A sequence's final state is the one after its last step; later steps only fill the block. */
-static void end_state(rnnhw_scan *scan, const rnnhw_state *state, const int64_t *lengths,
+static void end_state(const rnnhw_scan *scan, const rnnhw_state *state, const int64_t *lengths,
                       int64_t step)
 {
+    const void *const after = scan->current[state->after];
+    const int64_t elements = state->units * scan->lanes;
+    int64_t ending = 0;
     for (int64_t lane = 0; lane < scan->lanes; lane++)
+        ending += lengths[lane] == step + 1;
+    if (ending == scan->lanes) {
+#define END(T)                                                                                    \
+    for (int64_t i = 0; i < elements; i++)                                                        \
+    state->final[i] = ((const T *)after)[i]
+        WITH_TYPE(END, state->bits)
+#undef END
+        return;
+    }
+    for (int64_t lane = 0; lane < scan->lanes && ending > 0; lane++)
         if (lengths[lane] == step + 1)
-            for (int64_t i = lane; i < state->units * scan->lanes; i += scan->lanes)
-                state->final[i] = stored(scan->current[state->after], state->bits, i);
+            for (int64_t i = lane; i < elements; i += scan->lanes)
+                state->final[i] = stored(after, state->bits, i);
 }
 
 static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *lengths)
@@ -391,24 +404,39 @@ void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
     }
 }
 
-/* Steps outside and lanes inside: the vectors of one step stay in the first-level cache. LOAD copies
- * the units of one step and lane. */
-#define LOAD(T)                                                                                   \
-    for (int64_t u = 0; u < s->units; u++)                                                        \
-    ((T *)s->data)[first + u * lanes] = (T)rows[lane][t * s->units + u]
-
-void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows)
+/* 16 numbers of 16 lanes at a time, as bytes, from number `first` of every lane on. What lies behind
+ * the end of a sequence is read too, and has no effect. */
+static void load_bytes(const rnnhw_kernels *kernels, int8_t *dst, const int64_t *const *rows,
+                       int64_t first)
 {
-    const int64_t steps = longest(s->lengths, lanes);
-    for (int64_t t = 0; t < steps; t++)
-        for (int64_t lane = 0; lane < lanes; lane++) {
-            const int64_t first = t * s->units * lanes + lane;
-            if (t < s->lengths[lane])
-                WITH_TYPE(LOAD, s->bits)
-        }
+    int32_t every_row[RNNHW_LANES];
+    int8_t bytes[RNNHW_LANES][RNNHW_LANES];
+    void *to[RNNHW_LANES];
+    for (int lane = 0; lane < RNNHW_LANES; lane++) {
+        for (int i = 0; i < RNNHW_LANES; i++)
+            bytes[lane][i] = (int8_t)rows[lane][first + i];
+        to[lane] = dst + (first + lane) * RNNHW_LANES;
+        every_row[lane] = 1;
+    }
+    kernels->part(to, every_row, bytes, 8, RNNHW_LANES);
 }
 
+void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                const int64_t *const *rows)
+{
+    const int64_t numbers = longest(s->lengths, lanes) * s->units;
+    int64_t first = 0;
+    if (lanes == RNNHW_LANES && s->bits == 8)
+        for (; first + RNNHW_LANES <= numbers; first += RNNHW_LANES)
+            load_bytes(kernels, s->data, rows, first);
+#define LOAD(T)                                                                                   \
+    for (int64_t i = first; i < numbers; i++)                                                     \
+        for (int64_t lane = 0; lane < lanes; lane++)                                              \
+    ((T *)s->data)[i * lanes + lane] = (T)rows[lane][i]
+    WITH_TYPE(LOAD, s->bits)
 #undef LOAD
+}
+
 #undef WITH_TYPE
 
 void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,

@@ -142,7 +142,8 @@ void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan);
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real);
 
 /* A block filled from one array a lane: [steps, units] of its sequence. */
-void rnnhw_load(const rnnhw_sequence *s, int64_t lanes, const int64_t *const *rows);
+void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                const int64_t *const *rows);
 
 /* And written to one array a lane, in the bits of the sequence. */
 void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,

@@ -29,7 +29,7 @@ static RNNHW_TILES void tiles_leave(void)
 }
 
 #define STEP(SUMS, W, X, k)                                                                       \
-    _tile_stream_loadd(W, weights + (k) * RNNHW_TILE_STEP, 64);                                         \
+    _tile_loadd(W, weights + (k) * RNNHW_TILE_STEP, 64);                                         \
     _tile_loadd(X, x + (k) * RNNHW_TILE_STEP, 64);                                                      \
     _tile_dpbsud(SUMS, W, X);
 
