@@ -26,12 +26,14 @@ X86 = set(ARCHITECTURES) <= {"x86_64", "amd64"}
 MSVC = sys.platform == "win32"
 
 BASE_FLAGS = ["/O2"] if MSVC else ["-O3", "-std=c11", "-Wall", "-Wextra"]
-AVX512 = [
-    "-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
-    "-mprefer-vector-width=512",
-]  # fmt: skip
 ISA_FLAGS = (
-    {"kernels_avx2.c": ["-mavx2"], "kernels_avx512.c": AVX512, "kernels_amx.c": AVX512}
+    {
+        "kernels_avx2.c": ["-mavx2"],
+        "kernels_avx512.c": [
+            "-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
+            "-mprefer-vector-width=512",
+        ],
+    }
     if X86 and not MSVC
     else {}
 )  # fmt: skip
@@ -99,6 +101,7 @@ engine = Extension(
             "search.c",
             "keysets.c",
             "dispatch.c",
+            "kernels_amx.c",
             "kernels_plain.c",
         )
     ],

@@ -167,6 +167,7 @@ BY_HAND = [
     graphs.zero_shift_case,
     graphs.zero_words_case,
     *(partial(graphs.byte_case, kind, Q(4, 3), 33) for kind in graphs.BYTE_WEIGHTS),
+    partial(graphs.byte_case, "extreme", Q(4, 3), 75),  # tiles of AMX have 64 columns
 ]
 """Corners that a draw rarely meets, in place of the first seeds."""
 

@@ -33,6 +33,7 @@ cdef extern from "program.h":
         const int32_t *correction
         const int32_t *extra_columns
         const int64_t *extra
+        const int64_t *terms_before
         int64_t depth
         int64_t chunk
 
@@ -222,6 +223,8 @@ cdef class Scan:
                 matrices[i].extra = <int64_t *>self._keep(rows.quads.extra)
                 matrices[i].extra_columns = <int32_t *>self._keep(rows.quads.extra_columns)
                 matrices[i].depth = rows.quads.depth
+                before = np.concatenate([[0], np.cumsum(rows.terms, dtype=np.int64)])
+                matrices[i].terms_before = <int64_t *>self._keep(before)
 
         data = <void **>self._allocate(len(plan.data), sizeof(void *))
         c.data = <const void **>data

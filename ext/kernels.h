@@ -78,7 +78,7 @@ typedef struct {
     const int32_t *columns;
     int64_t interleaved, taps, paired;
     const int32_t *correction, *extra_columns;
-    const int64_t *extra;
+    const int64_t *extra, *terms_before; /* the real terms of all rows in front of each */
     int64_t depth;
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
@@ -103,9 +103,15 @@ typedef struct {
     int8_t *stored[2];
 } rnnhw_finish;
 
+/* A matrix and its vector, for products of bytes: the sums of one or two are added in one pass. */
+typedef struct {
+    const rnnhw_rows *rows;
+    const uint8_t *vector;
+} rnnhw_bytes;
+
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
- * `dst`, and return the terms that they added. */
+ * `dst`, and return the terms that they added; of products of bytes the caller knows them. */
 #define RNNHW_ELEMENT_KERNELS(E)                                                                  \
     void (*add)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);       \
     void (*subtract)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);  \
@@ -128,8 +134,8 @@ typedef struct {
                              int64_t row, int64_t rows, int64_t lanes);                           \
     int64_t (*rows_narrow)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,        \
                            int64_t row, int64_t rows, int64_t lanes);                             \
-    int64_t (*rows_bytes)(E * dst, const E *start, const rnnhw_rows *m, const uint8_t *x,         \
-                          int64_t row, int64_t rows, int64_t lanes);                              \
+    void (*rows_bytes)(E * dst, const E *start, const rnnhw_bytes *products, int64_t count,       \
+                       int64_t row, int64_t rows, int64_t lanes);                                 \
     int64_t (*rows_wide)(E * dst, const E *start, const rnnhw_rows *m, const E *x, int64_t row,   \
                          int64_t rows, int64_t lanes);                                            \
     int64_t (*rows_cast)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,          \
@@ -156,6 +162,13 @@ typedef struct {
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 
+/* The steps of one product: of a block of 16 rows. */
+typedef struct {
+    const int8_t *weights;
+    const uint8_t *x;
+    int64_t steps;
+} rnnhw_tile_run;
+
 enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles */
 
 /* Products of bytes by tiles of 16 rows, 64 columns and 16 lanes (tiles.inc). A run of rows stands
@@ -163,8 +176,8 @@ enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles *
 typedef struct {
     void (*enter)(void);
     void (*leave)(void);
-    int64_t (*rows)(int32_t *dst, const int32_t *start, const rnnhw_rows *m, const uint8_t *x,
-                    int64_t row, int64_t rows);
+    void (*rows)(int32_t *dst, const int32_t *start, const rnnhw_bytes *products, int64_t count,
+                 int64_t row, int64_t rows);
 } rnnhw_tiles;
 
 typedef struct {

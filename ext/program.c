@@ -56,6 +56,37 @@ static inline void *slot_or_null(const place *p, int64_t slot)
 
 static const int8_t no_table[256];
 
+/* The one or two products of bytes of an instruction; how many. */
+static int64_t byte_products(const place *p, const rnnhw_instruction *i, rnnhw_bytes *products)
+{
+    const rnnhw_scan *const scan = p->scan;
+    products[0].rows = &scan->matrices[i->rows];
+    products[0].vector = (const uint8_t *)scan->current[i->a];
+    if (i->c == 0)
+        return 1;
+    products[1].rows = &scan->matrices[i->data];
+    products[1].vector = (const uint8_t *)scan->current[i->c];
+    return 2;
+}
+
+/* The terms of this tile's rows of a matrix. */
+static int64_t terms_of_rows(const place *p, int64_t matrix)
+{
+    const int64_t *const before =
+        p->scan->matrices[matrix].terms_before + p->tile * p->scan->tile_units;
+    return before[p->units] - before[0];
+}
+
+/* The terms of the first product of bytes; those of the second count where it would stand alone. */
+static int64_t terms_of(const place *p, const rnnhw_instruction *i)
+{
+    if (i->c) {
+        p->scan->units_done[i->start] += p->units * p->active;
+        p->scan->terms_done[i->start] += terms_of_rows(p, i->data) * p->active;
+    }
+    return terms_of_rows(p, i->rows);
+}
+
 /* Copy runs of units: which slot, from which unit on, how many. */
 static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
 {
@@ -94,11 +125,13 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
                                p->chunks, &p->mask, events);
     else if (i->operation == RNNHW_LOOKUP_BYTES)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high, p->chunks);
-    else if (i->operation == RNNHW_ROWS_TILES)
-        terms = kernels->tiles->rows(at(p, i->dst), slot_or_null(p, i->b), &scan->matrices[i->rows],
-                                     (const uint8_t *)scan->current[i->a],
-                                     p->tile * scan->tile_units, p->units);
-    else {
+    else if (i->operation == RNNHW_ROWS_TILES) {
+        rnnhw_bytes products[2];
+        const int64_t count = byte_products(p, i, products);
+        kernels->tiles->rows(at(p, i->dst), slot_or_null(p, i->b), products, count,
+                             p->tile * scan->tile_units, p->units);
+        terms = terms_of(p, i);
+    } else {
         const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
                                 .proven = (int)i->shift_a,
                                 .looks_up = i->high >= 0,

@@ -33,7 +33,9 @@ enum rnnhw_operation {
     RNNHW_STAGE,        /* dst = one Hadamard stage of the whole a, which has `low` units */
     RNNHW_ROWS_DIAGONAL, /* dst = b + matrices[rows], a diagonal, times the tile a */
     RNNHW_ROWS_NARROW,  /* dst = b + matrices[rows] times packed a */
-    RNNHW_ROWS_BYTES,   /* dst = b + matrices[rows] times quads of bytes a */
+    RNNHW_ROWS_BYTES,   /* dst = b + matrices[rows] times quads of bytes a; where c is a slot,
+                           + matrices[data] times those of c, whose work counts for instruction
+                           `start`, which no phase has */
     RNNHW_ROWS_TILES,   /* the same in 32-bit words, by tiles */
     RNNHW_ROWS_WIDE,    /* dst = b + matrices[rows] times a */
     RNNHW_ROWS_CAST,    /* dst = b + the products of packed a, each cast; `low`: none can clip */

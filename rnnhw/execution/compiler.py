@@ -337,12 +337,18 @@ class _ScanPlanner:
         table = []
         keys = sorted(self.phases)
         replaced: list[tuple[Row, Row]] = []
+        counted: list[tuple[Row, Row]] = []
         for key in keys:
             phase = self.phases[key]
-            phase.tile, members = fused(phase.tile, self._is_register)
-            replaced += members
+            tile = fused(phase.tile, self._is_register)
+            phase.tile = tile.rows
+            replaced += tile.replaced
+            counted += tile.counted
             table.append([len(rows), len(phase.whole), len(phase.tile), phase.units])
             rows += phase.whole + phase.tile
+        for row, both in counted:  # no phase has it: the other one counts its work there
+            both["start"] = len(rows)
+            rows.append(row)
         instructions = np.zeros(max(len(rows), 1), INSTRUCTION)
         for name in ("cast", "product", "start"):
             instructions[name] = -1
@@ -844,8 +850,14 @@ class _ScanPlanner:
         self.measured[node] = self._add_tile(key, operation, self.word[node], **fields)
 
     def _byte_products(self, product: Product) -> ByteProducts:
-        """How this product is planned: tiles hold sums of 32 bits."""
-        tiles = self.byte_products.tiles and product.bits == 32
+        """How this product is planned. Tiles hold sums of 32 bits, and are worth it for a whole
+        step of columns, or where another product by tiles goes on with the sums."""
+        wide = any(
+            node is product.node or (node.start and self._origin(node.start) is product.node)
+            for node in self.products
+            if node.vector.units >= TILE_COLUMNS
+        )
+        tiles = self.byte_products.tiles and product.bits == 32 and wide
         return replace(self.byte_products, tiles=tiles)
 
     def _matrix(

@@ -117,7 +117,7 @@ def pack_quads(
         return None
     row_sums = np.concatenate([panel.weights.sum((2, 3), np.int64).ravel() for panel in panels])
     correction = (vector[0] * row_sums).astype(np.int32)
-    if to.tiles and QUAD * int(widths.min()) >= TILE_COLUMNS:
+    if to.tiles:
         return _tiles(panels, correction)
     reach = max(vector[1] - vector[0], 1)
     limits = 32767 // reach, 32768 // reach

@@ -1,10 +1,12 @@
-"""Superinstructions: neighbouring instructions of a phase that one kernel runs in one pass.
+"""Superinstructions: instructions of a phase that one kernel runs in one pass over its tiles.
 
 A pattern looks at the instructions alone: which value each writes and which others read it. It
 knows no cell. What it puts in their place computes the same integers and the same events, and the
 work that is measured at an instruction is measured at the one that replaces it.
 
 =========  ==========================================================================
+products   a product of bytes that another begins with: both are added in one pass,
+           ``[W U] [x h]``. The work of the first is still counted for itself.
 finish     ``cast_in_words``, ``lookup_bytes``, then what keeps the value as bytes: up
            to two of ``store`` (a state, an output) and one ``pack_bytes`` (what the
            next product reads). The cast or the lookup may be missing.
@@ -15,48 +17,63 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from rnnhw.execution.instructions import OPERATION, Row, instruction
 
-__all__ = ["fused"]
+__all__ = ["Fused", "fused"]
 
 _MOST_STORES = 2
 
 
-def fused(
-    tile: Sequence[Row], is_register: Callable[[int], bool]
-) -> tuple[list[Row], list[tuple[Row, Row]]]:
+@dataclass
+class Fused:
+    """A tile's instructions with superinstructions in them."""
+
+    rows: list[Row]
+    replaced: list[tuple[Row, Row]] = field(default_factory=list)
+    """Instructions that are gone, and that at which the work of each is measured."""
+    counted: list[tuple[Row, Row]] = field(default_factory=list)
+    """Instructions that are gone but measure work of their own, and that which does it: its
+    ``start`` is to be the number of the first."""
+
+
+def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
     """The instructions of a tile with superinstructions in the place of what they do.
 
     Args:
         tile: the instructions, in order; each writes a register that none writes again.
         is_register: whether nothing outside these instructions reads a slot.
-    Returns:
-        The instructions, and pairs of one that is gone and the one that does its work.
     """
-    program = _Program(tile)
+    program = _Program(tile, is_register)
     places = {id(row): place for place, row in enumerate(tile)}
-    instead: dict[int, Row] = {}  # the place of the last instruction that it replaces
-    replaced: list[tuple[Row, Row]] = []
+    result = Fused([])
+    instead: dict[int, Row] = {}  # by the place of the last instruction that it replaces
     for row in tile:
-        members = program.finished_by(row, is_register)
+        members = program.finished_by(row)
         if members:
             finish = _finish(members)
             instead[max(places[id(member)] for member in members)] = finish
-            replaced += [(member, finish) for member in members]
-    gone = {id(member) for member, _ in replaced}
-    rows = [
+            result.replaced += [(member, finish) for member in members]
+        first = program.product_before(row)
+        if first is not None and places[id(first)] not in instead:
+            both = instead[places[id(row)]] = _products(first, row)
+            result.replaced.append((row, both))
+            result.counted.append((first, both))
+    gone = {id(row) for row, _ in (*result.replaced, *result.counted)}
+    result.rows = [
         instead.get(place, row)
         for place, row in enumerate(tile)
         if place in instead or id(row) not in gone
     ]
-    return rows, replaced
+    return result
 
 
 class _Program:
     """Who writes and who reads the registers of a tile."""
 
-    def __init__(self, tile: Sequence[Row]) -> None:
+    def __init__(self, tile: Sequence[Row], is_register: Callable[[int], bool]) -> None:
+        self._is_register = is_register
         self._writer = {row["dst"]: row for row in tile if row.get("dst")}
         self._readers: dict[int, list[Row]] = defaultdict(list)
         for row in tile:
@@ -64,7 +81,11 @@ class _Program:
                 if row.get(operand):
                     self._readers[row[operand]].append(row)
 
-    def finished_by(self, row: Row, is_register: Callable[[int], bool]) -> list[Row]:
+    def _only_read_by(self, slot: int, reader: Row) -> bool:
+        readers = self._readers[slot]
+        return self._is_register(slot) and len(readers) == 1 and readers[0] is reader
+
+    def finished_by(self, row: Row) -> list[Row]:
         """What ``finish`` replaces where ``row`` computes a value that is kept as bytes alone."""
         if not (_is(row, "cast_in_words") or _is(row, "lookup_bytes")):
             return []
@@ -74,14 +95,26 @@ class _Program:
         few = len(stores) <= _MOST_STORES and len(packs) <= 1
         if not kept or not few or len(stores) + len(packs) < len(kept):
             return []
-        if not is_register(row["dst"]):
+        if not self._is_register(row["dst"]):
             return []
-        members = [row, *kept]
         before = self._writer.get(row["a"])
         if _is(row, "lookup_bytes") and before is not None and _is(before, "cast_in_words"):
-            alone = len(self._readers[row["a"]]) == 1 and is_register(row["a"])
-            members += [before] if alone else []
-        return members
+            return [row, *kept, before] if self._only_read_by(row["a"], row) else [row, *kept]
+        return [row, *kept]
+
+    def product_before(self, row: Row) -> Row | None:
+        """The product that a product of the same kind, in words of 32 bits, begins with."""
+        if not (_is(row, "rows_bytes") or _is(row, "rows_tiles")) or row["bits"] != 32:
+            return None
+        first = self._writer.get(row.get("b", 0))
+        if first is None or (first["operation"], first["bits"]) != (row["operation"], 32):
+            return None
+        return first if self._only_read_by(row["b"], row) else None
+
+
+def _products(first: Row, second: Row) -> Row:
+    """Both products in one: begins with what the first begins with."""
+    return second | {"b": first.get("b", 0), "c": first["a"], "data": first["rows"]}
 
 
 def _finish(members: Sequence[Row]) -> Row:

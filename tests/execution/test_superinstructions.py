@@ -1,14 +1,18 @@
 """Superinstructions against what they replace: equal integers, events and counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.graphs import ISAS, assert_same_run, draw_batch, draw_parameters, one_layer
 
+from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import golden
-from rnnhw.execution.compiler import plan_network
-from rnnhw.execution.engine import execute
+from rnnhw.execution.compiler import ANY_ISA, plan_network
+from rnnhw.execution.engine import execute, runnable_products
 from rnnhw.execution.instructions import OPERATION
-from rnnhw.execution.superinstructions import fused
+from rnnhw.execution.quads import ByteProducts
+from rnnhw.execution.superinstructions import Fused, fused
 from rnnhw.layers.activations import TANH
 from rnnhw.layers.structures import Dense
 from rnnhw.numerics.cast import Overflow, Q, Rounding
@@ -39,12 +43,17 @@ def operations(plan):
     return {names[row["operation"]] for row in scan.instructions}
 
 
-def both_plans(monkeypatch, *args):
+def plans_with_and_without(monkeypatch, *args):
     """A plan with superinstructions, and the same without."""
     whole = plan_network(*args)
     with monkeypatch.context() as patch:
-        patch.setattr("rnnhw.execution.compiler.fused", lambda tile, is_register: (tile, []))
-        expanded = plan_network(*args)
+        patch.setattr("rnnhw.execution.compiler.fused", lambda tile, is_register: Fused(tile))
+        return whole, plan_network(*args)
+
+
+def both_plans(monkeypatch, *args):
+    """The same, of a step with something to finish."""
+    whole, expanded = plans_with_and_without(monkeypatch, *args)
     assert "finish" in operations(whole) and "finish" not in operations(expanded)
     return whole, expanded
 
@@ -88,9 +97,46 @@ def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, finished):
         {"operation": OPERATION["store"], "dst": 3 + n, "a": 2, "low": bits}
         for n, bits in enumerate(low)
     ]
-    rows, replaced = fused([cast, *stores], lambda slot: slot < 3)
-    assert (OPERATION["finish"] in {row["operation"] for row in rows}) == finished
-    assert {id(row) for row, _ in replaced} == (
-        {id(r) for r in [cast, *stores]} if finished else set()
-    )
-    assert fused([cast, *stores], lambda slot: False) == ([cast, *stores], [])
+    found = fused([cast, *stores], lambda slot: slot < 3)
+    assert (OPERATION["finish"] in {row["operation"] for row in found.rows}) == finished
+    gone = [cast, *stores] if finished else []
+    assert [row for row, _ in found.replaced] == gone
+    assert fused([cast, *stores], lambda slot: False) == Fused([cast, *stores])
+
+
+@pytest.mark.parametrize("planned", [ANY_ISA, ByteProducts(32), ByteProducts(32, tiles=True)])
+@pytest.mark.parametrize("units", [5, 64, 130])
+def test_two_products_in_one_equal_both(units, planned, monkeypatch):
+    """``W x + U h + b``, and a product more, which begins with both and stays alone."""
+
+    def step(g, x):
+        h, k = g.state(units, "h"), g.state(units, "k")
+        tensors = [g.tensor(name, (units, units), "weight") for name in ("W", "U", "V")]
+        start = g.literal("b", range(units), 7)
+        first = g.matvec(Dense(), tensors[0], x, units, start, name="first")
+        second = g.matvec(Dense(), tensors[1], h, units, first, name="second")
+        third = g.matvec(Dense(), tensors[2], k, units, second, name="third")
+        g.update(k, g.cast(first, "k"))
+        return g.update(h, g.cast(third, "h"))
+
+    formats = {f"l.{name}": Q(0, 7) for name in ("W", "U", "V", "h", "k")}
+    design = one_layer(step, Q(0, 7), formats, units)
+    rng = np.random.default_rng(units)
+    parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 17, 2)
+    raw = {key: value % 16 - 8 for key, value in parameters.raw.items()}  # for sums of 16 bits
+    parameters = replace(parameters, raw=raw)
+    wanted = golden.run(design, parameters, batch)
+    for lanes in (16, 1):
+        args = design, parameters, lanes, (), planned
+        plan, expanded = plans_with_and_without(monkeypatch, *args)
+        kernel = "rows_tiles" if planned.tiles and lanes == 16 and units >= 64 else "rows_bytes"
+        rows = [row for scan in plan.scans.values() for row in scan.instructions]
+        pairs = [row for row in rows if row["operation"] == OPERATION[kernel] and row["c"]]
+        assert len(pairs) == 1
+        for isa in ISAS:
+            if runnable_products(isa).runs(planned):
+                runs = [execute(each, batch, isa) for each in (plan, expanded)]
+                for run in runs:
+                    assert_same_run(wanted, run)
+                assert runs[0].counts == runs[1].counts
+                assert runs[0].counts["l"] == layer_counts(design, batch.lengths)["l"]
