@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnhw.execution.quads import pack_quads
+from rnnhw.execution.quads import ByteProducts, pack_quads
 
 
 @st.composite
@@ -30,7 +30,7 @@ def halves(quads):
 @given(matrices(), st.sampled_from([16, 32]))
 def test_quads_hold_the_matrix_and_their_sums_fit(matrix, sum_bits):
     first, count, weights, (low, high) = matrix
-    packed = pack_quads(first, count, weights, (low, high), sum_bits)
+    packed = pack_quads(first, count, weights, (low, high), ByteProducts(sum_bits))
     if packed is None:
         assert sum_bits == 16 and np.abs(weights).max() > 64
         return
@@ -59,12 +59,30 @@ def test_quads_hold_the_matrix_and_their_sums_fit(matrix, sum_bits):
     np.testing.assert_array_equal(packed.correction, low * expected.sum(1))
 
 
+@given(matrices())
+def test_tiles_hold_the_matrix_too(matrix):
+    first, count, weights, (low, high) = matrix
+    packed = pack_quads(first, count, weights, (low, high), ByteProducts(32, tiles=True))
+    assert packed.tiles and packed.weights.ctypes.data % 64 == 0
+    columns = int(first[0] + count[0])
+    found = np.zeros((16 * len(packed.first), columns + 80), np.int64)
+    for block, (start, offset) in enumerate(zip(packed.first, packed.offset, strict=True)):
+        steps = int(packed.count[block]) // 64
+        stored = packed.weights[offset:][: 1024 * steps].reshape(steps, 16, 64)
+        rows = stored.transpose(1, 0, 2).reshape(16, -1)
+        found[16 * block : 16 * block + 16, start : start + 64 * steps] += rows
+    expected = np.zeros_like(found)
+    expected[: len(first), first[0] : columns] = weights.reshape(len(first), -1)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(packed.correction, low * expected.sum(1))
+
+
 def test_a_deeper_sum_is_taken_for_smaller_weights():
     rng = np.random.default_rng(0)
     count, depths = np.full(64, 256), []
     for scale in (2, 12, 28):
         weights = np.clip(np.rint(rng.normal(0, scale, 64 * 256)), -128, 127).astype(np.int64)
-        packed = pack_quads(np.zeros(64, np.int64), count, weights, (-128, 127), 16)
+        packed = pack_quads(np.zeros(64, np.int64), count, weights, (-128, 127), ByteProducts())
         depths.append(packed.depth)
     assert depths == sorted(depths, reverse=True) and depths[0] == 16 and depths[2] < 4
 
@@ -74,10 +92,10 @@ def test_rows_that_share_few_columns_are_not_filled_up(first):
     """A band of three diagonals, and blocks of eight rows."""
     count = np.full(64, 3 if first[1] else 8)
     weights = np.ones(int(count.sum()), np.int64)
-    assert pack_quads(first, count, weights, (-128, 127), 16) is None
+    assert pack_quads(first, count, weights, (-128, 127), ByteProducts()) is None
 
 
 def test_blocks_of_sixteen_rows_are_taken():
     first, count = np.repeat([0, 16, 32], 16), np.full(48, 16)
-    packed = pack_quads(first, count, np.arange(48 * 16) % 5 - 2, (-128, 127), 16)
+    packed = pack_quads(first, count, np.arange(48 * 16) % 5 - 2, (-128, 127), ByteProducts())
     assert packed.first.tolist() == [0, 16, 32]
