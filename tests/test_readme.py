@@ -1,16 +1,14 @@
 """README and docs tell the truth: their console and Python blocks are run, their links exist."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 from helpers.pages import assert_printed, blocks
 from helpers.paths import ROOT
+
+from rnnhw.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -46,30 +44,36 @@ def expanded(word):
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(word))
 
 
-@cache
-def run(command):
-    """The finished process of a command, run once where several pages show it."""
-    program, *words = command.split()
-    assert program == "rnnhw"
-    arguments = [path for word in words for path in expanded(word)]
-    return subprocess.run(
-        [sys.executable, "-m", "rnnhw", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+_PRINTED = {}
+"""Exit code, output and messages of the commands that ran: several pages show the same."""
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command of a page where the designs are; its exit code, output and messages."""
+
+    def printed(command):
+        if command not in _PRINTED:
+            program, *words = command.split()
+            assert program == "rnnhw"
+            monkeypatch.chdir(ROOT)
+            monkeypatch.setenv("NO_COLOR", "1")
+            capsys.readouterr()
+            code = main([path for word in words for path in expanded(word)])
+            _PRINTED[command] = (code, *capsys.readouterr())
+        return _PRINTED[command]
+
+    return printed
 
 
 @pytest.mark.parametrize(("command", "expected"), list(commands()), ids=lambda text: text[:50])
-def test_a_console_block_prints_what_the_readme_shows(command, expected):
+def test_a_console_block_prints_what_the_readme_shows(command, expected, run):
     if "--check" in command and shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed")
-    done = run(command)
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1)
-    assert_printed(expected, done.stdout)
+    code, out, err = run(command)
+    assert "Traceback" not in err
+    assert code in (0, 1)
+    assert_printed(expected, out)
 
 
 @pytest.mark.parametrize("code", PYTHON)
