@@ -8,6 +8,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rnnhw.errors import RnnhwError, UsageError, unknown_name
@@ -82,12 +83,18 @@ class Simulator(ABC):
         return done.stdout
 
 
+@cache
+def _said_by(command: str, option: str) -> str:
+    """What a tool prints of itself, asked once: a small bench runs hardly longer."""
+    found = subprocess.run([command, option], capture_output=True, text=True, check=False)
+    return found.stdout
+
+
 class Icarus(Simulator):
     """Icarus Verilog: four-valued, so that an X is seen; builds at once and runs slowly."""
 
     def version(self) -> str:
-        found = subprocess.run([self.command, "-V"], capture_output=True, text=True, check=False)
-        match = re.search(r"version (\S+)", found.stdout)
+        match = re.search(r"version (\S+)", _said_by(self.command, "-V"))
         return f"{self.command} {match[1] if match else '?'}"
 
     def build(
@@ -104,10 +111,7 @@ class Verilator(Simulator):
     """Verilator: two-valued, what is not initialised is random; builds slowly and runs fast."""
 
     def version(self) -> str:
-        found = subprocess.run(
-            [self.command, "--version"], capture_output=True, text=True, check=False
-        )
-        match = re.search(r"Verilator (\S+)", found.stdout)
+        match = re.search(r"Verilator (\S+)", _said_by(self.command, "--version"))
         return f"{self.command} {match[1] if match else '?'}"
 
     def build(
