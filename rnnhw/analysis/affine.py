@@ -92,10 +92,10 @@ class _Affine:
         """The form plus a symbol of its own for each element that has a radius."""
         places = np.flatnonzero(radius)
         by = self.padded(form)
-        own = np.zeros((len(radius), len(places)))
-        own[places, np.arange(len(places))] = radius[places]
+        errors = np.zeros((len(radius), len(places)))
+        errors[places, np.arange(len(places))] = radius[places]
         self.symbols += len(places)
-        return Form(form.centre, np.concatenate([by, own], axis=1))
+        return Form(form.centre, np.concatenate([by, errors], axis=1))
 
     def fresh(self, box: Box, step: float) -> Form:
         """A box as forms that have nothing in common with any other."""
@@ -280,7 +280,7 @@ def run_steps(
     """
     start = _Affine(_Run(tensors, matrices, inputs, states), 0, {})
     forms = {state: start.fresh(box, state.format.step) for state, box in states.items()}
-    symbols, found = start.symbols, []
+    symbols, ranges = start.symbols, []
     boxes = dict(states)
     for _ in range(steps):
         affine = _Affine(_Run(tensors, matrices, inputs, boxes), symbols, forms)
@@ -292,10 +292,10 @@ def run_steps(
             lost = ~(radius <= _LOST * (box.high - box.low) * step / 2 + step)
             form = affine.mixed(form, box, step, lost)
             radius = form.radius
-            own = outward(form.centre - radius, form.centre + radius, step)
-            affine.run.values[node], affine.forms[node] = box.within(own), form
-        found.append(affine.run.values)
+            enclosure = outward(form.centre - radius, form.centre + radius, step)
+            affine.run.values[node], affine.forms[node] = box.within(enclosure), form
+        ranges.append(affine.run.values)
         forms = {state: affine.forms[new] for state, new in graph.updates}
         boxes = {state: affine.run.values[new] for state, new in graph.updates}
         symbols = affine.symbols
-    return found
+    return ranges

@@ -297,17 +297,17 @@ def recurrent_matrices(graph: StepGraph, tensors: Values) -> dict[str, FloatArra
         graph: one step of a layer.
         tensors: real numbers by key.
     """
-    found = step_derivatives(graph, tensors, through=False)
+    step = step_derivatives(graph, tensors, through=False)
     inner = graph.inner_nodes()
     arguments = [each.argument for each in graph.approximations]
     arguments += [
         node.a for node in graph.nodes if isinstance(node, Lookup | Clamp) and node not in inner
     ]
-    arguments += [new for _, new in graph.updates if found.linear[new]]
+    arguments += [new for _, new in graph.updates if step.linear[new]]
     matrices = {}
     for node in dict.fromkeys(arguments):
-        for columns in found.columns.states.values():
-            part = found.matrices[node][:, columns]
-            if found.linear[node] and part.any() and len(part) == part.shape[1]:
+        for columns in step.columns.states.values():
+            part = step.matrices[node][:, columns]
+            if step.linear[node] and part.any() and len(part) == part.shape[1]:
                 matrices[graph.signal(node)] = part
     return matrices

@@ -166,10 +166,10 @@ class _Layer:
         return LayerRanges(narrowed, by, unclipped)
 
     def _real(self) -> dict[str, NDArray[np.float64]]:
-        found = {}
+        tensors = {}
         for tensor in self._graph.tensors:
-            found[tensor.key] = real_values(self._tensors[tensor.key], tensor.format)
-        return found
+            tensors[tensor.key] = real_values(self._tensors[tensor.key], tensor.format)
+        return tensors
 
     def _step(self, states: Mapping[State, Box]) -> dict[Node, Box]:
         return step_boxes(self._graph, self._tensors, states, self._inputs, self._matrices)
@@ -196,10 +196,10 @@ class _Layer:
         if steps < 1:
             return {}
         run = self._graph, self._tensors, self._matrices
-        found = run_steps(*run, states, self._inputs, steps + 1)[-1]
+        ranges = run_steps(*run, states, self._inputs, steps + 1)[-1]
         for boxes in run_steps(*run, self._first, self._inputs, steps):
-            found = {node: box.joined(boxes[node]) for node, box in found.items()}
-        return found
+            ranges = {node: box.joined(boxes[node]) for node, box in ranges.items()}
+        return ranges
 
 
 def _narrow(

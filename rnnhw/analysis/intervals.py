@@ -264,14 +264,14 @@ def _lookup(run: _Run, node: Lookup) -> Box:
     if node.a.format.signed:  # in the order of the address as a signed number
         entries = np.roll(entries, len(entries) // 2)
         box = Box(box.low + len(entries) // 2, box.high + len(entries) // 2)
-    found: dict[tuple[int, int], tuple[int, int]] = {}
+    limits: dict[tuple[int, int], tuple[int, int]] = {}
     pairs = list(zip(box.low.tolist(), box.high.tolist(), strict=True))
     for low, high in set(pairs):
         part = entries[low : high + 1]
-        found[low, high] = int(part.min()), int(part.max())
+        limits[low, high] = int(part.min()), int(part.max())
     return Box(
-        np.array([found[pair][0] for pair in pairs], np.int64),
-        np.array([found[pair][1] for pair in pairs], np.int64),
+        np.array([limits[pair][0] for pair in pairs], np.int64),
+        np.array([limits[pair][1] for pair in pairs], np.int64),
     )
 
 

@@ -45,18 +45,18 @@ def stored_words(network: Network) -> dict[str, int]:
 
 def stored_bits(network: Network) -> dict[str, int]:
     """Bits of each kind of :data:`STORED`."""
-    found: dict[str, dict[object, int]] = {kind: {} for kind in STORED}
+    bits_by_kind: dict[str, dict[object, int]] = {kind: {} for kind in STORED}
     for tensor, words, bits in _tensors(network):
         kind = "biases" if tensor.role == "bias" else "weights"
-        found[kind][tensor.key] = words * bits
+        bits_by_kind[kind][tensor.key] = words * bits
     for node in network.nodes:
         if isinstance(node, Total):
-            found["state"][node] = node.units * node.format.width
+            bits_by_kind["state"][node] = node.units * node.format.width
     for scan in network.scans:
         for step in scan.graph.nodes:
             if isinstance(step, State):
-                found["state"][step] = step.units * step.format.width
+                bits_by_kind["state"][step] = step.units * step.format.width
             elif isinstance(step, Lookup):
                 key = scan.name, step.table.contents
-                found["tables"][key] = step.table.stored_bits
-    return {kind: sum(each.values()) for kind, each in found.items()}
+                bits_by_kind["tables"][key] = step.table.stored_bits
+    return {kind: sum(each.values()) for kind, each in bits_by_kind.items()}

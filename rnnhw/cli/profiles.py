@@ -39,27 +39,29 @@ def profiles_command(
     LUTs are those of a dense layer of 8-bit words.
     """
     shown = chosen_format(format, None, PLAIN)
-    found = {each: load_profile(each) for each in ([name] if name is not None else profile_names())}
+    profiles = {
+        each: load_profile(each) for each in ([name] if name is not None else profile_names())
+    }
     if shown == "json":
-        listed = [_profile(each, sources=name is not None) for each in found.values()]
+        listed = [_profile(each, sources=name is not None) for each in profiles.values()]
         show(json_text({**head("profiles"), "profiles": listed}))
     elif name is not None:
-        show(profile_info(found[name]))
+        show(profile_info(profiles[name]))
     else:
-        show(profile_list(list(found.values())))
+        show(profile_list(list(profiles.values())))
     return 0
 
 
 def _profile(profile: Profile, *, sources: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "name": profile.name,
         "kind": kind_of(profile),
         "title": profile.title,
         "answers": answers(profile),
     }
     if sources:
-        found["note"] = profile.note
-        found["figures"] = [
+        data["note"] = profile.note
+        data["figures"] = [
             {
                 "name": path,
                 "value": getattr(figure, "value", None),
@@ -71,5 +73,5 @@ def _profile(profile: Profile, *, sources: bool) -> dict[str, Any]:
             }
             for path, figure in sourced_figures(profile)
         ]
-        found["not_known"] = list(unknown_figures(profile))
-    return found
+        data["not_known"] = list(unknown_figures(profile))
+    return data

@@ -63,7 +63,7 @@ def estimate(
         raise UsageError(
             f"{type(profile).__name__} is no profile", "give a profile, its name or its file"
         )
-    found = estimation.estimate(
+    report = estimation.estimate(
         design_of(design),
         named,
         clock_mhz=clock_mhz,
@@ -72,7 +72,7 @@ def estimate(
         steps_per_second=steps_per_second,
         arrangement=arrangement,
     )
-    return result_of(ReportResult, found)
+    return result_of(ReportResult, report)
 
 
 def compare_costs(
@@ -112,7 +112,7 @@ def compare_costs(
         UsageError: an argument is of no such type, a file is no report, or a profile, parameter,
             column or figure is unknown or given twice.
     """
-    found = study.compare_costs(
+    comparison = study.compare_costs(
         _listed(items),
         settings,
         vary,
@@ -125,7 +125,7 @@ def compare_costs(
         maximum=number_bounds("maximum", maximum),
         progress=progress,
     )
-    return result_of(ComparisonResult, found)
+    return result_of(ComparisonResult, comparison)
 
 
 def compare(
@@ -154,7 +154,7 @@ def compare(
         UsageError: an argument is of no such type, a parameter or a figure is unknown, something
             is given twice, or a score that is demanded says nothing.
     """
-    found = study.compare(
+    comparison = study.compare(
         _listed(designs),
         settings,
         vary,
@@ -163,20 +163,20 @@ def compare(
         maximum=number_bounds("maximum", maximum),
         progress=progress,
     )
-    return result_of(ComparisonResult, found)
+    return result_of(ComparisonResult, comparison)
 
 
 def _listed(items: Place | Design | Sequence[Place | Design]) -> list[Item]:
     """Several items, or one that stands alone."""
-    found = [items] if isinstance(items, str | os.PathLike | Design) else items
-    if not isinstance(found, Sequence):
+    listed = [items] if isinstance(items, str | os.PathLike | Design) else items
+    if not isinstance(listed, Sequence):
         raise UsageError(f"{type(items).__name__} to compare", "give a list of designs")
-    for item in found:
+    for item in listed:
         if not isinstance(item, str | os.PathLike | Design):
             raise UsageError(
                 f"{type(item).__name__} to compare", "give designs, design files or saved reports"
             )
-    return [item if isinstance(item, Design) else Path(item) for item in found]
+    return [item if isinstance(item, Design) else Path(item) for item in listed]
 
 
 def compare_reports(
@@ -207,5 +207,5 @@ def compare_reports(
                 f"{type(each).__name__} to compare",
                 "give what estimate() gives; compare_costs() takes designs and files",
             )
-    found = model.compare_reports(reports, baseline=baseline, minimum=minimum, maximum=maximum)
-    return result_of(ComparisonResult, found)
+    comparison = model.compare_reports(reports, baseline=baseline, minimum=minimum, maximum=maximum)
+    return result_of(ComparisonResult, comparison)

@@ -262,8 +262,8 @@ class _Tables:
         address = Q(reach, self.bits - 1 - reach, rounding=Rounding.TRN_ZERO)
         at = w.cast(z, address, f"{name}.address")
         entry = w.typed(f"{name}.entry", self.entry)
-        found = w.g.lookup(at, _FUNCTIONS[function].sampled, "gate", entry)
-        return w.cast(found, result, name, "gate")
+        looked_up = w.g.lookup(at, _FUNCTIONS[function].sampled, "gate", entry)
+        return w.cast(looked_up, result, name, "gate")
 
     def quartus(self, w: _Writer, z: Node, function: str, result: Q, name: str) -> Node:
         """``table[min(floor(|z| N / M), N - 1)]``, M the reach, entries sampled in double in the
@@ -282,8 +282,8 @@ class _Tables:
         address = Q(reach, self.bits - reach, signed=False, rounding=Rounding.TRN)
         at = w.cast(g.select(z, z, opposite), address, f"{name}.address")
         middle = RealFunction(function, lambda x: f.exact.scalar(x + half), f.exact.vector)
-        found = g.lookup(at, middle, "gate", w.typed(f"{name}.entry", self.entry))
-        above = w.cast(found, result, f"{name}.above", "gate")
+        looked_up = g.lookup(at, middle, "gate", w.typed(f"{name}.entry", self.entry))
+        above = w.cast(looked_up, result, f"{name}.above", "gate")
         turn = zero if function == "tanh" else g.literal(f"{name}.one", [1] * z.units)
         below = w.cast(g.subtract(turn, above), result, f"{name}.below", "gate")
         return w.cast(g.select(z, above, below), result, name, "gate")
@@ -455,9 +455,9 @@ def _feed_forward(meta: Meta, arrays: Arrays) -> Imported:
     net = NetworkBuilder(features, first, Formats(), overrides, None)
     source: TimeNode = net.source
     for position, layer in enumerate(layers):
-        given, got = parse_type(_needed(layer, "in_t")), source.format
-        if (given.width, given.fraction, given.signed) != (got.width, got.fraction, got.signed):
-            raise DesignError(f"hls4ml: layer {position} reads {given}, but gets {got}")
+        read, got = parse_type(_needed(layer, "in_t")), source.format
+        if (read.width, read.fraction, read.signed) != (got.width, got.fraction, got.signed):
+            raise DesignError(f"hls4ml: layer {position} reads {read}, but gets {got}")
         name, units = f"layer{position}", source.units
         if _needed(layer, "op") == "dense":
             raw[f"{name}.W"] = _integers(arrays, f"{_needed(layer, 'w')}_int", transposed=True)

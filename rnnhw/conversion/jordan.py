@@ -297,14 +297,14 @@ def _recurrence(
         for position, layer in enumerate(layers)
         if chosen in (None, names[position])
     }
-    found = [position for position, reason in reasons.items() if reason == ""]
-    if len(found) > 1:
-        several = ", ".join(names[position] for position in found)
+    linear = [position for position, reason in reasons.items() if reason == ""]
+    if len(linear) > 1:
+        several = ", ".join(names[position] for position in linear)
         raise DesignError(
-            f"{len(found)} linear recurrences: {several}",
-            f"name one: jordan_form(design, {names[found[0]]!r})",
+            f"{len(linear)} linear recurrences: {several}",
+            f"name one: jordan_form(design, {names[linear[0]]!r})",
         )
-    if not found:
+    if not linear:
         why = "; ".join(
             f"layer {names[position]}: {reason or 'it has no recurrence'}"
             for position, reason in reasons.items()
@@ -314,9 +314,9 @@ def _recurrence(
             f"no linear recurrence to convert{f' ({why})' if why else ''}",
             "the form exists for Elman(..., activation=Identity())",
         )
-    layer = layers[found[0]]
+    layer = layers[linear[0]]
     assert isinstance(layer, Elman)
-    return found[0], layer
+    return linear[0], layer
 
 
 def _product(
@@ -341,10 +341,10 @@ def _product(
     vectors = np.vstack([np.eye(n), np.zeros(n)])[None]
     acting = ["weights"] if quantised else []
     lengths = np.array([n + 1])
-    found = run_reference(
+    response = run_reference(
         net.build(), design.parameters, vectors, lengths, quantised=acting
     ).outputs[0]
-    return (found[:n] - found[n]).T, found[n]
+    return (response[:n] - response[n]).T, response[n]
 
 
 def _samples(design: Design) -> tuple[FloatArray, NDArray[np.int64]]:
@@ -398,10 +398,10 @@ def _reader(layers: Sequence[Layer], names: Sequence[str], position: int) -> tup
     width = 1
     for layer, name in zip(layers[position + 1 :], names[position + 1 :], strict=True):
         if isinstance(layer, _READERS):
-            own = layer.structure if isinstance(layer, Linear) else layer.inputs
-            if own != Dense():
+            structure = layer.structure if isinstance(layer, Linear) else layer.inputs
+            if structure != Dense():
                 raise DesignError(
-                    f"layer {name} reads the state by {own!r}, but W T is dense",
+                    f"layer {name} reads the state by {structure!r}, but W T is dense",
                     "give it a Dense() matrix",
                 )
             return f"{name}.W", width

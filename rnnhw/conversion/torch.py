@@ -48,7 +48,7 @@ def weights(module: _Module, *names: str) -> dict[str, NDArray[np.float64]]:
     Raises:
         DesignError: the module has other parameters or another number of layers than named.
     """
-    found: dict[str, NDArray[np.float64]] = {}
+    arrays: dict[str, NDArray[np.float64]] = {}
     layers = set()
     parameters = list(module.named_parameters())
     two_ways = any(full.endswith(_BACKWARD) for full, _ in parameters)
@@ -65,13 +65,13 @@ def weights(module: _Module, *names: str) -> dict[str, NDArray[np.float64]]:
         name = names[int(layer or 0)]
         if two_ways:
             name += ".backward" if full.endswith(_BACKWARD) else ".forward"
-        found[f"{name}.{_KEYS[stem]}"] = tensor.detach().cpu().numpy().astype(np.float64)
+        arrays[f"{name}.{_KEYS[stem]}"] = tensor.detach().cpu().numpy().astype(np.float64)
     if layers != set(range(len(names))):
         raise DesignError(
             f"{type(module).__name__} has {len(layers)} layers, {len(names)} are named",
             "give one name for each",
         )
     if getattr(module, "mode", "").startswith("RNN"):
-        for key in [key for key in found if key.endswith(".b2")]:
-            found[key.removesuffix("2")] += found.pop(key)
-    return found
+        for key in [key for key in arrays if key.endswith(".b2")]:
+            arrays[key.removesuffix("2")] += arrays.pop(key)
+    return arrays

@@ -157,10 +157,10 @@ def _decoupling(
 def _with_nearest(linalg: Any, S: FloatArray, T: FloatArray, start: int, stop: int) -> int:
     """Move the eigenvalue nearest to those of rows ``start`` to ``stop`` behind them, in place;
     the new ``stop``."""
-    own = [_eigenvalue(S, place) for place in _starts(S[:stop, :stop], start)]
+    eigenvalues = [_eigenvalue(S, place) for place in _starts(S[:stop, :stop], start)]
     nearest = min(
         _starts(S, stop),
-        key=lambda place: min(abs(value - _eigenvalue(S, place)) for value in own),
+        key=lambda place: min(abs(value - _eigenvalue(S, place)) for value in eigenvalues),
     )
     if nearest != stop:
         rest = S[start:, start:]

@@ -174,10 +174,10 @@ def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryR
 
 def modelled_notes(machine: Accelerator) -> list[str]:
     """What must be said where cycles are not those of emitted Verilog."""
-    found = []
+    notes = []
     assumed = [layer.name for layer in machine.layers if layer.computed is not None]
     if assumed:
-        found.append(
+        notes.append(
             f"cycles rest on what the design assumes of {', '.join(assumed)}, which is neither "
             "computed nor measured here; see the layer's assumptions"
         )
@@ -185,19 +185,19 @@ def modelled_notes(machine: Accelerator) -> list[str]:
         layer.name for layer in machine.layers if (layer.computed or layer).basis is Basis.MODELLED
     ]
     if modelled:
-        found.append(
+        notes.append(
             "modelled: the rules of the layers that are emitted as Verilog, for one with something "
             "that is not; see the layer's assumptions"
         )
     if (modelled or machine.obstacles) and len(modelled) < len(machine.layers):
         reasons = modelled + [where for where, _ in machine.obstacles]
-        found.append(
+        notes.append(
             "nothing of a network is emitted where a part is not: no layer is realised beside "
             + ", ".join(reasons)
         )
     if machine.obstacles:
-        found.append(f"cycles of whole sequences are {_over_time(machine)}")
-    return found
+        notes.append(f"cycles of whole sequences are {_over_time(machine)}")
+    return notes
 
 
 def _shifter_notes(machine: Accelerator) -> Iterator[str]:

@@ -150,11 +150,11 @@ def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEne
     """Every layer of ``machine`` on ``node``, in the machine's order."""
     nodes = {each.name: each for each in network.nodes}
     shared = machine.engine.memories if machine.engine else ()
-    found = []
+    figures = []
     for layer in machine.layers:
         works = _without(layer_operations(nodes[layer.name]), layer)
         accesses, arrivals, bounded = _accesses(node, layer, shared)
-        found.append(
+        figures.append(
             LayerEnergy(
                 name=layer.name,
                 once=layer.once,
@@ -165,4 +165,4 @@ def energy(network: Network, machine: Accelerator, node: Asic) -> tuple[LayerEne
                 bounded=bounded,
             )
         )
-    return tuple(found)
+    return tuple(figures)

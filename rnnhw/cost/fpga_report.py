@@ -97,8 +97,8 @@ def fpga_report(
 
 def _placed_in(profile: Fpga) -> MemoryPlacer:
     def placed(memory: Memory) -> tuple[str, int]:
-        found = place(memory, profile)
-        return found.where, found.blocks
+        placement = place(memory, profile)
+        return placement.where, placement.blocks
 
     return placed
 

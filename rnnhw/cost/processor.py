@@ -144,10 +144,10 @@ class Processor:
 
     def _sum(self, *, once: bool) -> int | None:
         layers = [layer for layer in self.layers if layer.once is once]
-        found = [layer.per_step for layer in layers if layer.per_step is not None]
+        cycles = [layer.per_step for layer in layers if layer.per_step is not None]
         # Nothing but operations without a figure is not known, rather than 0.
-        unknown = not any(found) and any(layer.partial for layer in layers)
-        return None if unknown or len(found) < len(layers) else sum(found)
+        unknown = not any(cycles) and any(layer.partial for layer in layers)
+        return None if unknown or len(cycles) < len(layers) else sum(cycles)
 
     @property
     def partial(self) -> bool:
@@ -174,10 +174,10 @@ class Processor:
 
     def _stored(self, kind: str) -> Iterable[Stored]:
         """Everything of one kind once, whichever layers read it."""
-        found: dict[object, Stored] = {}
+        stored: dict[object, Stored] = {}
         for layer in self.layers:
-            found |= layer.stored.get(kind, {})
-        return found.values()
+            stored |= layer.stored.get(kind, {})
+        return stored.values()
 
     @property
     def flash_bytes(self) -> int:
@@ -385,39 +385,39 @@ def _layer_storage(scan: Scan) -> dict[str, dict[object, Stored]]:
 
     A state that a product reads is needed until all of the new one is there: it is there twice.
     """
-    found: dict[str, dict[object, Stored]] = {kind: {} for kind in _KINDS}
+    storage: dict[str, dict[object, Stored]] = {kind: {} for kind in _KINDS}
     swept = {
-        found
+        storage
         for node in scan.graph.nodes
         if isinstance(node, Matvec | Gather)
-        for found in _read_whole(node)
+        for storage in _read_whole(node)
     }
     for node in scan.graph.nodes:
         match node:
             case Matvec(weights=tensor) if tensor is not None:
-                found["weights"][tensor.key] = _stored_weights(node, tensor.format)
+                storage["weights"][tensor.key] = _stored_weights(node, tensor.format)
             case Constant(tensor=tensor) if tensor is not None:
                 kind = "biases" if tensor.role == "bias" else "weights"
-                found[kind][tensor.key] = _stored(node.units, tensor.format)
+                storage[kind][tensor.key] = _stored(node.units, tensor.format)
             case State():
                 copies = 2 if node in swept else 1
-                found["state"][node] = _stored(node.units, node.format, copies)
+                storage["state"][node] = _stored(node.units, node.format, copies)
                 if node.initial is not None:
-                    found["weights"][node.initial.key] = _stored(node.units, node.format)
+                    storage["weights"][node.initial.key] = _stored(node.units, node.format)
             case Lookup(table=table):
                 entries = 1 << table.address.width
                 stored = Stored(table.stored_bits, _bytes(entries, table.format))
-                found["tables"][table.contents, table.format] = stored
+                storage["tables"][table.contents, table.format] = stored
             case Gather() if not node.in_order:
                 elements = sum(part.units for part in node.parts)
                 width = max((elements - 1).bit_length(), 1)
                 # The network stores no wiring; the program needs a list of indices.
-                found["tables"][node] = Stored(0, node.units * storage_bytes(width))
+                storage["tables"][node] = Stored(0, node.units * storage_bytes(width))
             case _:
                 pass
     for source in scan.sources:
-        found["vectors"][scan.name, source] = _stored(source.units, source.format)
-    return found
+        storage["vectors"][scan.name, source] = _stored(source.units, source.format)
+    return storage
 
 
 def _last_reads(graph: StepGraph) -> dict[Node, int]:

@@ -75,7 +75,7 @@ class Claim:
         """Every state vector in the key: subject after subject, each element in the width of its
         format, from the highest bit of a word down, none across two words. So keys in ascending
         order are states in the order of their first elements, which compresses well."""
-        found, at = [], 0
+        packings, at = [], 0
         for index, subject in enumerate(self.subjects):
             for name, node in subject.network.states().items():
                 assert isinstance(node, State)
@@ -89,8 +89,8 @@ class Claim:
                 if node.initial is not None:
                     first = subject.parameters.raw[node.initial.key].ravel()
                 words, shifts = zip(*places, strict=True)
-                found.append(Packing(index, name, node, first, words, shifts))
-        return tuple(found)
+                packings.append(Packing(index, name, node, first, words, shifts))
+        return tuple(packings)
 
     @property
     def words(self) -> int:

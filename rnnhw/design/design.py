@@ -213,9 +213,9 @@ class Design:
     def files(self) -> tuple[Path, ...]:
         """The files that the design is read from: its own, those that it changes and imports, the
         weights and the task's data."""
-        own = () if self.path is None else (self.path,)
+        file = () if self.path is None else (self.path,)
         weights = () if self._weights_file is None else (self._weights_file,)
-        return (*own, *self.bases, *self.siblings, *weights, *getattr(self.task, "files", ()))
+        return (*file, *self.bases, *self.siblings, *weights, *getattr(self.task, "files", ()))
 
     def with_formats(self, formats: Mapping[str, Q]) -> Design:
         """The same design with other formats, by the full names of signals and tensors; ``input``

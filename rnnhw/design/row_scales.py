@@ -38,7 +38,7 @@ def add_scales(
         DesignError: an exponent that is given is no whole number of its format, or a multiplier
             is not above zero in it.
     """
-    found = dict(given)
+    complete = dict(given)
     tensors = {tensor.key: tensor for tensor in network.tensors}
     for key, tensor in tensors.items():
         if tensor.role not in SCALES:
@@ -48,8 +48,8 @@ def add_scales(
             continue
         choose = _exponents if tensor.role == EXPONENT else _multipliers
         chosen_by = [s for s in _scales(network) if s.of_rows == key and s.chosen_by]
-        found[key] = choose(tensor, chosen_by, tensors, given)
-    return {key: found[key] for key in tensors}
+        complete[key] = choose(tensor, chosen_by, tensors, given)
+    return {key: complete[key] for key in tensors}
 
 
 def divided(network: Network, given: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -29,7 +29,7 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
     """Let the design file at ``file`` import modules beside it, ``name.py`` in the same folder; the
     list holds their files at the end, sorted."""
     folder = file.resolve().parent
-    found: list[Path] = []
+    files: list[Path] = []
     with _LOCK:
         hidden = _modules_in([folder, *_loading])
         _forget(hidden)
@@ -38,15 +38,15 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
         sys.path.insert(0, str(folder))
         _loading.append(folder)
         try:
-            yield found
+            yield files
         finally:
             _loading.pop()
             sys.path.remove(str(folder))
             sys.dont_write_bytecode = wrote
-            own = _modules_in([folder])
-            _forget(own)
+            modules = _modules_in([folder])
+            _forget(modules)
             sys.modules.update(hidden)
-            found += sorted(Path(str(module.__file__)) for module in own.values())
+            files += sorted(Path(str(module.__file__)) for module in modules.values())
 
 
 def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:

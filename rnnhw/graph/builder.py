@@ -434,22 +434,22 @@ class StepBuilder:
         """The exponents of the rows of a product: its own, or those that it shares."""
         stem = weights.key.removeprefix(f"{self._scope.layer}.")
         signals = {EXPONENT: f"{stem}.exponent", MULTIPLIER: f"{stem}.scale"}
-        own = weights.role == "recurrent_weight"
-        given = self._scale_formats("recurrent_", signals) if own else {}
+        recurrent = weights.role == "recurrent_weight"
+        exponents = self._scale_formats("recurrent_", signals) if recurrent else {}
         shared = None
-        if not given:
-            given = self._scale_formats("", signals)
+        if not exponents:
+            exponents = self._scale_formats("", signals)
             shared = self._scales.sums.get(start, self._shared) if start else self._shared
-        if not given:
+        if not exponents:
             return None
-        if len(given) > 1:
+        if len(exponents) > 1:
             raise DesignError(
                 f"{weights.key}: its rows have exponents and multipliers",
                 "give Formats(scale_exponent=...) or Formats(scale=...)",
             )
         if shared is not None:
             return shared
-        ((role, format),) = given.items()
+        ((role, format),) = exponents.items()
         key = f"{self._scope.layer}.{signals[role]}"
         check_scale(key, role, format)
         constant = Constant(
@@ -465,8 +465,8 @@ class StepBuilder:
 
     def _scale_formats(self, prefix: str, signals: Mapping[str, str]) -> dict[str, Q]:
         """The formats of the scales that the design gives to rows, by role."""
-        found = {role: self._scope.find(f"{prefix}{role}", signals[role]) for role in SCALES}
-        return {role: format for role, format in found.items() if format is not None}
+        formats = {role: self._scope.find(f"{prefix}{role}", signals[role]) for role in SCALES}
+        return {role: format for role, format in formats.items() if format is not None}
 
     def _goes_on(self, start: Node, exponents: Exponents | None) -> bool:
         """Whether a product of these exponents can start from ``start`` as it is."""

@@ -75,13 +75,13 @@ class Matrix:
     def parameter_rows(self, rows: int, columns: int) -> NDArray[np.int64] | None:
         """The row that each stored parameter is used in, flat; -1 for one that none uses, and None
         as a whole where rows share parameters."""
-        found = np.full(int(np.prod(self.shape(rows, columns))), -1)
+        rows_of = np.full(int(np.prod(self.shape(rows, columns))), -1)
         for index, row in enumerate(self.rows(rows, columns)):
             used = np.asarray(row.parameters, np.int64)
-            if (found[used] >= 0).any():
+            if (rows_of[used] >= 0).any():
                 return None
-            found[used] = index
-        return found
+            rows_of[used] = index
+        return rows_of
 
     # --- what is computed ----------------------------------------------------------------------
     def rows(self, rows: int, columns: int) -> Iterator[Row]:

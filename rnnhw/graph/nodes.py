@@ -85,14 +85,14 @@ class Node:
     @cached_property
     def operands(self) -> tuple[Node, ...]:
         """The nodes that this one reads, in order."""
-        found: list[Node] = []
+        operands: list[Node] = []
         for entry in fields(self):
             value = getattr(self, entry.name)
             if isinstance(value, Node):
-                found.append(value)
+                operands.append(value)
             elif isinstance(value, tuple) and value and isinstance(value[0], Node):
-                found.extend(value)
-        return tuple(found)
+                operands.extend(value)
+        return tuple(operands)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -402,11 +402,11 @@ class StepGraph:
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The tensors that the graph reads, in order of first use, each once."""
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for node in self.nodes:
             for tensor in node_tensors(node):
-                found.setdefault(tensor.key, tensor)
-        return tuple(found.values())
+                tensors.setdefault(tensor.key, tensor)
+        return tuple(tensors.values())
 
     @cached_property
     def readers(self) -> Mapping[Node, list[Node]]:

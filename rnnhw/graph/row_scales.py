@@ -148,18 +148,18 @@ class RowScales:
                         "reads it too",
                         "write a constant of its own for each",
                     )
-        found = list(self.found)
-        pairs = {(own, exponent) for (own, _), (exponent, _) in self._claims.items()}
-        for own, exponent in sorted(pairs, key=lambda pair: (pair[0].name, pair[1].name)):
+        scales = list(self.found)
+        pairs = {(bias, exponent) for (bias, _), (exponent, _) in self._claims.items()}
+        for bias, exponent in sorted(pairs, key=lambda pair: (pair[0].name, pair[1].name)):
             places = sorted(
                 (row, index)
                 for (constant, row), (other, index) in self._claims.items()
-                if constant is own and other is exponent
+                if constant is bias and other is exponent
             )
             positions, rows = (np.array(each, np.int64) for each in zip(*places, strict=True))
-            assert own.tensor is not None and exponent.tensor is not None
-            found.append(RowScale(own.tensor.key, exponent.tensor.key, positions, rows, False))
-        return tuple(found)
+            assert bias.tensor is not None and exponent.tensor is not None
+            scales.append(RowScale(bias.tensor.key, exponent.tensor.key, positions, rows, False))
+        return tuple(scales)
 
 
 def _elements(node: Node, row: int, within: set[Node]) -> list[tuple[Constant, int]] | None:

@@ -264,13 +264,13 @@ def real_function(activation: Activation) -> RealFunction:
     Raises:
         DesignError: it is an activation of another kind.
     """
-    own = _WRITTEN.get(type(activation))
-    found = own if own is not None else getattr(activation, "function", None)
-    if not isinstance(found, RealFunction):
+    built_in = _WRITTEN.get(type(activation))
+    function = built_in if built_in is not None else getattr(activation, "function", None)
+    if not isinstance(function, RealFunction):
         raise DesignError(
             f"{activation!r} does not say which real function it is", "use one of rnnhw's own"
         )
-    return found
+    return function
 
 
 def _named(kind: str, parameters: object, scalar: Callable[[float], float]) -> RealFunction:

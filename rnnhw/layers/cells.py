@@ -532,13 +532,13 @@ def _U(structures: GateStructures, h: Node, like: _Sums | None = None) -> _Gates
 
 def _each(structures: GateStructures, given_as: str, gates: str) -> tuple[Structure, ...]:
     """The structure of every gate's matrix."""
-    found = tuple(structures) if isinstance(structures, Sequence) else (structures,) * len(gates)
-    if len(found) != len(gates):
+    by_gate = tuple(structures) if isinstance(structures, Sequence) else (structures,) * len(gates)
+    if len(by_gate) != len(gates):
         raise DesignError(
-            f"{len(found)} structures of {given_as}= for the gates {', '.join(gates)}",
+            f"{len(by_gate)} structures of {given_as}= for the gates {', '.join(gates)}",
             f"give one structure, or a sequence of {len(gates)} in this order",
         )
-    return found
+    return by_gate
 
 
 def _one_gate(

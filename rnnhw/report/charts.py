@@ -59,15 +59,15 @@ def timeline_chart(report: Report) -> Markup:
 
 def _together(spans: Sequence[SpanReport]) -> list[list[SpanReport]]:
     """The steps that a layer takes in one pass; else each by itself."""
-    found: list[list[SpanReport]] = []
+    groups: list[list[SpanReport]] = []
     for span in spans:
-        before = found[-1][-1] if found else None
+        before = groups[-1][-1] if groups else None
         cycles = span.start_cycle, span.end_cycle
         if before is not None and (before.start_cycle, before.end_cycle) == cycles:
-            found[-1].append(span)
+            groups[-1].append(span)
         else:
-            found.append([span])
-    return found
+            groups.append([span])
+    return groups
 
 
 def _timeline_row(report: Report, layer: LayerReport, end: int, top: int) -> list[Markup]:

@@ -63,19 +63,19 @@ def _boxes(nodes: Sequence[NodeReport]) -> list[_Box]:
     for node in nodes:
         for name in node.sources:
             readers[name] = readers.get(name, 0) + 1
-    found: list[_Box] = []
+    boxes: list[_Box] = []
     for node in nodes:
-        before = found[-1] if found else None
+        before = boxes[-1] if boxes else None
         if (
             before is not None
             and node.sources == (before.last.name,)
             and readers[before.last.name] == 1
             and _alike(before.last, node)
         ):
-            found[-1] = replace(before, last=node, count=before.count + 1)
+            boxes[-1] = replace(before, last=node, count=before.count + 1)
         else:
-            found.append(_Box(node, node))
-    return found
+            boxes.append(_Box(node, node))
+    return boxes
 
 
 def _alike(a: NodeReport, b: NodeReport) -> bool:
@@ -91,12 +91,12 @@ def _lines(boxes: Sequence[_Box], places: dict[str, int]) -> list[tuple[int, int
         for name in box.first.sources
         if places[name] != row - 1
     ]
-    found: list[tuple[int, int, int]] = []
+    lines: list[tuple[int, int, int]] = []
     for source, reader in sorted(wanted, key=lambda line: line[1] - line[0]):
-        taken = {s for a, b, s in found if a < reader and source < b}
+        taken = {s for a, b, s in lines if a < reader and source < b}
         slot = next(s for s in range(len(wanted) + 1) if s not in taken)
-        found.append((source, reader, min(slot, _MOST_LINES - 1)))
-    return found
+        lines.append((source, reader, min(slot, _MOST_LINES - 1)))
+    return lines
 
 
 def _title(box: _Box) -> str:

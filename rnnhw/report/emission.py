@@ -118,19 +118,19 @@ class EmissionResult(Shown):
 
     def figures(self) -> dict[str, int | bool]:
         """Counts of what was written; with a check, of what all of its runs compared and found."""
-        found: dict[str, int | bool] = {"files": len(self.files)}
-        found |= {f"{name}.lanes": count for name, count in self.lanes.items()}
+        figures: dict[str, int | bool] = {"files": len(self.files)}
+        figures |= {f"{name}.lanes": count for name, count in self.lanes.items()}
         if self.bench is not None:
-            found |= {"sequences": self.bench.sequences, "steps": self.bench.steps}
+            figures |= {"sequences": self.bench.sequences, "steps": self.bench.steps}
         if self.runs:
-            found |= {
+            figures |= {
                 "compared_outputs": sum(run.outputs for run in self.runs),
                 "wrong_outputs": sum(run.differences for run in self.runs),
                 "wrong_cycles": sum(run.late for run in self.runs),
                 "faults": sum(run.faults for run in self.runs),
                 "passed": self.passed,
             }
-        return found
+        return figures
 
 
 def run_name(run: BenchFound) -> str:

@@ -78,9 +78,9 @@ def _table_cell(table: Table, index: int, cell: Cell) -> Markup:
     return tag("td", cell_html(cell), class_=f"{_kind(table, index)}{long}")
 
 
-def tables_html(*found: Table) -> list[Markup]:
+def tables_html(*tables: Table) -> list[Markup]:
     """Those tables that have rows."""
-    return [table_html(table) for table in found if table.rows]
+    return [table_html(table) for table in tables if table.rows]
 
 
 def figure(drawing: Markup, caption: str, kind: str = "") -> Markup:

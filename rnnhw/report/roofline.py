@@ -57,9 +57,9 @@ def roofline(report: Report) -> tuple[RooflinePoint, ...]:
 def streamed_bits(report: Report) -> dict[str, float]:
     """Bits a cycle that each memory beside the device could bring, at the lowest clock."""
     clocks = [point.clock_mhz.value for point in report.operating_points]
-    found = {}
+    bits = {}
     for memory in report.external_memories:
         peak = memory.peak_mb_per_second.value
         if clocks and isinstance(clocks[0], int | float) and isinstance(peak, int | float):
-            found[memory.name] = 8 * peak / clocks[0]
-    return found
+            bits[memory.name] = 8 * peak / clocks[0]
+    return bits

@@ -31,9 +31,9 @@ def read_report(path: str | Path) -> tuple[Report, File]:
         data = read_json(content)
     except ValueError as error:
         raise DesignError(f"{path}: not JSON: {error}", _AGAIN) from None
-    found = data.get("$schema") if isinstance(data, dict) else None
-    if found != SCHEMA_ID:
-        what = f"its schema is {found!r}" if found else "it names no schema"
+    schema = data.get("$schema") if isinstance(data, dict) else None
+    if schema != SCHEMA_ID:
+        what = f"its schema is {schema!r}" if schema else "it names no schema"
         raise DesignError(f"{path}: {what}, a report's is {SCHEMA_ID!r}", _AGAIN)
     try:
         report = msgspec.convert(data, Report)

@@ -48,11 +48,11 @@ class Shown:
 
 def screen(lines: Iterable[str]) -> str:
     """At most a screen of lines, in which no character controls a terminal."""
-    found = [escaped(line, keep="\t") for line in lines]
-    more = len(found) - _LINES
+    shown = [escaped(line, keep="\t") for line in lines]
+    more = len(shown) - _LINES
     if more > 0:
-        found = [*found[: _LINES - 1], f"... and {more + 1:,} lines more: .to_html() shows all"]
-    return "\n".join(found)
+        shown = [*shown[: _LINES - 1], f"... and {more + 1:,} lines more: .to_html() shows all"]
+    return "\n".join(shown)
 
 
 def design_title(design: Design) -> list[str]:

@@ -31,8 +31,8 @@ def cell_html(cell: Cell) -> Markup:
 
 def _status_html(cell: Cell) -> Markup:
     if cell.status is None:
-        if found := _POWER.fullmatch(cell.text):
-            return joined("2", tag("sup", found[1], class_="power"))
+        if power := _POWER.fullmatch(cell.text):
+            return joined("2", tag("sup", power[1], class_="power"))
         return breakable(cell.text)
     if cell.text == cell.status:
         note = {"title": cell.note} if cell.note else {}
@@ -54,5 +54,5 @@ def status_legend() -> Markup:
         (joined("not known"), "no source supports a figure"),
         (joined("not used"), "does not exist on this target"),
     ]
-    found = (joined(tag("dt", term), tag("dd", meaning)) for term, meaning in terms)
-    return tag("dl", *found, class_="statuses")
+    entries = (joined(tag("dt", term), tag("dd", meaning)) for term, meaning in terms)
+    return tag("dl", *entries, class_="statuses")

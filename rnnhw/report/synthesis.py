@@ -85,10 +85,10 @@ class SynthesisResult(Shown):
     @property
     def clock(self) -> Iterator[str]:
         """A line of the highest clocks, where the design was placed."""
-        found = [placed.clock_mhz for placed in self.clocks]
-        if found:
-            seeds = f"{len(found)} seeds" if len(found) > 1 else "seed 1"
-            span = f"{min(found):.1f}" + (f" to {max(found):.1f}" if len(found) > 1 else "")
+        clocks = [placed.clock_mhz for placed in self.clocks]
+        if clocks:
+            seeds = f"{len(clocks)} seeds" if len(clocks) > 1 else "seed 1"
+            span = f"{min(clocks):.1f}" + (f" to {max(clocks):.1f}" if len(clocks) > 1 else "")
             yield f"highest clock: {span} MHz ({seeds})"
 
     def to_html(self) -> str:
@@ -101,15 +101,15 @@ class SynthesisResult(Shown):
         """Counts by the names of a report's figures, with ``_estimated`` and
         ``_difference_percent`` beside each, None where there is none; the clocks of all seeds as
         ``clock_mhz_min`` and ``clock_mhz_max``."""
-        found: dict[str, float | None] = {}
+        figures: dict[str, float | None] = {}
         for each in self.resources:
-            found[each.figure] = each.measured
-            found[f"{each.figure}_estimated"] = each.estimated
-            found[f"{each.figure}_difference_percent"] = each.difference_percent
+            figures[each.figure] = each.measured
+            figures[f"{each.figure}_estimated"] = each.estimated
+            figures[f"{each.figure}_difference_percent"] = each.difference_percent
         clocks = [placed.clock_mhz for placed in self.clocks]
         if clocks:
-            found |= {"clock_mhz_min": min(clocks), "clock_mhz_max": max(clocks)}
-        return found
+            figures |= {"clock_mhz_min": min(clocks), "clock_mhz_max": max(clocks)}
+        return figures
 
 
 def resources_table(result: SynthesisResult) -> Table:

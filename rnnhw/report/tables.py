@@ -307,15 +307,15 @@ def operations(layer: LayerReport) -> dict[str, int]:
 
 def traffic(layer: LayerReport) -> dict[str, int]:
     """Bits that move in one step by memory: at the ports where there are such, else counted."""
-    found = {}
+    accesses = {}
     for name, count in (layer.traffic or layer.counts).items():
         if name.endswith("_bits"):
             words = name.removesuffix("_bits").replace(".", " ").replace("_", " ").split()
             kind = " ".join(words[:-1])
             plural = {"weight": "weights", "bias": "biases", "vector": "vectors", "table": "tables"}
             verb = "written" if words[-1] == "write" else "read"
-            found[f"{plural.get(kind, kind)} {verb}"] = count
-    return found
+            accesses[f"{plural.get(kind, kind)} {verb}"] = count
+    return accesses
 
 
 def _by_layer(title: str, rows: Iterable[tuple[str, dict[str, int]]]) -> Table:

@@ -75,7 +75,7 @@ def stimulus_of(
 ) -> Stimulus:
     """The stimulus of padded raw sequences [sequences, steps, units] with their ``lengths``;
     ``further`` are outputs, lengths and cycles of each output behind the first."""
-    due = [_due(*given) for given in ((outputs, output_lengths, cycles), *further)]
+    due = [_due(*output) for output in ((outputs, output_lengths, cycles), *further)]
     return Stimulus(*_vectors(inputs, lengths), tuple(due))
 
 
@@ -130,7 +130,7 @@ def bench_files(emission: Emission, stimulus: Stimulus) -> dict[str, str]:
 
 def _texts(name: str, outputs: Sequence[tuple[OutputPort, Due]]) -> dict[str, str]:
     """What stands in the bench once for every output, by its place in the template."""
-    found = dict.fromkeys(_OF_OUTPUT, "")
+    texts = dict.fromkeys(_OF_OUTPUT, "")
     for port, due in outputs:
         s = port.suffix
         values = {
@@ -149,8 +149,8 @@ def _texts(name: str, outputs: Sequence[tuple[OutputPort, Due]]) -> dict[str, st
         }
         for place, template in _OF_OUTPUT.items():
             if s or place not in _OF_FURTHER:
-                found[place] += template.substitute(values)
-    return found
+                texts[place] += template.substitute(values)
+    return texts
 
 
 def _text_of_first(first: OutputPort, further: Sequence[OutputPort]) -> dict[str, str]:

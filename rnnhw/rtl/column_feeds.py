@@ -52,12 +52,12 @@ class Columns:
     def write(self, chains: TransformResults) -> list[Column]:
         """The feeds of every phase; ``chains`` give the vectors that are transformed."""
         self._chains = chains
-        found = []
+        feeds = []
         width = self.operand_width
         for number, phase in enumerate(self._context.phases):
             for position, segment in enumerate(phase.segments):
-                found.append(self._feed(number, phase, position, segment, width))
-        return found
+                feeds.append(self._feed(number, phase, position, segment, width))
+        return feeds
 
     @property
     def operand_width(self) -> int:
@@ -70,13 +70,13 @@ class Columns:
     ) -> Column:
         module, vector = self._context.module, segment.vector
         name = f"{self._context.prefix(number)}feed{position}"
-        bits, own = address_bits(vector.units), vector.format.signed_width
+        bits, element_bits = address_bits(vector.units), vector.format.signed_width
         what = f"{vector.vector_name} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
         module.wire(f"{name}_active", 0, signed=False)
         if segment.feed not in _BY_WORD:
             module.wire(f"{name}_index", bits, signed=False)
-            module.wire(f"{name}_element", own)
+            module.wire(f"{name}_element", element_bits)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._context.column_bits}
         run = "run" if self._context.alone else f"run & {self._context.in_phase(number)}"
         ports = {"run": run, "column": "column", "active": f"{name}_active"}
@@ -131,7 +131,7 @@ class Columns:
             case _:
                 assert segment.window is not None
                 reach = vector.units + span * (phase.groups + 1) + sum(segment.window) + 1
-                module.wire(f"{name}_window", span * own, signed=False)
+                module.wire(f"{name}_window", span * element_bits, signed=False)
                 module.instance(
                     "rnnhw_window",
                     name,
@@ -142,7 +142,7 @@ class Columns:
                         "SPAN": span,
                         **common,
                         "CYCLIC": int(segment.feed is Feed.CYCLIC),
-                        "WIDTH": own,
+                        "WIDTH": element_bits,
                         "INDEX_BITS": bits,
                         "POSITION_BITS": reach.bit_length() + 1,
                     },
@@ -158,16 +158,16 @@ class Columns:
             self._vector(name, vector)
         shift = self._context.numbers.shift(number, position)
         if segment.window is None and segment.feed not in _BY_WORD:
-            operand = aligned(f"{name}_element", own, 0, shift, width)
+            operand = aligned(f"{name}_element", element_bits, 0, shift, width)
             return Column(f"{name}_active", (operand,) * self._context.lanes)
         rows = max(phase.gates, 1)
         bits = self._window_width(segment)
         units = [
-            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < own)
+            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < element_bits)
             for unit in range(span)
         ]
-        own_units = tuple(units[min(lane // rows, span - 1)] for lane in range(self._context.lanes))
-        return Column(f"{name}_active", own_units)
+        operands = tuple(units[min(lane // rows, span - 1)] for lane in range(self._context.lanes))
+        return Column(f"{name}_active", operands)
 
     def _pairs(
         self,
@@ -179,7 +179,7 @@ class Columns:
     ) -> None:
         """The feed of a butterfly stage, with the memory of words behind it."""
         module, vector, span = self._context.module, segment.vector, phase.window_units
-        own, elements = self._window_width(segment), segment.word
+        element_bits, elements = self._window_width(segment), segment.word
         counted = {
             "WORD_BITS": (vector.units // elements - 1).bit_length(),
             "ELEMENTS": elements,
@@ -189,8 +189,8 @@ class Columns:
         if self._context.rows.in_feed(vector):
             words, width = self._chains.words(vector, word)
         else:
-            words, width = self.words(name, vector, counted, word), own
-        window = f"{name}_window" if width == own else f"{name}_wide"
+            words, width = self.words(name, vector, counted, word), element_bits
+        window = f"{name}_window" if width == element_bits else f"{name}_wide"
         module.wire(window, span * width, signed=False)
         module.instance(
             "rnnhw_pairs",
@@ -206,12 +206,18 @@ class Columns:
             },
             {**ports, "q": words, "word": word, "window": window},
         )
-        if width != own:
-            module.wire(f"{name}_window", span * own, signed=False)
+        if width != element_bits:
+            module.wire(f"{name}_window", span * element_bits, signed=False)
             module.instance(
                 "rnnhw_resize_word",
                 f"{name}_resize",
-                {"ELEMENTS": span, "A_WIDTH": width, "SHIFT": 0, "UNSIGNED": 0, "WIDTH": own},
+                {
+                    "ELEMENTS": span,
+                    "A_WIDTH": width,
+                    "SHIFT": 0,
+                    "UNSIGNED": 0,
+                    "WIDTH": element_bits,
+                },
                 {"a": window, "y": f"{name}_window"},
             )
 

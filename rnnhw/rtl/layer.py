@@ -258,7 +258,7 @@ class _Layer:
             return
         issued = [column.active for column in columns]
         stages = self._transforms.neurons
-        own = issued[len(stages) :]
+        row_issues = issued[len(stages) :]
         operand = self._columns.operand_width
         for active in issued[:-1]:
             module.declarations.append(f"reg {active}_read;")
@@ -273,17 +273,17 @@ class _Layer:
             )
         weight = self._context.numbers.weight_width()
         issue, weights = "column_issue", "column_weights"
-        if own:
-            module.wire(issue, 0, " | ".join(own), signed=False)
+        if row_issues:
+            module.wire(issue, 0, " | ".join(row_issues), signed=False)
             self._column_weights(weights, weight)
         starts = self._context.column_marks(
             [min(phase.starts, default=None) for phase in self._context.phases]
         )
         if stages:
-            rows = weight if own else 0
+            rows = weight if row_issues else 0
             weight = max(rows, self._context.mapping.stage_weight_bits)
             weights = self._stage_weights(rows, weight)
-            issue = f"{issue} | stage_issue" if own else "stage_issue"
+            issue = f"{issue} | stage_issue" if row_issues else "stage_issue"
             starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
         ends = [
             phase.early_columns - 1 if phase.snapshot else None for phase in self._context.phases
@@ -327,16 +327,16 @@ class _Layer:
             {"clk": "clk", "rewind": "take", "next": "column_issue", "q": net},
         )
 
-    def _stage_weights(self, own: int, weight: int) -> str:
-        """The weights of the column at the lanes, ``weight`` bits each: of a stage, or ``own`` bits
-        of rows, if there are any."""
+    def _stage_weights(self, row_bits: int, weight: int) -> str:
+        """The weights of the column at the lanes, ``weight`` bits each: those of a stage, or those
+        of rows, ``row_bits`` wide in their memory, if there are any."""
         module, width = self._context.module, self._context.lanes * weight
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
         words = f"{{{idle}'b0, {stages}}}" if idle else stages
-        if not own:
+        if not row_bits:
             return words
-        column = ("column_weights", self._context.lanes, own, weight)
+        column = ("column_weights", self._context.lanes, row_bits, weight)
         rows = self._transforms.resized("weights_of_rows", *column)
         module.declarations.append("reg stage_read;")
         module.add("always @(posedge clk) stage_read <= stage_issue;")

@@ -121,12 +121,12 @@ class LayerContext:
 
     def column_marks(self, columns: Sequence[int | None]) -> str:
         """A condition that the column at work is the marked one of its phase."""
-        found = []
+        marks = []
         for number, column in enumerate(columns):
             if column is not None:
                 here = f"(column == {self.column_bits}'d{column})"
-                found.append(here if self.alone else f"({self.in_phase(number)} & {here})")
-        return f"run & ({' | '.join(found)})" if found else "1'b0"
+                marks.append(here if self.alone else f"({self.in_phase(number)} & {here})")
+        return f"run & ({' | '.join(marks)})" if marks else "1'b0"
 
     # --- images ----------------------------------------------------------------------------------
     def first_values(self, state: State) -> str:

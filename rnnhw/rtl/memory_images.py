@@ -154,26 +154,26 @@ class Numbers:
     def _columns(self, number: int) -> list[list[int]]:
         """For every column that reads a weight, those of all rows."""
         phase, rows = self._phases[number], self.rows(number)
-        found = []
+        columns = []
         for segment, products in zip(phase.segments, self._mapping.products(number), strict=True):
             terms = {product: self._terms(product, segment.vector) for product in products}
             scale = weight_fraction(products)
             left = [self._row_terms(row, products, terms, scale) for row in rows]
             for column in range(segment.columns):
-                found.append(
+                columns.append(
                     [
-                        own.pop(self._element(phase, segment, number, position, row, column), 0)
-                        for position, (row, own) in enumerate(zip(rows, left, strict=True))
+                        weights.pop(self._element(phase, segment, number, position, row, column), 0)
+                        for position, (row, weights) in enumerate(zip(rows, left, strict=True))
                     ]
                 )
-            for row, own in zip(rows, left, strict=True):
-                if any(own.values()):
+            for row, weights in zip(rows, left, strict=True):
+                if any(weights.values()):
                     raise DesignError(
                         f"{self._rows.graph.layer}: output {row.index} of {products[0].name} has "
                         f"terms that a {segment.feed.value} feed does not reach",
                         "emit another structure, or report it for the numbers alone",
                     )
-        return found
+        return columns
 
     def _terms(self, product: Matvec, vector: Node) -> list[dict[int, int]]:
         """The weights of every row by element of ``vector``, the product's own or the one that
@@ -184,22 +184,22 @@ class Numbers:
         weights: list[int] = []
         if product.weights is not None:
             weights = tensor_values(self._parameters.raw, product.weights).ravel().tolist()
-        found = []
+        terms = []
         listed = product.structure.stored_rows(
             np.array(weights), product.units, product.vector.units
         )
         for row in listed:
-            own: dict[int, int] = {}
+            by_element: dict[int, int] = {}
             factors = [weights[k] for k in row.parameters] if weights else row.parameters
             for column, factor in zip((at[c] for c in row.columns), factors, strict=True):
-                if own.get(column):
+                if by_element.get(column):
                     raise DesignError(
                         f"{self._rows.graph.layer}: {product.name} reads column {column} twice",
                         "the accelerator has one weight for a column",
                     )
-                own[column] = factor
-            found.append(own)
-        return found
+                by_element[column] = factor
+            terms.append(by_element)
+        return terms
 
     def _row_terms(
         self,
@@ -210,8 +210,8 @@ class Numbers:
     ) -> dict[int, int]:
         for product in row.rows.products:
             if product in products:
-                own = 0 if product.weights is None else product.weights.format.fraction
-                shift = scale - own
+                fraction = 0 if product.weights is None else product.weights.format.fraction
+                shift = scale - fraction
                 return {c: weight << shift for c, weight in terms[product][row.index].items()}
         return {}
 
@@ -254,7 +254,7 @@ class Numbers:
 
         With the rounding constant of the cast that alone reads a row (never in the snapshot).
         """
-        found = []
+        starts = []
         for number in range(len(self._phases)):
             scale, rows = self.fraction(number), self.rows(number)
             # All units have the rows and gates of the first one in its order.
@@ -262,13 +262,13 @@ class Numbers:
             added = [0 if early else self._rounding_constant(row, scale) for row in first]
             for row, constant in zip(rows, cycle(added), strict=False):
                 constants = row.rows.early_constants if early else row.rows.constants
-                found.append(constant + sum(self._start(row, node, scale) for node in constants))
-        return found
+                starts.append(constant + sum(self._start(row, node, scale) for node in constants))
+        return starts
 
     def _rounding_constant(self, row: Row, scale: int) -> int:
         """What the cast that alone reads a row adds, at the scale of the accumulators."""
-        own = row.rows.word(Part.WHOLE)[0].fraction
-        return self._mapping.schedule.rounding_constant(row.rows, row.gate) << (scale - own)
+        fraction = row.rows.word(Part.WHOLE)[0].fraction
+        return self._mapping.schedule.rounding_constant(row.rows, row.gate) << (scale - fraction)
 
     def _start(self, row: Row, node: Node, scale: int) -> int:
         (product,) = (p for p in row.rows.products if p.start is not None and p.start is node)

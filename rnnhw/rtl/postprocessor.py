@@ -329,12 +329,12 @@ class PostProcessor:
         operands = self._rows.operands(value)
         whole, early = (self._net(operand) for operand in operands)
         fractions = [_row_fraction(operand) for operand in operands]
-        width, own = _row_format(value).signed_width, _row_fraction(value)
-        finest = max(own, *fractions)
+        width, fraction = _row_format(value).signed_width, _row_fraction(value)
+        finest = max(fraction, *fractions)
         cycle = self._start(value)
         # Bits below the row's own scale cancel: both hold what the early columns put there.
-        full = width + finest - own
-        name = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > own)}", full)
+        full = width + finest - fraction
+        name = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > fraction)}", full)
         self._instance(
             "rnnhw_add",
             name,
@@ -352,8 +352,8 @@ class PostProcessor:
                 "b": self._copy(early, cycle),
             },
         )
-        if finest > own:
-            bits = f"$signed({name}[{full - 1}:{finest - own}])"
+        if finest > fraction:
+            bits = f"$signed({name}[{full - 1}:{finest - fraction}])"
             name = self._module.wire(self._row_name(value), width, bits)
         return _Net(name, width, cycle + 1)
 
@@ -481,7 +481,7 @@ class PostProcessor:
 
     def _gates_behind(self, net: str, format: Q) -> dict[int, Lookup]:
         """The lookups of this phase that read the shared cast ``net``, by gate."""
-        found: dict[int, Lookup] = {}
+        lookups: dict[int, Lookup] = {}
         for value in self._schedule.values:
             node = value.node
             if not isinstance(node, Lookup) or node.table.format != format:
@@ -489,10 +489,10 @@ class PostProcessor:
             if not self._schedule.serial(value) or self._rows.phase(node) != self._phase:
                 continue
             (cast,) = self._rows.operands(value)
-            own, _, gate = self._shared(cast)
-            if own == net:
-                found[gate] = node
-        return found
+            shared, _, gate = self._shared(cast)
+            if shared == net:
+                lookups[gate] = node
+        return lookups
 
     # --- operations ------------------------------------------------------------------------------
     def _instance(

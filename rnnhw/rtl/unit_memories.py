@@ -91,16 +91,16 @@ class UnitMemories:
     @property
     def _wanted(self) -> set[Value | Node]:
         """States and results of earlier phases that a post-processor reads."""
-        found: set[Value | Node] = set()
+        wanted: set[Value | Node] = set()
         for number in range(len(self._context.phases)):
-            found.update(self.crossing(number))
+            wanted.update(self.crossing(number))
         sinks = {unwired(node) for node in self._context.rows.results}
         for reader in self._context.schedule.values:
             for value in self._context.rows.operands(reader):
                 if isinstance(value.node, State) and not isinstance(reader.node, Gather):
-                    found.add(value.node)
-        found.update(node for node in sinks if isinstance(node, State))
-        return found - set(self._beside)
+                    wanted.add(value.node)
+        wanted.update(node for node in sinks if isinstance(node, State))
+        return wanted - set(self._beside)
 
     def read(self, value: Value, units: int, advance: str) -> str:
         """The net with the current unit's word of a memory that ``advance`` moves on."""

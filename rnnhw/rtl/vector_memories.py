@@ -58,16 +58,16 @@ class Vectors:
             self._memory(name, order, index, net)
             module.add(f"assign {element} = {_extended(net, stored, width)};")
             return
-        found = []
+        nets = []
         for number, source in enumerate((*joined, only)):
-            own = f"{name}_{number}"
-            net = module.wire(f"{own}_element", source.node.format.signed_width)
+            memory = f"{name}_{number}"
+            net = module.wire(f"{memory}_element", source.node.format.signed_width)
             order = _Order(source, source.words(vector.units))
-            self._memory(own, order, self._address(own, source, index, advance), net)
-            found.append(_extended(net, source.node.format.signed_width, width))
+            self._memory(memory, order, self._address(memory, source, index, advance), net)
+            nets.append(_extended(net, source.node.format.signed_width, width))
         chosen = self._select(name, vector, index)
-        *others, last = found
-        bits = address_bits(len(found))
+        *others, last = nets
+        bits = address_bits(len(nets))
         cases = "".join(
             f"{chosen} == {bits}'d{number} ? {net} : " for number, net in enumerate(others)
         )
@@ -255,8 +255,8 @@ def _at_places(values: list[int], order: _Order) -> list[int]:
     return words
 
 
-def _extended(net: str, own: int, width: int) -> str:
-    """A net of ``own`` bits as a signed number of ``width``."""
-    if own == width:
+def _extended(net: str, stored: int, width: int) -> str:
+    """A net of ``stored`` bits as a signed number of ``width``."""
+    if stored == width:
         return net
-    return f"{{{{{width - own}{{{net}[{own - 1}]}}}}, {net}}}"
+    return f"{{{{{width - stored}{{{net}[{stored - 1}]}}}}, {net}}}"

@@ -44,10 +44,10 @@ _RESERVED = frozenset(_KEYWORDS.split())
 def identifier(name: str) -> str:
     """``name`` as a Verilog identifier: other characters become underscores, and what is a
     keyword of Verilog or SystemVerilog gets one behind it."""
-    found = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not found or found[0].isdigit():
-        found = f"n{found}"
-    return f"{found}_" if found in _RESERVED else found
+    text = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not text or text[0].isdigit():
+        text = f"n{text}"
+    return f"{text}_" if text in _RESERVED else text
 
 
 def literal(value: int, width: int) -> str:
@@ -92,11 +92,11 @@ class Module:
 
     def fresh(self, name: str) -> str:
         """An identifier like ``name`` that nothing else in the module has."""
-        found = identifier(name)
-        while found in self.names:
-            found += "_"
-        self.names.add(found)
-        return found
+        unused = identifier(name)
+        while unused in self.names:
+            unused += "_"
+        self.names.add(unused)
+        return unused
 
     def _net(self, name: str) -> str:
         net = self.fresh(name)
@@ -152,10 +152,10 @@ class Module:
         """Instantiate a static module."""
         self.instances.append(Instance(module, dict(parameters), dict(ports)))
         name = self.fresh(name)
-        given = _wrapped([f".{key}({value})" for key, value in parameters.items()])
+        assigned = _wrapped([f".{key}({value})" for key, value in parameters.items()])
         wired = _wrapped([f".{key}({value})" for key, value in ports.items()])
-        if given:
-            self.add(f"{module} #(", *given, f") {name} (", *wired, ");")
+        if assigned:
+            self.add(f"{module} #(", *assigned, f") {name} (", *wired, ");")
         else:
             self.add(f"{module} {name} (", *wired, ");")
 
@@ -184,8 +184,8 @@ class Module:
     @property
     def registers(self) -> int:
         """Bits of the registers that the module has beside those of its instances."""
-        found = _REGISTERS.findall("\n".join([*self.declarations, *self.lines]))
-        return sum(int(high) - int(low) + 1 if high else 1 for high, low in found)
+        declared = _REGISTERS.findall("\n".join([*self.declarations, *self.lines]))
+        return sum(int(high) - int(low) + 1 if high else 1 for high, low in declared)
 
     def text(self) -> str:
         """The Verilog text."""

@@ -82,7 +82,7 @@ def derive_states(graph: StepGraph) -> tuple[StepGraph, Mapping[State, DerivedSt
 
 def _made_of_states(graph: StepGraph) -> list[Node]:
     """The outermost operations on states and constants alone that products read."""
-    found: dict[Node, None] = {}
+    derived: dict[Node, None] = {}
     pending = [node.vector for node in graph.nodes if isinstance(node, Matvec)]
     while pending:
         node = unwired(pending.pop())
@@ -91,8 +91,8 @@ def _made_of_states(graph: StepGraph) -> list[Node]:
         elif node.operands:
             kinds = {type(each) for each in ancestors(node)}
             if State in kinds and not kinds & {Input, Matvec}:
-                found[node] = None
-    return list(found)
+                derived[node] = None
+    return list(derived)
 
 
 def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:

@@ -42,17 +42,17 @@ def obstacles(
     phases: Sequence[Phase],
     windows: Mapping[int, InputWindow],
 ) -> list[Obstacle]:
-    """Where in a layer is what :mod:`rnnhw.rtl` does not emit, each thing once. ``windows`` are
+    """The places of a layer that :mod:`rnnhw.rtl` does not emit, without repeats. ``windows`` are
     the inputs that join steps, by position."""
-    found = [
+    in_layer = [
         *_of_columns(layer, phases),
-        *(Obstacle(*found, _COPY) for found in obstacles_of_chains(layer)),
+        *(Obstacle(*place, _COPY) for place in obstacles_of_chains(layer)),
         *_of_rows(layer, phases),
         *_of_operations(layer, schedule),
         *_of_results(layer, schedule),
         *_of_windows(layer, schedule, phases, windows),
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(in_layer))
 
 
 def _of_columns(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Obstacle]:

@@ -131,16 +131,16 @@ def settled(held: Iterable[Held]) -> tuple[Memory, ...]:
     that lacks bits which cannot matter, stores no more than it has."""
     seen: set[Hashable] = set()
     named: dict[str, int] = {}
-    found = []
+    memories = []
     for each in held:
         new = {what: bits for what, bits in each.holds if what not in seen}
         seen.update(new)
         name = each.memory.name
         number = named[name] = named.get(name, 0) + 1
-        own = f"{name} {number}" if number > 1 else name
+        memory_name = f"{name} {number}" if number > 1 else name
         stored = min(sum(new.values()), each.memory.padded_bits)
-        found.append(replace(each.memory, name=own, stored_bits=stored))
-    return tuple(found)
+        memories.append(replace(each.memory, name=memory_name, stored_bits=stored))
+    return tuple(memories)
 
 
 def address_bits(words: int) -> int:

@@ -34,8 +34,8 @@ def segment_shift(
     """By how many bits the operands of a segment move to meet the accumulators."""
     products = products_of(layer, phase, lanes)[segment]
     vector = phases[phase].segments[segment].vector
-    own = weight_fraction(products) + vector.format.fraction
-    return layer.accumulator(phase).fraction - own
+    fraction = weight_fraction(products) + vector.format.fraction
+    return layer.accumulator(phase).fraction - fraction
 
 
 def operand_bits(layer: LayerRows, phases: Sequence[Phase], lanes: int) -> int:

@@ -264,17 +264,17 @@ def _transforms(layer: LayerRows, phase: int, lanes: int) -> tuple[Transform, ..
         for chain in chains_of(layer)
         if layer.vector_phase(chain.transforms[0].vector) == phase
     ]
-    found: list[Transform] = []
+    transforms: list[Transform] = []
     heads: dict[Node, list[Transform]] = {}
     # From the last one on, since how long one takes follows from what reads it.
     for chain in reversed(chains):
         readers = tuple(heads.get(chain.vectors[-1], ()))
         for position in reversed(range(len(chain.transforms))):
             made = _transform(chain, position, lanes, readers)
-            found.insert(0, made)
+            transforms.insert(0, made)
             readers = (made,)
         heads.setdefault(chain.origin, []).extend(readers)
-    return tuple(found)
+    return tuple(transforms)
 
 
 def _transform(
@@ -284,8 +284,8 @@ def _transform(
     node = chain.transforms[position]
     weighted = node.weights is not None
     casts = max(
-        sum(cast_latency(cast, folded=False) for cast in own)
-        for each, own in zip(chain.transforms, chain.casts, strict=True)
+        sum(cast_latency(cast, folded=False) for cast in behind)
+        for each, behind in zip(chain.transforms, chain.casts, strict=True)
         if (each.weights is not None) == weighted
     )
     n = node.vector.units
@@ -302,11 +302,11 @@ def _transform(
 
 def phases_of(layer: LayerRows, schedule: PostProcessorSchedule, lanes: int) -> tuple[Phase, ...]:
     """The phases of a step on ``lanes`` lanes, in order."""
-    found = []
+    phases = []
     for phase in range(layer.last_phase + 1):
         rows = sum(rows.units for rows in layer.phase_rows(phase))
         width = layer.widths[phase]
-        found.append(
+        phases.append(
             Phase(
                 rows=rows or width,
                 gates=layer.phase_gates(phase),
@@ -317,4 +317,4 @@ def phases_of(layer: LayerRows, schedule: PostProcessorSchedule, lanes: int) -> 
                 depth=schedule.depth(phase),
             )
         )
-    return tuple(found)
+    return tuple(phases)

@@ -319,23 +319,23 @@ class PostProcessorSchedule:
 
     def shifters(self) -> dict[Shifter, list[Value]]:
         """The shifters behind the accumulators, with the values that each of them computes."""
-        found: dict[Shifter, list[Value]] = {}
+        values: dict[Shifter, list[Value]] = {}
         for value in self._readers:
             shifter = self.shifter(value)
             if shifter is not None:
-                found.setdefault(shifter, []).append(value)
-        return found
+                values.setdefault(shifter, []).append(value)
+        return values
 
     def shifter_widths(self) -> Counter[tuple[int, int]]:
         """How many shifters the post-processors have, by the bits of what they shift and the
         longest shift; those of all gates of a phase once."""
-        found = Counter((shifter.row_bits, shifter.exponent.max) for shifter in self.shifters())
+        widths = Counter((shifter.row_bits, shifter.exponent.max) for shifter in self.shifters())
         for value in self._readers:
             node = value.node
             if not isinstance(node, Shift) or self.serial(value) or self.layer.is_constant(node):
                 continue
-            found[node.a.format.signed_width, node.by.interval[1]] += 1
-        return found
+            widths[node.a.format.signed_width, node.by.interval[1]] += 1
+        return widths
 
     def serial(self, value: Value) -> bool:
         """Whether ``value`` is computed in front of the gate registers."""

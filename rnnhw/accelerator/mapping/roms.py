@@ -137,9 +137,9 @@ def _weights(layer: LayerRows, phases: Sequence[Phase]) -> Iterator[Held]:
     if depth:
         width = lanes * (weight_bits(layer, phases, lanes) + max(indices, default=0))
         # The tensors as the network has them: slices of one are parts of it.
-        given = [node for node in layer.given.nodes if isinstance(node, Matvec) and node.weights]
+        matvecs = [node for node in layer.given.nodes if isinstance(node, Matvec) and node.weights]
         memory = Memory("weights", MemoryRole.WEIGHTS, depth, width, reads=depth)
-        yield Held(memory, tuple(map(_bits, given)))
+        yield Held(memory, tuple(map(_bits, matvecs)))
 
 
 def _bias_interval(
@@ -147,14 +147,14 @@ def _bias_interval(
 ) -> tuple[int, int]:
     """The bounds of what rows start from, at the scale of their phase's accumulators."""
     scale = layer.accumulator(rows.phase).fraction
-    own = rows.word(Part.WHOLE)[0].fraction
+    fraction = rows.word(Part.WHOLE)[0].fraction
     low = high = 0
     for constant in constants:
         shift = scale - constant.format.fraction
         # A narrower accumulator rounds its start; the word is then the accumulator's scale.
         bounds = [b << shift if shift >= 0 else b >> -shift for b in constant.interval]
         low, high = low + bounds[0], high + bounds[1]
-    return low, high + (half << (scale - own))
+    return low, high + (half << (scale - fraction))
 
 
 def bias_word(layer: LayerRows, schedule: PostProcessorSchedule, *, early: bool) -> tuple[int, int]:
@@ -163,7 +163,7 @@ def bias_word(layer: LayerRows, schedule: PostProcessorSchedule, *, early: bool)
 
     Signed, and no wider than the accumulators, in which sums are exact modulo their word.
     """
-    found, shifts = [0], []
+    widths, shifts = [0], []
     for rows in layer.rows:
         gates = range(layer.gates(rows, layer.widths[rows.phase]))
         halves = {0 if early else schedule.rounding_constant(rows, gate) for gate in gates}
@@ -171,26 +171,26 @@ def bias_word(layer: LayerRows, schedule: PostProcessorSchedule, *, early: bool)
         low, high = _bias_interval(layer, rows, constants, max(halves))
         if (low, high) == (0, 0):
             continue
-        found.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
-        scale, own = layer.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
+        widths.append(1 + max(max(high, 0).bit_length(), max(~low, 0).bit_length()))
+        scale, fraction = layer.accumulator(rows.phase).fraction, rows.word(Part.WHOLE)[0].fraction
         shifts += [max(scale - constant.format.fraction, 0) for constant in constants]
-        shifts += [_zeros(half) + scale - own for half in halves if half]
+        shifts += [_zeros(half) + scale - fraction for half in halves if half]
     accumulators = [layer.accumulator(rows.phase).width for rows in layer.rows]
     shift = min(shifts, default=0)
-    return max(min(max(found), max(accumulators, default=0)) - shift, 0), shift
+    return max(min(max(widths), max(accumulators, default=0)) - shift, 0), shift
 
 
 def common_start(layer: LayerRows, schedule: PostProcessorSchedule) -> int | None:
     """The power of two that every row starts from, at the scale of the accumulators, because its
     cast rounds and it has no bias; None where rows differ. It needs no memory."""
-    found = set()
+    starts = set()
     for rows in layer.rows:
         shift = layer.accumulator(rows.phase).fraction - rows.word(Part.WHOLE)[0].fraction
         for gate in range(layer.gates(rows, layer.widths[rows.phase])):
             half = schedule.rounding_constant(rows, gate)
             power = half > 0 and half & (half - 1) == 0  # rounding half down adds one less
-            found.add(None if rows.constants or not power else _zeros(half) + shift)
-    return found.pop() if len(found) == 1 else None
+            starts.add(None if rows.constants or not power else _zeros(half) + shift)
+    return starts.pop() if len(starts) == 1 else None
 
 
 def _zeros(number: int) -> int:
@@ -295,30 +295,30 @@ def _shapes(
     """Words and their bits of every memory of a state, less those for its next value, and the reads
     of a step. (A post-processor has a memory of first values for each time that it reads.)"""
     width = state.format.width
-    found = [
+    shapes = [
         (segment.vector.units // segment.word, width * segment.word, phase.words(segment))
         for phase in phases
         for segment in phase.segments
         if state in stored_vectors(segment.vector)
     ]
-    found += [
+    shapes += [
         (source.words(vector.units), width, units.of_node(vector))
         for vector in joined_by_unit(schedule)
         for source in sources_of(vector)
         if source.node is state
     ]
     if state in read_late(schedule):
-        found.append((state.units, width, units.of_node(state)))
+        shapes.append((state.units, width, units.of_node(state)))
     elif state in unit_reads(schedule):
         times = max(schedule.times_read_by_unit(state), 1)
-        found += [(state.units, width, units.of_node(state) // times)] * times
+        shapes += [(state.units, width, units.of_node(state) // times)] * times
     words = {each.node: each for phase in phases for each in phase.transforms}
     for chain in chains_of(layer):
         if chain.origin is state:
             shape = words[chain.transforms[0]]
             passes = sum(words[each].pass_words for each in chain.transforms)
-            found.append((shape.words, shape.width * chain.element_bits, passes))
-    return found
+            shapes.append((shape.words, shape.width * chain.element_bits, passes))
+    return shapes
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -369,15 +369,15 @@ def _tables(
 def _ordered(
     schedule: PostProcessorSchedule, phases: Sequence[Phase], units: UnitReads
 ) -> dict[Node, list[int]]:
-    """The vectors in an order of their own, with the reads of a step of each memory that they are
-    in."""
-    found: dict[Node, list[int]] = {}
+    """The vectors that are stored in the order of a reader, with the reads a step of every memory
+    that holds them."""
+    reads: dict[Node, list[int]] = {}
     for phase in phases:
         for segment in phase.segments:
-            found.setdefault(segment.vector, []).append(phase.words(segment))
+            reads.setdefault(segment.vector, []).append(phase.words(segment))
     for vector in joined_by_unit(schedule):
-        found.setdefault(vector, []).append(units.of_node(vector))
-    return found
+        reads.setdefault(vector, []).append(units.of_node(vector))
+    return reads
 
 
 def _addresses(

@@ -45,16 +45,16 @@ class Traffic:
 
 def traffic_of(memories: Iterable[Memory], *, arriving: bool = True) -> Traffic:
     """The sum over ``memories``; with ``arriving`` one vector arrives in front of each window."""
-    found = dict.fromkeys(Traffic.__dataclass_fields__, 0)
+    totals = dict.fromkeys(Traffic.__dataclass_fields__, 0)
     for memory in memories:
         read, written = _PORTS[memory.kind]
-        found[f"{read}_reads"] += memory.reads
-        found[f"{read}_read_bits"] += memory.reads * memory.width
+        totals[f"{read}_reads"] += memory.reads
+        totals[f"{read}_read_bits"] += memory.reads * memory.width
         if written:
             words = memory.writes + arriving * memory.arrivals
-            found[f"{written}_writes"] += words
-            found[f"{written}_write_bits"] += words * memory.width
-    return Traffic(**found)
+            totals[f"{written}_writes"] += words
+            totals[f"{written}_write_bits"] += words * memory.width
+    return Traffic(**totals)
 
 
 def arriving_bits(memories: Iterable[Memory]) -> int:

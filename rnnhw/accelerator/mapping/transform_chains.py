@@ -78,17 +78,19 @@ def _feed_of(layer: LayerRows, vector: Node) -> tuple[Matvec, tuple[Cast, ...]] 
 def _readers(layer: LayerRows) -> dict[Matvec, tuple[Node, list[Matvec]]]:
     """For each transform, the vector behind its casts and the products and transforms that read
     it. Post-processors may read it too."""
-    found: dict[Matvec, tuple[Node, list[Matvec]]] = {node: (node, []) for node in layer.transforms}
+    readers_of: dict[Matvec, tuple[Node, list[Matvec]]] = {
+        node: (node, []) for node in layer.transforms
+    }
     for vector in layer.fed_by_unit:
         source = _feed_of(layer, vector)
         assert source is not None
-        found[source[0]] = vector, []
+        readers_of[source[0]] = vector, []
     for product in (*layer.products, *layer.transforms):
         source = _feed_of(layer, product.vector)
         if source is not None:
-            _, readers = found[source[0]]
-            found[source[0]] = unwired(product.vector), [*readers, product]
-    return found
+            _, readers = readers_of[source[0]]
+            readers_of[source[0]] = unwired(product.vector), [*readers, product]
+    return readers_of
 
 
 def chains_of(layer: LayerRows) -> list[Chain]:
@@ -96,7 +98,7 @@ def chains_of(layer: LayerRows) -> list[Chain]:
     read = _readers(layer)
     onward = {node: _follower(layer, read, node) for node in layer.transforms}
     inner = set(onward.values())
-    found = []
+    chains = []
     for head in layer.transforms:
         if head in inner:
             continue
@@ -114,8 +116,8 @@ def chains_of(layer: LayerRows) -> list[Chain]:
             node = onward[node]
         origin = unwired(head.vector)
         made = layer.in_feed(origin)
-        found.append(Chain(origin, made, tuple(transforms), tuple(casts), tuple(vectors)))
-    return found
+        chains.append(Chain(origin, made, tuple(transforms), tuple(casts), tuple(vectors)))
+    return chains
 
 
 def _follower(

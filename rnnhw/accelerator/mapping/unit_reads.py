@@ -55,14 +55,14 @@ def _reads(schedule: PostProcessorSchedule) -> Iterator[tuple[Value, int]]:
 def crossing(schedule: PostProcessorSchedule) -> list[Value]:
     """Results of one phase that a later phase reads unit by unit, in their own order."""
     layer = schedule.layer
-    found: dict[Value, None] = {}
+    values: dict[Value, None] = {}
     for value, phase in _reads(schedule):
         formed = isinstance(value.node, Rows) or (
             layer.formed(value.node) and not layer.in_feed(value.node)
         )
         if formed and not isinstance(value.node, Gather) and phase > phase_of(layer, value.node):
-            found[value] = None
-    return list(found)
+            values[value] = None
+    return list(values)
 
 
 class UnitReads:
@@ -103,11 +103,11 @@ class UnitReads:
         handed = [source.node for vector in beside for source in sources_of(vector)]
         nodes = [new for _, new in layer.graph.updates]
         nodes += [*layer.passed, *(node for node in handed if layer.formed(node))]
-        found: list[list[Node]] = [[] for _ in range(layer.last_phase + 1)]
+        roots: list[list[Node]] = [[] for _ in range(layer.last_phase + 1)]
         for node in dict.fromkeys(nodes):
-            found[layer.phase(node)].append(node)
-        found[-1].append(layer.graph.output)
-        return found
+            roots[layer.phase(node)].append(node)
+        roots[-1].append(layer.graph.output)
+        return roots
 
     def _used(self, values: list[Value], phase: int) -> set[Value]:
         """``values`` and what they are computed from, up to what waits in a memory."""

@@ -148,12 +148,12 @@ def _rotated_source(product: Matvec) -> Node | None:
     """The vector whose units interleaved blocks read in order, where the product's vector is that
     one, rotated so that the elements of each block are neighbours; else None."""
     assert isinstance(product.structure, BlockDiagonal)
-    found, size = places(product.vector), product.structure.block
+    elements, size = places(product.vector), product.structure.block
     count = product.units // size
-    (source, _), *_ = found
+    (source, _), *_ = elements
     whole = source.units == product.units
     turned = tuple((source, p * count + r) for r in range(count) for p in range(size))
-    return source if whole and found == turned else None
+    return source if whole and elements == turned else None
 
 
 def stride_word(units: int, span: int) -> int:
@@ -176,13 +176,13 @@ def lanes_fit(layer: LayerRows, phase: int, most: int) -> list[bool]:
     strided = any(segment.feed is Feed.STRIDE for segment in segments)
     # Square blocks move past the lanes in a window where a group's rows lie in several of them.
     blocks = {s.columns for s in segments if s.feed is Feed.BLOCK and s.block is None}
-    found = []
+    fits = []
     for lanes in range(1, most + 1):
         used = min(lanes, rows)
         needed = whole or not all(_aligned(block, gates, used) for block in blocks)
         needed = needed or (strided and gates % used > 0)
-        found.append(not needed or used % gates == 0 or used == rows)
-    return found
+        fits.append(not needed or used % gates == 0 or used == rows)
+    return fits
 
 
 # --- segments ----------------------------------------------------------------------------------
@@ -259,9 +259,9 @@ def _rectangular(layer: LayerRows, phase: int, product: Matvec, lanes: int, earl
         note = "columns broadcast from the base of the rows' block"
         return Segment(vector, early, inputs, None, Feed.BLOCK, 1, note, (outputs, inputs))
     # A group starts at most this many rows behind the start of a block.
-    own = outputs * gates
-    behind = own - math.gcd(used, own)
-    columns = inputs * -(-(behind + used) // own)
+    block_rows = outputs * gates
+    behind = block_rows - math.gcd(used, block_rows)
+    columns = inputs * -(-(behind + used) // block_rows)
     if columns >= n:
         return Segment(vector, early, n)
     note = "columns broadcast from the base of the rows' blocks"
@@ -271,7 +271,7 @@ def _rectangular(layer: LayerRows, phase: int, product: Matvec, lanes: int, earl
 def _segments(
     layer: LayerRows, phase: int, lanes: int, aligned: bool
 ) -> list[tuple[Segment, tuple[Matvec, ...]]]:
-    found: dict[tuple[object, ...], tuple[Segment, tuple[Matvec, ...]]] = {}
+    segments: dict[tuple[object, ...], tuple[Segment, tuple[Matvec, ...]]] = {}
     for rows in layer.phase_rows(phase):
         times: dict[tuple[object, ...], int] = {}
         for product in rows.products:
@@ -285,12 +285,12 @@ def _segments(
             kind = new.vector, new.feed, size
             times[kind] = times.get(kind, 0) + 1
             key = *kind, times[kind]
-            if key in found:
-                segment, products = found[key]
-                found[key] = _merge_segments(segment, new), (*products, product)
+            if key in segments:
+                segment, products = segments[key]
+                segments[key] = _merge_segments(segment, new), (*products, product)
             else:
-                found[key] = new, (product,)
-    return sorted(found.values(), key=lambda pair: not pair[0].early)
+                segments[key] = new, (product,)
+    return sorted(segments.values(), key=lambda pair: not pair[0].early)
 
 
 def _merge_segments(a: Segment, b: Segment) -> Segment:

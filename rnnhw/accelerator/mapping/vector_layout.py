@@ -61,26 +61,26 @@ def sources_of(vector: Node) -> tuple[Source, ...]:
     stored = unwired(vector)
     if not isinstance(stored, Gather):
         return (Source(stored, tuple(range(stored.units))),)
-    found: dict[Node, list[int | None]] = {}
+    places_by_node: dict[Node, list[int | None]] = {}
     elements = places(vector)
     for place, (node, index) in enumerate(elements):
-        found.setdefault(node, [None] * node.units)[index] = place
-    return tuple(_source(node, own, elements) for node, own in found.items())
+        places_by_node.setdefault(node, [None] * node.units)[index] = place
+    return tuple(_source(node, at, elements) for node, at in places_by_node.items())
 
 
-def _source(node: Node, own: list[int | None], elements: tuple[tuple[Node, int], ...]) -> Source:
-    """The part of ``elements`` that is of ``node``, whose elements lie at the places ``own``."""
+def _source(node: Node, at: list[int | None], elements: tuple[tuple[Node, int], ...]) -> Source:
+    """The part of ``elements`` that is of ``node``, whose elements lie at the places ``at``."""
     count = sum(source is node for source, _ in elements)
-    if count == sum(place is not None for place in own):
-        return Source(node, tuple(own))
+    if count == sum(place is not None for place in at):
+        return Source(node, tuple(at))
     reads = tuple(index if source is node else 0 for source, index in elements)
     return Source(node, tuple(range(node.units)), reads)
 
 
 def is_repeated(vector: Node) -> bool:
     """Whether an element is in ``vector`` more than once."""
-    found = places(vector)
-    return len(set(found)) < len(found)
+    elements = places(vector)
+    return len(set(elements)) < len(elements)
 
 
 def address_roms(vector: Node) -> Iterator[tuple[str, Source, int]]:

@@ -141,23 +141,23 @@ class Accelerator:
         if self.engine is not None:
             return self._shared_interval(self.engine)
         index = self.slowest_index
-        found = self.interval_of(index), f"{self.layers[index].name}: {self.layer_bound(index)}"
+        slowest = self.interval_of(index), f"{self.layers[index].name}: {self.layer_bound(index)}"
         for position, members in enumerate(self.wavefronts):
             each_step = [k for k in members if not self.layers[k].once]
             if not each_step:
                 continue
             places, _ = self._places(position)
             waited = whole(Fraction(longest_wait(places), self.sequences))
-            if waited > found[0]:
-                found = waited, "a branch: its vectors wait until they are read together"
+            if waited > slowest[0]:
+                slowest = waited, "a branch: its vectors wait until they are read together"
             shares = self.sequences > 1 and len(each_step) > 1
             if shares and any(self.streamed[k] for k in each_step):
                 settled = whole(settled_interval(places, self.sequences))
-                if settled > found[0]:
-                    found = settled, "the buffers between layers: they wait for all sequences"
-            if position == 0 and self.elements > found[0]:
-                found = self.elements, "the input: its elements arrive one a cycle"
-        return found
+                if settled > slowest[0]:
+                    slowest = settled, "the buffers between layers: they wait for all sequences"
+            if position == 0 and self.elements > slowest[0]:
+                slowest = self.elements, "the input: its elements arrive one a cycle"
+        return slowest
 
     def _shared_interval(self, engine: Engine) -> tuple[int, str]:
         steps = [
@@ -258,9 +258,9 @@ class Accelerator:
     @property
     def memories(self) -> tuple[tuple[str, Memory], ...]:
         """Every memory with the name of its layer, or "all layers"."""
-        own = [(layer.name, memory) for layer in self.layers for memory in layer.memories]
+        of_layers = [(layer.name, memory) for layer in self.layers for memory in layer.memories]
         common = self.engine.memories if self.engine else ()
-        return (*own, *(("all layers", memory) for memory in common))
+        return (*of_layers, *(("all layers", memory) for memory in common))
 
     # --- a sequence ------------------------------------------------------------------------------
     def sequence_cycles(self, steps: int) -> int:
@@ -361,15 +361,15 @@ class Accelerator:
     def spans(self, steps: int, sequences: int | None = None) -> tuple[Span, ...]:
         """Every layer's work on every step, of the first ``sequences`` of those that are
         interleaved or of all; cycle 0 brings the first input element."""
-        found: list[Span] = []
+        spans: list[Span] = []
         groups = self.wavefronts if self.engine is None else self.stages
         for position in range(len(groups)):
-            begin = max((span.end for span in found), default=0)
+            begin = max((span.end for span in spans), default=0)
             if self.engine is None:
-                found += self._wavefront_spans(position, steps, begin, sequences)
+                spans += self._wavefront_spans(position, steps, begin, sequences)
             else:
-                found += self._shared_spans(self.engine, position, steps, begin)
-        return tuple(found)
+                spans += self._shared_spans(self.engine, position, steps, begin)
+        return tuple(spans)
 
     def _shared_spans(self, engine: Engine, position: int, steps: int, begin: int) -> list[Span]:
         stage = self.stages[position]
@@ -377,8 +377,8 @@ class Accelerator:
         runs = in_turn(engine.stages[position], count, from_input=position == 0)
         return [
             Span(index, step, begin + run.take, begin + run.end)
-            for index, own in zip(stage, runs, strict=True)
-            for step, run in enumerate(own)
+            for index, layer_runs in zip(stage, runs, strict=True)
+            for step, run in enumerate(layer_runs)
         ]
 
     def _wavefront_spans(
@@ -397,10 +397,10 @@ class Accelerator:
             places = [replace(p, reads=replace(p.reads, first=0)) for p in places]
         if self.sequences > 1:
             turns = wavefront_in_turns(places, steps, self.sequences)[-len(members) :]
-            runs = [own.runs(sequences) for own in turns]
+            runs = [by_step.runs(sequences) for by_step in turns]
         else:
             waves = wavefront(places, [steps])[-len(members) :]
-            runs = [[(step, 0, run) for step, run in own.items()] for own in waves]
+            runs = [[(step, 0, run) for step, run in by_step.items()] for by_step in waves]
         return [
             Span(
                 index,
@@ -409,8 +409,8 @@ class Accelerator:
                 begin + run.end,
                 sequence,
             )
-            for index, own in zip(members, runs, strict=True)
-            for step, sequence, run in own
+            for index, by_step in zip(members, runs, strict=True)
+            for step, sequence, run in by_step
         ]
 
     @property
@@ -441,9 +441,9 @@ class Accelerator:
                 loads[index] = [Edge(len(places))]
                 loaded = Loaded(self.layers[index].inputs, self.sequences)
                 places.append(Place(loaded, replace(self.reads[index], edges=())))
-        found = front | {index: len(places) + at for at, index in enumerate(members)}
+        numbers = front | {index: len(places) + at for at, index in enumerate(members)}
         for index in members:
-            placed = [replace(edge, source=found[edge.source]) for edge in edges[index]]
+            placed = [replace(edge, source=numbers[edge.source]) for edge in edges[index]]
             reads = replace(self.reads[index], edges=tuple(placed or loads[index]))
             places.append(Place(self.paces[index], reads, self._is_open(index)))
         return places, members

@@ -59,8 +59,8 @@ def _activities(
                 "leave it out",
             )
         return {} if given == 1 else dict.fromkeys(able, given)
-    found = by_layer(names, given, "activity")
-    for index in found:
+    activities = by_layer(names, given, "activity")
+    for index in activities:
         if index not in able:
             some = ", ".join(stack.layers[k].name for k in able) or "none"
             raise DesignError(
@@ -68,7 +68,7 @@ def _activities(
                 "all its rows could skip",
                 f"layers that have: {some}",
             )
-    return found
+    return activities
 
 
 # --- activity ------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def lane_cycles(machine: Accelerator, index: int) -> dict[str, int | Fraction]:
         outside = total - round_cycles
         others = "other layers"
     latency = "recurrence latency" if machine.recurrent[index] else "drain"
-    found: dict[str, int | Fraction] = {
+    cycles_by_name: dict[str, int | Fraction] = {
         "columns": runs * columns,
         "window fill": runs * (swept - columns),
         "post-processor": runs * waited,
@@ -59,4 +59,4 @@ def lane_cycles(machine: Accelerator, index: int) -> dict[str, int | Fraction]:
         "external memory": round_cycles - computed,
         others: whole(Fraction(outside)),
     }
-    return {name: cycles for name, cycles in found.items() if cycles or name == "columns"}
+    return {name: cycles for name, cycles in cycles_by_name.items() if cycles or name == "columns"}

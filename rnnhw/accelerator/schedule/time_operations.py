@@ -64,16 +64,16 @@ def window_source(node: TimeNode) -> WindowSource | None:
 
 def obstacles_over_time(network: Network) -> list[tuple[str, str]]:
     """Which time operations :mod:`rnnhw.rtl` does not emit, each once; (operation, what)."""
-    found = []
+    places = []
     for node in network.nodes:
         if window_source(node) is not None:
             continue
         if not _EMITTED[type(node)]:
-            found.append((node.name, f"{type(node).__name__} over time"))
+            places.append((node.name, f"{type(node).__name__} over time"))
         if any(window_source(source) is not None for source in _streams(node)):
-            found.append((node.name, _UNREAD))
-    found += [(node.name, _UNREAD) for node in network.outputs if window_source(node) is not None]
-    return list(dict.fromkeys(found))
+            places.append((node.name, _UNREAD))
+    places += [(node.name, _UNREAD) for node in network.outputs if window_source(node) is not None]
+    return list(dict.fromkeys(places))
 
 
 def _streams(node: TimeNode) -> list[TimeNode]:
@@ -101,15 +101,15 @@ def output_reads(network: Network, output: TimeNode | None = None) -> Reads:
 
 def stage_of(node: TimeNode, known: Mapping[TimeNode, int]) -> int:
     """How many times the sequence had to end before ``node`` can start."""
-    found = 0
+    stage = 0
     for source in node.sources:
         if isinstance(source, Scan | Total | Source):
             # A layer behind a total waits for the end of the sequence; one behind a scan does not.
-            found = max(found, known.get(source, 0) + isinstance(source, Total))
+            stage = max(stage, known.get(source, 0) + isinstance(source, Total))
         else:
             barrier = isinstance(source, Last | Reverse | Steps)
-            found = max(found, stage_of(source, known) + barrier)
-    return found
+            stage = max(stage, stage_of(source, known) + barrier)
+    return stage
 
 
 def reversals(node: TimeNode) -> int:
@@ -119,8 +119,8 @@ def reversals(node: TimeNode) -> int:
 
 def _lost(node: TimeNode) -> int:
     """How many steps of a sequence are no whole window in front of ``node``, or in it."""
-    own = node.width - 1 if isinstance(node, Window) else 0
-    return own + max(map(_lost, node.sources), default=0)
+    lost = node.width - 1 if isinstance(node, Window) else 0
+    return lost + max(map(_lost, node.sources), default=0)
 
 
 def _edge(source: TimeNode, where: Mapping[TimeNode, int]) -> Edge:

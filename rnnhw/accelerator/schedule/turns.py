@@ -51,24 +51,24 @@ def wavefront_in_turns(places: Sequence[Place], steps: int, sequences: int) -> l
     """Every place's runs on ``steps`` steps of ``sequences`` that are interleaved."""
     readers = readers_of(places)
     courses = [place.pace.course() for place in places]
-    found = [Turns(max(r.first, steps - 1) if (r := p.reads).last else r.first) for p in places]
+    turns = [Turns(max(r.first, steps - 1) if (r := p.reads).last else r.first) for p in places]
     for step in range(steps):
         for index, place in enumerate(places):
-            if step < found[index].first:
+            if step < turns[index].first:
                 continue
             ready = np.zeros(sequences, np.int64)
             for edge in place.reads.edges:
-                source = found[edge.source]
+                source = turns[edge.source]
                 ready = np.maximum(ready, source.ends[step - source.first] + edge.delay)
             free = np.zeros(sequences, np.int64)
             for reader, edge in () if place.open else readers[index]:
-                if (room := _room(places[reader], found[reader], edge, step)) is not None:
+                if (room := _room(places[reader], turns[reader], edge, step)) is not None:
                     free = np.maximum(free, room)
             takes, ends = courses[index].turn(ready, free)
-            found[index].takes.append(takes)
-            found[index].ends.append(ends)
-            found[index].held.append(courses[index].held)
-    return found
+            turns[index].takes.append(takes)
+            turns[index].ends.append(ends)
+            turns[index].held.append(courses[index].held)
+    return turns
 
 
 def _room(reader: Place, taken: Turns, edge: Edge, step: int) -> IntArray | None:

@@ -121,25 +121,26 @@ class _Wave:
 
     def _vectors_of(self, reads: Reads, lengths: Sequence[int]) -> list[int]:
         """The vectors on which a place runs, ascending."""
-        found: list[int] = []
+        vectors: list[int] = []
         begin = 0
         for length in lengths:
             first = max(reads.first, length - 1) if reads.last else reads.first
-            found += range(begin + first, begin + length)
+            vectors += range(begin + first, begin + length)
             begin += length
-        return found
+        return vectors
 
     @property
     def done(self) -> bool:
         """Whether all runs are known."""
         return all(
-            len(own) == len(runs) for own, runs in zip(self._vectors, self.runs, strict=True)
+            len(vectors) == len(runs)
+            for vectors, runs in zip(self._vectors, self.runs, strict=True)
         )
 
     def advance(self, index: int) -> bool:
         """Let a place start on its next vectors, if all that this needs is known."""
-        place, runs, own = self._places[index], self.runs[index], self._vectors[index]
-        vectors = own[len(runs) : len(runs) + place.pace.block]
+        place, runs, all_vectors = self._places[index], self.runs[index], self._vectors[index]
+        vectors = all_vectors[len(runs) : len(runs) + place.pace.block]
         if not vectors:
             return False
         try:
@@ -189,21 +190,21 @@ class _Wave:
 
     def _in_turn(self, reader: int, vector: int) -> int:
         """Room in a buffer of one vector, once the reader has taken the last that was there."""
-        own = self._vectors[reader]
-        position = bisect_left(own, vector) - 1
-        return self._run(reader, own[position]).take if position >= 0 else 0
+        vectors = self._vectors[reader]
+        position = bisect_left(vectors, vector) - 1
+        return self._run(reader, vectors[position]).take if position >= 0 else 0
 
     def _in_ring(self, index: int, reader: int, vector: int) -> int:
         """Room in a window, once the reader has started on it or, where the last vector filled
         none, ended what it worked on."""
-        written, own = self._vectors[index], self._vectors[reader]
+        written, read_vectors = self._vectors[index], self._vectors[reader]
         position = bisect_left(written, vector) - 1
         if position < 0:
             return 0
-        read = bisect_left(own, written[position])
-        if read < len(own) and own[read] == written[position]:
-            return self._run(reader, own[read]).take
-        return self._run(reader, own[read - 1]).end if read else 0
+        read = bisect_left(read_vectors, written[position])
+        if read < len(read_vectors) and read_vectors[read] == written[position]:
+            return self._run(reader, read_vectors[read]).take
+        return self._run(reader, read_vectors[read - 1]).end if read else 0
 
 
 def longest_wait(places: Sequence[Place]) -> int:

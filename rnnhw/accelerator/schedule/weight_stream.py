@@ -100,20 +100,20 @@ def groups_of(layer: LayerMachine, loads: Sequence[int], sequences: int = 1) -> 
             "phases, or transforms a vector",
             "use interleave=1, or weights={...} with this layer 'on-chip'",
         )
-    found: list[Group] = []
+    groups: list[Group] = []
     for phase in layer.phases:
         before = phase.transform_cycles if phase.lanes else phase.cycles
-        if found:
-            found[-1] = replace(found[-1], interval=found[-1].interval + before)
+        if groups:
+            groups[-1] = replace(groups[-1], interval=groups[-1].interval + before)
         if phase.lanes:
             columns = (sequences - 1) * phase.group_interval + phase.columns
             turn = sequences * phase.group_interval
             last = phase.columns + phase.latency_cycles
-            found += [Group(columns, turn, 0)] * (phase.groups - 1)
-            found.append(Group(columns, max(last, turn) if sequences > 1 else last, 0))
+            groups += [Group(columns, turn, 0)] * (phase.groups - 1)
+            groups.append(Group(columns, max(last, turn) if sequences > 1 else last, 0))
     lead = lead_cycles(layer)
-    found[-1] = replace(found[-1], interval=found[-1].interval + lead)
-    return [replace(group, load=load) for group, load in zip(found, loads, strict=True)]
+    groups[-1] = replace(groups[-1], interval=groups[-1].interval + lead)
+    return [replace(group, load=load) for group, load in zip(groups, loads, strict=True)]
 
 
 def slots_for(groups: Sequence[Group]) -> int:

@@ -293,9 +293,9 @@ class _Layer:
 
     def _outline(self, lanes: int) -> tuple[int | Fraction, int]:
         if lanes not in self._outlines:
-            cycles, found = self._options.outline(lanes)
-            blocks = multiplier_blocks(found, self._profile)
-            count = sum(each.count for each in found) if blocks is None else blocks
+            cycles, multipliers = self._options.outline(lanes)
+            blocks = multiplier_blocks(multipliers, self._profile)
+            count = sum(each.count for each in multipliers) if blocks is None else blocks
             interval: int | Fraction = cycles
             if self._mode != _PLAIN:
                 interval = self._mode.interval(self._options.phases(lanes), cycles)
@@ -322,11 +322,11 @@ class _Layer:
 
     def least(self, limit: int | Fraction | None) -> int | None:
         """The lanes of those with the least cost."""
-        found = self.within(limit)
-        if not found:
+        lanes = self.within(limit)
+        if not lanes:
             return None
-        fewest = min(map(self.multipliers, found))
-        return min((n for n in found if self.multipliers(n) == fewest), key=self.cost)
+        fewest = min(map(self.multipliers, lanes))
+        return min((n for n in lanes if self.multipliers(n) == fewest), key=self.cost)
 
 
 # --- search ------------------------------------------------------------------------------------
@@ -387,8 +387,8 @@ class _Search:
     def least(self, limit: int | Fraction | None) -> tuple[int, ...]:
         """The least cost within ``limit`` cycles, whether it fits or not; empty if there is
         none."""
-        found = [layer.least(limit) for layer in self.layers]
-        return () if None in found else tuple(n for n in found if n is not None)
+        lanes = [layer.least(limit) for layer in self.layers]
+        return () if None in lanes else tuple(n for n in lanes if n is not None)
 
     def fewest(self, limit: int | Fraction | None) -> tuple[int, ...] | None:
         """The least cost that fits within ``limit`` cycles."""
@@ -411,11 +411,11 @@ class _Search:
         low, high = 0, len(limits)
         while low < high:
             middle = (low + high) // 2
-            found = self.fewest(limits[middle])
-            if found is None:
+            fewest = self.fewest(limits[middle])
+            if fewest is None:
                 low = middle + 1
             else:
-                high, best = middle, found
+                high, best = middle, fewest
         return best
 
     def _affordable(self, layer: _Layer, limit: int | Fraction | None = None) -> list[int]:
@@ -476,13 +476,13 @@ class _Search:
 
     def _shortfalls(self, limit: int | Fraction | None) -> Iterator[_Lack]:
         """The resources of which even the choice that takes least of it takes too much."""
-        found = [self._affordable(each, limit) or each.within(limit) for each in self.layers]
+        counts = [self._affordable(each, limit) or each.within(limit) for each in self.layers]
         for k in (_DSP, _BLOCK_RAM, _LUT, _FF):
             least = [0] * len(self._capacity)
             if self._capacity[k] < math.inf:
                 least[k] = sum(
                     min(layer.multipliers(n) if k == _DSP else layer.cost(n)[k] for n in lanes)
-                    for layer, lanes in zip(self.layers, found, strict=True)
+                    for layer, lanes in zip(self.layers, counts, strict=True)
                 )
             yield from self._amounts(least, "at least ")
 

@@ -152,10 +152,10 @@ def _streamed(task: _Task, arrangement: Arrangement, on_chip: Choice) -> Choice:
     for count in range(1, len(able) + 1):
         chosen = {task.names[k]: "streamed" for k in able[:count]}
         places: Mapping[str, Place] = chosen  # type: ignore[assignment]
-        found = _over_sequences(task, replace(arrangement, weights=places))
-        if found.plan.met:
+        schedule = _over_sequences(task, replace(arrangement, weights=places))
+        if schedule.plan.met:
             return _with(
-                found,
+                schedule,
                 f"on chip there is no such plan; weights of {', '.join(chosen)} must be streamed, "
                 f"from {task.bandwidth.memory}",
             )
@@ -174,11 +174,11 @@ def _over_sequences(task: _Task, arrangement: Arrangement) -> Choice:
         return _with(alone, "one sequence meets the deadline")
     best, most = alone, _throughput(alone)
     for sequences in _SEQUENCES[1:]:
-        found = _fixed(task, replace(arrangement, interleave=sequences))
-        if task.rate is not None and found.plan.met:
-            return _with(found, f"{sequences} sequences are the fewest that meet the deadline")
-        if found.plan.chosen != "fewest resources" and _throughput(found) > most:
-            best, most = found, _throughput(found)
+        schedule = _fixed(task, replace(arrangement, interleave=sequences))
+        if task.rate is not None and schedule.plan.met:
+            return _with(schedule, f"{sequences} sequences are the fewest that meet the deadline")
+        if schedule.plan.chosen != "fewest resources" and _throughput(schedule) > most:
+            best, most = schedule, _throughput(schedule)
     count = best.plan.interleaved_sequences
     if task.rate is not None:
         return _with(best, f"no number of sequences up to {_SEQUENCES[-1]} meets the deadline")
@@ -199,7 +199,7 @@ def _throughput(choice: Choice) -> float:
 # --- lanes -------------------------------------------------------------------------------------
 def _fixed(task: _Task, arrangement: Arrangement) -> Choice:
     """The lanes for an arrangement in which nothing but overlap is open."""
-    found = arrange(task.stack, arrangement, task.bandwidth)
+    arranged = arrange(task.stack, arrangement, task.bandwidth)
     if arrangement.engines == "shared":
         return Choice(_SharedLanes(task, arrangement).plan(), arrangement)
     sequences = arrangement.interleave if isinstance(arrangement.interleave, int) else 1
@@ -207,10 +207,10 @@ def _fixed(task: _Task, arrangement: Arrangement) -> Choice:
     for index, name in enumerate(task.names):
         if not task.stack.layers[index].once:
             modes[name] = Mode(
-                arrangement.overlap is not False and found.can_overlap[index],
+                arrangement.overlap is not False and arranged.can_overlap[index],
                 sequences,
-                found.steps[index],
-                found.streamed[index],
+                arranged.steps[index],
+                arranged.streamed[index],
             )
         else:
             modes[name] = Mode(sequences=sequences)

@@ -217,8 +217,8 @@ class Sum(_Composition):
         key, vector, units, start, role, name = wanted
         total, last = start, len(self.parts) - 1
         for index, part in enumerate(self.parts):
-            own = name if index == last else f"{key}.upto{index}"
-            total = part.apply(g, f"{key}.{index}", vector, units, total, role, own)
+            sum_name = name if index == last else f"{key}.upto{index}"
+            total = part.apply(g, f"{key}.{index}", vector, units, total, role, sum_name)
         assert total is not None
         return total
 
@@ -253,8 +253,8 @@ class Sum(_Composition):
         for _ in range(_ROUNDS):
             for turn in range(len(self.parts)):
                 index = (first + turn) % len(self.parts)
-                found = self.parts[index].project(matrix - sum(shares) + shares[index])
-                shares[index], fitted[index] = found.matrix, found.parameters
+                projected = self.parts[index].project(matrix - sum(shares) + shares[index])
+                shares[index], fitted[index] = projected.matrix, projected.parameters
             before, error = error, float(np.linalg.norm(matrix - sum(shares)))
             if before - error <= 1e-9 * size:
                 break

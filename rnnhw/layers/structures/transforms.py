@@ -284,7 +284,7 @@ class Butterfly(Structure):
         if self.activation is not None or self.bias:
             return super()._fitted(matrix)
         n = len(matrix)
-        found = {f".{s}": np.zeros((n // 2, 2, 2)) for s in range(_stages(n))}
+        stages = {f".{s}": np.zeros((n // 2, 2, 2)) for s in range(_stages(n))}
         # What is left of the matrix, for every block that has become independent. A block's
         # number is the output bits chosen so far, the latest in front.
         left = {0: np.asarray(matrix, np.float64)}
@@ -296,15 +296,15 @@ class Butterfly(Structure):
                     inner = np.zeros((half, half))
                     for k in range(half):
                         columns, pair = _rank_one(part[parity::2, 2 * k : 2 * k + 2])
-                        found[f".{s}"][block * half + k, parity] = pair
+                        stages[f".{s}"][block * half + k, parity] = pair
                         inner[:, k] = columns
                     rest[(parity << s) | block] = inner
             left = rest
-        last = found[f".{_stages(n) - 1}"]
+        last = stages[f".{_stages(n) - 1}"]
         for block, part in left.items():  # 1 x 1: a factor of the last stage's output
             pairs = n // 2
             last[block % pairs, block // pairs] *= part[0, 0]
-        return found
+        return stages
 
 
 def _rank_one(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:

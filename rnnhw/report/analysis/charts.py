@@ -30,16 +30,16 @@ class Curve:
     dashed: bool = False
 
 
-def curves(places: Sequence[str], found: Sequence[Curve], across: str, up: str) -> Markup:
+def curves(places: Sequence[str], drawn: Sequence[Curve], across: str, up: str) -> Markup:
     """The curves over ``places``, which are evenly spaced; nothing where no value is known."""
-    known = [value for curve in found for value in curve.values if value is not None]
+    known = [value for curve in drawn for value in curve.values if value is not None]
     known = [value for value in known if math.isfinite(value)]
     if not known:
         return Markup()
     low, high = _round_ends(min(known), max(known))
-    names = list(dict.fromkeys(curve.name for curve in found))
+    names = list(dict.fromkeys(curve.name for curve in drawn))
     parts = [*_axes(places, low, high)]
-    for curve in found:
+    for curve in drawn:
         colour = f"k{names.index(curve.name) % _COLOURS}"
         parts += _line(curve, colour, low, high)
     svg = tag(

@@ -69,8 +69,8 @@ def _swept(analysis: Analysis) -> Iterator[Markup]:
             }
             name = ": ".join(key)
             for dashed, of in ((False, each.fixed), (True, each.real)):
-                found = [of(by_value[v]) if v in by_value else None for v in values]
-                drawn.append(Curve(name, found, dashed))
+                points = [of(by_value[v]) if v in by_value else None for v in values]
+                drawn.append(Curve(name, points, dashed))
         unit = f" ({each.unit})" if each.unit else ""
         drawing = curves(places, drawn, analysis.varied, f"{each.name}{unit}")
         if drawing:
@@ -122,10 +122,11 @@ def _remembered(layers: Mapping[str, LayerMemory]) -> Iterator[Markup]:
     retained = {name: layer.retention for name, layer in layers.items() if layer.retention}
     if retained:
         lines, words = [], []
-        for name, found in retained.items():
-            lines.append(Curve(name, [100 * value for value in found.accuracy]))
-            lines.append(Curve(name, [100 * value for value in found.float_accuracy], True))
-            share = f"{100 * found.chance:.3g} % by guessing the most frequent of {found.classes}"
+        for name, retention in retained.items():
+            lines.append(Curve(name, [100 * value for value in retention.accuracy]))
+            lines.append(Curve(name, [100 * value for value in retention.float_accuracy], True))
+            percent = f"{100 * retention.chance:.3g} %"
+            share = f"{percent} by guessing the most frequent of {retention.classes}"
             words.append(share)
         places = [str(delay) for delay in next(iter(retained.values())).delays]
         up = "answers still found, per cent"
@@ -141,10 +142,10 @@ def _to(count: int, values: Sequence[float]) -> list[float | None]:
     return [*values[:count], *[None] * (count - len(values))]
 
 
-def _ended(*found: tuple[float, ...]) -> int:
+def _ended(*curves: tuple[float, ...]) -> int:
     """How many delays are shown: a few behind the last that is not zero."""
-    last = max((k for values in found for k, value in enumerate(values) if value > 0), default=0)
-    return min(last + 4, max(map(len, found)))
+    last = max((k for values in curves for k, value in enumerate(values) if value > 0), default=0)
+    return min(last + 4, max(map(len, curves)))
 
 
 def _ranges(design: DesignAnalysis) -> Iterator[Markup]:

@@ -153,33 +153,33 @@ def _memory_rows(layer: LayerMemory) -> Iterator[tuple[str, str, str]]:
             _known(kept.last_delay, missing=none),
             _known(kept.float_last_delay, missing=none if kept.float_r2 else NOT_KNOWN),
         )
-    found = layer.retention
-    if found is not None:
+    retention = layer.retention
+    if retention is not None:
         for delay, fixed, real in zip(
-            found.delays, found.accuracy, found.float_accuracy, strict=True
+            retention.delays, retention.accuracy, retention.float_accuracy, strict=True
         ):
-            if delay in (0, 8, found.delays[-1]):
+            if delay in (0, 8, retention.delays[-1]):
                 name = f"answer kept, {delay} steps after the end"
                 yield name, _percent(fixed), _percent(real)
 
 
-def _attractor_rows(name: str, found: AttractorReport) -> Iterator[tuple[str, str, str]]:
-    past = f"> {found.steps:,} steps"
-    none = past if not found.repeating else NOT_KNOWN
-    runs = f" of {found.runs}"
-    settled = f"{found.float_settled}{runs} settle"
-    yield f"{name}: runs that repeat", f"{found.repeating}{runs}", settled
-    yield f"{name}: distinct cycles", number(found.distinct), number(found.float_distinct)
-    point = 1 if found.float_settled else None  # what settles is a fixed point
+def _attractor_rows(name: str, attractors: AttractorReport) -> Iterator[tuple[str, str, str]]:
+    past = f"> {attractors.steps:,} steps"
+    none = past if not attractors.repeating else NOT_KNOWN
+    runs = f" of {attractors.runs}"
+    settled = f"{attractors.float_settled}{runs} settle"
+    yield f"{name}: runs that repeat", f"{attractors.repeating}{runs}", settled
+    yield f"{name}: distinct cycles", number(attractors.distinct), number(attractors.float_distinct)
+    point = 1 if attractors.float_settled else None  # what settles is a fixed point
     real = _steps(point, past)
-    yield f"{name}: longest period", _steps(found.longest_period, none), real
+    yield f"{name}: longest period", _steps(attractors.longest_period, none), real
     yield (
         f"{name}: longest transient",
-        _steps(found.longest_transient, past),
-        _steps(found.float_transient, past),
+        _steps(attractors.longest_transient, past),
+        _steps(attractors.float_transient, past),
     )
-    for each in found.amplitudes:
-        least = "at least " if 0 < found.repeating < found.runs else ""
+    for each in attractors.amplitudes:
+        least = "at least " if 0 < attractors.repeating < attractors.runs else ""
         value = f"{least}{_lsb(each.lsb, each.value)}"
         yield f"{name}: amplitude, {each.state}", value, _known(each.float_value)
         yield (
@@ -189,18 +189,18 @@ def _attractor_rows(name: str, found: AttractorReport) -> Iterator[tuple[str, st
         )
 
 
-def _merge_rows(name: str, found: MergeTime) -> Iterator[tuple[str, str, str]]:
-    past = f"> {found.steps:,} steps"
-    merged = "" if found.exact is not None else f" ({found.merged} of {found.pairs} merge)"
+def _merge_rows(name: str, merge: MergeTime) -> Iterator[tuple[str, str, str]]:
+    past = f"> {merge.steps:,} steps"
+    merged = "" if merge.exact is not None else f" ({merge.merged} of {merge.pairs} merge)"
     yield (
         f"{name}: equal (float: within half an LSB)",
-        _steps(found.exact, past) + merged,
-        _steps(found.float_half_lsb, past),
+        _steps(merge.exact, past) + merged,
+        _steps(merge.float_half_lsb, past),
     )
     yield (
-        f"{name}: within {found.within_lsb} LSB",
-        _steps(found.close, past),
-        _steps(found.float_close, past),
+        f"{name}: within {merge.within_lsb} LSB",
+        _steps(merge.close, past),
+        _steps(merge.float_close, past),
     )
 
 
@@ -216,11 +216,11 @@ class Swept:
 
 
 def _kept(layer: LayerMemory, delay: int, fixed: bool) -> float | None:
-    found = layer.retention
-    if found is None or delay not in found.delays:
+    retention = layer.retention
+    if retention is None or delay not in retention.delays:
         return None
-    values = found.accuracy if fixed else found.float_accuracy
-    return 100 * values[found.delays.index(delay)]
+    values = retention.accuracy if fixed else retention.float_accuracy
+    return 100 * values[retention.delays.index(delay)]
 
 
 def _first_radius(layer: LayerMemory, fixed: bool) -> float | None:

@@ -35,10 +35,10 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         settings = settings_text(design.settings)
         counts = f"{design.sequences:,} sequences, {design.steps:,} steps"
         console.print(Text(f"with {settings}: {counts}" if settings else counts))
-        found = [tables.memory_table(layer) for layer in design.layers]
-        found += [tables.ranges_table(design), tables.proposals_table(design)]
-        found.append(tables.rates_table(design))
-        for table in found:
+        sections = [tables.memory_table(layer) for layer in design.layers]
+        sections += [tables.ranges_table(design), tables.proposals_table(design)]
+        sections.append(tables.rates_table(design))
+        for table in sections:
             if table.rows:
                 console.print()
                 console.print(rich_table(table))

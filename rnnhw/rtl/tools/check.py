@@ -135,8 +135,8 @@ def _run(version: str, stalls: bool, said: str, emission: Emission, stimulus: St
             f"{version} gave no result: {lines[-1] if lines else 'it printed nothing'}"
         )
     outputs, vectors, cycles, differences, late, faults = map(int, result.groups()[1:])
-    found = (_told(line, emission, stimulus) for line in said.splitlines())
-    first = next((text for text in found if text is not None), None)
+    told = (_told(line, emission, stimulus) for line in said.splitlines())
+    first = next((text for text in told if text is not None), None)
     return BenchRun(version, stalls, outputs, vectors, cycles, differences, late, faults, first)
 
 
