@@ -162,6 +162,15 @@ def test_the_width_of_a_terminal_cuts_no_number():
         assert re.search(rf"(?<![\d.,]){number}(?![\d.])", plain), number
 
 
+def test_a_table_wider_than_a_page_cuts_no_number(said):
+    text = said(TRIDIAGONAL, DIAGONAL, "--vary", "hidden=4,8", "--vary", "operand_bits=3,8",
+                "--simulate")  # fmt: skip
+    rows = [line for line in text.splitlines() if re.match(r"(adder_\w+)? +\d+ +[38] ", line)]
+    ends = [line.split()[-1] for line in rows]
+    assert ends == ["2,296", "2,296", "2,552", "2,552", "2,248", "2,248", "2,440", "2,440"]
+    assert rows[0].startswith("adder_tridiagonal ")
+
+
 # --- data --------------------------------------------------------------------------------------
 def test_markdown_is_a_table_to_paste():
     out = to_markdown(compare([TRIDIAGONAL, DIAGONAL], vary={"word": [8, 4]}))

@@ -30,18 +30,24 @@ class TextColumn:
     number: bool = True
 
 
+_NAME = 20
+"""Columns of a design's name that are not given up for a narrow console."""
+
+
 def designs_text(comparison: Comparison) -> RichTable:
-    """The table for a console."""
-    columns = columns_of(comparison)
+    """The table for a console, wider than a narrow one: no number is cut."""
     table = RichTable(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0, header_style="bold"
     )
+    columns = columns_of(comparison)
     for column in columns:
+        width = max(map(len, column.cells))
         if column.number:
-            width = max(map(len, column.cells))
-            table.add_column(column.short, justify="right", min_width=width, vertical="bottom")
+            width = max(width, *map(len, column.short.split("\n")))
+            table.add_column(column.short, justify="right", width=width, vertical="bottom")
         else:
-            table.add_column(column.short, overflow="fold", vertical="bottom")
+            least = min(width, _NAME)
+            table.add_column(column.short, overflow="fold", min_width=least, vertical="bottom")
     for index in range(len(comparison.columns)):
         table.add_row(*(_unrepeated(comparison, column, index) for column in columns))
     return table

@@ -87,7 +87,7 @@ def _print_costs(comparison: Comparison, console: Console) -> None:
 def _print_designs(comparison: Comparison, console: Console) -> None:
     if comparison.settings:
         console.print(Text(f"with {settings_text(comparison.settings)}\n"))
-    console.print(designs_text(comparison))
+    console.print(designs_text(comparison), crop=False)
     for lines in legend(comparison, blanks=True):
         console.print(Text("\n".join(lines), "dim"))
 
