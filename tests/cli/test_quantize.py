@@ -140,7 +140,7 @@ def taskless(tmp_path):
     samples = load(ADDER, {"hidden": 4, "operand_bits": 3}).task.samples()
     np.savez(tmp_path / "calibration.npz", x=samples.x[::2])
     np.savez(tmp_path / "others.npz", x=samples.x[1::2])
-    classes = np.zeros(len(samples.x), int)  # the network has one unit, so one class
+    classes = 1 - samples.y[:, -1]  # a sum of three bits ends with its carry
     np.savez(tmp_path / "classes.npz", x=samples.x, y=classes)
     return tmp_path
 
@@ -167,12 +167,21 @@ def test_a_design_without_a_task_is_chosen_on_one_file_and_judged_on_another(tas
 
 
 def test_classes_beside_a_design_without_a_task_are_judged_at_the_last_step(taskless, capsys):
-    classes = str(taskless / "classes.npz")
-    demand = ["--choose-on", classes, "--max", "rms=0.5"]
-    found = quantized(capsys, taskless, *demand)
-    judged = found["figures"]["judged_chosen"]
-    assert judged["accuracy"] == found["figures"]["chosen"]["accuracy"]
-    assert judged["accuracy_correct"] == 64
+    plain = (taskless / "plain.py").read_text()
+    (taskless / "plain.py").write_text(
+        plain.replace(
+            "    return replace(adder, ",
+            "    weights['head.W'] = weights['head.W'].repeat(2, 0) * [[1], [-1]]\n"
+            "    weights['head.b'] = weights['head.b'].repeat(2) * [1, -1]\n"
+            "    layers = [adder.layers[0], replace(adder.layers[1], units=2)]\n"
+            "    return replace(adder, layers=layers, ",
+        )
+    )
+    demand = ["--choose-on", str(taskless / "classes.npz"), "--max", "rms=0.5"]
+    figures = quantized(capsys, taskless, *demand)["figures"]
+    assert figures["judged_chosen"]["accuracy"] == figures["chosen"]["accuracy"]
+    # The first unit is the larger one where the last bit of a sum is one.
+    assert figures["judged_chosen"]["accuracy_correct"] == 64
 
 
 @pytest.mark.parametrize(

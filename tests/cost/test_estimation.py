@@ -130,7 +130,7 @@ def test_the_targets_clock_is_not_for_other_profiles() -> None:
 def test_without_a_profile_nothing_can_be_said() -> None:
     with pytest.raises(UsageError, match="no profile") as refused:
         estimate(elman(8))
-    assert "--profile" in refused.value.hint
+    assert "profile=" in refused.value.hint
 
 
 def test_an_unknown_profile_lists_the_known() -> None:
