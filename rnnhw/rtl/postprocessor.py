@@ -40,7 +40,7 @@ from rnnhw.graph.nodes import (
     Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Q
+from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
 from rnnhw.rtl.verilog_text import Module, literal
 
 __all__ = ["Accumulators", "PostProcessor"]
@@ -129,7 +129,7 @@ class PostProcessor:
     def note(self, value: Value) -> None:
         """Announce a result that is asked for, before anything is written."""
         for operand, at in self._uses(value, max(self._schedule.time(value, self._phase), 0)):
-            if self._is_stored(operand):
+            if self._schedule.is_stored(operand, self._phase):
                 self._reads.setdefault(operand, _Read()).cycles.append(at)
 
     def written_at(self, value: Value) -> int:
@@ -193,7 +193,7 @@ class PostProcessor:
         while pending:
             top, at = pending.pop()
             yield top, at
-            if top in seen or self._is_stored(top):
+            if top in seen or self._schedule.is_stored(top, self._phase):
                 continue
             seen.add(top)
             start = self._start(top)
@@ -212,17 +212,6 @@ class PostProcessor:
             return 0
         return 1 - (self._gates - 1 - self._rows.gate_index(value))
 
-    def _is_stored(self, value: Value) -> bool:
-        """Whether ``value`` waits in a memory of words unit by unit (or is a constant)."""
-        node, rows = value.node, self._rows
-        if isinstance(node, Rows):
-            return node.phase < self._phase
-        if rows.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
-            return True
-        if rows.in_feed(node):
-            return True
-        return rows.formed(node) and rows.phase(node) < self._phase
-
     # --- nets ------------------------------------------------------------------------------------
     def _net(self, value: Value) -> _Net:
         if value not in self._nets:
@@ -231,7 +220,7 @@ class PostProcessor:
 
     def _written(self, value: Value) -> _Net:
         node = value.node
-        if self._is_stored(value):
+        if self._schedule.is_stored(value, self._phase):
             return self._stored(value)
         if isinstance(node, Rows):
             return self._accumulator(value)
@@ -255,11 +244,11 @@ class PostProcessor:
         ports = {"clk": "clk", "en": enable, "d": source, "q": name}
         self._module.instance("rnnhw_register", f"{name}_register", {"WIDTH": width}, ports)
 
-    def _new(self, value: Value, format: Q) -> _Net:
+    def _new(self, value: Value) -> _Net:
         """The net of a result, declared."""
         assert isinstance(value.node, Node)
         suffix = f"_{value.gate}" if value.gate else ""
-        width = format.signed_width
+        width = self._schedule.bits(value, self._phase)
         name = self._module.wire(f"{value.node.name}{suffix}", width)
         return _Net(name, width, self._schedule.time(value, self._phase))
 
@@ -374,30 +363,32 @@ class PostProcessor:
     def _serial(self, value: Value) -> _Net:
         """A shift, a cast and a table that all gates share, or some of these, then a register for
         each gate."""
-        net, stage, index = self._shared(value)
-        result = self._new(value, _format(value))
+        net, _, stage, index = self._shared(value)
+        result = self._new(value)
         enable = f"{self._row_at(stage)} & ({self._row_gate}{stage} == {self._gate(index)})"
         self._register(result.name, result.width, enable, net)
         return result
 
-    def _shared(self, value: Value) -> tuple[str, int, int]:
-        """The net of an operation that all gates share, the cycle behind the row's in which it is
-        there, and the gate's number."""
+    def _shared(self, value: Value) -> tuple[str, int, int, int]:
+        """The net of an operation that all gates share, its bits, the cycle behind the row's in
+        which it is there, and the gate's number."""
+        node = value.node
         (operand, *_) = self._rows.operands(value)
-        if isinstance(value.node, Shift):
+        if isinstance(node, Shift):
             source, width = self._sliced(operand)
-            return self._shared_shift(value, source, width), 1, self._rows.gate_index(operand)
-        if isinstance(value.node, Lookup):
-            net, stage, index = self._shared(operand)
-            return self._shared_table(value, index, net, stage), stage + 1, index
+            net = self._shared_shift(value, source, width)
+            return net, node.format.signed_width, 1, self._rows.gate_index(operand)
+        if isinstance(node, Lookup):
+            net, width, stage, index = self._shared(operand)
+            table = self._shared_table(value, index, net, width, stage)
+            return table, node.format.signed_width, stage + 1, index
         if isinstance(operand.node, Rows):
             source, width = self._sliced(operand)
             stage, index = 0, self._rows.gate_index(operand)
         else:
-            source, stage, index = self._shared(operand)
-            width = _format(operand).signed_width
-        net, latency = self._shared_cast(value, source, width, stage)
-        return net, stage + latency, index
+            source, width, stage, index = self._shared(operand)
+        net, width, latency = self._shared_cast(value, source, width, stage)
+        return net, width, stage + latency, index
 
     def _shared_shift(self, value: Value, source: str, width: int) -> str:
         """The shifter of all gates, with the memory of what each row is shifted by."""
@@ -418,23 +409,26 @@ class PostProcessor:
             self._shifters[shifter] = net
         return self._shifters[shifter]
 
-    def _shared_cast(self, value: Value, source: str, width: int, stage: int) -> tuple[str, int]:
+    def _shared_cast(
+        self, value: Value, source: str, width: int, stage: int
+    ) -> tuple[str, int, int]:
+        """The net of a cast, its bits and its latency."""
         node = value.node
         assert isinstance(node, Cast)
         folded = self._schedule.folded(value)
         latency = cast_latency(node, folded)
         drop = node.a.format.fraction - node.format.fraction
         key = source, drop, node.format, folded
+        bits = self._schedule.bits(value, self._phase)
         if key not in self._casts:
-            wire = self._module.wire(
-                f"{self._prefix}row_cast{len(self._casts)}", node.format.signed_width
-            )
+            name = f"{self._prefix}row_cast{len(self._casts)}"
+            wire = self._module.wire(name, bits)
             enable = f"{{{self._row_at(stage + latency - 1)}, {self._row_at(stage)}}}"
-            self._cast_instance(wire, node, folded, source, width, enable)
+            self._cast_instance(wire, bits, node, folded, source, width, enable)
             self._casts[key] = wire
-        return self._casts[key], latency
+        return self._casts[key], bits, latency
 
-    def _shared_table(self, value: Value, index: int, net: str, stage: int) -> str:
+    def _shared_table(self, value: Value, index: int, net: str, net_bits: int, stage: int) -> str:
         """The table of a gate among those of all gates behind one cast."""
         node = value.node
         assert isinstance(node, Lookup)
@@ -473,7 +467,7 @@ class PostProcessor:
             {
                 "en": self._row_at(stage),
                 "select": f"{chosen}{bits}'d0",
-                "a": _address(net, node.a.format.signed_width, address),
+                "a": _address(net, net_bits, address),
             },
         )
         self._tables[key] = name
@@ -489,7 +483,7 @@ class PostProcessor:
             if not self._schedule.serial(value) or self._rows.phase(node) != self._phase:
                 continue
             (cast,) = self._rows.operands(value)
-            shared, _, gate = self._shared(cast)
+            shared, _, _, gate = self._shared(cast)
             if shared == net:
                 lookups[gate] = node
         return lookups
@@ -518,7 +512,7 @@ class PostProcessor:
         assert isinstance(node, Add | Subtract)
         (a, b), read, cycle = self._two(value)
         shifts = self._shifts(value, node.a, node.b)
-        result = self._new(value, node.format)
+        result = self._new(value)
         self._instance(
             "rnnhw_add",
             result.name,
@@ -539,7 +533,7 @@ class PostProcessor:
         node = value.node
         assert isinstance(node, Multiply)
         (a, b), read, cycle = self._two(value)
-        result = self._new(value, node.format)
+        result = self._new(value)
         self._instance(
             "rnnhw_multiply",
             result.name,
@@ -554,7 +548,7 @@ class PostProcessor:
         assert isinstance(node, Select)
         (s, a, b), read, cycle = self._two(value)
         shifts = self._shifts(value, node.a, node.b)
-        result = self._new(value, node.format)
+        result = self._new(value)
         self._instance(
             "rnnhw_select",
             result.name,
@@ -575,7 +569,7 @@ class PostProcessor:
         node = value.node
         assert isinstance(node, Shift)
         (a, by), read, cycle = self._two(value)
-        result = self._new(value, node.format)
+        result = self._new(value)
         self._shift_instance(
             result.name, (read[0], a.width), (read[1], by.width), result.width, self.token(cycle)
         )
@@ -596,7 +590,7 @@ class PostProcessor:
         node = value.node
         assert isinstance(node, Clamp)
         (a,), read, cycle = self._two(value)
-        result = self._new(value, node.format)
+        result = self._new(value)
         # Limits beyond the operand's word limit nothing: they are drawn in to fit it.
         ends = -(1 << (a.width - 1)), (1 << (a.width - 1)) - 1
         low, high = (min(max(limit, ends[0]), ends[1]) for limit in node.limits)
@@ -619,15 +613,24 @@ class PostProcessor:
         assert isinstance(node, Cast)
         (a,), read, cycle = self._two(value)
         folded = self._schedule.folded(value)
-        result = self._new(value, node.format)
+        result = self._new(value)
         latency = cast_latency(node, folded)
         enable = f"{{{self.token(cycle + latency - 1)}, {self.token(cycle)}}}"
-        self._cast_instance(result.name, node, folded, read[0], a.width, enable)
+        self._cast_instance(result.name, result.width, node, folded, read[0], a.width, enable)
         return result
 
     def _cast_instance(
-        self, name: str, node: Cast, folded: bool, source: str, width: int, enable: str
+        self,
+        name: str,
+        bits: int,
+        node: Cast,
+        folded: bool,
+        source: str,
+        width: int,
+        enable: str,
     ) -> None:
+        """A cast from ``width`` bits; where its result has fewer bits than the word, it fits."""
+        fits = bits < node.format.signed_width
         self._instance(
             "rnnhw_cast",
             name,
@@ -635,8 +638,8 @@ class PostProcessor:
                 "A_WIDTH": width,
                 "DROP": node.a.format.fraction - node.format.fraction,
                 "ROUNDING": ROUNDING_NUMBER[node.format.rounding],
-                "OVERFLOW": OVERFLOW_NUMBER[node.format.overflow],
-                "WIDTH": node.format.width,
+                "OVERFLOW": OVERFLOW_NUMBER[Overflow.WRAP if fits else node.format.overflow],
+                "WIDTH": bits if fits else node.format.width,
                 "UNSIGNED": int(not node.format.signed),
                 "FOLDED": int(folded),
                 "LATENCY": cast_latency(node, folded),
@@ -649,7 +652,7 @@ class PostProcessor:
         node = value.node
         assert isinstance(node, Lookup)
         (a,), read, cycle = self._two(value)
-        result = self._new(value, node.format)
+        result = self._new(value)
         words = [int(entry) for entry in node.table.entries]
         unsigned = node.table.unsigned
         width = node.table.word_bits(unsigned)

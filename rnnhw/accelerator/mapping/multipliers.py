@@ -10,7 +10,6 @@ from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import operand_format, weight_format
 from rnnhw.accelerator.mapping.rows import LayerRows
-from rnnhw.graph.nodes import Multiply, unwired
 from rnnhw.numerics.cast import Q
 
 __all__ = ["Multiplier", "multipliers_of"]
@@ -42,8 +41,6 @@ def multipliers_of(
         )
         if weights and operands:
             multipliers.append(Multiplier(used, Q(weights - 1, 0), Q(operands - 1, 0)))
-    for node in schedule.multiplications():
-        assert isinstance(node, Multiply)
-        a, b = (Q(unwired(x).format.signed_width - 1, 0) for x in (node.a, node.b))
-        multipliers.append(Multiplier(1, a, b))
+    for a, b in schedule.multiplications():
+        multipliers.append(Multiplier(1, Q(a - 1, 0), Q(b - 1, 0)))
     return tuple(multipliers)

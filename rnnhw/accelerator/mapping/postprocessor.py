@@ -55,6 +55,12 @@ def uniform(node: Node) -> bool:
     return all(len(set(each.values)) == 1 for each in sources)
 
 
+def _word(value: Value) -> Q:
+    """The word of a value, or of a part of a row."""
+    node = value.node
+    return node.word(value.part or Part.WHOLE)[0] if isinstance(node, Rows) else node.format
+
+
 def _constant(cast: Cast) -> int:
     """What rounding adds before the bits are dropped."""
     drop = cast.a.format.fraction - cast.format.fraction
@@ -117,6 +123,7 @@ class PostProcessorSchedule:
         for value in [each for each in self._readers if self._serial_shift(each)]:
             self._leave_out_exponents(value)
         self._times: dict[tuple[int, Value], int] = {}
+        self._bits: dict[tuple[int, Value], int] = {}
         self._depths: dict[int, int] = {}
         self._handled_in: dict[int, frozenset[Value]] = {}
 
@@ -234,16 +241,82 @@ class PostProcessorSchedule:
             if isinstance(operand.node, Input)
         ]
 
-    def multiplications(self) -> list[Node]:
-        """The multiply operations that need a multiplier each: one in every phase that computes
-        them."""
+    def multiplications(self) -> Iterator[tuple[int, int]]:
+        """The bits of both operands of every multiplier: a multiply operation needs one in each
+        phase that computes it."""
         phases = range(self.layer.last_phase + 1)
-        return [
-            value.node
-            for value in self._readers
-            if isinstance(value.node, Multiply) and not self.layer.is_constant(value.node)
-            for _ in range(max(sum(value in self._handled(phase) for phase in phases), 1))
+        for value in self._readers:
+            if not isinstance(value.node, Multiply) or self.layer.is_constant(value.node):
+                continue
+            computed = [phase for phase in phases if value in self._handled(phase)]
+            for phase in computed or phases[-1:]:
+                a, b = (self.bits(operand, phase) for operand in self.layer.operands(value))
+                yield a, b
+
+    # --- words -------------------------------------------------------------------------------
+    def is_stored(self, value: Value, phase: int) -> bool:
+        """Whether ``value`` waits for a phase in a memory of words unit by unit, or is a
+        constant."""
+        node, layer = value.node, self.layer
+        if isinstance(node, Rows):
+            return node.phase < phase
+        if layer.is_constant(node) or isinstance(node, Input | State | Constant | Gather):
+            return True
+        if layer.in_feed(node):
+            return True
+        return layer.formed(node) and layer.phase(node) < phase
+
+    def bits(self, value: Value, phase: int) -> int:
+        """The bits of ``value`` in the post-processor of a phase, as a signed number.
+
+        They are fewer than its word's where that has more integer bits than the operands can fill,
+        as behind a cast to more fraction bits. The bits above would repeat the sign, and
+        ``synth_ice40 -dsp`` of yosys 0.23 leaves such bits of a product undriven where it takes the
+        product's register into a multiplier block.
+        """
+        key = phase, value
+        if key not in self._bits:
+            word = _word(value).signed_width
+            self._bits[key] = min(word, self._needed_bits(value, phase) or word)
+        return self._bits[key]
+
+    def _needed_bits(self, value: Value, phase: int) -> int | None:
+        """The bits that an operation's result can fill; None for what is no such operation."""
+        node = value.node
+        if isinstance(node, Rows) or self.is_stored(value, phase) or self._serial_shift(value):
+            return None
+        operands = self.layer.operands(value)
+        widths = [self.bits(operand, phase) for operand in operands]
+        aligned = [
+            width + node.format.fraction - _word(operand).fraction
+            for width, operand in zip(widths, operands, strict=True)
         ]
+        match node:
+            case Add() | Subtract():
+                return max(aligned) + 1
+            case Multiply():
+                return sum(widths)
+            case Select():
+                return max(aligned[1:])
+            case Shift():
+                return widths[0] + node.by.interval[1]
+            case Clamp():
+                return widths[0]
+            case Cast() if node.format.signed:
+                return self._cast_bits(value, operands[0], widths[0])
+        return None
+
+    def _cast_bits(self, value: Value, operand: Value, width: int) -> int:
+        node = value.node
+        assert isinstance(node, Cast)
+        if self._serial_cast(value) and isinstance(operand.node, Rows):
+            # All gates share it: it takes the whole accumulator, at the scale of the row.
+            accumulator = self.layer.accumulator(operand.node.phase)
+            below = accumulator.fraction - _word(operand).fraction
+            width = accumulator.signed_width - below
+        drop = node.a.format.fraction - node.format.fraction
+        rounds = drop > 0 and node.format.rounding is not Rounding.TRN and not self.folded(value)
+        return max(width, drop + 1) - drop + rounds
 
     # --- accumulators ------------------------------------------------------------------------
     def only_cast(self, value: Value) -> Value | None:

@@ -221,7 +221,8 @@ def _low_bits(module: Module, of_sums: int) -> LowBits:
                 zeros[result] = a + b
             case "rnnhw_clamp":
                 values = [hexadecimal(str(i.parameters[limit])) for limit in ("LOW", "HIGH")]
-                of_limits = min((value & -value).bit_length() - 1 for value in values if value)
+                ones = [(value & -value).bit_length() - 1 for value in values if value]
+                of_limits = min(ones, default=i["WIDTH"])
                 zeros[result] = min(zeros.get(names.of(i.ports["a"]), 0), of_limits)
             case _ if facts.passes:
                 for known in (zeros, repeats):
