@@ -21,6 +21,7 @@ from rnnhw.accelerator.mapping import (
     Value,
     cast_latency,
     uniform,
+    word_of,
 )
 from rnnhw.graph.nodes import (
     Add,
@@ -259,7 +260,7 @@ class PostProcessor:
             if uniform(node):
                 width = max(node.format.signed_width, 1)
                 return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
-        format = node.format if isinstance(node, Node) else _row_format(value)
+        format = word_of(value)
         advance = self._reads[value].advance(self._gates)
         units = self._rows.widths[self._phase]
         name = self._by_unit(value, units, self.token(advance))
@@ -270,7 +271,7 @@ class PostProcessor:
         """The accumulator at the scale of its row: the bits below hold nothing. (net, width)"""
         assert isinstance(value.node, Rows)
         source = self._sums.early if value.part is Part.EARLY else self._sums.value
-        drop = self._sums.fraction - _row_fraction(value)
+        drop = self._sums.fraction - word_of(value).fraction
         if not drop:
             return source, self._sums.width
         return f"$signed({source}[{self._sums.width - 1}:{drop}])", self._sums.width - drop
@@ -281,7 +282,7 @@ class PostProcessor:
         if value.part is Part.LATE:
             return self._difference(value)
         source, full = self._sliced(value)
-        width = min(full, _row_format(value).signed_width)
+        width = min(full, word_of(value).signed_width)
         name = self._row_name(value)
         if self._gates == 1:
             net = _Net(self._module.wire(name, width, _low(source, width, full)), width, 0)
@@ -297,7 +298,7 @@ class PostProcessor:
         cycle = self._start(value)
         other = self._net(start)
         result = self._module.wire(f"{name}_started", width)
-        shift = _row_fraction(value) - _fraction(start)
+        shift = word_of(value).fraction - word_of(start).fraction
         self._instance(
             "rnnhw_add",
             result,
@@ -317,8 +318,8 @@ class PostProcessor:
         """The late columns alone: the whole row minus its snapshot, in the row's word."""
         operands = self._rows.operands(value)
         whole, early = (self._net(operand) for operand in operands)
-        fractions = [_row_fraction(operand) for operand in operands]
-        width, fraction = _row_format(value).signed_width, _row_fraction(value)
+        fractions = [word_of(operand).fraction for operand in operands]
+        width, fraction = word_of(value).signed_width, word_of(value).fraction
         finest = max(fraction, *fractions)
         cycle = self._start(value)
         # Bits below the row's own scale cancel: both hold what the early columns put there.
@@ -363,32 +364,30 @@ class PostProcessor:
     def _serial(self, value: Value) -> _Net:
         """A shift, a cast and a table that all gates share, or some of these, then a register for
         each gate."""
-        net, _, stage, index = self._shared(value)
+        net, stage, index = self._shared(value)
         result = self._new(value)
         enable = f"{self._row_at(stage)} & ({self._row_gate}{stage} == {self._gate(index)})"
         self._register(result.name, result.width, enable, net)
         return result
 
-    def _shared(self, value: Value) -> tuple[str, int, int, int]:
-        """The net of an operation that all gates share, its bits, the cycle behind the row's in
-        which it is there, and the gate's number."""
-        node = value.node
+    def _shared(self, value: Value) -> tuple[str, int, int]:
+        """The net of an operation that all gates share, the cycle behind the row's in which it is
+        there, and the gate's number."""
         (operand, *_) = self._rows.operands(value)
-        if isinstance(node, Shift):
+        if isinstance(value.node, Shift):
             source, width = self._sliced(operand)
-            net = self._shared_shift(value, source, width)
-            return net, node.format.signed_width, 1, self._rows.gate_index(operand)
-        if isinstance(node, Lookup):
-            net, width, stage, index = self._shared(operand)
-            table = self._shared_table(value, index, net, width, stage)
-            return table, node.format.signed_width, stage + 1, index
+            return self._shared_shift(value, source, width), 1, self._rows.gate_index(operand)
+        if isinstance(value.node, Lookup):
+            net, stage, index = self._shared(operand)
+            return self._shared_table(value, operand, index, net, stage), stage + 1, index
         if isinstance(operand.node, Rows):
             source, width = self._sliced(operand)
             stage, index = 0, self._rows.gate_index(operand)
         else:
-            source, width, stage, index = self._shared(operand)
-        net, width, latency = self._shared_cast(value, source, width, stage)
-        return net, width, stage + latency, index
+            source, stage, index = self._shared(operand)
+            width = self._schedule.bits(operand, self._phase)
+        net, latency = self._shared_cast(value, source, width, stage)
+        return net, stage + latency, index
 
     def _shared_shift(self, value: Value, source: str, width: int) -> str:
         """The shifter of all gates, with the memory of what each row is shifted by."""
@@ -409,10 +408,8 @@ class PostProcessor:
             self._shifters[shifter] = net
         return self._shifters[shifter]
 
-    def _shared_cast(
-        self, value: Value, source: str, width: int, stage: int
-    ) -> tuple[str, int, int]:
-        """The net of a cast, its bits and its latency."""
+    def _shared_cast(self, value: Value, source: str, width: int, stage: int) -> tuple[str, int]:
+        """The net of a cast from ``width`` bits, and its latency."""
         node = value.node
         assert isinstance(node, Cast)
         folded = self._schedule.folded(value)
@@ -426,9 +423,9 @@ class PostProcessor:
             enable = f"{{{self._row_at(stage + latency - 1)}, {self._row_at(stage)}}}"
             self._cast_instance(wire, bits, node, folded, source, width, enable)
             self._casts[key] = wire
-        return self._casts[key], bits, latency
+        return self._casts[key], latency
 
-    def _shared_table(self, value: Value, index: int, net: str, net_bits: int, stage: int) -> str:
+    def _shared_table(self, value: Value, operand: Value, index: int, net: str, stage: int) -> str:
         """The table of a gate among those of all gates behind one cast."""
         node = value.node
         assert isinstance(node, Lookup)
@@ -467,7 +464,7 @@ class PostProcessor:
             {
                 "en": self._row_at(stage),
                 "select": f"{chosen}{bits}'d0",
-                "a": _address(net, net_bits, address),
+                "a": _address(net, self._schedule.bits(operand, self._phase), address),
             },
         )
         self._tables[key] = name
@@ -483,7 +480,7 @@ class PostProcessor:
             if not self._schedule.serial(value) or self._rows.phase(node) != self._phase:
                 continue
             (cast,) = self._rows.operands(value)
-            shared, _, _, gate = self._shared(cast)
+            shared, _, gate = self._shared(cast)
             if shared == net:
                 lookups[gate] = node
         return lookups
@@ -692,24 +689,6 @@ class PostProcessor:
             f"assign {name} = {{{name}_behind, {head}}};",
             f"always @(posedge clk) {name}_behind <= rst ? {last}'b0 : {name}[{last - 1}:0];",
         )
-
-
-def _row_format(value: Value) -> Q:
-    """The word of a part of a row."""
-    assert isinstance(value.node, Rows)
-    return value.node.word(value.part or Part.WHOLE)[0]
-
-
-def _row_fraction(value: Value) -> int:
-    return _row_format(value).fraction
-
-
-def _format(value: Value) -> Q:
-    return value.node.format if isinstance(value.node, Node) else _row_format(value)
-
-
-def _fraction(value: Value) -> int:
-    return _format(value).fraction
 
 
 def _address(net: str, width: int, bits: int) -> str:

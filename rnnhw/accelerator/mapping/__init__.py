@@ -10,6 +10,7 @@ from rnnhw.accelerator.mapping.postprocessor import (
     Shifter,
     cast_latency,
     uniform,
+    word_of,
 )
 from rnnhw.accelerator.mapping.row_fusion import tensor_values
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
@@ -45,4 +46,5 @@ __all__ = [
     "tensor_values",
     "uniform",
     "weight_fraction",
+    "word_of",
 ]

@@ -35,16 +35,20 @@ from rnnhw.graph.nodes import (
 from rnnhw.graph.rewrite import ancestors
 from rnnhw.numerics.cast import Q, Rounding
 
-__all__ = ["PostProcessorSchedule", "Shifter", "cast_latency", "uniform"]
+__all__ = ["PostProcessorSchedule", "Shifter", "cast_latency", "uniform", "word_of"]
 
 _WAITING = -(10**6)  # stored before the phase begins
 
 
 def cast_latency(cast: Cast, folded: bool) -> int:
     """Cycles of a cast: one to add the rounding constant unless the bias holds it, one to fit."""
+    return 2 if _adds_to_round(cast, folded) else 1
+
+
+def _adds_to_round(cast: Cast, folded: bool) -> bool:
+    """Whether a cast adds a rounding constant itself."""
     drops = cast.a.format.fraction > cast.format.fraction
-    rounds = drops and cast.format.rounding is not Rounding.TRN
-    return 2 if rounds and not folded else 1
+    return drops and cast.format.rounding is not Rounding.TRN and not folded
 
 
 def uniform(node: Node) -> bool:
@@ -55,7 +59,7 @@ def uniform(node: Node) -> bool:
     return all(len(set(each.values)) == 1 for each in sources)
 
 
-def _word(value: Value) -> Q:
+def word_of(value: Value) -> Q:
     """The word of a value, or of a part of a row."""
     node = value.node
     return node.word(value.part or Part.WHOLE)[0] if isinstance(node, Rows) else node.format
@@ -276,7 +280,7 @@ class PostProcessorSchedule:
         """
         key = phase, value
         if key not in self._bits:
-            word = _word(value).signed_width
+            word = word_of(value).signed_width
             self._bits[key] = min(word, self._needed_bits(value, phase) or word)
         return self._bits[key]
 
@@ -288,7 +292,7 @@ class PostProcessorSchedule:
         operands = self.layer.operands(value)
         widths = [self.bits(operand, phase) for operand in operands]
         aligned = [
-            width + node.format.fraction - _word(operand).fraction
+            width + node.format.fraction - word_of(operand).fraction
             for width, operand in zip(widths, operands, strict=True)
         ]
         match node:
@@ -312,11 +316,10 @@ class PostProcessorSchedule:
         if self._serial_cast(value) and isinstance(operand.node, Rows):
             # All gates share it: it takes the whole accumulator, at the scale of the row.
             accumulator = self.layer.accumulator(operand.node.phase)
-            below = accumulator.fraction - _word(operand).fraction
+            below = accumulator.fraction - word_of(operand).fraction
             width = accumulator.signed_width - below
         drop = node.a.format.fraction - node.format.fraction
-        rounds = drop > 0 and node.format.rounding is not Rounding.TRN and not self.folded(value)
-        return max(width, drop + 1) - drop + rounds
+        return max(width, drop + 1) - drop + _adds_to_round(node, self.folded(value))
 
     # --- accumulators ------------------------------------------------------------------------
     def only_cast(self, value: Value) -> Value | None:
