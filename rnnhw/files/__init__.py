@@ -1,8 +1,9 @@
 """Files that are whole or not there, and readers that no file can surprise."""
 
-from rnnhw.files.folders import replaced_folder, scratch_folder
+from rnnhw.files.folders import replaced_folder
 from rnnhw.files.npz import Header, Npz, open_npz
 from rnnhw.files.structured import read_json, read_toml
+from rnnhw.files.temporary import scratch_folder
 from rnnhw.files.whole import check_output, check_writable, written_whole
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Folders that change as a whole, and folders that do not outlive their use.
+"""Folders that change as a whole.
 
 The new files of a folder are written into a hidden folder beside it, which is filled up with links
 to all else that the folder holds. Then the two change names in one call of the system
@@ -17,58 +17,19 @@ import ctypes
 import errno
 import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
-from tempfile import gettempdir
 
 from rnnhw.errors import UsageError
-from rnnhw.files.whole import hidden_name
+from rnnhw.files.temporary import hidden_beside, hidden_in, uninterrupted
 
-__all__ = ["replaced_folder", "scratch_folder", "uninterrupted"]
+__all__ = ["replaced_folder"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _MOST_ENTRIES = 10_000
 """That are linked into the new folder; more would take too long."""
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back until the block is done; for work of microseconds."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
-        return
-    pending: list[int] = []
-    older: dict[signal.Signals, Callable[..., object] | int] = {}
-    try:
-        # A mask of signals would not do: threads of other libraries take them all the same.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            if handler is not None:  # None: not set from Python
-                older[number] = handler
-                signal.signal(number, lambda got, _frame: pending.append(got))
-        yield
-    finally:
-        for number, handler in older.items():
-            signal.signal(number, handler)
-        for got in pending:
-            signal.raise_signal(got)
-
-
-@contextmanager
-def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
-    """A new private folder that is gone at the end, whatever interrupts its use."""
-    place = (parent or Path(gettempdir())) / f"rnnhw-{token_hex(6)}"
-    # The name is chosen before the folder is there, so that no interrupt comes between the two.
-    try:
-        place.mkdir(mode=0o700)
-        yield place
-    finally:
-        _remove(place)
 
 
 def replaced_folder(folder: Path, contents: Mapping[str, str]) -> None:
@@ -109,11 +70,6 @@ def _unwritable(folder: Path, error: Exception) -> UsageError:
     return UsageError(f"cannot write into {folder}: {reason}", "choose another folder")
 
 
-def _remove(place: Path) -> None:
-    with uninterrupted():
-        shutil.rmtree(place, ignore_errors=True)
-
-
 def _write(place: Path, contents: Mapping[str, str]) -> None:
     place.mkdir()
     for name, text in contents.items():
@@ -121,12 +77,9 @@ def _write(place: Path, contents: Mapping[str, str]) -> None:
 
 
 def _written_new(place: Path, contents: Mapping[str, str]) -> None:
-    beside = hidden_name(place)
-    try:
+    with hidden_beside(place) as beside:
         _write(beside, contents)
         beside.rename(place)
-    finally:
-        _remove(beside)
 
 
 # --- two folders exchange their names -----------------------------------------------------------
@@ -144,8 +97,7 @@ def _may_change_name(place: Path) -> bool:
 
 def _swapped(place: Path, contents: Mapping[str, str]) -> bool:
     """Whether the new files and all others are now in ``place``; if not, nothing has changed."""
-    beside = hidden_name(place)
-    try:
+    with hidden_beside(place) as beside:
         _write(beside, contents)
         others = {entry.name for entry in os.scandir(place)} - contents.keys()
         try:
@@ -161,8 +113,6 @@ def _swapped(place: Path, contents: Mapping[str, str]) -> bool:
                 return False
             _keep_latest(beside, place, contents)
         return True
-    finally:
-        _remove(beside)
 
 
 def _link(source: Path, target: Path, left: list[int]) -> None:
@@ -207,8 +157,7 @@ def _exchanged(one: Path, other: Path) -> bool:
 # --- where that is not possible -----------------------------------------------------------------
 def _renamed_one_by_one(place: Path, contents: Mapping[str, str]) -> None:
     """Rename whole files into ``place``; where one cannot be, those before it are undone."""
-    stage = place / f".rnnhw-{token_hex(6)}"
-    try:
+    with hidden_in(place) as stage:
         _write(stage, contents)
         before = stage / "before"
         before.mkdir()
@@ -227,5 +176,3 @@ def _renamed_one_by_one(place: Path, contents: Mapping[str, str]) -> None:
                     else:
                         (place / name).unlink(missing_ok=True)
                 raise
-    finally:
-        _remove(stage)

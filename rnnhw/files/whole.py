@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import IO
 
 from rnnhw.errors import UsageError
+from rnnhw.files.temporary import hidden_beside
 
-__all__ = ["check_output", "check_writable", "hidden_name", "unwritable", "written_whole"]
+__all__ = ["check_output", "check_writable", "unwritable", "written_whole"]
 
 
 def check_output(path: Path, inputs: Iterable[Path], option: str = "--output") -> None:
@@ -60,11 +60,6 @@ def unwritable(path: Path, error: Exception) -> UsageError:
     return UsageError(f"cannot write {path}: {reason}", "choose another place")
 
 
-def hidden_name(place: Path) -> Path:
-    """A name beside ``place`` that nothing has, for what is not yet whole."""
-    return place.parent / f".{place.name[:100]}.{token_hex(6)}"
-
-
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes its place at ``path`` only when it is whole.
@@ -87,15 +82,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         place = path.resolve()
     except (OSError, RuntimeError) as error:  # links that lead to one another
         raise unwritable(path, error) from None
-    # The name is chosen before the file is there, so that no interrupt comes between the two.
-    part = hidden_name(place)
     try:
-        with part.open("xb") as file:
-            yield file
-        part.replace(place)
+        with hidden_beside(place) as beside:
+            with beside.open("xb") as file:
+                yield file
+            beside.replace(place)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise unwritable(path, error) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -148,6 +148,48 @@ def test_a_kill_leaves_the_old_files_or_the_new(out, number):
             assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
+REMOVAL_INTERRUPTED = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from rnnhw.files import replaced_folder, scratch_folder, temporary, written_whole
+
+@contextmanager
+def late():
+    temporary.uninterrupted = uninterrupted
+    raise KeyboardInterrupt  # before interrupts are held back
+    yield
+
+def write():
+    with written_whole(place / "file") as file:
+        file.write(b"new")
+        raise ValueError("the file is not whole")
+
+def work():
+    with scratch_folder(place):
+        pass
+
+place = Path(sys.argv[1])
+uninterrupted = temporary.uninterrupted
+for use in (lambda: replaced_folder(place / "out", {"a.v": "new"}), write, work):
+    temporary.uninterrupted = late
+    try:
+        use()
+    except KeyboardInterrupt:
+        print(len(list(place.iterdir())))
+"""
+
+
+def test_what_an_interrupted_removal_leaves_is_gone_when_the_program_ends(out):
+    ran = subprocess.run(
+        [sys.executable, "-c", REMOVAL_INTERRUPTED, out.parent], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    assert ran.stdout.split() == ["2", "3", "4"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert (out / "a.v").read_text() == "new"
+
+
 def test_a_scratch_folder_is_gone_whatever_happens(tmp_path):
     for failure in (ValueError, KeyboardInterrupt, SystemExit):
         with pytest.raises(failure), scratch_folder(tmp_path) as place:
