@@ -187,6 +187,11 @@ def test_normalisation_pooling_and_wrapped_layers(tmp_path):
     assert any("skips steps whose features are all 0.0" in note for note in result.notes)
 
 
+def inbound(tensors):
+    """The calls of a layer: merging layers take a list, an input layer is not called."""
+    return [{"args": tensors if len(tensors) == 1 else [tensors], "kwargs": {}}] if tensors else []
+
+
 def functional(layers, output):
     """A functional model: (class, config, names that it reads)."""
     return {
@@ -198,18 +203,15 @@ def functional(layers, output):
                     "class_name": kind,
                     "config": config,
                     "name": config["name"],
-                    "inbound_nodes": [
-                        {
-                            "args": [
-                                {
-                                    "class_name": "__keras_tensor__",
-                                    "config": {"keras_history": [source, 0, index]},
-                                }
-                            ],
-                            "kwargs": {},
-                        }
-                        for source, index in reads
-                    ],
+                    "inbound_nodes": inbound(
+                        [
+                            {
+                                "class_name": "__keras_tensor__",
+                                "config": {"keras_history": [source, 0, index]},
+                            }
+                            for source, index in reads
+                        ]
+                    ),
                 }
                 for kind, config, reads in layers
             ],
@@ -242,6 +244,62 @@ def test_a_functional_model_and_its_last_state(tmp_path):
         with_states(tmp_path, 2)
     with pytest.raises(DesignError, match="it has 2 outputs: dense, lstm"):
         with_states(tmp_path, 0, ("dense", "lstm"))
+
+
+def with_sums(tmp_path, sums, *, sequences=True, index=0):
+    """A network of a GRU, an LSTM and a dense layer, each of which reads the one before, and of
+    ``sums``: (name, names of the two layers added). The last layer of all gives the output."""
+    recurrent = {
+        kind: oracle.recurrent_config(kind, kind.lower(), return_sequences=keeps)
+        for kind, keeps in (("GRU", True), ("LSTM", sequences))
+    }
+    head = {"name": "dense", "units": 5, "activation": "linear", "use_bias": False}
+    # A sum stands in for its first layer in what reads that one.
+    replaced = {first: name for name, (first, _) in sums.items() if name.endswith("between")}
+    layers = [
+        (*INPUT, []),
+        ("GRU", recurrent["GRU"], [("input_layer", 0)]),
+        ("LSTM", recurrent["LSTM"], [("gru", 0)]),
+        ("Dropout", {"name": "dropout"}, [("lstm", index)]),
+        ("Dense", head, [(replaced.get("dropout", "dropout"), 0)]),
+        *(("Add", {"name": name}, [(a, 0), (b, 0)]) for name, (a, b) in sums.items()),
+    ]
+    arrays = {name: drawn(name, recurrent[name], n) for name, n in (("GRU", INPUTS), ("LSTM", 5))}
+    w = np.random.default_rng(1).normal(size=(5, 5))
+    weights = {name.lower(): [("cell", arrays[name])] for name in arrays} | {"dense": [("", [w])]}
+    _, given = run(tmp_path, functional(layers, [list(sums)[-1]]), weights)
+    gru = oracle.recurrent("GRU", recurrent["GRU"], doubles(arrays["GRU"]), data())[0]
+    lstm = oracle.recurrent("LSTM", recurrent["LSTM"], doubles(arrays["LSTM"]), gru)[0]
+    return given, gru, lstm, w
+
+
+def test_skip_connections(tmp_path):
+    given, gru, lstm, w = with_sums(tmp_path, {"add": ("gru", "dense")})
+    equal(given, gru + lstm @ w)
+    given, gru, lstm, w = with_sums(tmp_path, {"add": ("dense", "lstm")})
+    equal(given, lstm @ w + lstm)
+    given, gru, lstm, w = with_sums(
+        tmp_path, {"between": ("dropout", "gru"), "add": ("dense", "gru")}
+    )
+    equal(given, (lstm + gru) @ w + gru)
+    given, _, lstm, _ = with_sums(tmp_path, {"add": ("dropout", "lstm")})
+    equal(given, 2 * lstm)
+
+
+def test_a_sum_that_is_no_skip_connection(tmp_path):
+    with pytest.raises(DesignError, match=r"'add' \(Add\): the last over time of a sequence is"):
+        with_sums(tmp_path, {"add": ("gru", "dense")}, sequences=False)
+    with pytest.raises(DesignError, match=r"add\.sum: x has 4 units, expected 5"):
+        with_sums(tmp_path, {"add": ("input_layer", "dense")})
+    with pytest.raises(DesignError, match=r"'add' .* adds 'first' and 'second', of which neither"):
+        with_sums(
+            tmp_path,
+            {"first": ("dense", "gru"), "second": ("dense", "lstm"), "add": ("first", "second")},
+        )
+    with pytest.raises(DesignError, match="skip connections around layer 'lstm' overlap"):
+        with_sums(tmp_path, {"first": ("dense", "gru"), "add": ("first", "lstm")})
+    with pytest.raises(DesignError, match="layer 'add' reads itself"):
+        with_sums(tmp_path, {"add": ("gru", "add")})
 
 
 def embedded(tmp_path):

@@ -6,7 +6,8 @@ Source: the layers' code and https://keras.io/api/layers/recurrent_layers/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from rnnhw.layers.activations import (
     Softsign,
     Tanh,
 )
-from rnnhw.layers.cells import GRU, LSTM, Elman, Last, Mean, Reverse
+from rnnhw.layers.cells import GRU, LSTM, Elman, Last, Mean, Residual, Reverse
 from rnnhw.layers.vectors import LayerNorm, Max, Pointwise, Scale
 
 __all__ = ["import_keras"]
@@ -88,27 +89,18 @@ class _Reader:
                 self._see_shape(shape)
             if position < first:
                 continue
-            place = f"layer {config['name']!r} ({kind})"
-            try:
-                steps += self._steps(kind, config, layer)
-            except RnnhwError as error:
-                hint = error.hint or self._cure(chain, position)
-                raise type(error)(error.message, hint).at(place) from None
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                words = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-                raise DesignError(
-                    f"{place}: its configuration is not understood ({words})", "save it again"
-                ) from None
+            steps += self._read_layer(layer, partial(self._cure, chain, position))
         left = [c["class_name"] for c in chain[:first] if c["class_name"] != "InputLayer"]
         if left:
             self._notes.append(f"left out in front of the part: {', '.join(left)}")
             self._notes.append(f"feed what layer {start!r} reads as the input")
         every = {each["config"]["name"] for each in self._file.model["config"]["layers"]}
-        behind = sorted(every - set(names))
+        behind = sorted(every - set(_names(chain)))
         if behind:
             self._notes.append(f"left out behind or beside the part: {few(behind)}")
         found = named(simplified(steps))
-        inputs = next((_inputs(step) for step in found if step.tensors), None)
+        flat = (step for chained in found for step in chained.flat)
+        inputs = next((_inputs(step) for step in flat if step.tensors), None)
         if inputs is None:
             raise DesignError("it has no layer with weights", "choose other layers")
         producer = f"Keras {self._file.version}".strip()
@@ -116,6 +108,38 @@ class _Reader:
             tuple(found), inputs, Origin("Keras file", producer), self._max_steps,
             tuple(self._notes),
         )  # fmt: skip
+
+    def _read_layer(self, layer: Config, cure: Callable[[], str]) -> list[Step]:
+        """The steps of a layer; ``cure`` tells where to cut at one that cannot be."""
+        kind, config = layer["class_name"], layer["config"]
+        if "around" in layer:
+            return [self._skip_connection(layer, cure)]
+        place = f"layer {config['name']!r} ({kind})"
+        try:
+            return self._steps(kind, config, layer)
+        except RnnhwError as error:
+            raise type(error)(error.message, error.hint or cure()).at(place) from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            words = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+            raise DesignError(
+                f"{place}: its configuration is not understood ({words})", "save it again"
+            ) from None
+
+    def _skip_connection(self, layer: Config, cure: Callable[[], str]) -> Step:
+        """``Add`` of what layers read and what they give."""
+        name = layer["config"]["name"]
+        steps = [step for each in layer["around"] for step in self._read_layer(each, cure)]
+        for step in steps:
+            if isinstance(step.layer, Last | Mean | Max):
+                what = type(step.layer).__name__.lower()
+                raise DesignError(
+                    f"layer {name!r} (Add): the {what} over time of a sequence is added to the "
+                    "whole sequence",
+                    "a skip connection of rnnhw gives as many steps as it reads; cut the network "
+                    "with --to in front of it",
+                )
+        inner = tuple(steps) or (Step(Pointwise(Identity()), {}, name),)
+        return Step(Residual([step.layer for step in inner]), {}, name, inner=inner)
 
     def _see_shape(self, shape: Sequence[Any]) -> None:
         if len(shape) > 2 and isinstance(shape[1], int):
@@ -448,17 +472,36 @@ def _chain(model: Config, end: str | None) -> list[Config]:
         name, index = outputs[0]
     else:
         name, index = end, 0
-    found: list[Config] = []
-    while True:
-        if name not in layers or len(found) > len(layers):
+    return _walked(layers, name, index, None)
+
+
+def _walked(layers: Mapping[str, Config], name: str, index: int, stop: str | None) -> list[Config]:
+    """The layers from behind ``stop``, or from the input, to the one called ``name``.
+
+    An ``Add`` of what some layers read and what they give has those layers as ``around``.
+    """
+    chain: list[Config] = []
+    while name != stop:
+        if name not in layers or len(chain) > len(layers):
             raise DesignError(f"layer {name!r} is read but not there", "save it again")
         layer = layers[name]
         if index > 1:
             raise DesignError(f"the cell state of layer {name!r} is read", "read its output")
-        found.append({**layer, "tensor_index": index})
         sources = list(dict.fromkeys(_references(layer.get("inbound_nodes", []))))
+        if len(sources) == 2 and layer["class_name"] == "Add":
+            read, (deep, deep_index) = _skip(layers, name, sources)
+            around = _walked(layers, deep, deep_index, read)
+            chain.append({**layer, "around": around})
+            name, index = read, 0
+            continue
+        chain.append({**layer, "tensor_index": index})
+        if not sources and stop is not None:  # it is within another skip connection
+            raise DesignError(
+                f"skip connections around layer {stop!r} overlap",
+                "rnnhw has them one in another; cut the network with --from or --to",
+            )
         if not sources:
-            return found[::-1]
+            break
         if len(sources) > 1:
             shown = [source for source, _ in sources]
             raise DesignError(
@@ -466,6 +509,48 @@ def _chain(model: Config, end: str | None) -> list[Config]:
                 "rnnhw has chains of layers; cut the network with --from or --to",
             )
         name, index = sources[0]
+    return chain[::-1]
+
+
+def _names(chain: Sequence[Config]) -> Iterator[str]:
+    """The names of the layers of a chain, those within skip connections too."""
+    for layer in chain:
+        yield from _names(layer.get("around", ()))
+        yield layer["config"]["name"]
+
+
+def _skip(
+    layers: Mapping[str, Config], name: str, sources: Sequence[tuple[str, int]]
+) -> tuple[str, tuple[str, int]]:
+    """The layer whose output is added to what is computed from it, and the last layer of that.
+
+    Raises:
+        DesignError: neither of the two is computed from the other, or one is a state.
+    """
+    for (read, index), deep in (sources, sources[::-1]):
+        before = _read_by(layers, deep[0])
+        if deep[0] in before:
+            raise DesignError(f"layer {deep[0]!r} reads itself", "save it again")
+        if index == 0 and read in before:
+            return read, deep
+    shown = [source for source, _ in sources]
+    raise DesignError(
+        f"layer {name!r} (Add) adds {shown[0]!r} and {shown[1]!r}, of which neither is computed "
+        "from the other's output",
+        "rnnhw adds what layers read to what they give; cut the network with --to in front of it",
+    )
+
+
+def _read_by(layers: Mapping[str, Config], name: str) -> set[str]:
+    """All layers whose outputs the one called ``name`` is computed from."""
+    reached: set[str] = set()
+    left = [name]
+    while left:
+        for source, _ in _references(layers.get(left.pop(), {}).get("inbound_nodes", [])):
+            if source not in reached:
+                reached.add(source)
+                left.append(source)
+    return reached
 
 
 def _references(nodes: object) -> list[tuple[str, int]]:
