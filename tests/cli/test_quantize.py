@@ -159,7 +159,7 @@ def test_a_design_without_a_task_is_chosen_on_one_file_and_judged_on_another(tas
     found = quantized(capsys, taskless, *demand, "--data", str(taskless / "others.npz"))
     assert (found["chosen_on"], found["judged_on"]) == ("calibration.npz", "others.npz")
     assert found["figures"]["chosen"]["agreement"] >= 0.99
-    assert set(found["figures"]["judged_chosen"]) == {"agreement", "rms"}
+    assert set(found["figures"]["judged_chosen"]) == {"agreement", "rms", "snr_db"}
     assert found["figures"]["judged_chosen"] != found["figures"]["chosen"]
     alone = quantized(capsys, taskless, *demand)
     assert alone["judged_on"] == "calibration.npz, which chose"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +32,7 @@ __all__ = ["FIGURES", "Demands", "Judge", "Outcome", "float_figures"]
 
 FloatArray = NDArray[np.float64]
 
-FIGURES = ("agreement", "rms")
+FIGURES = ("agreement", "rms", "snr_db")
 """What is measured against the float reference, whether answers are known or not. ``agreement``:
 the share of sequences with the same decision at the last step of a classification (and where a
 design without a task has a class for every sequence), at every step of any other task: the largest
@@ -39,6 +40,10 @@ output, or the sign of a single one. ``rms``: the root of the mean
 squared difference of all outputs at all steps. Of a network with several outputs each is the worst
 of them, and ``NAME.agreement`` that of one; the last step alone counts of the first, which the task
 judges."""
+
+
+_EQUAL = {"agreement": 1.0, "rms": 0.0, "snr_db": math.inf}
+"""The figures of outputs that are those of the float reference."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,26 @@ class Demands:
 
     def worsening(self, before: Mapping[str, float], after: Mapping[str, float]) -> float:
         """How much nearer to the bounds ``after`` is than ``before``, 0 where it is no nearer: a
-        fraction as it is, an error as a share of its bound."""
-        lost = [before[name] - after[name] for name in self.minimum]
+        fraction as it is, an error as a share of its bound, and so the error that an SNR tells."""
+        lost = [
+            _error_share(after[name], bound) - _error_share(before[name], bound)
+            if _is_ratio(name)
+            else before[name] - after[name]
+            for name, bound in self.minimum.items()
+        ]
         lost += [
             (after[name] - before[name]) / (bound or 1) for name, bound in self.maximum.items()
         ]
         return sum(max(each, 0.0) for each in lost)
+
+
+def _is_ratio(name: str) -> bool:
+    return name.rpartition(".")[2] == "snr_db"
+
+
+def _error_share(snr_db: float, bound: float) -> float:
+    """The error at an SNR as a share of that at ``bound``."""
+    return float(10 ** ((bound - snr_db) / 20))
 
 
 @dataclass(frozen=True)
@@ -117,7 +136,7 @@ class Judge:
     def float_figures(self) -> dict[str, float]:
         """The figures of the float reference itself."""
         names = _float_names(self.design.network)
-        figures = {name: 1.0 if name.endswith("agreement") else 0.0 for name in names}
+        figures = {name: _EQUAL[name.rpartition(".")[2]] for name in names}
         judged = judge_of(self.design.task, self.samples)
         if judged is not None:
             run = self.reference
@@ -161,6 +180,7 @@ def float_figures(run: Simulation, reference: Reference) -> dict[str, float]:
     figures = {
         "agreement": min(each["agreement"] for each in differences),
         "rms": max(each["rms"] for each in differences),
+        "snr_db": min(each["snr_db"] for each in differences),
     }
     for name, each in zip(_several(network), differences, strict=False):
         figures |= {f"{name}.{figure}": value for figure, value in each.items()}
@@ -196,11 +216,12 @@ def _against(
     valid = np.arange(outputs.shape[1]) < lengths[:, None]
     judged = np.arange(outputs.shape[1]) == lengths[:, None] - 1 if last else valid
     same = (_decisions(outputs) == _decisions(exact)) | ~judged
-    difference = (outputs - exact)[valid]
-    return {
-        "agreement": float(same.all(1).mean()),
-        "rms": float(np.sqrt((difference**2).mean())),
-    }
+    rms, power = (float(np.sqrt((of**2)[valid].mean())) for of in (outputs - exact, exact))
+    with np.errstate(
+        divide="ignore"
+    ):  # no error: infinite; errors of outputs that are 0: -infinite
+        snr_db = math.inf if rms == 0 else float(20 * (np.log10(power) - np.log10(rms)))
+    return {"agreement": float(same.all(1).mean()), "rms": rms, "snr_db": snr_db}
 
 
 def _decisions(outputs: FloatArray) -> NDArray[np.int64]:

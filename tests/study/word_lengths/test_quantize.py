@@ -155,7 +155,7 @@ def test_a_short_budget_ends_the_search_and_says_so():
     assert result.demands.met(result.choice.outcome.figures)
 
 
-def test_agreement_and_rms_are_those_of_the_definition():
+def test_figures_against_the_float_reference_are_those_of_the_definition():
     design = load(SPEAKER, {"word": 4})
     samples = replace(design.task, split="train").samples()
     judge = Judge(design, samples, Demands({"agreement": 0.5}, {}))
@@ -165,12 +165,27 @@ def test_agreement_and_rms_are_those_of_the_definition():
     figures = judge.outcome(design).figures
     assert figures["agreement"] == np.mean(last[0].argmax(1) == last[1].argmax(1))
     assert figures["rms"] == pytest.approx(np.sqrt(((last[0] - last[1]) ** 2).mean()), rel=1e-12)
+    noise = ((last[0] - last[1]) ** 2).sum()
+    assert figures["snr_db"] == pytest.approx(10 * np.log10((last[1] ** 2).sum() / noise))
     assert figures["accuracy"] == run.score.accuracy
+    assert judge.float_figures()["snr_db"] == np.inf
     adder = small_adder()
     judge = Judge(adder, adder.task.samples(), Demands({"agreement": 0.5}, {}))
     signs = np.sign(judge.reference.outputs[:, :, 0]) > 0
     outputs = simulate(adder).run.outputs[:, :, 0] > 0
     assert judge.outcome(adder).figures["agreement"] == (signs == outputs).all(1).mean()
+
+
+def test_an_snr_is_demanded_and_its_loss_is_that_of_the_error():
+    found = quantize(small_adder(), minimum={"snr_db": 20.0}, evaluations=40)
+    assert found.choice.outcome.figures["snr_db"] >= 20
+    bounds = Demands({"y.snr_db": 20.0}, {})
+    assert bounds.met({"y.snr_db": np.inf}) and not bounds.met({"y.snr_db": -np.inf})
+    assert bounds.worsening({"y.snr_db": np.inf}, {"y.snr_db": 40.0}) == pytest.approx(0.1)
+    error = Demands({}, {"rms": 0.1})
+    assert bounds.worsening({"y.snr_db": 30.0}, {"y.snr_db": 26.0}) == pytest.approx(
+        error.worsening({"rms": 0.1 * 10**-0.5}, {"rms": 0.1 * 10**-0.3})
+    )
 
 
 def test_noise_is_in_units_of_each_feature_and_leaves_padding_alone():
