@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 
 import pytest
 from helpers.tools import missing
@@ -29,13 +30,16 @@ settings.load_profile("short")
 
 
 def pytest_configure(config):
-    """Let the processes that tests start share what they compile: Python's byte code, which is
-    half the time of a short command, and with ccache Verilator's run-time library, which is two
-    thirds of the time that a bench takes to build."""
+    """Let this process, the next runs and the processes that tests start share what they compile:
+    Python's byte code, which is half the time of a short command and of the collection of tests,
+    and with ccache Verilator's run-time library, which is two thirds of the time that a bench
+    takes to build."""
     if not hasattr(config, "cache"):
         return  # -p no:cacheprovider
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode")))
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
         os.environ.setdefault("CCACHE_DIR", str(config.cache.mkdir("ccache")))
