@@ -32,9 +32,11 @@ from rnnhw.graph.nodes import (
     Approximation,
     Cast,
     Constant,
+    Gather,
     Lookup,
     Matvec,
     Node,
+    Select,
     State,
     StepGraph,
     Tensor,
@@ -205,6 +207,10 @@ class _Context:
     finite: bool
 
 
+_SELECTING = (Cast, Gather, Select)
+"""Operations whose results are finite where their operands are, which were looked at before."""
+
+
 def _require_finite(
     context: _Context, signal: str, step: int, values: FloatArray, valid: NDArray[np.bool_]
 ) -> None:
@@ -251,7 +257,7 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
                 value = _stand_in(context, run, stand_ins[operation])
             else:
                 value = STEP_OPERATIONS[type(operation)](run, operation)
-            if operation not in inner:
+            if operation not in inner and not isinstance(operation, _SELECTING):
                 _require_finite(context, graph.signal(operation), t, value, valid)
             run.values[operation] = value
         for name, traced in recorded.items():

@@ -61,8 +61,14 @@ def _sigmoid(value: float) -> float:
 
 
 def _sigmoids(values: FloatArray) -> FloatArray:
-    small = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1.0, small) / (1.0 + small)
+    # In place: on the many values of a batch new arrays take longer than the arithmetic.
+    small = np.abs(values)
+    np.negative(small, out=small)
+    np.exp(small, out=small)
+    sigmoids = np.where(values >= 0, 1.0, small)
+    small += 1.0
+    sigmoids /= small
+    return sigmoids
 
 
 def _reciprocals(values: FloatArray) -> FloatArray:

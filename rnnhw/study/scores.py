@@ -7,7 +7,7 @@ where scores are asked for do the float reference and the engine run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from rnnhw.execution.batch import make_batch
 from rnnhw.execution.compiler import LANES, NetworkPlan
 from rnnhw.execution.engine import execute, plan_for
 from rnnhw.execution.reference import run_reference
+from rnnhw.execution.reference_contents import array_contents, reference_contents
 from rnnhw.execution.simulate import chosen_samples
 from rnnhw.graph.network import Network, Total
 from rnnhw.numerics.cast import real_values
@@ -38,6 +39,9 @@ Value = int | float | None
 
 _MANY_STEPS = 1 << 40
 """More steps than any window joins."""
+
+_KEPT_VALUES = 1 << 23
+"""Outputs of float references that are kept for the rows that have the same: 64 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +114,9 @@ def evaluate(
         known = [name for name, value in row.costs.items() if value is not None]
         scored = trials[index].scores if trials else ()
         _check_names(row, [*scored, *known], names)
+    references = _References()
     for index, trial in enumerate(trials):
-        rows[index] = _scored(trial)
+        rows[index] = _scored(trial, references)
         if progress is not None:
             progress(index + 1, len(rows))
     for row in rows:
@@ -250,7 +255,29 @@ def _prefix(name: str) -> str:
     return f"{name.replace(' ', '_')}_" if name else ""
 
 
-def _scored(trial: _Trial) -> Row:
+class _References:
+    """Outputs of float references: rows that differ in word lengths alone have the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[FloatArray, IntArray]] = {}
+
+    def outputs(
+        self, design: Design, contents: Hashable, samples: Samples
+    ) -> tuple[FloatArray, IntArray]:
+        """The reference's outputs and their lengths; ``contents`` are those of the design."""
+        key = (contents, array_contents(samples.x), array_contents(samples.lengths))
+        if key not in self._kept:
+            run = run_reference(design.network, design.parameters, samples.x, samples.lengths)
+            self._kept[key] = (run.outputs, run.lengths)
+            while sum(outputs.size for outputs, _ in self._kept.values()) > _KEPT_VALUES:
+                oldest = next(iter(self._kept))
+                if oldest == key:
+                    return self._kept.pop(key)
+                del self._kept[oldest]
+        return self._kept[key]
+
+
+def _scored(trial: _Trial, references: _References) -> Row:
     """The row with its scores."""
     scores: dict[str, Value] = {}
     unjudged: dict[str, str] = {}
@@ -260,7 +287,7 @@ def _scored(trial: _Trial) -> Row:
             prefix = _prefix(name)
             found = {prefix: _fixed_score(trial, samples)}
             if not name:
-                found = {"float_": _float_score(trial, samples), **found}
+                found = {"float_": _float_score(trial, samples, references), **found}
             for start, score in found.items():
                 scores |= _columns(start, score)
                 if why := score.unjudged():
@@ -284,13 +311,14 @@ def _columns(prefix: str, score: Score) -> Iterator[tuple[str, Value]]:
             yield f"{prefix}{name}", value
 
 
-def _float_score(trial: _Trial, samples: Samples) -> Score:
+def _float_score(trial: _Trial, samples: Samples, references: _References) -> Score:
     """The score of the float reference, in parts that fit comfortably in memory."""
     design = trial.row.design
+    contents = reference_contents(design.network, design.parameters)
     total: Score | None = None
     for _, part in samples.parts(sum(node.units for node in design.network.nodes)):
-        run = run_reference(design.network, design.parameters, part.x, part.lengths)
-        score = trial.task.score(run.outputs, run.lengths, part)
+        outputs, lengths = references.outputs(design, contents, part)
+        score = trial.task.score(outputs, lengths, part)
         total = score if total is None else total + score
     assert total is not None
     return total

@@ -229,6 +229,28 @@ def test_the_float_score_does_not_depend_on_the_slices(monkeypatch, echo):
     assert evaluate([echo], simulate=True)[0].scores == pytest.approx(error, rel=1e-12)
 
 
+@pytest.mark.parametrize("kept", [1 << 23, 0])
+def test_the_float_reference_runs_once_for_all_word_lengths(monkeypatch, kept):
+    runs = []
+    run = comparison.run_reference
+
+    def counted(*arguments):
+        runs.append(arguments[2])
+        return run(*arguments)
+
+    files, words = [DIAGONAL, HADAMARD], [4, 6, 8]
+    alone = [
+        evaluate([file], SMALL | {"word": word}, simulate=True)[0].scores
+        for file in files
+        for word in words
+    ]
+    monkeypatch.setattr(comparison, "run_reference", counted)
+    monkeypatch.setattr(comparison, "_KEPT_VALUES", kept)
+    together = evaluate(files, SMALL, {"word": words}, simulate=True)
+    assert [row.scores for row in together] == alone
+    assert len(runs) == len(files) * (1 if kept else len(words))
+
+
 def test_other_scores_than_accuracy_are_compared_too(echo):
     first, second = evaluate([DIAGONAL, echo], simulate=True)
     result = compare([DIAGONAL, echo], simulate=True)
