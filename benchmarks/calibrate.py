@@ -28,7 +28,6 @@ from drawn_designs import Drawn, drawn_design
 from resource_points import GRID, Point
 from rich.console import Console
 from rich.progress import track
-from scipy.optimize import nnls
 
 from rnnhw.accelerator import Accelerator, accelerator
 from rnnhw.commands.synth import synthesis_flow
@@ -154,6 +153,8 @@ def synthesised(family: str, seed: str, drawn: Drawn, index: int, tool: Tool) ->
 def fitted(amounts: np.ndarray, luts: np.ndarray, family: str) -> np.ndarray:
     """LUTs of one of each kind, none negative: least squares of the relative errors, with more
     weight where they are large, and near the prior."""
+    from scipy.optimize import nnls
+
     prior = np.array([OF_FAMILY[family].get(kind, 1.0) for kind in KINDS])
     stiffness = STIFFNESS * np.array([100 if kind in CERTAIN else 1 for kind in KINDS])
     pull = np.sqrt(stiffness) / np.maximum(prior, 0.5)

@@ -1,6 +1,7 @@
 """Hypothesis profiles: the default is deterministic and short; ``--hypothesis-profile=long``.
 And what the tests of several commands share."""
 
+import gc
 import os
 import re
 import shutil
@@ -34,6 +35,8 @@ def pytest_configure(config):
     Python's byte code, which is half the time of a short command and of the collection of tests,
     and with ccache Verilator's run-time library, which is two thirds of the time that a bench
     takes to build."""
+    # Tests run in parallel: threads of a process for its products of matrices only wait then.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not hasattr(config, "cache"):
         return  # -p no:cacheprovider
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -43,6 +46,19 @@ def pytest_configure(config):
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
         os.environ.setdefault("CCACHE_DIR", str(config.cache.mkdir("ccache")))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection():
+    """Let the garbage collector leave alone what lives as long as the tests do: thousands of them,
+    and the modules that they import."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):

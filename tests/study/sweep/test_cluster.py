@@ -9,8 +9,6 @@ from helpers.paths import DESIGNS
 
 from rnnhw import UsageError, sweep
 
-distributed = pytest.importorskip("distributed")
-
 FILES = [DESIGNS / f"adder_{name}.py" for name in ("dense", "diagonal", "tridiagonal")]
 GIVEN = {"settings": {"operand_bits": 3, "hidden": 4}}
 WORDS = {"word": [4, 6, 8, 10]}
@@ -20,6 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of Dask's own start and end
 
 @pytest.fixture(scope="module")
 def cluster():
+    # Here, because the import takes a second, which collecting other tests does not need.
+    distributed = pytest.importorskip("distributed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with distributed.LocalCluster(
@@ -64,5 +64,6 @@ def test_a_worker_that_is_killed_loses_nothing(cluster, tmp_path):
 
 
 def test_no_cluster_is_told():
+    pytest.importorskip("distributed")
     with pytest.raises(UsageError, match="--scheduler nowhere"):
         sweep(FILES, WORDS, scheduler="nowhere://1", **GIVEN)
