@@ -12,7 +12,7 @@ rows and elements that its kernels iterate and shares no code with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from operator import add, attrgetter
 from typing import Any
 
@@ -57,13 +57,20 @@ class Access:
     write_bits: int = 0
 
     def __add__(self, other: Access) -> Access:
+        if other is _NO_ACCESS:  # as most are: an operation reads one kind of memory or two
+            return self
+        if self is _NO_ACCESS:
+            return other
         return Access(*map(add, _access_parts(self), _access_parts(other)))
 
     def __mul__(self, times: int) -> Access:
+        if self is _NO_ACCESS:
+            return self
         return Access(*(part * times for part in _access_parts(self)))
 
 
 _access_parts = attrgetter(*(entry.name for entry in fields(Access)))
+_NO_ACCESS = Access()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,12 @@ class Counts:
     shifts: int = 0
     lookups: int = 0
     requantisations: int = 0
-    weights: Access = field(default_factory=Access)
-    biases: Access = field(default_factory=Access)
-    inputs: Access = field(default_factory=Access)
-    state: Access = field(default_factory=Access)
-    activations: Access = field(default_factory=Access)
-    tables: Access = field(default_factory=Access)
+    weights: Access = _NO_ACCESS
+    biases: Access = _NO_ACCESS
+    inputs: Access = _NO_ACCESS
+    state: Access = _NO_ACCESS
+    activations: Access = _NO_ACCESS
+    tables: Access = _NO_ACCESS
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, _counts_parts(self), _counts_parts(other)))

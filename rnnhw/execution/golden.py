@@ -106,26 +106,33 @@ def _matvec(step: _Step, node: Matvec) -> Vector:
     start = [0] * node.units if node.start is None else step.values[node.start]
     start_fraction = node.format.fraction if node.start is None else node.start.format.fraction
     weights = [] if node.weights is None else step.machine.tensors[node.weights.key]
-    signal = step.graph.signal(node)
+    signal, fraction = step.graph.signal(node), node.product_format[0]
     result = []
     for index, row in enumerate(step.machine.terms(node)):
         factors = [weights[k] for k in row.parameters] if weights else row.parameters
         terms = [
             factor * vector[column] for factor, column in zip(factors, row.columns, strict=True)
         ]
-        result.append(_sum(step.machine, signal, node, start[index], start_fraction, terms))
+        first = (start[index], start_fraction)
+        result.append(_sum(step.machine, signal, node, first, terms, fraction))
     return result
 
 
 def _sum(
-    machine: _Machine, signal: str, node: Matvec, start: int, start_fraction: int, terms: Vector
+    machine: _Machine,
+    signal: str,
+    node: Matvec,
+    first: tuple[int, int],
+    terms: Vector,
+    fraction: int,
 ) -> int:
-    """``start`` plus the products ``terms`` in order, cast as the node demands.
+    """The integer ``first``, with its fraction bits, plus the products ``terms`` in order, cast as
+    the node demands; ``fraction`` are the bits of a product behind its cast.
 
     A WRAP accumulator counts one event if the sum that it stands for lies outside the word at
     the end; every other accumulator counts each add (and the cast of the start) that clips.
     """
-    fraction, _ = node.product_format
+    start, start_fraction = first
     if node.product is not None:
         assert node.weights is not None
         exact = node.weights.format.fraction + node.vector.format.fraction

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ NOTHING = Events()
 """No event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Q:
     """A fixed-point format: ``integer`` bits without the sign, ``fraction`` bits; one value.
 
@@ -196,7 +197,8 @@ class Q:
         """
         return cls(integer - signed, width - integer, signed, rounding, overflow)
 
-    @property
+    # Kept once computed: golden asks for them at every cast of a number.
+    @cached_property
     def width(self) -> int:
         """Bits of the word."""
         return self.integer + self.fraction + self.signed
@@ -206,17 +208,17 @@ class Q:
         """Bits as a signed number: a zero above the word where it is unsigned."""
         return self.width + (not self.signed)
 
-    @property
+    @cached_property
     def min(self) -> int:
         """Least raw integer of the word."""
         return -(1 << (self.width - 1)) if self.signed else 0
 
-    @property
+    @cached_property
     def max(self) -> int:
         """Greatest raw integer of the word."""
         return (1 << (self.width - self.signed)) - 1
 
-    @property
+    @cached_property
     def lowest(self) -> int:
         """Least raw integer that a cast gives: the word's, but one more under SAT_SYM."""
         symmetric = self.signed and self.overflow is Overflow.SAT_SYM

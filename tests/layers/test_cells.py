@@ -295,6 +295,7 @@ def test_engine_equals_golden_and_counts_equal_predictions(title, formats):
         key: edge_first(rng, (5, state.units), *state.interval)
         for key, state in network.states().items()
     }
+    predicted = layer_counts(network, lengths.tolist())
     for initial in ({}, states):
         batch = make_batch(network, x, lengths, initial, raw=True)
         expected = golden.run(network, parameters, batch)
@@ -302,7 +303,7 @@ def test_engine_equals_golden_and_counts_equal_predictions(title, formats):
             for lanes in (16, 1):
                 found = run(network, parameters, batch, isa=isa, lanes=lanes)
                 assert_same_run(expected, found)
-                assert found.counts == layer_counts(network, lengths.tolist())
+                assert found.counts == predicted
 
 
 GATES = {Elman: 1, LeakyElman: 1, JordanNetwork: 1, LSTM: 4, GRU: 3, MinGRU: 2, Linear: 1}
@@ -359,11 +360,12 @@ def test_every_cell_runs_every_structure_exactly(case):
     x = edge_first(rng, (3, 3, network.source.units), source.lowest, source.max)
     batch = make_batch(network, x, lengths, raw=True)
     expected = golden.run(network, parameters, batch)
+    predicted = layer_counts(network, lengths.tolist())
     for isa in ISAS:
         for lanes in (16, 1):
             found = run(network, parameters, batch, isa=isa, lanes=lanes)
             assert_same_run(expected, found)
-            assert found.counts == layer_counts(network, lengths.tolist())
+            assert found.counts == predicted
     exact = run_reference(network, parameters, x * source.step, lengths)
     assert np.isfinite(exact.outputs).all()
 
