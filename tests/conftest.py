@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers.tools import missing
@@ -45,7 +47,17 @@ def pytest_configure(config):
     sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
-        os.environ.setdefault("CCACHE_DIR", str(config.cache.mkdir("ccache")))
+        os.environ.setdefault("CCACHE_NOHASHDIR", "1")  # the same source in another folder
+        if "CCACHE_DIR" not in os.environ:
+            os.environ["CCACHE_DIR"] = str(ccache_folder(config))
+
+
+def ccache_folder(config):
+    """The user's, in which lies what an installation compiled; else one in pytest's cache."""
+    command = ["ccache", "--get-config", "cache_dir"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    users = Path(found.stdout.strip() or "nowhere")
+    return users if users.is_dir() and os.access(users, os.W_OK) else config.cache.mkdir("ccache")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
