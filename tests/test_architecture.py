@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,13 @@ def package_of(module):
     return module.split(".")[1]
 
 
+@cache
 def imports(module):
     """Full names of all that a module imports, wherever the statement stands."""
+    return tuple(_imports(module))
+
+
+def _imports(module):
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
