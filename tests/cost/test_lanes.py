@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -36,7 +36,7 @@ from rnnhw import (
     Window,
     load,
 )
-from rnnhw.accelerator import LaneOptions, accelerator, lane_options
+from rnnhw.accelerator import LaneOptions, LayerMachine, accelerator, lane_options
 from rnnhw.cli import main
 from rnnhw.cost import estimate
 from rnnhw.cost.figure import derived
@@ -166,30 +166,33 @@ def rows(name: str) -> tuple[Row, ...]:
     """Every combination of legal lanes, each on an accelerator built for it."""
     network = NETS[name].network
     names, found = [each.name for each in laned(name)], []
-    cells: dict[tuple[str, int], tuple[Any, Any]] = {}  # by layer and lanes
+    costs: dict[tuple[str, int], LayerCost] = {}  # it depends on the layer and its lanes alone
     for lanes in itertools.product(*(each.lanes for each in laned(name))):
         machine = accelerator(network, dict(zip(names, lanes, strict=True)))
-
-        def fitted(resource: Any, machine: Any = machine) -> int | None:
-            for layer in machine.layers:
-                if (layer.name, layer.lanes) not in cells:
-                    cells[layer.name, layer.lanes] = logic(layer, ICE)
-            counts = [cells[each.name, each.lanes][resource == "ff"] for each in machine.layers]
-            if any(found is None for found in counts):
-                return None
-            return sum(found.count for found in counts if found is not None)
-
+        for layer in machine.layers:
+            if (layer.name, layer.lanes) not in costs:
+                costs[layer.name, layer.lanes] = layer_cost(layer)
+        of_layers = [costs[layer.name, layer.lanes] for layer in machine.layers]
+        dsp, block_rams, luts, ffs = zip(*of_layers, strict=True)
         found.append(
-            Row(
-                lanes,
-                machine.step_interval,
-                sum(dsp_blocks(layer, ICE) or 0 for layer in machine.layers),
-                sum(place(memory, ICE).blocks for _, memory in machine.memories),
-                fitted("lut"),
-                fitted("ff"),
-            )
+            Row(lanes, machine.step_interval, sum(dsp), sum(block_rams), total(luts), total(ffs))
         )
     return tuple(found)
+
+
+LayerCost: TypeAlias = tuple[int, int, int | None, int | None]
+"""DSP blocks, block RAM, LUT and FF."""
+
+
+def layer_cost(layer: LayerMachine) -> LayerCost:
+    luts, ffs = (None if each is None else each.count for each in logic(layer, ICE))
+    block_rams = sum(place(memory, ICE).blocks for memory in layer.memories)
+    return dsp_blocks(layer, ICE) or 0, block_rams, luts, ffs
+
+
+def total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def plan(name: str, profile: Fpga, limit: int | None) -> PlanReport:

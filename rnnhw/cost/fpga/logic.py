@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
-from rnnhw.accelerator.mapping import address_bits
+from rnnhw.accelerator.mapping import MappedLayer, StepMapping, address_bits
 from rnnhw.cost.fpga.context import Context, context_of
 from rnnhw.cost.fpga.flip_flops import flip_flops
 from rnnhw.cost.fpga.luts import lut_amounts, multiplier_blocks
@@ -212,22 +212,31 @@ def _outline_with_context(
     return module, context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
 
 
-_OUTLINES: WeakKeyDictionary[LayerMachine, Outline | None] = WeakKeyDictionary()
+_OUTLINES: WeakKeyDictionary[
+    StepMapping, dict[tuple[int, tuple[tuple[int, int], ...]], Outline]
+] = WeakKeyDictionary()
+"""By the step of a layer; then by its lanes and by the inputs that are counts of steps."""
 
 
 def _outline(layer: LayerMachine) -> Outline | None:
-    """The layer's Verilog without its numbers, written once; None where it has none."""
-    if layer not in _OUTLINES:
-        _OUTLINES[layer] = _written(layer)
-    return _OUTLINES[layer]
+    """The layer's Verilog without its numbers; None where it has none.
 
-
-def _written(layer: LayerMachine) -> Outline | None:
+    It is written once for all machines that run the same step on as many lanes: reports ask for it
+    several times, and a search of lanes by as many machines as it tries schedules.
+    """
     if layer.basis is not Basis.REALISED:
         return None
     mapping = layer.mapping
     if mapping is None:
         return _total(layer)
+    outlines = _OUTLINES.setdefault(mapping.step, {})
+    key = mapping.lanes, tuple(layer.counted.items())
+    if key not in outlines:
+        outlines[key] = _written(layer, mapping)
+    return outlines[key]
+
+
+def _written(layer: LayerMachine, mapping: MappedLayer) -> Outline:
     module = outline_layer(mapping)
     inputs = {n.position: n for n in mapping.graph.nodes if isinstance(n, Input)}
     for at, units in layer.counted.items():
