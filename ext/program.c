@@ -1,6 +1,7 @@
 /* The interpreter of programs: phases, tiles and time. See program.h. */
 #include "program.h"
 
+#include <assert.h>
 #include <string.h>
 
 static int64_t longest(const int64_t *lengths, int64_t lanes)
@@ -126,6 +127,7 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     else if (i->operation == RNNHW_LOOKUP_BYTES)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high, p->chunks);
     else if (i->operation == RNNHW_ROWS_TILES) {
+        assert(kernels->tiles); /* no plan for other instruction sets holds this operation */
         rnnhw_bytes products[2];
         const int64_t count = byte_products(p, i, products);
         kernels->tiles->rows(at(p, i->dst), slot_or_null(p, i->b), products, count,

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE /* nanosleep, beside C11 */
 #include "search.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -91,6 +92,7 @@ static int64_t events_of(const rnnhw_subject *subject)
 static uint32_t broken_lanes(const rnnhw_search *s, rnnhw_worker *worker, int64_t symbol,
                              uint32_t lanes)
 {
+    assert(s->subject_count > 0);
     const rnnhw_subject *const first = &worker->subjects[0];
     const int64_t seen = events_of(first);
     uint32_t broken = 0;
