@@ -201,6 +201,11 @@ def build(design: Design, lanes: Any, rate: Fraction | None = None, **options: A
 STACKS = range(12)
 
 
+def one_layer(layer: Any, inputs: int = 4) -> Any:
+    """A network of one layer."""
+    return Design(layers=[layer], formats=FORMATS, inputs=inputs).network
+
+
 @pytest.mark.parametrize("seed", STACKS)
 def test_a_wavefront_is_that_of_the_simulation(seed: int) -> None:
     draw = random.Random(seed)
@@ -281,6 +286,8 @@ def test_a_shared_engine_with_streamed_weights_is_that_of_the_simulation(seed: i
     [  # G PER + 1 or T - 1 - SC, T as the Verilog prototype has it
         (elman(32).network, 4, 8, max(8 * 40 + 1, 332 - 1 - 8)),
         (elman(32, band(3)).network, 4, 8 - 3, max(8 * 15 + 1, 132 - 1 - 5)),
+        # Both windows fill from the start of a group; the state's reads from column 7 - 3 on.
+        (one_layer(Elman(8, band(1), inputs=band(1)), 8), 4, 4, max(2 * 10 + 1, 32 - 1 - 4)),
         (elman(8).network, 8, 8, max(16 + 1, 32 - 1 - 8)),
         (head(32, 10).network, 2, 31, max(5 * 32 + 1, 169 - 1 - 31)),
         (head(4, 2).network, 2, 3, max(4 + 1, 13 - 1 - 3)),

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from rnnhw.accelerator.mapping.layer import MEASURED, LayerMachine
 from rnnhw.accelerator.mapping.phases import Phase
-from rnnhw.accelerator.mapping.vector_feed import Feed
+from rnnhw.accelerator.mapping.vector_feed import Feed, Segment
 from rnnhw.accelerator.schedule.layer_timing import Course, Pace, Run
 
 __all__ = ["Overlapped", "no_overlap", "overlapped", "overlapped_phase", "state_column"]
@@ -27,24 +27,21 @@ __all__ = ["Overlapped", "no_overlap", "overlapped", "overlapped_phase", "state_
 
 def state_column(phase: Phase) -> int:
     """SC: the column in front of which a step has to wait for the state."""
-    cursor, filled = 0, phase.window_units
-    needed = []
-    for late in (False, True):
-        for segment in (each for each in phase.segments if each.early is not late):
-            first = cursor
-            if segment.window is not None:
-                cursor = max(cursor, filled)
-                filled = cursor + phase.window_units
-                first = cursor - (phase.window_units - 1)
-            elif segment.feed is Feed.DIAGONALS:
-                cursor = max(cursor, phase.window_units)
-                first = cursor
-            if late:
-                needed.append(first)
-            cursor += segment.columns
-        if phase.snapshot and not late:
-            cursor = max(cursor, phase.lanes)
+    needed = [
+        start - _columns_ahead(phase, segment)
+        for start, segment in zip(phase.starts, phase.segments, strict=True)
+        if not segment.early
+    ]
     return max(min(needed), 0) if needed else max(phase.columns - 1, 0)
+
+
+def _columns_ahead(phase: Phase, segment: Segment) -> int:
+    """Columns before its first one in which a segment begins to read its vector."""
+    if segment.window is not None:
+        return phase.window_units - 1
+    if segment.feed is Feed.PAIRS:
+        return segment.pair_words(phase.window_units) - 1
+    return 0
 
 
 def no_overlap(layer: LayerMachine) -> str:
@@ -74,7 +71,7 @@ def overlapped_phase(phase: Phase) -> Overlapped:
 
 @dataclass(frozen=True)
 class Overlapped(Pace):
-    """``columns`` is G PER, the lanes' own cycles; ``wait`` is SC."""
+    """``columns`` is G PER, the cycles in which the lanes are busy; ``wait`` is SC."""
 
     columns: int
     wait: int
