@@ -1,4 +1,4 @@
-"""The errors that a user can cause, each with what is wrong and how to mend it.
+"""The errors that a user can cause: a message says what is wrong, a hint how to mend it.
 
 ``UsageError`` is a wrong call (exit code 2), ``DesignError`` a wrong design, weights or data file
 (exit code 3). Anything else that escapes is a defect of rnnhw.
@@ -51,8 +51,8 @@ class RnnhwError(Exception):
     def name_options(self, options: Mapping[str, str]) -> None:
         """Put options in place of the parameters that message and hint name.
 
-        A parameter that the caller of a function may give is written ``lanes=`` there, with no
-        value behind it; ``options`` has the option of a command for each.
+        The hint writes a parameter of a function as ``lanes=``, with no value behind it;
+        ``options`` has the option of the command, by parameter.
         """
 
         def option(match: re.Match[str]) -> str:
@@ -147,7 +147,7 @@ def wrong_argument(owner: object, kinds: Mapping[str, type]) -> WrongArgument | 
 
 
 def plain_number(value: Any) -> Any:
-    """A number of another library (NumPy's) as Python's own; anything else as it is.
+    """A number of another library (NumPy's) as a number of Python; anything else as it is.
 
     Numbers in a mapping are meant too.
     """
@@ -164,11 +164,11 @@ def plain_number(value: Any) -> Any:
 
 
 def plain_numbers(owner: object) -> None:
-    """Make the numbers among the arguments of a dataclass object Python's own, in place."""
+    """Replace the numbers among the fields of a dataclass object by numbers of Python."""
     for argument in fields(owner) if is_dataclass(owner) else ():
         value = getattr(owner, argument.name)
         if not isinstance(value, Mapping) and plain_number(value) is not value:
-            # A frozen object may be completed while it is made.
+            # A frozen object may be completed while __init__ runs.
             object.__setattr__(owner, argument.name, plain_number(value))
 
 

@@ -89,7 +89,7 @@ class _Affine:
         return np.pad(form.by, ((0, 0), (0, missing))) if missing else form.by
 
     def with_error(self, form: Form, radius: FloatArray) -> Form:
-        """The form plus a symbol of its own for each element that has a radius."""
+        """The form plus a new symbol for every element that has a radius."""
         places = np.flatnonzero(radius)
         by = self.padded(form)
         errors = np.zeros((len(radius), len(places)))
@@ -268,7 +268,7 @@ def run_steps(
     inputs: Sequence[Box],
     steps: int,
 ) -> list[dict[Node, Box]]:
-    """The boxes of every node at each of ``steps`` steps from states within their boxes.
+    """The boxes of all nodes at all of ``steps`` steps, from states within their boxes.
 
     Args:
         graph: one step of a layer.

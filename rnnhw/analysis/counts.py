@@ -79,7 +79,7 @@ class Counts:
 
     ``adds`` includes subtractions, ``requantisations`` are casts that can change a value,
     ``shifts`` align operands of different scale. ``activations`` are vectors handed from one
-    layer or phase to the next, other than a layer's own state.
+    layer or phase to the next, other than a state that its layer keeps.
     """
 
     multiplies: int = 0
@@ -259,11 +259,11 @@ TIME_COUNTS: dict[type, Callable[[TimeNode], Counts]] = dict(
         }
     )
 )
-"""Counts of one step: of the node's own steps, but of its source's for a total."""
+"""Counts of one step of the node; for a total, of one step of its source."""
 
 
 def layer_counts(network: Network, lengths: Sequence[int]) -> dict[str, Counts]:
-    """The predicted counts of every layer for sequences of the given lengths."""
+    """The predicted counts of every layer for sequences of these lengths."""
     counts = {}
     for node in network.nodes:
         if isinstance(node, Scan | Total):

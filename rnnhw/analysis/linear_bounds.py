@@ -33,7 +33,7 @@ _ENOUGH = 1e-12
 """The norm of a power of A from which on the rest of the series is bounded, not summed."""
 
 _MOST_OPERATIONS = 10**10
-"""Multiplications after which the search for a bound is given up."""
+"""Multiplications after which the search for a bound stops without one."""
 
 _SLACK = 1e-9
 """By how much bounds are widened, relative to their size: more than float64 loses on the way."""

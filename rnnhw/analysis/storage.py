@@ -20,7 +20,7 @@ STORED = ("weights", "biases", "tables", "state")
 
 
 def _tensors(network: Network) -> Iterator[tuple[Tensor, int, int]]:
-    """Every tensor with its stored words and the bits of each."""
+    """Every tensor with its stored words and the bits of a word."""
     for scan in network.scans:
         for node in scan.graph.nodes:
             match node:

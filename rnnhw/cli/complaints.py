@@ -14,7 +14,7 @@ _LONGEST = 800  # characters of a line
 
 
 def complain(message: str, hint: str) -> None:
-    """Print an error and its hint, a line each, on standard error."""
+    """Print an error and its hint on standard error, as two lines."""
     if sys.stderr is None:  # closed by the caller: rnnhw ... 2>&-
         return
     with contextlib.suppress(OSError, ValueError):

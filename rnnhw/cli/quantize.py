@@ -153,5 +153,5 @@ def quantize_command(
 
 
 def _command(words: list[str]) -> str:
-    """The command line that made the file."""
+    """The command line that writes the file."""
     return shlex.join(["rnnhw", *words[1:]])

@@ -420,7 +420,7 @@ def system_info(
 
 
 def profile_list(profiles: Sequence[Profile]) -> RenderableType:
-    """What ``rnnhw profiles`` prints: a line each."""
+    """What ``rnnhw profiles`` prints: a line a profile."""
     rows = [
         (profile.name, kind_of(profile), *answers(profile).values(), profile.title)
         for profile in profiles

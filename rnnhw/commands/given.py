@@ -1,4 +1,4 @@
-"""What the public verbs are given: designs, files and arrays, as the functions inside take them."""
+"""The arguments of the public verbs, turned into what the functions inside take."""
 
 from __future__ import annotations
 

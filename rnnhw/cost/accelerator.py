@@ -167,7 +167,7 @@ def _of_sequences(request: Request, machine: Accelerator) -> tuple[Figure, Figur
 
 
 def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryReport, ...]:
-    """What a shared engine has in place of its layers' own memories."""
+    """The memories of a shared engine, in place of those of its layers."""
     memories = machine.engine.memories if machine.engine else ()
     return tuple(memory_report(memory, placed) for memory in memories)
 

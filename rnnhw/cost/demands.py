@@ -117,5 +117,5 @@ def planned_deadline(lanes: object, minimum: Mapping[str, float]) -> float | Non
 
 
 def unmet_plan(report: Report) -> tuple[str, ...]:
-    """What is in the way of lanes that were to be chosen; empty where they are found or given."""
+    """Why no lanes could be chosen; empty where they were, or where the user named them."""
     return () if report.plan is None or report.plan.met else report.plan.missing

@@ -1,4 +1,4 @@
-"""The table of a report's figures: what each is called, its unit, and where it is shown.
+"""The table of a report's figures: their names, their units, and where they are shown.
 
 A row is an annotation of the field that holds the figure, so that no figure lacks one, and rows
 stand in the order of the fields. Text, Markdown, HTML, CSV, charts and comparisons read the table:

@@ -10,7 +10,7 @@ from rnnhw.cost.request import Request
 __all__ = ["lane_notes"]
 
 _MOST_TRIED = 512
-"""Numbers of lanes that are held against a layer's: a third of a millisecond each."""
+"""How many numbers of lanes are compared with a layer's: one takes a third of a millisecond."""
 
 
 def lane_notes(

@@ -18,8 +18,8 @@ class Schedule:
     """What a schedule can be, and how the command line says it.
 
     ``words`` are its values by the words of its option, ``counts`` says what a whole number from 1
-    counts; empty: it can be none. With ``by_layer`` a mapping gives every layer a value of its own,
-    which is not "auto". ``ordinary`` values leave the accelerator as it is without the schedule.
+    counts; empty: it can be none. With ``by_layer`` a mapping may give layers different values, but
+    not "auto". ``ordinary`` values leave the accelerator as it is without the schedule.
     """
 
     help: str
@@ -81,7 +81,7 @@ class Arrangement:
     ``steps_in_parallel``: steps that a layer without state takes together, so that they share
     every weight word; for all such layers, or by layer name (1 where left out).
 
-    Two constants of the user's own change what is computed, and are told as assumptions:
+    Two constants of the user change what is computed, and reports tell them as assumptions:
     ``activity``, the share (above 0, up to 1) of the columns of dense products that are not zero,
     for every layer that has such products, or by layer name; ``step_latency``, the cycles of a step
     of the layers that are named, in place of the model's.
@@ -171,7 +171,7 @@ class Arrangement:
 
     @property
     def assumes(self) -> bool:
-        """Whether a constant of the user's own stands in place of what is computed."""
+        """Whether a constant of the user stands in place of a computed number."""
         return self.activity != 1 or bool(self.step_latency)
 
     @property

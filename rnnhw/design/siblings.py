@@ -1,4 +1,4 @@
-"""Modules that a design file imports from its own folder.
+"""Modules that a design file imports from the folder of the file.
 
 They are those of one design alone: once it is loaded they are forgotten, so that another folder's
 module of the same name is read, and a changed one read again. No bytecode is written for them:
@@ -51,8 +51,8 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
 
 def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:
     """The modules that are files of these folders, but not packages."""
-    # A Path of every module takes most of the time of a load; and hundreds of modules lie in a few
-    # folders, each of which asks the disk for every part of its path.
+    # A Path of every module takes most of the time of a load. Hundreds of modules lie in a few
+    # folders, and resolving a folder asks the disk for every part of its path.
     files = {
         name: (module, os.path.dirname(place))  # noqa: PTH120
         for name, module in sys.modules.copy().items()

@@ -1,4 +1,4 @@
-"""A first design of one's own: a file that runs as it is, with its weights in it."""
+"""A first design: a file that runs as it is, with its weights in it."""
 
 from __future__ import annotations
 

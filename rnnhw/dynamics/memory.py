@@ -35,7 +35,7 @@ _DRIVE_STEPS = 2048
 def layer_memories(
     design: Design, observed: Observed, isa: str | None, progress: Callable[[], None]
 ) -> Iterator[LayerMemory]:
-    """Every recurrent layer; ``progress`` is called behind each."""
+    """Every recurrent layer; ``progress`` is called behind a layer."""
     for scan in remembering(design.network):
         yield _memory(scan, design, observed, isa)
         progress()
@@ -90,7 +90,7 @@ def _memory(scan: Scan, design: Design, observed: Observed, isa: str | None) -> 
 
 
 def _structures(scan: Scan) -> str:
-    """The structures of the products that read a state, each once."""
+    """The structures of the products that read a state, without repetitions."""
     found = [
         repr(node.structure)
         for node in scan.graph.nodes

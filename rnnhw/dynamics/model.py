@@ -1,4 +1,4 @@
-"""What an analysis finds: plain records with numbers, each in fixed point beside its float value.
+"""The records of an analysis: a number in fixed point stands beside its float value.
 
 ``None`` is a number that is not known: a run that did not end within its steps, a figure that the
 design cannot have. docs/memory.md defines every figure.

@@ -33,8 +33,8 @@ def retention(
     """The accuracy over delays of sequences ``chosen`` from their ``last`` states, or why there is
     none.
 
-    For every delay a readout of its own, linear least squares on the classes, is fitted on every
-    second sequence of each class and judged on the others.
+    For every delay another readout (linear least squares on the classes) is fitted to every second
+    sequence of a class and judged on the others.
     """
     if samples.y is None or samples.y.ndim != 1 or samples.y.dtype.kind not in "iu":
         return "retention: the task has no one answer a sequence"

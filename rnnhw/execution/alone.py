@@ -1,8 +1,9 @@
-"""A layer alone: what it reads is given, whatever stands in front of it in the network.
+"""Runs one layer of a network alone, on inputs that the caller chooses.
 
 One source holds the raw integers of all that the layer reads, side by side; scans of wiring hand
-every source of the layer its part in its own format. So the layer can be held at any input and
-started from any state, in integers and in the float reference, and neither knows the difference.
+every source of the layer its part, in the format of that source. So a caller can hold the layer at
+any input and start it from any state, in integers and in the float reference. Both run the layer as
+they do in its network.
 """
 
 from __future__ import annotations
@@ -189,6 +190,6 @@ class LayerAlone:
         return parts
 
     def of_each_unit(self, values: Iterable[Sequence[float] | float]) -> FloatArray:
-        """One number a state (its step, say), repeated for each of its units and joined."""
+        """One number a state (its step, say), repeated for all units of the state, and joined."""
         pairs = zip(self.states.values(), values, strict=True)
         return np.concatenate([np.full(state.units, value) for state, value in pairs])

@@ -1,8 +1,8 @@
 """Step operations that are the same in real numbers for NumPy's arrays and for torch's tensors.
 
 The float reference runs them on NumPy's arrays, :class:`rnnhw.torch.QuantizedNetwork` on tensors
-with gradients: a run brings the namespace of its arrays. What differs between the two (products,
-casts, tables, constants) stands with each.
+with gradients: a run brings the namespace of its arrays. The operations that differ between the two
+(products, casts, tables, constants) are in their modules.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Raw integers of one output, [sequences, steps, units], zero past each of ``lengths``."""
+    """Raw integers of one output, [sequences, steps, units], zero past a sequence's length."""
 
     values: IntArray
     lengths: IntArray
@@ -47,10 +47,10 @@ class Vectors:
 class Run:
     """Raw integers that a network gave.
 
-    ``outputs`` is [sequences, steps, units], zero past each of ``lengths``; ``final`` holds
-    every state [sequences, units] after each sequence's last step; ``traces`` the signals asked
-    for, [sequences, steps, units]; ``events`` what each cast did, by signal. Of a network with
-    several outputs ``outputs`` is the first; ``by_output`` has each by its name.
+    ``outputs`` is [sequences, steps, units], zero past a sequence's length; ``final`` holds every
+    state [sequences, units] after the last step of the sequence; ``traces`` the signals asked for,
+    [sequences, steps, units]; ``events`` the events of all casts, by signal. Of a network with
+    several outputs ``outputs`` is the first; ``by_output`` has all, by name.
     """
 
     outputs: IntArray

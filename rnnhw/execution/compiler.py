@@ -170,7 +170,7 @@ class NetworkPlan:
     sequences: list[SequencePlan]
     scans: dict[Scan, ScanPlan]
     traces: dict[str, int]
-    """The signals that are recorded, and the bits of a stored element of each."""
+    """The signals that are recorded, and the bits in which their elements are stored."""
     byte_products: ByteProducts
     """What an instruction set must be able to do at least."""
 
@@ -516,7 +516,7 @@ class _ScanPlanner:
         return isinstance(node, Gather)
 
     def _is_diagonal(self, node: Matvec) -> bool:
-        """Whether a product has one exact term a row, of the row's own unit."""
+        """Whether a product has one exact term a row, which reads the unit of the row."""
         if node.product is not None or node.accumulator is not None or node not in self.products:
             return False
         product = self.products[node]
@@ -562,7 +562,7 @@ class _ScanPlanner:
     def _forms(self, node: Node, key: _PhaseKey) -> list[int]:
         """The bits of an element in which a phase finds, or can find, the whole vector."""
         if key[0] == self.prologue and isinstance(node, State):
-            # Other forms of a state are made in every step, not before the first.
+            # Other forms of a state are computed in every step, not before the first.
             return [stored_bits(self.bounds[node])]
         known = [bits for stored, bits in self.stored if stored is node]
         return known or [stored_bits(self.bounds[node])]
@@ -661,7 +661,7 @@ class _ScanPlanner:
         return row
 
     def _result(self, node: Node) -> int:
-        """The register in which the node's own phase computes it."""
+        """The register in which the phase of the node computes it."""
         key, word = self._own_phase(node), self.word[node]
         self.home[node] = key, word
         slot = self.registers[key, node, word] = self._register(word)
@@ -759,7 +759,7 @@ class _ScanPlanner:
         """``dst = start + products`` at the scale of ``fraction``, exact."""
         node, shift = product.node, fraction - product.fraction
         if node.start is not None and self.kinds[node.vector] < self.kinds[node]:
-            # The products are made as rarely as they can be.
+            # The products are computed as rarely as possible.
             key = self.kinds[node.vector] + self.levels[node], node.units
             products = self._vector(node.units, product.bits)
             self._product(product, products, 0, key)
@@ -812,8 +812,8 @@ class _ScanPlanner:
     def _product(
         self, product: Product, dst: int, start: int, key: _PhaseKey | None = None
     ) -> None:
-        """``dst = start + products`` by the kernel that the proofs allow, in the node's own phase
-        or another."""
+        """``dst = start + products`` by the kernel that the proofs allow, in the phase ``key`` or
+        else that of the node."""
         key = key or self._own_phase(product.node)
         node, fields, chunk = product.node, {"dst": dst, "b": start}, EVERY_COLUMN
         word = np.dtype(f"i{product.bits // 8}")

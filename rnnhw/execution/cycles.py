@@ -68,8 +68,8 @@ class _Search:
         self._largest = max(_PART_VALUES // (len(inputs) * layer.state_units), 1)
 
     def _steps(self, states: Vectors, steps: int) -> tuple[Vectors, Vectors]:
-        """The states before each of ``steps`` steps, [sequences, steps, units], and behind the
-        last."""
+        """The states before every one of ``steps`` steps, [sequences, steps, units], and the states
+        behind the last."""
         held = np.repeat(self._inputs[:, None], steps, axis=1)
         run = self._layer.run(held, states)
         return self._layer.before(run), {name: run.final[name] for name in states}

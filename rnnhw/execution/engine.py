@@ -92,9 +92,8 @@ class EngineRun:
     """A :class:`~rnnhw.execution.batch.Run` with the work of every layer, measured while it ran.
 
     ``packed`` and ``packed_traces`` are in the narrowest integers of their formats, in which sums
-    soon overflow; ``by_output``, ``outputs`` and ``traces`` are made from them when they are asked
-    for. ``packed`` has every output by name with its lengths; ``outputs`` and ``lengths`` are the
-    first.
+    soon overflow; ``by_output``, ``outputs`` and ``traces`` widen them on demand. ``packed`` has
+    every output by name with its lengths; ``outputs`` and ``lengths`` are those of the first.
     """
 
     packed: Mapping[str, tuple[NDArray[np.signedinteger], NDArray[np.int64]]]
@@ -114,7 +113,7 @@ class EngineRun:
 
     @cached_property
     def outputs(self) -> NDArray[np.int64]:
-        """Raw integers [sequences, steps, units], zero past each of ``lengths``."""
+        """Raw integers [sequences, steps, units], zero past a sequence's length."""
         return next(iter(self.by_output.values())).values
 
     @property
@@ -138,7 +137,7 @@ class EngineRun:
 
 
 def available_isas() -> dict[str, bool]:
-    """The instruction sets in this build, slowest first, and whether this processor runs each."""
+    """The instruction sets in this build, slowest first, and whether this processor has them."""
     return dict(_engine.built_isas())
 
 
@@ -208,7 +207,7 @@ def run(
     Args:
         network: what runs.
         parameters: the integers of its tensors.
-        batch: the inputs, made for the network.
+        batch: the inputs, in the formats and units of the network.
         traces: names of the signals to record.
         isa: the instruction set; None takes the fastest that runs here.
         lanes: 16 (sequences side by side) or 1 (one after the other); None chooses.
@@ -256,7 +255,7 @@ _PlanKey = tuple[int, tuple[str, ...], ByteProducts]
 
 @dataclass(eq=False)
 class _Kept:
-    """The plans for one network and the integers that they were made of."""
+    """The plans of one network, and the integers of its parameters that they hold."""
 
     network: Network
     raw: Mapping[str, NDArray[np.int64]]
@@ -280,7 +279,7 @@ def _planned(
     traces: tuple[str, ...],
     products: ByteProducts,
 ) -> NetworkPlan:
-    """The plan, made once while the parameters live and are not changed."""
+    """The plan, computed once as long as the parameters live and do not change."""
     key = lanes, traces, products
     with _kept_lock:
         kept = _kept.get(parameters)
@@ -305,12 +304,12 @@ def execute(
     progress: Progress | None = None,
     threads: int | None = 1,
 ) -> EngineRun:
-    """Run a plan on a batch that was made for its network."""
+    """Run a plan on a batch for the same network."""
     return _execute([(plan, batch.sequences)], batch, isa, threads, progress)
 
 
 class _Arrays:
-    """What a run reads and writes; every sequence has its own part."""
+    """The arrays that a run reads and writes; no sequences share an element."""
 
     def __init__(self, plan: NetworkPlan, batch: Batch) -> None:
         network, sequences = plan.network, batch.sequences
@@ -337,7 +336,7 @@ class _Arrays:
 
 
 class _Programs:
-    """The programs of one plan: each is used by one thread at a time and made when none is free."""
+    """The programs of one plan, of which a thread takes a free one, or else a new one."""
 
     def __init__(self, plan: NetworkPlan, level: int, longest: int) -> None:
         self.plan = plan
@@ -523,7 +522,7 @@ class _Tally:
             total += self._elementwise(node, done)
             for operand in node.operands:
                 total += self._read(operand, done)
-        # Valid steps that the program ran: the output is stored once in each.
+        # Valid steps that the program ran: a step stores the output once.
         steps = int(self.units[self.plan.output_store]) // graph.output.units
         updated = {value for _, value in graph.updates}
         for node in self.stored | ({graph.output} - updated):

@@ -62,7 +62,7 @@ class RowsPlan:
 
 
 class _Terms:
-    """The terms of every row, one row behind the other, each with its column and its weight."""
+    """The terms (column and weight) of every row, one row behind the other."""
 
     def __init__(self, rows: Sequence[Row], weights: IntArray) -> None:
         self._rows = rows
@@ -270,7 +270,7 @@ class Product:
     @cached_property
     def casts_narrow(self) -> bool:
         """Whether the kernels that cast products in 32-bit words take them: int16 operands, up to
-        30 dropped bits, and where a cast can clip, a word of its own below 32 bits."""
+        30 dropped bits, and where a cast can clip, a result of fewer than 32 bits."""
         if not self.narrow:
             return False
         if self.cast is None:
@@ -485,8 +485,8 @@ class Product:
     def packed_in_quads(self, vector: Interval, to: ByteProducts) -> RowsPlan | None:
         """The weights as signed bytes against those of ``vector`` less its least number, or None
         where another kernel must, or should, take the product: products are cast one by one,
-        32-bit words do not hold the sum, an operand is no byte, or rows read columns of their
-        own."""
+        32-bit words do not hold the sum, an operand is no byte, or the rows of a block read
+        different columns."""
         terms, rows = self.terms, len(self.terms.counts)
         low, high = vector
         least, most = self._weight_ends

@@ -44,7 +44,7 @@ _EVERY_QUAD = 1 << 30
 """A depth that no row reaches."""
 
 _EXTRA_COST = 3.0
-"""What an extra quad costs, in vector operations; those of a block cost 2 + 1 / depth each."""
+"""What an extra quad costs, in vector operations; a quad of a block costs 2 + 1 / depth."""
 
 _PAIRS_COST = 4.0
 """What four columns cost as int16 pairs."""
@@ -74,9 +74,9 @@ class QuadRows:
     """The packed quads of all blocks.
 
     ``weights`` holds block b from ``offset[b]`` on: the quads of columns ``first[b]`` to
-    ``first[b] + count[b]``, then those of ``extra[b]`` to ``extra[b + 1]`` of all extra ones, each
-    for columns ``extra_columns[..]`` on. As ``tiles`` a block has 64 columns of every row behind
-    each other instead, [columns / 64][16 rows][64], and none are extra.
+    ``first[b] + count[b]``, then the extra quads ``extra[b]`` to ``extra[b + 1]``, of which quad k
+    reads from column ``extra_columns[k]`` on. As ``tiles`` a block has no extra quads, and 64
+    columns of one row lie side by side: [columns / 64][16 rows][64].
     """
 
     weights: NDArray[np.int8]

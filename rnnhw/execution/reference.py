@@ -58,7 +58,7 @@ _STATE_ROLES = {"state", "cell", "gate", "output"}
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real ``outputs`` [sequences, steps, units], zero past each of ``lengths``; ``traces`` of
+    """Real ``outputs`` [sequences, steps, units], zero past a sequence's length; ``traces`` of
     signals likewise; ``final`` holds every state [sequences, units] after each sequence's last
     step. Of a network with several outputs ``outputs`` is the first; ``by_output`` has the values
     of each by its name."""
@@ -177,7 +177,7 @@ STEP_OPERATIONS: Mapping[type, Callable[..., FloatArray]] = operation_table(
 
 @dataclass(frozen=True, eq=False)
 class _Sequences:
-    """Real vectors [sequences, steps, units], zero past each of ``lengths``.
+    """Real vectors [sequences, steps, units], zero past a sequence's length.
 
     A time operation may leave anything past the lengths: this is where it becomes zero.
     """
@@ -191,7 +191,7 @@ class _Sequences:
 
 
 def _masked(values: FloatArray, lengths: IntArray) -> FloatArray:
-    """``values`` [sequences, steps, units] with zeros past each of ``lengths``."""
+    """``values`` [sequences, steps, units] with zeros past a sequence's length."""
     valid = np.arange(values.shape[1]) < lengths[:, None]
     return np.where(valid[:, :, None], values, 0.0)
 
@@ -374,7 +374,7 @@ def run_reference(
     if "input" in acting:
         values = _rounded(values, network.source.format)
     sequences: dict[TimeNode, _Sequences] = {}
-    # Growth beyond float64 is an error of its own, told with signal and step.
+    # Growth beyond float64 is another error, which names signal and step.
     with np.errstate(over="ignore", invalid="ignore"):
         for node in network.nodes:
             sources = [sequences[source] for source in node.sources]

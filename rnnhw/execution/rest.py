@@ -4,11 +4,11 @@ A decaying state should end at zero. Rounding may stop it above: the integers th
 value that is not zero, while the float state decays on. Such units are named here.
 
 - A layer starts from the states that it had behind the last step of some of the sequences, and
-  reads zero at its own inputs.
+  reads zero at its inputs.
 - It is deterministic, so a state that comes a second time comes for ever: the steps between are
   a cycle, often of one step.
-- The float reference starts from its own last states and runs all of :data:`STEPS`, because it
-  has no cycle that would end it. It runs only where integers repeat at a value that is not zero.
+- The float reference starts from the float states of that step and runs all of :data:`STEPS`,
+  because no cycle ends it. It runs only where integers repeat at a value that is not zero.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ class Simulation:
     ``run`` holds raw integers (int64, [sequences, steps, units], zero past a sequence's length):
     ``run.outputs``, ``run.traces`` by signal, ``run.counts`` by layer, ``run.events`` by signal.
     Of several outputs ``run.outputs`` and ``outputs`` are the first, which ``score`` judges;
-    ``run.by_output`` and :meth:`output` have each, ``further`` the scores of others by name where
-    the data has their answers.
+    ``run.by_output`` and :meth:`output` have all, ``further`` the scores of the others by name
+    where the data has their answers.
     ``samples`` and ``batch`` are the inputs as real numbers and as raw integers; ``score`` is None
     where there are no answers to judge by.
     """
@@ -147,7 +147,7 @@ class Simulation:
 
     def save(self, path: Path) -> None:
         """Everything as plain arrays in one ``.npz``: raw integers and their scales. With several
-        outputs each is there under its name too: ``outputs.NAME``, ``lengths.NAME``.
+        outputs all are there by name too: ``outputs.NAME``, ``lengths.NAME``.
 
         Raises:
             UsageError: the file cannot be written, or the design is read from it; an older one is

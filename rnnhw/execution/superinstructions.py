@@ -32,10 +32,10 @@ class Fused:
 
     rows: list[Row]
     replaced: list[tuple[Row, Row]] = field(default_factory=list)
-    """Instructions that are gone, and that at which the work of each is measured."""
+    """Removed instructions, and the instruction at which their work is measured."""
     counted: list[tuple[Row, Row]] = field(default_factory=list)
-    """Instructions that are gone but measure work of their own, and that which does it: its
-    ``start`` is to be the number of the first."""
+    """Removed instructions whose work is still measured apart, and the instruction that does it:
+    its ``start`` becomes the number of the removed one."""
 
 
 def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:

@@ -35,7 +35,7 @@ _MOST_ENTRIES = 10_000
 def replaced_folder(folder: Path, contents: Mapping[str, str]) -> None:
     """Give ``folder`` the files ``contents`` (text by name) at once; its other files stay.
 
-    Folders on the way are made. Where it fails or is interrupted, everything is as it was before.
+    It creates the folders above. Where it fails or is interrupted, everything is as it was before.
 
     Raises:
         UsageError: the folder cannot be written, with the reason.
@@ -132,7 +132,7 @@ def _link(source: Path, target: Path, left: list[int]) -> None:
 
 
 def _keep_latest(older: Path, place: Path, contents: Mapping[str, str]) -> None:
-    """Bring folders back as they are, and files that came while the links were made."""
+    """Bring back the folders, and the files that appeared while the links were created."""
     for entry in os.scandir(older):
         if entry.name in contents:
             continue

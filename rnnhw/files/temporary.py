@@ -20,7 +20,7 @@ from tempfile import gettempdir
 __all__ = ["hidden_beside", "hidden_in", "scratch_folder", "uninterrupted"]
 
 _listed: set[Path] = set()
-os.register_at_fork(after_in_child=_listed.clear)  # the parent removes what is its own
+os.register_at_fork(after_in_child=_listed.clear)  # the parent removes its paths
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """``path``, which nothing has yet; the file or folder that is made there goes at the end."""
+    """``path``, which does not exist yet; a file or folder there is removed at the end."""
     _listed.add(path)
     try:
         yield path
@@ -77,7 +77,7 @@ def hidden_beside(place: Path) -> AbstractContextManager[Path]:
 
 
 def hidden_in(folder: Path) -> AbstractContextManager[Path]:
-    """A name in ``folder`` for what its files are made of; what is still there goes at the end."""
+    """A path in ``folder`` to prepare its files at; what is still there at the end is removed."""
     return _temporary(folder / f".rnnhw-{token_hex(6)}")
 
 

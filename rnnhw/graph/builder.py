@@ -52,12 +52,12 @@ class Formats:
     (``product``, ``accumulator``, ``recurrent_sum``, ``stage``, ``output``) and else an error.
 
     ``recurrent_weight`` and ``bias`` fall back to ``weight``, ``gate`` to ``state``. ``stage`` is
-    the format between the factors of a recurrence made of several (Walsh-Hadamard stages).
+    the format between the factors of a recurrence that is a product (Walsh-Hadamard stages).
 
-    ``scale_exponent`` gives every row (output channel) of the weights a scale of its own, a power
-    of two: ``Q(2, 0, signed=False)`` stores each row of W divided by ``2**e``, e of 0 to 3, and
-    shifts its sum to the left by e. A sum of several products (W x + U h) and its bias share the
-    exponents of its rows; with ``recurrent_scale_exponent`` the recurrent matrices have their own.
+    ``scale_exponent`` gives every row (output channel) of the weights another scale, a power of
+    two: ``Q(2, 0, signed=False)`` stores a row of W divided by ``2**e``, e of 0 to 3, and shifts
+    its sum to the left by e. A sum of several products (W x + U h) and its bias share the exponents
+    of its rows; with ``recurrent_scale_exponent`` the recurrent matrices have exponents apart.
     The exponents are the tensor ``W.exponent``: where the weights file has none, those of least
     squared error of the rounded weights. ``scale`` and ``recurrent_scale`` give rows real
     multipliers in place of powers of two, the tensor ``W.scale``: where the weights file has none,
@@ -95,7 +95,7 @@ class Formats:
                 check_scale(f"Formats({entry.name}=...)", role, value)
 
     def __repr__(self) -> str:
-        """The formats that are given."""
+        """The formats that the user has set."""
         given = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
         listed = (f"{name}={value!r}" for name, value in given if value is not None)
         return f"Formats({', '.join(listed)})"
@@ -143,11 +143,11 @@ class FormatScope:
     overrides: Mapping[str, Q]
     levels: tuple[Formats, ...]
     missing: list[MissingFormat] | None = None
-    """Where formats that are not given are noted, so that all are told at once; None: the first
+    """Collects the formats that are missing, for one error that names all; None: the first missing
     one is an error."""
 
     def find(self, role: str, signal: str) -> Q | None:
-        """The format of ``signal`` (its name without the layer), or None if none is given."""
+        """The format of ``signal`` (its name without the layer), or None if it has none."""
         override = self.overrides.get(f"{self.layer}.{signal}")
         if override is not None:
             return override
@@ -431,7 +431,7 @@ class StepBuilder:
         )
 
     def _row_exponents(self, weights: Tensor, units: int, start: Node | None) -> Exponents | None:
-        """The exponents of the rows of a product: its own, or those that it shares."""
+        """The exponents of the rows of a product, which several products may share."""
         stem = weights.key.removeprefix(f"{self._scope.layer}.")
         signals = {EXPONENT: f"{stem}.exponent", MULTIPLIER: f"{stem}.scale"}
         recurrent = weights.role == "recurrent_weight"
@@ -779,7 +779,7 @@ class StepBuilder:
 
 
 def _is_constant(node: Node) -> bool:
-    """Whether ``node`` is a constant, or made of elements of some."""
+    """Whether ``node`` is a constant, or has elements of constants alone."""
     if isinstance(node, Gather):
         return all(map(_is_constant, node.parts))
     return isinstance(node, Constant)

@@ -196,7 +196,7 @@ class Network:
 
     @property
     def max_steps(self) -> int | None:
-        """The longest sequence that every Total's word is made for; None: no limit."""
+        """The longest sequence for which the words of all totals suffice; None: no limit."""
         limits = [node.max_steps for node in self.nodes if isinstance(node, Total | Steps)]
         return min(limits, default=None)
 
@@ -349,7 +349,7 @@ class NetworkBuilder:
 
     def build(self, outputs: Sequence[str] | None = None) -> Network:
         """The finished network, with the operations called ``outputs`` as its outputs; left out:
-        those given to :meth:`give`, or the operation written last.
+        those that :meth:`give` has named, or the operation written last.
 
         Raises:
             DesignError: there is no such operation, or one leads to no output.
@@ -432,7 +432,7 @@ def _like(
     interval: Interval | None = None,
     **more: int,
 ) -> Kind:
-    """A time operation whose vectors are its source's but for what is given."""
+    """A time operation whose vectors are those of its source, but for the arguments."""
     return kind(
         name=name,
         units=units or source.units,

@@ -401,7 +401,7 @@ class StepGraph:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """The tensors that the graph reads, in order of first use, each once."""
+        """The tensors that the graph reads, in order of first use, without repetitions."""
         tensors: dict[str, Tensor] = {}
         for node in self.nodes:
             for tensor in node_tensors(node):

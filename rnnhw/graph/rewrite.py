@@ -98,7 +98,7 @@ def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
 
 
 def ancestors(*nodes: Node) -> list[Node]:
-    """``nodes`` and all that they are made from, operands first."""
+    """``nodes`` and all nodes that they depend on, operands first."""
     visited: dict[Node, None] = {}
     pending = [(node, False) for node in reversed(nodes)]
     while pending:
@@ -119,7 +119,7 @@ def ends(graph: StepGraph) -> set[Node]:
 def live(graph: StepGraph, *, unread_states: bool = True) -> StepGraph:
     """``graph`` without the operations that nothing reads; its inputs stay.
 
-    ``unread_states`` tells whether states stay that nothing but their own next value is made from.
+    ``unread_states`` keeps the states that nothing but their next value depends on.
     """
     following = dict[Node, Node](graph.updates)
     arguments = {each.node: each.argument for each in graph.approximations}

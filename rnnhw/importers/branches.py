@@ -1,4 +1,4 @@
-"""Several outputs of a graph: the layers in front of all of them, and a head for each."""
+"""Several outputs of a graph: the layers in front of all of them, and a head for every one."""
 
 from __future__ import annotations
 

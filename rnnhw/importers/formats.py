@@ -71,7 +71,7 @@ def optional_roles(layer: Layer, last: bool) -> tuple[str, ...]:
 
 
 def with_formats(layer: Layer, formats: Mapping[str, Formats], name: str) -> Layer:
-    """``layer`` with the formats of its name, and each direction with those of its own."""
+    """``layer`` with the formats of its name, and its directions with those of their names."""
     if isinstance(layer, Bidirectional):
         ahead = with_formats(layer.layer, formats, f"{name}.forward")
         back = layer.backward and with_formats(layer.backward, formats, f"{name}.backward")

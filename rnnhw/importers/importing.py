@@ -215,7 +215,8 @@ _GUESSED_STEPS = 1024
 def _limit(
     network: Imported, samples: Samples | None, asked: int | None
 ) -> tuple[int | None, list[str]]:
-    """The longest sequence, which sums over time are made for, and a note where it is a guess."""
+    """The longest sequence, for which sums over time get their words, and a note where it is a
+    guess."""
     if asked is not None:
         return asked, []
     if not any(isinstance(step.layer, Mean) for step in network.branches.steps):

@@ -351,7 +351,7 @@ class Traced:
             )
         one = replace(run, cells=(run.cells[index],), backward=index == 1)
         features = tuple(axis for axis in self.features or () if axis.kind != "direction")
-        # The direction's own axis is gone wherever it stands.
+        # The axis of directions is gone, wherever it was.
         dims = tuple(tuple(a for a in dim if a.kind != "direction") for dim in dims)
         return Traced(one, dims, features)
 

@@ -1,4 +1,4 @@
-"""Find a profile, read it, and say what is wrong with it in the words of its own file."""
+"""Find a profile, read it, and say what is wrong with it in the words of its file."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def profile_files(name_or_path: str | os.PathLike[str]) -> list[Path]:
 def _referring(
     name_or_path: str | os.PathLike[str],
 ) -> Iterator[tuple[str | os.PathLike[str], bytes]]:
-    """A profile and what it refers to, one after the other, with the bytes of each."""
+    """A profile and the files that it refers to, in turn, with their bytes."""
     place: str | os.PathLike[str] = name_or_path
     seen: set[str] = set()
     while str(place) not in seen:
@@ -289,7 +289,7 @@ def _read(name_or_path: str | os.PathLike[str]) -> tuple[str, bytes]:
 
 
 def _explain(file: str, data: dict[str, Any], error: msgspec.ValidationError) -> ProfileError:
-    """Say a validation error in the file's own terms: field path, value and cure."""
+    """Say a validation error in the terms of the file: field path, value and cure."""
     found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", str(error), re.DOTALL)
     problem, path = (found[1], found[2] or "") if found else (str(error), "")
     cause = error.__cause__

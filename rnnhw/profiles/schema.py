@@ -126,7 +126,7 @@ class ClockRange(Base, frozen=True, kw_only=True):
 
 
 def check_text(struct: msgspec.Struct, *fields: str) -> None:
-    """Raise FieldError unless each of the text fields says something."""
+    """Raise FieldError where a text field says nothing."""
     for field in fields:
         value = getattr(struct, field)
         if not value.strip():
@@ -142,7 +142,7 @@ def check_number(field: str, value: float) -> None:
 
 
 def check_positive(struct: msgspec.Struct, *fields: str) -> None:
-    """Raise FieldError unless each of the integer fields is at least 1."""
+    """Raise FieldError where an integer field is less than 1."""
     for field in fields:
         value = getattr(struct, field)
         if value < 1:

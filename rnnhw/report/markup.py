@@ -1,4 +1,4 @@
-"""HTML elements from Python: text is escaped, what is markup already is a type of its own."""
+"""HTML elements from Python: text is escaped, and markup is another type."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _several_outputs(result: Simulation) -> dict[str, Any]:
 
 
 def _several(outputs: Sequence[object], by_name: dict[str, Any]) -> dict[str, Any]:
-    """``by_name`` under a key of its own, where there is more than one output."""
+    """``by_name`` under one more key, where there is more than one output."""
     return {"outputs": by_name} if len(outputs) > 1 else {}
 
 

@@ -42,7 +42,7 @@ class Shown:
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own: its style is not that of the notebook."""
+        """The page in a frame, so that its style is not that of the notebook."""
         return f'<iframe srcdoc="{escape(self.to_html())}" style="{_FRAME}"></iframe>'
 
 

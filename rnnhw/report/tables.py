@@ -188,7 +188,7 @@ def run_table(report: Report) -> Table:
 
 
 ERRORS = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
-"""Figures of a run that have a table of their own."""
+"""Figures of a run that another table shows."""
 
 
 def errors_table(report: Report) -> Table:

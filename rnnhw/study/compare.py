@@ -222,7 +222,7 @@ def _check_items(
     lanes: Lanes,
     simulate: bool,
 ) -> None:
-    """Refuse what is given twice, and what saved reports cannot follow."""
+    """Refuse items named twice, and options that saved reports cannot follow."""
     if not items:
         raise UsageError("nothing to compare", "name at least one design or saved report")
     check_items(items, "name each file once")
@@ -254,7 +254,7 @@ def _reports(
     lanes: Lanes,
     floors: Mapping[str, float],
 ) -> Iterator[Report]:
-    """The design on every profile, or on its own target's; its network is built once."""
+    """The design on every profile, or on that of its target; its network is built once."""
     own = design.target
     chosen = lanes if lanes is not None else own.lanes if own else None
     for profile in profiles or (None,):
@@ -306,7 +306,7 @@ def _scored(
     asked: Iterable[str],
     progress: Progress | None,
 ) -> dict[int, list[_Variant]]:
-    """The variants with what the simulation of each gives; a misspelt name is told before it."""
+    """The variants with the scores of their simulations; a misspelt name is an error before."""
     from rnnhw.study.scores import evaluate
 
     rows = iter(evaluate(designs, settings, vary, simulate=True, asked=asked, progress=progress))

@@ -40,7 +40,7 @@ def check_varied(settings: Mapping[str, object], vary: Mapping[str, Sequence[obj
 
 
 def check_items(items: Sequence[Item], hint: str) -> None:
-    """Refuse an item that is given twice.
+    """Refuse an item that is named twice.
 
     Raises:
         UsageError: naming it, with ``hint``.
@@ -55,7 +55,7 @@ def check_items(items: Sequence[Item], hint: str) -> None:
 
 
 def labels_of(items: Sequence[Item]) -> list[str]:
-    """A name for each: the file's, or with its folder where two files are called alike; a design
+    """Names of the items: the file's, or with its folder where two files are called alike; a design
     without a file has its title, and a number where it is not the only one."""
     names = [_name(item) for item in items]
     found = []

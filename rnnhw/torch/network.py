@@ -233,7 +233,7 @@ def _placements(design: Design) -> dict[Matvec, _Placement]:
 
 
 def _placement(design: Design, graph: StepGraph, node: Matvec) -> _Placement:
-    """Where the stored words of a product stand, found by giving each its number."""
+    """The places of a product's stored words, traced by words that are their numbers."""
     size = node.units, node.vector.units
     if node.weights is None:
         return _Placement(np.zeros(size, np.int64), node.structure.matrix(np.zeros(0), *size))

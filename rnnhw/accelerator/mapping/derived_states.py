@@ -1,9 +1,9 @@
-"""Vectors made of states alone, kept as states of their own.
+"""Stores a vector that follows from states alone as a further state.
 
-What stands between a state and the product that reads it (the first diagonal of a Hadamard
-matrix) is computed when the state is written: the vector of the next step follows from the new
-value, bit for bit. So it is a state itself, whose first value follows from the first values of
-those that it is made from.
+An operation between a state and the product that reads it (the first diagonal of a Hadamard
+matrix) runs when the state is written: its result for the next step follows from the new value of
+the state, bit for bit. The result is therefore a state too, and its first value follows from the
+first values of the states that it is computed from.
 """
 
 from __future__ import annotations

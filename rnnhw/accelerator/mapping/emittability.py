@@ -201,7 +201,7 @@ def _of_windows(
     words += [(unwired(t.node.vector), t.width) for phase in phases for t in phase.transforms]
     for vector, word in words:
         window = windows.get(vector.position) if isinstance(vector, Input) else None
-        # A word would hold elements of several steps, each with an address of its own.
+        # A word would hold elements of several steps, which lie at different addresses.
         if window is not None and vector.units // window.steps % word:
             yield Obstacle(name, f"words of {word} elements out of a window of shorter steps")
     for segment in segments:

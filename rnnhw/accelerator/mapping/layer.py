@@ -32,17 +32,18 @@ class Basis(Enum):
 
 @dataclass(frozen=True, eq=False)
 class LayerMachine:
-    """One layer: its own lanes, memories and post-processor.
+    """The hardware of one layer: lanes, memories and post-processor.
 
-    ``inputs`` elements arrive each step; ``once`` tells a layer that runs once a sequence, behind
-    the last step or a total, from one that runs at every step. ``cycles`` is from taking a vector
-    to taking the next one. ``mapping`` is the step on its lanes, None for a sum over time;
-    ``counted`` the elements of the vectors whose number an input is, by the input's position.
+    ``inputs`` elements arrive at every step; ``once`` tells a layer that runs once a sequence,
+    behind the last step or a total, from one that runs at every step. ``cycles`` is the time from
+    the start on one vector to the start on the next one. ``mapping`` is the step on its lanes, None
+    for a sum over time; ``counted`` has, by the position of an input that counts vectors, the
+    elements of those vectors.
 
-    Where a constant of the user's own stands in place of what is computed
-    (:mod:`rnnhw.accelerator.schedule.assumptions`), ``computed`` is the layer without it;
-    ``given_phases`` are its phases then, none of a block whose cycles the user has ``measured``,
-    and ``skipped`` the multiply-accumulates that each product is spared.
+    Where the user assumes a number instead of a computed one
+    (:mod:`rnnhw.accelerator.schedule.assumptions`), ``computed`` is the layer without the
+    assumption; ``given_phases`` are the phases with it (none for a block whose cycles the user has
+    ``measured``), and ``skipped`` counts the multiply-accumulates that every product saves.
     """
 
     name: str

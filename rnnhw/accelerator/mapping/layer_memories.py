@@ -1,10 +1,10 @@
-"""The memories of a layer: depth x width of each, the bits that the network stores in it.
+"""The memories of a layer: their depth, their width, and the bits of the network in them.
 
-Depths and widths are those of the emitted Verilog. ``stored_bits`` are the network's own bits,
+Depths and widths are those of the emitted Verilog. ``stored_bits`` are the bits of the network,
 ``padded_bits`` those of the memory: a wide word has a field for every lane, a group of rows that
-is not full still has its words, rows of unequal columns are filled up with zeros, and a vector
-that is read while the next one is written is there twice. Two biases of one row are one word, and
-bits that cannot matter are left out: the network's bits in such a word are those that it has.
+is not full still has its words, zeros fill up rows of unequal columns, and a vector that is read
+while the next one is written takes two places. Two biases of one row share a word without the bits
+that cannot matter; ``stored_bits`` then counts the bits of that word.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One layer on a number of lanes: what cycles, memories, traffic and Verilog follow from.
+"""One layer on a number of lanes: cycles, memories, traffic and Verilog follow from its mapping.
 
-A mapping is made once for a layer and a number of lanes, by :func:`map_layer`; whoever needs a fact
-of it reads this value. What does not depend on the number of lanes is a :class:`StepMapping`, made
-once for a layer. Both compute a fact when it is first asked for, and keep it.
+:func:`map_layer` maps a layer once for a number of lanes, and all modules read that value. A
+:class:`StepMapping` holds what does not depend on the number of lanes, once for a layer. Both
+compute a fact when it is first asked for, and keep it.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class MappedLayer:
 
     @cached_property
     def crossing(self) -> tuple[Value, ...]:
-        """Results of one phase that a later phase reads unit by unit, in their own order."""
+        """Results of one phase that a later phase reads unit by unit, in the order of the units."""
         return tuple(crossing(self.schedule))
 
 

@@ -149,7 +149,7 @@ def address_bits(words: int) -> int:
 
 
 def tensors_behind(node: Node) -> tuple[tuple[Hashable, int], ...]:
-    """The trained vectors that a constant is made from, with their bits."""
+    """The trained vectors that a constant is computed from, with their bits."""
     return tuple(
         (each.tensor.key, each.units * each.format.width)
         for each in ancestors(node)
@@ -171,7 +171,7 @@ def constant_role(node: Node, *, wired: bool = False) -> MemoryRole:
 
 
 def stored_vectors(vector: Node) -> list[Node]:
-    """The stored vectors behind a permutation, each once."""
+    """The stored vectors behind a permutation, without repetitions."""
     vector = unwired(vector)
     if not isinstance(vector, Gather):
         return [vector]

@@ -5,10 +5,10 @@
     PER = max(C, P)
     T = (G-1) PER + C + 7 + (REM-1) + D
 
-P lanes add P rows column by column (output stationary); the P accumulators then leave one a
-cycle through the post-processor of depth D while the next group runs; a transform in front of the
-columns adds its own cycles, and phases follow one another. Equal to the cycle to the Verilog that
-:mod:`rnnhw.rtl` emits, in every layer that it emits.
+P lanes add P rows column by column (output stationary). While the next group runs, the P
+accumulators pass the post-processor of depth D, one a cycle. A transform runs before the columns,
+and phases follow one another. The formulas equal the Verilog of every layer that
+:mod:`rnnhw.rtl` emits to the cycle.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Transform:
 
     ``width`` elements a word (F), ``words`` words (Gf), ``stages`` passes; ``tail`` is the depth of
     what follows a sum in the transform's chain: the casts between stages, a cycle for biases. Sums
-    and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage; 2-input neurons with weights, two
-    MAC cycles an output on the lanes' own multipliers, max(2 Gf, Gf + 6 + tail). Before
-    ``readers``, transforms of another kind or chain over the result, it may take others.
+    and differences take max(Gf, Gf/2 + 3 + tail) cycles a stage. 2-input neurons with weights take
+    max(2 Gf, Gf + 6 + tail): two MAC cycles an output on the lanes' multipliers. The last stage
+    before ``readers`` (transforms of another kind or chain over the result) may take others.
     """
 
     node: Matvec
@@ -61,7 +61,7 @@ class Transform:
 
     @property
     def latency(self) -> int:
-        """Cycles from reading a pair to writing the first word made of it."""
+        """Cycles from reading a pair to writing the first word of its results."""
         return (NEURON_CYCLES if self.weighted else SUM_CYCLES) + self.tail
 
     @property
@@ -171,7 +171,7 @@ class Phase:
         for early in (True, False):
             for segment in (each for each in self.segments if each.early is early):
                 if segment.window is not None or segment.feed is Feed.DIAGONALS:
-                    # Each fills a register of its own from the start of the group.
+                    # Every such segment fills another register from the start of the group.
                     cursor = max(cursor, self.window_units)
                 elif segment.feed is Feed.PAIRS:
                     # The words of a group's pairs are read one a cycle, the last in its column.

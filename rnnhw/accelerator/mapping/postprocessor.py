@@ -1,8 +1,8 @@
 """The post-processor: when each element-wise operation of a step starts and ends.
 
 One accumulator leaves the lanes a cycle. Time 0 is the cycle in which the last gate of a unit is
-visible; every operation starts as soon as its operands are there. The gates before the last one
-are kept in a register each, after the cast and the table that follow them alone.
+visible; every operation starts as soon as its operands are there. Registers keep the gates before
+the last one, one register a gate, behind the cast and the table that read that gate alone.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class PostProcessorSchedule:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """Every value that the step computes or reads, each once."""
+        """The values that the step computes or reads, without repetitions."""
         return tuple(self._readers)
 
     @property
@@ -180,8 +180,8 @@ class PostProcessorSchedule:
         )
 
     def read_by_unit(self, phase: int) -> frozenset[Value]:
-        """What the post-processor of a phase reads unit by unit of what no operation of the step's
-        post-processors made: inputs, states, constants, what the lanes' feed makes."""
+        """The values that the post-processor of a phase reads unit by unit and no post-processor of
+        the step computes: inputs, states, constants, results of transforms in the feed."""
         return frozenset(value for value in self._handled(phase) if self._is_source(value))
 
     def _handled(self, phase: int) -> frozenset[Value]:
@@ -203,18 +203,18 @@ class PostProcessorSchedule:
                 continue
             seen.add(value)
             if self._is_source(value) or isinstance(value.node, Gather):
-                # What is behind a permuted or joined vector is not read in its own order.
+                # The operands of a permuted or joined vector are not read unit by unit.
                 yield value
             elif self._formed_in(value) in (None, phase):
                 yield value
                 pending += self.operands(value)
 
     def _is_source(self, value: Value) -> bool:
-        """Whether no operation of a post-processor made ``value``."""
+        """Whether no operation of a post-processor computes ``value``."""
         return not isinstance(value.node, Rows) and not self.layer.operands(value)
 
     def fed_by_unit(self, phase: int) -> frozenset[Node]:
-        """What the lanes' feed makes and the post-processor of a phase reads unit by unit."""
+        """Results of transforms in the feed that the post-processor of a phase reads by unit."""
         return frozenset(
             value.node
             for value in self.read_by_unit(phase)
@@ -230,7 +230,7 @@ class PostProcessorSchedule:
         return isinstance(value.node, Node) and self.layer.in_feed(value.node)
 
     def _formed_in(self, value: Value) -> int | None:
-        """The phase whose accumulators ``value`` is made from last; None without any."""
+        """The last phase whose accumulators ``value`` depends on; None without any."""
         if isinstance(value.node, Rows):
             return value.node.phase
         return self.layer.phase(value.node) if self.layer.formed(value.node) else None
@@ -246,7 +246,7 @@ class PostProcessorSchedule:
         ]
 
     def multiplications(self) -> Iterator[tuple[int, int]]:
-        """The bits of both operands of every multiplier: a multiply operation needs one in each
+        """The bits of both operands of every multiplier: a multiply operation needs one in every
         phase that computes it."""
         phases = range(self.layer.last_phase + 1)
         for value in self._readers:
@@ -394,7 +394,7 @@ class PostProcessorSchedule:
         return Shifter(row.phase, word.fraction, word.signed_width, value.node.format, exponent)
 
     def shifters(self) -> dict[Shifter, list[Value]]:
-        """The shifters behind the accumulators, with the values that each of them computes."""
+        """The shifters behind the accumulators, with the values that they compute."""
         values: dict[Shifter, list[Value]] = {}
         for value in self._readers:
             shifter = self.shifter(value)

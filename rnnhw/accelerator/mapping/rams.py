@@ -184,8 +184,8 @@ def _transform_buffers(
     layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
     """The ping-pong buffers of every chain, in words of F elements as wide as its widest vector,
-    with a copy of the result for every reader after the first. An input waits in a memory of its
-    own while the buffers are busy."""
+    with a copy of the result for every reader after the first. An input waits in a further memory
+    while the buffers are busy."""
     shapes = {t.node: t for phase in phases for t in phase.transforms}
     chains = chains_of(layer)
     for chain in chains:

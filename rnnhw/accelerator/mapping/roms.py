@@ -1,8 +1,8 @@
 """Read-only memories of a layer: weights, biases, constants, tables of functions and addresses.
 
-A wide weight word has a field for every lane, of the widest weight with its index, where a
-structure stores one. The diagonals of a Toeplitz or circulant matrix lie one a word in a memory of
-their own and move past the lanes; the weights of butterfly stages in the feed lie in words of F.
+A wide weight word has a field for every lane, as wide as the widest weight with its index, where a
+structure stores one. Another memory holds the diagonals of a Toeplitz or circulant matrix, one a
+word, which move past the lanes; the weights of butterfly stages in the feed lie in words of F.
 Vectors in an order that counting does not give have ROMs of addresses
 (:mod:`rnnhw.accelerator.mapping.vector_layout`): the network stores nothing there.
 """
@@ -69,7 +69,7 @@ def roms_of(
 
 # --- weights -----------------------------------------------------------------------------------
 def _bits(product: Matvec) -> tuple[Hashable, int]:
-    """A product's tensor with its bits: the words of the structure and the index of each."""
+    """A product's tensor with its bits: the words of the structure and their indices."""
     assert product.weights is not None
     words = product.structure.stored_words(product.units, product.vector.units)
     width = product.structure.word_bits(product.weights.format.width)
@@ -237,7 +237,7 @@ def _constants(
                 role = constant_role(node, wired=True)
                 yield Held(Memory(node.name, role, 1, node.format.width), behind)
         else:
-            # What the gates of a unit read lies in a memory for each, in every phase's.
+            # Every gate of a unit reads a memory of this constant, in every phase that does.
             widths = [
                 layer.widths[number]
                 for number in range(len(phases))

@@ -8,8 +8,8 @@ A *row* is one accumulator: it starts from a constant and adds one column after 
   minus the snapshot the second.
 
 A *phase* is one walk over all units. A new phase begins where a product reads a vector that the
-step itself computes. All vectors of a phase have one length, so rows of another length get a phase
-of their own; the vectors that other phases wait for come first.
+step itself computes. All vectors of a phase have one length, so rows of another length get another
+phase; the vectors that other phases wait for come first.
 
 A *gate* is one of the k rows of a unit when a phase of n units handles a vector of k n elements.
 
@@ -111,7 +111,7 @@ class Value:
 class LayerRows:
     """The rows and phases of a step graph.
 
-    ``given`` is the graph as the network has it, ``graph`` the one with fused rows.
+    ``given`` is the graph of the network, ``graph`` the same with fused rows.
     """
 
     def __init__(self, graph: StepGraph) -> None:
@@ -472,7 +472,7 @@ class LayerRows:
 
     def _read_from(self, product: Matvec, phase: int) -> bool:
         """Whether every reader of ``product`` is content with its result in ``phase``. A product
-        that reads it as its vector needs it one phase before its own."""
+        that reads it as its vector needs it one phase earlier."""
         return product not in self._ends and all(
             self.phase(reader) - (isinstance(reader, Matvec) and unwired(reader.vector) is product)
             >= phase
@@ -566,8 +566,8 @@ class LayerRows:
         return Value(node, gate if node.units > width else 0)
 
     def _is_addressed(self, node: Gather, part: Node, gate: int, width: int) -> bool:
-        """Whether ``node``, a gate of ``part``, needs an address of its own: one result that all
-        units read, or a slice of a longer state or input."""
+        """Whether ``node``, a gate of ``part``, is read at another address than the unit's: one
+        result that all units read, or a slice of a longer state or input."""
         if self.formed(node) and _is_spread(node):
             return True
         source = unwired(part)

@@ -1,15 +1,15 @@
 """Accesses of a layer's memories at their ports, in one step.
 
 A *read* is a word that a port gives to a reader at work: a column, a pass of a transform, a unit of
-a post-processor, a row that leaves the lanes. What lies behind the port decides what becomes of the
-word: an element outside a window, a state in the first step of a sequence, its first value in every
-later step and the buffer in front of a pass that takes its words from elsewhere are read, and
-dropped. What an idle port shows (the emitted memories have no enable, except for tables) is no
-read. A *write* is a word that is stored.
+a post-processor, a row that leaves the lanes. The reader may drop the word, and it still counts: an
+element outside a window, a state in the first step of a sequence, its first value in every later
+step, and a word of the buffer in front of a pass that takes its words from elsewhere. The output of
+an idle port (the emitted memories have no enable, except for tables) is no read. A *write* is a
+word that is stored.
 
-Every memory has its own reads and writes (:class:`rnnhw.accelerator.mapping.memory.Memory`), which
-are laid down where its words are; the traffic is their sum. Over a run without stalls the ports of
-the emitted Verilog count the same.
+A memory carries its reads and writes (:class:`rnnhw.accelerator.mapping.memory.Memory`), set where
+its words are; the traffic is their sum. Over a run without stalls the ports of the emitted Verilog
+count the same.
 """
 
 from __future__ import annotations

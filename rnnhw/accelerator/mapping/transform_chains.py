@@ -1,8 +1,9 @@
 """Transforms that follow one another over one vector, with the casts between them.
 
 The feed of a chain has two buffers of words: a pass reads one and writes the other. The vector
-lies in the first when the step begins, or, where it arrives at any time or another chain made it,
-in a memory of its own. Columns, post-processors or other chains read what the last pass wrote.
+lies in the first buffer when the step begins. A vector that arrives at any time, or that another
+chain computes, lies in a further memory. Columns, post-processors or other chains read the result
+of the last pass.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ __all__ = ["Chain", "chains_of", "obstacles_of_chains"]
 
 @dataclass(frozen=True)
 class Chain:
-    """``transforms`` in order over ``origin``, which another chain ``made`` or not; ``vectors[k]``
-    is what transform k hands on, behind the casts ``casts[k]``."""
+    """``transforms`` in order over ``origin``; ``made`` tells that another chain computes
+    ``origin``. ``vectors[k]`` is the result of transform k behind the casts ``casts[k]``."""
 
     origin: Node
     made: bool

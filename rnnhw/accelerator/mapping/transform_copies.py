@@ -1,7 +1,8 @@
-"""One vector for each transform: a feed's buffers hold what one row of casts makes of it.
+"""Copies a transform that has several results, so that every copy has one.
 
-What hands on several vectors (behind different casts, or with and without one) is computed once
-for each of them: equal in every bit.
+The buffers of a feed hold the result behind one sequence of casts. Readers of a transform may stand
+behind different casts, or some behind a cast and others behind none: every such vector gets a copy
+of the transform, with equal bits.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _reads(schedule: PostProcessorSchedule) -> Iterator[tuple[Value, int]]:
 
 
 def crossing(schedule: PostProcessorSchedule) -> list[Value]:
-    """Results of one phase that a later phase reads unit by unit, in their own order."""
+    """Results of one phase that a later phase reads unit by unit, in the order of the units."""
     layer = schedule.layer
     values: dict[Value, None] = {}
     for value, phase in _reads(schedule):
@@ -66,8 +66,8 @@ def crossing(schedule: PostProcessorSchedule) -> list[Value]:
 
 
 class UnitReads:
-    """How often the post-processors of a step read each value that waits in a memory, and compute
-    each of the others: once for each unit of a phase that needs it."""
+    """How often the post-processors of a step read a value that waits in a memory, and compute any
+    other value: once for every unit of a phase that needs it."""
 
     def __init__(self, schedule: PostProcessorSchedule) -> None:
         self._layer = schedule.layer
@@ -96,8 +96,8 @@ class UnitReads:
         return self._computed[value]
 
     def _roots(self, schedule: PostProcessorSchedule) -> list[list[Node]]:
-        """What the post-processor of each phase writes, apart from what a later one reads unit by
-        unit in its own order."""
+        """What the post-processor of a phase writes, by phase, without the results that a later
+        phase reads unit by unit in the order of the units."""
         layer = self._layer
         beside = [*joined_by_unit(schedule), *read_late(schedule)]
         handed = [source.node for vector in beside for source in sources_of(vector)]

@@ -80,10 +80,10 @@ class Feed(Enum):
 class Segment:
     """Columns that all rows of a phase add in turn.
 
-    A *broadcast* gives every lane the same element, a *block* the same of the block in which the
-    rows on the lanes lie, *blocks* those of a run of blocks in which they lie, of ``block`` outputs
-    and inputs each; with *diagonals* it is the weights that move past the lanes, one a
-    cycle from the stored diagonals. A *window* slides the vector past the lanes, so that row i
+    A *broadcast* gives every lane the same element. A *block* gives every lane the same element of
+    the block in which the rows on the lanes lie, *blocks* those of a run of such blocks; a block
+    has ``block`` outputs and as many inputs. With *diagonals* the weights move past the lanes, one
+    stored diagonal a cycle. A *window* slides the vector past the lanes, so that row i
     reads elements i-lower .. i+upper; a *stride* gives row i element i modulo n / columns of every
     n / columns elements in turn. The memory gives ``word`` elements at once; ``note`` says
     how a feed differs from those of dense and banded matrices.
@@ -157,13 +157,13 @@ def _rotated_source(product: Matvec) -> Node | None:
 
 
 def stride_word(units: int, span: int) -> int:
-    """W: elements of a word from which ``span`` units on the lanes take theirs, of ``units`` that
-    lie side by side: their own alone, or all."""
+    """W: elements of the word that holds those of ``span`` units on the lanes: one for every such
+    unit, or, where ``span`` does not divide ``units``, one for every unit."""
     return span if units % span == 0 else units
 
 
 def _aligned(block: int, gates: int, lanes: int) -> bool:
-    """Whether all groups of ``lanes`` rows lie in one block each."""
+    """Whether no group of ``lanes`` rows lies in two blocks."""
     return block * gates % max(lanes, 1) == 0
 
 
@@ -315,5 +315,5 @@ def segments_of(layer: LayerRows, phase: int, lanes: int) -> tuple[Segment, ...]
 
 
 def products_of(layer: LayerRows, phase: int, lanes: int) -> tuple[tuple[Matvec, ...], ...]:
-    """The products whose terms each of :func:`segments_of` holds."""
+    """The products whose terms a segment holds, in the order of :func:`segments_of`."""
     return tuple(products for _, products in _segments(layer, phase, lanes, aligned=False))

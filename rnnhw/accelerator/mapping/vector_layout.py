@@ -1,11 +1,10 @@
 """Vectors that lie in memory in another order than the one in which they are written.
 
-A result (or an element of an input) is written to its place in the order of those who read it: a
-ROM gives the places one behind the other, at no cycle; where they follow one another, counting
-does. A joined vector has a memory for each of the vectors that it is made of, all read together,
-and a ROM that says for each of its elements in which of them it is. A vector of which an element
-is read several times lies in its own order, and a ROM gives the address of each element that is
-read. Nothing of this costs the network a stored bit.
+A result (or an element of an input) is written to its place in the order in which it is read: a
+ROM gives the places one behind the other, at no cycle; a counter does where they follow one
+another. A joined vector has one memory for every vector that it joins. All are read together, and a
+ROM selects the memory of an element. A vector of which an element is read several times lies in the
+order of its elements, and a ROM gives the addresses to read. The network stores none of these ROMs.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ __all__ = ["Source", "address_roms", "is_repeated", "select_rom", "sources_of"]
 
 @dataclass(frozen=True)
 class Source:
-    """One of the vectors that a vector is made of: ``places[i]`` is where its element i lies, None
-    where nobody reads it.
+    """One of the vectors that a vector joins: ``places[i]`` is where its element i lies, None where
+    nobody reads it.
 
-    ``reads`` are the addresses at which the elements of the whole vector are read, where one of
-    this one is in it several times: 0 for an element of another vector. Else each is read at its
-    place.
+    Where the joined vector has an element of this one several times, ``reads`` are the addresses at
+    which all elements of the joined vector are read, 0 for those of other vectors. Otherwise
+    ``reads`` is empty, and an element is read at its place.
     """
 
     node: Node
@@ -57,7 +56,7 @@ class Source:
 
 
 def sources_of(vector: Node) -> tuple[Source, ...]:
-    """The vectors that ``vector`` is made of, in the order of their first elements in it."""
+    """The vectors that ``vector`` joins, in the order of their first elements in it."""
     stored = unwired(vector)
     if not isinstance(stored, Gather):
         return (Source(stored, tuple(range(stored.units))),)

@@ -77,7 +77,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """Machines in the order of the network, and how each takes its steps.
+    """The machines of all layers in the order of the network, and the pace of every layer.
 
     A stage of ``stages`` stands behind the last step, a total or a reversal of the one before;
     between two of ``wavefronts`` there is a reversal. ``recurrent`` tells the layers that keep a
@@ -172,7 +172,7 @@ class Accelerator:
         return interval, f"all layers in turn, most {slowest.name}: {slowest.bound_by}"
 
     def layer_bound(self, index: int) -> str:
-        """What most of a layer's own cycles wait for."""
+        """What most cycles of a layer wait for, without those of other layers."""
         layer, pace = self.layers[index], self.paces[index]
         if not layer.once and pace.round_cycles > pace.compute_cycles:
             return "external memory"
@@ -237,7 +237,7 @@ class Accelerator:
     @property
     def utilisation(self) -> float | None:
         """Useful MACs a step of what all lanes could do in a step interval; None without lanes, or
-        where a layer's cycles were given."""
+        where the user has measured the cycles of a layer."""
         if any(layer.measured for layer in self.layers):
             return None
         if self.engine is not None:
@@ -298,8 +298,8 @@ class Accelerator:
         """Cycles from one sequence to the next, back to back, on the average of those that are
         interleaved.
 
-        Without reversals the next sequence's steps follow those of the last, while what runs once
-        a sequence works beside them on its own lanes.
+        Without reversals the next sequence's steps follow those of the last, while layers that run
+        once a sequence work beside them on other lanes.
         """
         if steps not in self._intervals:
             self._intervals[steps] = self._sequence_interval(steps)
@@ -415,7 +415,7 @@ class Accelerator:
 
     @property
     def plain(self) -> bool:
-        """Whether every layer takes one step after the other on lanes of its own."""
+        """Whether no layers share lanes and every layer takes one step after the other."""
         one_by_one = all(isinstance(pace, Sequential) for pace in self.paces)
         return self.engine is None and self.sequences == 1 and one_by_one
 
@@ -455,8 +455,8 @@ class Accelerator:
 
 
 def first_result_cycles(layer: LayerMachine) -> int:
-    """Cycles from taking a vector to the first unit's result, where no weight is waited for; at
-    most, of a layer whose cycles were given."""
+    """Cycles from taking a vector to the first unit's result, where no weight is waited for; an
+    upper bound for a layer whose cycles the user has measured."""
     if layer.measured:
         return layer.cycles
     if not layer.phases:

@@ -22,9 +22,9 @@ __all__ = ["lane_cycles"]
 
 
 def lane_cycles(machine: Accelerator, index: int) -> dict[str, int | Fraction]:
-    """The cycles of a round of a layer that runs each step, "columns" first; their sum is the
+    """The cycles of a round of a layer that runs at every step, "columns" first; their sum is the
     machine's step interval times the steps of a round. Empty for a layer without lanes, and
-    for one whose cycles were given."""
+    for one whose cycles the user has measured."""
     layer, pace = machine.layers[index], machine.paces[index]
     if layer.once or layer.measured or not layer.lanes:
         return {}

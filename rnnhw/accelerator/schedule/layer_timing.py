@@ -1,7 +1,7 @@
 """How a layer takes vectors: when it starts on one, and when the results are there.
 
-The simplest way is one vector after the other, each ``cycles`` after the last. What overlaps,
-interleaves, streams or takes several steps together is a pace of its own, in a module of its own.
+The simplest pace takes one vector every ``cycles`` cycles. Overlapping, interleaving, streaming and
+taking several steps together are other paces, in other modules.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Course(ABC):
     def run(self, ready: Sequence[int], free: int) -> list[Run]:
         """The next vectors, ``Pace.block`` of them or what is left of the sequence.
 
-        ``ready`` is when each has arrived, ``free`` when the readers' buffers have room.
+        ``ready`` are the cycles in which the vectors have arrived, ``free`` is the one in which the
+        readers' buffers have room.
         """
 
     def turn(self, ready: IntArray, free: IntArray) -> tuple[IntArray, IntArray]:
-        """The vectors of one step of all interleaved sequences: when each is taken and when its
-        results are there.
-
-        ``ready`` and ``free`` as in :meth:`run`, a value a sequence.
+        """The cycles in which the layer takes the vectors of one step of all interleaved sequences,
+        and those in which their results are there, a value a sequence; so are ``ready`` and
+        ``free`` of :meth:`run`.
         """
         runs = self.run(ready.tolist(), int(free.max()))
         return np.array([run.take for run in runs]), np.array([run.end for run in runs])
@@ -86,7 +86,7 @@ class Pace(ABC):
 
 
 def spaced(earliest: IntArray, cycles: int) -> IntArray:
-    """Times that are not before ``earliest``, each at least ``cycles`` behind the one before."""
+    """The least times that are not before ``earliest`` and at least ``cycles`` apart, in order."""
     steps = cycles * np.arange(len(earliest))
     return np.maximum.accumulate(earliest - steps) + steps
 
@@ -121,7 +121,7 @@ class _Sequential(Course):
 
 @dataclass(frozen=True)
 class Loaded(Sequential):
-    """A vector read from memory for each of ``sequences``; the first ones are there already."""
+    """A memory that gives one vector to every one of ``sequences``; the first are there already."""
 
     sequences: int = 1
 

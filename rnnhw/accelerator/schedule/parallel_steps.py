@@ -2,10 +2,10 @@
 
     R P lanes, one pass of T cycles for R steps
 
-The R input vectors lie in banks of their own and share every weight word and every bias; each has
-P lanes and a post-processor with its own tables and multipliers. The layer waits until R steps have
+The R input vectors lie in R banks and share every weight word and every bias. P lanes and a
+post-processor with tables and multipliers work on one vector. The layer waits until R steps have
 arrived, and all R results are there at once; the next layer reads them one by one, or together.
-The last steps of a sequence that do not fill a pass take one all the same.
+The last steps of a sequence that do not fill a pass take a whole one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the time operations of a network are in hardware, and which of them have no Verilog.
 
 A window over time, or its last place alone, is the input memory of the layer that reads it; every
-other operation is a stream of vectors of its own.
+other operation is a further stream of vectors.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ class WindowSource:
 
 
 def window_source(node: TimeNode) -> WindowSource | None:
-    """The window that a layer which reads ``node`` joins; None where that has a stream of its
-    own."""
+    """The window that a layer which reads ``node`` joins; None where ``node`` is a stream."""
     last = isinstance(node, Last)
     window = node.sources[0] if last else node
     if not isinstance(window, Window):
@@ -63,7 +62,8 @@ def window_source(node: TimeNode) -> WindowSource | None:
 
 
 def obstacles_over_time(network: Network) -> list[tuple[str, str]]:
-    """Which time operations :mod:`rnnhw.rtl` does not emit, each once; (operation, what)."""
+    """The time operations that :mod:`rnnhw.rtl` does not emit: pairs (operation, reason), no pair
+    twice."""
     places = []
     for node in network.nodes:
         if window_source(node) is not None:

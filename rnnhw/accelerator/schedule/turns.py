@@ -1,9 +1,9 @@
-"""Layers with lanes of their own, as a wavefront over the steps of interleaved sequences.
+"""Layers that share no lanes, as a wavefront over the steps of interleaved sequences.
 
-The recursion is that of :mod:`rnnhw.accelerator.schedule.wavefront` with buffers that hold a vector
-of each of K sequences: the one of step t and sequence k waits until that of step t-1 and the same
-sequence was taken. All that a step waits for is of the steps before, or of the places in front, so
-that the K vectors of a step are computed at once, as arrays.
+The recursion is that of :mod:`rnnhw.accelerator.schedule.wavefront` with buffers that hold one
+vector for every one of K sequences: the vector of step t and sequence k waits until that of step
+t-1 and the same sequence was taken. A step waits for earlier steps and for places in front alone,
+so that the times of its K vectors are computed at once, as arrays.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Turns", "wavefront_in_turns"]
 
 @dataclass
 class Turns:
-    """A place's runs: for each step from ``first`` on, in which cycle it takes the vector of each
-    sequence, and the first one after its results."""
+    """A place's runs. For every step from ``first`` on, an array over the sequences: ``takes`` are
+    the cycles in which the place starts on the vectors, ``ends`` those behind the results."""
 
     first: int
     takes: list[IntArray] = field(default_factory=list)
     ends: list[IntArray] = field(default_factory=list)
     held: list[tuple[int, ...]] = field(default_factory=list)
-    """The other cycles that later runs depend on, a step each."""
+    """The other cycles that later runs depend on, by step."""
 
     def runs(self, sequences: int | None = None) -> list[tuple[int, int, Run]]:
         """Step, sequence and run of every vector of the first ``sequences``, or of all."""

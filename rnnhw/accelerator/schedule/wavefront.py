@@ -1,4 +1,4 @@
-"""Layers with lanes of their own, as a wavefront over the steps of sequences.
+"""Layers that share no lanes, as a wavefront over the steps of sequences.
 
 Layer l works on step t while layer l+1 works on step t-1:
 
@@ -7,9 +7,9 @@ Layer l works on step t while layer l+1 works on step t-1:
 where ``full`` is when a whole vector has arrived and ``take`` when the layer starts on it. In front
 of every layer there are two buffers: one that it works on and one that is filled, so that a layer
 may start on a vector once its readers have taken the one before. A buffer holds one vector, or as
-many steps as the slower of writer and reader takes together. What a layer itself makes of it is its
-pace. The input is a place like any other: it sends the elements of a vector without a gap.
-Interleaved sequences have a module of their own.
+many steps as the slower of writer and reader takes together. The pace of a layer says how it takes
+the vectors that are there. The input is a place like any other: it sends the elements of a vector
+without a gap. :mod:`rnnhw.accelerator.schedule.turns` treats interleaved sequences.
 
 A window over time lies in its reader's memory: a vector that completes no window has its place
 there once the reader has ended the step that it works on.
@@ -61,7 +61,7 @@ class Reads:
 
 
 def layers_read(reads: Reads) -> tuple[int, ...]:
-    """The sources but for the input, each once."""
+    """The sources but for the input, without repetitions."""
     return tuple(dict.fromkeys(edge.source for edge in reads.edges if edge.source != INPUT))
 
 

@@ -407,7 +407,7 @@ def _name_of(given: object) -> str:
 
 
 def _cell_of(kind: str, config: Config) -> tuple[str, Config]:
-    """The cell of a layer: its own configuration, or that of ``RNN(cell)``."""
+    """The configuration of a layer's cell: the layer's, or that of the cell of ``RNN(cell)``."""
     if kind != "RNN":
         return kind, config
     inner = config["cell"]

@@ -18,7 +18,7 @@ __all__ = ["Array", "attributes", "decimal", "read_model", "tensor_array"]
 Array = NDArray[Any]
 
 _MOST_BYTES = 1 << 31
-"""Protobuf's own limit."""
+"""The limit of Protobuf."""
 
 
 def read_model(path: Path) -> Any:

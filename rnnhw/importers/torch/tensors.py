@@ -296,7 +296,7 @@ _CALLED: Mapping[tuple[str, str], Any] = {
     ("torch", "Size"): tuple,
     **{("torch", name): dtype for name, dtype in _STORAGES.items()},
 }
-"""The names that a pickle may use, and what stands for each."""
+"""The names that a pickle may use, and their stand-ins."""
 
 _INSTRUCTIONS = {
     "PROTO", "STOP", "MARK", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1",

@@ -1,4 +1,4 @@
-"""Designs without hardware, a row each: scores, and what follows from a design alone."""
+"""Designs without hardware, a row a design: scores, and what follows from a design alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TextColumn:
 
 
 _NAME = 20
-"""Columns of a design's name that are not given up for a narrow console."""
+"""Columns of a design's name that even a narrow console shows."""
 
 
 def designs_text(comparison: Comparison) -> RichTable:

@@ -14,7 +14,7 @@ _DIGITS = 16
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A heading, the table, what failed and what it was made from; no text is markup."""
+    """A heading, the table, what failed and the sources; no text is markup."""
     blocks = [f"## {escape_markdown(tables.heading(comparison))}"]
     listed = [*tables.targets(comparison)]
     if comparison.settings:

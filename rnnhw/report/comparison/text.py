@@ -94,7 +94,7 @@ def _print_designs(comparison: Comparison, console: Console) -> None:
 
 # --- columns that fit --------------------------------------------------------------------------
 def _blocks(table: Table, width: int) -> Iterator[RichTable]:
-    """The table in as many parts as the width demands, each with the titles of the rows."""
+    """The table in as many parts as the width demands; a part repeats the titles of the rows."""
     first = max(len(row[0].text) for row in table.rows)
     taken, part = first, list[int]()
     for index in range(1, len(table.columns)):

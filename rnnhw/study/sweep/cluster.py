@@ -1,8 +1,8 @@
 """Points measured on a Dask cluster: texts and data travel, never objects of Python.
 
-A design goes as the bytes of the files that it reads, each once to a worker; a worker lays them
-out as they lie here and measures. What comes back is JSON. Futures are released when their result
-is here: a client that keeps them has finished points run again when a worker dies.
+A design travels as the bytes of the files that it reads, which a worker receives once. The worker
+lays them out as they lie here, measures, and returns JSON. The client releases a future when its
+result is here: otherwise Dask runs finished points again when a worker dies.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def cluster_points(
 
     Args:
         points: what is measured.
-        question: what is asked of each.
+        question: the measurement, the same for all points.
         address: the scheduler's, such as ``tcp://10.0.0.1:8786``.
 
     Raises:
@@ -104,7 +104,7 @@ def _run(
 
 
 def _layout(point: Point, question: Question) -> tuple[dict[str, tuple[str, Path]], dict[str, Any]]:
-    """The files of a point by their place below a common folder, each with its digest, and the
+    """The files of a point (digest and path) by their place below a common folder, and the
     question with the places instead of paths."""
     design = load(point.file, {**question.settings, **point.values})
     own = question.profile is not None and Path(question.profile).suffix == ".toml"

@@ -28,9 +28,8 @@ class ObjectiveDocument(msgspec.Struct, frozen=True, kw_only=True):
 class PointDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A design at some values. ``front``: no other point beats it in every objective;
     ``reaches_best``: the interval of its first objective reaches the best value. A figure of null
-    is not known; ``bounds`` names those that are only at least or at most what is given. ``error``
-    is why there are no figures, ``unjudged`` by name why a figure says
-    nothing."""
+    is not known; ``bounds`` names the figures whose value is a lower or an upper bound. ``error``
+    says why there are no figures, ``unjudged`` by name why a figure says nothing."""
 
     design: str
     values: Mapping[str, bool | int | float | str | None]

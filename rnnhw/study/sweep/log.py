@@ -44,7 +44,7 @@ class Log:
 
 @contextmanager
 def open_log(path: Path | None) -> Iterator[Log]:
-    """The log at ``path``, which is made where it is not there; None keeps nothing.
+    """The log at ``path``, a new one where there is none; None keeps nothing.
 
     Raises:
         DesignError: the file is no log of a sweep.

@@ -33,7 +33,7 @@ def drawn_points(
     seed: int,
     measured: Callable[[Sequence[Point]], Sequence[Measured]],
 ) -> list[Point]:
-    """The points of ``trials`` draws, each once, in the order in which they were drawn.
+    """The points of ``trials`` draws in the order of the draws, without repetitions.
 
     Args:
         points: the whole grid, the last axis fastest.

@@ -1,4 +1,4 @@
-"""Two objectives of a sweep against each other: a dot a point, the front as a step."""
+"""Two objectives of a sweep as a scatter plot: a dot is a point, the front is a step line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The points of a sweep as trials in a storage of Optuna, for its dashboard and its plots.
 
-The storage is written, never read back into a sweep: a sweep goes on from its own log, because a
+The storage is written, never read back into a sweep: a sweep goes on from its log, because a
 sampler that is resumed from Optuna's storage draws other points (its state is not stored). A point
 that the storage holds already, from an earlier start of the same sweep, is not written again.
 """

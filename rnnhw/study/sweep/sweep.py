@@ -26,7 +26,7 @@ DEFAULT_OBJECTIVES = ("accuracy", "stored_bits")
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Points in the order of the grid or of the draws, each with what is measured of it."""
+    """Points in the order of the grid or of the draws, and what was measured of them."""
 
     varied: tuple[str, ...]
     objectives: tuple[Objective, ...]

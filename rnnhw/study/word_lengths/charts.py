@@ -1,4 +1,4 @@
-"""Word lengths as drawings: bits before and after, and what one bit less of each would lose."""
+"""Word lengths as drawings: bits before and after, and what one bit less would lose."""
 
 from __future__ import annotations
 

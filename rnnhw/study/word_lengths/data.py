@@ -1,4 +1,4 @@
-"""What a search for word lengths found, as JSON and as a row of CSV a signal."""
+"""The result of a search for word lengths, as JSON and as a row of CSV a signal."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def quantization_schema() -> dict[str, Any]:
 
 
 def quantized_json(result: Quantized, costs: Costs | None, command: str) -> bytes:
-    """All of it as JSON, two spaces a level and a last newline; ``command`` made it."""
+    """The result and the ``command`` behind it as JSON, two spaces a level and a last newline."""
     exponent = result.scale_exponent
     document = Quantization(
         schema=_SCHEMA_ID,

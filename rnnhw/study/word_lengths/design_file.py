@@ -15,7 +15,7 @@ __all__ = ["design_file_text"]
 
 
 def design_file_text(result: Quantized, place: Path, command: str) -> str:
-    """The text of a design file at ``place``; its docstring holds ``command``, which made it.
+    """The text of a design file at ``place``; its docstring holds the ``command`` that wrote it.
 
     Raises:
         DesignError: the design did not come from a file.

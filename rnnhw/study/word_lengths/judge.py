@@ -37,9 +37,9 @@ FIGURES = ("agreement", "rms", "snr_db")
 the share of sequences with the same decision at the last step of a classification (and where a
 design without a task has a class for every sequence), at every step of any other task: the largest
 output, or the sign of a single one. ``rms``: the root of the mean
-squared difference of all outputs at all steps. Of a network with several outputs each is the worst
-of them, and ``NAME.agreement`` that of one; the last step alone counts of the first, which the task
-judges."""
+squared difference of all outputs at all steps. For a network with several outputs a figure is that
+of the worst output, and ``NAME.agreement`` that of the output NAME. Of the first output, which the
+task judges, the last step alone counts."""
 
 
 _EQUAL = {"agreement": 1.0, "rms": 0.0, "snr_db": math.inf}
@@ -194,7 +194,7 @@ def _several(network: Network) -> list[str]:
 
 
 def _float_names(network: Network) -> list[str]:
-    """The figures against the float reference: of all outputs, and of each of several."""
+    """The figures against the float reference: of all outputs, and by output where several are."""
     return [*FIGURES, *(f"{output}.{name}" for output in _several(network) for name in FIGURES)]
 
 

@@ -22,8 +22,8 @@ __all__ = ["quantized_page"]
 
 
 def quantized_page(result: Quantized, costs: Costs | None, command: str) -> str:
-    """The bits of every signal, what one bit less would lose, costs, figures, and ``command``,
-    which made it."""
+    """The bits of every signal, what one bit less would lose, costs, figures, and the ``command``
+    that chose them."""
     design = result.design
     title = f"Word lengths of {design.title.partition(':')[0].rstrip('.') or design.place}"
     sections = [

@@ -38,7 +38,7 @@ _COPIES = 3
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A design with chosen word lengths, beside the one that it was made from.
+    """A design with chosen word lengths, beside the design before the search.
 
     ``choice`` holds the formats and what they give on ``samples``, which chose; ``before`` and
     ``after`` ran on the samples that judge, once, when everything was chosen, and ``reference`` is
@@ -66,8 +66,8 @@ class Quantized:
 
     @property
     def changes(self) -> dict[str, Q]:
-        """What :meth:`Design.with_formats` makes the chosen design of: the formats, and that of the
-        exponents where rows of weights have scales of their own now."""
+        """The arguments with which :meth:`Design.with_formats` gives the chosen design: the formats
+        of signals and tensors, and that of the exponents where rows of weights got scales."""
         own = {} if self.scale_exponent is None else {"scale_exponent": self.scale_exponent}
         return {**own, **self.formats}
 
@@ -115,13 +115,13 @@ def quantize(
             them.
         choose_on_test: allow the samples that judge, on which the figures then promise nothing.
         noise: choose on three copies of every sequence with normal noise of this standard
-            deviation, in units of each feature's own; three other copies may refuse what the
+            deviation, relative to that of the feature; three other copies may refuse what the
             search takes.
         margin: added to the least values and taken from the greatest while choosing.
         rule: how binary points are placed: ``mse``, ``range`` or ``percentile``.
         evaluations: the most designs that are run.
         row_scales: bits of an exponent for every row of weights. The search then runs twice, with
-            half of the designs each, and rows have scales where that stores fewer bits; 0: none.
+            half of the evaluations a run, and keeps scales that store fewer bits; 0: none.
         progress: called with the designs run and the most.
 
     Raises:

@@ -10,8 +10,8 @@ others promised (lazy evaluation; Minoux 1978, "Accelerated greedy algorithms fo
 submodular set functions"). Moves that break a demand are tried again when nothing else is left.
 
 Of the hundreds of designs that a search runs, it keeps those that the drawn samples happen to
-favour, so the last ones promise more than they keep on other draws. A second judge, with samples of
-its own, may refuse the best move: it chooses none, so its samples favour the result less.
+favour, so the last ones promise more than they keep on other draws. A second judge with other
+samples may refuse the best move: it chooses none, so its samples favour the result less.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def search(
         rule: how binary points are placed.
         evaluations: the most designs that are run; one that ``second`` runs too counts twice.
         progress: called with the designs run and the most.
-        second: may refuse a move on samples of its own.
+        second: may refuse a move, on other samples.
 
     Raises:
         DesignError: no word of up to 16 bits for all variables keeps the demands.

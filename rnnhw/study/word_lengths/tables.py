@@ -1,4 +1,4 @@
-"""What a search for word lengths found, as tables, which every format shows."""
+"""The result of a search for word lengths as tables, which every format shows."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What a search may choose: the formats of the input, of tensors and of signals, with the real
-numbers that each holds on calibration data."""
+numbers that they hold on calibration data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def variables_of(design: Design, samples: Samples) -> tuple[Variable, ...]:
     """Every format of ``design`` that can be another, in the order of the network.
 
     The input is one where the design gives its format, not the task. The values are those of the
-    float reference on ``samples``; a signal that no format was given for is exact and stays so.
+    float reference on ``samples``; a signal without a format is exact and stays so.
     """
     network, parameters = design.network, design.parameters
     chosen = {name: node for name, node in network.signals().items() if _is_chosen(node)}
