@@ -279,6 +279,29 @@ def test_stored_and_padded_bits_differ() -> None:
     assert (state.stored_bits, state.padded_bits) == (240, 512)
 
 
+@pytest.mark.parametrize(
+    ("network", "lanes", "cycles"),
+    [
+        (elman(32).network, 4, {"MAC lanes": 320, "transform": 0, "pipeline latency": 12}),
+        # 60 rows leave the lanes one a cycle: longer than 4 columns.
+        (head(4, 61).network, 60, {"post-processor": 64, "transform": 0, "pipeline latency": 8}),
+    ],
+)
+def test_cycles_are_told_by_what_they_wait_for(
+    network: Network, lanes: int, cycles: dict[str, int]
+) -> None:
+    (phase,) = layer(network, lanes).phases
+    assert phase.bound_by == cycles
+    assert sum(cycles.values()) == phase.cycles
+
+
+def test_one_gate_of_several_with_a_snapshot_waits_for_the_lanes() -> None:
+    """The candidate's snapshot leaves the lanes one accumulator a cycle, behind 8 input columns."""
+    for lanes, early in ((4, 8), (24, 24)):
+        (phase,) = layer(scanned(gru(32)), lanes).phases
+        assert (phase.snapshot, phase.early_columns, phase.columns) == (True, early, early + 32)
+
+
 def test_a_state_read_twice_is_stored_once() -> None:
     machine = layer(scanned(gru(32)), 4)
     states = [memory for memory in machine.memories if memory.kind is MemoryKind.STATE]

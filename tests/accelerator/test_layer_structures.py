@@ -442,6 +442,7 @@ def test_linear_butterfly_stages_run_in_the_feed(n: int, p: int) -> None:
     # The lanes get a stage's last column a cycle late: long stages leave none for the rows' first.
     late = int(stages > 1 and each == 2 * words)
     assert phase.transform_cycles == (stages - 1) * each + late
+    assert {(t.stage_cycles, t.pass_words) for t in phase.transforms} <= {(each, words)}
     assert machine.cycles == phase.transform_cycles + step_cycles(n, p, 2)
     assert machine.macs == n * 8 + 2 * n * stages
     assert memory(machine, "weights") == (-(-n // p) * 10, p * BYTE, BYTE * n * 10)
@@ -480,6 +481,28 @@ def test_pairs_wait_for_the_words_that_hold_them(p: int, held: int) -> None:
     # within a word.
     first = elman_on(p, 16, Butterfly(Tanh())).phases[0]
     assert first.columns == held - 1 + 2
+    (segment,) = first.segments
+    assert first.starts == (held - 1,)
+    assert first._reads(held - 1, segment, segment.word) == (0, 1)  # one word a cycle from 0 on
+
+
+def test_a_transform_reads_and_writes_all_words_in_every_stage() -> None:
+    """16 units in words of 4: four stages behind the vector; a broadcast reads the result."""
+    machine = elman_on(4, 16, Hadamard())
+    (buffers,) = (m for m in machine.memories if m.name == "U.scaled transform")
+    assert (buffers.reads, buffers.writes) == (4 * 4 + 4 * 4, 4 * 4 + 4)
+
+
+def test_a_transform_writes_no_word_that_the_stage_before_still_writes() -> None:
+    """A weighted stage of 16 words before sums and differences, both in the same two buffers."""
+    (stage, *_) = elman_on(1, 16, Butterfly(), STAGED).phases[0].transforms
+    (sums,) = elman_on(1, 16, Hadamard(before=False, after=False)).phases[0].transforms
+    assert (stage.words, sums.words, sums.latency) == (16, 16, 3)
+    before = replace(stage, tail=2, readers=(sums,))
+    # Its last word comes from pair 7, which is read in cycle 28, and is written 8 + 2 cycles later.
+    assert before.readable(15) == 28 + 8 + 2 + 1
+    # All words are read in 32 cycles, and in order; the first write of the sums must wait longer.
+    assert before.last_cycles == 39 - 3
 
 
 def test_columns_that_read_out_of_order_wait_for_the_last_word() -> None:

@@ -32,7 +32,9 @@ from rnnhw import (
     Linear,
     LowRank,
     Mean,
+    Q,
     Residual,
+    Tanh,
     Target,
     UsageError,
     Window,
@@ -50,12 +52,16 @@ from rnnhw.accelerator import (
     output_cycles,
     saturation,
 )
+from rnnhw.accelerator.mapping.multipliers import Multiplier
+from rnnhw.accelerator.schedule.shared_engine import common_multipliers
 from rnnhw.accelerator.schedule.weight_stream import Group, Streamed, slots_for
 from rnnhw.cli import main
 from rnnhw.commands.emit import emit, lanes_by_layer, machine_of
 from rnnhw.commands.synth import synth
 from rnnhw.cost import estimate
 from rnnhw.cost.model import report_fields
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.nodes import Node
 from rnnhw.profiles import load_profile
 from rnnhw.report import report_schema, to_csv, to_html, to_json, to_markdown, to_text
 
@@ -358,14 +364,32 @@ def test_a_double_buffer_is_enough_unless_the_drain_is_long() -> None:
     assert slots_for([Group(10, 10, 11)] * 19 + [Group(10, 100, 11)]) > 2
 
 
-@pytest.mark.parametrize("slots", range(2, 12))
-def test_fewer_slots_than_enough_are_slower(slots: int) -> None:
-    groups = [Group(10, 10, 20)] * 9 + [Group(10, 110, 20)]
+def streams_at_full_pace(groups: list[Group], slots: int) -> bool:
+    """Whether steps follow each other as fast as the lanes or the loader alone."""
     pace = Streamed(200, tuple(groups), slots, 0)
     course = pace.course()
     runs = [course.run([0], 0)[0] for _ in range(60)]
-    interval = Fraction(runs[-1].take - runs[-31].take, 30)
-    assert (interval == pace.round_cycles) == (slots >= slots_for(groups))
+    return Fraction(runs[-1].take - runs[-31].take, 30) == pace.round_cycles
+
+
+@pytest.mark.parametrize("slots", range(2, 12))
+def test_fewer_slots_than_enough_are_slower(slots: int) -> None:
+    groups = [Group(10, 10, 20)] * 9 + [Group(10, 110, 20)]
+    assert streams_at_full_pace(groups, slots) == (slots >= slots_for(groups))
+
+
+def test_the_slots_that_are_enough_are_the_least_that_cost_no_cycle() -> None:
+    """Seeded groups, walked until the pace is steady: with a slot less the lanes wait."""
+    for seed in range(300):
+        draw = random.Random(seed)
+        groups = []
+        for _ in range(draw.randint(2, 7)):
+            columns = draw.randint(1, 12)
+            drain = draw.choice([0, 0, draw.randint(0, 40)])
+            groups.append(Group(columns, columns + drain, draw.randint(1, 30)))
+        enough = slots_for(groups)
+        assert streams_at_full_pace(groups, enough), (seed, groups)
+        assert enough == 2 or not streams_at_full_pace(groups, enough - 1), (seed, groups)
 
 
 def test_a_shared_engine_by_hand() -> None:
@@ -396,6 +420,27 @@ def test_a_shared_post_processor_is_the_largest() -> None:
     assert sum(each.count for each in engine.multipliers) == 4 + 3
 
 
+def test_shared_lanes_have_the_widest_operands_of_all_layers() -> None:
+    (layer,) = accelerator(elman(32).network, 4).layers
+    narrow, wide = Q(0, 7), Q(3, 8)
+    one, other = (
+        replace(layer, multipliers=(multiplier,))
+        for multiplier in (Multiplier(4, wide, narrow), Multiplier(2, narrow, wide))
+    )
+    for layers in ([one, other], [other, one]):
+        assert common_multipliers(layers) == (Multiplier(4, wide, wide),)
+
+
+def test_lanes_that_add_without_weights_share_no_multiplier() -> None:
+    """All multipliers of such a layer are its post-processor's."""
+    (weighted,) = accelerator(elman(32).network, 4).layers
+    (gated,) = accelerator(scanned(lstm(8)), 4).layers
+    behind = gated.multipliers[1:]
+    memories = tuple(m for m in gated.memories if m.kind is not MemoryKind.WEIGHTS)
+    adding = replace(gated, memories=memories, multipliers=behind)
+    assert common_multipliers([weighted, adding]) == (weighted.multipliers[0], *behind)
+
+
 def test_steps_in_parallel_by_hand() -> None:
     plain, four = (
         accelerator(head(32, 10).network, 2, Arrangement(steps_in_parallel=r)) for r in (1, 4)
@@ -406,6 +451,39 @@ def test_steps_in_parallel_by_hand() -> None:
     assert four.layers[0].traffic.weight_reads == plain.layers[0].traffic.weight_reads // 4
     names = {memory.name: memory.copies for _, memory in four.memories}
     assert names["weights"] == names["biases"] == 1 and names["x"] == 4
+    assert [sum(m.count for m in each.layers[0].multipliers) for each in (plain, four)] == [2, 8]
+
+
+def test_steps_in_parallel_copy_tables_and_have_vectors_of_their_own() -> None:
+    layers = [Linear(10, Tanh(), name="a")]
+    network = Design(layers=layers, formats=FORMATS, inputs=8).network
+    plain, four = (
+        {
+            m.name: m
+            for m in accelerator(network, 2, Arrangement(steps_in_parallel=r)).layers[0].memories
+        }
+        for r in (1, 4)
+    )
+    table = next(name for name, memory in plain.items() if memory.kind is MemoryKind.TABLES)
+    stored = {name: memory.stored_bits / plain[name].stored_bits for name, memory in four.items()}
+    assert stored == {"weights": 1, "biases": 1, "x": 4, table: 1}
+
+
+@pytest.mark.parametrize(
+    ("network", "lanes"),
+    [
+        (elman(32).network, 4),
+        (head(4, 61).network, 60),  # one row of the last group leaves sooner than 60 of the first
+        (elman(8, LowRank(2)).network, 2),
+        (one_layer(GRU(8, recurrent=Hadamard(), reset="before")), 2),  # transforms in both phases
+    ],
+)
+def test_weights_that_come_soon_enough_cost_nothing(network: Any, lanes: int) -> None:
+    streamed, memory = Arrangement(weights="streamed"), Bandwidth("memory", Fraction(10**6))
+    plain = accelerator(network, lanes)
+    machine = accelerator(network, lanes, streamed, memory)
+    assert machine.step_interval == plain.step_interval
+    assert machine.step_latency == plain.step_latency
 
 
 def test_a_sum_takes_the_steps_of_a_pass_one_by_one() -> None:
@@ -501,6 +579,26 @@ def test_bubbles_by_hand() -> None:
     }
 
 
+def test_lanes_that_do_not_run_at_every_step_have_no_bubbles() -> None:
+    layers = [Elman(8, name="a"), Mean(name="m"), Linear(2, name="out")]
+    design = Design(layers=layers, formats=FORMATS, inputs=4, max_steps=9)
+    machine = accelerator(design.network, 2)
+    assert [bool(lane_cycles(machine, index)) for index in range(3)] == [True, False, False]
+    measured = replace(machine.layers[0], measured=True)
+    given = replace(machine, layers=(measured, *machine.layers[1:]))
+    assert lane_cycles(given, 0) == {}
+
+
+def test_transforms_are_bubbles_of_their_cycles() -> None:
+    """8 units on 2 lanes: 4 groups of 5 columns behind a transform in words of 2."""
+    machine = accelerator(one_layer(Elman(8, Hadamard(before=False), name="a")), 2)
+    (phase,) = machine.layers[0].phases
+    lanes = lane_cycles(machine, 0)
+    assert lanes["transform"] == phase.transform_cycles > 0
+    assert lanes["recurrence latency"] == phase.latency_cycles
+    assert sum(lanes.values()) == machine.step_interval == phase.cycles
+
+
 def test_the_first_result_leaves_before_the_last() -> None:
     machine = accelerator(elman(32).network, 4)
     assert machine.step_latency == 8 + 332
@@ -585,6 +683,20 @@ def test_a_layer_of_two_phases_neither_interleaves_nor_overlaps() -> None:
     with pytest.raises(DesignError, match="can not: it works in 2 phases"):
         accelerator(network, 2, Arrangement(overlap=True))
     assert accelerator(network, 2, Arrangement(overlap="auto")).overlapped == (False,)
+
+
+def test_a_layer_that_reads_its_input_again_does_not_overlap() -> None:
+    """The columns give the buffer back, and the post-processor would read the next vector."""
+
+    def step(g: StepBuilder, x: Node) -> Node:
+        h = g.state(8)
+        wx = g.linear(Dense(), "W", x, 8, g.constant("b", 8, "bias"))
+        a = g.cast(g.linear(Dense(), "U", h, 8, wx), "sum", "a")
+        return g.update(h, g.cast(g.add(a, x), "state"))
+
+    with pytest.raises(DesignError, match="can not: its post-processor reads the input again"):
+        accelerator(scanned(step), 2, Arrangement(overlap=True))
+    assert accelerator(scanned(step), 2, Arrangement(overlap="auto")).overlapped == (False,)
 
 
 def test_no_layer_can_take_steps_together() -> None:

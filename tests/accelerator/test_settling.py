@@ -106,6 +106,19 @@ def test_sequences_follow_each_other_as_their_steps_do(found: list[Place], steps
     assert fast == slow
 
 
+def test_a_window_that_fills_late_settles_too() -> None:
+    """No place may be looked at before its first step."""
+    reads = Reads((Edge(0, window=True),), first=30)
+    found = [Place(Sequential(3)), Place(Sequential(5), reads)]
+    for compute in (
+        lambda: settling.settled_sequence(found, 300),
+        lambda: settling.last_end(found, 300, 1, 1),
+        lambda: settling.last_end(found, 300, 2, 1),
+    ):
+        fast, slow = both(compute)
+        assert fast == slow > 270 * 5
+
+
 def test_few_steps_stand_for_many() -> None:
     found = [Place(Sequential(8)), Place(Sequential(21), Reads((Edge(0),)))]
     walked = []

@@ -61,6 +61,12 @@ def test_a_start_that_does_not_fit_the_accumulator_clips_first():
     assert sum_of(row(Q(3, 0)), [-1, 0], 100) == (6, {"l.a": Events(high=1)})
 
 
+def test_a_wrapping_accumulator_whose_start_comes_back_into_the_word_counts_no_event():
+    # 100 wraps to -28; -28 - 60 = -88 wraps to 40, which is the sum.
+    network = row(Q(6, 0, overflow=Overflow.WRAP), terms=1)
+    assert sum_of(network, [-60], 100) == (40, {"l.a": Events()})
+
+
 @pytest.mark.parametrize(
     ("weights", "value", "wraps"),
     [([100, -100], 100, 0), ([100, 100], 44, 1), ([-100, -128], -128, 0), ([127, 127], 98, 1)],

@@ -1,0 +1,170 @@
+"""When layers take vectors, by hand: few layers, few vectors, every cycle counted."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+import pytest
+
+from rnnhw.accelerator.schedule.layer_timing import Loaded, Run, Sequential
+from rnnhw.accelerator.schedule.settling import _period, last_end, settled_sequence, shortened
+from rnnhw.accelerator.schedule.shared_engine import SharedStep, Stint, in_turn
+from rnnhw.accelerator.schedule.turns import wavefront_in_turns
+from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, wavefront
+from rnnhw.accelerator.schedule.weight_stream import Group, Streamed
+
+
+def runs_of(*places: Place, lengths: list[int]) -> list[list[tuple[int, int]]]:
+    """The start and end of every vector on every place."""
+    return [[(run.take, run.end) for run in runs.values()] for runs in wavefront(places, lengths)]
+
+
+def turn(course, sequences: int) -> list[list[int]]:
+    """The starts and ends of one step of sequences that nothing else delays."""
+    now = np.zeros(sequences, np.int64)
+    return [times.tolist() for times in course.turn(now, now)]
+
+
+def test_a_step_of_sequences_waits_for_the_last_sequence_of_the_step_before() -> None:
+    course = Sequential(5).course()
+    assert turn(course, 3) == [[0, 5, 10], [5, 10, 15]]
+    assert turn(course, 3) == [[15, 20, 25], [20, 25, 30]]
+
+
+def test_the_first_vectors_in_memory_need_no_reading() -> None:
+    course = Loaded(4, sequences=2).course()
+    assert [course.run([0], 0) for _ in range(4)] == [
+        [Run(0, 0)],
+        [Run(0, 0)],
+        [Run(0, 4)],
+        [Run(4, 8)],
+    ]
+    course = Loaded(4, sequences=2).course()
+    assert turn(course, 2) == [[0, 0], [0, 0]]
+    assert turn(course, 2) == [[0, 4], [4, 8]]
+    assert turn(course, 2) == [[8, 12], [12, 16]]
+
+
+def test_an_edge_delays_what_it_brings() -> None:
+    places = [Place(Sequential(3)), Place(Sequential(5), Reads((Edge(0, delay=2),)))]
+    assert runs_of(*places, lengths=[2])[1] == [(5, 10), (10, 15)]
+    (turns,) = wavefront_in_turns(places, 1, 2)[1:]
+    assert [times.tolist() for times in (*turns.takes, *turns.ends)] == [[5, 10], [10, 15]]
+
+
+def test_a_window_has_room_once_the_vector_before_is_read() -> None:
+    reads = Reads((Edge(0, window=True),), first=2)
+    source, reader = runs_of(Place(Sequential(1)), Place(Sequential(10), reads), lengths=[6])
+    assert reader == [(3, 13), (13, 23), (23, 33), (33, 43)]
+    assert [take for take, _ in source] == [0, 1, 2, 3, 13, 23]
+
+
+def test_behind_a_vector_that_fills_no_window_there_is_room_once_the_reader_has_ended() -> None:
+    reads = Reads((Edge(0, window=True),), first=2)
+    source, reader = runs_of(Place(Sequential(1)), Place(Sequential(10), reads), lengths=[4, 4])
+    # The second sequence begins with vector 4, which waits until the reader takes vector 3; vectors
+    # 5 and 6 wait for the end of that, as nothing reads vectors 4 and 5.
+    assert reader == [(3, 13), (13, 23), (25, 35), (35, 45)]
+    assert [take for take, _ in source] == [0, 1, 2, 3, 13, 23, 24, 25]
+
+
+def test_a_shared_engine_starts_at_once_on_what_is_there() -> None:
+    step = SharedStep((Stint(5), Stint(2)), inputs=9)
+    here, arriving = (in_turn(step, 2, from_input=arrives) for arrives in (False, True))
+    assert [[run.take for run in runs] for runs in here] == [[0, 9], [5, 14]]
+    assert [[run.take for run in runs] for runs in arriving] == [[9, 18], [14, 23]]
+
+
+def test_a_streamed_layer_starts_at_once_with_a_full_buffer() -> None:
+    """Two groups of 4 columns and 3 cycles to load; the second drains in 14 cycles."""
+    course = Streamed(20, (Group(4, 6, 3), Group(4, 14, 3)), slots=2, lead=0).course()
+    assert course.run([0], 0) == [Run(0, 20, (13, 7, 13))]
+    assert course.run([0], 0) == [Run(20, 40, (33, 27, 33))]
+    # Loads of 12 cycles begin where the columns of the slot end: at 4 and 16, then at 28 and 40.
+    course = Streamed(20, (Group(4, 6, 12), Group(4, 14, 12)), slots=2, lead=0).course()
+    assert course.run([0], 0) == [Run(0, 20, (28, 16, 28))]
+    assert course.run([0], 0) == [Run(20, 42, (52, 40, 52))]
+
+
+def test_streamed_groups_of_a_shared_engine_take_the_cycles_of_all_layers() -> None:
+    """The last interval of a layer counts its lead, which comes before its next step."""
+    streamed = Stint(20, (Group(4, 6, 3), Group(4, 14, 3)), lead=5)
+    other = Stint(17, (Group(5, 17, 2),), lead=3)
+    for stints, intervals in (
+        ((streamed,), [6, 14]),
+        ((streamed, Stint(7)), [6, 9 + 7 + 5]),
+        ((Stint(7), streamed), [6, 9 + 7 + 5]),
+        ((streamed, Stint(7), other), [6, 9 + 7 + 3, 14 + 5]),
+        ((Stint(1), streamed, other, Stint(7)), [6, 9 + 3, 14 + 7 + 1 + 5]),
+    ):
+        step = SharedStep(stints, inputs=0)
+        assert [group.interval for group in step.groups] == intervals
+        assert sum(intervals) == step.compute_cycles
+
+
+# --- what a schedule settles to ----------------------------------------------------------------
+def column(gains: list[int]) -> np.ndarray:
+    """Times with these gains from row to row."""
+    return np.array([*accumulate(gains, initial=0)], np.int64)[:, None]
+
+
+def test_a_period_repeats_all_gains() -> None:
+    assert _period(column([5] * 15), 1) == (1, 5)
+    alternating, every_third = column([3, 5] * 12), column([1, 1, 7] * 8)
+    assert _period(alternating, 1) == (2, 8)
+    assert _period(alternating, 4) == (4, 16)
+    assert _period(np.hstack([alternating, every_third]), 1) is None  # not by the same cycles
+    assert _period(np.hstack([alternating, column([4, 4] * 12)]), 1) == (2, 8)
+    assert _period(column([*range(24)]), 1) is None
+
+
+def walks(gains: list[int]):
+    """A place with these gains from step to step, and the numbers of steps that were walked."""
+    walked: list[int] = []
+
+    def times(steps: int) -> list[np.ndarray]:
+        walked.append(steps)
+        return [column(gains[:steps])[1:]]
+
+    return times, walked
+
+
+@pytest.mark.parametrize("steps", [40_000, 40_001, 40_002])
+def test_few_steps_stand_for_many_whatever_is_left_of_a_period(steps: int) -> None:
+    gains = [2, 2, 8] * 20_000
+    times, walked = walks(gains)
+    short = shortened(steps, times, block=3)
+    assert short.steps % 3 == steps % 3
+    assert sum(gains[: short.steps]) + short.cycles == sum(gains[:steps])
+    assert max(walked) < 200
+
+
+def test_a_period_that_ends_in_the_steps_left_over_is_none() -> None:
+    """Gains repeat in the middle of 32 steps, and no longer in the middle of 35."""
+    gains = [1, 1, 1, 5] * 6 + [4] * 1000
+    times, _ = walks(gains)
+    short = shortened(903, times)
+    assert sum(gains[: short.steps]) + short.cycles == sum(gains[:903])
+
+
+def test_a_long_start_takes_few_walks() -> None:
+    gains = [*range(1000)] + [4] * 100_000
+    times, walked = walks(gains)
+    short = shortened(101_000, times)
+    assert sum(gains[: short.steps]) + short.cycles == sum(gains)
+    assert len(walked) < 30
+
+
+def test_places_that_never_run_end_at_once() -> None:
+    """A window of three vectors is never full in two steps."""
+    places = [
+        Place(Sequential(3)),
+        Place(Sequential(5), Reads((Edge(0, window=True),), first=2)),
+    ]
+    assert [last_end(places, steps, 1, 1) for steps in (2, 3)] == [0, 3 * 3 + 5]
+    assert last_end(places, 2, 1, 2) == 2 * 3
+
+
+def test_sequences_of_no_step_take_no_time() -> None:
+    assert settled_sequence([Place(Sequential(8))], 0) == 0
