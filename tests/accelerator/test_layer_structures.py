@@ -493,6 +493,13 @@ def test_a_transform_reads_and_writes_all_words_in_every_stage() -> None:
     assert (buffers.reads, buffers.writes) == (4 * 4 + 4 * 4, 4 * 4 + 4)
 
 
+def test_the_lanes_end_a_weighted_stage_before_anything_else() -> None:
+    """They get its last column one cycle behind the 2 x 16 cycles that read it."""
+    (phase,) = elman_on(1, 16, Butterfly(), STAGED).phases
+    alone = replace(phase, segments=())
+    assert (alone.transforms[-1].last_cycles, alone.settling_cycles) == (2 * 16, 1)
+
+
 def test_a_transform_writes_no_word_that_the_stage_before_still_writes() -> None:
     """A weighted stage of 16 words before sums and differences, both in the same two buffers."""
     (stage, *_) = elman_on(1, 16, Butterfly(), STAGED).phases[0].transforms

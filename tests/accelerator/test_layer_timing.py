@@ -40,6 +40,7 @@ def test_the_first_vectors_in_memory_need_no_reading() -> None:
         [Run(0, 4)],
         [Run(4, 8)],
     ]
+    assert Loaded(4) == Loaded(4, sequences=1)
     course = Loaded(4, sequences=2).course()
     assert turn(course, 2) == [[0, 0], [0, 0]]
     assert turn(course, 2) == [[0, 4], [4, 8]]
