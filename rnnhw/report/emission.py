@@ -194,7 +194,7 @@ def emission_page(result: EmissionResult) -> str:
         about.append(tag("p", word, class_=f"verdict {kind}"))
     sections = []
     if result.runs:
-        lines = [remark(each) for each in first_differences(result)]
+        lines = [remark(difference) for difference in first_differences(result)]
         check = table_html(check_table(result), titled=False)
         sections.append(section("Check", check, *lines, remark(CHECK_NOTE)))
     sections.append(section("Files", table_html(files_table(result), titled=False)))

@@ -82,16 +82,19 @@ def verification_data(result: Verification) -> dict[str, Any]:
         "output": error(result.output),
         **_several(
             result.outputs,
-            {each.name: {**error(each), **_further(result, each.name)} for each in result.outputs},
+            {
+                output.name: {**error(output), **_further(result, output.name)}
+                for output in result.outputs
+            },
         ),
         "signals": {signal.name: error(signal) for signal in result.signals},
         "sources": {
-            each.source: {
-                **error(each.output),
-                **_several(each.outputs, {one.name: error(one) for one in each.outputs}),
-                **score_figures(each.score),
+            source.source: {
+                **error(source.output),
+                **_several(source.outputs, {one.name: error(one) for one in source.outputs}),
+                **score_figures(source.score),
             }
-            for each in result.sources
+            for source in result.sources
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
         "underflows": dict(result.underflows),

@@ -36,7 +36,7 @@ def verification_page(run: Verification) -> str:
     """All errors, and the judgement."""
     judged = "NOT JUDGED" if not run.checks else "PASS" if run.passed else "FAIL"
     kind = {"PASS": "good", "FAIL": "bad"}.get(judged, "open")
-    named = {each.name for each in run.signals}
+    named = {signal.name for signal in run.signals}
     sections = [
         section("Error against the float reference", table_html(_errors(run), titled=False)),
         _figures(

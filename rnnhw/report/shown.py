@@ -69,6 +69,6 @@ def design_page(
     title = design.title or "untitled design"
     settings = settings_text(design.settings)
     with_them = [tag("p", f"with {settings}", class_="muted")] if settings else []
-    told = [each for each in sections if "<table" in each[1] or "<li" in each[1]]
+    told = [section for section in sections if "<table" in section[1] or "<li" in section[1]]
     header = tag("header", tag("h1", title), tag("p", what), *about, *with_them)
     return page(f"{title} - {what}", header, told)

@@ -68,11 +68,11 @@ class SynthesisResult(Shown):
     def summary(self) -> str:
         """A line for each resource, and the clocks."""
         lines = [*design_title(self.design), self.machine]
-        for each in self.resources:
-            estimated = "not known" if each.estimated is None else f"{each.estimated:,}"
+        for resource in self.resources:
+            estimated = "not known" if resource.estimated is None else f"{resource.estimated:,}"
             lines.append(
-                f"{each.name}: {estimated} estimated, {each.measured:,} measured of "
-                f"{each.capacity:,} {each.unit}"
+                f"{resource.name}: {estimated} estimated, {resource.measured:,} measured of "
+                f"{resource.capacity:,} {resource.unit}"
             )
         return screen([*lines, *self.clock, *self.notes])
 
@@ -102,10 +102,10 @@ class SynthesisResult(Shown):
         ``_difference_percent`` beside each, None where there is none; the clocks of all seeds as
         ``clock_mhz_min`` and ``clock_mhz_max``."""
         figures: dict[str, float | None] = {}
-        for each in self.resources:
-            figures[each.figure] = each.measured
-            figures[f"{each.figure}_estimated"] = each.estimated
-            figures[f"{each.figure}_difference_percent"] = each.difference_percent
+        for resource in self.resources:
+            figures[resource.figure] = resource.measured
+            figures[f"{resource.figure}_estimated"] = resource.estimated
+            figures[f"{resource.figure}_difference_percent"] = resource.difference_percent
         clocks = [placed.clock_mhz for placed in self.clocks]
         if clocks:
             figures |= {"clock_mhz_min": min(clocks), "clock_mhz_max": max(clocks)}
@@ -115,14 +115,14 @@ class SynthesisResult(Shown):
 def resources_table(result: SynthesisResult) -> Table:
     """A row for each resource."""
     table = Table("Resources", ("resource", "estimated", "measured", "difference", "of the device"))
-    for each in result.resources:
-        difference = each.difference_percent
+    for resource in result.resources:
+        difference = resource.difference_percent
         table.add(
-            f"{each.name} ({each.unit})",
-            "not known" if each.estimated is None else number(each.estimated),
-            number(each.measured),
+            f"{resource.name} ({resource.unit})",
+            "not known" if resource.estimated is None else number(resource.estimated),
+            number(resource.measured),
             "-" if difference is None else f"{difference:+.1f} %",
-            f"{100 * each.measured / each.capacity:.1f} %",
+            f"{100 * resource.measured / resource.capacity:.1f} %",
         )
     return table
 

@@ -242,9 +242,9 @@ def layers_table(report: Report) -> Table:
 def lanes_table(report: Report) -> Table:
     """What the lanes of every layer do in a round of steps: columns, and bubbles by cause."""
     rows = {layer_name(each): each for each in report.layers if each.lane_cycles}
-    there = {name for each in rows.values() for name in each.lane_cycles}
+    there = {name for row in rows.values() for name in row.lane_cycles}
     names = [name for name in LANE_CYCLES if name in there]
-    rounds = any(each.round_steps > 1 for each in rows.values())
+    rounds = any(row.round_steps > 1 for row in rows.values())
     heads = ("", *(["steps"] if rounds else []), *names, "in all")
     table = Table("Cycles of the lanes, by what they wait for", heads)
     for name, layer in rows.items():
@@ -488,7 +488,9 @@ def sources_table(report: Report) -> Table:
     """The numbers that were read somewhere, how they are known and where they stand."""
     table = Table("Sources", ("", "value", "known as", "source"), numbers_from=4)
     figures = [("clock, MHz", point.clock_mhz) for point in report.operating_points]
-    figures += [(f"{resource_name(each)}, capacity", each.capacity) for each in report.resources]
+    figures += [
+        (f"{resource_name(resource)}, capacity", resource.capacity) for resource in report.resources
+    ]
     figures += [
         (f"{memory.name}, peak, MB/s", memory.peak_mb_per_second)
         for memory in report.external_memories

@@ -288,7 +288,7 @@ def _named(error: RnnhwError, design: Design, profile: str | None) -> RnnhwError
 # --- scores ------------------------------------------------------------------------------------
 def _asked_scores(reports: Sequence[Report], names: Iterable[str]) -> list[str]:
     """Those of the ``names`` that no report knows."""
-    known = {name for each in reports for name in report_figures(each)}
+    known = {name for report in reports for name in report_figures(report)}
     asked = [name for name in names if name not in known]
     for name in asked:
         if name in DESIGN_FIGURES:

@@ -76,10 +76,10 @@ _HEADS = {
 def columns_of(comparison: Comparison) -> list[TextColumn]:
     """What people read: names, varied parameters, scores and what follows from the design."""
     designs = comparison.columns
-    names = [each.design for each in designs]
+    names = [design.design for design in designs]
     columns = [TextColumn("design", "design", names, steady=True, number=False)]
     for name in comparison.varied:
-        cells = [str(each.varied.get(name, "-")) for each in designs]
+        cells = [str(design.varied.get(name, "-")) for design in designs]
         columns.append(TextColumn(name, name, cells))
     columns += _score_columns(comparison)
     for name, short in _HEADS.items():
@@ -106,7 +106,7 @@ def _score_columns(comparison: Comparison) -> Iterator[TextColumn]:
         if comparison.row(f"{measure}_interval_95_low") is not None:
             ends = [_interval(comparison, measure, place) for place in places]
             yield TextColumn("95 %\ninterval", "95 % interval", ends)
-    for name in dict.fromkeys(name for each in designs for name in each.harder):
+    for name in dict.fromkeys(name for design in designs for name in design.harder):
         cells = [_harder(comparison, each, name, place) for place, each in enumerate(designs)]
         yield TextColumn(name.replace(" ", "\n"), name, cells)
 
@@ -145,7 +145,7 @@ def _count(figure: Figure) -> str:
 def _grouped(comparison: Comparison) -> bool:
     """Whether a design has several columns, told apart by what is varied."""
     designs = comparison.columns
-    return len(designs) > len({each.design for each in designs})
+    return len(designs) > len({design.design for design in designs})
 
 
 def _unrepeated(comparison: Comparison, column: TextColumn, place: int) -> str:

@@ -194,7 +194,7 @@ class Comparison(_Base, frozen=True, kw_only=True, rename={"schema": "$schema"})
     @property
     def measures(self) -> tuple[str, ...]:
         """The scores that designs are compared by, in order of first use."""
-        return tuple(dict.fromkeys(each.measure for each in self.columns if each.measure))
+        return tuple(dict.fromkeys(column.measure for column in self.columns if column.measure))
 
     def row(self, name: str) -> FigureRow | None:
         """The row of this name, if any column has such a figure."""

@@ -58,7 +58,8 @@ def sweep_json(result: Sweep) -> bytes:
         schema=_SCHEMA_ID,
         rnnhw_version=__version__,
         objectives=tuple(
-            ObjectiveDocument(name=each.name, better=each.sense) for each in result.objectives
+            ObjectiveDocument(name=objective.name, better=objective.sense)
+            for objective in result.objectives
         ),
         points=tuple(
             PointDocument(

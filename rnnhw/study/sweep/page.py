@@ -39,7 +39,7 @@ def sweep_page(result: Sweep, title: str) -> str:
         tag("h1", title),
         remark(
             f"{count:,} points, {best:,} that no other beats in "
-            + " and ".join(each.name for each in result.objectives)
+            + " and ".join(objective.name for objective in result.objectives)
             + (f", {len(result.failed):,} that cannot be" if result.failed else "")
         ),
     )

@@ -60,7 +60,7 @@ def drawn_points(
         batch = [points[_place(shape, trial.params)] for trial in asked]
         drawn.update({point.key: point for point in batch})
         for trial, found in zip(asked, measured(batch), strict=True):
-            worth = [each.worth(found.figures) for each in objectives]
+            worth = [objective.worth(found.figures) for objective in objectives]
             if None in worth or not all(math.isfinite(each) for each in worth):  # type: ignore[arg-type]
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:

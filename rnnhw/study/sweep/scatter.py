@@ -55,7 +55,7 @@ def scatter(result: Sweep, other: Objective, colours: dict[str, int]) -> Markup:
             parts += _interval(result, index, colours, place(x, y)[0], up_axis)
     for (x, y), members in _together(points).items():
         parts.append(_dot(result, members, place(x, y), best, colours))
-    parts += _labels(result, [each for each in points if each[0] in best], across_axis, up_axis)
+    parts += _labels(result, [point for point in points if point[0] in best], across_axis, up_axis)
     label = f"{_name(other)}; {_name(first)} upwards"
     middle = tag("text", label, x=across(0.5), y=_TOP + _HEIGHT + 38, class_="faint middle")
     return svg(_TOP + _HEIGHT + _BOTTOM, f"{_name(first)} against {_name(other)}", *parts, middle)
@@ -181,9 +181,9 @@ def _shared_start(names: Sequence[str]) -> int:
 def _told(result: Sweep, index: int) -> str:
     figures = result.results[index].figures
     values = (
-        f"{_name(each)} {number(value)}"
-        for each in result.objectives
-        if (value := figures.get(each.name)) is not None
+        f"{_name(objective)} {number(value)}"
+        for objective in result.objectives
+        if (value := figures.get(objective.name)) is not None
     )
     ends = _ends(result, index)
     interval = "" if ends is None else f"; 95 % interval {number(ends[0])} to {number(ends[1])}"

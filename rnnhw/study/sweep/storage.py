@@ -80,7 +80,7 @@ class StoredTrials:
                 if value not in values[name]:
                     values[name].append(value)
         self._axes = {name: self._distribution(each) for name, each in values.items()}
-        told = [[each.name, each.sense] for each in objectives]
+        told = [[objective.name, objective.sense] for objective in objectives]
         digest = hashlib.sha256(json.dumps([told, values], default=str).encode()).hexdigest()
         self.name = f"rnnhw sweep {digest[:12]}"
         try:
@@ -88,13 +88,14 @@ class StoredTrials:
                 storage=self._opened(place),
                 study_name=self.name,
                 directions=[
-                    "maximize" if each.sense == "more" else "minimize" for each in objectives
+                    "maximize" if objective.sense == "more" else "minimize"
+                    for objective in objectives
                 ],
                 load_if_exists=True,
             )
             with warnings.catch_warnings():  # the names are "experimental" since Optuna 3.2
                 warnings.simplefilter("ignore")
-                self._study.set_metric_names([each.name for each in objectives])
+                self._study.set_metric_names([objective.name for objective in objectives])
             self._keys = {trial.user_attrs.get("key") for trial in self._study.trials}
         except UsageError:
             raise
@@ -111,7 +112,7 @@ class StoredTrials:
             return
         self._keys.add(point.key)
         state = self._optuna.trial.TrialState
-        values = [measured.figures.get(each.name) for each in self._objectives]
+        values = [measured.figures.get(objective.name) for objective in self._objectives]
         known = [float(value) for value in values if value is not None and math.isfinite(value)]
         whole = len(known) == len(values)
         self._study.add_trial(

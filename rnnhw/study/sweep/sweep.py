@@ -37,7 +37,7 @@ class Sweep:
     @cached_property
     def front(self) -> tuple[int, ...]:
         """The indices of the points that no other beats in every objective."""
-        return tuple(front([each.figures for each in self.results], self.objectives))
+        return tuple(front([result.figures for result in self.results], self.objectives))
 
     @property
     def failed(self) -> tuple[int, ...]:
@@ -49,8 +49,8 @@ class Sweep:
         """The best worth of every objective; None where no point has it."""
         best = {}
         for objective in self.objectives:
-            worths = [objective.worth(each.figures) for each in self.results]
-            best[objective] = max((each for each in worths if each is not None), default=None)
+            worths = [objective.worth(result.figures) for result in self.results]
+            best[objective] = max((worth for worth in worths if worth is not None), default=None)
         return best
 
     def reaches_best(self, index: int, objective: Objective) -> bool:
@@ -166,7 +166,7 @@ def sweep(
 
 def _check_objectives(objectives: Sequence[Objective], results: Sequence[Measured]) -> None:
     """Refuse an objective that no point has."""
-    known = sorted({name for each in results for name in each.figures})
-    for each in objectives:
-        if known and each.name not in known:
-            raise UsageError(*unknown_name("objective", each.name, known))
+    known = sorted({name for result in results for name in result.figures})
+    for objective in objectives:
+        if known and objective.name not in known:
+            raise UsageError(*unknown_name("objective", objective.name, known))

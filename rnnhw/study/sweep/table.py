@@ -21,7 +21,7 @@ _BESIDE = ("luts", "lut_percent", "flip_flops", "ff_percent", "dsp_blocks", "dsp
 
 def columns_of(result: Sweep) -> list[str]:
     """The figures of the table: the objectives, then those that any point has."""
-    wanted = [each.name for each in result.objectives]
+    wanted = [objective.name for objective in result.objectives]
     known = {
         name for each in result.results for name, value in each.figures.items() if value is not None
     }

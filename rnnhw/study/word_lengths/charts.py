@@ -25,28 +25,30 @@ _NAME = 22
 def words_chart(result: Quantized) -> Markup:
     """A bar a variable: the bits that it has, and those that it lost or got."""
     bars = []
-    for each in result.variables:
-        before, after = each.format.width, result.formats[each.name].width
+    for variable in result.variables:
+        before, after = variable.format.width, result.formats[variable.name].width
         parts = {
             "chosen": min(before, after),
             "taken off": max(before - after, 0),
             "added": max(after - before, 0),
         }
         words = f"{before} to {after} bits" if before != after else f"{after} bits"
-        bars.append(Stack(each.name, parts, words))
+        bars.append(Stack(variable.name, parts, words))
     return stacks(bars, "bits")
 
 
 def sensitivity_chart(result: Quantized, figure: str) -> Markup:
     """The demanded ``figure`` with one bit less of each variable, beside the bound and the figure
     that was chosen; nothing where no variable has a bit to lose."""
-    rows = [each for each in result.choice.sensitivities if _known(each, figure)]
+    rows = [
+        sensitivity for sensitivity in result.choice.sensitivities if _known(sensitivity, figure)
+    ]
     if not rows:
         return Markup()
     more = figure in result.demands.minimum
     bound = (result.demands.minimum if more else result.demands.maximum)[figure]
     chosen = result.choice.outcome.figures[figure]
-    values = [*(_figure(each, figure) for each in rows), bound, chosen]
+    values = [*(_figure(row, figure) for row in rows), bound, chosen]
     axis = Axis.over(without_outliers(values, more_is_better=more), may_be_logarithmic=False)
     bottom = _TOP + _ROW * len(rows)
     parts = [*_grid(axis, bottom), *_line(axis, bound, bottom, "frontier")]

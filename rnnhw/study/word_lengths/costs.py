@@ -31,5 +31,5 @@ def costs_of(result: Quantized, profile: str | None) -> Costs | None:
 
 def compared(costs: Costs) -> dict[str, tuple[Figure, Figure]]:
     """The figures that word lengths change, before and after, by name."""
-    before, after = (dict(figures_of(each.totals)) for each in costs)
+    before, after = (dict(figures_of(cost.totals)) for cost in costs)
     return {key: (before[key], after[key]) for key in _SHOWN if key in before}

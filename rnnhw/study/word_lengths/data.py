@@ -161,8 +161,8 @@ def quantized_csv(result: Quantized) -> str:
 
 
 def _formats(result: Quantized) -> dict[str, Chosen]:
-    before = {each.name: each.format for each in result.variables}
-    sensitivities = {each.name: each for each in result.choice.sensitivities}
+    before = {variable.name: variable.format for variable in result.variables}
+    sensitivities = {sensitivity.name: sensitivity for sensitivity in result.choice.sensitivities}
     events, lost = result.after.events, result.after.underflows
     return {
         name: Chosen(

@@ -178,9 +178,9 @@ def float_figures(run: Simulation, reference: Reference) -> dict[str, float]:
         exact, lengths = reference.by_output[node.name], run.run.by_output[node.name].lengths
         differences.append(_against(run.output(node.name), exact, lengths, last))
     figures = {
-        "agreement": min(each["agreement"] for each in differences),
-        "rms": max(each["rms"] for each in differences),
-        "snr_db": min(each["snr_db"] for each in differences),
+        "agreement": min(difference["agreement"] for difference in differences),
+        "rms": max(difference["rms"] for difference in differences),
+        "snr_db": min(difference["snr_db"] for difference in differences),
     }
     for name, each in zip(_several(network), differences, strict=False):
         figures |= {f"{name}.{figure}": value for figure, value in each.items()}

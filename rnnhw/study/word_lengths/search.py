@@ -94,11 +94,11 @@ class _Space:
 
     def formats(self, words: Words) -> dict[str, Q]:
         """The formats of the variables at ``words``."""
-        for each in self.variables:
-            key = each.name, words[each.name]
+        for variable in self.variables:
+            key = variable.name, words[variable.name]
             if key not in self.points:
                 self.points[key] = placed_point(
-                    each.format, key[1], each.values, self.rule, each.function
+                    variable.format, key[1], variable.values, self.rule, variable.function
                 )
         return {name: self.points[name, bits] for name, bits in words.items()}
 
@@ -128,7 +128,7 @@ class _Space:
         return len(self.outcomes) + len(self.confirmations)
 
     def _outcome(self, judge: Judge, known: _Outcomes, words: Words) -> Outcome | None:
-        key = tuple(words[each.name] for each in self.variables)
+        key = tuple(words[variable.name] for variable in self.variables)
         if key not in known:
             if self.ran >= self.budget:
                 raise _BudgetOverError
@@ -196,7 +196,7 @@ def _bits(space: _Space, words: Words) -> int:
 def _starts(space: _Space) -> list[Words]:
     """One word for all that keeps the demands: the first of the list, and the narrowest below."""
     for word in _WORDS:
-        uniform = {each.name: each.bits(word) for each in space.variables}
+        uniform = {variable.name: variable.bits(word) for variable in space.variables}
         if space.kept(uniform) is not None and space.confirmed(uniform):
             break
     else:
@@ -209,7 +209,7 @@ def _starts(space: _Space) -> list[Words]:
         )
     starts: list[Words] = [uniform]
     for bits in range(word - 1, 1, -1):
-        narrower = {each.name: each.bits(bits) for each in space.variables}
+        narrower = {variable.name: variable.bits(bits) for variable in space.variables}
         try:
             if space.kept(narrower) is None or not space.confirmed(narrower):
                 break
@@ -227,15 +227,15 @@ def _shown(figures: Mapping[str, float]) -> str:
 def _moves(variables: Sequence[Variable]) -> list[tuple[str, ...]]:
     """The names that lose a bit together: each variable, and those of one layer and role."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for each in variables:
-        groups.setdefault((each.layer, each.role), []).append(each.name)
-    singles = [(each.name,) for each in variables]
+    for variable in variables:
+        groups.setdefault((variable.layer, variable.role), []).append(variable.name)
+    singles = [(variable.name,) for variable in variables]
     return [*singles, *(tuple(group) for group in groups.values() if len(group) > 1)]
 
 
 def _moved(space: _Space, words: Words, move: Sequence[str]) -> Words | None:
     """``words`` after a move; None where a variable has no bit to lose."""
-    least = {each.name: each.least_bits for each in space.variables}
+    least = {variable.name: variable.least_bits for variable in space.variables}
     if any(words[name] <= least[name] for name in move):
         return None
     return {**words, **{name: words[name] - 1 for name in move}}
@@ -296,8 +296,8 @@ def _gain(space: _Space, before: Words, after: Words) -> float | None:
 def _sensitivities(space: _Space, words: Words, outcome: Outcome) -> Iterator[Sensitivity]:
     """One bit less for each variable that has one to lose; the budget does not count here."""
     space.budget = space.ran + len(space.variables)
-    for each in space.variables:
-        after = _moved(space, words, (each.name,))
+    for variable in space.variables:
+        after = _moved(space, words, (variable.name,))
         if after is not None:
             then = space.outcome(after)
-            yield Sensitivity(each.name, 0 if then is None else outcome.bits - then.bits, then)
+            yield Sensitivity(variable.name, 0 if then is None else outcome.bits - then.bits, then)

@@ -37,9 +37,9 @@ def formats_table(result: Quantized) -> Table:
     """A row a variable: its bits, its format, what it clips and loses, what a bit less would do."""
     heads = ("signal", "bits", "chosen", "format", "clips", "underflows", "one bit less")
     table = Table("formats", heads)
-    before = {each.name: each.format for each in result.variables}
+    before = {variable.name: variable.format for variable in result.variables}
     events, lost = result.after.events, result.after.underflows
-    sensitivities = {each.name: each for each in result.choice.sensitivities}
+    sensitivities = {sensitivity.name: sensitivity for sensitivity in result.choice.sensitivities}
     for name, format in result.formats.items():
         table.add(
             name,
@@ -67,8 +67,8 @@ def cost_table(costs: Costs) -> Table:
     """The figures of hardware that word lengths change; without what the target does not have."""
     table = Table(f"cost on {costs[0].target.profile}", ("", "before", "chosen"))
     for key, figures in compared(costs).items():
-        cells = [shown(each) for each in figures]
-        if not all(_absent(each) for each in cells):
+        cells = [shown(figure) for figure in figures]
+        if not all(_absent(cell) for cell in cells):
             table.add(ROWS[key].heading, *cells)
     return table
 

@@ -95,7 +95,7 @@ def _addressed(chosen: Mapping[str, Node]) -> dict[str, RealFunction]:
     """The functions of the tables by the name of the signal that addresses them."""
     names = {id(node): name for name, node in chosen.items()}
     tables = (node for node in chosen.values() if isinstance(node, Lookup))
-    return {names[id(each.a)]: each.table.function for each in tables if id(each.a) in names}
+    return {names[id(table.a)]: table.table.function for table in tables if id(table.a) in names}
 
 
 def _valid(values: FloatArray, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
