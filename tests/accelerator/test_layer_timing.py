@@ -6,12 +6,16 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
+from helpers.machines import FORMATS, band
 
+from rnnhw import Arrangement, Dense, Design, Elman, Linear
+from rnnhw.accelerator import accelerator
 from rnnhw.accelerator.schedule.layer_timing import Loaded, Run, Sequential
+from rnnhw.accelerator.schedule.overlap import Overlapped
 from rnnhw.accelerator.schedule.settling import _period, last_end, settled_sequence, shortened
 from rnnhw.accelerator.schedule.shared_engine import SharedStep, Stint, in_turn
 from rnnhw.accelerator.schedule.turns import wavefront_in_turns
-from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, wavefront
+from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, longest_wait, wavefront
 from rnnhw.accelerator.schedule.weight_stream import Group, Streamed
 
 
@@ -104,6 +108,32 @@ def test_streamed_groups_of_a_shared_engine_take_the_cycles_of_all_layers() -> N
         assert sum(intervals) == step.compute_cycles
 
 
+@pytest.mark.parametrize(
+    ("layer", "inputs", "lanes", "wait"),
+    [
+        # 8 columns of inputs; the dense product reads from column 8 on, the band from 16 - 3 on.
+        (Elman(8, Dense() + band(1), name="a"), 8, 4, 8),
+        (Elman(8, band(1) + Dense(), name="a"), 8, 4, 5),
+        (Linear(4, name="a"), 1, 2, 0),  # the only column reads the input
+    ],
+)
+def test_an_overlapping_step_waits_in_front_of_the_first_column_that_needs_it_to(
+    layer: Elman | Linear, inputs: int, lanes: int, wait: int
+) -> None:
+    network = Design(layers=[layer], formats=FORMATS, inputs=inputs).network
+    (pace,) = accelerator(network, lanes, Arrangement(overlap=True)).paces
+    assert isinstance(pace, Overlapped) and pace.wait == wait
+
+
+def test_the_longest_wait_is_that_of_the_slower_way() -> None:
+    """The last place joins the input with ways of 2 + 3 and 10 + 3 cycles."""
+    ways = [(1, ()), (2, (0,)), (10, (0,)), (3, (1, 2)), (1, (0, 3))]
+    places = [
+        Place(Sequential(cycles), Reads(tuple(map(Edge, sources)))) for cycles, sources in ways
+    ]
+    assert longest_wait(places) == 1 + 10 + 3
+
+
 # --- what a schedule settles to ----------------------------------------------------------------
 def column(gains: list[int]) -> np.ndarray:
     """Times with these gains from row to row."""
@@ -142,8 +172,8 @@ def test_few_steps_stand_for_many_whatever_is_left_of_a_period(steps: int) -> No
 
 
 def test_a_period_that_ends_in_the_steps_left_over_is_none() -> None:
-    """Gains repeat in the middle of 32 steps, and no longer in the middle of 35."""
-    gains = [1, 1, 1, 5] * 6 + [4] * 1000
+    """Gains repeat in the middle of 64 steps, and no longer in the middle of 67."""
+    gains = [1, 1, 1, 5] * 12 + [4] * 1000
     times, _ = walks(gains)
     short = shortened(903, times)
     assert sum(gains[: short.steps]) + short.cycles == sum(gains[:903])
