@@ -83,7 +83,10 @@ def test_a_shared_engine_starts_at_once_on_what_is_there() -> None:
 
 def test_a_streamed_layer_starts_at_once_with_a_full_buffer() -> None:
     """Two groups of 4 columns and 3 cycles to load; the second drains in 14 cycles."""
-    course = Streamed(20, (Group(4, 6, 3), Group(4, 14, 3)), slots=2, lead=0).course()
+    groups = (Group(4, 6, 3), Group(4, 14, 3))
+    pace = Streamed(20, groups, slots=2, lead=0)
+    assert pace == Streamed(20, groups, slots=2, lead=0, sequences=1, turn=0, bits=0)
+    course = pace.course()
     assert course.run([0], 0) == [Run(0, 20, (13, 7, 13))]
     assert course.run([0], 0) == [Run(20, 40, (33, 27, 33))]
     # Loads of 12 cycles begin where the columns of the slot end: at 4 and 16, then at 28 and 40.

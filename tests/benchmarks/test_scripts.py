@@ -1,13 +1,15 @@
 """The benchmarks still run on the package as it is: one small case each, no time judged."""
 
+import ast
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers.paths import BENCHMARKS
+from helpers.paths import BENCHMARKS, ROOT
 from helpers.tools import simulated
 
 FOLDER = BENCHMARKS
@@ -76,20 +78,108 @@ def test_mutants_are_one_place_each_and_leave_the_source_alone(benchmark, monkey
             "a if not (a < b and a != 3) else min(a, -b)",
         ),
     }
-    assert len({mutant.source for mutant in drawn}) == len({m.place for m in drawn}) == 8
-    assert all(mutant.source.count("assert a > 0") == 1 for mutant in drawn)
+    sources = {ast.unparse(mutant.tree(tmp_path)) for mutant in drawn}
+    assert len(sources) == len({mutant.place for mutant in drawn}) == 8
+    assert all(source.count("assert a > 0") == 1 for source in sources)
+    # The default is computed when the module is imported, all else in the function.
+    assert [mutant.before for mutant in drawn if not mutant.function] == ["1"]
+    assert {(m.function, *m.lines) for m in drawn if m.function} == {("least", 3)}
+    digests = {mutant.digest for mutant in drawn}
+    (tmp_path / "rnnhw" / "small.py").write_text('"""What it is."""\n\n' + source + "# done\n")
+    assert {mutant.digest for mutant in mutants.mutants_of("small.py")} == digests
 
 
-def test_a_mutant_that_a_test_notices_is_told_from_one_that_none_does(benchmark, tmp_path):
+MUTATED = """
+LIMIT = 2
+
+
+def least(a, b):
+    return a if a < b else b
+
+
+def count(n):
+    k = 0
+    while k < n:
+        k += 1
+    return k
+
+
+def unread():
+    return 7
+"""
+
+NOTICING = """
+from rnnhw.small import LIMIT, count, least
+
+def test_limit(): assert LIMIT == 2
+
+def test_count(): assert count(5) == 5
+
+def test_least(): assert (least(1, 2), least(2, 1), least(2, 2)) == (1, 1, 2)
+"""
+
+CHECK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import mutants
+mutants.ROOT, mutants.MODULES, mutants.TESTS = Path.cwd(), ("small.py",), ("test_small.py",)
+mutants.CPU_FACTOR = 1
+results = Path("results.jsonl")
+for _ in range(2):
+    drawn = mutants.drawn_mutants(12, 100)
+    mutants.forget_unexplained(results, drawn)
+    mutants.check(results, Path.cwd(), drawn)
+mutants.show(mutants.read(results))
+"""
+
+
+def test_mutants_are_noticed_by_what_executes_them(tmp_path):
+    """By a test that fails, in functions and in what an import runs; by one that does not end; or
+    not at all. Known ones are not run again."""
+    for name in ("rnnhw", "tests"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "rnnhw" / "__init__.py").touch()
+    (tmp_path / "rnnhw" / "small.py").write_text(MUTATED)
+    (tmp_path / "tests" / "test_small.py").write_text(NOTICING)
+    (tmp_path / "results.jsonl").touch()
+    command = [sys.executable, "-c", CHECK, str(FOLDER)]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = map(json.loads, (tmp_path / "results.jsonl").read_text().splitlines())
+    noticed = {(line["before"], line["after"]): line["noticed_by"] for line in lines}
+    test = "tests/test_small.py::test_"
+    # An endless loop is told with its test, the seconds before it depend on the machine.
+    endless = noticed.pop(("k += 1", "k -= 1"))
+    assert endless.startswith("no end within") and endless.endswith(f"{test}count")
+    assert noticed == {
+        ("2", "3"): f"{test}limit",
+        ("a < b", "a <= b"): "",
+        ("a if a < b else b", "a if not a < b else b"): f"{test}least",
+        ("0", "1"): "",
+        ("k < n", "k <= n"): f"{test}count",
+        ("1", "2"): f"{test}count",
+        ("7", "8"): "",
+    }
+    assert "| all | 8 | 4 | 1 | 0 | 3 |" in shown.stdout
+    assert "8 drawn, 8 to run" in shown.stderr and "8 drawn, 3 to run" in shown.stderr
+
+
+def test_known_mutants_are_noticed_or_equivalent(benchmark):
+    """The recorded check, and the document that tells its figures."""
     mutants = benchmark("mutants")
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_it.py").write_text(
-        "def test_it():\n    import it; assert it.ONE == 1"
+    results = mutants.read(mutants.RESULTS)
+    number, failing, endless, equivalent, alive = mutants.figures(results)
+    assert number == len({result["place"] for result in results}) >= 300
+    assert failing + endless >= 0.95 * (number - equivalent)
+    assert failing + endless + equivalent + alive == number
+    assert all(
+        result.get("equivalent_because", "") == "" for result in results if result["noticed_by"]
     )
-    for number, noticed in ((1, ""), (2, "tests/test_it.py::test_it")):
-        (tmp_path / "it.py").write_text(f"ONE = {number}")
-        failed, seconds = mutants.run_tests(tmp_path, ("test_it.py",), cache=False)
-        assert failed == noticed and seconds > 0
+    document = (ROOT / "docs" / "measurements.md").read_text()
+    assert mutants.table(results) in document
+    for result in results:
+        if reason := result.get("equivalent_because"):
+            assert reason in document
 
 
 def test_lines_of_code_are_those_that_do_something(benchmark):
