@@ -256,16 +256,16 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
                 continue;
             const uint32_t broken = broken_lanes(s, worker, k, lanes);
             pack_states(s, worker);
-            for (int64_t lane = 0; lane < real; lane++) {
-                const int64_t at = start + (group - first + lane) * s->edges + edge;
-                uint64_t *const key = found->keys + at * words;
-                for (int64_t w = 0; w < words; w++)
-                    key[w] = worker->block[w * RNNHW_LANES + lane];
-                if ((broken >> lane & 1) && at < worker->broken) {
-                    worker->broken = at;
+            const int64_t at = start + (group - first) * s->edges + edge; /* of lane 0 */
+            for (int64_t w = 0; w < words; w++)
+                for (int64_t lane = 0; lane < real; lane++)
+                    found->keys[(at + lane * s->edges) * words + w] =
+                        worker->block[w * RNNHW_LANES + lane];
+            for (int64_t lane = 0; broken >> lane != 0; lane++)
+                if ((broken >> lane & 1) && at + lane * s->edges < worker->broken) {
+                    worker->broken = at + lane * s->edges;
                     worker->symbol = k;
                 }
-            }
             edge++;
         }
         const int64_t at = start + (group - first) * s->edges;
