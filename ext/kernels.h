@@ -191,9 +191,10 @@ typedef struct {
      * for lanes that are `real`. */
     void (*part)(void *const *rows, const int32_t *real, const void *block, int64_t bits,
                  int64_t units);
-    /* As the narrow `lookup` in a table of 256 bytes; `address_mask` is below 256. */
+    /* As the narrow `lookup` in a table of 256 bytes, from -128 to 127 or, unsigned, from 0 to 255;
+     * `address_mask` is below 256. */
     void (*lookup_bytes)(int32_t *dst, const int32_t *a, const int8_t *table, int address_mask,
-                         int64_t chunks);
+                         int is_unsigned, int64_t chunks);
     /* As the narrow `cast` where no value plus what rounding adds leaves 32 bits, for formats of
      * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
     void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,

@@ -125,7 +125,8 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
         kernels->cast_in_words(at(p, i->dst), at(p, i->a), &scan->casts[i->cast], (int)i->low,
                                p->chunks, &p->mask, events);
     else if (i->operation == RNNHW_LOOKUP_BYTES)
-        kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high, p->chunks);
+        kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high,
+                              (int)i->low, p->chunks);
     else if (i->operation == RNNHW_ROWS_TILES) {
         assert(kernels->tiles); /* no plan for other instruction sets holds this operation */
         rnnhw_bytes products[2];

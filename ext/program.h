@@ -22,7 +22,8 @@ enum rnnhw_operation {
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
-    RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes */
+    RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes,
+                           `low`: unsigned ones */
     RNNHW_FINISH,       /* a, cast under casts[cast] (shift_a: nothing can clip) and looked up in
                            data[data] at & high (-1: in none) as bytes; less `low`, packed,
                            to dst, and to b and c; where cast or a slot is none, that is left out */

@@ -1011,13 +1011,15 @@ class _ScanPlanner:
 
     def _lookup(self, node: Lookup) -> None:
         if self._takes_byte_table(node):
-            entries = np.zeros(BYTE_ENTRIES, np.int8)
+            entries = np.zeros(BYTE_ENTRIES, np.int64)
             entries[: len(node.table.entries)] = node.table.entries
+            is_unsigned = int(self.bounds[node][1] > np.iinfo(np.int8).max)
             self._emit(
                 node,
                 "lookup_bytes",
                 a=self._operand(node, node.a),
-                data=self._data_index(entries),
+                data=self._data_index(entries.astype(np.uint8).view(np.int8)),
+                low=is_unsigned,
                 high=len(node.table.entries) - 1,
             )
             return
@@ -1030,10 +1032,12 @@ class _ScanPlanner:
         )
 
     def _takes_byte_table(self, node: Lookup) -> bool:
-        """Whether the entries are bytes, few enough for the lookup in registers."""
-        entries = node.table.entries
-        few = len(entries) <= BYTE_ENTRIES and self.word[node] == 32
-        return few and stored_bits(self.bounds[node]) == 8
+        """Whether the entries are bytes, with or without a sign, few enough for the lookup in
+        registers."""
+        few = len(node.table.entries) <= BYTE_ENTRIES and self.word[node] == 32
+        low, high = self.bounds[node]
+        signed = stored_bits((low, high)) == 8
+        return few and (signed or (low >= 0 and high <= np.iinfo(np.uint8).max))
 
 
 WRITERS: Mapping[type, Callable[..., None]] = operation_table(

@@ -171,6 +171,7 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
     wanted |= {("rows_ordered", 64, words) for words in (0, 1, 3)}
     wanted -= {("cast_in_words", 64)}
     wanted |= {("cast_in_words", 32, proven) for proven in (0, 1)}
+    wanted |= {("lookup_bytes", 32, is_unsigned) for is_unsigned in (0, 1)}
     wanted |= {("rows_cast", 64, proven) for proven in (0, 1)}
     # They need a start far wider than their sum: PATHS has one of each.
     wanted -= {("rows_ordered_narrow", 64), ("rows_bytes", 64)}
