@@ -535,7 +535,7 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
     for (int64_t j = 0; j < k->touched_count; j++) {
         rnnhw_set *const set = &k->sets[k->touched[j]];
         set->paged = set->room;
-        if (k->team.threads == 1)
+        if (k->alone)
             continue;
         const int64_t more = k->members[0].numbers[k->touched[j]] - set->count;
         set->count += more;
@@ -604,6 +604,21 @@ static void number_late(rnnhw_keysets *k, rnnhw_set *set)
                     number_key(set->buckets, end, letter[0], (int64_t)letter[1]);
             }
         }
+}
+
+void rnnhw_number_alone(rnnhw_keysets *k, rnnhw_set *set)
+{
+    const rnnhw_bucket *const end = set->buckets + set->bucket_count;
+    for (int64_t i = -AHEAD; i < set->count; i++) {
+        if (i + AHEAD < set->count)
+            prefetch_bucket(set, rnnhw_hash(rnnhw_key(set, i + AHEAD, k->words), k->words));
+        if (i < 0)
+            continue;
+        const uint64_t hash = rnnhw_hash(rnnhw_key(set, i, k->words), k->words);
+        if (!number_key(bucket_of(set, hash), end, hash, i))
+            number_key(set->buckets, end, hash, i);
+    }
+    set->numbered = set->count;
 }
 
 int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread)

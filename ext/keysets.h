@@ -98,6 +98,7 @@ typedef struct {
     rnnhw_fresh belated; /* what thread 0 finds for the others, where their searches leave their part */
     int32_t *touched;    /* sets that this round's candidates belong to, each once */
     int64_t touched_count;
+    int64_t alone;       /* one thread takes this round, whatever the team */
     int64_t taken_alone; /* new keys of this round that need no third step */
 } rnnhw_keysets;
 
@@ -142,6 +143,9 @@ void rnnhw_form_team(rnnhw_keysets *k, int64_t threads);
 /* Give all keys of a set places in new buckets. All threads call it; whether all came. The letters
  * are used. */
 int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread);
+
+/* The same by one thread. */
+void rnnhw_number_alone(rnnhw_keysets *k, rnnhw_set *set);
 
 /* The three steps; sets have room. A thread posts the candidates of its share, first to last - 1, in
  * order and in as many calls as it likes. The other two concern those before `stop` alone, and

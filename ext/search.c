@@ -143,24 +143,13 @@ int64_t rnnhw_search_room(int64_t symbols)
     return symbols * RNNHW_LANES > MOST_CANDIDATES ? symbols * RNNHW_LANES : MOST_CANDIDATES;
 }
 
-void rnnhw_search_plan(rnnhw_search *s, int64_t state, int64_t first, int64_t last, int64_t rounds,
-                       int64_t threads)
+void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads)
 {
-    s->state = state;
-    s->first = first;
-    s->last = last;
     s->rounds = rounds;
-    s->edges = 0;
-    for (int64_t k = 0; k < s->symbols; k++)
-        s->edges += s->next[state * s->symbols + k] >= 0;
+    s->state = -1;
     s->taken = 0;
-    s->status = RNNHW_EXPANDED;
+    s->status = RNNHW_UNFINISHED;
     s->symbol = -1;
-    int64_t candidates = (last - first) * s->edges;
-    candidates = candidates < s->keys.found.room ? candidates : s->keys.found.room;
-    for (int64_t at = 0, k = 0; at < candidates; k = k + 1 < s->symbols ? k + 1 : 0)
-        if (s->next[state * s->symbols + k] >= 0)
-            s->keys.found.targets[at++] = (int32_t)s->next[state * s->symbols + k];
     rnnhw_form_team(&s->keys, threads);
     s->keys.found.count = 0;
     s->keys.touched_count = 0;
@@ -188,33 +177,74 @@ static int64_t round_keys(const rnnhw_search *s)
     if (candidates > MOST_CANDIDATES)
         candidates = MOST_CANDIDATES;
     const int64_t blocks = candidates / (s->edges * RNNHW_LANES);
-    const int64_t keys = (blocks + !blocks) * RNNHW_LANES, left = s->last - s->first;
+    const int64_t keys = (blocks + !blocks) * RNNHW_LANES;
+    const int64_t left = s->ends[s->state] - s->done[s->state];
     return keys < left ? keys : left;
 }
 
-/* End the round before, by the last thread that comes, and begin the next: `taken` keys for which the sets have
- * room, or none. */
-static void begin_round(void *search)
+/* Let the keys of a state be expanded. */
+static void turn_to(rnnhw_search *s, int64_t state)
 {
-    rnnhw_search *const s = search;
+    s->state = state;
+    s->edges = 0;
+    for (int64_t k = 0; k < s->symbols; k++)
+        s->edges += s->next[state * s->symbols + k] >= 0;
+    s->aimed = 0;
+}
+
+/* A state with keys that are left of this level; -1 if there is none. */
+static int64_t state_left(const rnnhw_search *s)
+{
+    for (int64_t q = 0; q < s->states; q++)
+        if (s->done[q] < s->ends[q])
+            return q;
+    return -1;
+}
+
+/* Whether there is a next level, of the keys that the last one has made: it begins. */
+static int begin_level(rnnhw_search *s)
+{
+    int more = 0;
+    for (int64_t q = 0; q < s->states; q++)
+        more |= s->keys.sets[q].count > s->ends[q];
+    for (int64_t q = 0; q < s->states && more; q++) {
+        s->starts[s->levels * s->states + q] = s->ends[q];
+        s->ends[q] = s->keys.sets[q].count;
+    }
+    s->levels += more;
+    return more;
+}
+
+/* Turn to keys that are left, in a new level where the last one has none. Else the call is over:
+ * there are none, or another one should go on with more threads. */
+static int find_keys(rnnhw_search *s)
+{
+    for (;;) {
+        const int64_t state = state_left(s);
+        if (state < 0) {
+            if (!begin_level(s)) {
+                s->status = RNNHW_CLOSED;
+                return 0;
+            }
+            int64_t left = 0;
+            for (int64_t q = 0; q < s->states; q++)
+                left += s->ends[q] - s->done[q];
+            if (s->keys.team.threads == 1 && left * s->symbols >= s->share.team)
+                return 0;
+            continue;
+        }
+        if (state != s->state)
+            turn_to(s, state);
+        if (s->edges > 0)
+            return 1;
+        s->done[state] = s->ends[state];
+    }
+}
+
+/* Room for the successors of so many keys in the sets to which they belong. */
+static enum rnnhw_bound make_room(rnnhw_search *s, int64_t keys)
+{
     const int64_t *const next = s->next + s->state * s->symbols;
-    s->total += rnnhw_end_round(&s->keys);
-    if (s->taken > 0) {
-        const int64_t stop = first_broken(s, &s->symbol);
-        s->first += stop == s->keys.found.count ? s->taken : stop / s->edges;
-        if (stop < s->keys.found.count)
-            s->status = RNNHW_BROKEN;
-    }
-    s->taken = 0;
-    if (s->edges == 0)
-        s->first = s->last;
-    if (s->status != RNNHW_EXPANDED || s->first == s->last || s->rounds-- == 0)
-        return;
-    if (s->total > s->max_total) {
-        s->status = RNNHW_MAX_TOTAL;
-        return;
-    }
-    const int64_t keys = round_keys(s);
     for (int64_t k = 0; k < s->symbols; k++) {
         if (next[k] < 0)
             continue;
@@ -227,14 +257,51 @@ static void begin_round(void *search)
             continue;
         const enum rnnhw_bound bound =
             rnnhw_make_room(&s->keys, &s->keys.sets[next[k]], keys * same);
-        if (bound != RNNHW_FITS) {
-            s->status = bound == RNNHW_BYTES_MET ? RNNHW_MAX_BYTES : RNNHW_MAX_SET;
-            return;
-        }
+        if (bound != RNNHW_FITS)
+            return bound;
         s->keys.touched[s->keys.touched_count++] = (int32_t)next[k];
+    }
+    return RNNHW_FITS;
+}
+
+/* Say to which sets the candidates of a round belong: key after key, edge after edge. */
+static void aim(rnnhw_search *s, int64_t candidates)
+{
+    const int64_t *const next = s->next + s->state * s->symbols;
+    while (s->aimed < candidates) /* whole keys */
+        for (int64_t k = 0; k < s->symbols; k++)
+            if (next[k] >= 0)
+                s->keys.found.targets[s->aimed++] = (int32_t)next[k];
+}
+
+/* End the round before, and begin the next: `taken` keys for which the sets have room, or none. */
+static void next_round(rnnhw_search *s)
+{
+    s->total += rnnhw_end_round(&s->keys);
+    if (s->taken > 0) {
+        const int64_t stop = first_broken(s, &s->symbol);
+        s->done[s->state] += stop == s->keys.found.count ? s->taken : stop / s->edges;
+        if (stop < s->keys.found.count)
+            s->status = RNNHW_BROKEN;
+    }
+    s->taken = 0;
+    if (s->status != RNNHW_UNFINISHED || !find_keys(s) || s->rounds-- == 0)
+        return;
+    if (s->total > s->max_total) {
+        s->status = RNNHW_MAX_TOTAL;
+        return;
+    }
+    const int64_t keys = round_keys(s);
+    const enum rnnhw_bound bound = make_room(s, keys);
+    if (bound != RNNHW_FITS) {
+        s->status = bound == RNNHW_BYTES_MET ? RNNHW_MAX_BYTES : RNNHW_MAX_SET;
+        return;
     }
     s->taken = keys;
     s->keys.found.count = keys * s->edges;
+    s->keys.alone = s->keys.team.threads == 1 ||
+                    s->keys.found.count < s->keys.team.threads * s->share.round;
+    aim(s, s->keys.found.count);
 }
 
 /* Make the successors of keys `first` to `last` - 1 of the round: candidates `start` and behind. */
@@ -250,7 +317,7 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
     for (int64_t group = first; group < last; group += RNNHW_LANES) {
         const int64_t real = last - group < RNNHW_LANES ? last - group : RNNHW_LANES;
         const uint32_t lanes = (uint32_t)((1ull << real) - 1);
-        load_keys(s, worker, set, s->first + group, real);
+        load_keys(s, worker, set, s->done[s->state] + group, real);
         for (int64_t k = 0, edge = 0; k < s->symbols; k++) {
             if (next[k] < 0)
                 continue;
@@ -269,7 +336,7 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
             edge++;
         }
         const int64_t at = start + (group - first) * s->edges;
-        if (s->keys.team.threads > 1)
+        if (!s->keys.alone)
             rnnhw_post(&s->keys, thread, at, at + real * s->edges);
     }
 }
@@ -280,6 +347,13 @@ static void work_alone(rnnhw_search *s)
     const int64_t blocks = FEWEST_CANDIDATES / (s->edges * RNNHW_LANES);
     const int64_t part = (blocks + !blocks) * RNNHW_LANES;
     rnnhw_worker *const worker = &s->workers[0];
+    for (int64_t t = 1; t < s->keys.team.threads; t++)
+        s->workers[t].broken = s->keys.found.count;
+    for (int64_t j = 0; j < s->keys.touched_count; j++) {
+        rnnhw_set *const set = &s->keys.sets[s->keys.touched[j]];
+        if (set->numbered < set->count)
+            rnnhw_number_alone(&s->keys, set);
+    }
     for (int64_t first = 0; first < s->taken; first += part) {
         const int64_t last = s->taken - first < part ? s->taken : first + part;
         const int64_t count = (last - first) * s->edges;
@@ -293,6 +367,14 @@ static void work_alone(rnnhw_search *s)
     }
 }
 
+/* By the last thread that comes: to the next round that is worth all of them. */
+static void begin_round(void *search)
+{
+    rnnhw_search *const s = search;
+    for (next_round(s); s->taken > 0 && s->keys.alone; next_round(s))
+        work_alone(s);
+}
+
 void rnnhw_search_work(rnnhw_search *s, int64_t thread)
 {
     rnnhw_keysets *const keys = &s->keys;
@@ -301,14 +383,10 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
             return;
         for (int64_t j = 0; j < keys->touched_count; j++) {
             rnnhw_set *const set = &keys->sets[keys->touched[j]];
-            if (keys->team.threads > 1 && set->paged < set->room)
+            if (set->paged < set->room)
                 rnnhw_take_pages(keys, set, thread);
             if (set->numbered < set->count && !rnnhw_number_keys(keys, set, thread))
                 return;
-        }
-        if (keys->team.threads == 1) {
-            work_alone(s);
-            continue;
         }
         /* A share is whole blocks of lanes. */
         const int64_t blocks = (s->taken + RNNHW_LANES - 1) / RNNHW_LANES;
@@ -371,7 +449,7 @@ int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys, i
         if (bound != RNNHW_FITS)
             return bound == RNNHW_BYTES_MET ? -1 - RNNHW_MAX_BYTES : -1 - RNNHW_MAX_SET;
         if (set->numbered < set->count)
-            rnnhw_number_keys(&s->keys, set, 0);
+            rnnhw_number_alone(&s->keys, set);
         for (int64_t i = first; i < first + here; i++)
             s->total += rnnhw_put_key(&s->keys, set, keys + i * s->keys.words);
     }

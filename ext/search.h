@@ -47,6 +47,12 @@ typedef struct {
     int64_t symbol;  /* by this symbol */
 } rnnhw_worker;
 
+/* When threads share the work. */
+typedef struct {
+    int64_t team;  /* a thread that is alone ends its call before a level of so many successors */
+    int64_t round; /* a round of fewer candidates for each thread is taken by one of them */
+} rnnhw_share;
+
 typedef struct {
     int64_t states, symbols;        /* of the automaton */
     const int64_t *next, *expected; /* [states][symbols]; -1: no edge; -1: no answer wanted */
@@ -56,17 +62,26 @@ typedef struct {
     int64_t total;                  /* keys of all sets */
     int64_t max_total;
     rnnhw_worker *workers;          /* one a thread */
-    /* The call: keys first to last - 1 of the set `state`, in at most so many rounds. */
-    int64_t state, first, last, rounds;
-    int64_t edges; /* of that state */
-    int64_t taken; /* keys of this round; 0: the call is over, with this status */
+    /* Where the search stands: keys `done` to `ends` - 1 of every set are left of the last level,
+     * and `starts` has the first keys of all levels. */
+    int64_t *done, *ends; /* [states] */
+    int64_t *starts;      /* [levels][states], with room for as many more as a call has rounds */
+    int64_t levels;
+    /* The call. */
+    rnnhw_share share;
+    int64_t rounds; /* that it may still take */
+    int64_t state;  /* whose keys are expanded; -1: of none yet */
+    int64_t edges;  /* of that state */
+    int64_t aimed;  /* candidates whose targets are those of its edges */
+    int64_t taken;  /* keys of this round; 0: the call is over, with this status */
     int status;
     int64_t symbol;
 } rnnhw_search;
 
 enum rnnhw_search_status {
-    RNNHW_EXPANDED,  /* all of them */
-    RNNHW_BROKEN,    /* a step breaks the claim */
+    RNNHW_UNFINISHED, /* there is more to expand */
+    RNNHW_CLOSED,     /* all is */
+    RNNHW_BROKEN,     /* a step breaks the claim */
     RNNHW_MAX_TOTAL, /* more keys than max_total */
     RNNHW_MAX_BYTES, /* as enum rnnhw_bound */
     RNNHW_MAX_SET
@@ -75,14 +90,12 @@ enum rnnhw_search_status {
 /* Room for candidates: successors that are made before they are taken into the sets. */
 int64_t rnnhw_search_room(int64_t symbols);
 
-/* Say what the next call expands: keys first to last - 1 of the set `state`, or the first ones of
- * them, in at most so many rounds by so many threads. */
-void rnnhw_search_plan(rnnhw_search *s, int64_t state, int64_t first, int64_t last, int64_t rounds,
-                       int64_t threads);
+/* Say that the next call takes at most so many rounds, by so many threads. */
+void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads);
 
-/* Expand them: every thread calls it. `first` is then the first key that is not expanded; `status`
- * says why, and `symbol` by which symbol it breaks the claim. Bounds are held between rounds. What
- * is found, and in which order, does not depend on the number of threads. */
+/* Expand level after level: every thread calls it. `status` says why it ended; where a step breaks
+ * the claim it is that of key done[state] of the set `state`, by `symbol`. Bounds are held between
+ * rounds. What is found, and in which order, does not depend on the number of threads. */
 void rnnhw_search_work(rnnhw_search *s, int64_t thread);
 
 /* The first of the keys first to last - 1 of the set `state` with an edge to key `index` of the

@@ -80,6 +80,10 @@ cdef extern from "search.h":
         rnnhw_subject subjects[2]
         uint64_t *block
 
+    ctypedef struct rnnhw_share:
+        int64_t team
+        int64_t round
+
     ctypedef struct rnnhw_search:
         int64_t states
         int64_t symbols
@@ -91,7 +95,12 @@ cdef extern from "search.h":
         int64_t total
         int64_t max_total
         rnnhw_worker *workers
-        int64_t first
+        int64_t *done
+        int64_t *ends
+        int64_t *starts
+        int64_t levels
+        rnnhw_share share
+        int64_t state
         int status
         int64_t symbol
 
@@ -100,8 +109,7 @@ cdef extern from "search.h":
     int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads)
     void rnnhw_free_sets(rnnhw_keysets *k)
     int64_t rnnhw_search_room(int64_t symbols)
-    void rnnhw_search_plan(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
-                           int64_t rounds, int64_t threads)
+    void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads)
     void rnnhw_search_work(rnnhw_search *s, int64_t thread) nogil
     int64_t rnnhw_search_trace(rnnhw_search *s, int64_t state, int64_t first, int64_t last,
                                int64_t target, int64_t index, int64_t *symbol) nogil
@@ -122,6 +130,7 @@ cdef class Search:
     cdef rnnhw_search c
     cdef list kept
     cdef readonly int64_t workers
+    cdef object at_done, at_ends, at_starts
 
     def __cinit__(self, *args):
         self.kept = []
@@ -153,6 +162,8 @@ cdef class Search:
         c.keys.touched = <int32_t *>self._zeros(c.symbols, 4)
         c.workers = <rnnhw_worker *>self._zeros(threads, sizeof(rnnhw_worker))
         self.workers = 0
+        nowhere = np.zeros(c.states, np.int64)
+        self.stand(nowhere, nowhere, nowhere[None])
 
     cdef int _reserve_fresh(self, rnnhw_fresh *fresh, int64_t room) except -1:
         fresh.marks = <uint64_t *>self._zeros(room // 64 + 1, 8)
@@ -250,13 +261,50 @@ cdef class Search:
         """Memory of keys and buckets."""
         return self.c.keys.bytes
 
-    def plan(self, int64_t state, int64_t first, int64_t last, int64_t rounds, int64_t threads,
-             int64_t max_total, int64_t max_bytes):
-        """Say that `threads` workers expand keys first to last - 1 of a set, in at most so many
-        rounds."""
+    def stand(self, done, ends, starts):
+        """Put the search where keys `done` to `ends` - 1 are left of the last level; `starts`
+        [levels, states] has the first keys of all levels."""
+        self.at_done, self.at_ends = np.array(done, np.int64), np.array(ends, np.int64)
+        self.at_starts = np.array(starts, np.int64)
+        shape = self.c.states,
+        assert self.at_done.shape == self.at_ends.shape == self.at_starts.shape[1:] == shape
+        self.c.done = <int64_t *>_address(self.at_done)
+        self.c.ends = <int64_t *>_address(self.at_ends)
+        self.c.levels = len(starts)
+        self._find_starts()
+
+    cdef int _find_starts(self) except -1:
+        self.c.starts = <int64_t *>_address(self.at_starts)
+        return 0
+
+    @property
+    def standing(self):
+        """Copies of `done`, `ends` and `starts`."""
+        return self.at_done.copy(), self.at_ends.copy(), self.at_starts[:self.c.levels].copy()
+
+    @property
+    def left(self):
+        """Keys of this level that are left."""
+        return int((self.at_ends - self.at_done).sum())
+
+    @property
+    def done(self):
+        """Keys that are expanded."""
+        return int(self.at_done.sum())
+
+    def plan(self, int64_t rounds, int64_t threads, share, int64_t max_total, int64_t max_bytes):
+        """Say that `threads` workers take at most so many rounds. `share`: a thread that is alone
+        stops before a level of so many successors, and from so many candidates for each on,
+        threads share a round."""
         assert 1 <= threads <= self.workers
+        room = self.c.levels + rounds + 1  # a level takes a round at least
+        if len(self.at_starts) < room:
+            further = np.zeros((2 * room - len(self.at_starts), self.c.states), np.int64)
+            self.at_starts = np.concatenate([self.at_starts, further])
+            self._find_starts()
+        self.c.share.team, self.c.share.round = share
         self.c.max_total, self.c.keys.max_bytes = max_total, max_bytes
-        rnnhw_search_plan(&self.c, state, first, last, rounds, threads)
+        rnnhw_search_plan(&self.c, rounds, threads)
 
     def work(self, int64_t thread):
         """A thread's part of it: returns when all have done theirs."""
@@ -269,8 +317,9 @@ cdef class Search:
 
     @property
     def outcome(self):
-        """The status, the first key not expanded, and the symbol by which it breaks the claim."""
-        return self.c.status, self.c.first, self.c.symbol
+        """The status; where a step breaks the claim, it is that of key done[state] of the second,
+        a state of the automaton, by the third, a symbol."""
+        return self.c.status, self.c.state, self.c.symbol
 
     def trace(self, int64_t state, int64_t first, int64_t last, int64_t target, int64_t index):
         """The first key of first to last - 1 with an edge to a key of `target`, and the symbol; -1

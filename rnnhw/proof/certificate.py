@@ -47,7 +47,7 @@ def save(path: Path, search: Search, verdict: Verdict) -> None:
         meta |= {
             "done": at.done.tolist(),
             "ends": at.ends.tolist(),
-            "starts": [start.tolist() for start in at.starts],
+            "starts": at.starts.tolist(),
         }
     with written_whole(path) as file, zipfile.ZipFile(file, "w") as archive:
         _put(archive, _META, json.dumps(meta).encode())
@@ -97,8 +97,8 @@ def resumed(path: Path, search: Search) -> None:
 def _frontier(claim: Claim, meta: dict[str, Any]) -> Frontier:
     states = claim.automaton.states
     done, ends, counts = (np.array(meta[n], np.int64) for n in ("done", "ends", "states"))
-    starts = np.array(meta["starts"], np.int64)
-    levels = np.concatenate([starts.reshape(-1, states), ends[None], counts[None]])
+    starts = np.array(meta["starts"], np.int64).reshape(-1, states)
+    levels = np.concatenate([starts, ends[None], counts[None]])
     if (
         {done.shape, ends.shape, counts.shape} != {(states,)}
         or len(starts) == 0
@@ -107,7 +107,7 @@ def _frontier(claim: Claim, meta: dict[str, Any]) -> Frontier:
         or starts[0].any()
     ):
         raise ValueError("its levels do not follow one another")
-    return Frontier(done, ends, list(starts))
+    return Frontier(done, ends, starts)
 
 
 def _keys(packed: bytes, count: int, words: int) -> Keys:

@@ -1,10 +1,10 @@
-"""The compiled search: levels of states, block after block, each expanded by the engine in C.
+"""The compiled search: level after level of states, each expanded by the engine in C.
 
-Python sees a block of some 65,536 states at a time, between two of which it shows progress and
-takes an interrupt. All that a search is stands in its sets and in :class:`Frontier`, so that one
-that was stopped goes on as if it never had been. The threads that share a block take the same steps
-side by side in C (ext/keysets.h); what they find, and in which order, does not depend on their
-number.
+Python calls the kernels for a tenth of a second at a time, however many levels that is; between
+two calls it shows progress and takes an interrupt. All that a search is stands in its sets and in
+:class:`Frontier`, so that one that was stopped goes on as if it never had been. The threads that
+share a call take the same steps side by side in C (ext/keysets.h); what they find, and in which
+order, does not depend on their number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,16 @@ _MOST_ROUNDS = 256
 """Of one call; a round is 1,000 to 16,000 successors."""
 
 _WORTH_THREAD = 8192
-"""Successors for which one more thread is used: a millisecond's work, to begin takes a tenth."""
+"""Successors of a level for which one more thread is used: a millisecond's work, to begin takes a
+tenth."""
+
+_WORTH_SHARE = 512
+"""Candidates of a round, for each thread, for which the threads share it: some 30 microseconds'
+work, and five times in it they wait for each other."""
 
 _NO_LIMIT = 1 << 62
 
-_EXPANDED, _BROKEN, _MAX_TOTAL, _MAX_BYTES, _MAX_SET = range(5)
+_UNFINISHED, _CLOSED, _BROKEN, _MAX_TOTAL, _MAX_BYTES, _MAX_SET = range(6)
 """``enum rnnhw_search_status`` of ext/search.h."""
 
 
@@ -49,13 +54,13 @@ _EXPANDED, _BROKEN, _MAX_TOTAL, _MAX_BYTES, _MAX_SET = range(5)
 class Frontier:
     """Where a search stands: keys by state of the automaton.
 
-    ``starts`` holds the first key of every level so far, [levels][states]; the last level is the
+    ``starts`` holds the first key of every level so far, [levels, states]; the last level is the
     one that is being expanded, up to the keys ``ends``, of which those before ``done`` are.
     """
 
     done: NDArray[np.int64]
     ends: NDArray[np.int64]
-    starts: list[NDArray[np.int64]] = field(default_factory=list)
+    starts: NDArray[np.int64]
 
 
 class Search:
@@ -100,8 +105,6 @@ class Search:
         )
         self._add_workers(1)
         self._pool: ThreadPoolExecutor | None = None
-        states = automaton.states
-        self.frontier = Frontier(np.zeros(states, np.int64), np.zeros(states, np.int64))
         self._rounds = 16
 
     # --- what the kernels are told -----------------------------------------------------------
@@ -141,13 +144,10 @@ class Search:
             UsageError: the memory does not hold it.
         """
         first = {(p.subject, p.name): p.first[None] for p in self.claim.packings}
-        self.restore([packed(self.claim, first)], Frontier(*self._level_zero()))
-
-    def _level_zero(self) -> tuple[NDArray[np.int64], NDArray[np.int64], list[NDArray[np.int64]]]:
         done = np.zeros(self.claim.automaton.states, np.int64)
         ends = done.copy()
         ends[0] = 1
-        return done, ends, [done.copy()]
+        self.restore([packed(self.claim, first)], Frontier(done, ends, done[None]))
 
     def restore(self, sets: Sequence[Keys], frontier: Frontier) -> None:
         """Take over the sets of an earlier search, in its order, and where it stood.
@@ -164,7 +164,7 @@ class Search:
                 )
             if new != len(keys):
                 raise ValueError("it holds a state twice")
-        self.frontier = frontier
+        self._sets.stand(frontier.done, frontier.ends, frontier.starts)
 
     def run(self, progress: Progress | None = None) -> Outcome:
         """Expand level after level until the claim is decided or a bound is met.
@@ -180,45 +180,32 @@ class Search:
 
     def _run(self, progress: Progress | None) -> Outcome:
         while True:
-            at = self.frontier
-            for state in np.flatnonzero(at.done < at.ends).tolist():
-                ended = self._expand(state, progress)
-                if ended is not None:
-                    return ended
-            counts = np.array(self.counts, np.int64)
-            if (counts == at.ends).all():
-                return self._outcome(Verdict.CLOSED, len(at.starts) - 1)
-            # One assignment: an interrupt finds the level before or the new one.
-            self.frontier = Frontier(at.done, counts, [*at.starts, at.ends])
-
-    def _expand(self, state: int, progress: Progress | None) -> Outcome | None:
-        """Expand the rest of this level's keys of one state; the outcome if that decides it."""
-        at = self.frontier
-        while at.done[state] < at.ends[state]:
             began = time.monotonic()
-            status, first, symbol = self._call(state, int(at.done[state]), int(at.ends[state]))
-            at.done[state] = first
+            status, state, symbol = self._call()
+            if status == _CLOSED:
+                return self._outcome(Verdict.CLOSED)
             if status == _BROKEN:
-                path = self._path(state, first)
-                return self._outcome(Verdict.WRONG, len(path) + 1, (*path, symbol))
-            if status != _EXPANDED:
-                return self._outcome(Verdict.OPEN, len(at.starts) - 1, reason=self._reason(status))
+                path = self._path(state)
+                return self._outcome(Verdict.WRONG, (*path, symbol))
+            if status != _UNFINISHED:
+                return self._outcome(Verdict.OPEN, reason=self._reason(status))
             spent = time.monotonic() - began
             if spent < _CALL_SECONDS / 2:
                 self._rounds = min(2 * self._rounds, _MOST_ROUNDS)
             elif spent > 2 * _CALL_SECONDS:
                 self._rounds = max(self._rounds // 2, 1)
             if progress is not None:
-                progress(int(at.done.sum()), self._sets.total)
-        return None
+                progress(self._sets.done, self._sets.total)
 
-    def _call(self, state: int, first: int, last: int) -> tuple[int, int, int]:
-        """Expand keys ``first`` to ``last`` - 1 of one state, or the first ones of them: the
-        status, the first key not expanded, and the symbol by which it breaks the claim."""
-        sets, successors = self._sets, (last - first) * self.claim.automaton.symbols
+    def _call(self) -> tuple[int, int, int]:
+        """Expand what is left of this level and further ones: the status, and the state and the
+        symbol of the step that breaks the claim."""
+        sets, successors = self._sets, self._sets.left * self.claim.automaton.symbols
         threads = min(self.threads, max(successors // _WORTH_THREAD, 1))
         self._add_workers(threads)
-        sets.plan(state, first, last, self._rounds, threads, self.max_states, self.memory)
+        worth_team = 2 * _WORTH_THREAD if self.threads > 1 else _NO_LIMIT
+        share = worth_team, _WORTH_SHARE
+        sets.plan(self._rounds, threads, share, self.max_states, self.memory)
         if threads == 1:
             sets.work(0)
             return sets.outcome
@@ -235,8 +222,9 @@ class Search:
         return sets.outcome
 
     def _outcome(
-        self, verdict: Verdict, depth: int, symbols: tuple[int, ...] = (), reason: str = ""
+        self, verdict: Verdict, symbols: tuple[int, ...] = (), reason: str = ""
     ) -> Outcome:
+        depth = len(symbols) or len(self.frontier.starts) - 1
         return Outcome(self.claim, verdict, self._sets.total, depth, symbols, reason)
 
     def _reason(self, status: int) -> str:
@@ -246,10 +234,10 @@ class Search:
             _MAX_SET: "2**32 states of one set",
         }[status]
 
-    def _path(self, state: int, index: int) -> tuple[int, ...]:
-        """The symbols that lead to a key: level by level backwards, each found by stepping the
-        level before it once more."""
-        starts = self.frontier.starts
+    def _path(self, state: int) -> tuple[int, ...]:
+        """The symbols that lead to the first key of a state that is not expanded: level by level
+        backwards, each found by stepping the level before it once more."""
+        starts, index = self.frontier.starts, int(self.frontier.done[state])
         following = self.claim.automaton.next
         path: list[int] = []
         level = max(at for at, start in enumerate(starts) if start[state] <= index)
@@ -276,6 +264,11 @@ class Search:
         return self._sets.keys(state, 0, self.counts[state])
 
     @property
+    def frontier(self) -> Frontier:
+        """Where the search stands."""
+        return Frontier(*self._sets.standing)
+
+    @property
     def counts(self) -> list[int]:
         """How many keys each state of the automaton has."""
         return [int(count) for count in self._sets.counts]
@@ -284,6 +277,11 @@ class Search:
     def total(self) -> int:
         """States found."""
         return self._sets.total
+
+    @property
+    def workers(self) -> int:
+        """Threads that have taken part."""
+        return self._sets.workers
 
     @property
     def bytes(self) -> int:

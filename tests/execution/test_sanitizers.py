@@ -29,7 +29,7 @@ sys.path[:0] = sys.argv[1:3]
 import rnnhw.proof.search
 from helpers.proofs import random_claim, searched
 assert rnnhw.__file__.startswith(sys.argv[1])
-rnnhw.proof.search._WORTH_THREAD = 1
+rnnhw.proof.search._WORTH_THREAD = rnnhw.proof.search._WORTH_SHARE = 1
 for seed in range(12):
     claim = random_claim(seed)
     one, other = (searched(claim, threads=threads) for threads in (1, 2))

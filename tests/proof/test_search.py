@@ -23,10 +23,16 @@ from rnnhw.proof.search import Search
 PLAIN_STATES = 120
 
 
+def share(monkeypatch, worth_thread, worth_share):
+    """Threads share levels and rounds of so many successors for each of them."""
+    monkeypatch.setattr("rnnhw.proof.search._WORTH_THREAD", worth_thread)
+    monkeypatch.setattr("rnnhw.proof.search._WORTH_SHARE", worth_share)
+
+
 @pytest.fixture
 def small_shares(monkeypatch):
     """Threads share even a single state."""
-    monkeypatch.setattr("rnnhw.proof.search._WORTH_THREAD", 1)
+    share(monkeypatch, 1, 1)
 
 
 def told(outcome):
@@ -306,6 +312,24 @@ def test_threads_find_the_same_states_in_the_same_order(tmp_path):
     assert len({file.read_bytes() for file in files}) == 1
 
 
+@pytest.mark.parametrize("worth", [(500, 1), (1, 600), (500, 600)])
+def test_one_thread_takes_what_is_too_little_for_all(worth, monkeypatch):
+    """Levels before the first of 1,000 successors are those of a lone thread; in a team, rounds of
+    less than 1,200 candidates are taken by one of the two, and some rounds have more."""
+    claim = claim_of(shipped("tridiagonal", word=6))
+    alone = searched(claim, threads=1)
+    share(monkeypatch, *worth)
+    both = searched(claim, threads=2)
+    assert (alone[0].workers, both[0].workers) == (1, 2)
+    assert told(alone[1]) == told(both[1])
+    assert_same_keys([alone[0], both[0]])
+
+
+def test_a_search_of_small_levels_is_that_of_one_thread():
+    search, found = searched(claim_of(shipped("tridiagonal", word=4)), threads=2)
+    assert (search.workers, found.states) == (1, 775)
+
+
 @pytest.mark.usefixtures("small_shares")
 @pytest.mark.parametrize("bounds", [{"max_states": 9_000}, {"memory": 300_000}])
 def test_threads_stop_at_the_same_state(tmp_path, bounds):
@@ -333,7 +357,7 @@ def test_an_interrupt_before_all_threads_have_begun_stops_them(monkeypatch):
     submit, calls = ThreadPoolExecutor.submit, count()
 
     def interrupted(pool, *task):
-        if next(calls) == 5:
+        if next(calls) == 1:  # of two threads one has begun
             raise KeyboardInterrupt
         return submit(pool, *task)
 
