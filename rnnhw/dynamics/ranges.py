@@ -16,7 +16,17 @@ from rnnhw.analysis.intervals import Box, unfitted
 from rnnhw.design.design import Design
 from rnnhw.dynamics.model import Rate, SignalRange
 from rnnhw.dynamics.observed import Observed
-from rnnhw.graph.nodes import Cast, Constant, Input, Lookup, Matvec, Node, StepGraph, Tensor
+from rnnhw.graph.nodes import (
+    Cast,
+    Constant,
+    Input,
+    Lookup,
+    Matvec,
+    Node,
+    StepGraph,
+    Tensor,
+    previous,
+)
 from rnnhw.numerics.cast import Interval, Q, interval_format
 
 __all__ = ["signal_ranges", "signal_rates"]
@@ -28,7 +38,8 @@ def signal_ranges(design: Design, observed: Observed) -> list[SignalRange]:
     first = {}
     for key, (name, _) in network.first_states().items():
         if key in observed.samples.first:
-            first[name] = Box(observed.low[f"{name}.previous"], observed.high[f"{name}.previous"])
+            before = previous(name)
+            first[name] = Box(observed.low[before], observed.high[before])
     found = []
     for scan, ranges in guaranteed_ranges(network, raw, first).items():
         found += [_tensor(tensor, design) for tensor in scan.graph.tensors]
