@@ -61,6 +61,15 @@ def test_importing_rnnhw_loads_nothing_that_is_not_used():
     assert asked.stdout.split() == ["False", "False"], asked.stderr
 
 
+def test_a_renderer_of_reports_is_imported_when_it_is_used():
+    loaded = "'rnnhw.cost' in sys.modules"
+    code = f"import sys, rnnhw.cli.prove; print({loaded}); rnnhw.report.to_json; print({loaded})"
+    assert run(code).stdout.split() == ["False", "True"]
+    with pytest.raises(AttributeError, match="has no attribute 'to_nothing'"):
+        _ = rnnhw.report.to_nothing
+    assert sorted(rnnhw.report.__all__) == sorted(rnnhw.report._HOMES)
+
+
 def test_a_source_tree_that_is_not_built_says_what_to_do(tmp_path):
     shutil.copytree(
         ROOT / "rnnhw",
