@@ -33,7 +33,7 @@ from rnnhw.proof.aiger import aiger
 from rnnhw.proof.check import Checked, check
 from rnnhw.proof.counterexample import Counterexample
 from rnnhw.proof.outcome import Outcome, Verdict
-from rnnhw.proof.prove import Bounds, Proof, claimed, prove
+from rnnhw.proof.prove import Bounds, KeptInterrupt, Proof, claimed, prove
 from rnnhw.report.json_text import head, json_text
 
 __all__ = ["prove_command"]
@@ -192,27 +192,33 @@ def prove_command(
         with written_whole(circuit) as place:
             place.write(aiger(claim))
         return 0
-    with shown_progress("states expanded") as progress:
-        proof = prove(
-            loaded,
-            automaton=asked,
-            equivalent_to=other,
-            within=bounds,
-            never=never or (),
-            max_states=max_states,
-            memory=size,
-            isa=isa,
-            threads=threads,
-            resume=resume,
-            certificate=files.certificate,
-            progress=progress,
-        )
+    try:
+        with shown_progress("states expanded") as progress:
+            proof = prove(
+                loaded,
+                automaton=asked,
+                equivalent_to=other,
+                within=bounds,
+                never=never or (),
+                max_states=max_states,
+                memory=size,
+                isa=isa,
+                threads=threads,
+                resume=resume,
+                certificate=files.certificate,
+                progress=progress,
+            )
+    except KeptInterrupt:
+        remark(files.kept())
+        raise
     found = proof.counterexample
     if found is not None and files.counterexample is not None:
         found.save(files.counterexample, loaded.task)
     show(_text(proof) if shown == "text" else json_text(_data(proof, other)))
     for missing in files.unwritten(proof.outcome.verdict):
         complain(*missing)
+    if proof.outcome.verdict is Verdict.OPEN:
+        remark(files.kept())
     return _CODES[proof.outcome.verdict]
 
 
@@ -247,6 +253,12 @@ class _Files:
             check_writable(file)
         self.counterexample = arrays[0] if arrays else None
         self.certificate = others[0] if others else None
+
+    def kept(self) -> str:
+        """How a search that is not over goes on."""
+        if self.certificate is None:
+            return "nothing is kept of this search: with -o FILE it can go on"
+        return f"{self.certificate} keeps the search: with --resume {self.certificate} it goes on"
 
     def unwritten(self, verdict: Verdict) -> list[tuple[str, str]]:
         """What was asked for and is not there, with what would be."""

@@ -20,10 +20,14 @@ from rnnhw.proof.counterexample import Counterexample, counterexample
 from rnnhw.proof.outcome import Outcome, Verdict
 from rnnhw.proof.search import Progress, Search
 
-__all__ = ["Bounds", "Proof", "claimed", "default_memory", "prove"]
+__all__ = ["Bounds", "KeptInterrupt", "Proof", "claimed", "default_memory", "prove"]
 
 Bounds = Mapping[str, tuple[Fraction | float | None, Fraction | float | None]]
 """By signal the least and greatest real value that it may have; None: no limit."""
+
+
+class KeptInterrupt(KeyboardInterrupt):
+    """An interrupt of a search that is kept in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +138,10 @@ def prove(
     try:
         outcome = search.run(progress)
     except KeyboardInterrupt:
-        if certificate is not None:
-            save(certificate, search, Verdict.OPEN)
-        raise
+        if certificate is None:
+            raise
+        save(certificate, search, Verdict.OPEN)
+        raise KeptInterrupt from None
     if certificate is not None and outcome.verdict is not Verdict.WRONG:
         save(certificate, search, outcome.verdict)
     return Proof(design, claim, outcome)

@@ -142,7 +142,8 @@ def test_an_open_search_is_no_pass_and_goes_on(run, tmp_path):
     file = tmp_path / "search"
     word = ("--set", "word=6")
     out, err = run(TRIDIAGONAL, *word, "--max-states", 1000, "-o", file, code=4)
-    assert err == "" and out.splitlines()[1] == (
+    assert err == f"note: {file} keeps the search: with --resume {file} it goes on\n"
+    assert out.splitlines()[1] == (
         "open at 1,058 states: right for every sequence of up to 5 steps; stopped by more than "
         "1,000 states"
     )
@@ -151,7 +152,8 @@ def test_an_open_search_is_no_pass_and_goes_on(run, tmp_path):
     assert "closed: 31,958 states, depth 37" in out
     run(TRIDIAGONAL, *word, "-o", tmp_path / "whole.proof")
     assert (tmp_path / "adder.proof").read_bytes() == (tmp_path / "whole.proof").read_bytes()
-    out, _ = run(TRIDIAGONAL, *word, "--memory", "200K", code=4)
+    out, err = run(TRIDIAGONAL, *word, "--memory", "200K", code=4)
+    assert err == "note: nothing is kept of this search: with -o FILE it can go on\n"
     assert "stopped by the memory of 204,800 bytes" in out
 
 
@@ -280,6 +282,7 @@ def test_an_interrupt_leaves_a_search_that_goes_on(tmp_path):
         assert "open at" in out
         return
     assert process.returncode == 130 and "interrupted" in err and out == ""
+    assert f"note: {file} keeps the search: with --resume {file} it goes on\n" in err
     assert [each.name for each in tmp_path.iterdir()] == ["search"]
     assert (
         main(["prove", TRIDIAGONAL, "--set", "word=12", "--resume", str(file), "--max-states", "1"])
