@@ -26,7 +26,7 @@ from rnnhw.proof.check import check
 from rnnhw.proof.search import Search
 
 DESIGNS = Path(__file__).resolve().parents[1] / "designs"
-NETS = [("dense", 8), ("tridiagonal", 8), ("dense", 12), ("tridiagonal", 10)]
+NETS = [("dense", 8), ("tridiagonal", 8), ("dense", 10), ("dense", 12), ("tridiagonal", 10)]
 LARGE = ("tridiagonal", 12)
 CHECKED = 1_000_000
 """Certificates of up to so many states are written and checked."""
