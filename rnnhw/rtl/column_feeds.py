@@ -8,9 +8,22 @@ from typing import Protocol
 from rnnhw.accelerator.mapping import Feed, Phase, Segment, address_bits
 from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
+from rnnhw.rtl.netlist import (
+    FALSE,
+    FIRST_STEP,
+    Expression,
+    Net,
+    Parameter,
+    Repeat,
+    Slice,
+    all_of,
+    concat,
+    zeros,
+)
 from rnnhw.rtl.vector_memories import Vectors
+from rnnhw.rtl.verilog_text import Wiring
 
-__all__ = ["Column", "Columns", "TransformResults", "aligned"]
+__all__ = ["Column", "Columns", "TransformResults", "aligned", "element_of"]
 
 
 _BY_WORD = (Feed.PAIRS, Feed.STRIDE)
@@ -22,17 +35,17 @@ class Column:
     """The columns of one segment: the net that is high in them, and each lane's operand, one cycle
     later."""
 
-    active: str
-    operands: tuple[str, ...]
+    active: Net
+    operands: tuple[Expression, ...]
 
 
 class TransformResults(Protocol):
     """Gives vectors that chains of transforms make, one cycle behind what is asked for."""
 
-    def words(self, vector: Node, word: str) -> tuple[str, int]:
+    def words(self, vector: Node, word: Net) -> tuple[Net, int]:
         """The net with a word, and the bits of an element."""
 
-    def element(self, vector: Node, index: str, element: str) -> None:
+    def element(self, vector: Node, index: Net, element: Net) -> None:
         """Drive the net ``element``."""
 
 
@@ -73,26 +86,28 @@ class Columns:
         bits, element_bits = address_bits(vector.units), vector.format.signed_width
         what = f"{vector.vector_name} by {segment.feed.value}"
         module.comment(f"columns {phase.starts[position]} on: {what}")
-        module.wire(f"{name}_active", 0, signed=False)
+        active = module.wire(f"{name}_active", 0, signed=False)
         if segment.feed not in _BY_WORD:
-            module.wire(f"{name}_index", bits, signed=False)
-            module.wire(f"{name}_element", element_bits)
+            index = module.wire(f"{name}_index", bits, signed=False)
+            element = module.wire(f"{name}_element", element_bits)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._context.column_bits}
-        run = "run" if self._context.alone else f"run & {self._context.in_phase(number)}"
-        ports = {"run": run, "column": "column", "active": f"{name}_active"}
+        run: Expression = module.nets["run"]
+        if not self._context.alone:
+            run = all_of(run, self._context.in_phase(number))
+        ports: dict[str, Wiring] = {"run": run, "column": "column", "active": active}
         moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
         span = phase.window_units
         match segment.feed:
             case Feed.PAIRS:
-                self._pairs(name, phase, segment, {**moving, **ports}, common)
+                window = self._pairs(name, phase, segment, {**moving, **ports}, common)
             case Feed.STRIDE:
-                self._stride(name, phase, segment, {**moving, **ports}, common)
+                window = self._stride(name, phase, segment, {**moving, **ports}, common)
             case Feed.BROADCAST:
                 module.instance(
                     "rnnhw_broadcast",
                     name,
                     {"COLUMNS": segment.columns, **common, "INDEX_BITS": bits},
-                    {**ports, "index": f"{name}_index"},
+                    {**ports, "index": index},
                 )
             case Feed.BLOCK:
                 outputs = segment.block[0] if segment.block else segment.columns
@@ -107,7 +122,7 @@ class Columns:
                         "GROUP_BITS": max((groups - 1).bit_length(), 1),
                         "INDEX_BITS": bits,
                     },
-                    {**moving, **ports, "index": f"{name}_index"},
+                    {**moving, **ports, "index": index},
                 )
             case Feed.BLOCKS:
                 assert segment.block is not None
@@ -126,12 +141,12 @@ class Columns:
                         **common,
                         "INDEX_BITS": bits,
                     },
-                    {**moving, **ports, "index": f"{name}_index"},
+                    {**moving, **ports, "index": index},
                 )
             case _:
                 assert segment.window is not None
                 reach = vector.units + span * (phase.groups + 1) + sum(segment.window) + 1
-                module.wire(f"{name}_window", span * element_bits, signed=False)
+                window = module.wire(f"{name}_window", span * element_bits, signed=False)
                 module.instance(
                     "rnnhw_window",
                     name,
@@ -149,35 +164,36 @@ class Columns:
                     {
                         **moving,
                         **ports,
-                        "element": f"{name}_element",
-                        "index": f"{name}_index",
-                        "window": f"{name}_window",
+                        "element": element,
+                        "index": index,
+                        "window": window,
                     },
                 )
         if segment.feed not in _BY_WORD:
-            self._vector(name, vector)
+            self._vector(name, vector, index, element)
         shift = self._context.numbers.shift(number, position)
         if segment.window is None and segment.feed not in _BY_WORD:
-            operand = aligned(f"{name}_element", element_bits, 0, shift, width)
-            return Column(f"{name}_active", (operand,) * self._context.lanes)
+            operand = aligned(element, shift, width)
+            return Column(active, (operand,) * self._context.lanes)
         rows = max(phase.gates, 1)
         bits = self._window_width(segment)
         units = [
-            aligned(f"{name}_window", bits, unit * bits, shift, width, unsigned=bits < element_bits)
+            aligned(element_of(window, unit, bits), shift, width, unsigned=bits < element_bits)
             for unit in range(span)
         ]
         operands = tuple(units[min(lane // rows, span - 1)] for lane in range(self._context.lanes))
-        return Column(f"{name}_active", operands)
+        return Column(active, operands)
 
     def _pairs(
         self,
         name: str,
         phase: Phase,
         segment: Segment,
-        ports: dict[str, str],
+        ports: dict[str, Wiring],
         common: dict[str, int],
-    ) -> None:
-        """The feed of a butterfly stage, with the memory of words behind it."""
+    ) -> Net:
+        """The feed of a butterfly stage, with the memory of words behind it; returns the net of
+        its window."""
         module, vector, span = self._context.module, segment.vector, phase.window_units
         element_bits, elements = self._window_width(segment), segment.word
         counted = {
@@ -190,8 +206,8 @@ class Columns:
             words, width = self._chains.words(vector, word)
         else:
             words, width = self.words(name, vector, counted, word), element_bits
-        window = f"{name}_window" if width == element_bits else f"{name}_wide"
-        module.wire(window, span * width, signed=False)
+        wide = "window" if width == element_bits else "wide"
+        window = module.wire(f"{name}_{wide}", span * width, signed=False)
         module.instance(
             "rnnhw_pairs",
             name,
@@ -206,37 +222,40 @@ class Columns:
             },
             {**ports, "q": words, "word": word, "window": window},
         )
-        if width != element_bits:
-            module.wire(f"{name}_window", span * element_bits, signed=False)
-            module.instance(
-                "rnnhw_resize_word",
-                f"{name}_resize",
-                {
-                    "ELEMENTS": span,
-                    "A_WIDTH": width,
-                    "SHIFT": 0,
-                    "UNSIGNED": 0,
-                    "WIDTH": element_bits,
-                },
-                {"a": window, "y": f"{name}_window"},
-            )
+        if width == element_bits:
+            return window
+        resized = module.wire(f"{name}_window", span * element_bits, signed=False)
+        module.instance(
+            "rnnhw_resize_word",
+            f"{name}_resize",
+            {
+                "ELEMENTS": span,
+                "A_WIDTH": width,
+                "SHIFT": 0,
+                "UNSIGNED": 0,
+                "WIDTH": element_bits,
+            },
+            {"a": window, "y": resized},
+        )
+        return resized
 
     def _stride(
         self,
         name: str,
         phase: Phase,
         segment: Segment,
-        ports: dict[str, str],
+        ports: dict[str, Wiring],
         common: dict[str, int],
-    ) -> None:
-        """The feed of interleaved blocks, with the memory of words behind it."""
+    ) -> Net:
+        """The feed of interleaved blocks, with the memory of words behind it; returns the net of
+        its window."""
         module, vector, span = self._context.module, segment.vector, phase.window_units
         units, elements, width = vector.units // segment.columns, segment.word, vector.format.width
         words = vector.units // elements
         bits = address_bits(words)
         word = module.wire(f"{name}_word", bits, signed=False)
         q = module.wire(f"{name}_words", elements * width, signed=False)
-        parameters: dict[str, int | str] = {
+        parameters: dict[str, Parameter] = {
             "WORDS": words,
             "WORD_BITS": bits,
             "ELEMENTS": elements,
@@ -245,10 +264,10 @@ class Columns:
             "UNSIGNED": int(not vector.format.signed),
             "BANKS": 2 if isinstance(vector, Input | State) else 1,
         }
-        memory = {"clk": "clk", "rst": "rst", "first": "1'b0"}
+        memory: dict[str, Wiring] = {"clk": "clk", "rst": "rst", "first": FALSE}
         if isinstance(vector, State):
             parameters |= self._context.first_words(vector, elements, width)
-            memory["first"] = "first_step"
+            memory["first"] = FIRST_STEP
         written = self._vectors.written_by(name, vector)
         del written["write_index"]
         module.instance(
@@ -258,7 +277,7 @@ class Columns:
             {**memory, **written, "word": word, "q": q},
         )
         groups = max(phase.gates // phase.lanes, 1)
-        module.wire(f"{name}_window", span * width, signed=False)
+        window = module.wire(f"{name}_window", span * width, signed=False)
         module.instance(
             "rnnhw_stride",
             name,
@@ -275,17 +294,18 @@ class Columns:
                 "GROUP_BITS": address_bits(groups),
                 "WIDTH": width,
             },
-            {**ports, "q": q, "word": word, "window": f"{name}_window"},
+            {**ports, "q": q, "word": word, "window": window},
         )
+        return window
 
-    def words(self, feed: str, vector: Node, counted: dict[str, int], word: str) -> str:
+    def words(self, feed: str, vector: Node, counted: dict[str, int], word: Net) -> Net:
         """The memory of words behind a feed that asks for ``word``; gives the net of what is
         read."""
         if isinstance(vector, Input) and vector.position in self._context.windows:
             steps = self._context.windows[vector.position].steps
             return self._ring_words(feed, vector, steps, counted, word)
         module, width = self._context.module, vector.format.width
-        first: dict[str, int | str] = {"FIRST_VALUE": 0}
+        first: dict[str, Parameter] = {"FIRST_VALUE": 0}
         if isinstance(vector, State):
             first = self._context.first_words(vector, counted["ELEMENTS"], width)
         written = self._vectors.written_by(feed, vector)
@@ -303,7 +323,7 @@ class Columns:
             },
             {
                 "clk": "clk",
-                "first": "first_step" if isinstance(vector, State) else "1'b0",
+                "first": FIRST_STEP if isinstance(vector, State) else FALSE,
                 **written,
                 "word": word,
                 "q": name,
@@ -317,17 +337,16 @@ class Columns:
         plain = segment.feed in _BY_WORD and not self._context.rows.in_feed(segment.vector)
         return format.width if plain else format.signed_width
 
-    def _vector(self, feed: str, vector: Node) -> None:
+    def _vector(self, feed: str, vector: Node, index: Net, element: Net) -> None:
         """The memory behind a feed."""
-        index, element = f"{feed}_index", f"{feed}_element"
         if self._context.rows.in_feed(vector):
             self._chains.element(vector, index, element)
         else:
             self._vectors.read(feed, vector, index, element)
 
     def _ring_words(
-        self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: str
-    ) -> str:
+        self, feed: str, vector: Input, steps: int, counted: dict[str, int], word: Net
+    ) -> Net:
         """The memory of the last steps of an input, by words; gives the net of what is read."""
         module, x, width = self._context.module, vector.name, vector.format.width
         depth = vector.units // steps * (steps + 1)
@@ -355,13 +374,17 @@ class Columns:
         return name
 
 
-def aligned(
-    name: str, width: int, low: int, shift: int, operand: int, *, unsigned: bool = False
-) -> str:
-    """Bits ``low`` on of a net, ``width`` of them, shifted left and extended to an operand."""
-    whole = low == 0 and not name.endswith("_window")
-    bits = name if whole else f"{name}[{low + width - 1}:{low}]"
-    sign = "1'b0" if unsigned else f"{name}[{low + width - 1}]"
-    extended = operand - width - shift
-    parts = [f"{{{extended}{{{sign}}}}}"] * bool(extended) + [bits] + [f"{shift}'b0"] * bool(shift)
-    return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"
+def element_of(word: Net, number: int, bits: int) -> Slice:
+    """An element of ``bits`` bits of a word."""
+    return Slice(word, (number + 1) * bits - 1, number * bits)
+
+
+def aligned(value: Net | Slice, shift: int, operand: int, *, unsigned: bool = False) -> Expression:
+    """A number shifted left and extended to the bits of an operand."""
+    more = operand - value.width - shift
+    parts: list[Expression] = [value]
+    if more:
+        parts.insert(0, Repeat((FALSE if unsigned else value.highest,), more))
+    if shift:
+        parts.append(zeros(shift))
+    return concat(*parts)

@@ -23,7 +23,24 @@ from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.column_feeds import Column, Columns
 from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.memory_images import Numbers, Shape
-from rnnhw.rtl.names import Names, nets_meet, numbered
+from rnnhw.rtl.names import Names, numbered
+from rnnhw.rtl.netlist import (
+    FIRST_STEP,
+    Bit,
+    Concat,
+    Constant,
+    Declaration,
+    Expression,
+    Group,
+    Net,
+    Parameter,
+    Slice,
+    all_of,
+    any_of,
+    choice,
+    concat,
+    zeros,
+)
 from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.unit_memories import UnitMemories
@@ -49,10 +66,10 @@ def emit_layer(
         return _write(module, mapping, Numbers(mapping, parameters))
 
     module = trial(mapping)
-    if nets_meet(module):  # the cell's name for a signal is ours for a net
+    if module.nets_meet:  # the cell's name for a signal is ours for a net
         step = StepMapping(numbered(mapping.graph), mapping.windows)
         module = trial(map_layer(step, mapping.lanes))
-        assert not nets_meet(module)
+        assert not module.nets_meet
     taken.take(file.removesuffix(".hex") for file in module.images)
     return module
 
@@ -93,6 +110,8 @@ class _Layer:
         self._columns = Columns(context, self._vectors)
         self._transforms = Transforms(context, self._columns)
         self._units = UnitMemories(context, self._vectors, self._transforms.by_unit)
+        self._early = Net("row_early_sum", context.accumulator_width, signed=True)
+        """The sum of a row's early columns, where a phase takes a snapshot."""
 
     # --- the whole -------------------------------------------------------------------------------
     def write(self) -> None:
@@ -106,7 +125,7 @@ class _Layer:
         self._results()
         self._units.finish()
         self._transforms.finish()
-        self._context.module.ignore_unread("row_early_sum", *self._transforms.read_by_unit)
+        self._context.module.ignore_unread(self._early, *self._transforms.read_by_unit)
 
     def _ports(self) -> None:
         module = self._context.module
@@ -126,12 +145,13 @@ class _Layer:
         module.port("input", "y_ready")
 
     # --- control ---------------------------------------------------------------------------------
-    def _table(self, values: Sequence[int]) -> str:
+    def _table(self, values: Sequence[int]) -> Concat:
         """A field of 32 bits for each phase, the first one lowest."""
-        return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
+        return Concat(tuple(Constant(value, 32) for value in reversed(values)))
 
     def _control(self) -> None:
         module, phases = self._context.module, self._context.phases
+        pending = (Net(f"{node.name}_pending") for node in self._context.inputs)
         module.comment("what is at work")
         flags = "take begins finish bank run idle last_column group_ends done"
         for flag in flags.split():
@@ -159,7 +179,7 @@ class _Layer:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "go": " & ".join([*(f"{x.name}_pending" for x in self._context.inputs), "y_ready"]),
+                "go": all_of(*pending, module.nets["y_ready"]),
                 "done": "done",
                 "take": "take",
                 "begins": "begins",
@@ -206,7 +226,7 @@ class _Layer:
                 },
             )
         x = self._context.inputs[0].name
-        self._context.module.wire("first_step", 0, f"{x}_is_first", signed=False)
+        self._context.module.wire(FIRST_STEP.name, 0, f"{x}_is_first", signed=False)
 
     def _window_arrival(self, node: Input, window: InputWindow) -> None:
         x, steps = node.name, window.steps
@@ -260,22 +280,17 @@ class _Layer:
         stages = self._transforms.neurons
         row_issues = issued[len(stages) :]
         operand = self._columns.operand_width
-        for active in issued[:-1]:
-            module.declarations.append(f"reg {active}_read;")
-            module.add(f"always @(posedge clk) {active}_read <= {active};")
-        module.wire("operands", lanes * operand, signed=False)
+        reads = [module.delayed(Net(f"{active.name}_read"), active) for active in issued[:-1]]
+        operands = module.wire("operands", lanes * operand, signed=False)
         for lane in range(lanes):
-            *others, final = columns
-            chain = "".join(f"{other.active}_read ? {other.operands[lane]} : " for other in others)
-            module.add(
-                f"assign operands[{(lane + 1) * operand - 1}:{lane * operand}] = "
-                f"{chain}{final.operands[lane]};"
-            )
+            *others, last = (column.operands[lane] for column in columns)
+            chosen = choice(*zip(reads, others, strict=True), otherwise=last)
+            module.assign(Slice(operands, (lane + 1) * operand - 1, lane * operand), chosen)
         weight = self._context.numbers.weight_width()
-        issue, weights = "column_issue", "column_weights"
+        issues: list[Expression] = []
         if row_issues:
-            module.wire(issue, 0, " | ".join(row_issues), signed=False)
-            self._column_weights(weights, weight)
+            issues.append(module.wire("column_issue", 0, any_of(*row_issues), signed=False))
+            weights: Expression = self._column_weights(weight)
         starts = self._context.column_marks(
             [min(phase.starts, default=None) for phase in self._context.phases]
         )
@@ -283,8 +298,9 @@ class _Layer:
             rows = weight if row_issues else 0
             weight = max(rows, self._context.mapping.stage_weight_bits)
             weights = self._stage_weights(rows, weight)
-            issue = f"{issue} | stage_issue" if row_issues else "stage_issue"
-            starts = " | ".join([f"({starts})", *(f"{name}_starts" for name in stages)])
+            issues.append(module.nets["stage_issue"])
+            of_stages = (module.nets[f"{name}_starts"] for name in stages)
+            starts = any_of(Group((starts,)), *of_stages)
         ends = [
             phase.early_columns - 1 if phase.snapshot else None for phase in self._context.phases
         ]
@@ -296,7 +312,7 @@ class _Layer:
             {
                 "clk": "clk",
                 "rst": "rst",
-                "valid": issue,
+                "valid": any_of(*issues),
                 "first": starts,
                 "last": "last_column",
                 "snapshot": self._context.column_marks(ends),
@@ -309,12 +325,13 @@ class _Layer:
         )
         self._drain(width)
 
-    def _column_weights(self, net: str, weight: int) -> None:
-        """The memory with a word of weights for every column of rows."""
+    def _column_weights(self, weight: int) -> Net:
+        """The memory with a word of weights for every column of rows; returns the net of the
+        current one."""
         module, lanes = self._context.module, self._context.lanes
         words = self._context.numbers.weight_words(weight)
         file = module.image("weights", words, lanes * weight)
-        module.wire(net, lanes * weight, signed=False)
+        net = module.wire("column_weights", lanes * weight, signed=False)
         module.instance(
             "rnnhw_weights",
             "weight_memory",
@@ -322,33 +339,35 @@ class _Layer:
                 "WIDTH": lanes * weight,
                 "DEPTH": len(words),
                 "ADDRESS_BITS": address_bits(len(words)),
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
             {"clk": "clk", "rewind": "take", "next": "column_issue", "q": net},
         )
+        return net
 
-    def _stage_weights(self, row_bits: int, weight: int) -> str:
+    def _stage_weights(self, row_bits: int, weight: int) -> Expression:
         """The weights of the column at the lanes, ``weight`` bits each: those of a stage, or those
         of rows, ``row_bits`` wide in their memory, if there are any."""
         module, width = self._context.module, self._context.lanes * weight
         stages = self._transforms.weights(weight)
         idle = width - self._transforms.elements * weight
-        words = f"{{{idle}'b0, {stages}}}" if idle else stages
+        words = concat(zeros(idle), stages) if idle else stages
         if not row_bits:
             return words
-        column = ("column_weights", self._context.lanes, row_bits, weight)
+        column = (module.nets["column_weights"], self._context.lanes, row_bits, weight)
         rows = self._transforms.resized("weights_of_rows", *column)
-        module.declarations.append("reg stage_read;")
-        module.add("always @(posedge clk) stage_read <= stage_issue;")
-        chosen = f"stage_read ? {words} : {rows}"
-        return module.wire("weights", width, chosen, signed=False)
+        read = module.delayed(Net("stage_read"), "stage_issue")
+        return module.wire("weights", width, choice((read, words), otherwise=rows), signed=False)
 
     def _pass_alone(self, width: int) -> None:
         """No products: units pass one a cycle, as if lanes had summed nothing."""
         module = self._context.module
-        module.add("reg [4:1] alone;")
-        module.add("always @(posedge clk) alone <= rst ? 4'b0 : {alone[3:1], last_column};")
-        module.add("assign sums_valid = alone[4];", f"assign sums = {width}'b0;")
+        alone = Net("alone", 4, lowest=1)
+        module.statements.append(Declaration(alone, kind="reg"))
+        moved = Concat((Slice(alone, 3, 1), module.nets["last_column"]))
+        module.clocked(alone, choice((module.nets["rst"], zeros(4)), otherwise=moved))
+        module.assign("sums_valid", Bit(alone, 4))
+        module.assign("sums", zeros(width))
         self._drain(width)
 
     def _drain(self, width: int) -> None:
@@ -358,14 +377,17 @@ class _Layer:
             len(self._context.numbers.rows(number)) for number in range(len(self._context.phases))
         )
         counted = [
-            f"1'b{int(bool(self._context.rows.phase_rows(n)))}"
+            Constant(int(bool(self._context.rows.phase_rows(n))), 1, "b")
             for n in range(len(self._context.phases))
         ]
         gates = [
-            f"{self._context.gate_bits}'d{max(phase.gates, 1) - 1}"
+            Constant(max(phase.gates, 1) - 1, self._context.gate_bits)
             for phase in self._context.phases
         ]
+        bits = self._context.row_bits
         module.declare("row_shifts")
+        behind = module.declare_as(Net("group_rows_behind", 4 * bits), "reg")
+        module.declare("group_rows_out", bits)
         module.wire("row_valid", 0, signed=False)
         module.wire("row_gate_", self._context.gate_bits, signed=False)
         module.wire("row_sum", width)
@@ -376,7 +398,7 @@ class _Layer:
             {
                 "LANES": max(self._context.lanes, 1),
                 "WIDTH": width,
-                "ROW_BITS": self._context.row_bits,
+                "ROW_BITS": bits,
                 "GATE_BITS": self._context.gate_bits,
                 **self._bias("biases", early=False, rows=rows, width=width),
             },
@@ -395,16 +417,11 @@ class _Layer:
             },
         )
         # The group's number of rows travels with its last column.
-        module.declarations.append(f"reg [{self._context.row_bits * 4 - 1}:0] group_rows_behind;")
-        module.declare("group_rows_out", self._context.row_bits)
-        low = self._context.row_bits * 3
-        module.add(
-            "always @(posedge clk) group_rows_behind <= "
-            f"{{group_rows_behind[{low - 1}:0], group_rows}};",
-            f"assign group_rows_out = group_rows_behind[{self._context.row_bits * 4 - 1}:{low}];",
-        )
+        later = Concat((Slice(behind, 3 * bits - 1, 0), module.nets["group_rows"]))
+        module.clocked(behind, later)
+        module.assign("group_rows_out", Slice(behind, 4 * bits - 1, 3 * bits))
         if any(phase.snapshot for phase in self._context.phases):
-            module.wire("row_early_sum", width)
+            module.wire(self._early.name, width)
             module.instance(
                 "rnnhw_snapshot",
                 "snapshot",
@@ -420,11 +437,11 @@ class _Layer:
                     "sums": "sums",
                     "shift": "row_shifts",
                     "counted": "row_has_bias",
-                    "value": "row_early_sum",
+                    "value": self._early,
                 },
             )
 
-    def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, int | str]:
+    def _bias(self, name: str, *, early: bool, rows: int, width: int) -> dict[str, Parameter]:
         mapping = self._context.mapping
         bits, shift = mapping.bias_word(early=early)
         unstored = {"BIAS_WIDTH": 1, "DEPTH": max(rows, 1), "ADDRESS_BITS": 1}
@@ -441,7 +458,7 @@ class _Layer:
             "BIAS_SHIFT": shift,
             "DEPTH": rows,
             "ADDRESS_BITS": address_bits(rows),
-            "FILE": f'"{file}"',
+            "FILE": file,
         }
 
     # --- results ---------------------------------------------------------------------------------
@@ -465,22 +482,22 @@ class _Layer:
         done = []
         for number in range(len(self._context.phases)):
             done.append(self._result(number))
-        self._context.module.add(f"assign done = {' | '.join(done)};")
+        self._context.module.assign("done", any_of(*done))
 
-    def _result(self, number: int) -> str:
+    def _result(self, number: int) -> Net:
         """The post-processor of one phase with all that takes its results."""
         module, rows = self._context.module, self._context.rows
         alone, prefix = self._context.alone, self._context.prefix(number)
         module.comment("post-processor" if alone else f"post-processor of phase {number}")
-        valid = "row_valid" if alone else f"(row_valid & {self._context.in_phase(number)})"
+        valid: Expression = module.nets["row_valid"]
+        if not alone:
+            valid = Group((all_of(valid, self._context.in_phase(number)),))
         word = rows.accumulator(number)
         sums = Accumulators(
             valid=valid,
-            gate="row_gate_",
-            value="row_sum",
-            early="row_early_sum",
-            gate_bits=self._context.gate_bits,
-            width=self._context.accumulator_width,
+            gate=module.nets["row_gate_"],
+            value=module.nets["row_sum"],
+            early=self._early,
             fraction=word.fraction,
         )
         processor = PostProcessor(
@@ -497,51 +514,55 @@ class _Layer:
         crossing = self._units.crossing(number)
         for value in [*(value for _, value in sinks), *crossing]:
             processor.note(value)
-        counters: dict[int, str] = {}
+        counters: dict[int, tuple[Net, Net]] = {}
         units = rows.widths[number]
 
-        def counter(cycle: int) -> str:
-            """Counts the units at a cycle of theirs; gives the index net."""
+        def counter(cycle: int) -> tuple[Net, Net]:
+            """Counts the units at a cycle of theirs; gives the nets of the index and of the end."""
             if cycle not in counters:
-                index = f"{prefix}result{cycle}"
-                module.wire(f"{index}_index", address_bits(units), signed=False)
-                module.wire(f"{index}_done", 0, signed=False)
+                name = f"{prefix}result{cycle}"
+                index = module.wire(f"{name}_index", address_bits(units), signed=False)
+                ends = module.wire(f"{name}_done", 0, signed=False)
                 module.instance(
                     "rnnhw_result",
-                    index,
+                    name,
                     {"UNITS": units, "INDEX_BITS": address_bits(units)},
                     {
                         "clk": "clk",
                         "rst": "rst",
                         "valid": processor.token(cycle),
-                        "index": f"{index}_index",
-                        "done": f"{index}_done",
+                        "index": index,
+                        "done": ends,
                     },
                 )
-                counters[cycle] = index
+                counters[cycle] = index, ends
             return counters[cycle]
 
         for sink, value in sinks:
             width = (sink.state or sink.node).format.signed_width
             if sink.output:
-                module.add(
-                    f"assign y_valid = {processor.token(processor.depth)};",
-                    f"assign y_data = {processor.read(value, processor.depth, width)};",
-                    "assign y_first = first_step;",
-                    f"assign y_last = {self._context.inputs[0].name}_is_last;",
+                module.drive(
+                    {
+                        "y_valid": processor.token(processor.depth),
+                        "y_data": processor.read(value, processor.depth, width),
+                        "y_first": FIRST_STEP,
+                        "y_last": f"{self._context.inputs[0].name}_is_last",
+                    }
                 )
                 continue
             cycle = processor.written_at(value)
             target = sink.state or sink.node
             for feed in self._vectors.written.get(target, []):
-                module.add(
-                    f"assign {feed}_we = {processor.token(cycle)};",
-                    f"assign {feed}_write_index = {counter(cycle)}_index;",
-                    f"assign {feed}_d = {processor.read(value, cycle, width)};",
+                module.drive(
+                    {
+                        f"{feed}_we": processor.token(cycle),
+                        f"{feed}_write_index": counter(cycle)[0],
+                        f"{feed}_d": processor.read(value, cycle, width),
+                    }
                 )
             self._units.write(target, processor, value, cycle)
         for value in crossing:
             self._units.write(value, processor, value, processor.written_at(value))
-        done = f"{counter(processor.depth)}_done"
+        _, done = counter(processor.depth)
         processor.finish()
         return done

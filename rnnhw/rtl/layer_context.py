@@ -16,6 +16,18 @@ from rnnhw.accelerator.mapping import (
 )
 from rnnhw.graph.nodes import Input, State
 from rnnhw.rtl.memory_images import Numbers
+from rnnhw.rtl.netlist import (
+    FALSE,
+    TRUE,
+    Expression,
+    Group,
+    Net,
+    Parameter,
+    all_of,
+    any_of,
+    choice,
+    equal,
+)
 from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["LayerContext"]
@@ -91,16 +103,16 @@ class LayerContext:
         """Bits of the net ``phase``."""
         return max((len(self.phases) - 1).bit_length(), 1)
 
-    def in_phase(self, number: int) -> str:
+    def in_phase(self, number: int) -> Expression:
         """A condition that phase ``number`` is at work."""
-        return "1'b1" if self.alone else f"(phase == {self.phase_bits}'d{number})"
+        return TRUE if self.alone else Group((equal(Net("phase", self.phase_bits), number),))
 
-    def by_phase(self, values: Sequence[str]) -> str:
+    def by_phase(self, values: Sequence[Expression]) -> Expression:
         """The value of the phase at work."""
         *others, last = values
         if len(set(values)) == 1:
             return last
-        return "".join(f"{self.in_phase(n)} ? {v} : " for n, v in enumerate(others)) + last
+        return choice(*((self.in_phase(n), v) for n, v in enumerate(others)), otherwise=last)
 
     # --- columns and rows ------------------------------------------------------------------------
     @property
@@ -119,14 +131,15 @@ class LayerContext:
         gates = max(1, *(phase.gates for phase in self.phases))
         return max((gates - 1).bit_length(), 1)
 
-    def column_marks(self, columns: Sequence[int | None]) -> str:
+    def column_marks(self, columns: Sequence[int | None]) -> Expression:
         """A condition that the column at work is the marked one of its phase."""
-        marks = []
+        at, marks = Net("column", self.column_bits), []
         for number, column in enumerate(columns):
             if column is not None:
-                here = f"(column == {self.column_bits}'d{column})"
-                marks.append(here if self.alone else f"({self.in_phase(number)} & {here})")
-        return f"run & ({' | '.join(marks)})" if marks else "1'b0"
+                here = equal(at, column)
+                marks.append(here if self.alone else all_of(self.in_phase(number), here))
+        grouped = [Group((mark,)) for mark in marks]
+        return all_of(Net("run"), Group((any_of(*grouped),))) if marks else FALSE
 
     # --- images ----------------------------------------------------------------------------------
     def first_values(self, state: State) -> str:
@@ -135,7 +148,7 @@ class LayerContext:
         name = f"{state.vector_name}_initial"
         return self.module.image(name, values, state.format.width)
 
-    def first_words(self, state: State, elements: int, width: int) -> dict[str, int | str]:
+    def first_words(self, state: State, elements: int, width: int) -> dict[str, Parameter]:
         """The parameters of a memory of words of ``elements`` elements for a state's first
         value."""
         if state.initial is None:
@@ -146,4 +159,4 @@ class LayerContext:
             for at in range(0, len(values), elements)
         ]
         name = f"{state.vector_name}_initial_by{elements}x{width}"
-        return {"FIRST_VALUE": 2, "FILE": f'"{self.module.image(name, words, elements * width)}"'}
+        return {"FIRST_VALUE": 2, "FILE": self.module.image(name, words, elements * width)}

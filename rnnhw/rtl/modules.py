@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from rnnhw.rtl.verilog_text import Instance
+from rnnhw.rtl.netlist import Instance, number_of
 
 __all__ = ["MODULES", "MemoryShape", "StaticModule", "module_table"]
 
@@ -195,10 +195,7 @@ def _cast_bits_needed(i: Instance, port: str, bits: int) -> int:
 def clamp_limits(clamp: Instance) -> tuple[int, int]:
     """The limits of a clamp as the module compares them: without a sign, its bit inverted."""
     sign = 1 << (clamp["A_WIDTH"] - 1)
-    low, high = (
-        int(str(clamp.parameters[limit]).rpartition("h")[2].rstrip(")"), 16)
-        for limit in ("LOW", "HIGH")
-    )
+    low, high = (number_of(clamp.parameters[limit]) for limit in ("LOW", "HIGH"))
     return low ^ sign, high ^ sign
 
 

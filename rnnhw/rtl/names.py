@@ -8,17 +8,15 @@ name meets a net of ours, all signals get numbers (:func:`numbered`), which meet
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from rnnhw.errors import LONGEST_NAME, DesignError, check_name
 from rnnhw.graph.nodes import Input, Node, State, StepGraph, previous
-from rnnhw.rtl.verilog_text import Module, identifier
+from rnnhw.rtl.verilog_text import identifier
 
-__all__ = ["Names", "bench_ends", "nets_meet", "numbered", "top_name"]
+__all__ = ["Names", "bench_ends", "numbered", "top_name"]
 
 _BENCH_FILES = ("_tb.v", "_tb_x.hex")
 _BENCH_FILES_OF_OUTPUT = ("_tb_y{0}.hex", "_tb_cycles{0}.hex")
@@ -74,24 +72,6 @@ def top_name(name: str, names: Names) -> str:
 
 
 # --- nets of a layer -----------------------------------------------------------------------------
-_DECLARED = re.compile(
-    r"^(?:(?:input|output) )?(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", re.MULTILINE
-)
-_INSTANCE = re.compile(r"^(?:rnnhw_\w+|\)) (?:#\()?(\w+) \($|^rnnhw_\w+ (\w+) \(", re.MULTILINE)
-
-
-def nets_meet(module: Module) -> bool:
-    """Whether two nets of a module have one name, or one was renamed and nobody took notice."""
-    lines = "\n".join([*module.ports, *module.declarations, *module.lines])
-    text = re.sub(r"//.*|^wire unused_* = .*", "", lines, flags=re.MULTILINE)
-    declared = Counter(_DECLARED.findall(text))
-    declared.update(first or second for first, second in _INSTANCE.findall(text))
-    if any(count > 1 for count in declared.values()):
-        return True
-    words = Counter(re.findall(r"[A-Za-z_]\w*", text))
-    return any(words[name] == 1 for name in module.renamed)
-
-
 def numbered(graph: StepGraph) -> StepGraph:
     """The graph with signals ``u0_NAME``, ``u1_NAME``..., which no net of ours is called.
 

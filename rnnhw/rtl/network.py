@@ -14,6 +14,17 @@ from rnnhw.rtl.bundle import Emission, OutputPort
 from rnnhw.rtl.layer import emit_layer
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.names import Names, bench_ends, top_name
+from rnnhw.rtl.netlist import (
+    FALSE,
+    TRUE,
+    Constant,
+    Expression,
+    Group,
+    Prefix,
+    Slice,
+    all_of,
+    concat,
+)
 from rnnhw.rtl.verilog_text import Module, identifier
 
 __all__ = ["emit_network"]
@@ -92,7 +103,7 @@ class _Top:
         self._claimed: set[str] = set()
         self._layers: list[Module] = []
         self._streams: dict[TimeNode, _Stream] = {}
-        self._ready: dict[TimeNode, list[str]] = {}
+        self._ready: dict[TimeNode, list[Expression]] = {}
         self._write()
 
     def emission(self) -> Emission:
@@ -137,16 +148,15 @@ class _Top:
                 self._streams[node] = self._node(node)
         for output, port in self._ports.items():
             y, final = port.port, self._streams[output]
-            self._ready[output].append(f"{y}_ready")
+            self._ready[output].append(module.nets[f"{y}_ready"])
             module.comment(f"output {port.name}: {y}" if port.name else "output")
-            module.add(
-                *(f"assign {y}_{flag} = {final.name}_{flag};" for flag in _FLAGS),
-                f"assign {y}_data = {final.name}_data[{output.format.width - 1}:0];",
-            )
+            data = Slice(module.nets[f"{final.name}_data"], output.format.width - 1, 0)
+            module.drive({f"{y}_{flag}": f"{final.name}_{flag}" for flag in _FLAGS})
+            module.assign(f"{y}_data", data)
         for node, ready in self._ready.items():
             name = self._streams[node].name
-            module.add(f"assign {name}_ready = {' & '.join(ready) or chr(49)};")
-        module.add(f"assign x_ready = {self._streams[source].name}_ready;")
+            module.assign(f"{name}_ready", all_of(*ready) if ready else Constant(1))
+        module.assign("x_ready", f"{self._streams[source].name}_ready")
         module.ignore_unread()
 
     # --- nodes -----------------------------------------------------------------------------------
@@ -186,10 +196,10 @@ class _Top:
 
     def _source(self, node: Source) -> _Stream:
         stream = self._stream(node)
-        data = "x_data" if node.format.signed else "{1'b0, x_data}"
-        self._module.add(
-            *(f"assign {stream.name}_{flag} = x_{flag};" for flag in ("valid", "first", "last")),
-            f"assign {stream.name}_data = {data};",
+        data = self._module.nets["x_data"]
+        self._module.drive({f"{stream.name}_{flag}": f"x_{flag}" for flag in _FLAGS})
+        self._module.assign(
+            f"{stream.name}_data", data if node.format.signed else concat(FALSE, data)
         )
         return stream
 
@@ -211,9 +221,8 @@ class _Top:
             before = self._streams[source].name
             for part in ("valid", "first", "last", "data"):
                 ports[f"{x}_{part}"] = f"{before}_{part}"
-            ready = f"{stream.name}_{x}_ready"
-            self._module.declare(ready)
-            ports[f"{x}_ready"] = ready
+            ready = self._module.declare(f"{stream.name}_{x}_ready")
+            ports[f"{x}_ready"] = ready.name
             self._ready[source].append(ready)
         for part in ("valid", "first", "last", "data", "ready"):
             ports[f"y_{part}"] = f"{stream.name}_{part}"
@@ -233,7 +242,7 @@ class _Top:
                 "y_valid": f"{stream.name}_valid",
             },
         )
-        self._module.add(f"assign {stream.name}_data = {before}_data;")
+        self._module.assign(f"{stream.name}_data", f"{before}_data")
         return self._single(source, stream)
 
     def _total(self, node: Total) -> _Stream:
@@ -287,8 +296,11 @@ class _Top:
     def _single(self, source: TimeNode, stream: _Stream, *, behind: bool = False) -> _Stream:
         """A stream of one vector a sequence; its reader's room is its source's. Where it is a cycle
         ``behind`` its source, the reader does not know yet of what is on its way."""
-        for flag in ("first", "last"):
-            self._module.add(f"assign {stream.name}_{flag} = 1'b1;")
-        room = f"{stream.name}_ready"
-        self._ready[source].append(f"({room} & ~{stream.name}_valid)" if behind else room)
+        nets = self._module.nets
+        self._module.drive({f"{stream.name}_{flag}": TRUE for flag in ("first", "last")})
+        room: Expression = nets[f"{stream.name}_ready"]
+        if behind:
+            idle = Prefix((nets[f"{stream.name}_valid"],), "~")
+            room = Group((all_of(room, idle),))
+        self._ready[source].append(room)
         return stream

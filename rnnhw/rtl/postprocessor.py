@@ -23,11 +23,11 @@ from rnnhw.accelerator.mapping import (
     uniform,
     word_of,
 )
+from rnnhw.graph import nodes
 from rnnhw.graph.nodes import (
     Add,
     Cast,
     Clamp,
-    Constant,
     Gather,
     Input,
     Lookup,
@@ -42,7 +42,24 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
-from rnnhw.rtl.verilog_text import Module, literal
+from rnnhw.rtl.netlist import (
+    FALSE,
+    Bit,
+    Concat,
+    Constant,
+    Expression,
+    Net,
+    Parameter,
+    Signed,
+    Slice,
+    all_of,
+    choice,
+    equal,
+    extended,
+    literal,
+    zeros,
+)
+from rnnhw.rtl.verilog_text import Module, Wiring
 
 __all__ = ["Accumulators", "PostProcessor"]
 
@@ -51,26 +68,23 @@ _ALWAYS = -(10**6)
 
 @dataclass(frozen=True)
 class Accumulators:
-    """What leaves the lanes: net names, the width of the sums, and the scale of a phase's."""
+    """What leaves the lanes: their nets, and the scale of a phase's sums."""
 
-    valid: str
-    gate: str
-    value: str
-    early: str
-    gate_bits: int
-    width: int
+    valid: Expression
+    gate: Net
+    value: Net
+    early: Net
     fraction: int
 
 
 @dataclass
-class _Net:
-    """A signed net, visible at ``time`` of its unit; with ``constant`` it never changes."""
+class _Timed:
+    """A signed number, visible at ``time`` of its unit; a constant is always there."""
 
-    name: str
+    number: Net | Signed
     width: int
     time: int
-    constant: bool = False
-    copies: list[str] = field(default_factory=list)
+    copies: list[Net] = field(default_factory=list)
 
 
 @dataclass
@@ -100,8 +114,8 @@ class PostProcessor:
         phase: int,
         sums: Accumulators,
         constants: Mapping[Node, list[int]],
-        by_unit: Callable[[Value, int, str], str],
-        by_row: Callable[[Shifter, str, str], str],
+        by_unit: Callable[[Value, int, Expression], Net],
+        by_row: Callable[[Shifter, str, Expression], Net],
     ) -> None:
         self._module = module
         self._rows = rows
@@ -112,17 +126,18 @@ class PostProcessor:
         self._by_unit = by_unit
         self._by_row = by_row
         self._gates = max(rows.phase_gates(phase), 1)
-        self._nets: dict[Value, _Net] = {}
+        self._nets: dict[Value, _Timed] = {}
         self._reads: dict[Value, _Read] = {}
-        self._casts: dict[tuple[object, ...], str] = {}
-        self._tables: dict[tuple[object, ...], str] = {}
-        self._shifters: dict[Shifter, str] = {}
+        self._casts: dict[tuple[object, ...], Net] = {}
+        self._tables: dict[tuple[object, ...], Net] = {}
+        self._shifters: dict[Shifter, Net] = {}
         self._last_token = 0
         self._last_row_token = 0
         self.depth = schedule.depth(phase)
         prefix = f"p{phase}_" if rows.last_phase else ""
-        self._token = module.fresh(f"{prefix}token")
-        self._row_token = module.fresh(f"{prefix}row_token")
+        # How many bits the tokens have is known when all their readers are written.
+        self._token = Net(module.fresh(f"{prefix}token"))
+        self._row_token = Net(module.fresh(f"{prefix}row_token"))
         self._row_gate = module.fresh(f"{prefix}row_gate")
         self._prefix = prefix
 
@@ -140,52 +155,40 @@ class PostProcessor:
             time = max(time, read.advance(self._gates))
         return min(time, self.depth)
 
-    def token(self, cycle: int) -> str:
-        """The net that is high in the ``cycle`` of every unit."""
+    def token(self, cycle: int) -> Bit:
+        """The bit that is high in the ``cycle`` of every unit."""
         self._last_token = max(self._last_token, cycle)
-        return f"{self._token}[{cycle}]"
+        return Bit(self._token, cycle)
 
-    def read(self, value: Value, cycle: int, width: int) -> str:
+    def read(self, value: Value, cycle: int, width: int) -> Net | Signed:
         """The net that holds ``value`` in ``cycle``, in ``width`` bits; written on first use."""
         net = self._net(value)
-        name = self._copy(net, cycle)
+        number = self._copy(net, cycle)
         if net.width == width:
-            return name
-        if net.constant:
-            name = self._module.wire(f"{self._prefix}constant", net.width, name)
-        held = self._module.wire(f"{name}_of{width}", width)
-        if net.width > width:
-            self._module.add(f"assign {held} = {_low(name, width, net.width)};")
-        else:
-            extended = f"{{{width - net.width}{{{name}[{net.width - 1}]}}}}"
-            self._module.add(f"assign {held} = {{{extended}, {name}}};")
+            return number
+        if not isinstance(number, Net):
+            number = self._module.wire(f"{self._prefix}constant", net.width, number)
+        held = self._module.wire(f"{number.name}_of{width}", width)
+        more = width - net.width
+        self._module.assign(held, extended(number, more) if more > 0 else _low(number, width))
         return held
 
     def finish(self) -> None:
         """Write the tokens that were used."""
         sums, last = self._sums, self._sums.valid
         if self._gates > 1:
-            last = f"{sums.valid} & ({sums.gate} == {self._gate(self._gates - 1)})"
+            last = all_of(sums.valid, equal(sums.gate, self._gates - 1))
             self._shift_register(self._row_token, sums.valid, self._last_row_token)
-            bits = self._gate_bits
             for stage in range(self._last_row_token + 1):
-                name = f"{self._row_gate}{stage}"
-                self._module.declarations.append(
-                    f"{'reg' if stage else 'wire'} [{bits - 1}:0] {name};"
-                )
                 if stage:
-                    before = f"{self._row_gate}{stage - 1}"
-                    self._module.add(f"always @(posedge clk) {name} <= {before};")
+                    self._module.delayed(self._gate(stage), self._gate(stage - 1))
                 else:
-                    self._module.add(f"assign {name} = {sums.gate};")
+                    self._module.assign(self._module.declare_as(self._gate(0), "wire"), sums.gate)
         self._shift_register(self._token, last, self._last_token)
 
-    @property
-    def _gate_bits(self) -> int:
-        return self._sums.gate_bits
-
-    def _gate(self, index: int) -> str:
-        return f"{self._gate_bits}'d{index}"
+    def _gate(self, stage: int) -> Net:
+        """The number of the row among those of its unit, ``stage`` cycles later."""
+        return Net(f"{self._row_gate}{stage}", self._sums.gate.width)
 
     # --- times -----------------------------------------------------------------------------------
     def _uses(self, value: Value, cycle: int) -> Iterator[tuple[Value, int]]:
@@ -214,12 +217,12 @@ class PostProcessor:
         return 1 - (self._gates - 1 - self._rows.gate_index(value))
 
     # --- nets ------------------------------------------------------------------------------------
-    def _net(self, value: Value) -> _Net:
+    def _net(self, value: Value) -> _Timed:
         if value not in self._nets:
             self._nets[value] = self._written(value)
         return self._nets[value]
 
-    def _written(self, value: Value) -> _Net:
+    def _written(self, value: Value) -> _Timed:
         node = value.node
         if self._schedule.is_stored(value, self._phase):
             return self._stored(value)
@@ -229,69 +232,74 @@ class PostProcessor:
             return self._serial(value)
         return _OPERATIONS[type(node)](self, value)
 
-    def _copy(self, net: _Net, cycle: int) -> str:
+    def _copy(self, net: _Timed, cycle: int) -> Net | Signed:
         """``net`` as it is read in ``cycle``: itself, or a copy where it has moved on."""
-        behind = 0 if net.constant else max(0, (cycle - net.time) // self._gates)
+        number = net.number
+        if not isinstance(number, Net):
+            return number
+        behind = max(0, (cycle - net.time) // self._gates)
         while len(net.copies) < behind:
-            older = net.copies[-1] if net.copies else net.name
+            older = net.copies[-1] if net.copies else number
             count = len(net.copies) + 1
-            name = self._module.wire(f"{net.name}_{count}", net.width)
-            at = net.time + count * self._gates - 1
-            self._register(name, net.width, self.token(at), older)
-            net.copies.append(name)
-        return net.copies[behind - 1] if behind else net.name
+            copy = self._module.wire(f"{number.name}_{count}", net.width)
+            self._register(copy, self.token(net.time + count * self._gates - 1), older)
+            net.copies.append(copy)
+        return net.copies[behind - 1] if behind else number
 
-    def _register(self, name: str, width: int, enable: str, source: str) -> None:
-        ports = {"clk": "clk", "en": enable, "d": source, "q": name}
-        self._module.instance("rnnhw_register", f"{name}_register", {"WIDTH": width}, ports)
+    def _register(self, net: Net, enable: Expression, source: Expression) -> None:
+        ports: dict[str, Wiring] = {"clk": "clk", "en": enable, "d": source, "q": net}
+        name = f"{net.name}_register"
+        self._module.instance("rnnhw_register", name, {"WIDTH": net.width}, ports)
 
-    def _new(self, value: Value) -> _Net:
+    def _gate_register(self, net: Net, stage: int, gate: int, source: Expression) -> None:
+        """A register that takes what comes ``stage`` cycles behind the row of a gate."""
+        self._register(net, all_of(self._row_at(stage), equal(self._gate(stage), gate)), source)
+
+    def _new(self, value: Value) -> Net:
         """The net of a result, declared."""
         assert isinstance(value.node, Node)
         suffix = f"_{value.gate}" if value.gate else ""
         width = self._schedule.bits(value, self._phase)
-        name = self._module.wire(f"{value.node.name}{suffix}", width)
-        return _Net(name, width, self._schedule.time(value, self._phase))
+        return self._module.wire(f"{value.node.name}{suffix}", width)
 
-    def _stored(self, value: Value) -> _Net:
+    def _result(self, value: Value, result: Net) -> _Timed:
+        return _Timed(result, result.width, self._schedule.time(value, self._phase))
+
+    def _stored(self, value: Value) -> _Timed:
         node = value.node
         if isinstance(node, Node) and self._rows.is_constant(node):
             numbers = self._constants[node]
             if uniform(node):
                 width = max(node.format.signed_width, 1)
-                return _Net(literal(numbers[0], width), width, _ALWAYS, constant=True)
+                return _Timed(literal(numbers[0], width), width, _ALWAYS)
         format = word_of(value)
         advance = self._reads[value].advance(self._gates)
         units = self._rows.widths[self._phase]
-        name = self._by_unit(value, units, self.token(advance))
-        return _Net(name, format.signed_width, advance + 1 - self._gates)
+        net = self._by_unit(value, units, self.token(advance))
+        return _Timed(net, format.signed_width, advance + 1 - self._gates)
 
     # --- accumulators ----------------------------------------------------------------------------
-    def _sliced(self, value: Value) -> tuple[str, int]:
-        """The accumulator at the scale of its row: the bits below hold nothing. (net, width)"""
+    def _sliced(self, value: Value) -> Net | Slice:
+        """The accumulator at the scale of its row: the bits below hold nothing."""
         assert isinstance(value.node, Rows)
         source = self._sums.early if value.part is Part.EARLY else self._sums.value
         drop = self._sums.fraction - word_of(value).fraction
-        if not drop:
-            return source, self._sums.width
-        return f"$signed({source}[{self._sums.width - 1}:{drop}])", self._sums.width - drop
+        return Slice(source, source.width - 1, drop) if drop else source
 
-    def _accumulator(self, value: Value) -> _Net:
+    def _accumulator(self, value: Value) -> _Timed:
         assert isinstance(value.node, Rows)
         rows = value.node
         if value.part is Part.LATE:
             return self._difference(value)
-        source, full = self._sliced(value)
-        width = min(full, word_of(value).signed_width)
-        name = self._row_name(value)
+        source = self._sliced(value)
+        width = min(source.width, word_of(value).signed_width)
+        name, low = self._row_name(value), _low(source, width)
         if self._gates == 1:
-            net = _Net(self._module.wire(name, width, _low(source, width, full)), width, 0)
+            net = _Timed(self._module.wire(name, width, low), width, 0)
         else:
-            index = self._rows.gate_index(value)
             wire = self._module.wire(name, width)
-            enable = f"{self._row_at(0)} & ({self._row_gate}0 == {self._gate(index)})"
-            self._register(wire, width, enable, _low(source, width, full))
-            net = _Net(wire, width, self._captured(value))
+            self._gate_register(wire, 0, self._rows.gate_index(value), low)
+            net = _Timed(wire, width, self._captured(value))
         if rows.computed is None or value.part is Part.EARLY:
             return net
         (start,) = self._rows.operands(value)
@@ -312,9 +320,9 @@ class PostProcessor:
             },
             {"en": self.token(cycle), "a": self._copy(net, cycle), "b": self._copy(other, cycle)},
         )
-        return _Net(result, width, cycle + 1)
+        return _Timed(result, width, cycle + 1)
 
-    def _difference(self, value: Value) -> _Net:
+    def _difference(self, value: Value) -> _Timed:
         """The late columns alone: the whole row minus its snapshot, in the row's word."""
         operands = self._rows.operands(value)
         whole, early = (self._net(operand) for operand in operands)
@@ -324,10 +332,10 @@ class PostProcessor:
         cycle = self._start(value)
         # Bits below the row's own scale cancel: both hold what the early columns put there.
         full = width + finest - fraction
-        name = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > fraction)}", full)
+        net = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > fraction)}", full)
         self._instance(
             "rnnhw_add",
-            name,
+            net,
             {
                 "A_WIDTH": whole.width,
                 "A_SHIFT": finest - fractions[0],
@@ -343,9 +351,9 @@ class PostProcessor:
             },
         )
         if finest > fraction:
-            bits = f"$signed({name}[{full - 1}:{finest - fraction}])"
-            name = self._module.wire(self._row_name(value), width, bits)
-        return _Net(name, width, cycle + 1)
+            bits = Signed((Slice(net, full - 1, finest - fraction),))
+            net = self._module.wire(self._row_name(value), width, bits)
+        return _Timed(net, width, cycle + 1)
 
     def _row_name(self, value: Value) -> str:
         assert isinstance(value.node, Rows)
@@ -357,39 +365,37 @@ class PostProcessor:
         return f"{product.name}{suffix}"
 
     # --- in front of the gate registers ----------------------------------------------------------
-    def _row_at(self, stage: int) -> str:
+    def _row_at(self, stage: int) -> Bit:
         self._last_row_token = max(self._last_row_token, stage)
-        return f"{self._row_token}[{stage}]"
+        return Bit(self._row_token, stage)
 
-    def _serial(self, value: Value) -> _Net:
+    def _serial(self, value: Value) -> _Timed:
         """A shift, a cast and a table that all gates share, or some of these, then a register for
         each gate."""
         net, stage, index = self._shared(value)
         result = self._new(value)
-        enable = f"{self._row_at(stage)} & ({self._row_gate}{stage} == {self._gate(index)})"
-        self._register(result.name, result.width, enable, net)
-        return result
+        self._gate_register(result, stage, index, net)
+        return self._result(value, result)
 
-    def _shared(self, value: Value) -> tuple[str, int, int]:
+    def _shared(self, value: Value) -> tuple[Net, int, int]:
         """The net of an operation that all gates share, the cycle behind the row's in which it is
         there, and the gate's number."""
         (operand, *_) = self._rows.operands(value)
         if isinstance(value.node, Shift):
-            source, width = self._sliced(operand)
-            return self._shared_shift(value, source, width), 1, self._rows.gate_index(operand)
+            shifted = self._shared_shift(value, self._sliced(operand))
+            return shifted, 1, self._rows.gate_index(operand)
         if isinstance(value.node, Lookup):
             net, stage, index = self._shared(operand)
-            return self._shared_table(value, operand, index, net, stage), stage + 1, index
+            return self._shared_table(value, net, stage), stage + 1, index
+        source: Net | Slice
         if isinstance(operand.node, Rows):
-            source, width = self._sliced(operand)
-            stage, index = 0, self._rows.gate_index(operand)
+            source, stage, index = self._sliced(operand), 0, self._rows.gate_index(operand)
         else:
             source, stage, index = self._shared(operand)
-            width = self._schedule.bits(operand, self._phase)
-        net, latency = self._shared_cast(value, source, width, stage)
+        net, latency = self._shared_cast(value, source, stage)
         return net, stage + latency, index
 
-    def _shared_shift(self, value: Value, source: str, width: int) -> str:
+    def _shared_shift(self, value: Value, source: Net | Slice) -> Net:
         """The shifter of all gates, with the memory of what each row is shifted by."""
         shifter = self._schedule.shifter(value)
         assert shifter is not None
@@ -397,19 +403,13 @@ class PostProcessor:
             name = f"{self._prefix}row_shift{len(self._shifters)}"
             net = self._module.wire(name, shifter.result.signed_width)
             by = self._by_row(shifter, f"{name}_by", self._row_at(0))
-            bits = min(width, shifter.row_bits)
-            self._shift_instance(
-                net,
-                (_low(source, bits, width), bits),
-                (by, shifter.exponent.signed_width),
-                shifter.result.signed_width,
-                self._row_at(0),
-            )
+            bits = min(source.width, shifter.row_bits)
+            self._shift_instance(net, _low(source, bits), bits, by, by.width, self._row_at(0))
             self._shifters[shifter] = net
         return self._shifters[shifter]
 
-    def _shared_cast(self, value: Value, source: str, width: int, stage: int) -> tuple[str, int]:
-        """The net of a cast from ``width`` bits, and its latency."""
+    def _shared_cast(self, value: Value, source: Net | Slice, stage: int) -> tuple[Net, int]:
+        """The net of a cast, and its latency."""
         node = value.node
         assert isinstance(node, Cast)
         folded = self._schedule.folded(value)
@@ -420,12 +420,13 @@ class PostProcessor:
         if key not in self._casts:
             name = f"{self._prefix}row_cast{len(self._casts)}"
             wire = self._module.wire(name, bits)
-            enable = f"{{{self._row_at(stage + latency - 1)}, {self._row_at(stage)}}}"
-            self._cast_instance(wire, bits, node, folded, source, width, enable)
+            enable = Concat((self._row_at(stage + latency - 1), self._row_at(stage)))
+            number = source if isinstance(source, Net) else Signed((source,))
+            self._cast_instance(wire, node, folded, number, source.width, enable)
             self._casts[key] = wire
         return self._casts[key], latency
 
-    def _shared_table(self, value: Value, operand: Value, index: int, net: str, stage: int) -> str:
+    def _shared_table(self, value: Value, net: Net, stage: int) -> Net:
         """The table of a gate among those of all gates behind one cast."""
         node = value.node
         assert isinstance(node, Lookup)
@@ -438,39 +439,38 @@ class PostProcessor:
         bits = max((len(tables) - 1).bit_length(), 1)
         words = [int(entry) for table in tables for entry in table.entries]
         unsigned = all(table.unsigned for table in tables)
-        name = self._module.wire(
+        result = self._module.wire(
             f"{self._prefix}row_table{len(self._tables)}", node.format.signed_width
         )
         width = node.table.word_bits(unsigned)
-        file = self._module.table(name, words, width)
-        chosen = "".join(
-            f"{self._row_gate}{stage} == {self._gate(gate)} ? {bits}'d{number} : "
+        file = self._module.table(result.name, words, width)
+        cases = (
+            (equal(self._gate(stage), gate), Constant(number, bits))
             for gate, n in gates.items()
             if (number := numbers[n.table.contents])
         )
-        self._row_at(stage)
         address = node.table.address.width
         self._instance(
             "rnnhw_lookup",
-            name,
+            result,
             {
                 "ADDRESS_WIDTH": address,
                 "WIDTH": width,
                 "UNSIGNED": int(unsigned),
                 "TABLES": len(tables),
                 "SELECT_WIDTH": bits,
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
             {
                 "en": self._row_at(stage),
-                "select": f"{chosen}{bits}'d0",
-                "a": _address(net, self._schedule.bits(operand, self._phase), address),
+                "select": choice(*cases, otherwise=Constant(0, bits)),
+                "a": _address(net, address),
             },
         )
-        self._tables[key] = name
-        return name
+        self._tables[key] = result
+        return result
 
-    def _gates_behind(self, net: str, format: Q) -> dict[int, Lookup]:
+    def _gates_behind(self, net: Net, format: Q) -> dict[int, Lookup]:
         """The lookups of this phase that read the shared cast ``net``, by gate."""
         lookups: dict[int, Lookup] = {}
         for value in self._schedule.values:
@@ -487,13 +487,16 @@ class PostProcessor:
 
     # --- operations ------------------------------------------------------------------------------
     def _instance(
-        self, module: str, name: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
+        self,
+        module: str,
+        result: Net,
+        parameters: Mapping[str, Parameter],
+        ports: Mapping[str, Expression],
     ) -> None:
-        self._module.instance(
-            module, f"{name}_unit", parameters, {"clk": "clk", **ports, "y": name}
-        )
+        name, wired = f"{result.name}_unit", {"clk": "clk", **ports, "y": result}
+        self._module.instance(module, name, parameters, wired)
 
-    def _two(self, value: Value) -> tuple[list[_Net], list[str], int]:
+    def _two(self, value: Value) -> tuple[list[_Timed], list[Net | Signed], int]:
         """The operands' nets, as they are read, and the cycle."""
         cycle, operands = self._start(value), self._rows.operands(value)
         nets = [self._net(operand) for operand in operands]
@@ -503,7 +506,7 @@ class PostProcessor:
         assert isinstance(value.node, Node)
         return [value.node.format.fraction - operand.format.fraction for operand in operands]
 
-    def add(self, value: Value) -> _Net:
+    def add(self, value: Value) -> _Timed:
         """A sum or a difference."""
         node = value.node
         assert isinstance(node, Add | Subtract)
@@ -512,7 +515,7 @@ class PostProcessor:
         result = self._new(value)
         self._instance(
             "rnnhw_add",
-            result.name,
+            result,
             {
                 "A_WIDTH": a.width,
                 "A_SHIFT": shifts[0],
@@ -523,9 +526,9 @@ class PostProcessor:
             },
             {"en": self.token(cycle), "a": read[0], "b": read[1]},
         )
-        return result
+        return self._result(value, result)
 
-    def multiply(self, value: Value) -> _Net:
+    def multiply(self, value: Value) -> _Timed:
         """A product."""
         node = value.node
         assert isinstance(node, Multiply)
@@ -533,13 +536,17 @@ class PostProcessor:
         result = self._new(value)
         self._instance(
             "rnnhw_multiply",
-            result.name,
+            result,
             {"A_WIDTH": a.width, "B_WIDTH": b.width, "WIDTH": result.width},
-            {"en": f"{{{self.token(cycle + 1)}, {self.token(cycle)}}}", "a": read[0], "b": read[1]},
+            {
+                "en": Concat((self.token(cycle + 1), self.token(cycle))),
+                "a": read[0],
+                "b": read[1],
+            },
         )
-        return result
+        return self._result(value, result)
 
-    def select(self, value: Value) -> _Net:
+    def select(self, value: Value) -> _Timed:
         """One of two values by a third one's sign."""
         node = value.node
         assert isinstance(node, Select)
@@ -548,7 +555,7 @@ class PostProcessor:
         result = self._new(value)
         self._instance(
             "rnnhw_select",
-            result.name,
+            result,
             {
                 "S_WIDTH": s.width,
                 "A_WIDTH": a.width,
@@ -559,30 +566,34 @@ class PostProcessor:
             },
             {"en": self.token(cycle), "s": read[0], "a": read[1], "b": read[2]},
         )
-        return result
+        return self._result(value, result)
 
-    def shift(self, value: Value) -> _Net:
+    def shift(self, value: Value) -> _Timed:
         """A value times a power of two of its unit."""
         node = value.node
         assert isinstance(node, Shift)
         (a, by), read, cycle = self._two(value)
         result = self._new(value)
-        self._shift_instance(
-            result.name, (read[0], a.width), (read[1], by.width), result.width, self.token(cycle)
-        )
-        return result
+        self._shift_instance(result, read[0], a.width, read[1], by.width, self.token(cycle))
+        return self._result(value, result)
 
     def _shift_instance(
-        self, name: str, a: tuple[str, int], by: tuple[str, int], width: int, enable: str
+        self,
+        result: Net,
+        a: Expression,
+        width: int,
+        by: Expression,
+        by_width: int,
+        enable: Expression,
     ) -> None:
         self._instance(
             "rnnhw_shift",
-            name,
-            {"A_WIDTH": a[1], "BY_WIDTH": by[1], "WIDTH": width},
-            {"en": enable, "a": a[0], "by": by[0]},
+            result,
+            {"A_WIDTH": width, "BY_WIDTH": by_width, "WIDTH": result.width},
+            {"en": enable, "a": a, "by": by},
         )
 
-    def clamp(self, value: Value) -> _Net:
+    def clamp(self, value: Value) -> _Timed:
         """A value limited from below and above."""
         node = value.node
         assert isinstance(node, Clamp)
@@ -593,7 +604,7 @@ class PostProcessor:
         low, high = (min(max(limit, ends[0]), ends[1]) for limit in node.limits)
         self._instance(
             "rnnhw_clamp",
-            result.name,
+            result,
             {
                 "A_WIDTH": a.width,
                 "LOW": literal(low, a.width),
@@ -602,9 +613,9 @@ class PostProcessor:
             },
             {"en": self.token(cycle), "a": read[0]},
         )
-        return result
+        return self._result(value, result)
 
-    def cast(self, value: Value) -> _Net:
+    def cast(self, value: Value) -> _Timed:
         """A value rounded and fitted into a word."""
         node = value.node
         assert isinstance(node, Cast)
@@ -612,31 +623,30 @@ class PostProcessor:
         folded = self._schedule.folded(value)
         result = self._new(value)
         latency = cast_latency(node, folded)
-        enable = f"{{{self.token(cycle + latency - 1)}, {self.token(cycle)}}}"
-        self._cast_instance(result.name, result.width, node, folded, read[0], a.width, enable)
-        return result
+        enable = Concat((self.token(cycle + latency - 1), self.token(cycle)))
+        self._cast_instance(result, node, folded, read[0], a.width, enable)
+        return self._result(value, result)
 
     def _cast_instance(
         self,
-        name: str,
-        bits: int,
+        result: Net,
         node: Cast,
         folded: bool,
-        source: str,
+        source: Expression,
         width: int,
-        enable: str,
+        enable: Expression,
     ) -> None:
         """A cast from ``width`` bits; where its result has fewer bits than the word, it fits."""
-        fits = bits < node.format.signed_width
+        fits = result.width < node.format.signed_width
         self._instance(
             "rnnhw_cast",
-            name,
+            result,
             {
                 "A_WIDTH": width,
                 "DROP": node.a.format.fraction - node.format.fraction,
                 "ROUNDING": ROUNDING_NUMBER[node.format.rounding],
                 "OVERFLOW": OVERFLOW_NUMBER[Overflow.WRAP if fits else node.format.overflow],
-                "WIDTH": bits if fits else node.format.width,
+                "WIDTH": result.width if fits else node.format.width,
                 "UNSIGNED": int(not node.format.signed),
                 "FOLDED": int(folded),
                 "LATENCY": cast_latency(node, folded),
@@ -644,11 +654,11 @@ class PostProcessor:
             {"en": enable, "a": source},
         )
 
-    def lookup(self, value: Value) -> _Net:
+    def lookup(self, value: Value) -> _Timed:
         """An entry of a table."""
         node = value.node
         assert isinstance(node, Lookup)
-        (a,), read, cycle = self._two(value)
+        _, read, cycle = self._two(value)
         result = self._new(value)
         words = [int(entry) for entry in node.table.entries]
         unsigned = node.table.unsigned
@@ -657,64 +667,58 @@ class PostProcessor:
         address = node.table.address.width
         self._instance(
             "rnnhw_lookup",
-            result.name,
+            result,
             {
                 "ADDRESS_WIDTH": address,
                 "WIDTH": width,
                 "UNSIGNED": int(unsigned),
                 "TABLES": 1,
                 "SELECT_WIDTH": 1,
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
             {
                 "en": self.token(cycle),
-                "select": "1'b0",
-                "a": _address(read[0], a.width, address),
+                "select": FALSE,
+                "a": _address(read[0], address),
             },
         )
-        return result
+        return self._result(value, result)
 
-    def refuse(self, value: Value) -> _Net:
+    def refuse(self, value: Value) -> _Timed:
         """An operation that has no place in a post-processor."""
         raise AssertionError(f"{value.node} is no operation of a post-processor")
 
-    def _shift_register(self, name: str, head: str, last: int) -> None:
+    def _shift_register(self, bits: Net, head: Expression, last: int) -> None:
+        """A net whose bit k is ``head``, k cycles later."""
         module = self._module
-        module.declarations.append(f"wire [{last}:0] {name};")
+        token = module.declare_as(Net(bits.name, last + 1), "wire")
         if not last:
-            module.add(f"assign {name} = {head};")
+            module.assign(token, head)
             return
-        module.declarations.append(f"reg [{last}:1] {name}_behind;")
-        module.add(
-            f"assign {name} = {{{name}_behind, {head}}};",
-            f"always @(posedge clk) {name}_behind <= rst ? {last}'b0 : {name}[{last - 1}:0];",
-        )
+        behind = module.declare_as(Net(f"{token.name}_behind", last, lowest=1), "reg")
+        module.assign(token, Concat((behind, head)))
+        moved = Slice(token, last - 1, 0)
+        module.clocked(behind, choice((module.nets["rst"], zeros(last)), otherwise=moved))
 
 
-def _address(net: str, width: int, bits: int) -> str:
-    """The ``bits`` of a net of ``width`` bits that address a table of its format."""
-    if bits <= width:
-        return f"{net}[{bits - 1}:0]"
-    return f"{{{{{bits - width}{{{net}[{width - 1}]}}}}, {net}}}"
+def _address(net: Expression, bits: int) -> Expression:
+    """The ``bits`` of a net that address a table of its format."""
+    assert isinstance(net, Net), "a table of a constant is a constant"
+    return Slice(net, bits - 1, 0) if bits <= net.width else extended(net, bits - net.width)
 
 
-def _low(source: str, width: int, full: int) -> str:
-    """The low ``width`` bits of a net of ``full``."""
-    if width == full:
-        return source
-    bare = source.removeprefix("$signed(").removesuffix(")")
-    if bare.endswith("]"):
-        name, _, span = bare.rpartition("[")
-        low = int(span.removesuffix("]").split(":")[1])
-        return f"$signed({name}[{low + width - 1}:{low}])"
-    return f"$signed({bare}[{width - 1}:0])"
+def _low(source: Net | Slice, width: int) -> Net | Signed:
+    """The low ``width`` bits of a number."""
+    if isinstance(source, Net):
+        return source if width == source.width else Signed((Slice(source, width - 1, 0),))
+    return Signed((Slice(source.net, source.low + width - 1, source.low),))
 
 
-_OPERATIONS: Mapping[type, Callable[[PostProcessor, Value], _Net]] = operation_table(
+_OPERATIONS: Mapping[type, Callable[[PostProcessor, Value], _Timed]] = operation_table(
     {
         Input: PostProcessor.refuse,
         State: PostProcessor.refuse,
-        Constant: PostProcessor.refuse,
+        nodes.Constant: PostProcessor.refuse,
         Matvec: PostProcessor.refuse,
         Add: PostProcessor.add,
         Subtract: PostProcessor.add,

@@ -24,8 +24,31 @@ from rnnhw.accelerator.mapping import (
 )
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
 from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Q
-from rnnhw.rtl.column_feeds import Column, Columns, aligned
+from rnnhw.rtl.column_feeds import Column, Columns, aligned, element_of
 from rnnhw.rtl.layer_context import LayerContext
+from rnnhw.rtl.netlist import (
+    FALSE,
+    FIRST_STEP,
+    TRUE,
+    UNWIRED,
+    Bit,
+    Concat,
+    Constant,
+    Expression,
+    Group,
+    Net,
+    Operation,
+    Parameter,
+    Prefix,
+    Slice,
+    all_of,
+    any_of,
+    choice,
+    concat,
+    equal,
+    zeros,
+)
+from rnnhw.rtl.verilog_text import Wiring
 
 __all__ = ["Transforms"]
 
@@ -44,7 +67,7 @@ class _Pass:
 class _Word:
     """A net with ``elements`` elements of ``width`` bits."""
 
-    net: str
+    net: Net | Slice
     elements: int
     width: int
 
@@ -63,8 +86,8 @@ class Transforms:
         self._shapes = {t.node: t for phase in context.phases for t in phase.transforms}
         self._delayed = 0
         self._run_delayed = 0
-        self.read_by_unit: list[str] = []
-        self._readers: list[list[tuple[str, str]]] = [[] for _ in self._chains]
+        self.read_by_unit: list[Net] = []
+        self._readers: list[list[tuple[Net, Net]]] = [[] for _ in self._chains]
         self._passes: list[_Pass] = []
         self._periods: list[int] = []
         self._lasts: list[int] = []
@@ -118,18 +141,22 @@ class Transforms:
         for number in range(len(self._chains)):
             self._buffers(number)
         for k in range(1, self._delayed + 1):
-            source = f"pass_{k - 1}" if k > 1 else "pass"
-            module.declarations.append(f"reg [{self._pass_bits - 1}:0] pass_{k};")
-            module.add(f"always @(posedge clk) pass_{k} <= {source};")
+            module.delayed(self._pass(k), self._pass(k - 1))
         for k in range(1, self._run_delayed + 1):
-            source = f"passing_{k - 1}" if k > 1 else "passing"
-            module.declarations.append(f"reg passing_{k};")
-            module.add(f"always @(posedge clk) passing_{k} <= {source};")
+            module.delayed(self._passing(k), self._passing(k - 1))
 
     # --- passes ----------------------------------------------------------------------------------
     @property
     def _pass_bits(self) -> int:
         return max((len(self._passes) - 1).bit_length(), 1)
+
+    def _pass(self, delay: int) -> Net:
+        """The net of the pass counter, ``delay`` cycles later."""
+        return Net(f"pass_{delay}" if delay else "pass", self._pass_bits)
+
+    def _passing(self, delay: int) -> Net:
+        """The net that is high in passes, ``delay`` cycles later."""
+        return Net(f"passing_{delay}" if delay else "passing")
 
     @property
     def _cycle_bits(self) -> int:
@@ -142,11 +169,13 @@ class Transforms:
         module.declare("passing")
         module.declare("pass", self._pass_bits)
         module.declare("pass_cycle", self._cycle_bits)
-        begins = " | ".join(
+        with_passes = (
             context.in_phase(number) for number, p in enumerate(context.phases) if p.transforms
         )
-        lasts = "".join(str(last) for last in reversed(self._lasts))
-        fields = ", ".join(f"32'd{period}" for period in reversed(self._periods))
+        begins: Expression = module.nets["begins"]
+        if not context.alone:
+            begins = all_of(begins, Group((any_of(*with_passes),)))
+        lasts = sum(last << position for position, last in enumerate(self._lasts))
         module.instance(
             "rnnhw_passes",
             "passes",
@@ -154,37 +183,40 @@ class Transforms:
                 "PASSES": len(self._passes),
                 "PASS_BITS": self._pass_bits,
                 "CYCLE_BITS": self._cycle_bits,
-                "PERIOD": f"{{{fields}}}",
-                "LAST": f"{len(lasts)}'b{lasts}",
+                "PERIOD": Concat(tuple(Constant(n, 32) for n in reversed(self._periods))),
+                "LAST": Constant(lasts, len(self._lasts), "b"),
             },
             {
                 "clk": "clk",
                 "rst": "rst",
-                "begins": "begins" if context.alone else f"begins & ({begins})",
+                "begins": begins,
                 "run": "passing",
                 "pass": "pass",
                 "cycle": "pass_cycle",
             },
         )
 
-    def _in_pass(self, passes: Sequence[int], delay: int = 0) -> str:
+    def _in_pass(self, passes: Sequence[int], delay: int = 0) -> Expression:
         """Verilog condition: the pass counter was at one of ``passes``, ``delay`` cycles ago."""
         if len(passes) == len(self._passes):
-            return "1'b1"
+            return TRUE
         self._delayed = max(self._delayed, delay)
-        net = f"pass_{delay}" if delay else "pass"
-        return "(" + " | ".join(f"({net} == {self._pass_bits}'d{k})" for k in passes) + ")"
+        at = self._pass(delay)
+        return Group((any_of(*(Group((equal(at, k),)) for k in passes)),))
 
-    def _was_running(self, passes: Sequence[int], delay: int) -> str:
+    def _was_running(self, passes: Sequence[int], delay: int) -> Expression:
         """Verilog condition: one of ``passes`` was running, ``delay`` cycles ago. The pass counter
         alone does not say so: between passes it has the number of the next one."""
         self._run_delayed = max(self._run_delayed, delay)
-        return f"passing_{delay} & {self._in_pass(passes, delay)}"
+        return all_of(self._passing(delay), self._in_pass(passes, delay))
 
-    def _by_pass(self, alternatives: Sequence[tuple[list[int], str]], delay: int) -> str:
+    def _by_pass(
+        self, alternatives: Sequence[tuple[list[int], Expression]], delay: int
+    ) -> Expression:
         """Verilog choice: the net whose passes the counter was at, ``delay`` cycles ago."""
         *others, (_, last) = alternatives
-        return "".join(f"{self._in_pass(k, delay)} ? {net} : " for k, net in others) + last
+        cases = ((self._in_pass(passes, delay), net) for passes, net in others)
+        return choice(*cases, otherwise=last)
 
     def _passes_of(self, number: int, *, weighted: bool | None = None) -> list[int]:
         """The passes of a chain: all, those with weights, or those without."""
@@ -214,17 +246,17 @@ class Transforms:
         passes, name, width = self._passes_of(number), f"transform{number}", chain.element_bits
         vector = chain.origin
         module.comment(f"transforms of {vector.vector_name}")
-        active = f"passing & {self._in_pass(passes)}"
-        module.wire(f"{name}_active", 0, active, signed=False)
-        turns = f"{name}_active & ~{self._in_pass(passes[:1])} & (pass_cycle == 0)"
+        running = all_of(self._passing(0), self._in_pass(passes))
+        active = module.wire(f"{name}_active", 0, running, signed=False)
+        first = self._in_pass(passes[:1])
+        begins = Operation((module.nets["pass_cycle"], Constant(0)), "==")
+        turns = all_of(active, Prefix((first,), "~"), begins)
         module.wire(f"{name}_turns", 0, turns, signed=False)
-        step = "" if chain.elsewhere else " & first_step"
-        first = f"{name}_active{step} & {self._in_pass(passes[:1])}"
-        module.wire(f"{name}_first", 0, first, signed=False)
+        steps = () if chain.elsewhere else (FIRST_STEP,)
+        module.wire(f"{name}_first", 0, all_of(active, *steps, first), signed=False)
         if chain.weighted:
-            weighted = self._passes_of(number, weighted=True)
-            neurons = f"{name}_active & {self._in_pass(weighted)}"
-            module.wire(f"{name}_weighs", 0, neurons, signed=False)
+            weighted = self._in_pass(self._passes_of(number, weighted=True))
+            module.wire(f"{name}_weighs", 0, all_of(active, weighted), signed=False)
         bits = self._bits(number)["WORD_BITS"]
         module.declare(f"{name}_next", bits)
         module.declare(f"{name}_q", shape.width * width)
@@ -239,17 +271,17 @@ class Transforms:
         """Write the ping-pong buffers of a chain."""
         module, chain, shape = self._context.module, self._chains[number], self._shape(number)
         name, width, readers = f"transform{number}", chain.element_bits, self._readers[number]
-        vector, bits = chain.origin, self._bits(number)
+        bits = self._bits(number)
         transforms = [self._shapes[node] for node in chain.transforms]
         by_kind = {transform.weighted: transform for transform in transforms}
         slowest = by_kind.get(True, shape)
         index = bits["WORD_BITS"] + bits["ELEMENT_BITS"]
-        written = {"we": "1'b0", "write_index": f"{index}'b0", "d": f"{width}'b0"}
+        written: dict[str, Wiring] = {"we": FALSE, "write_index": zeros(index), "d": zeros(width)}
         if not chain.elsewhere:
             written = {
                 "we": f"{name}_we",
                 "write_index": f"{name}_write_index",
-                "d": aligned(f"{name}_d", vector.format.signed_width, 0, 0, width),
+                "d": aligned(module.nets[f"{name}_d"], 0, width),
             }
         module.instance(
             "rnnhw_transform",
@@ -272,18 +304,18 @@ class Transforms:
                 "active": f"{name}_active",
                 "turns": f"{name}_turns",
                 "first": f"{name}_first",
-                "neurons": f"{name}_weighs" if chain.mixed else "1'b0",
+                "neurons": f"{name}_weighs" if chain.mixed else FALSE,
                 "cycle": "pass_cycle",
                 "result": f"{name}_result",
                 **written,
-                "word": _joined([word for word, _ in readers]),
+                "word": concat(*(word for word, _ in reversed(readers))),
                 "next": f"{name}_next",
-                "given": f"{name}_given" if chain.elsewhere else f"{shape.width * width}'b0",
-                "q": _joined([q for _, q in readers]),
+                "given": f"{name}_given" if chain.elsewhere else zeros(shape.width * width),
+                "q": concat(*(q for _, q in reversed(readers))),
             },
         )
 
-    def _first_value(self, chain: Chain, elements: int, width: int) -> dict[str, int | str]:
+    def _first_value(self, chain: Chain, elements: int, width: int) -> dict[str, Parameter]:
         """The parameters for what a chain transforms in the first step of a sequence."""
         if chain.elsewhere:
             return {"FIRST_VALUE": 3}
@@ -298,28 +330,27 @@ class Transforms:
         if not chain.elsewhere:
             return
         module, vector = self._context.module, chain.origin
+        following = module.nets[f"{name}_next"]
         if chain.made:
             source = self._of_vector(vector)
-            net = self._reader(source, f"{name}_next")
+            net = self._reader(source, following)
             words = _Word(net, shape.width, self._chains[source].element_bits)
         else:
-            net = self._columns.words(f"{name}_arrival", vector, self._bits(number), f"{name}_next")
+            net = self._columns.words(f"{name}_arrival", vector, self._bits(number), following)
             words = _Word(net, shape.width, vector.format.width)
         unsigned = not chain.made and not vector.format.signed
         width = shape.width * chain.element_bits
         word = self._resized(f"{name}_words", words, chain.element_bits, unsigned=unsigned)
         module.wire(f"{name}_given", width, word.net, signed=False)
 
-    def _reader(self, number: int, word: str) -> str:
+    def _reader(self, number: int, word: Net) -> Net:
         """Add a read port to a chain's result; returns the net that has the word at ``word`` one
         cycle later."""
         name, readers = f"transform{number}", self._readers[number]
-        q = f"{name}_q"
+        module = self._context.module
+        q = module.nets[f"{name}_q"]
         if readers:
-            q = self._context.module.declare(
-                f"{name}_q{len(readers)}",
-                self._shape(number).width * self._chains[number].element_bits,
-            )
+            q = module.declare(f"{name}_q{len(readers)}", q.width)
         readers.append((word, q))
         return q
 
@@ -332,14 +363,19 @@ class Transforms:
             "rnnhw_sums",
             f"{name}_adders",
             {"ELEMENTS": shape.width, "WIDTH": width},
-            {"clk": "clk", "second": "pass_cycle[0]", "q": f"{name}_q", "y": f"{name}_sums"},
+            {
+                "clk": "clk",
+                "second": Bit(module.nets["pass_cycle"], 0),
+                "q": f"{name}_q",
+                "y": f"{name}_sums",
+            },
         )
 
     # --- from sums to the words that are written back ---------------------------------------------
     def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
         """Cast the sums of every pass of a chain, and select the word that is written back."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
-        paths: dict[tuple[object, ...], tuple[int, list[int], str]] = {}
+        paths: dict[tuple[object, ...], tuple[int, list[int], Net | Slice]] = {}
         for k in self._passes_of(number):
             stage = self._passes[k]
             node, latency = stage.transform.node, stage.transform.latency
@@ -355,16 +391,13 @@ class Transforms:
         # When a pass with a short latency writes, the passes before it have written everything,
         # those with a longer latency too.
         *others, (_, _, last) = sorted(paths.values(), key=lambda path: path[0])
-        chosen = "".join(
-            f"{self._was_running(k, delay) if chain.mixed else self._in_pass(k, delay)} ? {net} : "
-            for delay, k, net in others
-        )
-        chosen += last
-        self._context.module.add(f"assign {name}_result = {chosen};")
+        condition = self._was_running if chain.mixed else self._in_pass
+        cases = ((condition(passes, delay), net) for delay, passes, net in others)
+        self._context.module.assign(f"{name}_result", choice(*cases, otherwise=last))
 
     def _path(
         self, name: str, sums: _Word, node: Matvec, casts: Sequence[Cast], chain: Chain
-    ) -> str:
+    ) -> Net | Slice:
         """Write the casts behind ``sums``; returns the net of elements of the chain's width."""
         word = sums
         if casts or node.weights is not None:
@@ -383,7 +416,7 @@ class Transforms:
         if word.width == width and not shift:
             return word
         module = self._context.module
-        module.wire(name, word.elements * width, signed=False)
+        net = module.wire(name, word.elements * width, signed=False)
         module.instance(
             "rnnhw_resize_word",
             f"{name}_resize",
@@ -394,14 +427,14 @@ class Transforms:
                 "UNSIGNED": int(unsigned),
                 "WIDTH": width,
             },
-            {"a": word.net, "y": name},
+            {"a": word.net, "y": net},
         )
-        return _Word(name, word.elements, width)
+        return _Word(net, word.elements, width)
 
     def _cast(self, name: str, word: _Word, cast: Cast) -> _Word:
         """The elements of ``word`` after ``cast``."""
         module, width = self._context.module, cast.format.signed_width
-        module.wire(name, word.elements * width, signed=False)
+        net = module.wire(name, word.elements * width, signed=False)
         module.instance(
             "rnnhw_cast_word",
             f"{name}_unit",
@@ -415,23 +448,24 @@ class Transforms:
                 "UNSIGNED": int(not cast.format.signed),
                 "LATENCY": cast_latency(cast, folded=False),
             },
-            {"clk": "clk", "a": word.net, "y": name},
+            {"clk": "clk", "a": word.net, "y": net},
         )
-        return _Word(name, word.elements, width)
+        return _Word(net, word.elements, width)
 
-    def _later(self, net: str, width: int, cycles: int) -> str:
-        """The net, delayed by ``cycles``."""
+    def _later(self, word: Net | Slice, width: int, cycles: int) -> Net | Slice:
+        """The word, delayed by ``cycles``."""
         if not cycles:
-            return net
+            return word
         module = self._context.module
-        name = module.wire(f"{net}_later", width, signed=False)
+        name = word.net.name if isinstance(word, Slice) else word.name
+        later = module.wire(f"{name}_later", width, signed=False)
         module.instance(
             "rnnhw_delay_word",
-            f"{name}_delay",
+            f"{later.name}_delay",
             {"WIDTH": width, "CYCLES": cycles},
-            {"clk": "clk", "a": net, "y": name},
+            {"clk": "clk", "a": word, "y": later},
         )
-        return name
+        return later
 
     # --- stages with weights ---------------------------------------------------------------------
     @property
@@ -443,9 +477,10 @@ class Transforms:
         """Write the feed of a chain's stages with weights; returns the column for the lanes."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
         module, width = self._context.module, chain.element_bits
-        for flag in ("issue", "starts", "ends"):
-            module.wire(f"{name}_{flag}", 0, signed=False)
-        module.wire(f"{name}_window", shape.width * width, signed=False)
+        issue, *_ = (
+            module.wire(f"{name}_{flag}", 0, signed=False) for flag in ("issue", "starts", "ends")
+        )
+        window = module.wire(f"{name}_window", shape.width * width, signed=False)
         module.instance(
             "rnnhw_neurons",
             f"{name}_neurons",
@@ -461,21 +496,19 @@ class Transforms:
                 "active": f"{name}_weighs",
                 "cycle": "pass_cycle",
                 "q": f"{name}_q",
-                "issue": f"{name}_issue",
+                "issue": issue,
                 "starts": f"{name}_starts",
                 "ends": f"{name}_ends",
-                "operands": f"{name}_window",
+                "operands": window,
             },
         )
         operand, bits = self._columns.operand_width, chain.operand_bits
-        word = self._resized(
-            f"{name}_operand_window", _Word(f"{name}_window", shape.width, width), bits
-        )
-        lanes = [aligned(word.net, bits, k * bits, 0, operand) for k in range(shape.width)]
-        idle = [f"{operand}'b0"] * (self._context.lanes - shape.width)
-        return Column(f"{name}_issue", (*lanes, *idle))
+        word = self.resized(f"{name}_operand_window", window, shape.width, width, bits)
+        lanes = [aligned(element_of(word, k, bits), 0, operand) for k in range(shape.width)]
+        idle = [zeros(operand)] * (self._context.lanes - shape.width)
+        return Column(issue, (*lanes, *idle))
 
-    def weights(self, width: int) -> str:
+    def weights(self, width: int) -> Net:
         """Write the memory of the stages' weights; returns the net with its current word, whose
         elements have ``width`` bits."""
         module, numbers = self._context.module, self._context.numbers
@@ -488,8 +521,9 @@ class Transforms:
         ]
         bits = self.elements * weight
         file = module.image("stage_weights", words, bits)
-        module.wire("stage_weights", bits, signed=False)
-        module.wire("stage_issue", 0, " | ".join(f"{n}_issue" for n in self.neurons), signed=False)
+        net = module.wire("stage_weights", bits, signed=False)
+        issues = (module.nets[f"{name}_issue"] for name in self.neurons)
+        module.wire("stage_issue", 0, any_of(*issues), signed=False)
         module.instance(
             "rnnhw_weights",
             "stage_weight_memory",
@@ -497,38 +531,38 @@ class Transforms:
                 "WIDTH": bits,
                 "DEPTH": len(words),
                 "ADDRESS_BITS": address_bits(len(words)),
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
-            {"clk": "clk", "rewind": "take", "next": "stage_issue", "q": "stage_weights"},
+            {"clk": "clk", "rewind": "take", "next": "stage_issue", "q": net},
         )
-        return self.resized("weights_of_stage", "stage_weights", self.elements, weight, width)
+        return self.resized("weights_of_stage", net, self.elements, weight, width)
 
-    def resized(self, name: str, net: str, elements: int, width: int, to: int) -> str:
+    def resized(self, name: str, net: Net, elements: int, width: int, to: int) -> Net:
         """The net of a word whose elements of ``width`` bits are extended ``to`` more."""
-        return self._resized(name, _Word(net, elements, width), to).net
+        word = self._resized(name, _Word(net, elements, width), to).net
+        assert isinstance(word, Net)
+        return word
 
     def _write_results(self) -> None:
         """Write the way from the sums, of the chains' adders and of the lanes, to the buffers."""
-        biased = lane_sums = _Word("stage_sums", 0, self._context.accumulator_width)
+        module = self._context.module
+        biased = lane_sums = _Word(UNWIRED, 0, self._context.accumulator_width)
         if self._weighted:
-            lane_sums = _Word(lane_sums.net, self.elements, lane_sums.width)
-            self._context.module.comment("the lanes' sums of stages with weights")
-            bits = lane_sums.elements * lane_sums.width
-            self._context.module.wire(lane_sums.net, bits, f"sums[{bits - 1}:0]", signed=False)
+            module.comment("the lanes' sums of stages with weights")
+            bits = self.elements * lane_sums.width
+            low = Slice(module.nets["sums"], bits - 1, 0)
+            net = module.wire("stage_sums", bits, low, signed=False)
+            lane_sums = _Word(net, self.elements, lane_sums.width)
             if any(self._chains[number].started for number in self._weighted):
                 biased = self._biased(lane_sums)
         for number, chain in enumerate(self._chains):
             name, width = f"transform{number}", self._shape(number).width
-            adder_sums = _Word(f"{name}_sums", width, chain.element_bits + 1)
 
             def sums(
-                node: Matvec,
-                adder_sums: _Word = adder_sums,
-                width: int = width,
-                chain: Chain = chain,
+                node: Matvec, name: str = name, width: int = width, chain: Chain = chain
             ) -> _Word:
                 if node.weights is None:
-                    return adder_sums
+                    return _Word(module.nets[f"{name}_sums"], width, chain.element_bits + 1)
                 if chain.started:
                     return _low(biased, width)
                 shift = node.format.fraction - node.product_format[0]
@@ -539,8 +573,8 @@ class Transforms:
     def _shifted(self, word: _Word, shift: int) -> _Word:
         """The lanes' sums, multiplied by ``2**shift``; written once a shift and width."""
         name = f"stage_sums_by{shift}_of{word.elements}"
-        if not shift or name in self._context.module.names:
-            return _Word(name, word.elements, word.width) if shift else word
+        if known := self._context.module.nets.get(name):
+            return _Word(known, word.elements, word.width)
         return self._resized(name, word, word.width, shift)
 
     def _biased(self, sums: _Word) -> _Word:
@@ -563,12 +597,10 @@ class Transforms:
             for word in row
         ]
         file = module.image("stage_biases", words, sums.elements * bits)
-        module.declarations.append("reg [3:1] stage_ends_behind;")
-        ends = " | ".join(f"{name}_ends" for name in self.neurons)
-        module.add(
-            f"always @(posedge clk) stage_ends_behind <= {{stage_ends_behind[2:1], {ends}}};"
-        )
-        module.wire("stage_biased", sums.elements * sums.width, signed=False)
+        behind = Net("stage_ends_behind", 3, lowest=1)
+        ends = any_of(*(module.nets[f"{name}_ends"] for name in self.neurons))
+        module.delayed(behind, Concat((Slice(behind, 2, 1), ends)))
+        biased = module.wire("stage_biased", sums.elements * sums.width, signed=False)
         module.instance(
             "rnnhw_bias_word",
             "stage_bias_memory",
@@ -578,58 +610,58 @@ class Transforms:
                 "BIAS_WIDTH": bits,
                 "DEPTH": len(words),
                 "ADDRESS_BITS": address_bits(len(words)),
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
             {
                 "clk": "clk",
                 "rewind": "take",
-                "next": f"stage_ends_behind[3] & {self._in_pass(started, NEURON_CYCLES - 1)}",
+                "next": all_of(Bit(behind, 3), self._in_pass(started, NEURON_CYCLES - 1)),
                 "biased": self._in_pass(started, NEURON_CYCLES),
                 "a": self._by_pass(alternatives, NEURON_CYCLES),
-                "y": "stage_biased",
+                "y": biased,
             },
         )
-        return _Word("stage_biased", sums.elements, sums.width)
+        return _Word(biased, sums.elements, sums.width)
 
     # --- results ---------------------------------------------------------------------------------
     def _of_vector(self, vector: Node) -> int:
         """The number of the chain whose result ``vector`` is."""
         return next(k for k, chain in enumerate(self._chains) if chain.vectors[-1] is vector)
 
-    def words(self, vector: Node, word: str) -> tuple[str, int]:
+    def words(self, vector: Node, word: Net) -> tuple[Net, int]:
         """The net that has the word at ``word`` of a chain's result one cycle later, and the bits
         of an element."""
         number = self._of_vector(unwired(vector))
         return self._reader(number, word), self._chains[number].element_bits
 
-    def element(self, vector: Node, index: str, element: str) -> None:
+    def element(self, vector: Node, index: Net, element: Net) -> None:
         """Drive the net ``element`` with the element at ``index`` of a chain's result, one cycle
         later."""
         self._element(self._of_vector(unwired(vector)), vector.format, index, element)
 
-    def by_unit(self, node: Node, advance: str) -> str:
+    def by_unit(self, node: Node, advance: Expression) -> Net:
         """The net with the current unit's element of a chain's result; ``advance`` selects the next
         unit."""
         module, bits = self._context.module, address_bits(node.units)
-        name = module.wire(f"{node.name}_by_unit", node.format.signed_width)
-        self.read_by_unit.append(name)
-        index = module.wire(f"{name}_index", bits, signed=False)
+        element = module.wire(f"{node.name}_by_unit", node.format.signed_width)
+        self.read_by_unit.append(element)
+        index = module.wire(f"{element.name}_index", bits, signed=False)
         module.instance(
             "rnnhw_unit_index",
-            f"{name}_unit",
+            f"{element.name}_unit",
             {"UNITS": node.units, "INDEX_BITS": bits},
             {"clk": "clk", "rst": "rst", "next": advance, "index": index},
         )
-        self._element(self._of_vector(node), node.format, index, name)
-        return name
+        self._element(self._of_vector(node), node.format, index, element)
+        return element
 
-    def _element(self, number: int, format: Q, index: str, element: str) -> None:
+    def _element(self, number: int, format: Q, index: Net, element: Net) -> None:
         """Drive ``element`` with the element at ``index`` of the chain's result."""
         bits = self._bits(number)
-        word = self._context.module.wire(f"{element}_word", bits["WORD_BITS"], signed=False)
+        word = self._context.module.wire(f"{element.name}_word", bits["WORD_BITS"], signed=False)
         self._context.module.instance(
             "rnnhw_element",
-            f"{element}_choice",
+            f"{element.name}_choice",
             {
                 **bits,
                 "A_WIDTH": self._chains[number].element_bits,
@@ -645,13 +677,9 @@ class Transforms:
         )
 
 
-def _joined(nets: Sequence[str]) -> str:
-    """The concatenation of nets, the first one in the lowest bits."""
-    return nets[0] if len(nets) == 1 else f"{{{', '.join(reversed(nets))}}}"
-
-
 def _low(word: _Word, elements: int) -> _Word:
     """The first elements of a word."""
     if elements == word.elements:
         return word
-    return _Word(f"{word.net}[{elements * word.width - 1}:0]", elements, word.width)
+    assert isinstance(word.net, Net)
+    return _Word(Slice(word.net, elements * word.width - 1, 0), elements, word.width)

@@ -9,6 +9,7 @@ from rnnhw.accelerator.mapping import Part, Rows, Shifter, Value, address_bits, 
 from rnnhw.graph.nodes import Gather, Input, Node, State, unwired
 from rnnhw.numerics.cast import Q
 from rnnhw.rtl.layer_context import LayerContext
+from rnnhw.rtl.netlist import FIRST_STEP, Expression, Net, any_of, choice, zeros
 from rnnhw.rtl.postprocessor import PostProcessor
 from rnnhw.rtl.vector_memories import Vectors
 
@@ -21,14 +22,17 @@ class UnitMemories:
     an order of their own."""
 
     def __init__(
-        self, context: LayerContext, vectors: Vectors, transformed: Callable[[Node, str], str]
+        self,
+        context: LayerContext,
+        vectors: Vectors,
+        transformed: Callable[[Node, Expression], Net],
     ) -> None:
         self._context = context
         self._vectors = vectors
         self._beside: dict[Node, str] = {}
         self._transformed = transformed
         self._rams: dict[Value | Node, str] = {}
-        self._advances: dict[str, list[str]] = {}
+        self._advances: dict[str, list[Expression]] = {}
 
     def prepare(self) -> None:
         """The memories that are not written behind the reading: of permuted and joined vectors, and
@@ -43,18 +47,18 @@ class UnitMemories:
             name = module.fresh(f"{vector.vector_name}_by_unit")
             self._beside[vector], self._advances[name] = name, []
             bits = address_bits(vector.units)
-            module.declare(f"{name}_next")
-            index, sources = f"{name}_index", sources_of(vector)
+            advance = module.declare(f"{name}_next")
+            index, sources = Net(f"{name}_index", bits), sources_of(vector)
             if len(sources) > 1 or not sources[0].reads:
-                module.wire(index, bits, signed=False)
+                index = module.wire(index.name, bits, signed=False)
                 module.instance(
                     "rnnhw_unit_index",
                     f"{name}_counter",
                     {"UNITS": vector.units, "INDEX_BITS": bits},
-                    {"clk": "clk", "rst": "rst", "next": f"{name}_next", "index": index},
+                    {"clk": "clk", "rst": "rst", "next": advance, "index": index},
                 )
             element = module.wire(f"{name}_q", vector.format.signed_width)
-            self._vectors.read(name, vector, index, element, f"{name}_next")
+            self._vectors.read(name, vector, index, element, advance)
 
     @property
     def handed(self) -> list[Node]:
@@ -66,7 +70,7 @@ class UnitMemories:
     def finish(self) -> None:
         """Let every memory move on whenever one of its readers does."""
         for ram, advances in self._advances.items():
-            self._context.module.add(f"assign {ram}_next = {' | '.join(advances)};")
+            self._context.module.assign(f"{ram}_next", any_of(*advances))
 
     def crossing(self, number: int) -> list[Value]:
         """Results of phase ``number`` that a later phase reads unit by unit."""
@@ -83,9 +87,8 @@ class UnitMemories:
             return
         ram = self.ram(key)
         width = _format(key).signed_width
-        self._context.module.add(
-            f"assign {ram}_we = {processor.token(at)};",
-            f"assign {ram}_d = {processor.read(value, at, width)};",
+        self._context.module.drive(
+            {f"{ram}_we": processor.token(at), f"{ram}_d": processor.read(value, at, width)}
         )
 
     @property
@@ -102,7 +105,7 @@ class UnitMemories:
         wanted.update(node for node in sinks if isinstance(node, State))
         return wanted - set(self._beside)
 
-    def read(self, value: Value, units: int, advance: str) -> str:
+    def read(self, value: Value, units: int, advance: Expression) -> Net:
         """The net with the current unit's word of a memory that ``advance`` moves on."""
         module, node = self._context.module, value.node
         if isinstance(node, Node) and self._context.rows.is_constant(node):
@@ -110,7 +113,7 @@ class UnitMemories:
         if isinstance(node, Node) and node in self._beside:
             name = self._beside[node]
             self._advances[name].append(advance)
-            return f"{name}_q"
+            return module.nets[f"{name}_q"]
         if isinstance(node, Input):
             return self._unit_input(node, units, advance)
         if isinstance(node, Node) and self._context.rows.in_feed(node):
@@ -119,14 +122,14 @@ class UnitMemories:
             ram = self.ram(node)
             self._advances[ram].append(advance)
             width = node.format.signed_width
-            blank = f"{width}'b0"
+            first: Expression = zeros(width)
             if node.initial is not None:
-                blank = self._unit_initial(node, advance)
-            chosen = f"first_step ? {blank} : {ram}_q"
-            return module.wire(f"{ram}_now", width, chosen)
+                first = self._unit_initial(node, advance)
+            now = choice((FIRST_STEP, first), otherwise=module.nets[f"{ram}_q"])
+            return module.wire(f"{ram}_now", width, now)
         ram = self.ram(value)
         self._advances[ram].append(advance)
-        return f"{ram}_q"
+        return module.nets[f"{ram}_q"]
 
     def ram(self, key: Value | Node) -> str:
         """The memory of a state or of a result for a later phase; declared on first use."""
@@ -164,47 +167,47 @@ class UnitMemories:
         )
         return ram
 
-    def _rom(self, name: str, format: Q, values: Sequence[int], advance: str) -> str:
+    def _rom(self, name: str, format: Q, values: Sequence[int], advance: Expression) -> Net:
         module = self._context.module
         q = module.wire(name, format.signed_width)
         file = module.image(name, values, format.width)
         module.instance(
             "rnnhw_unit_rom",
-            f"{q}_memory",
+            f"{q.name}_memory",
             {
                 "UNITS": len(values),
                 "WIDTH": format.width,
                 "UNSIGNED": int(not format.signed),
-                "FILE": f'"{file}"',
+                "FILE": file,
             },
             {"clk": "clk", "rst": "rst", "next": advance, "q": q},
         )
         return q
 
-    def _unit_rom(self, node: Node, gate: int, units: int, advance: str) -> str:
+    def _unit_rom(self, node: Node, gate: int, units: int, advance: Expression) -> Net:
         numbers = self._context.numbers.constants[node]
         if len(numbers) > units:
             numbers = numbers[gate * units : (gate + 1) * units]
         return self._rom(f"{node.name}{gate or ''}_by_unit", node.format, numbers, advance)
 
-    def row_exponents(self, shifter: Shifter, name: str, advance: str) -> str:
+    def row_exponents(self, shifter: Shifter, name: str, advance: Expression) -> Net:
         """The net with what the current row of a phase is shifted by."""
         words = self._context.numbers.row_exponents(shifter)
         return self._rom(name, shifter.exponent, words, advance)
 
-    def _unit_initial(self, state: State, advance: str) -> str:
+    def _unit_initial(self, state: State, advance: Expression) -> Net:
         values = self._context.numbers.first_values(state)
         name = f"{state.vector_name}_initial_by_unit"
         return self._rom(name, state.format, values, advance)
 
-    def _unit_input(self, node: Input, units: int, advance: str) -> str:
+    def _unit_input(self, node: Input, units: int, advance: Expression) -> Net:
         """The first ``units`` elements of an input, or its only one for all of them."""
         assert node.position not in self._context.windows, "an obstacle"
         module, x = self._context.module, node.name
         q = module.wire(f"{x}_by_unit", node.format.signed_width)
         module.instance(
             "rnnhw_unit_input",
-            f"{q}_memory",
+            f"{q.name}_memory",
             {
                 "UNITS": min(units, node.units),
                 "WIDTH": node.format.width,

@@ -3,11 +3,31 @@ order of their reader's, perhaps joined of several."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rnnhw.accelerator.mapping import Source, address_bits, places, select_rom, sources_of
-from rnnhw.graph.nodes import Constant, Input, Node, State
+from rnnhw.graph import nodes
+from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
+from rnnhw.rtl.netlist import (
+    FALSE,
+    FIRST_STEP,
+    Bit,
+    Constant,
+    Net,
+    Operation,
+    Parameter,
+    Prefix,
+    Slice,
+    all_of,
+    choice,
+    concat,
+    equal,
+    extended,
+    zeros,
+)
+from rnnhw.rtl.verilog_text import Wiring
 
 __all__ = ["Vectors"]
 
@@ -42,7 +62,14 @@ class Vectors:
         self._context = context
         self.written: dict[Node, list[str]] = {}
 
-    def read(self, name: str, vector: Node, index: str, element: str, advance: str = "") -> None:
+    def read(
+        self,
+        name: str,
+        vector: Node,
+        index: Net,
+        element: Net,
+        advance: Net | None = None,
+    ) -> None:
         """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle;
         ``advance`` leads from one unit to the next where units are read."""
         (*joined, only) = sources_of(vector)
@@ -56,29 +83,26 @@ class Vectors:
                 return
             net = module.wire(f"{name}_stored", stored)
             self._memory(name, order, index, net)
-            module.add(f"assign {element} = {_extended(net, stored, width)};")
+            module.assign(element, extended(net, width - stored))
             return
-        nets = []
+        elements = []
         for number, source in enumerate((*joined, only)):
             memory = f"{name}_{number}"
             net = module.wire(f"{memory}_element", source.node.format.signed_width)
             order = _Order(source, source.words(vector.units))
             self._memory(memory, order, self._address(memory, source, index, advance), net)
-            nets.append(_extended(net, source.node.format.signed_width, width))
+            elements.append(extended(net, width - net.width))
         chosen = self._select(name, vector, index)
-        *others, last = nets
-        bits = address_bits(len(nets))
-        cases = "".join(
-            f"{chosen} == {bits}'d{number} ? {net} : " for number, net in enumerate(others)
-        )
-        module.add(f"assign {element} = {cases}{last};")
+        *others, last = elements
+        cases = ((equal(chosen, number), other) for number, other in enumerate(others))
+        module.assign(element, choice(*cases, otherwise=last))
 
-    def _address(self, name: str, source: Source, index: str, advance: str) -> str:
+    def _address(self, name: str, source: Source, index: Net, advance: Net | None) -> Net:
         """The address at which a memory is read: ``index``, or that of the element of each unit
         where one has several."""
         if not source.reads:
             return index
-        assert advance, "columns read a copy"
+        assert advance is not None, "columns read a copy"
         module, bits = self._context.module, address_bits(source.node.units)
         address = module.wire(f"{name}_address", bits, signed=False)
         module.instance(
@@ -88,13 +112,13 @@ class Vectors:
                 "UNITS": len(source.reads),
                 "WIDTH": bits,
                 "FIRST": source.reads[0],
-                "FILE": f'"{module.image(f"{name}_addresses", source.reads, bits)}"',
+                "FILE": module.image(f"{name}_addresses", source.reads, bits),
             },
             {"clk": "clk", "rst": "rst", "next": advance, "index": address},
         )
         return address
 
-    def _select(self, name: str, vector: Node, index: str) -> str:
+    def _select(self, name: str, vector: Node, index: Net) -> Net:
         """The number of the source of an element, one cycle behind its index."""
         module, select = self._context.module, select_rom(vector)
         assert select is not None
@@ -109,16 +133,16 @@ class Vectors:
                 "WIDTH": width,
                 "DEPTH": vector.units,
                 "ADDRESS_BITS": address_bits(vector.units),
-                "FILE": f'"{module.image(f"{name}_sources", numbers, width)}"',
+                "FILE": module.image(f"{name}_sources", numbers, width),
             },
             {"clk": "clk", "address": index, "q": chosen},
         )
         return chosen
 
     # --- one memory ------------------------------------------------------------------------------
-    def _memory(self, name: str, order: _Order, index: str, element: str) -> None:
+    def _memory(self, name: str, order: _Order, index: Net, element: Net) -> None:
         node = order.source.node
-        if isinstance(node, Constant):
+        if isinstance(node, nodes.Constant):
             self._constant(name, node, order, index, element)
         elif isinstance(node, Input) and node.position in self._context.windows:
             assert order.kept, "an obstacle"
@@ -126,18 +150,18 @@ class Vectors:
         else:
             self._vector(name, node, order, index, element)
 
-    def _vector(self, name: str, node: Node, order: _Order, index: str, element: str) -> None:
-        parameters: dict[str, int | str] = {
+    def _vector(self, name: str, node: Node, order: _Order, index: Net, element: Net) -> None:
+        parameters: dict[str, Parameter] = {
             "UNITS": order.units,
             "WIDTH": node.format.width,
             "UNSIGNED": int(not node.format.signed),
             "INDEX_BITS": order.bits,
             "BANKS": 2 if isinstance(node, Input | State) else 1,
         }
-        ports = {"clk": "clk", "first": "1'b0"}
+        ports: dict[str, Wiring] = {"clk": "clk", "first": FALSE}
         if isinstance(node, State):
             parameters |= self._first_value(name, node, order)
-            ports["first"] = "first_step"
+            ports["first"] = FIRST_STEP
         self._context.module.instance(
             "rnnhw_vector",
             f"{name}_vector",
@@ -145,34 +169,37 @@ class Vectors:
             {**ports, **self._written(name, node, order), "read_index": index, "q": element},
         )
 
-    def _written(self, name: str, node: Node, order: _Order) -> dict[str, str]:
+    def _written(self, name: str, node: Node, order: _Order) -> dict[str, Wiring]:
         """What writes a memory, each element where it belongs."""
         ports = self.written_by(name, node)
         as_counted = order.kept and order.bits == address_bits(node.units)
         return ports if as_counted else ports | self._placed(name, order, ports)
 
-    def written_by(self, name: str, node: Node) -> dict[str, str]:
+    def written_by(self, name: str, node: Node) -> dict[str, Wiring]:
         """What writes the memory ``name`` of a vector, element by element in order."""
         if isinstance(node, Input):
             x = node.name
             ports = {"we": f"{x}_valid", "write_index": f"{x}_index", "d": f"{x}_data"}
-            return ports | {"write_bank": f"{x}_write_bank", "read_bank": f"{x}_read_bank"}
-        module = self._context.module
+            return {**ports, "write_bank": f"{x}_write_bank", "read_bank": f"{x}_read_bank"}
+        module, bank = self._context.module, Net("bank")
         self.written.setdefault(node, []).append(name)
         module.declare(f"{name}_we")
         module.declare(f"{name}_write_index", address_bits(node.units))
         module.declare(f"{name}_d", node.format.signed_width, signed=True)
         ports = {part: f"{name}_{part}" for part in ("we", "write_index", "d")}
-        return ports | {"write_bank": "~bank", "read_bank": "bank"}
+        return {**ports, "write_bank": Prefix((bank,), "~"), "read_bank": bank}
 
-    def _placed(self, name: str, order: _Order, ports: dict[str, str]) -> dict[str, str]:
+    def _placed(self, name: str, order: _Order, ports: Mapping[str, Wiring]) -> dict[str, Wiring]:
         """The write port of a memory in another order: the place of each element in turn."""
         module, source, bits = self._context.module, order.source, order.bits
         if source.first is not None:
             spare = bits - address_bits(source.node.units)
-            counted = f"{{{spare}'b0, {ports['write_index']}}}" if spare else ports["write_index"]
-            place = f"{counted} + {bits}'d{source.first}" if source.first else counted
-            return {"write_index": module.wire(f"{name}_place", bits, place, signed=False)}
+            counted = module.value(ports["write_index"])
+            if spare:
+                counted = concat(zeros(spare), counted)
+            if source.first:
+                counted = Operation((counted, Constant(source.first, bits)), "+")
+            return {"write_index": module.wire(f"{name}_place", bits, counted, signed=False)}
         width = bits + source.partly
         words = [0 if p is None else p + (source.partly << bits) for p in source.places]
         place = module.wire(f"{name}_place", width, signed=False)
@@ -183,17 +210,17 @@ class Vectors:
                 "UNITS": source.node.units,
                 "WIDTH": width,
                 "UNSIGNED": 0,
-                "FILE": f'"{module.image(f"{name}_places", words, width)}"',
+                "FILE": module.image(f"{name}_places", words, width),
             },
             {"clk": "clk", "rst": "rst", "next": ports["we"], "q": place},
         )
         if not source.partly:
             return {"write_index": place}
-        enable = f"{ports['we']} & {place}[{bits}]"
-        return {"we": enable, "write_index": f"{place}[{bits - 1}:0]"}
+        enable = all_of(module.value(ports["we"]), Bit(place, bits))
+        return {"we": enable, "write_index": Slice(place, bits - 1, 0)}
 
     # --- kinds -----------------------------------------------------------------------------------
-    def _ring(self, name: str, vector: Input, steps: int, index: str, element: str) -> None:
+    def _ring(self, name: str, vector: Input, steps: int, index: Net, element: Net) -> None:
         """The memory of the last steps of an input."""
         x, depth = vector.name, vector.units // steps * (steps + 1)
         self._context.module.instance(
@@ -217,13 +244,15 @@ class Vectors:
             },
         )
 
-    def _constant(self, name: str, node: Constant, order: _Order, index: str, element: str) -> None:
+    def _constant(
+        self, name: str, node: nodes.Constant, order: _Order, index: Net, element: Net
+    ) -> None:
         module, format = self._context.module, node.format
         values = _at_places(self._context.numbers.constants[node], order)
         q = element
         if not format.signed:
             q = module.wire(f"{name}_word", format.width, signed=False)
-            module.add(f"assign {element} = {{1'b0, {q}}};")
+            module.assign(element, concat(FALSE, q))
         module.instance(
             "rnnhw_rom",
             f"{name}_constant",
@@ -231,19 +260,19 @@ class Vectors:
                 "WIDTH": format.width,
                 "DEPTH": order.units,
                 "ADDRESS_BITS": order.bits,
-                "FILE": f'"{module.image(f"{name}_constant", values, format.width)}"',
+                "FILE": module.image(f"{name}_constant", values, format.width),
             },
             {"clk": "clk", "address": index, "q": q},
         )
 
-    def _first_value(self, name: str, state: State, order: _Order) -> dict[str, int | str]:
+    def _first_value(self, name: str, state: State, order: _Order) -> dict[str, Parameter]:
         if state.initial is None:
             return {"FIRST_VALUE": 1}
         if order.kept and order.units == state.units:
-            return {"FIRST_VALUE": 2, "FILE": f'"{self._context.first_values(state)}"'}
+            return {"FIRST_VALUE": 2, "FILE": self._context.first_values(state)}
         values = _at_places(self._context.numbers.first_values(state), order)
         file = self._context.module.image(f"{name}_initial", values, state.format.width)
-        return {"FIRST_VALUE": 2, "FILE": f'"{file}"'}
+        return {"FIRST_VALUE": 2, "FILE": file}
 
 
 def _at_places(values: list[int], order: _Order) -> list[int]:
@@ -253,10 +282,3 @@ def _at_places(values: list[int], order: _Order) -> list[int]:
         if place is not None:
             words[place] = value
     return words
-
-
-def _extended(net: str, stored: int, width: int) -> str:
-    """A net of ``stored`` bits as a signed number of ``width``."""
-    if stored == width:
-        return net
-    return f"{{{{{width - stored}{{{net}[{stored - 1}]}}}}, {net}}}"

@@ -1,4 +1,4 @@
-"""Verilog text: identifiers, numbers, instances, and a module that is written line by line."""
+"""Verilog text: identifiers, memory images, and modules that are built of netlists and printed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rnnhw.errors import escaped
+from rnnhw.rtl.netlist import (
+    FALSE,
+    Assign,
+    Bit,
+    Choice,
+    Clocked,
+    Comment,
+    Concat,
+    Constant,
+    Declaration,
+    Expression,
+    Group,
+    Instance,
+    Net,
+    Operation,
+    Parameter,
+    Prefix,
+    Repeat,
+    Signed,
+    Slice,
+    Statement,
+    expressions,
+    net_of,
+    walk,
+)
 
-__all__ = ["Instance", "Module", "Outline", "hex_words", "identifier", "literal"]
+__all__ = ["Module", "Outline", "hex_words", "identifier"]
+
+Wiring = Expression | str
+"""What a port is wired to; a string is the name of a net that is declared."""
 
 _KEYWORDS = """
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before
@@ -50,46 +78,39 @@ def identifier(name: str) -> str:
     return f"{text}_" if text in _RESERVED else text
 
 
-def literal(value: int, width: int) -> str:
-    """A sized signed constant; the most negative number has no literal but its bits."""
-    return f"$signed({width}'h{value & ((1 << width) - 1):x})"
-
-
 def hex_words(values: Iterable[int], width: int) -> str:
     """An image for ``$readmemh``: one word of ``width`` bits a line, two's complement."""
     mask, digits = (1 << width) - 1, (width + 3) // 4
     return "".join(f"{value & mask:0{digits}x}\n" for value in values)
 
 
-@dataclass(frozen=True)
-class Instance:
-    """A static module with its parameters, and what its ports are wired to."""
-
-    module: str
-    parameters: Mapping[str, int | str]
-    ports: Mapping[str, str]
-
-    def __getitem__(self, parameter: str) -> int:
-        """A parameter that is a whole number."""
-        return int(self.parameters[parameter])
-
-
+# --- modules -------------------------------------------------------------------------------------
 @dataclass
 class Module:
-    """A module under construction, with the images and the static modules that it needs."""
+    """A module under construction, with the images and the static modules that it needs.
+
+    A net may be given by its name wherever a value is driven or read. The name is looked up at
+    once: it is that of a net that is declared before.
+    """
 
     name: str
-    ports: list[str] = field(default_factory=list)
-    declarations: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
+    ports: list[tuple[str, Net]] = field(default_factory=list)
+    declarations: list[Declaration] = field(default_factory=list)
+    """In front of all statements."""
+    statements: list[Statement] = field(default_factory=list)
+    unused: Declaration | None = None
+    """Reads what nothing else reads (:meth:`ignore_unread`); no part of the netlist."""
     images: dict[str, str] = field(default_factory=dict)
-    instances: list[Instance] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    renamed: list[str] = field(default_factory=list)
+    nets: dict[str, Net] = field(default_factory=dict)
+    renamed: list[Net] = field(default_factory=list)
     """The nets that could not have the name that was asked for."""
+    doubled: list[Net] = field(default_factory=list)
+    """The nets that have the name of another one."""
     image_names: Callable[[str], str] = str
     """Gives an image's file a name that no other file of the project has."""
 
+    # --- nets ------------------------------------------------------------------------------------
     def fresh(self, name: str) -> str:
         """An identifier like ``name`` that nothing else in the module has."""
         unused = identifier(name)
@@ -98,37 +119,82 @@ class Module:
         self.names.add(unused)
         return unused
 
-    def _net(self, name: str) -> str:
-        net = self.fresh(name)
-        if net != identifier(name):
+    def _net(self, name: str, width: int, *, signed: bool) -> Net:
+        net = Net(self.fresh(name), width, signed)
+        if net.name != identifier(name):
             self.renamed.append(net)
+        return self._known(net)
+
+    def _known(self, net: Net) -> Net:
+        if net.name in self.nets:
+            self.doubled.append(net)
+        self.nets[net.name] = net
         return net
 
     def port(self, direction: str, name: str, width: int = 0, *, signed: bool = False) -> None:
         """Declare a port; ``width`` 0 is a single bit."""
         self.names.add(name)
-        self.ports.append(f"{direction} wire {_kind(width, signed)}{name}")
+        self.ports.append((direction, self._known(Net(name, width, signed))))
 
+    def declare(self, name: str, width: int = 0, *, signed: bool = False) -> Net:
+        """Declare a wire in front of all statements, for what is read before it is written;
+        ``width`` 0 is a single bit."""
+        net = self._net(name, width, signed=signed)
+        self.declarations.append(Declaration(net))
+        return net
+
+    def declare_as(self, net: Net, kind: str) -> Net:
+        """Declare in front of all statements a ``wire`` or a ``reg`` that may have readers yet."""
+        self.declarations.append(Declaration(self._known(net), kind=kind))
+        return net
+
+    def wire(
+        self, name: str, width: int, value: Wiring | None = None, *, signed: bool = True
+    ) -> Net:
+        """Declare a wire and give its net, whose name may differ where it is taken."""
+        driver = None if value is None else self.value(value)
+        net = self._net(name, width, signed=signed)
+        self.statements.append(Declaration(net, driver))
+        return net
+
+    def value(self, wiring: Wiring) -> Expression:
+        """The expression itself, or the net of that name."""
+        return self.nets[wiring] if isinstance(wiring, str) else wiring
+
+    # --- statements ------------------------------------------------------------------------------
     def comment(self, text: str) -> None:
         """A comment, after an empty line; no character of ``text`` ends it."""
-        self.lines += ["", f"// {escaped(text)}"]
+        self.statements.append(Comment(text))
 
-    def add(self, *lines: str) -> None:
-        """Write lines as they are."""
-        self.lines += lines
+    def assign(self, target: Wiring, value: Wiring) -> None:
+        """Drive a net or a slice of it."""
+        self.statements.append(Assign(self.value(target), self.value(value)))
 
-    def declare(self, name: str, width: int = 0, *, signed: bool = False) -> str:
-        """Declare a wire in front of all lines, for what is read before it is written; ``width``
-        0 is a single bit."""
-        name = self._net(name)
-        self.declarations.append(f"wire {_kind(width, signed)}{name};")
-        return name
+    def drive(self, values: Mapping[str, Wiring]) -> None:
+        """Drive nets by their names."""
+        for net, value in values.items():
+            self.assign(net, value)
 
-    def wire(self, name: str, width: int, value: str = "", *, signed: bool = True) -> str:
-        """Declare a wire and give its name, which may differ where it is taken."""
-        name = self._net(name)
-        self.add(f"wire {_kind(width, signed)}{name}{f' = {value}' if value else ''};")
-        return name
+    def clocked(self, target: Net, value: Wiring) -> None:
+        """Load a register at every clock."""
+        self.statements.append(Clocked(target, self.value(value)))
+
+    def delayed(self, target: Net, value: Wiring) -> Net:
+        """Declare a register in front of all statements, and load it at every clock."""
+        self.declare_as(target, "reg")
+        self.clocked(target, value)
+        return target
+
+    def instance(
+        self,
+        module: str,
+        name: str,
+        parameters: Mapping[str, Parameter],
+        ports: Mapping[str, Wiring],
+    ) -> None:
+        """Instantiate a static module."""
+        wired = {port: self.value(wiring) for port, wiring in ports.items()}
+        self.statements.append(Instance(module, dict(parameters), wired, self.fresh(name)))
 
     def image(self, name: str, values: Iterable[int], width: int) -> str:
         """A memory image; gives the file's name."""
@@ -142,39 +208,57 @@ class Module:
         """The image of a table, whose words no trained number changes; gives the file's name."""
         return self.image(name, words, width)
 
-    def instance(
-        self,
-        module: str,
-        name: str,
-        parameters: Mapping[str, int | str],
-        ports: Mapping[str, str],
-    ) -> None:
-        """Instantiate a static module."""
-        self.instances.append(Instance(module, dict(parameters), dict(ports)))
-        name = self.fresh(name)
-        assigned = _wrapped([f".{key}({value})" for key, value in parameters.items()])
-        wired = _wrapped([f".{key}({value})" for key, value in ports.items()])
-        if assigned:
-            self.add(f"{module} #(", *assigned, f") {name} (", *wired, ");")
-        else:
-            self.add(f"{module} {name} (", *wired, ");")
-
-    def ignore_unread(self, *partly: str) -> None:
+    def ignore_unread(self, *partly: Net) -> None:
         """Read the nets and inputs that nothing reads, or not in all of their bits, so that a
-        linter does not warn of them: those that appear whole only where they are declared and
-        driven, and those of ``partly``."""
-        lines = [line for line in self.lines if not line.startswith("//")]
-        text = re.sub(r"\.\w+\(", "(", "\n".join([*self.declarations, *lines]))
-        whole = Counter(re.findall(r"\b[A-Za-z_]\w*\b(?!\[)", text))
-        driven = set(re.findall(r"^assign (\w+)\[", text, re.MULTILINE))
-        declared = re.findall(r"^(?:wire|reg) (?:signed )?(?:\[[^]]*\] )?(\w+)", text, re.MULTILINE)
-        inputs = [port.split()[-1] for port in self.ports if port.startswith("input")]
-        unread = [name for name in inputs if name not in whole]
+        linter does not warn of them: those that appear whole only where they are driven, and those
+        of ``partly``."""
+        parts = Counter(part for s in self.statements for e in expressions(s) for part in walk(e))
+        by_bits = {target.net for target, _ in self.assigns if isinstance(target, Slice)}
+        unread = [net for direction, net in self.ports if direction == "input" and not parts[net]]
         unread += [
-            name for name in declared if name in partly or whole[name] <= 2 - (name in driven)
+            net
+            for net in (each.net for each in self._all_declarations)
+            if net in partly or parts[net] <= 1 - (net in by_bits)
         ]
         if unread:
-            self.add("", f"wire {self.fresh('unused')} = &{{1'b0, {', '.join(unread)}}};")
+            whole = Prefix((Concat((FALSE, *unread)),), "&")
+            self.unused = Declaration(Net(self.fresh("unused")), whole)
+
+    # --- what there is ---------------------------------------------------------------------------
+    @property
+    def instances(self) -> list[Instance]:
+        """The static modules that are instantiated, in order."""
+        return [statement for statement in self.statements if isinstance(statement, Instance)]
+
+    @property
+    def assigns(self) -> list[tuple[Expression, Expression]]:
+        """The nets and slices that are driven apart from their declarations, with their values."""
+        return [(s.target, s.value) for s in self.statements if isinstance(s, Assign)]
+
+    @property
+    def wires(self) -> dict[Net, Expression]:
+        """The wires that are declared with their values."""
+        return {
+            statement.net: statement.value
+            for statement in self.statements
+            if isinstance(statement, Declaration) and statement.value is not None
+        }
+
+    @property
+    def drivers(self) -> dict[Net, Expression]:
+        """What drives nets as a whole, but for the outputs of instances."""
+        return self.wires | {net: value for net, value in self.assigns if isinstance(net, Net)}
+
+    @property
+    def _all_declarations(self) -> list[Declaration]:
+        inner = [each for each in self.statements if isinstance(each, Declaration)]
+        return [*self.declarations, *inner]
+
+    @property
+    def nets_meet(self) -> bool:
+        """Whether two nets have one name, or one was renamed and nobody took notice."""
+        used = {net_of(p) for s in self.statements for e in expressions(s) for p in walk(e)}
+        return bool(self.doubled) or not used.issuperset(self.renamed)
 
     @property
     def used(self) -> set[str]:
@@ -184,18 +268,16 @@ class Module:
     @property
     def registers(self) -> int:
         """Bits of the registers that the module has beside those of its instances."""
-        declared = _REGISTERS.findall("\n".join([*self.declarations, *self.lines]))
-        return sum(int(high) - int(low) + 1 if high else 1 for high, low in declared)
+        return sum(each.net.bits for each in self._all_declarations if each.kind == "reg")
 
     def text(self) -> str:
         """The Verilog text."""
-        ports = ",\n".join(f"  {port}" for port in self.ports)
-        lines = [*self.declarations, *self.lines]
-        body = "\n".join(f"  {line}" if line else "" for line in lines)
-        return f"module {self.name} (\n{ports}\n);\n{body}\nendmodule\n"
-
-
-_REGISTERS = re.compile(r"^reg (?:signed )?(?:\[(\d+):(\d+)\] )?\w+;", re.MULTILINE)
+        ports = ",\n".join(f"  {way} wire {_kind(net)}{net.name}" for way, net in self.ports)
+        body = [*self.declarations, *self.statements]
+        lines = [line for statement in body for line in _lines(statement)]
+        lines += ["", *_lines(self.unused)] if self.unused else []
+        indented = "\n".join(f"  {line}" if line else "" for line in lines)
+        return f"module {self.name} (\n{ports}\n);\n{indented}\nendmodule\n"
 
 
 class Outline(Module):
@@ -220,8 +302,77 @@ class Outline(Module):
         return self.image(name, words, width)
 
 
-def _wrapped(parts: Sequence[str]) -> list[str]:
-    """A comma-separated list in indented lines of at most a hundred characters where it can be."""
+# --- text ----------------------------------------------------------------------------------------
+def _lines(statement: Statement) -> list[str]:
+    """The lines of a statement."""
+    match statement:
+        case Comment(text):
+            return ["", f"// {escaped(text)}"]
+        case Declaration(net, value, kind):
+            driven = f" = {_text(value)}" if value is not None else ""
+            return [f"{kind} {_kind(net)}{net.name}{driven};"]
+        case Assign(target, value):
+            return [f"assign {_text(target)} = {_text(value)};"]
+        case Clocked(target, value):
+            return [f"always @(posedge clk) {_text(target)} <= {_text(value)};"]
+        case Instance(module, parameters, ports, name):
+            assigned = _listed({key: _parameter(value) for key, value in parameters.items()})
+            wired = _listed({port: _text(value) for port, value in ports.items()})
+            front = (
+                [f"{module} #(", *assigned, f") {name} ("] if assigned else [f"{module} {name} ("]
+            )
+            return [*front, *wired, ");"]
+
+
+def _text(expression: Expression) -> str:
+    """The text of an expression."""
+    match expression:
+        case Net(name=name):
+            return name
+        case Slice(net, high, low):
+            return f"{net.name}[{high}:{low}]"
+        case Bit(net, index):
+            return f"{net.name}[{index}]"
+        case Constant(value, width, base):
+            form = {"b": f"0{width}b" if value else "b", "h": "x"}.get(base, base)
+            digits = format(value, form)
+            return f"{width}'{base}{digits}" if width else digits
+        case Concat(operands):
+            return f"{{{', '.join(map(_text, operands))}}}"
+        case Repeat((operand,), count):
+            return f"{{{count}{{{_text(operand)}}}}}"
+        case Choice(values=(*_, last), conditions=conditions):
+            cases = zip(conditions, expression.values, strict=False)
+            return "".join(f"{_text(c)} ? {_text(v)} : " for c, v in cases) + _text(last)
+        case Group((operand,)):
+            return f"({_text(operand)})"
+        case Signed((operand,)):
+            return f"$signed({_text(operand)})"
+        case Prefix((operand,), operator):
+            return f"{operator}{_operand(operand)}"
+        case Operation(operands, operator):
+            return f" {operator} ".join(map(_operand, operands))
+    raise AssertionError(f"no text for {expression}")
+
+
+def _operand(expression: Expression) -> str:
+    """An operand, in parentheses where it has an operator of its own."""
+    text = _text(expression)
+    return f"({text})" if isinstance(expression, Operation | Choice) else text
+
+
+def _parameter(value: Parameter) -> str:
+    match value:
+        case int():
+            return str(value)
+        case str():
+            return f'"{value}"'
+    return _text(value)
+
+
+def _listed(connections: Mapping[str, str]) -> list[str]:
+    """Ports or parameters in indented lines of at most a hundred characters where it can be."""
+    parts = (f".{key}({value})" for key, value in connections.items())
     text = ", ".join(part.replace(" ", _SPACE) for part in parts)
     lines = textwrap.wrap(text, 92, break_long_words=False, break_on_hyphens=False)
     return [f"  {line.replace(_SPACE, ' ')}" for line in lines]
@@ -231,6 +382,7 @@ _SPACE = "\0"
 """Stands for a space at which a line does not break."""
 
 
-def _kind(width: int, signed: bool) -> str:
-    """The type of a net; ``width`` 0 is a single bit."""
-    return f"{'signed ' * signed}{f'[{width - 1}:0] ' if width else ''}"
+def _kind(net: Net) -> str:
+    """The type of a net in front of its name."""
+    last = net.lowest + net.width - 1
+    return f"{'signed ' * net.signed}{f'[{last}:{net.lowest}] ' if net.width else ''}"

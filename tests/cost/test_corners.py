@@ -24,7 +24,7 @@ from rnnhw.cost.fpga.technology import technology_of
 from rnnhw.numerics.tables import SIGMOID, TANH, Table
 from rnnhw.profiles import load_profile, profile_names
 from rnnhw.report import to_csv, to_html, to_json, to_markdown, to_text
-from rnnhw.rtl.verilog_text import Instance
+from rnnhw.rtl.netlist import Instance, Net
 
 FORMATS = Formats(input=Q(0, 7), weight=Q(0, 7), sum=Q(3, 4), state=Q(0, 7), cell=Q(3, 4))
 
@@ -48,7 +48,7 @@ REGISTERS = [
 def test_flip_flops_of_a_wide_product_are_those_of_yosys(a, b, measured):
     """rnnhw_multiply by ``synth_ice40 -dsp`` of yosys 0.23."""
     widths = {"A_WIDTH": a, "B_WIDTH": b, "WIDTH": a + b}
-    product = Instance("rnnhw_multiply", widths, {port: port for port in "aby"})
+    product = Instance("rnnhw_multiply", widths, {port: Net(port) for port in "aby"})
     context = SimpleNamespace(
         mapping=technology_of(load_profile("ice40up5k")),
         zeros={},

@@ -24,7 +24,7 @@ from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.logic import amounts_of, layer_logic
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.merge import distinct
-from rnnhw.cost.fpga.multiplexers import has_partial_reset, operands_of
+from rnnhw.cost.fpga.multiplexers import alternatives, has_partial_reset, operands_of
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.primitives import memories, multipliers
 from rnnhw.cost.fpga.technology import technology_mapping
@@ -35,6 +35,7 @@ from rnnhw.profiles import load_profile
 from rnnhw.profiles.device_families import device_families
 from rnnhw.rtl.layer import emit_layer, outline_layer
 from rnnhw.rtl.modules import MODULES
+from rnnhw.rtl.netlist import Net, Slice, choice, concat, zeros
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
 from rnnhw.rtl.tools.yosys import find_tool, synthesise
@@ -213,18 +214,26 @@ def test_transforms_of_one_vector_share_what_is_alike():
 
 
 def test_bits_that_are_cleared_apart():
-    def apart(*alternatives, width=8, unsigned=()):
-        return has_partial_reset(alternatives, width, range(width), unsigned)
+    x, h, g = (Net(name, 8) for name in "xhg")
+    conditions = Net("a"), Net("b")
 
-    assert not apart("x")
-    assert not apart("x", "h")
-    assert apart("{x, 2'b0}", "h")
-    assert apart("x", "{h, 1'b0}")
-    assert not apart("{x, 2'b0}", "{h, 2'b0}")
-    assert not apart("x", "{h, 1'b0}", "g")  # the choice of h becomes no reset
-    assert apart("x", "{h, 1'b0}", "{g, 1'b0}")
-    assert apart("x", "h", unsigned=("h",))
-    assert not apart("8'b0", "h")
+    def apart(*values, known=()):
+        *chosen, last = values
+        operand = choice(*zip(conditions, chosen, strict=False), otherwise=last)
+        return has_partial_reset(operand, range(8), dict.fromkeys(known, 1))
+
+    def aligned(net, low):
+        return concat(Slice(net, 7 - low, 0), zeros(low))
+
+    assert not apart(x)
+    assert not apart(x, h)
+    assert apart(aligned(x, 2), h)
+    assert apart(x, aligned(h, 1))
+    assert not apart(aligned(x, 2), aligned(h, 2))
+    assert not apart(x, aligned(h, 1), g)  # the choice of h becomes no reset
+    assert apart(x, aligned(h, 1), aligned(g, 1))
+    assert apart(x, h, known=[h])
+    assert not apart(zeros(8), h)
 
 
 def test_operands_are_told_apart_by_what_they_are_chosen_among():
@@ -232,7 +241,7 @@ def test_operands_are_told_apart_by_what_they_are_chosen_among():
     ((_, machine),) = realised(point.design().network, point.lanes)
     found = operands_of(outlined(machine))
     assert len(found) == point.lanes
-    assert all(len(alternatives) == 3 for alternatives in found.values())
+    assert all(len(alternatives(operand)) == 3 for operand in found)
 
 
 def test_the_count_of_steps_is_estimated_with_the_layer_that_reads_it():

@@ -18,10 +18,11 @@ from rnnhw.accelerator.schedule.time_operations import window_source
 from rnnhw.execution import engine
 from rnnhw.graph.network import Last, Scan, Source, Steps, Total, Window
 from rnnhw.rtl.modules import MODULES
+from rnnhw.rtl.netlist import Instance
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import sources, write_project
 from rnnhw.rtl.tools.simulators import SIMULATORS
-from rnnhw.rtl.verilog_text import Instance, identifier
+from rnnhw.rtl.verilog_text import identifier
 
 __all__ = ["Ports", "assert_ports_equal", "counted_ports", "expected_ports"]
 

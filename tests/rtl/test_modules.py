@@ -9,8 +9,8 @@ import rnnhw
 from rnnhw.cost.fpga.flip_flops import REGISTERS
 from rnnhw.cost.fpga.luts import AMOUNTS
 from rnnhw.rtl.modules import MODULES, module_table
+from rnnhw.rtl.netlist import Instance
 from rnnhw.rtl.project import static_module
-from rnnhw.rtl.verilog_text import Instance
 
 FOLDER = Path(rnnhw.__file__).parent / "rtl"
 

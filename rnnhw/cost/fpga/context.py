@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rnnhw.cost.fpga.liveness import ALL_BITS, BitsRead, bits_read
-from rnnhw.cost.fpga.merge import Names
-from rnnhw.cost.fpga.multiplexers import OperandBits, has_partial_reset, operands_of
+from rnnhw.cost.fpga.merge import Sources
+from rnnhw.cost.fpga.multiplexers import (
+    OperandBits,
+    alternatives,
+    has_partial_reset,
+    operands_of,
+)
 from rnnhw.cost.fpga.technology import TechnologyMapping
 from rnnhw.rtl.modules import MODULES
-from rnnhw.rtl.verilog_text import Instance, Module
+from rnnhw.rtl.netlist import (
+    FIRST_STEP,
+    Choice,
+    Concat,
+    Constant,
+    Expression,
+    Instance,
+    Net,
+    net_of,
+    number_of,
+)
+from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["Context", "Layout", "context_of", "control_table", "factor_widths"]
 
 
 @dataclass(frozen=True)
 class LowBits:
-    """Of nets by name, how many of the lowest bits are ``zeros``, and how many ``repeats`` of the
-    lowest one there are: registers of the same are one."""
+    """Of nets, how many of the lowest bits are ``zeros``, and how many ``repeats`` of the lowest
+    one there are: registers of the same are one."""
 
-    zeros: Mapping[str, int]
-    repeats: Mapping[str, int]
+    zeros: Mapping[Expression, int]
+    repeats: Mapping[Expression, int]
 
 
 Layout = Callable[[int, int], tuple[int, int]]
@@ -41,7 +56,7 @@ class Context:
     block, of which the columns of some feeds clear only a part; ``unsigned`` are the nets of words
     without a sign.
 
-    Of nets by name: ``read`` are the bits that are read, from the lowest to the highest, ``widest``
+    Of nets: ``read`` are the bits that are read, from the lowest to the highest, ``widest``
     the number of bits that are read of a word's elements, ``zeros`` the number of highest bits that
     are zero, ``low`` what is known of the lowest ones, ``reads`` the number of readers, ``cleared``
     those that are zero in the first step, ``inputs`` what a feed's elements depend on beside what
@@ -55,32 +70,32 @@ class Context:
     gates: int
     operands: OperandBits
     partly_cleared: frozenset[int]
-    unsigned: frozenset[str]
+    unsigned: frozenset[Expression]
     read: BitsRead
-    widest: dict[str, int]
-    zeros: dict[str, int]
-    copies: Mapping[str, int]
+    widest: Mapping[Expression, int]
+    zeros: Mapping[Expression, int]
+    copies: Mapping[Expression, int]
     low: LowBits
-    reads: Counter[str]
-    cleared: frozenset[str]
+    reads: Counter[Expression]
+    cleared: frozenset[Net]
     pairs: int
-    inputs: Mapping[str, int]
+    inputs: Mapping[Expression, int]
     initial_bits: int
     deep: bool
 
-    def lowest(self, net: str) -> int:
+    def lowest(self, net: Expression) -> int:
         """The lowest bit of a net that is read and may be one."""
         return max(self.read.span.get(net, ALL_BITS).start, self.low.zeros.get(net, 0))
 
-    def highest_known(self, net: str) -> int:
+    def highest_known(self, net: Expression) -> int:
         """How many of the highest bits of a net take no logic: zeros, or copies of its sign."""
         return max(self.zeros.get(net, 0), self.copies.get(net, 0))
 
-    def high(self, net: str, width: int) -> int:
+    def high(self, net: Expression, width: int) -> int:
         """The bits up to the highest one that is read of a net of ``width`` bits."""
         return min(self.read.span.get(net, ALL_BITS).stop, width)
 
-    def gaps(self, net: str, below: int) -> int:
+    def gaps(self, net: Expression, below: int) -> int:
         """The bits of a net below one that nothing reads, though it reads some on both sides."""
         return sum(bit < below for bit in self.read.gaps.get(net, ()))
 
@@ -93,18 +108,23 @@ class Context:
 def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates: int) -> Context:
     """The context of a layer's instances; ``gates`` rows a unit."""
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
-    unsigned: set[str] = set()
+    unsigned: set[Expression] = set()
     zeros = _zeros(module, unsigned)
     operands = operands_of(module)
     width = lanes["OPERAND_WIDTH"] if lanes is not None else 0
     partly_cleared = frozenset(
         bit
-        for alternatives in operands.values()
+        for operand in operands
         for bits in mapping.spans(width)
-        if has_partial_reset(alternatives, width, bits, zeros)
+        if has_partial_reset(operand, bits, zeros)
         for bit in bits
     )
-    bits = OperandBits(module, width, zeros)
+    bits = OperandBits(operands, zeros)
+    first = {
+        net: value.values[0]
+        for net, value in module.wires.items()
+        if isinstance(value, Choice) and value.conditions[0] == FIRST_STEP
+    }
     return Context(
         mapping,
         layout,
@@ -118,21 +138,23 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         _copies_of_sign(module),
         _low_bits(module, bits.low_zeros),
         Counter(net for i in module.instances for net in i.ports.values()),
-        frozenset(match[1] for line in module.lines if (match := _CLEARED.match(line))),
+        frozenset(net for net, value in first.items() if isinstance(value, Constant)),
         sum(i.module == "rnnhw_pairs" for i in module.instances),
         _inputs(module),
-        _initial_bits(module),
+        sum(net.bits for net, value in first.items() if isinstance(value, Net)),
         any(map(_is_deep, module.instances))
-        or any(len(alternatives) > 5 for alternatives in operands.values()),
+        or any(len(alternatives(operand)) > 5 for operand in operands),
     )
 
 
-def _widest(module: Module) -> dict[str, int]:
+def _widest(module: Module) -> dict[Expression, int]:
     """The bits that are read of the elements of words that are only resized."""
-    widths: dict[str, int] = {}
-    others: set[str] = set()
+    widths: dict[Expression, int] = {}
+    others: set[Expression] = set()
     for i in module.instances:
-        net = i.ports.get("a", "").partition("[")[0]
+        net = net_of(i.port("a"))
+        if net is None:
+            continue
         if i.module == "rnnhw_resize_word":
             widths[net] = max(i["WIDTH"] - i["SHIFT"], widths.get(net, 0))
         else:
@@ -140,41 +162,40 @@ def _widest(module: Module) -> dict[str, int]:
     return {net: bits for net, bits in widths.items() if net not in others}
 
 
-def _zeros(module: Module, unsigned: set[str]) -> dict[str, int]:
+def _zeros(module: Module, unsigned: set[Expression]) -> dict[Expression, int]:
     """How many of the highest bits of nets are zero: the sign of words without one, which are
     added to ``unsigned``, and what a bound leaves zero."""
-    zeros: dict[str, int] = {}
-    names = Names(module.lines)
+    zeros: dict[Expression, int] = {}
+    sources = Sources(module)
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         facts = MODULES[i.module]
-        result = i.ports.get(facts.result, "")
-        source = names.of(i.ports.get(facts.passes, ""))
+        result, source = i.port(facts.result), sources.of(i.port(facts.passes))
         if facts.may_lack_sign and i.parameters.get("UNSIGNED"):
             zeros[result] = 1
             unsigned.add(result)
         elif source in zeros:
             zeros[result] = zeros[source]
             unsigned.update({result} if source in unsigned else ())
-        elif bits := _bits_of_bound(i, names, zeros):
+        elif bits := _bits_of_bound(i, sources, zeros):
             zeros[result] = max(i["WIDTH"] - bits, 0)
     return zeros
 
 
-def _copies_of_sign(module: Module) -> dict[str, int]:
+def _copies_of_sign(module: Module) -> dict[Expression, int]:
     """How many bits above the sign of nets repeat it: wreduce of yosys leaves them out.
 
     A cast to more fraction bits may leave more bits above than its operand needs; sums, products
     and registers of it are as much narrower.
     """
-    copies: dict[str, int] = {}
-    names = Names(module.lines)
+    copies: dict[Expression, int] = {}
+    sources = Sources(module)
 
     def bits(i: Instance, port: str, width: str) -> int:
-        return int(i[width]) - copies.get(names.of(i.ports[port]), 0)
+        return i[width] - copies.get(sources.of(i.ports[port]), 0)
 
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         facts = MODULES[i.module]
-        result = i.ports.get(facts.result, "")
+        result = i.port(facts.result)
         match i.module:
             case "rnnhw_cast" if not i["UNSIGNED"]:
                 rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
@@ -190,7 +211,7 @@ def _copies_of_sign(module: Module) -> dict[str, int]:
             case "rnnhw_clamp":
                 needed = bits(i, "a", "A_WIDTH")
             case _ if facts.passes and "WIDTH" in i.parameters:
-                source = names.of(i.ports.get(facts.passes, ""))
+                source = sources.of(i.port(facts.passes))
                 needed = i["WIDTH"] - copies.get(source, 0)
             case _:
                 continue
@@ -201,12 +222,12 @@ def _copies_of_sign(module: Module) -> dict[str, int]:
 
 def _low_bits(module: Module, of_sums: int) -> LowBits:
     """What is known of the lowest bits of nets, where those ``of_sums`` of the lanes' are zero."""
-    zeros: dict[str, int] = {}
-    repeats: dict[str, int] = {}
-    names = Names(module.lines)
+    zeros: dict[Expression, int] = {}
+    repeats: dict[Expression, int] = {}
+    sources = Sources(module)
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         facts = MODULES[i.module]
-        result, source = i.ports.get(facts.result, ""), names.of(i.ports.get(facts.passes, ""))
+        result, source = i.port(facts.result), sources.of(i.port(facts.passes))
         match i.module:
             case "rnnhw_drain" | "rnnhw_snapshot":
                 zeros[i.ports["value"]] = min(of_sums, i["BIAS_SHIFT"]) if i["BIAS"] else of_sums
@@ -214,16 +235,16 @@ def _low_bits(module: Module, of_sums: int) -> LowBits:
                 saturates = i["OVERFLOW"] and i["A_WIDTH"] - i["DROP"] > i["WIDTH"]
                 (repeats if saturates else zeros)[result] = -i["DROP"]
             case "rnnhw_add":
-                a, b = (zeros.get(names.of(i.ports[port]), 0) for port in ("a", "b"))
+                a, b = (zeros.get(sources.of(i.ports[port]), 0) for port in ("a", "b"))
                 zeros[result] = min(a + i["A_SHIFT"], b + i["B_SHIFT"])
             case "rnnhw_multiply":
-                a, b = (zeros.get(names.of(i.ports[port]), 0) for port in ("a", "b"))
+                a, b = (zeros.get(sources.of(i.ports[port]), 0) for port in ("a", "b"))
                 zeros[result] = a + b
             case "rnnhw_clamp":
-                values = [hexadecimal(str(i.parameters[limit])) for limit in ("LOW", "HIGH")]
+                values = [number_of(i.parameters[limit]) for limit in ("LOW", "HIGH")]
                 ones = [(value & -value).bit_length() - 1 for value in values if value]
                 of_limits = min(ones, default=i["WIDTH"])
-                zeros[result] = min(zeros.get(names.of(i.ports["a"]), 0), of_limits)
+                zeros[result] = min(zeros.get(sources.of(i.ports["a"]), 0), of_limits)
             case _ if facts.passes:
                 for known in (zeros, repeats):
                     if source in known:
@@ -231,29 +252,23 @@ def _low_bits(module: Module, of_sums: int) -> LowBits:
     return LowBits(zeros, repeats)
 
 
-def _bits_of_bound(i: Instance, names: Names, zeros: dict[str, int]) -> int:
+def _bits_of_bound(i: Instance, sources: Sources, zeros: Mapping[Expression, int]) -> int:
     """The bits of a constant less a number without a sign that it bounds; 0 for all else."""
-    if i.module != "rnnhw_add" or not i["SUBTRACT"] or names.of(i.ports["b"]) not in zeros:
+    if i.module != "rnnhw_add" or not i["SUBTRACT"] or sources.of(i.ports["b"]) not in zeros:
         return 0
-    return (hexadecimal(i.ports["a"]) << i["A_SHIFT"]).bit_length()
+    return (number_of(i.ports["a"]) << i["A_SHIFT"]).bit_length()
 
 
-def _inputs(module: Module) -> dict[str, int]:
+def _inputs(module: Module) -> dict[Expression, int]:
     """What the elements of feeds depend on beside what was read: the first step, with a trained
     number, and whether a window of one element is beyond the ends of a band."""
-    inputs: dict[str, int] = {}
+    inputs: dict[Expression, int] = {}
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         if i.module == "rnnhw_vector":
-            inputs[i.ports["q"]] = int(i.parameters.get("FIRST_VALUE", 0))
+            inputs[i.ports["q"]] = i["FIRST_VALUE"] if "FIRST_VALUE" in i.parameters else 0
         elif i.module == "rnnhw_window" and i["SPAN"] == 1:
             inputs[i.ports["window"]] = inputs.get(i.ports["element"], 0) + (not i["CYCLIC"])
     return inputs
-
-
-def _initial_bits(module: Module) -> int:
-    """The bits of states that are a trained number in the first step."""
-    matches = [match for line in module.lines if (match := _INITIAL.match(line))]
-    return sum(int(match[1]) + 1 for match in matches)
 
 
 def _is_deep(i: Instance) -> bool:
@@ -269,17 +284,6 @@ def _is_deep(i: Instance) -> bool:
         case "rnnhw_passes":
             return i["CYCLE_BITS"] > 4
     return i.module in ("rnnhw_pairs", "rnnhw_stride")
-
-
-_INITIAL = re.compile(r"^wire (?:signed )?\[(\d+):0\] \w+ = first_step \? [A-Za-z_]\w* : ")
-_CLEARED = re.compile(r"^wire .*?(\w+) = first_step \? \d+'b0 : ")
-_CONSTANT = re.compile(r"\$signed\(\d+'h([0-9a-f]+)\)")
-
-
-def hexadecimal(text: str) -> int:
-    """The bits of a constant as the layers write one, as a number without sign; 0 for all else."""
-    constant = _CONSTANT.fullmatch(text)
-    return int(constant[1], 16) if constant else 0
 
 
 def factor_widths(multiply: Instance, context: Context) -> tuple[int, int]:
@@ -302,5 +306,6 @@ def product_bits(multiply: Instance, context: Context) -> int:
 
 def control_table(control: Instance, name: str) -> list[int]:
     """A table of the control, in the order of the phases."""
-    fields = re.findall(r"32'd(\d+)", str(control.parameters[name]))
-    return [int(field) for field in reversed(fields)]
+    fields = control.parameters[name]
+    assert isinstance(fields, Concat)
+    return [field.value for field in reversed(fields.operands) if isinstance(field, Constant)]

@@ -8,15 +8,15 @@ multiplier blocks (iCE40) or of block RAM.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from rnnhw.cost.fpga.context import Context, control_table, factor_widths, product_bits
-from rnnhw.cost.fpga.merge import Names, distinct
+from rnnhw.cost.fpga.merge import Sources, distinct
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import module_table
-from rnnhw.rtl.verilog_text import Instance, Module
+from rnnhw.rtl.netlist import FALSE, Concat, Expression, Instance, Repeat
+from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["REGISTERS", "Registers", "flip_flops"]
 
@@ -24,12 +24,12 @@ __all__ = ["REGISTERS", "Registers", "flip_flops"]
 def flip_flops(module: Module, context: Context) -> int:
     """Flip-flops of a layer."""
     total = _text_registers(module)
-    instances, names = distinct(module)
+    instances, sources = distinct(module)
     shared: dict[Hashable, int] = {}
     for instance in instances:
         registers = REGISTERS[instance.module]
         total += registers.count(instance, context)
-        for key, bits in registers.shared(instance, context, names).items():
+        for key, bits in registers.shared(instance, context, sources).items():
             shared[key] = max(bits, shared.get(key, 0))
     total += sum(shared.values())
     # Which of several block RAMs was read is kept beside them.
@@ -58,7 +58,7 @@ def _text_registers(module: Module) -> int:
 
 
 def _low(instance: Instance, context: Context, port: str) -> int:
-    return context.lowest(instance.ports.get(port, ""))
+    return context.lowest(instance.port(port))
 
 
 # --- control and feeds ---------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _stride(i: Instance, context: Context) -> int:
 
 # --- lanes and drain -----------------------------------------------------------------------------
 def _lanes(i: Instance, context: Context) -> int:
-    marks = 10 if i.ports["snapshot"] == "1'b0" else 14
+    marks = 10 if i.ports["snapshot"] == FALSE else 14
     if context.mapping.rules.shift_registers:
         marks -= 6  # whether a column is valid, and the first, three cycles later
     zeros = context.operands.low_zeros
@@ -190,20 +190,20 @@ def _memory_registers(depth: int, width: int, context: Context) -> int:
     return 0
 
 
-def _vector(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _vector(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     """Registers of vectors with the same words are one, and so are those of what is read."""
     depth, width = i["BANKS"] << i["INDEX_BITS"], i["WIDTH"]
-    written = names.written(i)
+    written = sources.written(i)
     where = context.where(depth, width)
     if where == "block RAM":
         return {}
     if where == "registers":
         # Where it lies is decided before bits that are always zero are removed.
-        net = names.of(i.ports["d"])
+        net = sources.of(i.ports["d"])
         above = max(context.zeros.get(net, 0) - i["UNSIGNED"], context.copies.get(net, 0))
         width = max(width - context.low.zeros.get(net, 0) - above, 0)
     held: dict[Hashable, int] = {("words", *written): depth * width if where == "registers" else 0}
-    held["word", *written, names.of(i.ports["read_index"])] = width
+    held["word", *written, sources.of(i.ports["read_index"])] = width
     return held
 
 
@@ -278,27 +278,24 @@ def _ring_words(i: Instance, context: Context) -> int:
     return _memory_registers(i["WORDS"], i["ELEMENTS"] * i["WIDTH"], context)
 
 
-def _gather_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _gather_registers(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     """Elements that wait for the others of their word: alike where the same vector is written."""
     if i.parameters.get("FIRST_VALUE") == 3:
         return {}
-    net, width = _element(i.ports["d"], i["WIDTH"])
-    width -= context.zeros.get(names.of(net), 0)
-    return {("gather", names.of(net), i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
-
-
-def _element(text: str, width: int) -> tuple[str, int]:
-    """The net of an element, and its bits without copies of its sign."""
-    copies = re.search(r"\{(\d+)\{", text)
-    net = re.findall(r"[A-Za-z_]\w*", text)[-1]
-    return net, width - int(copies[1]) if copies else width
+    value, width = i.ports["d"], i["WIDTH"]
+    match value:
+        case Concat((Repeat(count=copies), net)):  # of its sign
+            value, width = net, width - copies
+    source = sources.of(value)
+    width -= context.zeros.get(source, 0)
+    return {("gather", source, i["ELEMENTS"]): (i["ELEMENTS"] - 1) * width}
 
 
 def _neurons(i: Instance, context: Context) -> int:
     return 1 + 2 * i["ELEMENTS"] * i["WIDTH"]
 
 
-def _column_counts(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _column_counts(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     """Two counts of the cycle, by which all choose."""
     return {"columns of neurons": 4}
 
@@ -307,7 +304,7 @@ def _sums(i: Instance, context: Context) -> int:
     return 3 * i["ELEMENTS"] * i["WIDTH"]
 
 
-def _half_of_pass(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _half_of_pass(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     return {("halves of a pass", i.ports["second"]): 2}
 
 
@@ -319,7 +316,7 @@ def _pairs(i: Instance, context: Context) -> int:
     return start + 1 + skipped + i["HELD"] * i["ELEMENTS"] * width
 
 
-def _second_of_pair(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _second_of_pair(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     return {("second of a pair", i["FIRST"] % 2): 1}
 
 
@@ -332,15 +329,15 @@ def _copies(i: Instance) -> bool:
     return i["DROP"] == 0 and (i["OVERFLOW"] == 0 or i["WIDTH"] >= i["A_WIDTH"])
 
 
-def _copy_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _copy_registers(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     if not _copies(i):
         return {}
-    return {("copy", names.word(i.ports["a"])): i["ELEMENTS"] * min(i["A_WIDTH"], i["WIDTH"])}
+    return {("copy", sources.word(i.ports["a"])): i["ELEMENTS"] * min(i["A_WIDTH"], i["WIDTH"])}
 
 
-def _delay_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _delay_registers(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     """A copy of a word, or such a cast of it: registers of the same bits are one."""
-    return {("copy", names.word(i.ports["a"])): i["WIDTH"]}
+    return {("copy", sources.word(i.ports["a"])): i["WIDTH"]}
 
 
 def _bias_word(i: Instance, context: Context) -> int:
@@ -368,8 +365,8 @@ def _cast(i: Instance, context: Context) -> int:
     right, left = max(i["DROP"], 0), max(-i["DROP"], 0)
     rounds = int(right > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED"))
     whole = max(i["A_WIDTH"], right + 1) + rounds - right
-    low = max(context.lowest(i.ports.get("y", "")), left)
-    result = max(min(context.high(i.ports.get("y", ""), i["WIDTH"]), whole + left) - low, 0)
+    low = max(context.lowest(i.port("y")), left)
+    result = max(min(context.high(i.port("y"), i["WIDTH"]), whole + left) - low, 0)
     wraps = i["OVERFLOW"] == 0
     held = (min(whole, i["WIDTH"]) if wraps else whole) if i["LATENCY"] == 2 else 0
     return held + result
@@ -386,12 +383,13 @@ def _multiply(i: Instance, context: Context) -> int:
     return _bits(left, 0) + _bits(left, 1) + _result_bits(a, b, width, context, low)
 
 
-def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _factor_registers(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     """The operands of products outside of blocks: alike where they load the same together."""
     mapping = context.mapping
     if mapping.packed and mapping.in_logic(*factor_widths(i, context), product_bits(i, context)):
         return {}
-    loads = names.within(i.ports["en"]).partition(", ")[2]
+    enables = sources.of(i.ports["en"])
+    loads = enables.operands[1:] if isinstance(enables, Concat) else ()
     found: dict[Hashable, int] = {}
     for port in ("a", "b"):
         net = i.ports[port]
@@ -400,9 +398,9 @@ def _factor_registers(i: Instance, context: Context, names: Names) -> dict[Hasha
         if mapping.packed and not _is_cleared(net, context):
             # Nor does the piece with the sign of a word that has none go into a block.
             rest = bits - mapping.spans(bits + 1)[-1].start
-            bits = rest if names.of(net) in context.unsigned else 0
+            bits = rest if sources.of(net) in context.unsigned else 0
         if bits > 0:
-            found["factor", names.of(net), loads] = bits
+            found["factor", sources.of(net), loads] = bits
     return found
 
 
@@ -410,7 +408,7 @@ def _register(i: Instance, context: Context) -> int:
     return _result(i, context, i["WIDTH"] - context.highest_known(i.ports["q"]), "q")
 
 
-def _is_cleared(net: str, context: Context) -> bool:
+def _is_cleared(net: Expression, context: Context) -> bool:
     """Whether a value becomes a register that is cleared in the first step: several registers of
     it, each with an enable of its own, are not."""
     return net in context.cleared and context.reads[net] == 1
@@ -447,7 +445,7 @@ def _parameter(name: str) -> Callable[[Instance, Context], int]:
     return count
 
 
-def _nothing_shared(i: Instance, context: Context, names: Names) -> dict[Hashable, int]:
+def _nothing_shared(i: Instance, context: Context, sources: Sources) -> dict[Hashable, int]:
     return {}
 
 
@@ -458,7 +456,7 @@ class Registers:
     instances have in common, by what makes them alike."""
 
     count: Callable[[Instance, Context], int]
-    shared: Callable[[Instance, Context, Names], dict[Hashable, int]] = _nothing_shared
+    shared: Callable[[Instance, Context, Sources], dict[Hashable, int]] = _nothing_shared
 
 
 REGISTERS: Mapping[str, Registers] = module_table(

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from rnnhw.rtl.modules import MODULES
-from rnnhw.rtl.verilog_text import Instance, Module
+from rnnhw.rtl.netlist import (
+    UNWIRED,
+    Assign,
+    Choice,
+    Clocked,
+    Constant,
+    Declaration,
+    Expression,
+    Instance,
+    Net,
+    Signed,
+    Slice,
+    Statement,
+    nets,
+)
+from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["ALL_BITS", "BitsRead", "bits_read"]
 
 ALL_BITS = range(1 << 16)
 """What is read of a net that something else than an operation reads: more than any has."""
-
-_WIRED = re.compile(r"^wire (?:signed )?(?:\[\d+:0\] )?(\w+) = (.*);$")
-_NET = re.compile(r"^(?:\$signed\()?([A-Za-z_]\w*)(?:\[(\d+):(\d+)\])?\)?$")
-_FIRST_OR = re.compile(r"^\w+ \? (\w+|\d+'b0) : (\w+)$")
 
 
 @dataclass(frozen=True)
@@ -26,17 +36,17 @@ class _Reader:
     ``result``; all without a rule."""
 
     need: Callable[[range], range] | None
-    result: str
+    result: Expression
     span: range
 
 
 @dataclass(frozen=True)
 class BitsRead:
-    """The bits that are read of nets, by their names: ``span`` from the lowest to the highest,
-    ``gaps`` those between them that nothing reads."""
+    """The bits that are read of nets: ``span`` from the lowest to the highest, ``gaps`` those
+    between them that nothing reads."""
 
-    span: Mapping[str, range]
-    gaps: Mapping[str, frozenset[int]]
+    span: Mapping[Expression, range]
+    gaps: Mapping[Expression, frozenset[int]]
 
 
 def bits_read(module: Module) -> BitsRead:
@@ -46,17 +56,14 @@ def bits_read(module: Module) -> BitsRead:
     the one that it rounds by; what wraps leaves the highest ones unread
     (:attr:`rnnhw.rtl.modules.StaticModule.lowest_bit_read` and ``bits_needed``).
     """
-    readers: dict[str, list[_Reader]] = {}
-    for instance in module.instances:
-        for net, reader in _readers_of(instance):
+    readers: dict[Expression, list[_Reader]] = {}
+    for statement in module.statements:
+        for net, reader in _readers_in(statement):
             readers.setdefault(net, []).append(reader)
-    for line in module.lines:
-        for net, reader in _readers_in(line):
-            readers.setdefault(net, []).append(reader)
-    found: dict[str, range] = {}
-    gaps: dict[str, frozenset[int]] = {}
+    found: dict[Expression, range] = {}
+    gaps: dict[Expression, frozenset[int]] = {}
 
-    def find(net: str) -> range:
+    def find(net: Expression) -> range:
         if net not in found:
             found[net] = ALL_BITS  # against a circle, which post-processors do not have
             spans = [
@@ -69,22 +76,49 @@ def bits_read(module: Module) -> BitsRead:
         return found[net]
 
     for instance in module.instances:
-        if result := instance.ports.get(MODULES[instance.module].result, ""):
+        if result := instance.ports.get(MODULES[instance.module].result):
             find(result)
     return BitsRead(found, gaps)
 
 
-def _readers_of(instance: Instance) -> Iterator[tuple[str, _Reader]]:
+def _readers_in(statement: Statement) -> Iterator[tuple[Net, _Reader]]:
+    """The nets that a statement reads."""
+    match statement:
+        case Instance():
+            yield from _readers_of(statement)
+        case Declaration(net, value) if value is not None:
+            # A wire that is another one, or chosen of two, reads of them what is read of itself.
+            values = value.values if isinstance(value, Choice) and _is_of_nets(value) else (value,)
+            for part in values:
+                for read, span in _spans(part):
+                    exact = isinstance(part, Net | Slice | Signed)
+                    yield read, _Reader(_same if exact else None, net, span)
+        case Assign(value=value) | Clocked(value=value):
+            yield from ((net, _Reader(None, UNWIRED, ALL_BITS)) for net in nets(value))
+
+
+def _is_of_nets(choice: Choice) -> bool:
+    """Whether a choice has one condition, a net, and is of nets and constants."""
+    return len(choice.operands) == 3 and all(
+        isinstance(each, Net | Constant) for each in choice.operands
+    )
+
+
+def _same(read: range) -> range:
+    return read
+
+
+def _readers_of(instance: Instance) -> Iterator[tuple[Net, _Reader]]:
     """The nets that an instance reads."""
     facts = MODULES[instance.module]
-    result = instance.ports.get(facts.result, "")
-    for port, text in instance.ports.items():
+    result = instance.port(facts.result)
+    for port, value in instance.ports.items():
         if port in facts.outputs:
             continue
-        need = partial(_needed, instance, port) if result else None
+        need = partial(_needed, instance, port) if result != UNWIRED else None
         if facts.lowest_bit_read is None and facts.bits_needed is None:
             need = None
-        for net, span in _nets(text):
+        for net, span in _spans(value):
             yield net, _Reader(need, result, span)
 
 
@@ -94,23 +128,6 @@ def _needed(instance: Instance, port: str, read: range) -> range:
     low = facts.lowest_bit_read(instance, port, read.start) if facts.lowest_bit_read else 0
     high = facts.bits_needed(instance, port, read.stop) if facts.bits_needed else ALL_BITS.stop
     return range(low, max(high, low))
-
-
-def _readers_in(line: str) -> Iterator[tuple[str, _Reader]]:
-    """The nets that a line reads: one that only names them, or chooses among them, reads of them
-    what is read of its own."""
-    wired = _WIRED.match(line)
-    if wired:
-        choice = _FIRST_OR.match(wired[2])
-        texts = choice.groups() if choice else [wired[2]]
-        matches = [match for text in texts if (match := _NET.match(text))]
-        if matches:
-            for match in matches:
-                yield match[1], _Reader(lambda read: read, wired[1], _span(match))
-            return
-    if line.startswith(("assign ", "always ", "wire ")) and "wire unused" not in line:
-        for net in re.findall(r"[A-Za-z_]\w*", line.partition("=")[2]):
-            yield net, _Reader(None, "", ALL_BITS)
 
 
 def _within(span: range, read: range) -> range:
@@ -134,15 +151,10 @@ def _gaps(spans: list[range]) -> frozenset[int]:
     return frozenset(missing)
 
 
-def _nets(text: str) -> Iterator[tuple[str, range]]:
-    """The net of an operand with the bits that it takes."""
-    match = _NET.match(text)
-    if match:
-        yield match[1], _span(match)
-    else:
-        for name in re.findall(r"[A-Za-z_]\w*", text):
-            yield name, ALL_BITS
-
-
-def _span(match: re.Match[str]) -> range:
-    return range(int(match[3]), int(match[2]) + 1) if match[2] else ALL_BITS
+def _spans(value: Expression) -> Iterator[tuple[Net, range]]:
+    """The nets of an operand with the bits that it takes: of a net or a slice those alone."""
+    match value:
+        case Slice(net, high, low) | Signed((Slice(net, high, low),)):
+            yield net, range(low, high + 1)
+        case _:
+            yield from ((net, ALL_BITS) for net in nets(value))

@@ -20,7 +20,8 @@ from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits
 from rnnhw.cost.fpga.primitives import memories
 from rnnhw.rtl.modules import MODULES, clamp_limits, module_table
-from rnnhw.rtl.verilog_text import Instance, Module
+from rnnhw.rtl.netlist import Expression, Instance, Operation, walk
+from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["AMOUNTS", "KINDS", "lut_amounts", "multiplier_blocks"]
 
@@ -99,12 +100,12 @@ KINDS = {
 def lut_amounts(module: Module, context: Context) -> dict[str, float]:
     """How much of each kind a layer has."""
     total: dict[str, float] = {"layer": 1}
-    instances, names = distinct(module)
-    vectors: set[tuple[str, ...]] = set()
+    instances, sources = distinct(module)
+    vectors: set[tuple[Expression, ...]] = set()
     for instance in instances:
         if instance.module == "rnnhw_vector":
             depth, width = instance["BANKS"] << instance["INDEX_BITS"], instance["WIDTH"]
-            written = names.written(instance)
+            written = sources.written(instance)
             if written in vectors and context.where(depth, width) == "registers":
                 continue
             vectors.add(written)
@@ -455,7 +456,7 @@ def _rounding(i: Instance, context: Context, whole: int) -> Amounts:
 def _fit(i: Instance, context: Context, excess: int) -> Amounts:
     """Bits that saturate: each depends on whether the bits above the word, and its sign, differ."""
     zeros = max(-i["DROP"], 0)
-    bits = min(context.high(i.ports.get("y", ""), i["WIDTH"]), i["WIDTH"] - 1 + i["UNSIGNED"])
+    bits = min(context.high(i.port("y"), i["WIDTH"]), i["WIDTH"] - 1 + i["UNSIGNED"])
     bits = max(bits - zeros, 0)
     top = excess + 1 - i["UNSIGNED"]
     yield "excess", max(top - 3, 0)
@@ -522,7 +523,8 @@ def _shift(i: Instance, context: Context) -> Amounts:
 
 
 def _register(i: Instance, context: Context) -> Amounts:
-    yield "gate", int("==" in i.ports["en"])
+    conditions = (each for each in walk(i.ports["en"]) if isinstance(each, Operation))
+    yield "gate", int(any(each.operator == "==" for each in conditions))
 
 
 def _total(i: Instance, context: Context) -> Amounts:

@@ -1,0 +1,347 @@
+"""Netlists as values: the nets of a module, expressions of them, and statements.
+
+The writers of :mod:`rnnhw.rtl` build these values, :mod:`rnnhw.rtl.verilog_text` prints them, and
+the estimates of :mod:`rnnhw.cost.fpga` walk them. Text is made once, at the end; nothing reads it
+back, so that a change of how Verilog is laid out changes no estimate.
+
+- All values are frozen and compare by what they hold: two operands are one register if they are
+  equal. Of nets the name alone counts, as a module has one net of a name. The width of some, such
+  as the tokens of a post-processor, is known only when all their readers are written.
+- An expression is a tree: nets, slices and constants are its leaves, and a :class:`Composite` has
+  operands. :func:`walk` and :func:`with_nets` are the only recursions beside the printer's.
+- Parentheses follow from the tree where they are needed. A :class:`Group` stands for those that
+  the text has beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+__all__ = [
+    "FALSE",
+    "FIRST_STEP",
+    "TRUE",
+    "UNWIRED",
+    "Assign",
+    "Bit",
+    "Choice",
+    "Clocked",
+    "Comment",
+    "Concat",
+    "Constant",
+    "Declaration",
+    "Expression",
+    "Group",
+    "Instance",
+    "Net",
+    "Operation",
+    "Parameter",
+    "Prefix",
+    "Repeat",
+    "Signed",
+    "Slice",
+    "Statement",
+    "all_of",
+    "any_of",
+    "choice",
+    "concat",
+    "equal",
+    "expressions",
+    "extended",
+    "literal",
+    "net_of",
+    "nets",
+    "number_of",
+    "walk",
+    "with_nets",
+    "zeros",
+]
+
+
+# --- leaves --------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Net:
+    """A net of ``width`` bits, numbered from ``lowest`` on; ``width`` 0 is a single bit without a
+    number."""
+
+    name: str
+    width: int = field(default=0, compare=False)
+    signed: bool = field(default=False, compare=False)
+    lowest: int = field(default=0, compare=False)
+
+    @property
+    def bits(self) -> int:
+        """How many bits the net has."""
+        return max(self.width, 1)
+
+    @property
+    def highest(self) -> Bit:
+        """The bit that is the sign of a signed net."""
+        return Bit(self, self.width - 1)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The bits of a net from ``high`` down to ``low``."""
+
+    net: Net
+    high: int
+    low: int
+
+    @property
+    def width(self) -> int:
+        """How many bits the slice has."""
+        return self.high - self.low + 1
+
+    @property
+    def highest(self) -> Bit:
+        """The bit that is the sign where the slice is an element."""
+        return Bit(self.net, self.high)
+
+
+@dataclass(frozen=True)
+class Bit:
+    """One bit of a net."""
+
+    net: Net
+    index: int
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number of ``width`` bits in a base of Verilog: ``d``, ``h`` or ``b``; without a width it is
+    a plain number."""
+
+    value: int
+    width: int = 0
+    base: str = "d"
+
+
+# --- composites ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Composite:
+    """An expression with operands."""
+
+    operands: tuple[Expression, ...]
+
+
+class Concat(Composite):
+    """``{a, b}``, the first operand in the highest bits."""
+
+
+class Choice(Composite):
+    """``condition ? value : ... : value``, in that order."""
+
+    @property
+    def conditions(self) -> tuple[Expression, ...]:
+        """The conditions, one fewer than the values."""
+        return self.operands[:-1:2]
+
+    @property
+    def values(self) -> tuple[Expression, ...]:
+        """What is chosen among."""
+        return (*self.operands[1::2], self.operands[-1])
+
+
+class Group(Composite):
+    """One operand in parentheses."""
+
+
+class Signed(Composite):
+    """One operand as a number with a sign."""
+
+
+@dataclass(frozen=True)
+class Repeat(Composite):
+    """``{count{a}}``."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Prefix(Composite):
+    """An operator in front of one operand: ``~a``, or ``&a`` of all its bits."""
+
+    operator: str
+
+
+@dataclass(frozen=True)
+class Operation(Composite):
+    """An operator between operands: ``a & b``, ``a == b``."""
+
+    operator: str
+
+
+Leaf: TypeAlias = Net | Slice | Bit | Constant
+Expression: TypeAlias = Leaf | Composite
+Parameter: TypeAlias = int | str | Expression
+"""A string is the name of a file."""
+
+TRUE, FALSE = Constant(1, 1, "b"), Constant(0, 1, "b")
+FIRST_STEP = Net("first_step")
+"""The net of a layer that is high in the first step of a sequence."""
+UNWIRED = Net("")
+"""Stands for what a port is wired to that an instance does not have."""
+
+
+def zeros(width: int) -> Constant:
+    """So many bits that are zero."""
+    return Constant(0, width, "b")
+
+
+def literal(value: int, width: int) -> Signed:
+    """A signed number; the most negative one has no literal but its bits."""
+    return Signed((Constant(value & ((1 << width) - 1), width, "h"),))
+
+
+def concat(*parts: Expression) -> Expression:
+    """The concatenation of several parts, or the only one."""
+    return parts[0] if len(parts) == 1 else Concat(parts)
+
+
+def extended(value: Net | Slice, more: int) -> Expression:
+    """A number with ``more`` copies of its sign in front of it."""
+    return Concat((Repeat((value.highest,), more), value)) if more else value
+
+
+def choice(*cases: tuple[Expression, Expression], otherwise: Expression) -> Expression:
+    """The value of the first condition that holds."""
+    operands = (*(part for case in cases for part in case), otherwise)
+    return Choice(operands) if cases else otherwise
+
+
+def equal(net: Net, number: int) -> Operation:
+    """Whether a net is a number."""
+    return Operation((net, Constant(number, net.width)), "==")
+
+
+def any_of(*conditions: Expression) -> Expression:
+    """Whether one of the conditions holds."""
+    return conditions[0] if len(conditions) == 1 else Operation(conditions, "|")
+
+
+def all_of(*conditions: Expression) -> Expression:
+    """Whether all of the conditions hold."""
+    return conditions[0] if len(conditions) == 1 else Operation(conditions, "&")
+
+
+# --- walks ---------------------------------------------------------------------------------------
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and all that it is made of; the net of a slice or a bit is a part of it."""
+    yield expression
+    if isinstance(expression, Composite):
+        for operand in expression.operands:
+            yield from walk(operand)
+
+
+def net_of(expression: Expression) -> Net | None:
+    """The net that a leaf is, or is of."""
+    match expression:
+        case Net():
+            return expression
+        case Slice(net=net) | Bit(net=net):
+            return net
+    return None
+
+
+def nets(expression: Expression) -> Iterator[Net]:
+    """The nets of an expression, with those of slices and bits."""
+    for part in walk(expression):
+        if net := net_of(part):
+            yield net
+
+
+def with_nets(expression: Expression, of: Callable[[Net], Net]) -> Expression:
+    """The expression with other nets in place of its own."""
+    match expression:
+        case Net():
+            return of(expression)
+        case Slice() | Bit():
+            return replace(expression, net=of(expression.net))
+        case Composite():
+            operands = tuple(with_nets(operand, of) for operand in expression.operands)
+            return replace(expression, operands=operands)
+    return expression
+
+
+def number_of(expression: Parameter) -> int:
+    """The bits of a :func:`literal`, as a number without a sign; 0 for all else."""
+    match expression:
+        case Signed(operands=(Constant(value=value),)):
+            return value
+    return 0
+
+
+# --- statements ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Comment:
+    """A comment behind an empty line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A net as a ``wire``, perhaps with its value, or as a ``reg``."""
+
+    net: Net
+    value: Expression | None = None
+    kind: str = "wire"
+
+
+@dataclass(frozen=True)
+class Assign:
+    """A value for a net or a slice of it."""
+
+    target: Expression
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Clocked:
+    """A value for a register at every clock."""
+
+    target: Net
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A static module with its parameters, and what its ports are wired to."""
+
+    module: str
+    parameters: Mapping[str, Parameter]
+    ports: Mapping[str, Expression]
+    name: str = ""
+
+    def __getitem__(self, parameter: str) -> int:
+        """A parameter that is a whole number."""
+        value = self.parameters[parameter]
+        assert isinstance(value, int)
+        return value
+
+    def port(self, name: str) -> Expression:
+        """What a port is wired to; :data:`UNWIRED` where the instance has no such port."""
+        return self.ports.get(name, UNWIRED)
+
+    def net(self, port: str) -> Net:
+        """The net that a port is wired to, and nothing else."""
+        net = self.ports[port]
+        assert isinstance(net, Net)
+        return net
+
+
+Statement: TypeAlias = Comment | Declaration | Assign | Clocked | Instance
+
+
+def expressions(statement: Statement) -> Iterator[Expression]:
+    """What a statement drives and reads."""
+    match statement:
+        case Declaration(value=value) if value is not None:
+            yield value
+        case Assign() | Clocked():
+            yield from (statement.target, statement.value)
+        case Instance():
+            yield from statement.ports.values()
