@@ -8,22 +8,11 @@ from typing import Protocol
 from rnnhw.accelerator.mapping import Feed, Phase, Segment, address_bits
 from rnnhw.graph.nodes import Input, Node, State
 from rnnhw.rtl.layer_context import LayerContext
-from rnnhw.rtl.netlist import (
-    FALSE,
-    FIRST_STEP,
-    Expression,
-    Net,
-    Parameter,
-    Repeat,
-    Slice,
-    all_of,
-    concat,
-    zeros,
-)
+from rnnhw.rtl.netlist import FALSE, FIRST_STEP, Expression, Net, Parameter, aligned
 from rnnhw.rtl.vector_memories import Vectors
-from rnnhw.rtl.verilog_text import Wiring
+from rnnhw.rtl.verilog_text import Wiring, wired
 
-__all__ = ["Column", "Columns", "TransformResults", "aligned", "element_of"]
+__all__ = ["Column", "Columns", "TransformResults"]
 
 
 _BY_WORD = (Feed.PAIRS, Feed.STRIDE)
@@ -91,11 +80,13 @@ class Columns:
             index = module.wire(f"{name}_index", bits, signed=False)
             element = module.wire(f"{name}_element", element_bits)
         common = {"FIRST": phase.starts[position], "COLUMN_BITS": self._context.column_bits}
-        run: Expression = module.nets["run"]
-        if not self._context.alone:
-            run = all_of(run, self._context.in_phase(number))
-        ports: dict[str, Wiring] = {"run": run, "column": "column", "active": active}
-        moving = {"clk": "clk", "begins": "begins", "group_ends": "group_ends"}
+        run, alone = module.nets["run"], self._context.alone
+        ports: dict[str, Wiring] = {
+            "run": run if alone else run & self._context.in_phase(number),
+            "column": "column",
+            "active": active,
+        }
+        moving = wired("clk begins group_ends")
         span = phase.window_units
         match segment.feed:
             case Feed.PAIRS:
@@ -173,12 +164,12 @@ class Columns:
             self._vector(name, vector, index, element)
         shift = self._context.numbers.shift(number, position)
         if segment.window is None and segment.feed not in _BY_WORD:
-            operand = aligned(element, shift, width)
+            operand = aligned(element, width, shift)
             return Column(active, (operand,) * self._context.lanes)
         rows = max(phase.gates, 1)
         bits = self._window_width(segment)
         units = [
-            aligned(element_of(window, unit, bits), shift, width, unsigned=bits < element_bits)
+            aligned(window.element(unit, bits), width, shift, unsigned=bits < element_bits)
             for unit in range(span)
         ]
         operands = tuple(units[min(lane // rows, span - 1)] for lane in range(self._context.lanes))
@@ -264,7 +255,7 @@ class Columns:
             "UNSIGNED": int(not vector.format.signed),
             "BANKS": 2 if isinstance(vector, Input | State) else 1,
         }
-        memory: dict[str, Wiring] = {"clk": "clk", "rst": "rst", "first": FALSE}
+        memory = wired("clk rst") | {"first": FALSE}
         if isinstance(vector, State):
             parameters |= self._context.first_words(vector, elements, width)
             memory["first"] = FIRST_STEP
@@ -372,19 +363,3 @@ class Columns:
             },
         )
         return name
-
-
-def element_of(word: Net, number: int, bits: int) -> Slice:
-    """An element of ``bits`` bits of a word."""
-    return Slice(word, (number + 1) * bits - 1, number * bits)
-
-
-def aligned(value: Net | Slice, shift: int, operand: int, *, unsigned: bool = False) -> Expression:
-    """A number shifted left and extended to the bits of an operand."""
-    more = operand - value.width - shift
-    parts: list[Expression] = [value]
-    if more:
-        parts.insert(0, Repeat((FALSE if unsigned else value.highest,), more))
-    if shift:
-        parts.append(zeros(shift))
-    return concat(*parts)

@@ -26,15 +26,12 @@ from rnnhw.rtl.memory_images import Numbers, Shape
 from rnnhw.rtl.names import Names, numbered
 from rnnhw.rtl.netlist import (
     FIRST_STEP,
-    Bit,
     Concat,
     Constant,
     Declaration,
     Expression,
-    Group,
     Net,
     Parameter,
-    Slice,
     all_of,
     any_of,
     choice,
@@ -45,7 +42,7 @@ from rnnhw.rtl.postprocessor import Accumulators, PostProcessor
 from rnnhw.rtl.transforms import Transforms
 from rnnhw.rtl.unit_memories import UnitMemories
 from rnnhw.rtl.vector_memories import Vectors
-from rnnhw.rtl.verilog_text import Module, Outline
+from rnnhw.rtl.verilog_text import Module, Outline, wired
 
 __all__ = ["emit_layer", "outline_layer"]
 
@@ -177,20 +174,10 @@ class _Layer:
                 "TRANSFORM": self._table([p.transform_cycles for p in phases]),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "go": all_of(*pending, module.nets["y_ready"]),
-                "done": "done",
-                "take": "take",
-                "begins": "begins",
-                "finish": "finish",
-                "bank": "bank",
-                "run": "run",
-                "phase": "phase",
-                "column": "column",
-                "idle": "idle",
-                "last_column": "last_column",
-                "group_ends": "group_ends",
+                **wired("done take begins finish bank run phase column idle last_column"),
+                **wired("group_ends"),
                 "rows": "group_rows",
             },
         )
@@ -210,19 +197,10 @@ class _Layer:
                 f"{x}_input",
                 {"UNITS": node.units, "INDEX_BITS": bits},
                 {
-                    "clk": "clk",
-                    "rst": "rst",
-                    "valid": f"{x}_valid",
-                    "first": f"{x}_first",
-                    "last": f"{x}_last",
-                    "take": "take",
-                    "ready": f"{x}_ready",
-                    "pending": f"{x}_pending",
-                    "write_bank": f"{x}_write_bank",
-                    "read_bank": f"{x}_read_bank",
-                    "index": f"{x}_index",
-                    "is_first": f"{x}_is_first",
-                    "is_last": f"{x}_is_last",
+                    **wired("clk rst"),
+                    **wired("valid first last", f"{x}_"),
+                    **wired("take"),
+                    **wired("ready pending write_bank read_bank index is_first is_last", f"{x}_"),
                 },
             )
         x = self._context.inputs[0].name
@@ -247,19 +225,12 @@ class _Layer:
                 "ADDRESS_BITS": bits,
             },
             {
-                "clk": "clk",
-                "rst": "rst",
-                "valid": f"{x}_valid",
-                "first": f"{x}_first",
-                "last": f"{x}_last",
-                "take": "take",
-                "idle": "idle",
-                "ready": f"{x}_ready",
-                "pending": f"{x}_pending",
+                **wired("clk rst"),
+                **wired("valid first last", f"{x}_"),
+                **wired("take idle"),
+                **wired("ready pending", f"{x}_"),
                 "write_address": f"{x}_address",
-                "base": f"{x}_base",
-                "is_first": f"{x}_is_first",
-                "is_last": f"{x}_is_last",
+                **wired("base is_first is_last", f"{x}_"),
             },
         )
 
@@ -285,7 +256,7 @@ class _Layer:
         for lane in range(lanes):
             *others, last = (column.operands[lane] for column in columns)
             chosen = choice(*zip(reads, others, strict=True), otherwise=last)
-            module.assign(Slice(operands, (lane + 1) * operand - 1, lane * operand), chosen)
+            module.assign(operands.element(lane, operand), chosen)
         weight = self._context.numbers.weight_width()
         issues: list[Expression] = []
         if row_issues:
@@ -299,8 +270,7 @@ class _Layer:
             weight = max(rows, self._context.mapping.stage_weight_bits)
             weights = self._stage_weights(rows, weight)
             issues.append(module.nets["stage_issue"])
-            of_stages = (module.nets[f"{name}_starts"] for name in stages)
-            starts = any_of(Group((starts,)), *of_stages)
+            starts = any_of(starts.grouped, *(module.nets[f"{name}_starts"] for name in stages))
         ends = [
             phase.early_columns - 1 if phase.snapshot else None for phase in self._context.phases
         ]
@@ -310,17 +280,14 @@ class _Layer:
             "lanes",
             {"LANES": lanes, "OPERAND_WIDTH": operand, "WEIGHT_WIDTH": weight, "WIDTH": width},
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "valid": any_of(*issues),
                 "first": starts,
                 "last": "last_column",
                 "snapshot": self._context.column_marks(ends),
-                "operands": "operands",
+                "operands": operands,
                 "weights": weights,
-                "sums": "sums",
-                "sums_valid": "sums_valid",
-                "snapshot_valid": "snapshot_valid",
+                **wired("sums sums_valid snapshot_valid"),
             },
         )
         self._drain(width)
@@ -364,9 +331,9 @@ class _Layer:
         module = self._context.module
         alone = Net("alone", 4, lowest=1)
         module.statements.append(Declaration(alone, kind="reg"))
-        moved = Concat((Slice(alone, 3, 1), module.nets["last_column"]))
+        moved = concat(alone.slice(3, 1), module.nets["last_column"])
         module.clocked(alone, choice((module.nets["rst"], zeros(4)), otherwise=moved))
-        module.assign("sums_valid", Bit(alone, 4))
+        module.assign("sums_valid", alone.bit(4))
         module.assign("sums", zeros(width))
         self._drain(width)
 
@@ -403,13 +370,12 @@ class _Layer:
                 **self._bias("biases", early=False, rows=rows, width=width),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "load": "sums_valid",
                 "count": "group_rows_out",
                 "last_gate": self._context.by_phase(gates),
                 "counted": "row_has_bias",
-                "sums": "sums",
+                **wired("sums"),
                 "shift": "row_shifts",
                 "valid": "row_valid",
                 "gate": "row_gate_",
@@ -417,9 +383,9 @@ class _Layer:
             },
         )
         # The group's number of rows travels with its last column.
-        later = Concat((Slice(behind, 3 * bits - 1, 0), module.nets["group_rows"]))
+        later = concat(behind.slice(3 * bits - 1, 0), module.nets["group_rows"])
         module.clocked(behind, later)
-        module.assign("group_rows_out", Slice(behind, 4 * bits - 1, 3 * bits))
+        module.assign("group_rows_out", behind.slice(4 * bits - 1, 3 * bits))
         if any(phase.snapshot for phase in self._context.phases):
             module.wire(self._early.name, width)
             module.instance(
@@ -431,10 +397,9 @@ class _Layer:
                     **self._bias("input_biases", early=True, rows=rows, width=width),
                 },
                 {
-                    "clk": "clk",
-                    "rst": "rst",
+                    **wired("clk rst"),
                     "load": "snapshot_valid",
-                    "sums": "sums",
+                    **wired("sums"),
                     "shift": "row_shifts",
                     "counted": "row_has_bias",
                     "value": self._early,
@@ -489,9 +454,8 @@ class _Layer:
         module, rows = self._context.module, self._context.rows
         alone, prefix = self._context.alone, self._context.prefix(number)
         module.comment("post-processor" if alone else f"post-processor of phase {number}")
-        valid: Expression = module.nets["row_valid"]
-        if not alone:
-            valid = Group((all_of(valid, self._context.in_phase(number)),))
+        row = module.nets["row_valid"]
+        valid = row if alone else (row & self._context.in_phase(number)).grouped
         word = rows.accumulator(number)
         sums = Accumulators(
             valid=valid,
@@ -528,8 +492,7 @@ class _Layer:
                     name,
                     {"UNITS": units, "INDEX_BITS": address_bits(units)},
                     {
-                        "clk": "clk",
-                        "rst": "rst",
+                        **wired("clk rst"),
                         "valid": processor.token(cycle),
                         "index": index,
                         "done": ends,

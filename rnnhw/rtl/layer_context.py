@@ -16,18 +16,7 @@ from rnnhw.accelerator.mapping import (
 )
 from rnnhw.graph.nodes import Input, State
 from rnnhw.rtl.memory_images import Numbers
-from rnnhw.rtl.netlist import (
-    FALSE,
-    TRUE,
-    Expression,
-    Group,
-    Net,
-    Parameter,
-    all_of,
-    any_of,
-    choice,
-    equal,
-)
+from rnnhw.rtl.netlist import FALSE, TRUE, Expression, Net, Parameter, any_of, choice
 from rnnhw.rtl.verilog_text import Module
 
 __all__ = ["LayerContext"]
@@ -105,7 +94,7 @@ class LayerContext:
 
     def in_phase(self, number: int) -> Expression:
         """A condition that phase ``number`` is at work."""
-        return TRUE if self.alone else Group((equal(Net("phase", self.phase_bits), number),))
+        return TRUE if self.alone else Net("phase", self.phase_bits).equals(number).grouped
 
     def by_phase(self, values: Sequence[Expression]) -> Expression:
         """The value of the phase at work."""
@@ -136,10 +125,9 @@ class LayerContext:
         at, marks = Net("column", self.column_bits), []
         for number, column in enumerate(columns):
             if column is not None:
-                here = equal(at, column)
-                marks.append(here if self.alone else all_of(self.in_phase(number), here))
-        grouped = [Group((mark,)) for mark in marks]
-        return all_of(Net("run"), Group((any_of(*grouped),))) if marks else FALSE
+                here = at.equals(column)
+                marks.append((here if self.alone else self.in_phase(number) & here).grouped)
+        return Net("run") & any_of(*marks).grouped if marks else FALSE
 
     # --- images ----------------------------------------------------------------------------------
     def first_values(self, state: State) -> str:

@@ -17,52 +17,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import and_, or_
 from typing import TypeAlias
 
 __all__ = [
-    "FALSE",
-    "FIRST_STEP",
-    "TRUE",
-    "UNWIRED",
-    "Assign",
-    "Bit",
-    "Choice",
-    "Clocked",
-    "Comment",
-    "Concat",
-    "Constant",
-    "Declaration",
-    "Expression",
-    "Group",
-    "Instance",
-    "Net",
-    "Operation",
-    "Parameter",
-    "Prefix",
-    "Repeat",
-    "Signed",
-    "Slice",
-    "Statement",
-    "all_of",
-    "any_of",
-    "choice",
-    "concat",
-    "equal",
-    "expressions",
-    "extended",
-    "literal",
-    "net_of",
-    "nets",
-    "number_of",
-    "walk",
-    "with_nets",
-    "zeros",
-]
+    "FALSE", "FIRST_STEP", "TRUE", "UNWIRED", "Assign", "Bit", "Bits", "Choice", "Clocked",
+    "Comment", "Concat", "Constant", "Declaration", "Expression", "Group", "Instance", "Net",
+    "Operation", "Parameter", "Prefix", "Repeat", "Signed", "Slice", "Statement", "aligned",
+    "all_of", "any_of", "choice", "concat", "expressions", "literal", "net_of", "nets",
+    "number_of", "walk", "with_nets", "zeros",
+]  # fmt: skip
+
+
+# --- expressions ---------------------------------------------------------------------------------
+class Expression:
+    """A leaf or a composite; ``&``, ``|``, ``~`` and ``+`` of expressions are expressions."""
+
+    def __and__(self, other: Expression) -> Expression:
+        return _operation("&", self, other)
+
+    def __or__(self, other: Expression) -> Expression:
+        return _operation("|", self, other)
+
+    def __add__(self, other: Expression) -> Expression:
+        return _operation("+", self, other)
+
+    def __invert__(self) -> Expression:
+        return Prefix((self,), "~")
+
+    @property
+    def grouped(self) -> Expression:
+        """The expression in parentheses that its place does not need."""
+        return Group((self,))
+
+
+def _operation(operator: str, *operands: Expression) -> Expression:
+    """An operation between operands. ``a & b`` and another one make a single ``a & b & c``."""
+    flat: list[Expression] = []
+    for operand in operands:
+        match operand:
+            case Operation(inner, same) if same == operator:
+                flat += inner
+            case _:
+                flat.append(operand)
+    return Operation(tuple(flat), operator)
 
 
 # --- leaves --------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Net:
+class Net(Expression):
     """A net of ``width`` bits, numbered from ``lowest`` on; ``width`` 0 is a single bit without a
     number."""
 
@@ -81,9 +85,25 @@ class Net:
         """The bit that is the sign of a signed net."""
         return Bit(self, self.width - 1)
 
+    def bit(self, index: int) -> Bit:
+        """One bit of the net."""
+        return Bit(self, index)
+
+    def element(self, number: int, width: int) -> Slice:
+        """The element of ``width`` bits of that number of a word, the lowest bits being 0."""
+        return Slice(self, (number + 1) * width - 1, number * width)
+
+    def slice(self, high: int, low: int) -> Slice:
+        """The bits from ``high`` down to ``low``."""
+        return Slice(self, high, low)
+
+    def equals(self, number: int) -> Expression:
+        """Whether the net is a number."""
+        return Operation((self, Constant(number, self.width)), "==")
+
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(Expression):
     """The bits of a net from ``high`` down to ``low``."""
 
     net: Net
@@ -102,7 +122,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Bit:
+class Bit(Expression):
     """One bit of a net."""
 
     net: Net
@@ -110,7 +130,7 @@ class Bit:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Expression):
     """A number of ``width`` bits in a base of Verilog: ``d``, ``h`` or ``b``; without a width it is
     a plain number."""
 
@@ -121,7 +141,7 @@ class Constant:
 
 # --- composites ----------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Composite:
+class Composite(Expression):
     """An expression with operands."""
 
     operands: tuple[Expression, ...]
@@ -174,16 +194,17 @@ class Operation(Composite):
     operator: str
 
 
-Leaf: TypeAlias = Net | Slice | Bit | Constant
-Expression: TypeAlias = Leaf | Composite
 Parameter: TypeAlias = int | str | Expression
 """A string is the name of a file."""
+
+Bits: TypeAlias = Net | Slice
+"""What a number is in: a net, or an element of a word."""
 
 TRUE, FALSE = Constant(1, 1, "b"), Constant(0, 1, "b")
 FIRST_STEP = Net("first_step")
 """The net of a layer that is high in the first step of a sequence."""
 UNWIRED = Net("")
-"""Stands for what a port is wired to that an instance does not have."""
+"""What a port is wired to that an instance leaves out."""
 
 
 def zeros(width: int) -> Constant:
@@ -201,9 +222,15 @@ def concat(*parts: Expression) -> Expression:
     return parts[0] if len(parts) == 1 else Concat(parts)
 
 
-def extended(value: Net | Slice, more: int) -> Expression:
-    """A number with ``more`` copies of its sign in front of it."""
-    return Concat((Repeat((value.highest,), more), value)) if more else value
+def aligned(value: Bits, width: int, shift: int = 0, *, unsigned: bool = False) -> Expression:
+    """A number shifted left by ``shift`` and extended to ``width`` bits."""
+    more = width - value.width - shift
+    parts: list[Expression] = [value]
+    if more:
+        parts.insert(0, Repeat((FALSE if unsigned else value.highest,), more))
+    if shift:
+        parts.append(zeros(shift))
+    return concat(*parts)
 
 
 def choice(*cases: tuple[Expression, Expression], otherwise: Expression) -> Expression:
@@ -212,24 +239,19 @@ def choice(*cases: tuple[Expression, Expression], otherwise: Expression) -> Expr
     return Choice(operands) if cases else otherwise
 
 
-def equal(net: Net, number: int) -> Operation:
-    """Whether a net is a number."""
-    return Operation((net, Constant(number, net.width)), "==")
-
-
 def any_of(*conditions: Expression) -> Expression:
     """Whether one of the conditions holds."""
-    return conditions[0] if len(conditions) == 1 else Operation(conditions, "|")
+    return reduce(or_, conditions)
 
 
 def all_of(*conditions: Expression) -> Expression:
     """Whether all of the conditions hold."""
-    return conditions[0] if len(conditions) == 1 else Operation(conditions, "&")
+    return reduce(and_, conditions)
 
 
 # --- walks ---------------------------------------------------------------------------------------
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all that it is made of; the net of a slice or a bit is a part of it."""
+    """The expression and all its operands. Slices and bits are leaves: their nets do not follow."""
     yield expression
     if isinstance(expression, Composite):
         for operand in expression.operands:

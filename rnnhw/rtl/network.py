@@ -14,18 +14,8 @@ from rnnhw.rtl.bundle import Emission, OutputPort
 from rnnhw.rtl.layer import emit_layer
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.names import Names, bench_ends, top_name
-from rnnhw.rtl.netlist import (
-    FALSE,
-    TRUE,
-    Constant,
-    Expression,
-    Group,
-    Prefix,
-    Slice,
-    all_of,
-    concat,
-)
-from rnnhw.rtl.verilog_text import Module, identifier
+from rnnhw.rtl.netlist import FALSE, TRUE, Constant, Expression, all_of, concat
+from rnnhw.rtl.verilog_text import Module, Wiring, identifier, wired
 
 __all__ = ["emit_network"]
 
@@ -47,6 +37,11 @@ def _output_ports(network: Network) -> dict[TimeNode, OutputPort]:
         )
         for position, node in enumerate(network.outputs)
     }
+
+
+def _ends(port: str, stream: str, flags: str) -> dict[str, Wiring]:
+    """Ports of a module that are wired to the nets of a stream."""
+    return {f"{port}_{flag}": f"{stream}_{flag}" for flag in flags.split()}
 
 
 @dataclass(frozen=True)
@@ -150,7 +145,7 @@ class _Top:
             y, final = port.port, self._streams[output]
             self._ready[output].append(module.nets[f"{y}_ready"])
             module.comment(f"output {port.name}: {y}" if port.name else "output")
-            data = Slice(module.nets[f"{final.name}_data"], output.format.width - 1, 0)
+            data = module.nets[f"{final.name}_data"].slice(output.format.width - 1, 0)
             module.drive({f"{y}_{flag}": f"{final.name}_{flag}" for flag in _FLAGS})
             module.assign(f"{y}_data", data)
         for node, ready in self._ready.items():
@@ -214,18 +209,15 @@ class _Top:
         layer = emit_layer(self._modules[node], mapping, self._parameters, self._images)
         self._layers.append(layer)
         stream = self._stream(node)
-        ports = {"clk": "clk", "rst": "rst"}
+        ports = wired("clk rst")
         for position, each in enumerate(node.sources):
             source = windows[position].source if position in windows else each
             x = "x" if position == 0 else f"x{position}"
             before = self._streams[source].name
-            for part in ("valid", "first", "last", "data"):
-                ports[f"{x}_{part}"] = f"{before}_{part}"
             ready = self._module.declare(f"{stream.name}_{x}_ready")
-            ports[f"{x}_ready"] = ready.name
+            ports |= {**_ends(x, before, "valid first last data"), f"{x}_ready": ready}
             self._ready[source].append(ready)
-        for part in ("valid", "first", "last", "data", "ready"):
-            ports[f"y_{part}"] = f"{stream.name}_{part}"
+        ports |= _ends("y", stream.name, "valid first last data ready")
         self._module.instance(layer.name, f"{stream.name}_layer", {}, ports)
         return stream
 
@@ -236,11 +228,7 @@ class _Top:
             "rnnhw_last",
             f"{stream.name}_filter",
             {},
-            {
-                "x_valid": f"{before}_valid",
-                "x_last": f"{before}_last",
-                "y_valid": f"{stream.name}_valid",
-            },
+            {**_ends("x", before, "valid last"), **_ends("y", stream.name, "valid")},
         )
         self._module.assign(f"{stream.name}_data", f"{before}_data")
         return self._single(source, stream)
@@ -258,14 +246,9 @@ class _Top:
                 "INDEX_BITS": address_bits(node.units),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
-                "x_valid": f"{before.name}_valid",
-                "x_first": f"{before.name}_first",
-                "x_last": f"{before.name}_last",
-                "x_data": f"{before.name}_data",
-                "y_valid": f"{stream.name}_valid",
-                "y_data": f"{stream.name}_data",
+                **wired("clk rst"),
+                **_ends("x", before.name, "valid first last data"),
+                **_ends("y", stream.name, "valid data"),
             },
         )
         return self._single(source, stream, behind=True)
@@ -282,13 +265,9 @@ class _Top:
                 "INDEX_BITS": address_bits(source.units),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
-                "x_valid": f"{before.name}_valid",
-                "x_first": f"{before.name}_first",
-                "x_last": f"{before.name}_last",
-                "y_valid": f"{stream.name}_valid",
-                "y_data": f"{stream.name}_data",
+                **wired("clk rst"),
+                **_ends("x", before.name, "valid first last"),
+                **_ends("y", stream.name, "valid data"),
             },
         )
         return self._single(source, stream, behind=True)
@@ -298,9 +277,6 @@ class _Top:
         ``behind`` its source, the reader does not know yet of what is on its way."""
         nets = self._module.nets
         self._module.drive({f"{stream.name}_{flag}": TRUE for flag in ("first", "last")})
-        room: Expression = nets[f"{stream.name}_ready"]
-        if behind:
-            idle = Prefix((nets[f"{stream.name}_valid"],), "~")
-            room = Group((all_of(room, idle),))
-        self._ready[source].append(room)
+        room, valid = nets[f"{stream.name}_ready"], nets[f"{stream.name}_valid"]
+        self._ready[source].append((room & ~valid).grouped if behind else room)
         return stream

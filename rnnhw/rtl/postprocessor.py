@@ -45,17 +45,16 @@ from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
 from rnnhw.rtl.netlist import (
     FALSE,
     Bit,
-    Concat,
+    Bits,
     Constant,
     Expression,
     Net,
     Parameter,
     Signed,
     Slice,
-    all_of,
+    aligned,
     choice,
-    equal,
-    extended,
+    concat,
     literal,
     zeros,
 )
@@ -158,7 +157,7 @@ class PostProcessor:
     def token(self, cycle: int) -> Bit:
         """The bit that is high in the ``cycle`` of every unit."""
         self._last_token = max(self._last_token, cycle)
-        return Bit(self._token, cycle)
+        return self._token.bit(cycle)
 
     def read(self, value: Value, cycle: int, width: int) -> Net | Signed:
         """The net that holds ``value`` in ``cycle``, in ``width`` bits; written on first use."""
@@ -169,15 +168,15 @@ class PostProcessor:
         if not isinstance(number, Net):
             number = self._module.wire(f"{self._prefix}constant", net.width, number)
         held = self._module.wire(f"{number.name}_of{width}", width)
-        more = width - net.width
-        self._module.assign(held, extended(number, more) if more > 0 else _low(number, width))
+        more = width > net.width
+        self._module.assign(held, aligned(number, width) if more else _low(number, width))
         return held
 
     def finish(self) -> None:
         """Write the tokens that were used."""
         sums, last = self._sums, self._sums.valid
         if self._gates > 1:
-            last = all_of(sums.valid, equal(sums.gate, self._gates - 1))
+            last = sums.valid & sums.gate.equals(self._gates - 1)
             self._shift_register(self._row_token, sums.valid, self._last_row_token)
             for stage in range(self._last_row_token + 1):
                 if stage:
@@ -253,7 +252,7 @@ class PostProcessor:
 
     def _gate_register(self, net: Net, stage: int, gate: int, source: Expression) -> None:
         """A register that takes what comes ``stage`` cycles behind the row of a gate."""
-        self._register(net, all_of(self._row_at(stage), equal(self._gate(stage), gate)), source)
+        self._register(net, self._row_at(stage) & self._gate(stage).equals(gate), source)
 
     def _new(self, value: Value) -> Net:
         """The net of a result, declared."""
@@ -279,12 +278,12 @@ class PostProcessor:
         return _Timed(net, format.signed_width, advance + 1 - self._gates)
 
     # --- accumulators ----------------------------------------------------------------------------
-    def _sliced(self, value: Value) -> Net | Slice:
+    def _sliced(self, value: Value) -> Bits:
         """The accumulator at the scale of its row: the bits below hold nothing."""
         assert isinstance(value.node, Rows)
         source = self._sums.early if value.part is Part.EARLY else self._sums.value
         drop = self._sums.fraction - word_of(value).fraction
-        return Slice(source, source.width - 1, drop) if drop else source
+        return source.slice(source.width - 1, drop) if drop else source
 
     def _accumulator(self, value: Value) -> _Timed:
         assert isinstance(value.node, Rows)
@@ -367,7 +366,7 @@ class PostProcessor:
     # --- in front of the gate registers ----------------------------------------------------------
     def _row_at(self, stage: int) -> Bit:
         self._last_row_token = max(self._last_row_token, stage)
-        return Bit(self._row_token, stage)
+        return self._row_token.bit(stage)
 
     def _serial(self, value: Value) -> _Timed:
         """A shift, a cast and a table that all gates share, or some of these, then a register for
@@ -387,7 +386,7 @@ class PostProcessor:
         if isinstance(value.node, Lookup):
             net, stage, index = self._shared(operand)
             return self._shared_table(value, net, stage), stage + 1, index
-        source: Net | Slice
+        source: Bits
         if isinstance(operand.node, Rows):
             source, stage, index = self._sliced(operand), 0, self._rows.gate_index(operand)
         else:
@@ -395,7 +394,7 @@ class PostProcessor:
         net, latency = self._shared_cast(value, source, stage)
         return net, stage + latency, index
 
-    def _shared_shift(self, value: Value, source: Net | Slice) -> Net:
+    def _shared_shift(self, value: Value, source: Bits) -> Net:
         """The shifter of all gates, with the memory of what each row is shifted by."""
         shifter = self._schedule.shifter(value)
         assert shifter is not None
@@ -408,7 +407,7 @@ class PostProcessor:
             self._shifters[shifter] = net
         return self._shifters[shifter]
 
-    def _shared_cast(self, value: Value, source: Net | Slice, stage: int) -> tuple[Net, int]:
+    def _shared_cast(self, value: Value, source: Bits, stage: int) -> tuple[Net, int]:
         """The net of a cast, and its latency."""
         node = value.node
         assert isinstance(node, Cast)
@@ -420,7 +419,7 @@ class PostProcessor:
         if key not in self._casts:
             name = f"{self._prefix}row_cast{len(self._casts)}"
             wire = self._module.wire(name, bits)
-            enable = Concat((self._row_at(stage + latency - 1), self._row_at(stage)))
+            enable = concat(self._row_at(stage + latency - 1), self._row_at(stage))
             number = source if isinstance(source, Net) else Signed((source,))
             self._cast_instance(wire, node, folded, number, source.width, enable)
             self._casts[key] = wire
@@ -445,7 +444,7 @@ class PostProcessor:
         width = node.table.word_bits(unsigned)
         file = self._module.table(result.name, words, width)
         cases = (
-            (equal(self._gate(stage), gate), Constant(number, bits))
+            (self._gate(stage).equals(gate), Constant(number, bits))
             for gate, n in gates.items()
             if (number := numbers[n.table.contents])
         )
@@ -493,8 +492,9 @@ class PostProcessor:
         parameters: Mapping[str, Parameter],
         ports: Mapping[str, Expression],
     ) -> None:
-        name, wired = f"{result.name}_unit", {"clk": "clk", **ports, "y": result}
-        self._module.instance(module, name, parameters, wired)
+        self._module.instance(
+            module, f"{result.name}_unit", parameters, {"clk": "clk", **ports, "y": result}
+        )
 
     def _two(self, value: Value) -> tuple[list[_Timed], list[Net | Signed], int]:
         """The operands' nets, as they are read, and the cycle."""
@@ -539,7 +539,7 @@ class PostProcessor:
             result,
             {"A_WIDTH": a.width, "B_WIDTH": b.width, "WIDTH": result.width},
             {
-                "en": Concat((self.token(cycle + 1), self.token(cycle))),
+                "en": concat(self.token(cycle + 1), self.token(cycle)),
                 "a": read[0],
                 "b": read[1],
             },
@@ -623,7 +623,7 @@ class PostProcessor:
         folded = self._schedule.folded(value)
         result = self._new(value)
         latency = cast_latency(node, folded)
-        enable = Concat((self.token(cycle + latency - 1), self.token(cycle)))
+        enable = concat(self.token(cycle + latency - 1), self.token(cycle))
         self._cast_instance(result, node, folded, read[0], a.width, enable)
         return self._result(value, result)
 
@@ -696,18 +696,18 @@ class PostProcessor:
             module.assign(token, head)
             return
         behind = module.declare_as(Net(f"{token.name}_behind", last, lowest=1), "reg")
-        module.assign(token, Concat((behind, head)))
-        moved = Slice(token, last - 1, 0)
+        module.assign(token, concat(behind, head))
+        moved = token.slice(last - 1, 0)
         module.clocked(behind, choice((module.nets["rst"], zeros(last)), otherwise=moved))
 
 
 def _address(net: Expression, bits: int) -> Expression:
     """The ``bits`` of a net that address a table of its format."""
     assert isinstance(net, Net), "a table of a constant is a constant"
-    return Slice(net, bits - 1, 0) if bits <= net.width else extended(net, bits - net.width)
+    return net.slice(bits - 1, 0) if bits <= net.width else aligned(net, bits)
 
 
-def _low(source: Net | Slice, width: int) -> Net | Signed:
+def _low(source: Bits, width: int) -> Net | Signed:
     """The low ``width`` bits of a number."""
     if isinstance(source, Net):
         return source if width == source.width else Signed((Slice(source, width - 1, 0),))

@@ -24,31 +24,28 @@ from rnnhw.accelerator.mapping import (
 )
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, unwired
 from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Q
-from rnnhw.rtl.column_feeds import Column, Columns, aligned, element_of
+from rnnhw.rtl.column_feeds import Column, Columns
 from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.netlist import (
     FALSE,
     FIRST_STEP,
     TRUE,
     UNWIRED,
-    Bit,
+    Bits,
     Concat,
     Constant,
     Expression,
-    Group,
     Net,
     Operation,
     Parameter,
-    Prefix,
     Slice,
-    all_of,
+    aligned,
     any_of,
     choice,
     concat,
-    equal,
     zeros,
 )
-from rnnhw.rtl.verilog_text import Wiring
+from rnnhw.rtl.verilog_text import Wiring, wired
 
 __all__ = ["Transforms"]
 
@@ -67,7 +64,7 @@ class _Pass:
 class _Word:
     """A net with ``elements`` elements of ``width`` bits."""
 
-    net: Net | Slice
+    net: Bits
     elements: int
     width: int
 
@@ -174,7 +171,7 @@ class Transforms:
         )
         begins: Expression = module.nets["begins"]
         if not context.alone:
-            begins = all_of(begins, Group((any_of(*with_passes),)))
+            begins &= any_of(*with_passes).grouped
         lasts = sum(last << position for position, last in enumerate(self._lasts))
         module.instance(
             "rnnhw_passes",
@@ -187,8 +184,7 @@ class Transforms:
                 "LAST": Constant(lasts, len(self._lasts), "b"),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "begins": begins,
                 "run": "passing",
                 "pass": "pass",
@@ -202,13 +198,13 @@ class Transforms:
             return TRUE
         self._delayed = max(self._delayed, delay)
         at = self._pass(delay)
-        return Group((any_of(*(Group((equal(at, k),)) for k in passes)),))
+        return any_of(*(at.equals(k).grouped for k in passes)).grouped
 
     def _was_running(self, passes: Sequence[int], delay: int) -> Expression:
         """Verilog condition: one of ``passes`` was running, ``delay`` cycles ago. The pass counter
         alone does not say so: between passes it has the number of the next one."""
         self._run_delayed = max(self._run_delayed, delay)
-        return all_of(self._passing(delay), self._in_pass(passes, delay))
+        return self._passing(delay) & self._in_pass(passes, delay)
 
     def _by_pass(
         self, alternatives: Sequence[tuple[list[int], Expression]], delay: int
@@ -246,17 +242,16 @@ class Transforms:
         passes, name, width = self._passes_of(number), f"transform{number}", chain.element_bits
         vector = chain.origin
         module.comment(f"transforms of {vector.vector_name}")
-        running = all_of(self._passing(0), self._in_pass(passes))
+        running = self._passing(0) & self._in_pass(passes)
         active = module.wire(f"{name}_active", 0, running, signed=False)
         first = self._in_pass(passes[:1])
         begins = Operation((module.nets["pass_cycle"], Constant(0)), "==")
-        turns = all_of(active, Prefix((first,), "~"), begins)
-        module.wire(f"{name}_turns", 0, turns, signed=False)
-        steps = () if chain.elsewhere else (FIRST_STEP,)
-        module.wire(f"{name}_first", 0, all_of(active, *steps, first), signed=False)
+        module.wire(f"{name}_turns", 0, active & ~first & begins, signed=False)
+        steps = active if chain.elsewhere else active & FIRST_STEP
+        module.wire(f"{name}_first", 0, steps & first, signed=False)
         if chain.weighted:
             weighted = self._in_pass(self._passes_of(number, weighted=True))
-            module.wire(f"{name}_weighs", 0, all_of(active, weighted), signed=False)
+            module.wire(f"{name}_weighs", 0, active & weighted, signed=False)
         bits = self._bits(number)["WORD_BITS"]
         module.declare(f"{name}_next", bits)
         module.declare(f"{name}_q", shape.width * width)
@@ -278,11 +273,8 @@ class Transforms:
         index = bits["WORD_BITS"] + bits["ELEMENT_BITS"]
         written: dict[str, Wiring] = {"we": FALSE, "write_index": zeros(index), "d": zeros(width)}
         if not chain.elsewhere:
-            written = {
-                "we": f"{name}_we",
-                "write_index": f"{name}_write_index",
-                "d": aligned(module.nets[f"{name}_d"], 0, width),
-            }
+            written = wired("we write_index", f"{name}_")
+            written["d"] = aligned(module.nets[f"{name}_d"], width)
         module.instance(
             "rnnhw_transform",
             f"{name}_buffers",
@@ -299,17 +291,14 @@ class Transforms:
                 **self._first_value(chain, shape.width, width),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
-                "active": f"{name}_active",
-                "turns": f"{name}_turns",
-                "first": f"{name}_first",
+                **wired("clk rst"),
+                **wired("active turns first", f"{name}_"),
                 "neurons": f"{name}_weighs" if chain.mixed else FALSE,
                 "cycle": "pass_cycle",
-                "result": f"{name}_result",
+                **wired("result", f"{name}_"),
                 **written,
                 "word": concat(*(word for word, _ in reversed(readers))),
-                "next": f"{name}_next",
+                **wired("next", f"{name}_"),
                 "given": f"{name}_given" if chain.elsewhere else zeros(shape.width * width),
                 "q": concat(*(q for _, q in reversed(readers))),
             },
@@ -365,7 +354,7 @@ class Transforms:
             {"ELEMENTS": shape.width, "WIDTH": width},
             {
                 "clk": "clk",
-                "second": Bit(module.nets["pass_cycle"], 0),
+                "second": module.nets["pass_cycle"].bit(0),
                 "q": f"{name}_q",
                 "y": f"{name}_sums",
             },
@@ -375,7 +364,7 @@ class Transforms:
     def _results(self, number: int, sums: Callable[[Matvec], _Word]) -> None:
         """Cast the sums of every pass of a chain, and select the word that is written back."""
         chain, shape, name = self._chains[number], self._shape(number), f"transform{number}"
-        paths: dict[tuple[object, ...], tuple[int, list[int], Net | Slice]] = {}
+        paths: dict[tuple[object, ...], tuple[int, list[int], Bits]] = {}
         for k in self._passes_of(number):
             stage = self._passes[k]
             node, latency = stage.transform.node, stage.transform.latency
@@ -397,7 +386,7 @@ class Transforms:
 
     def _path(
         self, name: str, sums: _Word, node: Matvec, casts: Sequence[Cast], chain: Chain
-    ) -> Net | Slice:
+    ) -> Bits:
         """Write the casts behind ``sums``; returns the net of elements of the chain's width."""
         word = sums
         if casts or node.weights is not None:
@@ -452,7 +441,7 @@ class Transforms:
         )
         return _Word(net, word.elements, width)
 
-    def _later(self, word: Net | Slice, width: int, cycles: int) -> Net | Slice:
+    def _later(self, word: Bits, width: int, cycles: int) -> Bits:
         """The word, delayed by ``cycles``."""
         if not cycles:
             return word
@@ -491,20 +480,16 @@ class Transforms:
                 "CYCLE_BITS": self._cycle_bits,
             },
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "active": f"{name}_weighs",
                 "cycle": "pass_cycle",
-                "q": f"{name}_q",
-                "issue": issue,
-                "starts": f"{name}_starts",
-                "ends": f"{name}_ends",
+                **wired("q issue starts ends", f"{name}_"),
                 "operands": window,
             },
         )
         operand, bits = self._columns.operand_width, chain.operand_bits
         word = self.resized(f"{name}_operand_window", window, shape.width, width, bits)
-        lanes = [aligned(element_of(word, k, bits), 0, operand) for k in range(shape.width)]
+        lanes = [aligned(word.element(k, bits), operand) for k in range(shape.width)]
         idle = [zeros(operand)] * (self._context.lanes - shape.width)
         return Column(issue, (*lanes, *idle))
 
@@ -550,7 +535,7 @@ class Transforms:
         if self._weighted:
             module.comment("the lanes' sums of stages with weights")
             bits = self.elements * lane_sums.width
-            low = Slice(module.nets["sums"], bits - 1, 0)
+            low = module.nets["sums"].slice(bits - 1, 0)
             net = module.wire("stage_sums", bits, low, signed=False)
             lane_sums = _Word(net, self.elements, lane_sums.width)
             if any(self._chains[number].started for number in self._weighted):
@@ -599,7 +584,7 @@ class Transforms:
         file = module.image("stage_biases", words, sums.elements * bits)
         behind = Net("stage_ends_behind", 3, lowest=1)
         ends = any_of(*(module.nets[f"{name}_ends"] for name in self.neurons))
-        module.delayed(behind, Concat((Slice(behind, 2, 1), ends)))
+        module.delayed(behind, concat(behind.slice(2, 1), ends))
         biased = module.wire("stage_biased", sums.elements * sums.width, signed=False)
         module.instance(
             "rnnhw_bias_word",
@@ -615,7 +600,7 @@ class Transforms:
             {
                 "clk": "clk",
                 "rewind": "take",
-                "next": all_of(Bit(behind, 3), self._in_pass(started, NEURON_CYCLES - 1)),
+                "next": behind.bit(3) & self._in_pass(started, NEURON_CYCLES - 1),
                 "biased": self._in_pass(started, NEURON_CYCLES),
                 "a": self._by_pass(alternatives, NEURON_CYCLES),
                 "y": biased,
@@ -650,7 +635,7 @@ class Transforms:
             "rnnhw_unit_index",
             f"{element.name}_unit",
             {"UNITS": node.units, "INDEX_BITS": bits},
-            {"clk": "clk", "rst": "rst", "next": advance, "index": index},
+            {**wired("clk rst"), "next": advance, "index": index},
         )
         self._element(self._of_vector(node), node.format, index, element)
         return element
@@ -682,4 +667,4 @@ def _low(word: _Word, elements: int) -> _Word:
     if elements == word.elements:
         return word
     assert isinstance(word.net, Net)
-    return _Word(Slice(word.net, elements * word.width - 1, 0), elements, word.width)
+    return _Word(word.net.slice(elements * word.width - 1, 0), elements, word.width)

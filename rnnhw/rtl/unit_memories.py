@@ -12,6 +12,7 @@ from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.netlist import FIRST_STEP, Expression, Net, any_of, choice, zeros
 from rnnhw.rtl.postprocessor import PostProcessor
 from rnnhw.rtl.vector_memories import Vectors
+from rnnhw.rtl.verilog_text import wired
 
 __all__ = ["UnitMemories"]
 
@@ -55,7 +56,7 @@ class UnitMemories:
                     "rnnhw_unit_index",
                     f"{name}_counter",
                     {"UNITS": vector.units, "INDEX_BITS": bits},
-                    {"clk": "clk", "rst": "rst", "next": advance, "index": index},
+                    {**wired("clk rst"), "next": advance, "index": index},
                 )
             element = module.wire(f"{name}_q", vector.format.signed_width)
             self._vectors.read(name, vector, index, element, advance)
@@ -156,14 +157,7 @@ class UnitMemories:
             "rnnhw_unit_ram",
             f"{ram}_memory",
             {"UNITS": units, "WIDTH": format.width, "UNSIGNED": int(not format.signed)},
-            {
-                "clk": "clk",
-                "rst": "rst",
-                "next": f"{ram}_next",
-                "q": f"{ram}_q",
-                "we": f"{ram}_we",
-                "d": f"{ram}_d",
-            },
+            {**wired("clk rst"), **wired("next q we d", f"{ram}_")},
         )
         return ram
 
@@ -180,7 +174,7 @@ class UnitMemories:
                 "UNSIGNED": int(not format.signed),
                 "FILE": file,
             },
-            {"clk": "clk", "rst": "rst", "next": advance, "q": q},
+            {**wired("clk rst"), "next": advance, "q": q},
         )
         return q
 
@@ -215,13 +209,12 @@ class UnitMemories:
                 "INDEX_BITS": address_bits(node.units),
             },
             {
-                "clk": "clk",
-                "rst": "rst",
+                **wired("clk rst"),
                 "we": f"{x}_valid",
-                "write_bank": f"{x}_write_bank",
+                **wired("write_bank", f"{x}_"),
                 "write_index": f"{x}_index",
                 "d": f"{x}_data",
-                "read_bank": f"{x}_read_bank",
+                **wired("read_bank", f"{x}_"),
                 "next": advance,
                 "q": q,
             },

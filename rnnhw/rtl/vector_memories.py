@@ -13,21 +13,15 @@ from rnnhw.rtl.layer_context import LayerContext
 from rnnhw.rtl.netlist import (
     FALSE,
     FIRST_STEP,
-    Bit,
     Constant,
     Net,
-    Operation,
     Parameter,
-    Prefix,
-    Slice,
-    all_of,
+    aligned,
     choice,
     concat,
-    equal,
-    extended,
     zeros,
 )
-from rnnhw.rtl.verilog_text import Wiring
+from rnnhw.rtl.verilog_text import Wiring, wired
 
 __all__ = ["Vectors"]
 
@@ -63,12 +57,7 @@ class Vectors:
         self.written: dict[Node, list[str]] = {}
 
     def read(
-        self,
-        name: str,
-        vector: Node,
-        index: Net,
-        element: Net,
-        advance: Net | None = None,
+        self, name: str, vector: Node, index: Net, element: Net, advance: Net | None = None
     ) -> None:
         """The memory ``name`` of a vector, whose ``element`` follows ``index`` by one cycle;
         ``advance`` leads from one unit to the next where units are read."""
@@ -83,7 +72,7 @@ class Vectors:
                 return
             net = module.wire(f"{name}_stored", stored)
             self._memory(name, order, index, net)
-            module.assign(element, extended(net, width - stored))
+            module.assign(element, aligned(net, width))
             return
         elements = []
         for number, source in enumerate((*joined, only)):
@@ -91,10 +80,10 @@ class Vectors:
             net = module.wire(f"{memory}_element", source.node.format.signed_width)
             order = _Order(source, source.words(vector.units))
             self._memory(memory, order, self._address(memory, source, index, advance), net)
-            elements.append(extended(net, width - net.width))
+            elements.append(aligned(net, width))
         chosen = self._select(name, vector, index)
         *others, last = elements
-        cases = ((equal(chosen, number), other) for number, other in enumerate(others))
+        cases = ((chosen.equals(number), other) for number, other in enumerate(others))
         module.assign(element, choice(*cases, otherwise=last))
 
     def _address(self, name: str, source: Source, index: Net, advance: Net | None) -> Net:
@@ -114,7 +103,7 @@ class Vectors:
                 "FIRST": source.reads[0],
                 "FILE": module.image(f"{name}_addresses", source.reads, bits),
             },
-            {"clk": "clk", "rst": "rst", "next": advance, "index": address},
+            {**wired("clk rst"), "next": advance, "index": address},
         )
         return address
 
@@ -180,14 +169,13 @@ class Vectors:
         if isinstance(node, Input):
             x = node.name
             ports = {"we": f"{x}_valid", "write_index": f"{x}_index", "d": f"{x}_data"}
-            return {**ports, "write_bank": f"{x}_write_bank", "read_bank": f"{x}_read_bank"}
+            return {**ports, **wired("write_bank read_bank", f"{x}_")}
         module, bank = self._context.module, Net("bank")
         self.written.setdefault(node, []).append(name)
         module.declare(f"{name}_we")
         module.declare(f"{name}_write_index", address_bits(node.units))
         module.declare(f"{name}_d", node.format.signed_width, signed=True)
-        ports = {part: f"{name}_{part}" for part in ("we", "write_index", "d")}
-        return {**ports, "write_bank": Prefix((bank,), "~"), "read_bank": bank}
+        return {**wired("we write_index d", f"{name}_"), "write_bank": ~bank, "read_bank": bank}
 
     def _placed(self, name: str, order: _Order, ports: Mapping[str, Wiring]) -> dict[str, Wiring]:
         """The write port of a memory in another order: the place of each element in turn."""
@@ -198,7 +186,7 @@ class Vectors:
             if spare:
                 counted = concat(zeros(spare), counted)
             if source.first:
-                counted = Operation((counted, Constant(source.first, bits)), "+")
+                counted += Constant(source.first, bits)
             return {"write_index": module.wire(f"{name}_place", bits, counted, signed=False)}
         width = bits + source.partly
         words = [0 if p is None else p + (source.partly << bits) for p in source.places]
@@ -212,12 +200,12 @@ class Vectors:
                 "UNSIGNED": 0,
                 "FILE": module.image(f"{name}_places", words, width),
             },
-            {"clk": "clk", "rst": "rst", "next": ports["we"], "q": place},
+            {**wired("clk rst"), "next": ports["we"], "q": place},
         )
         if not source.partly:
             return {"write_index": place}
-        enable = all_of(module.value(ports["we"]), Bit(place, bits))
-        return {"we": enable, "write_index": Slice(place, bits - 1, 0)}
+        enable = module.value(ports["we"]) & place.bit(bits)
+        return {"we": enable, "write_index": place.slice(bits - 1, 0)}
 
     # --- kinds -----------------------------------------------------------------------------------
     def _ring(self, name: str, vector: Input, steps: int, index: Net, element: Net) -> None:

@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import UnionType
 
 from rnnhw.errors import escaped
 from rnnhw.rtl.netlist import (
@@ -35,7 +36,7 @@ from rnnhw.rtl.netlist import (
     walk,
 )
 
-__all__ = ["Module", "Outline", "hex_words", "identifier"]
+__all__ = ["Module", "Outline", "Wiring", "hex_words", "identifier", "wired"]
 
 Wiring = Expression | str
 """What a port is wired to; a string is the name of a net that is declared."""
@@ -82,6 +83,11 @@ def hex_words(values: Iterable[int], width: int) -> str:
     """An image for ``$readmemh``: one word of ``width`` bits a line, two's complement."""
     mask, digits = (1 << width) - 1, (width + 3) // 4
     return "".join(f"{value & mask:0{digits}x}\n" for value in values)
+
+
+def wired(ports: str, prefix: str = "") -> dict[str, Wiring]:
+    """Ports that are wired to the nets of their names, perhaps behind a prefix."""
+    return {port: f"{prefix}{port}" for port in ports.split()}
 
 
 # --- modules -------------------------------------------------------------------------------------
@@ -341,24 +347,24 @@ def _text(expression: Expression) -> str:
             return f"{{{', '.join(map(_text, operands))}}}"
         case Repeat((operand,), count):
             return f"{{{count}{{{_text(operand)}}}}}"
-        case Choice(values=(*_, last), conditions=conditions):
-            cases = zip(conditions, expression.values, strict=False)
-            return "".join(f"{_text(c)} ? {_text(v)} : " for c, v in cases) + _text(last)
+        case Choice(conditions=conditions, values=(*values, last)):
+            cases = zip(conditions, values, strict=True)
+            return "".join(f"{_operand(c, Choice)} ? {_text(v)} : " for c, v in cases) + _text(last)
         case Group((operand,)):
             return f"({_text(operand)})"
         case Signed((operand,)):
             return f"$signed({_text(operand)})"
         case Prefix((operand,), operator):
-            return f"{operator}{_operand(operand)}"
+            return f"{operator}{_operand(operand, Operation | Choice | Prefix)}"
         case Operation(operands, operator):
-            return f" {operator} ".join(map(_operand, operands))
+            return f" {operator} ".join(_operand(each, Operation | Choice) for each in operands)
     raise AssertionError(f"no text for {expression}")
 
 
-def _operand(expression: Expression) -> str:
-    """An operand, in parentheses where it has an operator of its own."""
+def _operand(expression: Expression, weaker: type | UnionType) -> str:
+    """An operand, in parentheses where it is of a kind that binds no stronger."""
     text = _text(expression)
-    return f"({text})" if isinstance(expression, Operation | Choice) else text
+    return f"({text})" if isinstance(expression, weaker) else text
 
 
 def _parameter(value: Parameter) -> str:

@@ -86,22 +86,19 @@ def _readers_in(statement: Statement) -> Iterator[tuple[Net, _Reader]]:
     match statement:
         case Instance():
             yield from _readers_of(statement)
-        case Declaration(net, value) if value is not None:
-            # A wire that is another one, or chosen of two, reads of them what is read of itself.
-            values = value.values if isinstance(value, Choice) and _is_of_nets(value) else (value,)
-            for part in values:
-                for read, span in _spans(part):
-                    exact = isinstance(part, Net | Slice | Signed)
-                    yield read, _Reader(_same if exact else None, net, span)
-        case Assign(value=value) | Clocked(value=value):
+        case Declaration(net, Choice((Net(), Net() | Constant() as first, Net() as second))):
+            yield from _passed_on(net, first, second)
+        case Declaration(net, Net() | Slice() | Signed() as value):
+            yield from _passed_on(net, value)
+        case Declaration(value=Expression() as value) | Assign(value=value) | Clocked(value=value):
             yield from ((net, _Reader(None, UNWIRED, ALL_BITS)) for net in nets(value))
 
 
-def _is_of_nets(choice: Choice) -> bool:
-    """Whether a choice has one condition, a net, and is of nets and constants."""
-    return len(choice.operands) == 3 and all(
-        isinstance(each, Net | Constant) for each in choice.operands
-    )
+def _passed_on(wire: Net, *values: Expression) -> Iterator[tuple[Net, _Reader]]:
+    """What a wire is or is chosen of: of it is read what is read of the wire."""
+    for value in values:
+        for net, span in _spans(value):
+            yield net, _Reader(_same, wire, span)
 
 
 def _same(read: range) -> range:
