@@ -7,8 +7,9 @@ back, so that a change of how Verilog is laid out changes no estimate.
 - All values are frozen and compare by what they hold: two operands are one register if they are
   equal. Of nets the name alone counts, as a module has one net of a name. The width of some, such
   as the tokens of a post-processor, is known only when all their readers are written.
-- An expression is a tree: nets, slices and constants are its leaves, and a :class:`Composite` has
-  operands. :func:`walk` and :func:`with_nets` are the only recursions beside the printer's.
+- An expression is a tree: nets, constants, and slices of nets are its leaves, and a
+  :class:`Composite` has operands. :func:`walk` and :func:`with_nets` are the only recursions
+  beside the printer's.
 - Parentheses follow from the tree where they are needed. A :class:`Group` stands for those that
   the text has beside them.
 """
@@ -24,8 +25,8 @@ from typing import TypeAlias
 __all__ = [
     "FALSE", "FIRST_STEP", "TRUE", "UNWIRED", "Assign", "Bit", "Bits", "Choice", "Clocked",
     "Comment", "Concat", "Constant", "Declaration", "Expression", "Group", "Instance", "Net",
-    "Operation", "Parameter", "Prefix", "Repeat", "Signed", "Slice", "Statement", "aligned",
-    "all_of", "any_of", "choice", "concat", "expressions", "literal", "net_of", "nets",
+    "Number", "Operation", "Parameter", "Prefix", "Repeat", "Signed", "Slice", "Statement",
+    "aligned", "all_of", "any_of", "choice", "concat", "expressions", "literal", "net_of", "nets",
     "number_of", "walk", "with_nets", "zeros",
 ]  # fmt: skip
 
@@ -169,8 +170,16 @@ class Group(Composite):
     """One operand in parentheses."""
 
 
-class Signed(Composite):
-    """One operand as a number with a sign."""
+@dataclass(frozen=True)
+class Signed(Expression):
+    """A slice or a constant as a number with a sign."""
+
+    number: Slice | Constant
+
+    @property
+    def width(self) -> int:
+        """How many bits the number has."""
+        return self.number.width
 
 
 @dataclass(frozen=True)
@@ -198,7 +207,10 @@ Parameter: TypeAlias = int | str | Expression
 """A string is the name of a file."""
 
 Bits: TypeAlias = Net | Slice
-"""What a number is in: a net, or an element of a word."""
+"""A net, or an element of a word."""
+
+Number: TypeAlias = Net | Signed
+"""A number with a sign."""
 
 TRUE, FALSE = Constant(1, 1, "b"), Constant(0, 1, "b")
 FIRST_STEP = Net("first_step")
@@ -214,7 +226,7 @@ def zeros(width: int) -> Constant:
 
 def literal(value: int, width: int) -> Signed:
     """A signed number; the most negative one has no literal but its bits."""
-    return Signed((Constant(value & ((1 << width) - 1), width, "h"),))
+    return Signed(Constant(value & ((1 << width) - 1), width, "h"))
 
 
 def concat(*parts: Expression) -> Expression:
@@ -251,7 +263,7 @@ def all_of(*conditions: Expression) -> Expression:
 
 # --- walks ---------------------------------------------------------------------------------------
 def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all its operands. Slices and bits are leaves: their nets do not follow."""
+    """The expression and all its operands, but not the nets of slices and bits."""
     yield expression
     if isinstance(expression, Composite):
         for operand in expression.operands:
@@ -263,7 +275,7 @@ def net_of(expression: Expression) -> Net | None:
     match expression:
         case Net():
             return expression
-        case Slice(net=net) | Bit(net=net):
+        case Slice(net=net) | Bit(net=net) | Signed(number=Slice(net=net)):
             return net
     return None
 
@@ -282,6 +294,8 @@ def with_nets(expression: Expression, of: Callable[[Net], Net]) -> Expression:
             return of(expression)
         case Slice() | Bit():
             return replace(expression, net=of(expression.net))
+        case Signed(Slice(net) as bits):
+            return Signed(replace(bits, net=of(net)))
         case Composite():
             operands = tuple(with_nets(operand, of) for operand in expression.operands)
             return replace(expression, operands=operands)
@@ -291,7 +305,7 @@ def with_nets(expression: Expression, of: Callable[[Net], Net]) -> Expression:
 def number_of(expression: Parameter) -> int:
     """The bits of a :func:`literal`, as a number without a sign; 0 for all else."""
     match expression:
-        case Signed(operands=(Constant(value=value),)):
+        case Signed(Constant(value)):
             return value
     return 0
 

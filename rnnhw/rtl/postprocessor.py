@@ -9,7 +9,7 @@ cycle). Times are those of :class:`rnnhw.accelerator.mapping.PostProcessorSchedu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rnnhw.accelerator.mapping import (
@@ -42,6 +42,7 @@ from rnnhw.graph.nodes import (
     operation_table,
 )
 from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
+from rnnhw.numerics.tables import Table
 from rnnhw.rtl.netlist import (
     FALSE,
     Bit,
@@ -49,9 +50,9 @@ from rnnhw.rtl.netlist import (
     Constant,
     Expression,
     Net,
+    Number,
     Parameter,
     Signed,
-    Slice,
     aligned,
     choice,
     concat,
@@ -78,10 +79,9 @@ class Accumulators:
 
 @dataclass
 class _Timed:
-    """A signed number, visible at ``time`` of its unit; a constant is always there."""
+    """A number, visible at ``time`` of its unit; a constant is always there."""
 
-    number: Net | Signed
-    width: int
+    number: Number
     time: int
     copies: list[Net] = field(default_factory=list)
 
@@ -159,16 +159,15 @@ class PostProcessor:
         self._last_token = max(self._last_token, cycle)
         return self._token.bit(cycle)
 
-    def read(self, value: Value, cycle: int, width: int) -> Net | Signed:
+    def read(self, value: Value, cycle: int, width: int) -> Number:
         """The net that holds ``value`` in ``cycle``, in ``width`` bits; written on first use."""
-        net = self._net(value)
-        number = self._copy(net, cycle)
-        if net.width == width:
+        number = self._copy(self._net(value), cycle)
+        if number.width == width:
             return number
         if not isinstance(number, Net):
-            number = self._module.wire(f"{self._prefix}constant", net.width, number)
+            number = self._module.wire(f"{self._prefix}constant", number.width, number)
         held = self._module.wire(f"{number.name}_of{width}", width)
-        more = width > net.width
+        more = width > number.width
         self._module.assign(held, aligned(number, width) if more else _low(number, width))
         return held
 
@@ -231,7 +230,7 @@ class PostProcessor:
             return self._serial(value)
         return _OPERATIONS[type(node)](self, value)
 
-    def _copy(self, net: _Timed, cycle: int) -> Net | Signed:
+    def _copy(self, net: _Timed, cycle: int) -> Number:
         """``net`` as it is read in ``cycle``: itself, or a copy where it has moved on."""
         number = net.number
         if not isinstance(number, Net):
@@ -240,7 +239,7 @@ class PostProcessor:
         while len(net.copies) < behind:
             older = net.copies[-1] if net.copies else number
             count = len(net.copies) + 1
-            copy = self._module.wire(f"{number.name}_{count}", net.width)
+            copy = self._module.wire(f"{number.name}_{count}", number.width)
             self._register(copy, self.token(net.time + count * self._gates - 1), older)
             net.copies.append(copy)
         return net.copies[behind - 1] if behind else number
@@ -262,7 +261,7 @@ class PostProcessor:
         return self._module.wire(f"{value.node.name}{suffix}", width)
 
     def _result(self, value: Value, result: Net) -> _Timed:
-        return _Timed(result, result.width, self._schedule.time(value, self._phase))
+        return _Timed(result, self._schedule.time(value, self._phase))
 
     def _stored(self, value: Value) -> _Timed:
         node = value.node
@@ -270,12 +269,11 @@ class PostProcessor:
             numbers = self._constants[node]
             if uniform(node):
                 width = max(node.format.signed_width, 1)
-                return _Timed(literal(numbers[0], width), width, _ALWAYS)
-        format = word_of(value)
+                return _Timed(literal(numbers[0], width), _ALWAYS)
         advance = self._reads[value].advance(self._gates)
         units = self._rows.widths[self._phase]
         net = self._by_unit(value, units, self.token(advance))
-        return _Timed(net, format.signed_width, advance + 1 - self._gates)
+        return _Timed(net, advance + 1 - self._gates)
 
     # --- accumulators ----------------------------------------------------------------------------
     def _sliced(self, value: Value) -> Bits:
@@ -294,11 +292,11 @@ class PostProcessor:
         width = min(source.width, word_of(value).signed_width)
         name, low = self._row_name(value), _low(source, width)
         if self._gates == 1:
-            net = _Timed(self._module.wire(name, width, low), width, 0)
+            net = _Timed(self._module.wire(name, width, low), 0)
         else:
             wire = self._module.wire(name, width)
             self._gate_register(wire, 0, self._rows.gate_index(value), low)
-            net = _Timed(wire, width, self._captured(value))
+            net = _Timed(wire, self._captured(value))
         if rows.computed is None or value.part is Part.EARLY:
             return net
         (start,) = self._rows.operands(value)
@@ -306,25 +304,14 @@ class PostProcessor:
         other = self._net(start)
         result = self._module.wire(f"{name}_started", width)
         shift = word_of(value).fraction - word_of(start).fraction
-        self._instance(
-            "rnnhw_add",
-            result,
-            {
-                "A_WIDTH": width,
-                "A_SHIFT": 0,
-                "B_WIDTH": other.width,
-                "B_SHIFT": shift,
-                "WIDTH": width,
-                "SUBTRACT": 0,
-            },
-            {"en": self.token(cycle), "a": self._copy(net, cycle), "b": self._copy(other, cycle)},
-        )
-        return _Timed(result, width, cycle + 1)
+        numbers = [self._copy(net, cycle), self._copy(other, cycle)]
+        self._add(result, numbers, [0, shift], cycle)
+        return _Timed(result, cycle + 1)
 
     def _difference(self, value: Value) -> _Timed:
         """The late columns alone: the whole row minus its snapshot, in the row's word."""
         operands = self._rows.operands(value)
-        whole, early = (self._net(operand) for operand in operands)
+        nets = [self._net(operand) for operand in operands]
         fractions = [word_of(operand).fraction for operand in operands]
         width, fraction = word_of(value).signed_width, word_of(value).fraction
         finest = max(fraction, *fractions)
@@ -332,27 +319,13 @@ class PostProcessor:
         # Bits below the row's own scale cancel: both hold what the early columns put there.
         full = width + finest - fraction
         net = self._module.wire(f"{self._row_name(value)}{'_scaled' * (finest > fraction)}", full)
-        self._instance(
-            "rnnhw_add",
-            net,
-            {
-                "A_WIDTH": whole.width,
-                "A_SHIFT": finest - fractions[0],
-                "B_WIDTH": early.width,
-                "B_SHIFT": finest - fractions[1],
-                "WIDTH": full,
-                "SUBTRACT": 1,
-            },
-            {
-                "en": self.token(cycle),
-                "a": self._copy(whole, cycle),
-                "b": self._copy(early, cycle),
-            },
-        )
+        shifts = [finest - each for each in fractions]
+        numbers = [self._copy(operand, cycle) for operand in nets]
+        self._add(net, numbers, shifts, cycle, subtract=True)
         if finest > fraction:
-            bits = Signed((Slice(net, full - 1, finest - fraction),))
+            bits = Signed(net.slice(full - 1, finest - fraction))
             net = self._module.wire(self._row_name(value), width, bits)
-        return _Timed(net, width, cycle + 1)
+        return _Timed(net, cycle + 1)
 
     def _row_name(self, value: Value) -> str:
         assert isinstance(value.node, Rows)
@@ -403,7 +376,7 @@ class PostProcessor:
             net = self._module.wire(name, shifter.result.signed_width)
             by = self._by_row(shifter, f"{name}_by", self._row_at(0))
             bits = min(source.width, shifter.row_bits)
-            self._shift_instance(net, _low(source, bits), bits, by, by.width, self._row_at(0))
+            self._shift(net, _low(source, bits), by, self._row_at(0))
             self._shifters[shifter] = net
         return self._shifters[shifter]
 
@@ -420,8 +393,7 @@ class PostProcessor:
             name = f"{self._prefix}row_cast{len(self._casts)}"
             wire = self._module.wire(name, bits)
             enable = concat(self._row_at(stage + latency - 1), self._row_at(stage))
-            number = source if isinstance(source, Net) else Signed((source,))
-            self._cast_instance(wire, node, folded, number, source.width, enable)
+            self._cast(wire, node, folded, _low(source, source.width), enable)
             self._casts[key] = wire
         return self._casts[key], latency
 
@@ -436,36 +408,15 @@ class PostProcessor:
         tables = list({n.table.contents: n.table for n in gates.values()}.values())
         numbers = {table.contents: number for number, table in enumerate(tables)}
         bits = max((len(tables) - 1).bit_length(), 1)
-        words = [int(entry) for table in tables for entry in table.entries]
-        unsigned = all(table.unsigned for table in tables)
-        result = self._module.wire(
-            f"{self._prefix}row_table{len(self._tables)}", node.format.signed_width
-        )
-        width = node.table.word_bits(unsigned)
-        file = self._module.table(result.name, words, width)
+        name = f"{self._prefix}row_table{len(self._tables)}"
+        result = self._module.wire(name, node.format.signed_width)
         cases = (
             (self._gate(stage).equals(gate), Constant(number, bits))
             for gate, n in gates.items()
             if (number := numbers[n.table.contents])
         )
-        address = node.table.address.width
-        self._instance(
-            "rnnhw_lookup",
-            result,
-            {
-                "ADDRESS_WIDTH": address,
-                "WIDTH": width,
-                "UNSIGNED": int(unsigned),
-                "TABLES": len(tables),
-                "SELECT_WIDTH": bits,
-                "FILE": file,
-            },
-            {
-                "en": self._row_at(stage),
-                "select": choice(*cases, otherwise=Constant(0, bits)),
-                "a": _address(net, address),
-            },
-        )
+        select = choice(*cases, otherwise=Constant(0, bits))
+        self._lookup(result, result.name, tables, net, self._row_at(stage), select)
         self._tables[key] = result
         return result
 
@@ -496,23 +447,17 @@ class PostProcessor:
             module, f"{result.name}_unit", parameters, {"clk": "clk", **ports, "y": result}
         )
 
-    def _two(self, value: Value) -> tuple[list[_Timed], list[Net | Signed], int]:
-        """The operands' nets, as they are read, and the cycle."""
-        cycle, operands = self._start(value), self._rows.operands(value)
-        nets = [self._net(operand) for operand in operands]
-        return nets, [self._copy(net, cycle) for net in nets], cycle
-
-    def _shifts(self, value: Value, *operands: Node) -> list[int]:
-        assert isinstance(value.node, Node)
-        return [value.node.format.fraction - operand.format.fraction for operand in operands]
-
-    def add(self, value: Value) -> _Timed:
-        """A sum or a difference."""
-        node = value.node
-        assert isinstance(node, Add | Subtract)
-        (a, b), read, cycle = self._two(value)
-        shifts = self._shifts(value, node.a, node.b)
-        result = self._new(value)
+    def _add(
+        self,
+        result: Net,
+        operands: Sequence[Number],
+        shifts: Sequence[int],
+        cycle: int,
+        *,
+        subtract: bool = False,
+    ) -> None:
+        """An adder of two numbers, shifted left, that starts in ``cycle``."""
+        a, b = operands
         self._instance(
             "rnnhw_add",
             result,
@@ -522,27 +467,42 @@ class PostProcessor:
                 "B_WIDTH": b.width,
                 "B_SHIFT": shifts[1],
                 "WIDTH": result.width,
-                "SUBTRACT": int(isinstance(node, Subtract)),
+                "SUBTRACT": int(subtract),
             },
-            {"en": self.token(cycle), "a": read[0], "b": read[1]},
+            {"en": self.token(cycle), "a": a, "b": b},
         )
+
+    def _read(self, value: Value) -> tuple[list[Number], int]:
+        """The operands as they are read, and the cycle."""
+        cycle, operands = self._start(value), self._rows.operands(value)
+        nets = [self._net(operand) for operand in operands]
+        return [self._copy(net, cycle) for net in nets], cycle
+
+    def _shifts(self, value: Value, *operands: Node) -> list[int]:
+        assert isinstance(value.node, Node)
+        return [value.node.format.fraction - operand.format.fraction for operand in operands]
+
+    def add(self, value: Value) -> _Timed:
+        """A sum or a difference."""
+        node = value.node
+        assert isinstance(node, Add | Subtract)
+        numbers, cycle = self._read(value)
+        shifts = self._shifts(value, node.a, node.b)
+        result, subtract = self._new(value), isinstance(node, Subtract)
+        self._add(result, numbers, shifts, cycle, subtract=subtract)
         return self._result(value, result)
 
     def multiply(self, value: Value) -> _Timed:
         """A product."""
         node = value.node
         assert isinstance(node, Multiply)
-        (a, b), read, cycle = self._two(value)
+        (a, b), cycle = self._read(value)
         result = self._new(value)
         self._instance(
             "rnnhw_multiply",
             result,
             {"A_WIDTH": a.width, "B_WIDTH": b.width, "WIDTH": result.width},
-            {
-                "en": concat(self.token(cycle + 1), self.token(cycle)),
-                "a": read[0],
-                "b": read[1],
-            },
+            {"en": concat(self.token(cycle + 1), self.token(cycle)), "a": a, "b": b},
         )
         return self._result(value, result)
 
@@ -550,7 +510,7 @@ class PostProcessor:
         """One of two values by a third one's sign."""
         node = value.node
         assert isinstance(node, Select)
-        (s, a, b), read, cycle = self._two(value)
+        (s, a, b), cycle = self._read(value)
         shifts = self._shifts(value, node.a, node.b)
         result = self._new(value)
         self._instance(
@@ -564,7 +524,7 @@ class PostProcessor:
                 "B_SHIFT": shifts[1],
                 "WIDTH": result.width,
             },
-            {"en": self.token(cycle), "s": read[0], "a": read[1], "b": read[2]},
+            {"en": self.token(cycle), "s": s, "a": a, "b": b},
         )
         return self._result(value, result)
 
@@ -572,24 +532,16 @@ class PostProcessor:
         """A value times a power of two of its unit."""
         node = value.node
         assert isinstance(node, Shift)
-        (a, by), read, cycle = self._two(value)
+        (a, by), cycle = self._read(value)
         result = self._new(value)
-        self._shift_instance(result, read[0], a.width, read[1], by.width, self.token(cycle))
+        self._shift(result, a, by, self.token(cycle))
         return self._result(value, result)
 
-    def _shift_instance(
-        self,
-        result: Net,
-        a: Expression,
-        width: int,
-        by: Expression,
-        by_width: int,
-        enable: Expression,
-    ) -> None:
+    def _shift(self, result: Net, a: Number, by: Number, enable: Expression) -> None:
         self._instance(
             "rnnhw_shift",
             result,
-            {"A_WIDTH": width, "BY_WIDTH": by_width, "WIDTH": result.width},
+            {"A_WIDTH": a.width, "BY_WIDTH": by.width, "WIDTH": result.width},
             {"en": enable, "a": a, "by": by},
         )
 
@@ -597,7 +549,7 @@ class PostProcessor:
         """A value limited from below and above."""
         node = value.node
         assert isinstance(node, Clamp)
-        (a,), read, cycle = self._two(value)
+        (a,), cycle = self._read(value)
         result = self._new(value)
         # Limits beyond the operand's word limit nothing: they are drawn in to fit it.
         ends = -(1 << (a.width - 1)), (1 << (a.width - 1)) - 1
@@ -611,7 +563,7 @@ class PostProcessor:
                 "HIGH": literal(high, a.width),
                 "WIDTH": result.width,
             },
-            {"en": self.token(cycle), "a": read[0]},
+            {"en": self.token(cycle), "a": a},
         )
         return self._result(value, result)
 
@@ -619,30 +571,24 @@ class PostProcessor:
         """A value rounded and fitted into a word."""
         node = value.node
         assert isinstance(node, Cast)
-        (a,), read, cycle = self._two(value)
+        (a,), cycle = self._read(value)
         folded = self._schedule.folded(value)
         result = self._new(value)
         latency = cast_latency(node, folded)
         enable = concat(self.token(cycle + latency - 1), self.token(cycle))
-        self._cast_instance(result, node, folded, read[0], a.width, enable)
+        self._cast(result, node, folded, a, enable)
         return self._result(value, result)
 
-    def _cast_instance(
-        self,
-        result: Net,
-        node: Cast,
-        folded: bool,
-        source: Expression,
-        width: int,
-        enable: Expression,
+    def _cast(
+        self, result: Net, node: Cast, folded: bool, source: Number, enable: Expression
     ) -> None:
-        """A cast from ``width`` bits; where its result has fewer bits than the word, it fits."""
+        """A cast; where its result has fewer bits than the word, it fits."""
         fits = result.width < node.format.signed_width
         self._instance(
             "rnnhw_cast",
             result,
             {
-                "A_WIDTH": width,
+                "A_WIDTH": source.width,
                 "DROP": node.a.format.fraction - node.format.fraction,
                 "ROUNDING": ROUNDING_NUMBER[node.format.rounding],
                 "OVERFLOW": OVERFLOW_NUMBER[Overflow.WRAP if fits else node.format.overflow],
@@ -658,13 +604,26 @@ class PostProcessor:
         """An entry of a table."""
         node = value.node
         assert isinstance(node, Lookup)
-        _, read, cycle = self._two(value)
+        (a,), cycle = self._read(value)
         result = self._new(value)
-        words = [int(entry) for entry in node.table.entries]
-        unsigned = node.table.unsigned
-        width = node.table.word_bits(unsigned)
-        file = self._module.table(f"{result.name}_table", words, width)
-        address = node.table.address.width
+        name = f"{result.name}_table"
+        self._lookup(result, name, [node.table], a, self.token(cycle), FALSE)
+        return self._result(value, result)
+
+    def _lookup(
+        self,
+        result: Net,
+        name: str,
+        tables: Sequence[Table],
+        number: Number,
+        enable: Expression,
+        select: Expression,
+    ) -> None:
+        """Tables of one format in one memory, ``name``, of which the number ``select`` is read."""
+        assert isinstance(number, Net), "a table of a constant is a constant"
+        words = [int(entry) for table in tables for entry in table.entries]
+        unsigned, address = all(table.unsigned for table in tables), tables[0].address.width
+        width, whole = tables[0].word_bits(unsigned), address <= number.width
         self._instance(
             "rnnhw_lookup",
             result,
@@ -672,17 +631,16 @@ class PostProcessor:
                 "ADDRESS_WIDTH": address,
                 "WIDTH": width,
                 "UNSIGNED": int(unsigned),
-                "TABLES": 1,
-                "SELECT_WIDTH": 1,
-                "FILE": file,
+                "TABLES": len(tables),
+                "SELECT_WIDTH": max((len(tables) - 1).bit_length(), 1),
+                "FILE": self._module.table(name, words, width),
             },
             {
-                "en": self.token(cycle),
-                "select": FALSE,
-                "a": _address(read[0], address),
+                "en": enable,
+                "select": select,
+                "a": number.slice(address - 1, 0) if whole else aligned(number, address),
             },
         )
-        return self._result(value, result)
 
     def refuse(self, value: Value) -> _Timed:
         """An operation that has no place in a post-processor."""
@@ -701,17 +659,11 @@ class PostProcessor:
         module.clocked(behind, choice((module.nets["rst"], zeros(last)), otherwise=moved))
 
 
-def _address(net: Expression, bits: int) -> Expression:
-    """The ``bits`` of a net that address a table of its format."""
-    assert isinstance(net, Net), "a table of a constant is a constant"
-    return net.slice(bits - 1, 0) if bits <= net.width else aligned(net, bits)
-
-
-def _low(source: Bits, width: int) -> Net | Signed:
+def _low(source: Bits, width: int) -> Number:
     """The low ``width`` bits of a number."""
     if isinstance(source, Net):
-        return source if width == source.width else Signed((Slice(source, width - 1, 0),))
-    return Signed((Slice(source.net, source.low + width - 1, source.low),))
+        return source if width == source.width else Signed(source.slice(width - 1, 0))
+    return Signed(source.net.slice(source.low + width - 1, source.low))
 
 
 _OPERATIONS: Mapping[type, Callable[[PostProcessor, Value], _Timed]] = operation_table(

@@ -352,8 +352,8 @@ def _text(expression: Expression) -> str:
             return "".join(f"{_operand(c, Choice)} ? {_text(v)} : " for c, v in cases) + _text(last)
         case Group((operand,)):
             return f"({_text(operand)})"
-        case Signed((operand,)):
-            return f"$signed({_text(operand)})"
+        case Signed(number):
+            return f"$signed({_text(number)})"
         case Prefix((operand,), operator):
             return f"{operator}{_operand(operand, Operation | Choice | Prefix)}"
         case Operation(operands, operator):

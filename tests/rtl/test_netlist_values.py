@@ -63,6 +63,7 @@ def text(value):
         (Constant(5, 3), "3'd5"),
         (Constant(7), "7"),
         (literal(-128, 8), "$signed(8'h80)"),
+        (Signed(A.slice(2, 1)), "$signed(a[2:1])"),
         (literal(10, 8), "$signed(8'ha)"),
         (Concat((A,)), "{a}"),
         (concat(A), "a"),
@@ -100,7 +101,7 @@ def test_a_value_is_frozen_and_equal_to_one_that_holds_the_same():
         A.width = 5
     assert A == Net("a", 9) != B  # one net of a name
     assert aligned(A, 8) == aligned(Net("a", 4), 8) != aligned(B, 8)
-    assert Concat((A,)) != Signed((A,))
+    assert Concat((A,)) != Repeat((A,), 1)
     assert len({A & B, A & B, A | B}) == 2
 
 
@@ -121,8 +122,11 @@ def test_walks_reach_the_nets_of_slices_and_bits():
 
 
 def test_nets_are_replaced_everywhere():
-    value = choice((A.equals(1), aligned(A, 8)), otherwise=A.slice(2, 1) | ~B)
+    value = choice(
+        (A.equals(1), aligned(A, 8)), (C, Signed(A.slice(1, 0))), otherwise=A.bit(2) | ~B
+    )
     replaced = with_nets(value, lambda net: Net("z") if net == A else net)
+    assert list(nets(replaced)) == [Net("z") if net == A else net for net in nets(value)]
     assert text(replaced) == text(value).replace("a", "z")
 
 

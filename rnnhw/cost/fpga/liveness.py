@@ -151,7 +151,7 @@ def _gaps(spans: list[range]) -> frozenset[int]:
 def _spans(value: Expression) -> Iterator[tuple[Net, range]]:
     """The nets of an operand with the bits that it takes: of a net or a slice those alone."""
     match value:
-        case Slice(net, high, low) | Signed((Slice(net, high, low),)):
+        case Slice(net, high, low) | Signed(Slice(net, high, low)):
             yield net, range(low, high + 1)
         case _:
             yield from ((net, ALL_BITS) for net in nets(value))
