@@ -24,7 +24,7 @@ from rnnhw.commands.synth import synthesis_flow
 from rnnhw.cost.fpga.logic import amounts_of, layer_logic
 from rnnhw.cost.fpga.luts import KINDS
 from rnnhw.cost.fpga.merge import distinct
-from rnnhw.cost.fpga.multiplexers import alternatives, has_partial_reset, operands_of
+from rnnhw.cost.fpga.multiplexers import OperandBits, alternatives, has_partial_reset, operands_of
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.primitives import memories, multipliers
 from rnnhw.cost.fpga.technology import technology_mapping
@@ -35,7 +35,7 @@ from rnnhw.profiles import load_profile
 from rnnhw.profiles.device_families import device_families
 from rnnhw.rtl.layer import emit_layer, outline_layer
 from rnnhw.rtl.modules import MODULES
-from rnnhw.rtl.netlist import Net, Slice, choice, concat, zeros
+from rnnhw.rtl.netlist import Net, Slice, aligned, choice, concat, zeros
 from rnnhw.rtl.network import emit_network
 from rnnhw.rtl.project import write_project
 from rnnhw.rtl.tools.yosys import find_tool, synthesise
@@ -222,18 +222,30 @@ def test_bits_that_are_cleared_apart():
         operand = choice(*zip(conditions, chosen, strict=False), otherwise=last)
         return has_partial_reset(operand, range(8), dict.fromkeys(known, 1))
 
-    def aligned(net, low):
+    def shifted(net, low):
         return concat(Slice(net, 7 - low, 0), zeros(low))
 
     assert not apart(x)
     assert not apart(x, h)
-    assert apart(aligned(x, 2), h)
-    assert apart(x, aligned(h, 1))
-    assert not apart(aligned(x, 2), aligned(h, 2))
-    assert not apart(x, aligned(h, 1), g)  # the choice of h becomes no reset
-    assert apart(x, aligned(h, 1), aligned(g, 1))
+    assert apart(shifted(x, 2), h)
+    assert apart(x, shifted(h, 1))
+    assert not apart(shifted(x, 2), shifted(h, 2))
+    assert not apart(x, shifted(h, 1), g)  # the choice of h becomes no reset
+    assert apart(x, shifted(h, 1), shifted(g, 1))
     assert apart(x, h, known=[h])
     assert not apart(zeros(8), h)
+
+
+def test_bits_in_front_of_an_operand_are_its_sign_or_zero():
+    """Zero beside one value takes no LUT, a copy of a sign beside another value takes one."""
+    cycle, element, window = Net("c"), Net("x", 4), Net("w", 8)
+
+    def choices(*, unsigned):
+        other = aligned(window.element(0, 4), 6, unsigned=unsigned)
+        operand = choice((cycle, aligned(element, 6, 1)), otherwise=other)
+        return OperandBits([operand], {}).choices({}, wide=False)
+
+    assert (choices(unsigned=False), choices(unsigned=True)) == (4, 3)
 
 
 def test_operands_are_told_apart_by_what_they_are_chosen_among():

@@ -125,9 +125,10 @@ def _bits(value: Expression, zeros: Zeros) -> list[Bit | None]:
             net, low = (value, 0) if isinstance(value, Net) else (value.net, value.low)
             known = value.width - zeros.get(net, 0)
             return [Bit(net, low + k) if k < known else None for k in range(value.width)]
-        case Concat((Repeat(count=count), number, *low)):
-            bits = _bits(number, zeros)
-            return [*(bit for part in low for bit in _bits(part, zeros)), *bits, *bits[-1:] * count]
-        case Concat((number, low)):
-            return _bits(low, zeros) + _bits(number, zeros)
+        case Bit():  # a sign
+            return [None if value.net in zeros else value]
+        case Repeat((operand,), count):
+            return _bits(operand, zeros) * count
+        case Concat(parts):
+            return [bit for part in reversed(parts) for bit in _bits(part, zeros)]
     raise AssertionError(f"{value} is no operand")
