@@ -256,18 +256,11 @@ MODULES: Mapping[str, StaticModule] = {
         memories=_bias_words,
         lowest_bit_read=_same_bits,
     ),
-    "rnnhw_block": StaticModule(
-        _names("clk begins group_ends run column"),
-        _names("active index"),
-    ),
+    "rnnhw_block": StaticModule(_names("clk begins group_ends run column"), _names("active index")),
     "rnnhw_blocks": StaticModule(
-        _names("clk begins group_ends run column"),
-        _names("active index"),
+        _names("clk begins group_ends run column"), _names("active index")
     ),
-    "rnnhw_broadcast": StaticModule(
-        _names("run column"),
-        _names("active index"),
-    ),
+    "rnnhw_broadcast": StaticModule(_names("run column"), _names("active index")),
     "rnnhw_cast": StaticModule(
         _names("clk en a"),
         _names("y"),
@@ -297,12 +290,7 @@ MODULES: Mapping[str, StaticModule] = {
         _names("clk rst go done"),
         _names("take idle begins finish bank run phase column last_column group_ends rows"),
     ),
-    "rnnhw_delay_word": StaticModule(
-        _names("clk a"),
-        _names("y"),
-        result="y",
-        merges=True,
-    ),
+    "rnnhw_delay_word": StaticModule(_names("clk a"), _names("y"), result="y", merges=True),
     "rnnhw_drain": StaticModule(
         _names("clk rst load count last_gate counted sums"),
         _names("shift valid gate value"),
@@ -311,16 +299,8 @@ MODULES: Mapping[str, StaticModule] = {
         memories=_biases,
         bits_needed=_row_bits_needed,
     ),
-    "rnnhw_element": StaticModule(
-        _names("clk index words"),
-        _names("word q"),
-        result="q",
-    ),
-    "rnnhw_gather": StaticModule(
-        _names("clk we element d"),
-        _names("full q"),
-        result="q",
-    ),
+    "rnnhw_element": StaticModule(_names("clk index words"), _names("word q"), result="q"),
+    "rnnhw_gather": StaticModule(_names("clk we element d"), _names("full q"), result="q"),
     "rnnhw_input": StaticModule(
         _names("clk rst valid first last take"),
         _names("ready pending write_bank read_bank index is_first is_last"),
@@ -331,10 +311,7 @@ MODULES: Mapping[str, StaticModule] = {
         result="sums",
         multipliers=_lane_products,
     ),
-    "rnnhw_last": StaticModule(
-        _names("x_valid x_last"),
-        _names("y_valid"),
-    ),
+    "rnnhw_last": StaticModule(_names("x_valid x_last"), _names("y_valid")),
     "rnnhw_lookup": StaticModule(
         _names("clk en select a"),
         _names("y"),
@@ -343,26 +320,15 @@ MODULES: Mapping[str, StaticModule] = {
         may_lack_sign=True,
     ),
     "rnnhw_multiply": StaticModule(
-        _names("clk en a b"),
-        _names("y"),
-        result="y",
-        multipliers=_product,
-        bits_needed=_same_bits,
+        _names("clk en a b"), _names("y"), result="y", multipliers=_product, bits_needed=_same_bits
     ),
     "rnnhw_neurons": StaticModule(
-        _names("clk rst active cycle q"),
-        _names("issue starts ends operands"),
-        result="operands",
+        _names("clk rst active cycle q"), _names("issue starts ends operands"), result="operands"
     ),
     "rnnhw_pairs": StaticModule(
-        _names("clk begins group_ends run column q"),
-        _names("active word window"),
-        result="window",
+        _names("clk begins group_ends run column q"), _names("active word window"), result="window"
     ),
-    "rnnhw_passes": StaticModule(
-        _names("clk rst begins"),
-        _names("run pass cycle"),
-    ),
+    "rnnhw_passes": StaticModule(_names("clk rst begins"), _names("run pass cycle")),
     "rnnhw_register": StaticModule(
         _names("clk en d"),
         _names("q"),
@@ -373,16 +339,9 @@ MODULES: Mapping[str, StaticModule] = {
         merges=True,
     ),
     "rnnhw_resize_word": StaticModule(
-        _names("a"),
-        _names("y"),
-        result="y",
-        lowest_bit_read=_resize_bits,
-        merges=True,
+        _names("a"), _names("y"), result="y", lowest_bit_read=_resize_bits, merges=True
     ),
-    "rnnhw_result": StaticModule(
-        _names("clk rst valid"),
-        _names("index done"),
-    ),
+    "rnnhw_result": StaticModule(_names("clk rst valid"), _names("index done")),
     "rnnhw_ring": StaticModule(
         _names("clk we write_address d base index"),
         _names("q"),
@@ -397,12 +356,7 @@ MODULES: Mapping[str, StaticModule] = {
         result="q",
         memories=_ring_words,
     ),
-    "rnnhw_rom": StaticModule(
-        _names("clk address"),
-        _names("q"),
-        result="q",
-        memories=_rom,
-    ),
+    "rnnhw_rom": StaticModule(_names("clk address"), _names("q"), result="q", memories=_rom),
     "rnnhw_row": StaticModule(
         _names("clk rst first we write_bank d read_bank word"),
         _names("q"),
@@ -419,11 +373,7 @@ MODULES: Mapping[str, StaticModule] = {
         merges=True,
     ),
     "rnnhw_shift": StaticModule(
-        _names("clk en a by"),
-        _names("y"),
-        result="y",
-        bits_needed=_shift_bits_needed,
-        merges=True,
+        _names("clk en a by"), _names("y"), result="y", bits_needed=_shift_bits_needed, merges=True
     ),
     "rnnhw_snapshot": StaticModule(
         _names("clk rst load sums shift counted"),
@@ -440,15 +390,9 @@ MODULES: Mapping[str, StaticModule] = {
         result="y_data",
     ),
     "rnnhw_stride": StaticModule(
-        _names("clk begins group_ends run column q"),
-        _names("active word window"),
-        result="window",
+        _names("clk begins group_ends run column q"), _names("active word window"), result="window"
     ),
-    "rnnhw_sums": StaticModule(
-        _names("clk second q"),
-        _names("y"),
-        result="y",
-    ),
+    "rnnhw_sums": StaticModule(_names("clk second q"), _names("y"), result="y"),
     "rnnhw_total": StaticModule(
         _names("clk rst x_valid x_first x_last x_data"),
         _names("y_valid y_data"),
@@ -463,16 +407,9 @@ MODULES: Mapping[str, StaticModule] = {
         memories=_transform_buffers,
     ),
     "rnnhw_unit_address": StaticModule(
-        _names("clk rst next"),
-        _names("index"),
-        memories=_unit_rom,
-        reads_ahead=True,
+        _names("clk rst next"), _names("index"), memories=_unit_rom, reads_ahead=True
     ),
-    "rnnhw_unit_index": StaticModule(
-        _names("clk rst next"),
-        _names("index"),
-        reads_ahead=True,
-    ),
+    "rnnhw_unit_index": StaticModule(_names("clk rst next"), _names("index"), reads_ahead=True),
     "rnnhw_unit_input": StaticModule(
         _names("clk rst we write_bank write_index d read_bank next"),
         _names("q"),
@@ -509,11 +446,7 @@ MODULES: Mapping[str, StaticModule] = {
         may_lack_sign=True,
     ),
     "rnnhw_weights": StaticModule(
-        _names("clk rewind next"),
-        _names("q"),
-        holds=_names("rnnhw_rom"),
-        result="q",
-        memories=_rom,
+        _names("clk rewind next"), _names("q"), holds=_names("rnnhw_rom"), result="q", memories=_rom
     ),
     "rnnhw_window": StaticModule(
         _names("clk begins group_ends run column element"),
