@@ -52,7 +52,6 @@ def test_flip_flops_of_a_wide_product_are_those_of_yosys(a, b, measured):
     context = SimpleNamespace(
         mapping=technology_of(load_profile("ice40up5k")),
         zeros={},
-        copies={},
         low=LowBits({}, {}),
         lowest=lambda net: 0,
         gaps=lambda net, below: 0,

@@ -74,7 +74,6 @@ class Context:
     read: BitsRead
     widest: Mapping[Expression, int]
     zeros: Mapping[Expression, int]
-    copies: Mapping[Expression, int]
     low: LowBits
     reads: Counter[Expression]
     cleared: frozenset[Net]
@@ -86,10 +85,6 @@ class Context:
     def lowest(self, net: Expression) -> int:
         """The lowest bit of a net that is read and may be one."""
         return max(self.read.span.get(net, ALL_BITS).start, self.low.zeros.get(net, 0))
-
-    def highest_known(self, net: Expression) -> int:
-        """How many of the highest bits of a net take no logic: zeros, or copies of its sign."""
-        return max(self.zeros.get(net, 0), self.copies.get(net, 0))
 
     def high(self, net: Expression, width: int) -> int:
         """The bits up to the highest one that is read of a net of ``width`` bits."""
@@ -135,7 +130,6 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         bits_read(module),
         _widest(module),
         zeros,
-        _copies_of_sign(module),
         _low_bits(module, bits.low_zeros),
         Counter(net for i in module.instances for net in i.ports.values()),
         frozenset(net for net, value in first.items() if isinstance(value, Constant)),
@@ -179,45 +173,6 @@ def _zeros(module: Module, unsigned: set[Expression]) -> dict[Expression, int]:
         elif bits := _bits_of_bound(i, sources, zeros):
             zeros[result] = max(i["WIDTH"] - bits, 0)
     return zeros
-
-
-def _copies_of_sign(module: Module) -> dict[Expression, int]:
-    """How many bits above the sign of nets repeat it: wreduce of yosys leaves them out.
-
-    A cast to more fraction bits may leave more bits above than its operand needs; sums, products
-    and registers of it are as much narrower.
-    """
-    copies: dict[Expression, int] = {}
-    sources = Sources(module)
-
-    def bits(i: Instance, port: str, width: str) -> int:
-        return i[width] - copies.get(sources.of(i.ports[port]), 0)
-
-    for i in (*module.instances, *module.instances):  # some are written behind their readers
-        facts = MODULES[i.module]
-        result = i.port(facts.result)
-        match i.module:
-            case "rnnhw_cast" if not i["UNSIGNED"]:
-                rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
-                needed = max(bits(i, "a", "A_WIDTH") - i["DROP"] + rounds, 1)
-            case "rnnhw_add":
-                a, b = (
-                    bits(i, "a", "A_WIDTH") + i["A_SHIFT"],
-                    bits(i, "b", "B_WIDTH") + i["B_SHIFT"],
-                )
-                needed = max(a, b) + 1
-            case "rnnhw_multiply":
-                needed = bits(i, "a", "A_WIDTH") + bits(i, "b", "B_WIDTH")
-            case "rnnhw_clamp":
-                needed = bits(i, "a", "A_WIDTH")
-            case _ if facts.passes and "WIDTH" in i.parameters:
-                source = sources.of(i.port(facts.passes))
-                needed = i["WIDTH"] - copies.get(source, 0)
-            case _:
-                continue
-        if 0 < needed < i["WIDTH"]:
-            copies[result] = i["WIDTH"] - needed
-    return copies
 
 
 def _low_bits(module: Module, of_sums: int) -> LowBits:
@@ -290,7 +245,7 @@ def factor_widths(multiply: Instance, context: Context) -> tuple[int, int]:
     """The widths of a product's operands without zeros above their sign and below all others."""
     a, b = (
         multiply[f"{port.upper()}_WIDTH"]
-        - max(context.zeros.get(net, 0) - 1, context.copies.get(net, 0))
+        - max(context.zeros.get(net, 0) - 1, 0)
         - context.low.zeros.get(net, 0)
         for port in ("a", "b")
         for net in [multiply.ports[port]]

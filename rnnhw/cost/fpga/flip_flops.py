@@ -200,7 +200,7 @@ def _vector(i: Instance, context: Context, sources: Sources) -> dict[Hashable, i
     if where == "registers":
         # Where it lies is decided before bits that are always zero are removed.
         net = sources.of(i.ports["d"])
-        above = max(context.zeros.get(net, 0) - i["UNSIGNED"], context.copies.get(net, 0))
+        above = max(context.zeros.get(net, 0) - i["UNSIGNED"], 0)
         width = max(width - context.low.zeros.get(net, 0) - above, 0)
     held: dict[Hashable, int] = {("words", *written): depth * width if where == "registers" else 0}
     held["word", *written, sources.of(i.ports["read_index"])] = width
@@ -358,7 +358,7 @@ def _result(i: Instance, context: Context, width: int, port: str = "y") -> int:
 
 
 def _sum(i: Instance, context: Context) -> int:
-    return _result(i, context, i["WIDTH"] - context.highest_known(i.ports["y"]))
+    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["y"], 0))
 
 
 def _cast(i: Instance, context: Context) -> int:
@@ -405,7 +405,7 @@ def _factor_registers(i: Instance, context: Context, sources: Sources) -> dict[H
 
 
 def _register(i: Instance, context: Context) -> int:
-    return _result(i, context, i["WIDTH"] - context.highest_known(i.ports["q"]), "q")
+    return _result(i, context, i["WIDTH"] - context.zeros.get(i.ports["q"], 0), "q")
 
 
 def _is_cleared(net: Expression, context: Context) -> bool:

@@ -485,7 +485,7 @@ def _add(i: Instance, context: Context) -> Amounts:
     b = i["B_SHIFT"] + context.low.zeros.get(i.ports["b"], 0)
     start = b if i["SUBTRACT"] else max(a, b)
     low, high = context.lowest(i.ports["y"]), context.high(i.ports["y"], i["WIDTH"])
-    bits = max(high - start - context.highest_known(i.ports["y"]), 0)
+    bits = max(high - start - context.zeros.get(i.ports["y"], 0), 0)
     yield from _adder(bits, context, max(low - start, 0))
     if i["SUBTRACT"] and not context.mapping.rules.carry.inverts:
         yield "difference", min(bits, i["B_WIDTH"])
