@@ -47,6 +47,7 @@ cdef extern from "program.h":
         char *base
         int64_t step_bytes
         int64_t tile_bytes
+        int64_t block_bytes
 
     ctypedef struct rnnhw_state:
         int64_t before
@@ -98,9 +99,11 @@ cdef extern from "program.h":
     void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol) nogil
     const rnnhw_kernels *rnnhw_built(int index)
     int rnnhw_supported(int index)
-    void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
-                         int64_t count, rnnhw_sequence *sequences, int64_t lanes,
-                         int64_t *total_adds) nogil
+    int RNNHW_LANES
+    int RNNHW_BLOCKS
+    void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
+                          int64_t count, rnnhw_sequence *sequences, int64_t blocks,
+                          int64_t lanes, int64_t *total_adds) nogil
     void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
                     const int64_t *const *rows) nogil
     void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
@@ -132,6 +135,11 @@ def has_tiles(int level):
     return rnnhw_built(level).tiles != NULL
 
 
+def most_blocks():
+    """Lane blocks that a program runs side by side at most."""
+    return RNNHW_BLOCKS
+
+
 def instruction_bytes():
     """Size of one instruction, to hold the plan's layout against."""
     return sizeof(rnnhw_instruction)
@@ -142,7 +150,8 @@ cdef void *_address(array) except? NULL:
 
 
 cdef class Scan:
-    """One layer's program in C structures. Keeps every array that they point into alive."""
+    """One layer's program in C structures, for so many lane blocks side by side. Keeps every array
+    that they point into alive."""
 
     cdef rnnhw_scan c
     cdef list kept
@@ -150,11 +159,11 @@ cdef class Scan:
     cdef readonly list initial, final
     cdef dict outside
 
-    def __cinit__(self, plan):
+    def __cinit__(self, plan, blocks):
         self.kept = []
         self.outside = {}
 
-    def __init__(self, plan):
+    def __init__(self, plan, int64_t blocks):
         cdef int64_t i
         cdef rnnhw_slot *slots
         cdef rnnhw_state *states
@@ -179,28 +188,33 @@ cdef class Scan:
         c.terms_done = <int64_t *>self._keep(self.terms_done)
         c.events = <rnnhw_events *>self._keep(self.events)
 
-        # A line to align to, and what kernels that read neighbours may touch past the end.
-        arena = np.zeros(plan.arena_bytes + 64 + 1024, np.uint8)
+        # An arena for each lane block; a line to align to, and what kernels that read neighbours
+        # may touch past the end. An odd number of lines apart, no two have a vector in the same
+        # places of a cache.
+        cdef int64_t block_bytes = plan.arena_bytes + 64 * (1 + plan.arena_bytes // 64 % 2)
+        arena = np.zeros(block_bytes * blocks + 64 + 1024, np.uint8)
         cdef char *base = <char *>self._keep(arena)
         base += (64 - <size_t>base % 64) % 64
         c.slot_count = len(plan.slots)
         c.slots = slots = <rnnhw_slot *>self._allocate(len(plan.slots), sizeof(rnnhw_slot))
-        c.current = <char **>self._allocate(len(plan.slots), sizeof(char *))
+        c.current = <char **>self._allocate(blocks * len(plan.slots), sizeof(char *))
         for i, slot in enumerate(plan.slots):
             slots[i].base = base + <int64_t>slot.offset
             slots[i].step_bytes, slots[i].tile_bytes = slot.step_bytes, slot.tile_bytes
+            slots[i].block_bytes = block_bytes
             if slot.outside is not None:
                 self.outside[slot.outside] = i
         for i, values in plan.constants:
             first = <size_t>slots[i].base - <size_t>arena.ctypes.data
             arena[first:first + values.nbytes] = values.view(np.uint8)
+            slots[i].block_bytes = 0  # one for all
 
         c.states = states = <rnnhw_state *>self._allocate(len(plan.states), sizeof(rnnhw_state))
         c.state_count = len(plan.states)
         self.initial, self.final = [], []
         for i, state in enumerate(plan.states):
-            self.initial.append(np.zeros((state.node.units, plan.lanes), np.int64))
-            self.final.append(np.zeros((state.node.units, plan.lanes), np.int64))
+            self.initial.append(np.zeros((blocks, state.node.units, plan.lanes), np.int64))
+            self.final.append(np.zeros((blocks, state.node.units, plan.lanes), np.int64))
             states[i].before, states[i].after = state.before, state.after
             states[i].units, states[i].bits = state.node.units, state.bits
             states[i].initial = <int64_t *>self._keep(self.initial[i])
@@ -239,26 +253,30 @@ cdef class Scan:
     cdef void *_allocate(self, int64_t count, int64_t size) except? NULL:
         return self._keep(np.zeros(count * size // 8 + 1, np.int64))
 
-    cdef void bind(self, kind, name, void *data) except *:
-        """Let a sequence outside lie at `data`."""
+    cdef void bind(self, kind, name, array) except *:
+        """Let a sequence outside lie in an array, a row for each lane block."""
+        cdef rnnhw_slot *slot
         if (kind, name) in self.outside:
-            self.c.slots[<int64_t>self.outside[kind, name]].base = <char *>data
+            slot = &self.c.slots[<int64_t>self.outside[kind, name]]
+            slot.base, slot.block_bytes = <char *>_address(array), array.strides[0]
 
 
 cdef class Program:
-    """A network's programs, bound to one instruction set."""
+    """A network's programs, bound to one instruction set. Up to `blocks` lane blocks run side by
+    side."""
 
     cdef const rnnhw_kernels *kernels
     cdef rnnhw_time_node *nodes
-    cdef rnnhw_sequence *sequences
-    cdef int64_t node_count, lanes
+    cdef rnnhw_sequence *sequences  # those of one block behind those of another
+    cdef int64_t node_count, lanes, blocks
     cdef readonly object plan, total_adds
     cdef readonly list scans
     cdef list kept, buffers, traced, results
 
-    def __cinit__(self, plan, int level):
-        self.nodes = <rnnhw_time_node *>calloc(len(plan.sequences), sizeof(rnnhw_time_node))
-        self.sequences = <rnnhw_sequence *>calloc(len(plan.sequences), sizeof(rnnhw_sequence))
+    def __cinit__(self, plan, int level, int64_t blocks=1):
+        count = len(plan.sequences)
+        self.nodes = <rnnhw_time_node *>calloc(count, sizeof(rnnhw_time_node))
+        self.sequences = <rnnhw_sequence *>calloc(blocks * count, sizeof(rnnhw_sequence))
         if self.nodes == NULL or self.sequences == NULL:
             raise MemoryError
 
@@ -266,10 +284,12 @@ cdef class Program:
         free(self.nodes)
         free(self.sequences)
 
-    def __init__(self, plan, int level):
+    def __init__(self, plan, int level, int64_t blocks=1):
         cdef Scan scan
-        cdef int64_t i
+        cdef int64_t i, block
+        assert 1 <= blocks <= (RNNHW_BLOCKS if plan.lanes > 1 else 1)
         self.plan, self.lanes, self.kernels = plan, plan.lanes, rnnhw_built(level)
+        self.blocks = blocks
         self.scans, self.kept = [], []
         self.node_count = len(plan.sequences) - 1
         self.total_adds = np.zeros(self.node_count, np.int64)
@@ -277,21 +297,23 @@ cdef class Program:
         self.results = [(node.name, index[node]) for node in plan.network.outputs]
         for i, sequence in enumerate(plan.sequences):
             node = sequence.node
-            self.sequences[i].bits, self.sequences[i].units = sequence.bits, node.units
+            for block in range(blocks):
+                self._of_block(block)[i].bits = sequence.bits
+                self._of_block(block)[i].units = node.units
             if i == 0:
                 continue
             self.nodes[i - 1].operation = sequence.operation
             self.nodes[i - 1].dst, self.nodes[i - 1].source = i, index[node.sources[0]]
             self.nodes[i - 1].width = getattr(node, "width", 0)
             if node in plan.scans:
-                scan = Scan(plan.scans[node])
+                scan = Scan(plan.scans[node], blocks)
                 self.scans.append((scan, node))
                 self.nodes[i - 1].scan = &scan.c
 
     def reserve(self, int64_t steps):
         """Memory for blocks of sequences of up to `steps` steps."""
         cdef Scan scan
-        cdef int64_t i
+        cdef int64_t i, block
         plans = self.plan.sequences
         index = {sequence.node: i for i, sequence in enumerate(plans)}
         self.buffers, self.traced = [], []
@@ -300,16 +322,17 @@ cdef class Program:
             # effect, so nothing is cleared.
             buffer = self._sequence(steps, sequence.node.units, sequence.bits)
             self.buffers.append(buffer)
-            self.sequences[i].data = _address(buffer)
+            for block in range(self.blocks):
+                self._of_block(block)[i].data = _address(buffer[block])
         for scan, node in self.scans:
             for i, source in enumerate(node.sources):
-                scan.bind("input", str(i), self.sequences[<int64_t>index[source]].data)
-            scan.bind("output", "output", self.sequences[<int64_t>index[node]].data)
+                scan.bind("input", str(i), self.buffers[index[source]])
+            scan.bind("output", "output", self.buffers[index[node]])
             for kind, name in scan.outside:
                 if kind == "trace":
                     units, bits = self.plan.network.signal(name).units, self.plan.traces[name]
                     trace = self._sequence(steps, units, bits)
-                    scan.bind("trace", name, _address(trace))
+                    scan.bind("trace", name, trace)
                     self.traced.append((name, trace, units, bits, <int64_t>index[node]))
 
     def prepare_symbols(self, symbols):
@@ -317,16 +340,20 @@ cdef class Program:
         cdef Scan scan
         cdef int64_t symbol
         count, features = symbols.shape
-        buffer = self.buffers[0][: count * features * self.lanes]
+        buffer = self.buffers[0][0, : count * features * self.lanes]
         buffer.reshape(count, features, self.lanes)[:] = symbols[:, :, None]
         for scan, _ in self.scans:
             for symbol in range(count):
                 rnnhw_prepare_symbol(self.kernels, &scan.c, symbol)
 
+    cdef rnnhw_sequence *_of_block(self, int64_t block):
+        return self.sequences + block * (self.node_count + 1)
+
     def _sequence(self, int64_t steps, int64_t units, int64_t bits):
-        """Memory for a block's vectors of every step. Kernels walk whole chunks of 16 elements
-        and may read and write past the last vector."""
-        return np.empty(max(steps, 1) * units * self.lanes + 16, f"i{bits // 8}")
+        """Memory for the vectors of every step of each block. Kernels walk whole chunks of 16
+        elements and may read and write past the last vector."""
+        elements = max(steps, 1) * units * self.lanes + 16
+        return np.empty((self.blocks, elements), f"i{bits // 8}")
 
     def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
             const int64_t[::1] order, dict initial, dict outputs, dict final, dict traces):
@@ -336,57 +363,79 @@ cdef class Program:
         {state: [sequences, units]}; outputs {name: ([sequences, steps, units], lengths)} and traces
         {name: [sequences, steps, units]}, in the bits of their plans, are written.
         """
+        cdef int64_t first, block, blocks
+        cdef int64_t *adds = <int64_t *>_address(self.total_adds)
+        for first in range(0, order.shape[0], self.lanes * self.blocks):
+            blocks = min(self.blocks, (order.shape[0] - first + self.lanes - 1) // self.lanes)
+            for block in range(blocks):
+                self._load(block, order[first + block * self.lanes :], inputs, lengths, initial)
+            with nogil:
+                rnnhw_run_blocks(self.kernels, self.nodes, self.node_count, self.sequences,
+                                 blocks, self.lanes, adds)
+            for block in range(blocks):
+                self._store(block, order[first + block * self.lanes :], outputs, final, traces)
+
+    def _load(self, int64_t block, const int64_t[::1] order, const int64_t[:, :, ::1] inputs,
+              const int64_t[::1] lengths, dict initial):
+        """Bring the first sequences of `order` into a lane block."""
         cdef Scan scan
-        cdef int64_t first, lane, real, i, unit, part
-        cdef rnnhw_sequence *source = &self.sequences[0]
-        cdef rnnhw_sequence *result
-        cdef rnnhw_sequence trace
+        cdef int64_t lane, unit, part, i
+        cdef int64_t real = min(self.lanes, order.shape[0])
         cdef int64_t sequence[16]
         cdef const int64_t *given[16]
-        cdef void *wanted[16]
-        cdef int64_t[:, ::1] block
+        cdef int64_t[:, ::1] values
         cdef const int64_t[:, ::1] value
+        cdef rnnhw_sequence *source = self._of_block(block)
+        for lane in range(self.lanes):
+            sequence[lane] = order[lane] if lane < real else order[0]
+            source.lengths[lane] = lengths[sequence[lane]] if lane < real else 0
+            given[lane] = &inputs[sequence[lane], 0, 0]
+        for scan, _ in self.scans:
+            for i, state in enumerate(scan.plan.states):
+                values, value = scan.initial[i][block], initial[state.name]
+                # A cache line of one sequence at a time.
+                for unit in range(0, values.shape[0], 8):
+                    for lane in range(real):
+                        for part in range(unit, min(unit + 8, values.shape[0])):
+                            values[part, lane] = value[sequence[lane], part]
+        with nogil:
+            rnnhw_load(self.kernels, source, self.lanes, given)
+
+    def _store(self, int64_t block, const int64_t[::1] order, dict outputs, dict final,
+               dict traces):
+        """Write what became of the first sequences of `order`."""
+        cdef Scan scan
+        cdef int64_t lane, unit, part, i
+        cdef int64_t real = min(self.lanes, order.shape[0])
+        cdef int64_t sequence[16]
+        cdef void *wanted[16]
+        cdef int64_t[:, ::1] values
         cdef int64_t[:, ::1] kept
         cdef int64_t[::1] ends
-        cdef int64_t *adds = <int64_t *>_address(self.total_adds)
-        for first in range(0, order.shape[0], self.lanes):
-            real = min(self.lanes, order.shape[0] - first)
-            for lane in range(self.lanes):
-                sequence[lane] = order[first + lane] if lane < real else order[first]
-                source.lengths[lane] = lengths[sequence[lane]] if lane < real else 0
-                given[lane] = &inputs[sequence[lane], 0, 0]
-            for scan, _ in self.scans:
-                for i, state in enumerate(scan.plan.states):
-                    block, value = scan.initial[i], initial[state.name]
-                    # A cache line of one sequence at a time.
-                    for unit in range(0, block.shape[0], 8):
-                        for lane in range(real):
-                            for part in range(unit, min(unit + 8, block.shape[0])):
-                                block[part, lane] = value[sequence[lane], part]
+        cdef rnnhw_sequence *result
+        cdef rnnhw_sequence trace
+        for lane in range(self.lanes):
+            sequence[lane] = order[lane] if lane < real else order[0]
+        for name, i in self.results:
+            array, ends = outputs[name]
+            result = &self._of_block(block)[i]
+            self._place(array, sequence, wanted)
             with nogil:
-                rnnhw_load(self.kernels, source, self.lanes, given)
-                rnnhw_run_block(self.kernels, self.nodes, self.node_count, self.sequences,
-                                self.lanes, adds)
-            for name, i in self.results:
-                array, ends = outputs[name]
-                result = &self.sequences[i]
-                self._place(array, sequence, wanted)
-                with nogil:
-                    rnnhw_store(self.kernels, result, self.lanes, wanted)
-                for lane in range(real):
-                    ends[sequence[lane]] = result.lengths[lane]
-            for scan, _ in self.scans:
-                for i, state in enumerate(scan.plan.states):
-                    block, kept = scan.final[i], final[state.name]
-                    for unit in range(0, block.shape[0], 8):
-                        for lane in range(real):
-                            for part in range(unit, min(unit + 8, block.shape[0])):
-                                kept[sequence[lane], part] = block[part, lane]
-            for name, array, units, bits, i in self.traced:
-                trace.data, trace.units, trace.bits = _address(array), units, bits
-                trace.lengths = self.sequences[i].lengths
-                self._place(traces[name], sequence, wanted)
-                rnnhw_store(self.kernels, &trace, self.lanes, wanted)
+                rnnhw_store(self.kernels, result, self.lanes, wanted)
+            for lane in range(real):
+                ends[sequence[lane]] = result.lengths[lane]
+        for scan, _ in self.scans:
+            for i, state in enumerate(scan.plan.states):
+                values, kept = scan.final[i][block], final[state.name]
+                for unit in range(0, values.shape[0], 8):
+                    for lane in range(real):
+                        for part in range(unit, min(unit + 8, values.shape[0])):
+                            kept[sequence[lane], part] = values[part, lane]
+        for name, array, units, bits, i in self.traced:
+            trace.data, trace.units, trace.bits = _address(array[block]), units, bits
+            trace.lengths = self._of_block(block)[i].lengths
+            self._place(traces[name], sequence, wanted)
+            rnnhw_store(self.kernels, &trace, self.lanes, wanted)
 
     cdef void _place(self, array, const int64_t *sequence, void **rows) except *:
         """Where the sequences of a block begin in an array [sequences, steps, units]."""

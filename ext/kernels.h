@@ -14,6 +14,8 @@
 
 enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16, RNNHW_TILE = 256 /* elements, at most */ };
 
+enum { RNNHW_BLOCKS = 4 /* lane blocks that run side by side, at most */ };
+
 enum rnnhw_rounding {
     RNNHW_TRN,
     RNNHW_TRN_ZERO,
@@ -103,11 +105,19 @@ typedef struct {
     int8_t *stored[2];
 } rnnhw_finish;
 
-/* A matrix and its vector, for products of bytes: the sums of one or two are added in one pass. */
+/* A matrix and its vectors, for products of bytes: that of a lane block lies `next` bytes behind that
+ * of the block before. The sums of one or two are added in one pass. */
 typedef struct {
     const rnnhw_rows *rows;
     const uint8_t *vector;
+    int64_t next;
 } rnnhw_bytes;
+
+/* The lane blocks of a product of bytes, which read its weights once, and the bytes from the words of
+ * one to those of the next. */
+typedef struct {
+    int64_t count, dst, start;
+} rnnhw_blocks;
 
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
@@ -135,7 +145,7 @@ typedef struct {
     int64_t (*rows_narrow)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,        \
                            int64_t row, int64_t rows, int64_t lanes);                             \
     void (*rows_bytes)(E * dst, const E *start, const rnnhw_bytes *products, int64_t count,       \
-                       int64_t row, int64_t rows, int64_t lanes);                                 \
+                       const rnnhw_blocks *blocks, int64_t row, int64_t rows, int64_t lanes);     \
     int64_t (*rows_wide)(E * dst, const E *start, const rnnhw_rows *m, const E *x, int64_t row,   \
                          int64_t rows, int64_t lanes);                                            \
     int64_t (*rows_cast)(E * dst, const E *start, const rnnhw_rows *m, const int16_t *x,          \
@@ -162,11 +172,12 @@ typedef struct {
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 
-/* The steps of one product: of a block of 16 rows. */
+/* The steps of one product of a block of 16 rows; the vector of a lane block lies `next` bytes behind
+ * that of the block before. */
 typedef struct {
     const int8_t *weights;
     const uint8_t *x;
-    int64_t steps;
+    int64_t next, steps;
 } rnnhw_tile_run;
 
 enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles */
@@ -177,7 +188,7 @@ typedef struct {
     void (*enter)(void);
     void (*leave)(void);
     void (*rows)(int32_t *dst, const int32_t *start, const rnnhw_bytes *products, int64_t count,
-                 int64_t row, int64_t rows);
+                 const rnnhw_blocks *blocks, int64_t row, int64_t rows);
 } rnnhw_tiles;
 
 typedef struct {

@@ -30,19 +30,26 @@ static int64_t longest(const int64_t *lengths, int64_t lanes)
         break;                                                                                    \
     }
 
-/* Where a phase stands: the instruction's operands are found from it. */
+/* Where a phase stands in a lane block: the instruction's operands are found from it. */
 typedef struct {
     rnnhw_scan *scan;
-    int64_t tile;
+    char **current; /* the slots of this lane block */
+    int64_t block, tile;
     int64_t units; /* of this tile */
     int64_t chunks;
     rnnhw_mask mask;
     int64_t active; /* sequences that have this step */
 } place;
 
+/* The lane blocks of a run, and how many of them take part in the step. */
+typedef struct {
+    place places[RNNHW_BLOCKS];
+    int64_t blocks;
+} group;
+
 static inline void *at(const place *p, int64_t slot)
 {
-    return p->scan->current[slot] + p->tile * p->scan->slots[slot].tile_bytes;
+    return p->current[slot] + p->tile * p->scan->slots[slot].tile_bytes;
 }
 
 static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
@@ -57,17 +64,12 @@ static inline void *slot_or_null(const place *p, int64_t slot)
 
 static const int8_t no_table[256];
 
-/* The one or two products of bytes of an instruction; how many. */
-static int64_t byte_products(const place *p, const rnnhw_instruction *i, rnnhw_bytes *products)
+/* A product of bytes of the first lane block and those behind it. */
+static rnnhw_bytes byte_product(const rnnhw_scan *scan, int64_t matrix, int64_t slot)
 {
-    const rnnhw_scan *const scan = p->scan;
-    products[0].rows = &scan->matrices[i->rows];
-    products[0].vector = (const uint8_t *)scan->current[i->a];
-    if (i->c == 0)
-        return 1;
-    products[1].rows = &scan->matrices[i->data];
-    products[1].vector = (const uint8_t *)scan->current[i->c];
-    return 2;
+    return (rnnhw_bytes){.rows = &scan->matrices[matrix],
+                         .vector = (const uint8_t *)scan->current[slot],
+                         .next = scan->slots[slot].block_bytes};
 }
 
 /* The terms of this tile's rows of a matrix. */
@@ -78,14 +80,11 @@ static int64_t terms_of_rows(const place *p, int64_t matrix)
     return before[p->units] - before[0];
 }
 
-/* The terms of the first product of bytes; those of the second count where it would stand alone. */
-static int64_t terms_of(const place *p, const rnnhw_instruction *i)
+/* Count the work of a tile's rows for so many sequences. */
+static void count_rows(const place *p, int64_t index, int64_t matrix, int64_t sequences)
 {
-    if (i->c) {
-        p->scan->units_done[i->start] += p->units * p->active;
-        p->scan->terms_done[i->start] += terms_of_rows(p, i->data) * p->active;
-    }
-    return terms_of_rows(p, i->rows);
+    p->scan->units_done[index] += p->units * sequences;
+    p->scan->terms_done[index] += terms_of_rows(p, matrix) * sequences;
 }
 
 /* Copy runs of units: which slot, from which unit on, how many. */
@@ -93,7 +92,7 @@ static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
 {
     const int64_t vector = p->scan->lanes * bits / 8;
     for (int64_t unit = 0; unit < p->units; unit += runs[2], runs += 3)
-        memcpy(dst + unit * vector, p->scan->current[runs[0]] + runs[1] * vector,
+        memcpy(dst + unit * vector, p->current[runs[0]] + runs[1] * vector,
                (size_t)(runs[2] * vector));
 }
 
@@ -120,21 +119,13 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     const rnnhw_instruction *i = &scan->instructions[index];
     const void *const data = scan->data[i->data];
     int64_t *const events = scan->events[i->events];
-    int64_t terms = 0;
     if (i->operation == RNNHW_CAST_IN_WORDS)
         kernels->cast_in_words(at(p, i->dst), at(p, i->a), &scan->casts[i->cast], (int)i->low,
                                p->chunks, &p->mask, events);
     else if (i->operation == RNNHW_LOOKUP_BYTES)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high,
                               (int)i->low, p->chunks);
-    else if (i->operation == RNNHW_ROWS_TILES) {
-        assert(kernels->tiles); /* no plan for other instruction sets holds this operation */
-        rnnhw_bytes products[2];
-        const int64_t count = byte_products(p, i, products);
-        kernels->tiles->rows(at(p, i->dst), slot_or_null(p, i->b), products, count,
-                             p->tile * scan->tile_units, p->units);
-        terms = terms_of(p, i);
-    } else {
+    else {
         const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
                                 .proven = (int)i->shift_a,
                                 .looks_up = i->high >= 0,
@@ -146,9 +137,9 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
         kernels->finish(&f, at(p, i->a), p->chunks, scan->lanes, &p->mask, events);
     }
     scan->units_done[index] += p->units * p->active;
-    scan->terms_done[index] += terms * p->active;
 }
 
+/* An instruction in one lane block. */
 static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
 {
     const rnnhw_instruction *i = &p->scan->instructions[index];
@@ -156,7 +147,6 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     case RNNHW_CAST_IN_WORDS:
     case RNNHW_LOOKUP_BYTES:
     case RNNHW_FINISH:
-    case RNNHW_ROWS_TILES:
         execute_words(kernels, p, index);
         break;
     default:
@@ -168,27 +158,85 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     }
 }
 
-static void run_phase(const rnnhw_kernels *kernels, place *p, const rnnhw_phase *phase)
+static int takes_all_blocks(const rnnhw_instruction *i)
+{
+    return i->operation == RNNHW_ROWS_BYTES || i->operation == RNNHW_ROWS_TILES;
+}
+
+/* One or two products of bytes in all lane blocks: they read the weights once. */
+static void execute_products(const rnnhw_kernels *kernels, group *g, int64_t index)
+{
+    place *const p = g->places;
+    rnnhw_scan *const scan = p->scan;
+    const rnnhw_instruction *const i = &scan->instructions[index];
+    const rnnhw_bytes products[2] = {byte_product(scan, i->rows, i->a),
+                                     byte_product(scan, i->data, i->c)};
+    const int64_t count = i->c ? 2 : 1, row = p->tile * scan->tile_units;
+    const rnnhw_blocks blocks = {.count = g->blocks,
+                                 .dst = scan->slots[i->dst].block_bytes,
+                                 .start = scan->slots[i->b].block_bytes};
+    void *const dst = at(p, i->dst), *const start = slot_or_null(p, i->b);
+    if (i->operation == RNNHW_ROWS_TILES)
+        kernels->tiles->rows(dst, start, products, count, &blocks, row, p->units);
+    else if (i->bits == 32)
+        kernels->narrow.rows_bytes(dst, start, products, count, &blocks, row, p->units,
+                                   scan->lanes);
+    else
+        kernels->wide.rows_bytes(dst, start, products, count, &blocks, row, p->units, scan->lanes);
+    int64_t sequences = 0;
+    for (int64_t b = 0; b < g->blocks; b++)
+        sequences += g->places[b].active;
+    count_rows(p, index, i->rows, sequences);
+    if (i->c) /* counts where it would stand alone */
+        count_rows(p, i->start, i->data, sequences);
+}
+
+/* The instructions `first` to `end` - 1 of a tile. What reads weights reads them for all lane blocks;
+ * what stands between does a block after the other, whose words stay in the first-level cache. */
+static void run_tile(const rnnhw_kernels *kernels, group *g, int64_t first, int64_t end)
+{
+    const rnnhw_instruction *const instructions = g->places->scan->instructions;
+    for (int64_t to = first; first < end; first = to) {
+        if (takes_all_blocks(&instructions[first])) {
+            execute_products(kernels, g, first);
+            to = first + 1;
+            continue;
+        }
+        for (int64_t b = 0; b < g->blocks; b++)
+            for (to = first; to < end && !takes_all_blocks(&instructions[to]); to++)
+                execute(kernels, &g->places[b], to);
+    }
+}
+
+static void begin_tile(place *p, int64_t tile, int64_t left)
 {
     const rnnhw_scan *scan = p->scan;
+    p->tile = tile;
+    p->units = left < scan->tile_units ? left : scan->tile_units;
+    p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
+    p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
+    if (scan->lanes == 1)
+        for (int64_t i = 0; i < RNNHW_CHUNK; i++)
+            p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
+}
+
+static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase *phase)
+{
+    const rnnhw_scan *scan = g->places->scan;
     const int64_t tiles = phase->first + phase->whole;
-    p->tile = 0;
-    for (int64_t i = phase->first; i < tiles; i++) {
-        p->units = scan->instructions[i].units;
-        execute(kernels, p, i);
-    }
+    for (int64_t b = 0; b < g->blocks; b++)
+        for (int64_t i = phase->first; i < tiles; i++) {
+            place *const p = &g->places[b];
+            p->tile = 0;
+            p->units = scan->instructions[i].units;
+            execute(kernels, p, i);
+        }
     if (phase->tile == 0)
         return;
-    for (int64_t unit = 0; unit < phase->units; unit += scan->tile_units, p->tile++) {
-        const int64_t left = phase->units - unit;
-        p->units = left < scan->tile_units ? left : scan->tile_units;
-        p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
-        p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
-        if (scan->lanes == 1)
-            for (int64_t i = 0; i < RNNHW_CHUNK; i++)
-                p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
-        for (int64_t i = tiles; i < tiles + phase->tile; i++)
-            execute(kernels, p, i);
+    for (int64_t unit = 0, tile = 0; unit < phase->units; unit += scan->tile_units, tile++) {
+        for (int64_t b = 0; b < g->blocks; b++)
+            begin_tile(&g->places[b], tile, phase->units - unit);
+        run_tile(kernels, g, tiles, tiles + phase->tile);
     }
 }
 
@@ -213,30 +261,33 @@ static void set_stored(void *vector, int64_t bits, int64_t i, int64_t value)
         ((int64_t *)vector)[i] = value;
 }
 
-static void begin_state(rnnhw_scan *scan, const rnnhw_state *state)
+static void begin_state(const place *p, const rnnhw_state *state)
 {
-    void *const before = scan->current[state->before];
-    const int64_t elements = state->units * scan->lanes;
+    void *const before = p->current[state->before];
+    const int64_t elements = state->units * p->scan->lanes;
+    const int64_t *const initial = state->initial + p->block * elements;
 #define BEGIN(T)                                                                                  \
     for (int64_t i = 0; i < elements; i++)                                                        \
-    ((T *)before)[i] = (T)state->initial[i]
+    ((T *)before)[i] = (T)initial[i]
     WITH_TYPE(BEGIN, state->bits)
 #undef BEGIN
 }
 
 /* A sequence's final state is the one after its last step; later steps only fill the block. */
-static void end_state(const rnnhw_scan *scan, const rnnhw_state *state, const int64_t *lengths,
+static void end_state(const place *p, const rnnhw_state *state, const int64_t *lengths,
                       int64_t step)
 {
-    const void *const after = scan->current[state->after];
+    const rnnhw_scan *const scan = p->scan;
+    const void *const after = p->current[state->after];
     const int64_t elements = state->units * scan->lanes;
+    int64_t *const final = state->final + p->block * elements;
     int64_t ending = 0;
     for (int64_t lane = 0; lane < scan->lanes; lane++)
         ending += lengths[lane] == step + 1;
     if (ending == scan->lanes) {
 #define END(T)                                                                                    \
     for (int64_t i = 0; i < elements; i++)                                                        \
-    state->final[i] = ((const T *)after)[i]
+    final[i] = ((const T *)after)[i]
         WITH_TYPE(END, state->bits)
 #undef END
         return;
@@ -244,59 +295,87 @@ static void end_state(const rnnhw_scan *scan, const rnnhw_state *state, const in
     for (int64_t lane = 0; lane < scan->lanes && ending > 0; lane++)
         if (lengths[lane] == step + 1)
             for (int64_t i = lane; i < elements; i += scan->lanes)
-                state->final[i] = stored(after, state->bits, i);
+                final[i] = stored(after, state->bits, i);
 }
 
-static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *lengths)
+/* The places of so many lane blocks before the first step, where no lane counts. */
+static group first_group(rnnhw_scan *scan, int64_t blocks)
 {
-    const int64_t steps = longest(lengths, scan->lanes);
-    place p;
-    memset(&p, 0, sizeof p);
-    p.scan = scan;
+    group g;
+    memset(g.places, 0, (size_t)blocks * sizeof *g.places);
+    g.blocks = blocks;
+    for (int64_t b = 0; b < blocks; b++) {
+        place *const p = &g.places[b];
+        p->scan = scan;
+        p->block = b;
+        p->current = scan->current + b * scan->slot_count;
+        for (int64_t s = 0; s < scan->slot_count; s++)
+            p->current[s] = scan->slots[s].base + b * scan->slots[s].block_bytes;
+    }
+    return g;
+}
+
+static void begin_step(place *p, const int64_t *lengths, int64_t step)
+{
+    const int64_t lanes = p->scan->lanes;
+    p->active = 0;
+    for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
+        const int real = lanes == 1 || step < lengths[lane];
+        p->mask.all[lane] = p->mask.last[lane] = real;
+        p->active += lane < lanes && real;
+    }
+}
+
+/* The values after the step are those before the next, and sequences move on. */
+static void end_step(const place *p)
+{
+    const rnnhw_scan *const scan = p->scan;
+    for (int64_t i = 0; i < scan->swap_count; i++) {
+        char **const a = &p->current[scan->swaps[2 * i]];
+        char **const b = &p->current[scan->swaps[2 * i + 1]];
+        char *const kept = *a;
+        *a = *b;
+        *b = kept;
+    }
     for (int64_t s = 0; s < scan->slot_count; s++)
-        scan->current[s] = scan->slots[s].base;
+        p->current[s] += scan->slots[s].step_bytes;
+}
+
+/* The lane blocks of a scan; `lengths` points to those of every block. */
+static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *const *lengths,
+                     int64_t blocks)
+{
+    int64_t steps[RNNHW_BLOCKS];
+    group g = first_group(scan, blocks);
     if (kernels->tiles)
         kernels->tiles->enter();
-    for (int64_t s = 0; s < scan->state_count; s++)
-        begin_state(scan, &scan->states[s]);
-    for (int64_t i = 0; i < scan->prologue; i++)
-        run_phase(kernels, &p, &scan->phases[i]);
-    for (int64_t t = 0; t < steps; t++) {
-        p.active = 0;
-        for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
-            const int real = scan->lanes == 1 || t < lengths[lane];
-            p.mask.all[lane] = p.mask.last[lane] = real;
-            p.active += lane < scan->lanes && real;
-        }
-        for (int64_t i = scan->prologue; i < scan->phase_count; i++)
-            run_phase(kernels, &p, &scan->phases[i]);
+    for (int64_t b = 0; b < blocks; b++) {
+        steps[b] = longest(lengths[b], scan->lanes);
         for (int64_t s = 0; s < scan->state_count; s++)
-            end_state(scan, &scan->states[s], lengths, t);
-        for (int64_t i = 0; i < scan->swap_count; i++) {
-            char **a = &scan->current[scan->swaps[2 * i]], **b = &scan->current[scan->swaps[2 * i + 1]];
-            char *kept = *a;
-            *a = *b;
-            *b = kept;
+            begin_state(&g.places[b], &scan->states[s]);
+    }
+    for (int64_t i = 0; i < scan->prologue; i++)
+        run_phase(kernels, &g, &scan->phases[i]);
+    for (int64_t t = 0;; t++) {
+        while (g.blocks > 0 && steps[g.blocks - 1] <= t)
+            g.blocks--;
+        if (g.blocks == 0)
+            break;
+        for (int64_t b = 0; b < g.blocks; b++)
+            begin_step(&g.places[b], lengths[b], t);
+        for (int64_t i = scan->prologue; i < scan->phase_count; i++)
+            run_phase(kernels, &g, &scan->phases[i]);
+        for (int64_t b = 0; b < g.blocks; b++) {
+            for (int64_t s = 0; s < scan->state_count; s++)
+                end_state(&g.places[b], &scan->states[s], lengths[b], t);
+            end_step(&g.places[b]);
         }
-        for (int64_t s = 0; s < scan->slot_count; s++)
-            scan->current[s] += scan->slots[s].step_bytes;
     }
     if (kernels->tiles)
         kernels->tiles->leave();
 }
 
 enum { EVERY_LANE = (1 << RNNHW_LANES) - 1 };
-
-/* A place at the first step, where no lane counts. */
-static place first_place(rnnhw_scan *scan)
-{
-    place p;
-    memset(&p, 0, sizeof p);
-    p.scan = scan;
-    for (int64_t s = 0; s < scan->slot_count; s++)
-        scan->current[s] = scan->slots[s].base;
-    return p;
-}
 
 static void find_symbol(rnnhw_scan *scan, int64_t symbol)
 {
@@ -308,35 +387,38 @@ static void find_symbol(rnnhw_scan *scan, int64_t symbol)
 
 void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol)
 {
-    place p = first_place(scan);
+    group g = first_group(scan, 1);
     find_symbol(scan, symbol);
     for (int64_t i = 0; i < scan->symbol_phases; i++)
-        run_phase(kernels, &p, &scan->phases[scan->prologue + i]);
+        run_phase(kernels, &g, &scan->phases[scan->prologue + i]);
 }
 
 void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
 {
-    place p = first_place(scan);
+    group g = first_group(scan, 1);
     for (int64_t i = 0; i < scan->prologue; i++)
-        run_phase(kernels, &p, &scan->phases[i]);
+        run_phase(kernels, &g, &scan->phases[i]);
 }
 
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real)
 {
-    place p;
-    memset(&p, 0, sizeof p);
-    p.scan = scan;
+    group g;
+    place *const p = g.places;
+    memset(p, 0, sizeof *p);
+    g.blocks = 1;
+    p->scan = scan;
+    p->current = scan->current;
     find_symbol(scan, symbol);
     for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++)
-        p.mask.all[lane] = p.mask.last[lane] = 1;
-    p.active = scan->lanes;
+        p->mask.all[lane] = p->mask.last[lane] = 1;
+    p->active = scan->lanes;
     for (int64_t lane = 0; lane < RNNHW_LANES && scan->lanes > 1 && real != EVERY_LANE; lane++)
         if (!(real >> lane & 1)) {
-            p.mask.all[lane] = p.mask.last[lane] = 0;
-            p.active--;
+            p->mask.all[lane] = p->mask.last[lane] = 0;
+            p->active--;
         }
     for (int64_t i = scan->prologue + scan->symbol_phases; i < scan->phase_count; i++)
-        run_phase(kernels, &p, &scan->phases[i]);
+        run_phase(kernels, &g, &scan->phases[i]);
 }
 
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
@@ -409,34 +491,50 @@ static void count_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64
     }
 }
 
-void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
-                     rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds)
+/* What a node that is no scan does in one lane block. */
+static void run_node(const rnnhw_time_node *node, rnnhw_sequence *sequences, int64_t lanes,
+                     int64_t *total_adds)
+{
+    const rnnhw_sequence *source = &sequences[node->source];
+    rnnhw_sequence *dst = &sequences[node->dst];
+    switch (node->operation) {
+    case RNNHW_REVERSE:
+        reverse_steps(dst, source, lanes);
+        break;
+    case RNNHW_WINDOW:
+        join_steps(dst, source, lanes, node->width);
+        break;
+    case RNNHW_LAST:
+        last_step(dst, source, lanes);
+        break;
+    case RNNHW_TOTAL:
+        *total_adds += total_steps(dst, source, lanes);
+        break;
+    default:
+        count_steps(dst, source, lanes);
+        break;
+    }
+}
+
+void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
+                      rnnhw_sequence *sequences, int64_t blocks, int64_t lanes,
+                      int64_t *total_adds)
 {
     for (int64_t i = 0; i < count; i++) {
         const rnnhw_time_node *node = &nodes[i];
-        const rnnhw_sequence *source = &sequences[node->source];
-        rnnhw_sequence *dst = &sequences[node->dst];
-        switch (node->operation) {
-        case RNNHW_SCAN:
-            memcpy(dst->lengths, source->lengths, sizeof dst->lengths);
-            run_scan(kernels, node->scan, dst->lengths);
-            break;
-        case RNNHW_REVERSE:
-            reverse_steps(dst, source, lanes);
-            break;
-        case RNNHW_WINDOW:
-            join_steps(dst, source, lanes, node->width);
-            break;
-        case RNNHW_LAST:
-            last_step(dst, source, lanes);
-            break;
-        case RNNHW_TOTAL:
-            total_adds[i] += total_steps(dst, source, lanes);
-            break;
-        default:
-            count_steps(dst, source, lanes);
-            break;
+        const int64_t *lengths[RNNHW_BLOCKS];
+        for (int64_t b = 0; b < blocks; b++) {
+            rnnhw_sequence *const of_block = sequences + b * (count + 1);
+            if (node->operation != RNNHW_SCAN) {
+                run_node(node, of_block, lanes, &total_adds[i]);
+                continue;
+            }
+            rnnhw_sequence *const dst = &of_block[node->dst];
+            memcpy(dst->lengths, of_block[node->source].lengths, sizeof dst->lengths);
+            lengths[b] = dst->lengths;
         }
+        if (node->operation == RNNHW_SCAN)
+            run_scan(kernels, node->scan, lengths, blocks);
     }
 }
 

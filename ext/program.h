@@ -1,10 +1,14 @@
-/* A network as data, and its run on one block of sequences: 16 side by side, or one alone.
+/* A network as data, and its run on up to four blocks of sequences: of 16 side by side, or of one
+ * alone.
  *
  * A step program knows no cell: it is a list of phases; a phase runs its whole-vector
  * instructions once and then its tile instructions for every tile of units, so that products and
  * the elementwise tail behind them stay in the first-level cache. Tiles are words of 32 or 64 bits,
  * as each instruction says; what other tiles, phases or steps read is stored as narrow as its
  * values allow.
+ *
+ * All lane blocks of a run take a tile before any takes the next: the weights of its rows are read
+ * once, and are near where a block reads them again.
  */
 #ifndef RNNHW_PROGRAM_H
 #define RNNHW_PROGRAM_H
@@ -68,14 +72,15 @@ typedef struct {
     int64_t first, whole, tile, units;
 } rnnhw_phase;
 
-/* Where a vector lies: at a step and a tile, base + step * step_bytes + tile * tile_bytes. */
+/* Where a vector lies: at a step, a tile and a lane block,
+ * base + step * step_bytes + tile * tile_bytes + block * block_bytes. */
 typedef struct {
     char *base;
-    int64_t step_bytes, tile_bytes;
+    int64_t step_bytes, tile_bytes, block_bytes;
 } rnnhw_slot;
 
 /* A state's value before and after the step, stored in `bits`, and its 64-bit initial and final
- * values. */
+ * values, [blocks][units][lanes]. */
 typedef struct {
     int64_t before, after, units, bits;
     const int64_t *initial;
@@ -92,7 +97,7 @@ typedef struct {
     const int64_t *symbol_slots; /* which move on by a step from one symbol to the next */
     int64_t symbol_slot_count;
     rnnhw_slot *slots;
-    char **current; /* scratch: the address of every slot at this step */
+    char **current; /* scratch: the address of every slot at this step, in every lane block */
     int64_t slot_count;
     const int64_t *swaps; /* pairs of slots that change places after a step */
     int64_t swap_count;
@@ -130,10 +135,12 @@ typedef struct {
     rnnhw_scan *scan;
 } rnnhw_time_node;
 
-/* Run all nodes on one block; sequences[0] holds the inputs. The additions that totals made for
- * real sequences are added to `total_adds`, one entry a node. */
-void rnnhw_run_block(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
-                     rnnhw_sequence *sequences, int64_t lanes, int64_t *total_adds);
+/* Run all nodes on so many lane blocks. Each has count + 1 sequences, one block's behind the other's,
+ * of which the first holds the inputs. The additions that totals made for real sequences are added
+ * to `total_adds`, one entry a node. */
+void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
+                      rnnhw_sequence *sequences, int64_t blocks, int64_t lanes,
+                      int64_t *total_adds);
 
 /* One step of a scan alone, whatever its states hold. Its symbols lie in its input as steps do;
  * `rnnhw_prepare_symbol` is called for each, once. `rnnhw_prepare_step` is called when the states are

@@ -223,7 +223,7 @@ cdef class Search:
                 len(bounds), sizeof(rnnhw_within))
             for j, (name, low, high) in enumerate(bounds):
                 _, values, units, bits, _ = traces[name]
-                within[j].values = self._keep(values)
+                within[j].values = self._keep(values[0])
                 within[j].units, within[j].bits = units, bits
                 within[j].low, within[j].high = low, high
             subject.never_count = len(watched)

@@ -18,6 +18,9 @@ enum { RNNHW_TILE_ROWS = 8 };
 
 /* Rows of bytes that one pass over the operands computes: 16 rows reach 98 % of vpdpbusd. */
 enum { RNNHW_QUAD_ROWS = 16 };
+
+/* Blocks of 16 lanes that it computes at most, of as many rows less: one broadcast serves them all. */
+enum { RNNHW_QUAD_LANES = 4 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
 
 /* Blocks of 16 rows of bytes that one pass over the operand of one lane computes: a sum waits

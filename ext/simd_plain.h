@@ -16,6 +16,9 @@ enum { RNNHW_TILE_ROWS = 2 };
 
 /* Rows of bytes that one pass over the operands computes; they divide 16. */
 enum { RNNHW_QUAD_ROWS = 2 };
+
+/* Blocks of 16 lanes that it computes at most, of as many rows less: one broadcast serves them all. */
+enum { RNNHW_QUAD_LANES = 2 };
 #define RNNHW_UNROLL_ROWS /* at -O1 gcc 12 unrolls loops over such large structures wrongly */
 
 /* Blocks of 16 rows of bytes that one pass over the operand of one lane computes: as many sums

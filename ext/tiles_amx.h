@@ -31,53 +31,92 @@ static RNNHW_TILES void tiles_leave(void)
     _tile_release();
 }
 
+#define WEIGHTS(W, k) _tile_loadd(W, run->weights + (k) * RNNHW_TILE_STEP, 64);
+#define VECTOR(X, b, k) _tile_loadd(X, run->x + (b) * run->next + (k) * RNNHW_TILE_STEP, 64);
 #define STEP(SUMS, W, X, k)                                                                       \
-    _tile_loadd(W, weights + (k) * RNNHW_TILE_STEP, 64);                                          \
-    _tile_loadd(X, x + (k) * RNNHW_TILE_STEP, 64);                                                \
+    WEIGHTS(W, k)                                                                                 \
+    VECTOR(X, 0, k)                                                                               \
     _tile_dpbsud(SUMS, W, X);
 
-/* Sums [16 rows][16 lanes] over the steps of all runs, in as many parts as are returned, to be
- * added: a sum waits 52 cycles for the one before, and another can begin after 16. */
-static inline RNNHW_TILES int tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs,
-                                         int64_t count)
+/* One lane block, in four parts. */
+static inline RNNHW_TILES void add_steps(const rnnhw_tile_run *run)
 {
-    int64_t most = 0;
+    int64_t k = 0;
+    for (; k + 4 <= run->steps; k += 4) {
+        STEP(0, 4, 5, k)
+        STEP(1, 6, 7, k + 1)
+        STEP(2, 4, 5, k + 2)
+        STEP(3, 6, 7, k + 3)
+    }
+    if (k < run->steps) {
+        STEP(0, 4, 5, k)
+    }
+    if (k + 1 < run->steps) {
+        STEP(1, 6, 7, k + 1)
+    }
+    if (k + 2 < run->steps) {
+        STEP(2, 4, 5, k + 2)
+    }
+}
+
+#define STEP_OF_TWO(FIRST, SECOND, W, k)                                                          \
+    WEIGHTS(W, k)                                                                                 \
+    VECTOR(5, 0, k)                                                                               \
+    _tile_dpbsud(FIRST, W, 5);                                                                    \
+    VECTOR(7, 1, k)                                                                               \
+    _tile_dpbsud(SECOND, W, 7);
+
+/* Two lane blocks, in two parts. */
+static inline RNNHW_TILES void add_steps_of_two(const rnnhw_tile_run *run)
+{
+    int64_t k = 0;
+    for (; k + 2 <= run->steps; k += 2) {
+        STEP_OF_TWO(0, 1, 4, k)
+        STEP_OF_TWO(2, 3, 6, k + 1)
+    }
+    if (k < run->steps) {
+        STEP_OF_TWO(0, 1, 4, k)
+    }
+}
+
+/* Four lane blocks. */
+static inline RNNHW_TILES void add_steps_of_four(const rnnhw_tile_run *run)
+{
+    for (int64_t k = 0; k < run->steps; k++) {
+        STEP_OF_TWO(0, 1, 4, k)
+        VECTOR(5, 2, k)
+        _tile_dpbsud(2, 4, 5);
+        VECTOR(7, 3, k)
+        _tile_dpbsud(3, 4, 7);
+    }
+}
+
+/* Sums [16 rows][16 lanes] of 1, 2 or 4 lane blocks over the steps of all runs: sums[part * blocks +
+ * block], of 4 / blocks parts, to be added. A sum waits 52 cycles for the one before, and another can
+ * begin after 16: four sums side by side, of whatever. */
+static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs,
+                                          int64_t count, int64_t blocks)
+{
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t i = 0; i < count; i++) {
-        const int8_t *const weights = runs[i].weights;
-        const uint8_t *const x = runs[i].x;
-        const int64_t steps = runs[i].steps;
-        int64_t k = 0;
-        most = steps > most ? steps : most;
-        for (; k + 4 <= steps; k += 4) {
-            STEP(0, 4, 5, k)
-            STEP(1, 6, 7, k + 1)
-            STEP(2, 4, 5, k + 2)
-            STEP(3, 6, 7, k + 3)
-        }
-        if (k < steps) {
-            STEP(0, 4, 5, k)
-        }
-        if (k + 1 < steps) {
-            STEP(1, 6, 7, k + 1)
-        }
-        if (k + 2 < steps) {
-            STEP(2, 4, 5, k + 2)
-        }
-    }
+    for (int64_t i = 0; i < count; i++)
+        if (blocks == 4)
+            add_steps_of_four(&runs[i]);
+        else if (blocks == 2)
+            add_steps_of_two(&runs[i]);
+        else
+            add_steps(&runs[i]);
     _tile_stored(0, sums[0], 64);
-    if (most > 1)
-        _tile_stored(1, sums[1], 64);
-    if (most > 2)
-        _tile_stored(2, sums[2], 64);
-    if (most > 3)
-        _tile_stored(3, sums[3], 64);
-    return most < 4 ? (int)most : 4;
+    _tile_stored(1, sums[1], 64);
+    _tile_stored(2, sums[2], 64);
+    _tile_stored(3, sums[3], 64);
 }
 
+#undef STEP_OF_TWO
+#undef VECTOR
+#undef WEIGHTS
 #undef STEP
 
 #endif

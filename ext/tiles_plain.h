@@ -15,27 +15,31 @@ static void tiles_leave(void)
 {
 }
 
-/* Sums [16 rows][16 lanes] over the steps of all runs, in as many parts as are returned, to be
- * added: as AMX has them, step k of a run in part k modulo 4. */
-static inline int tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs, int64_t count)
+/* One step of a lane block. */
+static inline void add_step(int32_t *sums, const int8_t *weights, const uint8_t *x)
 {
-    int64_t most = 0;
+    for (int row = 0; row < 16; row++)
+        for (int column = 0; column < 64; column++)
+            for (int lane = 0; lane < 16; lane++) {
+                int32_t *sum = &sums[16 * row + lane];
+                const int product =
+                    weights[64 * row + column] * x[64 * (column / 4) + 4 * lane + column % 4];
+                *sum = (int32_t)((uint32_t)*sum + (uint32_t)product);
+            }
+}
+
+/* Sums [16 rows][16 lanes] of 1, 2 or 4 lane blocks over the steps of all runs: sums[part * blocks +
+ * block], of 4 / blocks parts, to be added: as AMX has them, step k of a run in part k modulo their
+ * number. */
+static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs, int64_t count,
+                              int64_t blocks)
+{
     memset(sums, 0, 4 * sizeof *sums);
-    for (int64_t i = 0; i < count; i++) {
-        const int8_t *weights = runs[i].weights;
-        const uint8_t *x = runs[i].x;
-        most = runs[i].steps > most ? runs[i].steps : most;
-        for (int64_t k = 0; k < runs[i].steps; k++, weights += RNNHW_TILE_STEP, x += RNNHW_TILE_STEP)
-            for (int row = 0; row < 16; row++)
-                for (int column = 0; column < 64; column++)
-                    for (int lane = 0; lane < 16; lane++) {
-                        int32_t *sum = &sums[k % 4][16 * row + lane];
-                        const int product = weights[64 * row + column] *
-                                            x[64 * (column / 4) + 4 * lane + column % 4];
-                        *sum = (int32_t)((uint32_t)*sum + (uint32_t)product);
-                    }
-    }
-    return most < 4 ? (int)most : 4;
+    for (const rnnhw_tile_run *run = runs; run < runs + count; run++)
+        for (int64_t k = 0; k < run->steps; k++)
+            for (int64_t b = 0; b < blocks; b++)
+                add_step(sums[k % (4 / blocks) * blocks + b], run->weights + k * RNNHW_TILE_STEP,
+                         run->x + b * run->next + k * RNNHW_TILE_STEP);
 }
 
 #endif

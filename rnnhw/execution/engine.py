@@ -338,10 +338,10 @@ class _Arrays:
 class _Programs:
     """The programs of one plan, of which a thread takes a free one, or else a new one."""
 
-    def __init__(self, plan: NetworkPlan, level: int, longest: int) -> None:
+    def __init__(self, plan: NetworkPlan, level: int, longest: int, blocks: int) -> None:
         self.plan = plan
         self.programs: list[_engine.Program] = []
-        self._level, self._longest = level, longest
+        self._level, self._longest, self._blocks = level, longest, blocks
         self._free: list[_engine.Program] = []
         self._lock = threading.Lock()
 
@@ -350,7 +350,7 @@ class _Programs:
         with self._lock:
             program = self._free.pop() if self._free else None
         if program is None:
-            program = _engine.Program(self.plan, self._level)
+            program = _engine.Program(self.plan, self._level, self._blocks)
             program.reserve(self._longest)
             with self._lock:
                 self.programs.append(program)
@@ -411,16 +411,18 @@ def _execute(
     arrays = _Arrays(plan, batch)
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
-    blocks = sum(-(-count // share.lanes) for share, count in shares)
+    of_share = [-(-count // share.lanes) for share, count in shares]
     if threads is None and batch.sequences * longest * _step_work(plan) < _WORTH_THREADS:
         threads = 1
-    used = min(threads or cores(), blocks)
+    used = min(threads or cores(), sum(of_share))
     tasks, programs, first = [], [], 0
-    for share, count in shares:
-        programs.append(_Programs(share, level, longest))
+    for (share, count), blocks in zip(shares, of_share, strict=True):
         part = max(_SLICE_STEPS // (share.lanes * longest), 1)
+        # Side by side they read weights once, but each thread is to have some.
+        beside = min(part, _most_beside(share), -(-blocks // used))
         if used > 1:  # some parts for each thread, so that none waits long for the last
-            part = min(part, max(-(-count // share.lanes) // (4 * used), 1))
+            part = min(part, max(-(-blocks // (4 * used)), beside))
+        programs.append(_Programs(share, level, longest, beside))
         for begin in range(first, first + count, part * share.lanes):
             end = min(begin + part * share.lanes, first + count)
             tasks.append((programs[-1], order[begin:end]))
@@ -442,6 +444,11 @@ def _execute(
         work=[each.work() for each in programs],
         isa=isa_name,
     )
+
+
+def _most_beside(plan: NetworkPlan) -> int:
+    """Lane blocks that run side by side at most."""
+    return _engine.most_blocks() if plan.lanes == LANES else 1
 
 
 def _step_work(plan: NetworkPlan) -> int:

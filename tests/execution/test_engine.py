@@ -5,6 +5,7 @@ import random
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -33,7 +34,7 @@ from rnnhw.analysis.counts import layer_counts
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution import engine, golden
-from rnnhw.execution.batch import make_batch
+from rnnhw.execution.batch import Batch, make_batch
 from rnnhw.execution.compiler import ANY_ISA, plan_network
 from rnnhw.execution.engine import (
     available_isas,
@@ -321,6 +322,74 @@ def test_bytes_at_their_extremes(kind, state):
         for isa in ISAS:
             if runnable_products(isa).runs(products):
                 assert_same_run(wanted, execute(plan, case.batch, isa))
+
+
+def repeated(batch, order):
+    """The sequences of a batch, numbered by ``order``."""
+    initial = {name: value[order] for name, value in batch.initial.items()}
+    return Batch(batch.inputs[order], batch.lengths[order], initial)
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """The lane blocks that each program runs side by side."""
+    made, program = [], engine._engine.Program
+
+    def make(plan, level, blocks):
+        made.append(blocks)
+        return program(plan, level, blocks)
+
+    monkeypatch.setattr("rnnhw.execution._engine.Program", make)
+    return made
+
+
+@cache
+def alone_runs(kind, units):
+    """A case of bytes whose sequences differ in length, all of them by golden, and the events of
+    each."""
+    case = byte_case(kind, Q(4, 3), units)
+    case = replace(case, batch=replace(case.batch, lengths=np.array([2] * 5 + [1] * 13)))
+    network, parameters, batch = case.network, case.parameters, case.batch
+    one_by_one = [golden.run(network, parameters, repeated(batch, [i])) for i in range(18)]
+    together = golden.run(network, parameters, batch, case.traces)
+    return case, together, [run.events for run in one_by_one]
+
+
+SUMS = {
+    "16 bits": ByteProducts(16),
+    "32 bits": ByteProducts(32),
+    "tiles": ByteProducts(32, tiles=True),
+    "pairs": None,
+}
+
+
+@pytest.mark.parametrize("sums", SUMS)
+@pytest.mark.parametrize("units", [67, 300])  # 300 columns take two passes
+@pytest.mark.parametrize("blocks", [2, 3, 4, 5])
+def test_lane_blocks_side_by_side_equal_each_alone(blocks, units, sums, beside):
+    """Their states differ, and so do their lengths: the last ones end before the others."""
+    case, alone, events_alone = alone_runs("spikes" if sums == "16 bits" else "extreme", units)
+    network, parameters = case.network, case.parameters
+    order = np.arange(16 * blocks - 3) * 5 % 18
+    batch = repeated(case.batch, order)
+    planned = SUMS[sums] or ANY_ISA
+    plan = plan_network(network, parameters, 16, case.traces, planned)
+    kernel = {"tiles": "rows_tiles", "pairs": "rows_narrow"}.get(sums, "rows_bytes")
+    assert kernel in operations(plan)
+    for isa in ISAS:
+        if not runnable_products(isa).runs(planned):
+            continue
+        beside.clear()
+        found = execute(plan, batch, isa)
+        assert beside == [min(blocks, 4)]
+        np.testing.assert_array_equal(found.outputs, alone.outputs[order])
+        for name, trace in alone.traces.items():
+            np.testing.assert_array_equal(found.traces[name], trace[order])
+        for name, value in alone.final.items():
+            np.testing.assert_array_equal(found.final[name], value[order])
+        for name, events in found.events.items():
+            assert events == sum((events_alone[i][name] for i in order), Events())
+        assert found.counts["l"] == layer_counts(network, batch.lengths)["l"]
 
 
 @pytest.mark.parametrize("units", [64, 129, 270])  # one step of tiles, three, five
