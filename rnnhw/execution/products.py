@@ -89,6 +89,16 @@ class _Terms:
         return self._weights[self.parameters]
 
     @cached_property
+    def sums_by_sign(self) -> tuple[BigArray, BigArray]:
+        """The sums of every row's positive and of its negative weights, without their sign."""
+        weights = self.weights
+        largest = max(-int(weights.min(initial=0)), int(weights.max(initial=0)))
+        if largest * len(weights) >= 2**62:
+            weights = weights.astype(object)
+        above = np.add.reduceat(np.maximum(weights, 0), self.begins)
+        return above, above - np.add.reduceat(weights, self.begins)
+
+    @cached_property
     def columns(self) -> IntArray:
         """The column of every term."""
         return _flat([row.columns for row in self._rows])
@@ -379,18 +389,10 @@ class Product:
     @cached_property
     def _row_bounds(self) -> tuple[BigArray, BigArray]:
         """Ends of what the partial sums of every row, without the start, can be."""
-        weights = self.terms.weights
         low, high = self._vector
-        if max(abs(end) for end in self._weight_ends) * len(weights) >= 2**62:
-            weights = weights.astype(object)
-        # From here on Python integers, of which there are few.
+        # Python integers, of which there are few.
         counts, above, below = (
-            numbers.astype(object)
-            for numbers in (
-                self.terms.counts,
-                np.add.reduceat(np.maximum(weights, 0), self.terms.begins),
-                np.add.reduceat(np.maximum(-weights, 0), self.terms.begins),
-            )
+            numbers.astype(object) for numbers in (self.terms.counts, *self.terms.sums_by_sign)
         )
         up, down = max(high, 0), max(-low, 0)
         lows, highs = -(above * down + below * up), above * up + below * down
