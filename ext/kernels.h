@@ -172,12 +172,12 @@ typedef struct {
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 
-/* The steps of one product of a block of 16 rows; the vector of a lane block lies `next` bytes behind
- * that of the block before. */
+/* The steps of one product; the weights of a second block of 16 rows lie `below` bytes behind those of
+ * the first, and the vector of a second lane block `next` bytes behind that of the first. */
 typedef struct {
     const int8_t *weights;
     const uint8_t *x;
-    int64_t next, steps;
+    int64_t below, next, steps;
 } rnnhw_tile_run;
 
 enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles */

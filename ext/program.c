@@ -208,35 +208,47 @@ static void run_tile(const rnnhw_kernels *kernels, group *g, int64_t first, int6
     }
 }
 
-static void begin_tile(place *p, int64_t tile, int64_t left)
+/* Stand in all lane blocks at tile `tile`, or at `tiles` of them at once. */
+static void begin_tiles(group *g, int64_t tile, int64_t tiles, int64_t units)
 {
-    const rnnhw_scan *scan = p->scan;
-    p->tile = tile;
-    p->units = left < scan->tile_units ? left : scan->tile_units;
-    p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
-    p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
-    if (scan->lanes == 1)
-        for (int64_t i = 0; i < RNNHW_CHUNK; i++)
-            p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
+    const rnnhw_scan *scan = g->places->scan;
+    const int64_t left = units - tile * scan->tile_units, most = tiles * scan->tile_units;
+    for (int64_t b = 0; b < g->blocks; b++) {
+        place *const p = &g->places[b];
+        p->tile = tile;
+        p->units = left < most ? left : most;
+        p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
+        p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
+        if (scan->lanes == 1)
+            for (int64_t i = 0; i < RNNHW_CHUNK; i++)
+                p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
+    }
 }
+
+enum { TILES_AHEAD = 4 };
 
 static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase *phase)
 {
     const rnnhw_scan *scan = g->places->scan;
-    const int64_t tiles = phase->first + phase->whole;
+    const int64_t ahead = phase->first + phase->whole, each = ahead + phase->ahead;
     for (int64_t b = 0; b < g->blocks; b++)
-        for (int64_t i = phase->first; i < tiles; i++) {
+        for (int64_t i = phase->first; i < ahead; i++) {
             place *const p = &g->places[b];
             p->tile = 0;
             p->units = scan->instructions[i].units;
             execute(kernels, p, i);
         }
-    if (phase->tile == 0)
-        return;
-    for (int64_t unit = 0, tile = 0; unit < phase->units; unit += scan->tile_units, tile++) {
-        for (int64_t b = 0; b < g->blocks; b++)
-            begin_tile(&g->places[b], tile, phase->units - unit);
-        run_tile(kernels, g, tiles, tiles + phase->tile);
+    const int64_t tiles = (phase->units + scan->tile_units - 1) / scan->tile_units;
+    for (int64_t tile = 0; phase->ahead + phase->tile > 0 && tile < tiles; tile++) {
+        if (phase->ahead > 0 && tile % TILES_AHEAD == 0) {
+            begin_tiles(g, tile, TILES_AHEAD, phase->units);
+            for (int64_t i = ahead; i < each; i++)
+                execute_products(kernels, g, i);
+        }
+        if (phase->tile > 0) {
+            begin_tiles(g, tile, 1, phase->units);
+            run_tile(kernels, g, each, each + phase->tile);
+        }
     }
 }
 

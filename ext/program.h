@@ -3,7 +3,8 @@
  *
  * A step program knows no cell: it is a list of phases; a phase runs its whole-vector
  * instructions once and then its tile instructions for every tile of units, so that products and
- * the elementwise tail behind them stay in the first-level cache. Tiles are words of 32 or 64 bits,
+ * the elementwise tail behind them stay in the first-level cache. Products that are faster with
+ * more rows run for four tiles ahead. Tiles are words of 32 or 64 bits,
  * as each instruction says; what other tiles, phases or steps read is stored as narrow as its
  * values allow.
  *
@@ -67,9 +68,10 @@ typedef struct {
     int64_t events, product_events;  /* indices of events */
 } rnnhw_instruction;
 
-/* Instructions first..first+whole once, then ..+tile for every tile of `units`. */
+/* Instructions first..first+whole once; then, for every four tiles of `units`, ..+ahead (products of
+ * bytes) for all four, and ..+tile for one after the other. */
 typedef struct {
-    int64_t first, whole, tile, units;
+    int64_t first, whole, ahead, tile, units;
 } rnnhw_phase;
 
 /* Where a vector lies: at a step, a tile and a lane block,

@@ -28,18 +28,20 @@ static inline void add_step(int32_t *sums, const int8_t *weights, const uint8_t 
             }
 }
 
-/* Sums [16 rows][16 lanes] of 1, 2 or 4 lane blocks over the steps of all runs: sums[part * blocks +
- * block], of 4 / blocks parts, to be added: as AMX has them, step k of a run in part k modulo their
- * number. */
+/* Sums [16 rows][16 lanes] of 1 or 2 row blocks and lane blocks over the steps of all runs:
+ * sums[part][row block][lane block], of as many parts, to be added, as make four sums, as AMX has
+ * them: step k of a run in part k modulo their number. */
 static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs, int64_t count,
-                              int64_t blocks)
+                              int64_t row_blocks, int64_t lane_blocks)
 {
+    const int64_t blocks = row_blocks * lane_blocks, parts = 4 / blocks;
     memset(sums, 0, 4 * sizeof *sums);
     for (const rnnhw_tile_run *run = runs; run < runs + count; run++)
         for (int64_t k = 0; k < run->steps; k++)
-            for (int64_t b = 0; b < blocks; b++)
-                add_step(sums[k % (4 / blocks) * blocks + b], run->weights + k * RNNHW_TILE_STEP,
-                         run->x + b * run->next + k * RNNHW_TILE_STEP);
+            for (int64_t i = 0; i < blocks; i++)
+                add_step(sums[k % parts * blocks + i],
+                         run->weights + i / lane_blocks * run->below + k * RNNHW_TILE_STEP,
+                         run->x + i % lane_blocks * run->next + k * RNNHW_TILE_STEP);
 }
 
 #endif

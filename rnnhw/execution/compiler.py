@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
-from rnnhw.execution.instructions import INSTRUCTION, Row, instruction, slots_written
+from rnnhw.execution.instructions import (
+    INSTRUCTION,
+    OPERATION,
+    Row,
+    instruction,
+    slots_written,
+)
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
 from rnnhw.execution.quads import TILE_COLUMNS, ByteProducts
 from rnnhw.execution.superinstructions import fused
@@ -341,11 +347,11 @@ class _ScanPlanner:
         for key in keys:
             phase = self.phases[key]
             tile = fused(phase.tile, self._is_register)
-            phase.tile = tile.rows
             replaced += tile.replaced
             counted += tile.counted
-            table.append([len(rows), len(phase.whole), len(phase.tile), phase.units])
-            rows += phase.whole + phase.tile
+            ahead, behind = self._run_ahead(tile.rows, phase.units)
+            table.append([len(rows), len(phase.whole), len(ahead), len(behind), phase.units])
+            rows += phase.whole + ahead + behind
         for row, both in counted:  # no phase has it: the other one counts its work there
             both["start"] = len(rows)
             rows.append(row)
@@ -379,7 +385,7 @@ class _ScanPlanner:
             lanes=self.lanes,
             tile_units=self.tile_units,
             instructions=instructions,
-            phases=np.array(table, np.int64).reshape(-1, 4),
+            phases=np.array(table, np.int64).reshape(-1, 5),
             prologue=sum(self._runs_before(rank) for rank, _ in keys),
             symbol_phases=sum(self._kind_of_rank(rank) == _OF_SYMBOL for rank, _ in keys),
             symbol_slots=np.array(sorted(by_symbol), np.int64),
@@ -395,6 +401,20 @@ class _ScanPlanner:
             measured={node: numbers[id(row)] for node, row in self.measured.items()},
             output_store=numbers[id(stored)],
         )
+
+    def _run_ahead(self, tile: list[Row], units: int) -> tuple[list[Row], list[Row]]:
+        """The products by tiles that need nothing of their own phase, and all other instructions.
+        With more rows they read less: they run for several tiles at once, into whole vectors."""
+        here = slots_written(*tile)
+        ahead = [
+            row
+            for row in tile
+            if row["operation"] == OPERATION["rows_tiles"] and row.get("b", 0) not in here
+        ]
+        for row in ahead:
+            if self._is_register(row["dst"]):
+                self.places[row["dst"]] = self._vector_place(units, row["bits"])
+        return ahead, [row for row in tile if all(row is not other for other in ahead)]
 
     # --- single steps --------------------------------------------------------------------------
     def _kinds(self) -> dict[Node, int]:

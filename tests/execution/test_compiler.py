@@ -235,7 +235,7 @@ def test_a_product_on_a_value_of_the_same_step_starts_a_phase():
     network = one_layer(step, Q(0, 7), {"l.W": Q(0, 7), "l.y": Q(0, 7)}, 8)
     parameters = raw_parameters(network, W=np.zeros((8, 8)))
     (scan,) = plan_network(network, parameters, 16).scans.values()
-    tiled = [row for row in scan.phases if row[2]]
+    tiled = [row for row in scan.phases if row[3]]
     assert len(tiled) == 3  # the first packs the input
 
 

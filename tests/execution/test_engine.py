@@ -49,6 +49,7 @@ from rnnhw.graph.network import TIME_OPERATIONS, NetworkBuilder
 from rnnhw.graph.nodes import OPERATIONS, Matvec
 from rnnhw.layers.structures import (
     Banded,
+    BlockDiagonal,
     CyclicBand,
     Dense,
     Diagonal,
@@ -138,7 +139,7 @@ def test_the_random_networks_reach_every_operation_kernel_and_mode():
                 seen |= {("interleaved", rows.interleaved) for rows in scan.matrices}
                 seen |= {("chunked", rows.chunk < rows.count.max()) for rows in scan.matrices}
                 if lanes == 1:
-                    seen |= {("tiles", min(-(-int(row[3]) // 128), 2)) for row in scan.phases}
+                    seen |= {("tiles", min(-(-int(row[4]) // 128), 2)) for row in scan.phases}
         for scan in case.network.scans:
             for node in scan.graph.nodes:
                 seen.add(type(node))
@@ -365,7 +366,7 @@ SUMS = {
 
 @pytest.mark.parametrize("sums", SUMS)
 @pytest.mark.parametrize("units", [67, 300])  # 300 columns take two passes
-@pytest.mark.parametrize("blocks", [2, 3, 4, 5])
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
 def test_lane_blocks_side_by_side_equal_each_alone(blocks, units, sums, beside):
     """Their states differ, and so do their lengths: the last ones end before the others."""
     case, alone, events_alone = alone_runs("spikes" if sums == "16 bits" else "extreme", units)
@@ -390,6 +391,21 @@ def test_lane_blocks_side_by_side_equal_each_alone(blocks, units, sums, beside):
         for name, events in found.events.items():
             assert events == sum((events_alone[i][name] for i in order), Events())
         assert found.counts["l"] == layer_counts(network, batch.lengths)["l"]
+
+
+def test_tiles_of_rows_that_read_other_columns():
+    """Two blocks of 16 rows are added side by side where they read the same ones: the fifth and the
+    sixth do not."""
+    network = recurrence(BlockDiagonal(80), 160, Q(3, 4), Q(4, 3))
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    batch = draw_batch(np.random.default_rng(1), network, 40, 2)
+    planned = ByteProducts(32, tiles=True)
+    plan = plan_network(network, parameters, 16, byte_products=planned)
+    assert "rows_tiles" in operations(plan)
+    wanted = golden.run(network, parameters, batch)
+    for isa in ISAS:
+        if runnable_products(isa).runs(planned):
+            assert_same_run(wanted, execute(plan, batch, isa))
 
 
 @pytest.mark.parametrize("units", [64, 129, 270])  # one step of tiles, three, five
