@@ -62,7 +62,7 @@ GOLDEN_BUDGET = 4_000
 """Scalar operations of golden's sequences, roughly; the engine runs several copies of each."""
 
 TOLERANCE = 3e-6
-SIZES = [1, 2, 3, 16, 17, 33]
+SIZES = [1, 2, 3, 16, 17, 33, 68]
 NAMES = {number: name for name, number in OPERATION.items()}
 
 
