@@ -94,15 +94,16 @@ typedef struct {
 } rnnhw_fields;
 
 /* The end of a step in one pass: words are cast (`to` is not NULL; `proven`: nothing can clip),
- * looked up in a table of 256 bytes (`looks_up`), and written as bytes: in the order of the words to
- * those of `stored` that are not NULL, and, where `packed` is not NULL, less `lowest` there, as a
- * product of bytes reads them. */
+ * looked up in a table of 256 bytes (`looks_up`), and written: as words again where `words` is not
+ * NULL (`is_unsigned`: from 0 to 255), else as bytes, in the order of the words to those of `stored` that are not NULL, and, where
+ * `packed` is not NULL, less `lowest` there, as a product of bytes reads them. */
 typedef struct {
     const rnnhw_cast *to;
-    int proven, looks_up, address_mask, lowest;
+    int proven, looks_up, address_mask, lowest, is_unsigned;
     const int8_t *table; /* 256 bytes in any case */
     uint8_t *packed;
     int8_t *stored[2];
+    int32_t *words;
 } rnnhw_finish;
 
 /* A matrix and its vectors, for products of bytes: that of a lane block lies `next` bytes behind that

@@ -126,13 +126,16 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high,
                               (int)i->low, p->chunks);
     else {
+        const int keeps_words = i->operation == RNNHW_CAST_LOOKUP;
         const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
                                 .proven = (int)i->shift_a,
                                 .looks_up = i->high >= 0,
                                 .address_mask = (int)i->high,
                                 .lowest = (int)i->low,
+                                .is_unsigned = (int)i->low,
                                 .table = i->high >= 0 ? data : no_table,
-                                .packed = slot_or_null(p, i->dst),
+                                .words = keeps_words ? at(p, i->dst) : NULL,
+                                .packed = keeps_words ? NULL : slot_or_null(p, i->dst),
                                 .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
         kernels->finish(&f, at(p, i->a), p->chunks, scan->lanes, &p->mask, events);
     }
@@ -146,6 +149,7 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     switch (i->operation) {
     case RNNHW_CAST_IN_WORDS:
     case RNNHW_LOOKUP_BYTES:
+    case RNNHW_CAST_LOOKUP:
     case RNNHW_FINISH:
         execute_words(kernels, p, index);
         break;

@@ -29,6 +29,8 @@ enum rnnhw_operation {
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
     RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes,
                            `low`: unsigned ones */
+    RNNHW_CAST_LOOKUP,  /* dst = a, cast as by finish, then looked up in data[data] at & high, as
+                           by lookup_bytes */
     RNNHW_FINISH,       /* a, cast under casts[cast] (shift_a: nothing can clip) and looked up in
                            data[data] at & high (-1: in none) as bytes; less `low`, packed,
                            to dst, and to b and c; where cast or a slot is none, that is left out */

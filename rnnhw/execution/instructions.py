@@ -13,7 +13,7 @@ _FIELDS = (
 )
 _OPERATIONS = (
     "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
-    "lookup", "lookup_bytes", "finish", "load", "store",
+    "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store",
     "pack", "pack_bytes", "stage", "rows_diagonal", "rows_narrow", "rows_bytes", "rows_tiles",
     "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather", "transform",
 )

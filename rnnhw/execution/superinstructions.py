@@ -4,13 +4,15 @@ A pattern looks at the instructions alone: which value each writes and which oth
 knows no cell. What it puts in their place computes the same integers and the same events, and the
 work that is measured at an instruction is measured at the one that replaces it.
 
-=========  ==========================================================================
-products   a product of bytes that another begins with: both are added in one pass,
-           ``[W U] [x h]``. The work of the first is still counted for itself.
-finish     ``cast_in_words``, ``lookup_bytes``, then what keeps the value as bytes: up
-           to two of ``store`` (a state, an output) and one ``pack_bytes`` (what the
-           next product reads). The cast or the lookup may be missing.
-=========  ==========================================================================
+===========  ========================================================================
+products     a product of bytes that another begins with: both are added in one pass,
+             ``[W U] [x h]``. The work of the first is still counted for itself.
+finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as bytes:
+             up to two of ``store`` (a state, an output) and one ``pack_bytes`` (what
+             the next product reads). The cast or the lookup may be missing.
+cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
+             as that of a gate is.
+===========  ========================================================================
 """
 
 from __future__ import annotations
@@ -53,6 +55,10 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
         members = program.finished_by(row)
         if members:
             finish = _finish(members)
+        else:
+            members = program.looked_up_by(row)
+            finish = _cast_lookup(*members) if members else {}
+        if members:
             instead[max(places[id(member)] for member in members)] = finish
             result.replaced += [(member, finish) for member in members]
         first = program.product_before(row)
@@ -102,6 +108,15 @@ class _Program:
             return [row, *kept, before] if self._only_read_by(row["a"], row) else [row, *kept]
         return [row, *kept]
 
+    def looked_up_by(self, row: Row) -> list[Row]:
+        """A cast and the lookup ``row`` that alone reads it."""
+        if not _is(row, "lookup_bytes"):
+            return []
+        cast = self._writer.get(row["a"])
+        if cast is None or not _is(cast, "cast_in_words"):
+            return []
+        return [cast, row] if self._only_read_by(row["a"], row) else []
+
     def product_before(self, row: Row) -> Row | None:
         """The product that a product of the same kind, in words of 32 bits, begins with."""
         if not (_is(row, "rows_bytes") or _is(row, "rows_tiles")) or row["bits"] != 32:
@@ -115,6 +130,12 @@ class _Program:
 def _products(first: Row, second: Row) -> Row:
     """Both products in one: begins with what the first begins with."""
     return second | {"b": first.get("b", 0), "c": first["a"], "data": first["rows"]}
+
+
+def _cast_lookup(cast: Row, lookup: Row) -> Row:
+    fields = {name: cast[name] for name in ("a", "cast", "events")} | {"shift_a": cast["low"]}
+    fields |= {name: lookup[name] for name in ("dst", "data", "high", "low")}
+    return instruction("cast_lookup", 32, **fields)
 
 
 def _finish(members: Sequence[Row]) -> Row:

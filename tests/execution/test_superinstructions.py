@@ -104,6 +104,37 @@ def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, finished):
     assert fused([cast, *stores], lambda slot: False) == Fused([cast, *stores])
 
 
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("units", [5, 16, 35])
+def test_a_gate_equals_its_expansion_in_every_mode(units, rounding, overflow, monkeypatch):
+    """What is looked up is multiplied: it is read as words. The state of 16 lanes, cast from the
+    products, is finished in registers too; of one lane only where its tiles have whole chunks."""
+
+    def step(g, x):
+        s = g.state(units, "s")
+        weights = g.tensor("W", (units, units), "weight")
+        a = g.matvec(Dense(), weights, s, units, x, name="a")
+        gate = g.lookup(g.cast(a, "z"), TANH, "t", "t")
+        return g.update(s, g.cast(g.multiply(gate, x), "s"))
+
+    to = Q(0, 5, rounding=rounding, overflow=overflow)
+    formats = {"l.W": Q(0, 5), "l.s": replace(to, integer=1), "l.t": Q(1, 5), "l.z": to}
+    design = one_layer(step, Q(1, 5), formats, units)
+    rng = np.random.default_rng(units)
+    parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
+    wanted = golden.run(design, parameters, batch)
+    assert wanted.events["l.z"].total > 0
+    for lanes in (16, 1):
+        plans = plans_with_and_without(monkeypatch, design, parameters, lanes)
+        assert ["cast_lookup" in operations(plan) for plan in plans] == [True, False]
+        for isa in ISAS:
+            runs = [execute(plan, batch, isa) for plan in plans]
+            for run in runs:
+                assert_same_run(wanted, run)
+            assert runs[0].counts == runs[1].counts
+
+
 @pytest.mark.parametrize("planned", [ANY_ISA, ByteProducts(32), ByteProducts(32, tiles=True)])
 @pytest.mark.parametrize("units", [5, 64, 130])
 def test_two_products_in_one_equal_both(units, planned, monkeypatch):
