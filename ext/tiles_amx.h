@@ -31,9 +31,15 @@ static RNNHW_TILES void tiles_leave(void)
     _tile_release();
 }
 
-/* Weights are read past the first-level cache, in which the vectors stay. */
+enum { STEPS_PAST = 4 };
+
+/* Weights of so many steps are read past the first-level cache, in which the vectors stay; a matrix of
+ * fewer stays there too. */
 #define WEIGHTS(W, row, k)                                                                        \
-    _tile_stream_loadd(W, run->weights + (row) * run->below + (k) * RNNHW_TILE_STEP, 64);
+    if (run->steps >= STEPS_PAST)                                                                 \
+        _tile_stream_loadd(W, run->weights + (row) * run->below + (k) * RNNHW_TILE_STEP, 64);     \
+    else                                                                                          \
+        _tile_loadd(W, run->weights + (row) * run->below + (k) * RNNHW_TILE_STEP, 64);
 #define VECTOR(X, lane, k)                                                                        \
     _tile_loadd(X, run->x + (lane) * run->next + (k) * RNNHW_TILE_STEP, 64);
 
@@ -115,10 +121,12 @@ static inline RNNHW_TILES void add_two_by_two(const rnnhw_tile_run *run)
 }
 
 /* Sums [16 rows][16 lanes] of 1 or 2 row blocks and lane blocks over the steps of all runs:
- * sums[part][row block][lane block], of as many parts, to be added, as make four sums. A sum waits 52
- * cycles for the one before, and another can begin after 16: there are four side by side. */
-static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs,
-                                          int64_t count, int64_t row_blocks, int64_t lane_blocks)
+ * sums[part][row block][lane block], of as many parts, to be added, as make four sums; the first `used`
+ * of them. A sum waits 52 cycles for the one before, and another can begin after 16: there are four
+ * side by side. */
+static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE], int64_t used,
+                                          const rnnhw_tile_run *runs, int64_t count,
+                                          int64_t row_blocks, int64_t lane_blocks)
 {
     _tile_zero(0);
     _tile_zero(1);
@@ -134,9 +142,12 @@ static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnn
         else
             add_one_by_one(&runs[i]);
     _tile_stored(0, sums[0], 64);
-    _tile_stored(1, sums[1], 64);
-    _tile_stored(2, sums[2], 64);
-    _tile_stored(3, sums[3], 64);
+    if (used > 1)
+        _tile_stored(1, sums[1], 64);
+    if (used > 2)
+        _tile_stored(2, sums[2], 64);
+    if (used > 3)
+        _tile_stored(3, sums[3], 64);
 }
 
 #undef STEP_OF_ROWS

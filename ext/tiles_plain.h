@@ -30,12 +30,12 @@ static inline void add_step(int32_t *sums, const int8_t *weights, const uint8_t 
 
 /* Sums [16 rows][16 lanes] of 1 or 2 row blocks and lane blocks over the steps of all runs:
  * sums[part][row block][lane block], of as many parts, to be added, as make four sums, as AMX has
- * them: step k of a run in part k modulo their number. */
-static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE], const rnnhw_tile_run *runs, int64_t count,
-                              int64_t row_blocks, int64_t lane_blocks)
+ * them: step k of a run in part k modulo their number. The first `used` are not zero. */
+static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE], int64_t used, const rnnhw_tile_run *runs,
+                              int64_t count, int64_t row_blocks, int64_t lane_blocks)
 {
     const int64_t blocks = row_blocks * lane_blocks, parts = 4 / blocks;
-    memset(sums, 0, 4 * sizeof *sums);
+    memset(sums, 0, (size_t)used * sizeof *sums);
     for (const rnnhw_tile_run *run = runs; run < runs + count; run++)
         for (int64_t k = 0; k < run->steps; k++)
             for (int64_t i = 0; i < blocks; i++)

@@ -404,12 +404,15 @@ class _ScanPlanner:
 
     def _run_ahead(self, tile: list[Row], units: int) -> tuple[list[Row], list[Row]]:
         """The products by tiles that need nothing of their own phase, and all other instructions.
-        With more rows they read less: they run for several tiles at once, into whole vectors."""
+        With more rows they read less: those of more than a step of tiles run for several tiles at
+        once, into whole vectors."""
         here = slots_written(*tile)
         ahead = [
             row
             for row in tile
-            if row["operation"] == OPERATION["rows_tiles"] and row.get("b", 0) not in here
+            if row["operation"] == OPERATION["rows_tiles"]
+            and row.get("b", 0) not in here
+            and self.matrices[row["rows"]].count.max() > TILE_COLUMNS
         ]
         for row in ahead:
             if self._is_register(row["dst"]):
