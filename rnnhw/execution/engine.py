@@ -66,6 +66,13 @@ _WORTH_THREADS = 1 << 26
 """Multiply-accumulates below which threads, which take about a millisecond to begin, are used only
 if they are asked for."""
 
+_SHARED_WEIGHTS = 1 << 17
+"""Bytes of weights that are worth to be read once for several lane blocks, whatever else must leave
+the caches for that."""
+
+_NEAR_BYTES = 1 << 20
+"""Bytes of the sequences of several lane blocks that a second-level cache holds."""
+
 _UNIT_WORK = 16
 """Multiply-accumulates that the elementwise operations behind a row are worth."""
 
@@ -419,7 +426,7 @@ def _execute(
     for (share, count), blocks in zip(shares, of_share, strict=True):
         part = max(_SLICE_STEPS // (share.lanes * longest), 1)
         # Side by side they read weights once, but each thread is to have some.
-        beside = min(part, _most_beside(share), -(-blocks // used))
+        beside = min(part, _most_beside(share, longest), -(-blocks // used))
         if used > 1:  # some parts for each thread, so that none waits long for the last
             part = min(part, max(-(-blocks // (4 * used)), beside))
         programs.append(_Programs(share, level, longest, beside))
@@ -446,9 +453,17 @@ def _execute(
     )
 
 
-def _most_beside(plan: NetworkPlan) -> int:
-    """Lane blocks that run side by side at most."""
-    return _engine.most_blocks() if plan.lanes == LANES else 1
+def _most_beside(plan: NetworkPlan, longest: int) -> int:
+    """Lane blocks that run side by side at most: they have weights to share, or sequences so short
+    that those of all stay in a cache."""
+    if plan.lanes < LANES:
+        return 1
+    weights = sum(rows.weights.nbytes for scan in plan.scans.values() for rows in scan.matrices)
+    if weights >= _SHARED_WEIGHTS:
+        return _engine.most_blocks()
+    step = sum(each.node.units * each.bits // 8 for each in plan.sequences)
+    step += sum(plan.network.signal(name).units * bits // 8 for name, bits in plan.traces.items())
+    return min(max(_NEAR_BYTES // (plan.lanes * step * longest), 1), _engine.most_blocks())
 
 
 def _step_work(plan: NetworkPlan) -> int:
