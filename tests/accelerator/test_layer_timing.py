@@ -6,17 +6,19 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
-from helpers.machines import FORMATS, band
+from helpers.machines import FORMATS, band, elman
 
-from rnnhw import Arrangement, Dense, Design, Elman, Linear
+from rnnhw import Arrangement, CyclicBand, Dense, Design, Elman, Linear
 from rnnhw.accelerator import accelerator
 from rnnhw.accelerator.schedule.layer_timing import Loaded, Run, Sequential
 from rnnhw.accelerator.schedule.overlap import Overlapped
+from rnnhw.accelerator.schedule.parallel_steps import Together
 from rnnhw.accelerator.schedule.settling import _period, last_end, settled_sequence, shortened
 from rnnhw.accelerator.schedule.shared_engine import SharedStep, Stint, in_turn
 from rnnhw.accelerator.schedule.turns import wavefront_in_turns
 from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, longest_wait, wavefront
 from rnnhw.accelerator.schedule.weight_stream import Group, Streamed
+from rnnhw.layers.structures import Structure
 
 
 def runs_of(*places: Place, lengths: list[int]) -> list[list[tuple[int, int]]]:
@@ -126,6 +128,43 @@ def test_an_overlapping_step_waits_in_front_of_the_first_column_that_needs_it_to
     network = Design(layers=[layer], formats=FORMATS, inputs=inputs).network
     (pace,) = accelerator(network, lanes, Arrangement(overlap=True)).paces
     assert isinstance(pace, Overlapped) and pace.wait == wait
+
+
+def test_a_block_behind_the_first_one_waits_until_that_is_taken() -> None:
+    """A reader that takes two steps together, from step 2 on; vector 4 waits for the take at 7."""
+    reader = Place(Together(10, 2), Reads((Edge(0, delay=3),), first=2))
+    source, pairs = runs_of(Place(Sequential(1)), reader, lengths=[8])
+    assert pairs == [(7, 17)] * 2 + [(17, 27)] * 2 + [(27, 37)] * 2
+    assert [take for take, _ in source] == [0, 1, 2, 3, 7, 8, 17, 18]
+
+
+def test_the_last_step_of_interleaved_sequences() -> None:
+    """Two sequences of two steps: a vector of the input takes 3 cycles, one of a layer 5."""
+    every_step, at_last = (
+        [Place(Sequential(3)), Place(Sequential(5), Reads((Edge(0),), last=last))]
+        for last in (False, True)
+    )
+    (turns,) = wavefront_in_turns(at_last, 2, 2)[1:]
+    assert (turns.first, len(turns.takes)) == (1, 1)
+    assert last_end(every_step, 2, 2, 1) == 3 + 4 * 5
+    assert last_end(at_last, 2, 2, 1) == 3 * 3 + 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "reads"),
+    [  # 4 lanes behind 8 columns: a window fills from 3 columns before its first one on
+        (Dense(), (8, 4)),
+        (band(1), (8 - 3, 4)),
+        (CyclicBand(1, 1), (8 - 3, 0)),
+    ],
+)
+def test_a_segment_reads_from_the_column_in_which_its_window_fills(
+    recurrent: Structure, reads: tuple[int, int]
+) -> None:
+    (phase,) = accelerator(elman(8, recurrent).network, 4).layers[0].phases
+    assert phase.starts == (0, 8)
+    assert phase._reads(0, phase.segments[0], 4) == (0, 4)
+    assert phase._reads(8, phase.segments[1], 4) == reads
 
 
 def test_the_longest_wait_is_that_of_the_slower_way() -> None:

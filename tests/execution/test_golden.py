@@ -109,6 +109,20 @@ def test_the_accumulator_rounds_after_every_add(rounding, value):
     assert sum_of(network, [1, 1, -1], None) == (value, {"l.a": Events()})
 
 
+def test_an_accumulator_may_be_finer_than_the_products():
+    assert sum_of(row(Q(7, 2)), [3, 4], 5) == (12 << 2, {"l.a": Events()})
+
+
+def test_a_product_has_the_fraction_bits_of_both_operands_before_its_cast():
+    # An input of 1/16 times 24/16 is 24/256: 6 of 1/64.
+    network = one_layer(
+        lambda g, x: g.matvec(Dense(), g.tensor("W", (1, 1), "weight"), x, 1, None, name="a"),
+        Q(3, 4),
+        {"l.W": Q(3, 4), "l.product": Q(3, 6)},
+    )
+    assert sum_of(network, [24], None) == (6, {"l.a.product": Events()})
+
+
 def test_a_product_is_cast_before_it_is_added():
     # Products 3/4 and 1/4 -> 1 and 0 with ties up; -9 3/4 -> -10 -> -8, once.
     network = row(product=Q(3, 0), terms=3, weight=Q(5, 2), start=False)
