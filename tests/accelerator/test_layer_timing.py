@@ -6,10 +6,21 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
-from helpers.machines import FORMATS, band, elman
+from helpers.machines import FORMATS, band, elman, scanned
 
-from rnnhw import Arrangement, CyclicBand, Dense, Design, Elman, Linear
-from rnnhw.accelerator import accelerator
+from rnnhw import (
+    GRU,
+    Arrangement,
+    CyclicBand,
+    Dense,
+    Design,
+    DesignError,
+    Elman,
+    Hadamard,
+    Linear,
+    LowRank,
+)
+from rnnhw.accelerator import accelerator, lane_cycles
 from rnnhw.accelerator.schedule.layer_timing import Loaded, Run, Sequential
 from rnnhw.accelerator.schedule.overlap import Overlapped
 from rnnhw.accelerator.schedule.parallel_steps import Together
@@ -17,7 +28,9 @@ from rnnhw.accelerator.schedule.settling import _period, last_end, settled_seque
 from rnnhw.accelerator.schedule.shared_engine import SharedStep, Stint, in_turn
 from rnnhw.accelerator.schedule.turns import wavefront_in_turns
 from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, longest_wait, wavefront
-from rnnhw.accelerator.schedule.weight_stream import Group, Streamed
+from rnnhw.accelerator.schedule.weight_stream import Group, Streamed, groups_of
+from rnnhw.graph.builder import StepBuilder
+from rnnhw.graph.nodes import Node
 from rnnhw.layers.structures import Structure
 
 
@@ -51,6 +64,11 @@ def test_the_first_vectors_in_memory_need_no_reading() -> None:
     assert turn(course, 2) == [[0, 0], [0, 0]]
     assert turn(course, 2) == [[0, 4], [4, 8]]
     assert turn(course, 2) == [[8, 12], [12, 16]]
+
+
+def test_a_sum_starts_at_once_on_what_lies_in_memory() -> None:
+    total = Place(Sequential(2), Reads((Edge(0),)), open=True)
+    assert runs_of(Place(Loaded(4)), total, lengths=[2])[1] == [(0, 2), (4, 6)]
 
 
 def test_an_edge_delays_what_it_brings() -> None:
@@ -165,6 +183,45 @@ def test_a_segment_reads_from_the_column_in_which_its_window_fills(
     assert phase.starts == (0, 8)
     assert phase._reads(0, phase.segments[0], 4) == (0, 4)
     assert phase._reads(8, phase.segments[1], 4) == reads
+
+
+def test_a_phase_without_rows_is_the_post_processor_s() -> None:
+    """4 groups of 16 columns; then a vector in another order, which must be there as a whole."""
+
+    def step(g: StepBuilder, x: Node) -> Node:
+        h = g.state(8)
+        wx = g.linear(Dense(), "W", x, 8, g.constant("b", 8, "bias"))
+        y = g.cast(g.linear(Dense(), "U", h, 8, wx), "state", "y")
+        turned = g.gather([y], [*reversed(range(8))])
+        return g.update(h, g.cast(g.add(turned, y), "state"))
+
+    machine = accelerator(scanned(step), 2)
+    assert [phase.lanes for phase in machine.layers[0].phases] == [2, 0]
+    latency = sum(phase.latency_cycles for phase in machine.layers[0].phases)
+    assert lane_cycles(machine, 0) == {
+        "columns": 4 * 16,
+        "post-processor": 8,
+        "recurrence latency": latency,
+    }
+
+
+def test_transforms_of_one_phase_follow_one_another() -> None:
+    """No column waits for the result of the first, which is there while the second runs."""
+    one, gated = (
+        accelerator(Design([layer], FORMATS, inputs=4).network, 2).layers[0]
+        for layer in (
+            Elman(8, Hadamard(), name="a"),
+            GRU(8, recurrent=Hadamard(), reset="before", name="a"),
+        )
+    )
+    (cycles,) = (phase.transform_cycles for phase in one.phases)
+    assert [phase.transform_cycles for phase in gated.phases] == [2 * cycles, cycles]
+
+
+def test_groups_of_two_phases_do_not_take_turns() -> None:
+    (layer,) = accelerator(elman(8, LowRank(2)).network, 2).layers
+    with pytest.raises(DesignError, match="works in several phases"):
+        groups_of(layer, [], 2)
 
 
 def test_the_longest_wait_is_that_of_the_slower_way() -> None:
