@@ -13,7 +13,7 @@ from rnnhw.execution.engine import execute, runnable_products
 from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.superinstructions import Fused, fused
-from rnnhw.layers.activations import TANH
+from rnnhw.layers.activations import SIGMOID, TANH
 from rnnhw.layers.structures import Dense
 from rnnhw.numerics.cast import Overflow, Q, Rounding
 
@@ -104,22 +104,26 @@ def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, finished):
     assert fused([cast, *stores], lambda slot: False) == Fused([cast, *stores])
 
 
+@pytest.mark.parametrize(("function", "entry"), [(TANH, Q(1, 5)), (SIGMOID, Q(0, 8, signed=False))])
 @pytest.mark.parametrize("overflow", Overflow)
 @pytest.mark.parametrize("rounding", Rounding)
 @pytest.mark.parametrize("units", [5, 16, 35])
-def test_a_gate_equals_its_expansion_in_every_mode(units, rounding, overflow, monkeypatch):
-    """What is looked up is multiplied: it is read as words. The state of 16 lanes, cast from the
-    products, is finished in registers too; of one lane only where its tiles have whole chunks."""
+def test_a_gate_equals_its_expansion_in_every_mode(
+    units, rounding, overflow, function, entry, monkeypatch
+):
+    """What is looked up is multiplied: it is read as words, of bytes with a sign or without. The
+    state of 16 lanes, cast from the products, is finished in registers too; of one lane only where
+    its tiles have whole chunks."""
 
     def step(g, x):
         s = g.state(units, "s")
         weights = g.tensor("W", (units, units), "weight")
         a = g.matvec(Dense(), weights, s, units, x, name="a")
-        gate = g.lookup(g.cast(a, "z"), TANH, "t", "t")
+        gate = g.lookup(g.cast(a, "z"), function, "t", "t")
         return g.update(s, g.cast(g.multiply(gate, x), "s"))
 
     to = Q(0, 5, rounding=rounding, overflow=overflow)
-    formats = {"l.W": Q(0, 5), "l.s": replace(to, integer=1), "l.t": Q(1, 5), "l.z": to}
+    formats = {"l.W": Q(0, 5), "l.s": replace(to, integer=1), "l.t": entry, "l.z": to}
     design = one_layer(step, Q(1, 5), formats, units)
     rng = np.random.default_rng(units)
     parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
