@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ERROR_FIGURES", "SignalError", "worst_errors"]
+__all__ = ["ERROR_FIGURES", "SignalError", "snr_db", "worst_errors"]
 
 FloatArray = NDArray[np.float64]
 
 ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
 """What bounds can name of a signal."""
+
+
+def snr_db(reference_squares: float, squares: float) -> float:
+    """A signal-to-noise ratio in decibels, of the sums of the squares of a reference and of the
+    errors beside it: infinite without an error, else -infinite where the reference is 0."""
+    if squares == 0:
+        return math.inf
+    if reference_squares == 0:
+        return -math.inf
+    return 10 * (math.log10(reference_squares) - math.log10(squares))
 
 
 @dataclass
@@ -63,11 +73,7 @@ class SignalError:
     @property
     def snr_db(self) -> float:
         """Power of the reference over power of the error, in decibels."""
-        if self.squares == 0:
-            return math.inf
-        if self.reference_squares == 0:
-            return -math.inf
-        return 10 * (math.log10(self.reference_squares) - math.log10(self.squares))
+        return snr_db(self.reference_squares, self.squares)
 
     @property
     def constant(self) -> bool:

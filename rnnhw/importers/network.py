@@ -366,6 +366,15 @@ def clean_name(text: str) -> str:
     return f"layer_{name}" if name[:1].isdigit() else name
 
 
+def fewer_steps_added(what: str) -> DesignError:
+    """The error of a skip connection around layers that give ``what``, which has fewer steps."""
+    return DesignError(
+        f"{what} of a sequence is added to the whole sequence",
+        "a skip connection of rnnhw gives as many steps as it reads; cut the network with --to in "
+        "front of it",
+    )
+
+
 def checked_tensor(place: str, values: FloatArray) -> FloatArray:
     """``values``, all of them finite.
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from rnnhw.errors import DesignError
-from rnnhw.importers.network import FloatArray, Step, both_ways, linear_step
+from rnnhw.importers.network import FloatArray, Step, both_ways, fewer_steps_added, linear_step
 from rnnhw.layers.activations import Activation, Sigmoid, SiLU
 from rnnhw.layers.cells import Last, Layer, Mean, Residual, Reverse
 from rnnhw.layers.vectors import LayerNorm, Max, Pointwise, Scale
@@ -716,11 +716,7 @@ def _skipped(x: Traced, y: Traced, origin: str) -> Traced:
                 what = f"the {type(layer).__name__.lower()} over time"
             case _:
                 continue
-        raise DesignError(
-            f"{what} of a sequence is added to the whole sequence",
-            "a skip connection of rnnhw gives as many steps as it reads; cut the network with --to "
-            "in front of it",
-        )
+        raise fewer_steps_added(what)
     alike = x.rank == y.rank and all(
         own == other or (other == y.features and Size.of(own) == Size.of(other))
         for own, other in zip(x.dims, y.dims, strict=True)

@@ -23,6 +23,7 @@ from rnnhw.importers.network import (
     Step,
     both_ways,
     cell_step,
+    fewer_steps_added,
     linear_step,
     named,
     simplified,
@@ -131,13 +132,8 @@ class _Reader:
         steps = [step for each in layer["around"] for step in self._read_layer(each, cure)]
         for step in steps:
             if isinstance(step.layer, Last | Mean | Max):
-                what = type(step.layer).__name__.lower()
-                raise DesignError(
-                    f"layer {name!r} (Add): the {what} over time of a sequence is added to the "
-                    "whole sequence",
-                    "a skip connection of rnnhw gives as many steps as it reads; cut the network "
-                    "with --to in front of it",
-                )
+                what = f"the {type(step.layer).__name__.lower()} over time"
+                raise fewer_steps_added(what).at(f"layer {name!r} (Add)")
         inner = tuple(steps) or (Step(Pointwise(Identity()), {}, name),)
         return Step(Residual([step.layer for step in inner]), {}, name, inner=inner)
 
@@ -495,13 +491,13 @@ def _walked(layers: Mapping[str, Config], name: str, index: int, stop: str | Non
             name, index = read, 0
             continue
         chain.append({**layer, "tensor_index": index})
-        if not sources and stop is not None:  # it is within another skip connection
-            raise DesignError(
+        if not sources:
+            if stop is None:
+                break
+            raise DesignError(  # ``stop`` is within another skip connection
                 f"skip connections around layer {stop!r} overlap",
                 "rnnhw has them one in another; cut the network with --from or --to",
             )
-        if not sources:
-            break
         if len(sources) > 1:
             shown = [source for source, _ in sources]
             raise DesignError(

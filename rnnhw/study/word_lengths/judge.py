@@ -25,6 +25,7 @@ from rnnhw.design.tasks import (
 )
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
+from rnnhw.execution.signal_error import snr_db
 from rnnhw.execution.simulate import Simulation, simulate
 from rnnhw.graph.network import Network
 
@@ -216,12 +217,12 @@ def _against(
     valid = np.arange(outputs.shape[1]) < lengths[:, None]
     judged = np.arange(outputs.shape[1]) == lengths[:, None] - 1 if last else valid
     same = (_decisions(outputs) == _decisions(exact)) | ~judged
-    rms, power = (float(np.sqrt((of**2)[valid].mean())) for of in (outputs - exact, exact))
-    with np.errstate(
-        divide="ignore"
-    ):  # no error: infinite; errors of outputs that are 0: -infinite
-        snr_db = math.inf if rms == 0 else float(20 * (np.log10(power) - np.log10(rms)))
-    return {"agreement": float(same.all(1).mean()), "rms": rms, "snr_db": snr_db}
+    squares, exact_squares = ((of**2)[valid] for of in (outputs - exact, exact))
+    return {
+        "agreement": float(same.all(1).mean()),
+        "rms": float(np.sqrt(squares.mean())),
+        "snr_db": snr_db(float(exact_squares.sum()), float(squares.sum())),
+    }
 
 
 def _decisions(outputs: FloatArray) -> NDArray[np.int64]:
