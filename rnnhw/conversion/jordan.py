@@ -150,6 +150,7 @@ def _convert(
         design,
         layers=_layers(design, names, position, converted, reader is None),
         weights=None,
+        rounded_weights=None,
         formats=formats or design.formats,
         overrides=_kept(design.overrides, name) if overrides is None else overrides,
     )

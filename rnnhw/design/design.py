@@ -13,7 +13,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
+from numpy.typing import ArrayLike
+
 from rnnhw.design.arguments import chosen_arguments
+from rnnhw.design.rounded_weights import RoundedWeights
 from rnnhw.design.schedule import Arrangement
 from rnnhw.design.siblings import siblings_of
 from rnnhw.design.tasks import Task
@@ -136,6 +139,9 @@ class Design:
     """The parameters of ``design()`` with their values."""
     bases: tuple[Path, ...] = field(default=(), kw_only=True)
     """The design files that this one changes the formats of (:meth:`with_formats`)."""
+    rounded_weights: RoundedWeights | None = field(default=None, kw_only=True)
+    """Numbers that are stored in place of those nearest to the weights
+    (:meth:`with_rounded_weights`)."""
     siblings: tuple[Path, ...] = field(default=(), kw_only=True)
     """The modules beside the design file that it imports, filled in by :func:`load`."""
 
@@ -212,10 +218,12 @@ class Design:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that the design is read from: its own, those that it changes and imports, the
-        weights and the task's data."""
+        weights, their rounding and the task's data."""
         file = () if self.path is None else (self.path,)
         weights = () if self._weights_file is None else (self._weights_file,)
-        return (*file, *self.bases, *self.siblings, *weights, *getattr(self.task, "files", ()))
+        rounded = () if self.rounded_weights is None else self.rounded_weights.files
+        read = (*file, *self.bases, *self.siblings, *weights, *rounded)
+        return (*read, *getattr(self.task, "files", ()))
 
     def with_formats(self, formats: Mapping[str, Q]) -> Design:
         """The same design with other formats, by the full names of signals and tensors; ``input``
@@ -236,6 +244,29 @@ class Design:
             weights=weights,
             bases=self.bases if self.path is None else (self.path, *self.bases),
         )
+
+    def with_rounded_weights(
+        self,
+        source: str | Path | Mapping[str, ArrayLike] | None,
+        *,
+        sha256: str = "",
+        weights_sha256: str = "",
+    ) -> Design:
+        """The same design with these numbers stored in place of those nearest to its weights.
+
+        Integers alone follow them: the float reference still reads the weights as they were
+        trained. Tensors that ``source`` lacks are rounded to nearest.
+
+        Args:
+            source: an ``.npz`` or arrays by tensor; a tensor's format must hold its numbers
+                exactly. None: all are rounded to nearest.
+            sha256: that of the file; another one is refused.
+            weights_sha256: that of the weights which were rounded; others are refused.
+        """
+        if source is None:
+            return replace(self, rounded_weights=None)
+        held = source if isinstance(source, Mapping) else Path(source)
+        return replace(self, rounded_weights=RoundedWeights(held, sha256, weights_sha256))
 
     @property
     def _weights_file(self) -> Path | None:
@@ -277,7 +308,10 @@ class Design:
                 "give Design(weights='file.npz'); `report` and `info` work without",
             )
         try:
-            return load_parameters(network, self._weights_file or self.weights)
+            parameters = load_parameters(network, self._weights_file or self.weights)
+            if self.rounded_weights is None:
+                return parameters
+            return self.rounded_weights.stored(network, parameters)
         except RnnhwError as error:
             raise error.at(self.place) from None
 

@@ -17,7 +17,7 @@ from rnnhw.graph.nodes import Matvec, Tensor
 from rnnhw.graph.row_scales import SCALES
 from rnnhw.numerics.cast import Events, quantise, underflows
 
-__all__ = ["Parameters", "WeightSource", "load_parameters"]
+__all__ = ["Parameters", "WeightSource", "checked_tensor", "load_parameters"]
 
 WeightSource = str | Path | Mapping[str, ArrayLike]
 
@@ -29,6 +29,8 @@ class Parameters:
 
     Where rows have scales, ``values`` are the numbers divided by them, as the step graph reads
     them; ``given`` are those of the weights file, with the scales that it may not hold.
+    ``rounded`` are the numbers that ``raw`` stands for where they are not the nearest to ``values``
+    but chosen otherwise; the float reference reads ``values``.
     """
 
     values: Mapping[str, NDArray[np.float64]]
@@ -36,6 +38,7 @@ class Parameters:
     events: Mapping[str, Events]
     underflows: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    rounded: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.given:
@@ -89,6 +92,16 @@ def _parameters(
         raw[key], events[key] = quantise(values[key], tensor.format)
         lost[key] = underflows(values[key], raw[key], tensor.format)
     return Parameters(values, raw, events, lost, given)
+
+
+def checked_tensor(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:
+    """``array`` as float64 numbers of ``tensor``.
+
+    Raises:
+        DesignError: its shape is another, or it holds no finite real numbers.
+    """
+    _check_header(place, tensor, array)
+    return _finite(place, tensor, array)
 
 
 def _array(key: str, value: ArrayLike) -> NDArray[np.generic]:

@@ -158,7 +158,7 @@ class QuantizedNetwork(torch.nn.Module):
 
     def to_design(self) -> Design:
         """The design with these weights."""
-        return replace(self.design, weights=self.weights())
+        return replace(self.design, weights=self.weights(), rounded_weights=None)
 
     def save(self, path: str | Path) -> None:
         """Write the weights as the ``.npz`` that a design file names.
@@ -171,10 +171,13 @@ class QuantizedNetwork(torch.nn.Module):
 
 
 def _stored(design: Design) -> dict[str, FloatArray]:
-    """The numbers of the weights file, and the scales of rows as they are stored."""
+    """The numbers of the weights file, the scales of rows as they are stored, and the numbers that
+    stand in place of the nearest ones."""
     own = {tensor.key for tensor in design.network.tensors if tensor.role in SCALES}
-    values, given = design.parameters.values, design.parameters.given
-    return {key: values[key] if key in own else numbers for key, numbers in given.items()}
+    parameters = design.parameters
+    values, given = parameters.values, parameters.given
+    stored = {key: values[key] if key in own else numbers for key, numbers in given.items()}
+    return {**stored, **parameters.rounded}
 
 
 def _name(key: str) -> str:
