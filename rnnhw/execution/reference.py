@@ -44,7 +44,7 @@ from rnnhw.graph.nodes import (
 )
 from rnnhw.numerics.cast import Q, quantise, real_values
 
-__all__ = ["SOURCES", "Reference", "run_reference"]
+__all__ = ["SOURCES", "Observer", "Reference", "run_reference"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -196,6 +196,11 @@ def _masked(values: FloatArray, lengths: IntArray) -> FloatArray:
     return np.where(valid[:, :, None], values, 0.0)
 
 
+Observer = Callable[[StepGraph, Mapping[Node, FloatArray], NDArray[np.bool_]], None]
+"""Called after every step of every layer: its graph, the values of its nodes [sequences, units],
+and which sequences have this step."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Context:
     parameters: Parameters
@@ -205,6 +210,7 @@ class _Context:
     final: dict[str, FloatArray]
     first: int
     finite: bool
+    observer: Observer | None = None
 
 
 _SELECTING = (Cast, Gather, Select)
@@ -260,6 +266,8 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
             if operation not in inner and not isinstance(operation, _SELECTING):
                 _require_finite(context, graph.signal(operation), t, value, valid)
             run.values[operation] = value
+        if context.observer is not None:
+            context.observer(graph, run.values, valid)
         for name, traced in recorded.items():
             context.traces[name][:, t] = run.values[traced]
         outputs[:, t] = run.values[graph.output]
@@ -347,6 +355,7 @@ def run_reference(
     initial: Mapping[str, FloatArray] | None = None,
     first: int = 0,
     finite: bool = True,
+    observer: Observer | None = None,
 ) -> Reference:
     """Run the network on real inputs.
 
@@ -360,6 +369,7 @@ def run_reference(
         initial: real first values of states by name, [sequences, units].
         first: the number that messages give the first sequence.
         finite: refuse infinite and NaN values.
+        observer: reads the values of all nodes while the network runs.
 
     Raises:
         DesignError: a value is infinite or NaN; the message names signal and step.
@@ -369,7 +379,7 @@ def run_reference(
     if not acting <= set(SOURCES):
         raise ValueError(f"unknown error sources {sorted(acting - set(SOURCES))}")
     wanted: dict[str, FloatArray] = {name: np.zeros((0, 0, 0)) for name in traces}
-    context = _Context(parameters, acting, initial or {}, wanted, {}, first, finite)
+    context = _Context(parameters, acting, initial or {}, wanted, {}, first, finite, observer)
     values = _masked(x, lengths)
     if "input" in acting:
         values = _rounded(values, network.source.format)
