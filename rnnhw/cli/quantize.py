@@ -25,11 +25,11 @@ from rnnhw.cli.output import deliver, show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show_quantize import quantized_in
 from rnnhw.errors import UsageError
-from rnnhw.files import check_writable
+from rnnhw.files import check_writable, written_whole
 from rnnhw.numerics.binary_point import RULES
 from rnnhw.study.word_lengths.costs import costs_of
-from rnnhw.study.word_lengths.design_file import design_file_text
-from rnnhw.study.word_lengths.quantize import quantize
+from rnnhw.study.word_lengths.design_file import design_file_text, rounded_weights_bytes
+from rnnhw.study.word_lengths.quantize import ROUNDINGS, quantize
 
 __all__ = ["quantize_command"]
 
@@ -39,7 +39,8 @@ DesignOutput = Annotated[
         "--output",
         "-o",
         metavar="CHOSEN.py",
-        help="Also write a design file with the chosen formats; it loads this design.",
+        help="Also write a design file with the chosen formats; it loads this design. Rounded "
+        "weights go into the .npz beside it.",
         readable=False,
     ),
 ]
@@ -85,6 +86,14 @@ RowScales = Annotated[
         help="Give rows of weights power-of-two scales, exponents of BITS, where that stores less.",
     ),
 ]
+WeightsRounding = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="Round weights to nearest, or compensated: those of a sum together, so that the "
+        "sum's error is small.",
+    ),
+]
 
 
 def quantize_command(
@@ -100,6 +109,7 @@ def quantize_command(
     point: Point = "mse",
     evaluations: Evaluations = 500,
     row_scales: RowScales = 0,
+    rounding: WeightsRounding = "nearest",
     profile: Profile = None,
     format: ReportFormat = None,
     output: DesignOutput = None,
@@ -123,9 +133,15 @@ def quantize_command(
     floors, ceilings = checked_bounds(output, minimum, maximum)
     if point not in RULES:
         raise UsageError(f"Invalid value for '--point': {point!r}", f"known: {', '.join(RULES)}")
+    if rounding not in ROUNDINGS:
+        known_rules = f"known: {', '.join(ROUNDINGS)}"
+        raise UsageError(f"Invalid value for '--rounding': {rounding!r}", known_rules)
     loaded = load_design(design, settings)
+    weights = output.with_suffix(".npz") if output and rounding != "nearest" else None
+    if weights is not None:
+        check_writable(weights)
     chosen_on = Path(choose_on) if Path(choose_on).suffix else None
-    for place in (output, report):
+    for place in (output, weights, report):
         for read in (chosen_on, data):
             keep_inputs(place, loaded, read, profiles=[profile])
     with shown_progress("designs") as progress:
@@ -141,11 +157,18 @@ def quantize_command(
             rule=point,  # type: ignore[arg-type]
             evaluations=evaluations,
             row_scales=row_scales,
+            rounding=rounding,  # type: ignore[arg-type]
             progress=progress,
         )
     costs, command = costs_of(result, profile), _command(sys.argv)
     if output is not None:
-        deliver(design_file_text(result, output, command), output)
+        content = rounded_weights_bytes(result)
+        rounded = (weights, content) if weights is not None and content else None
+        text = design_file_text(result, output, command, rounded)
+        if rounded is not None:
+            with written_whole(rounded[0]) as file:
+                file.write(content)
+        deliver(text, output)
     if report is not None:
         deliver(quantized_in(reported, result, costs, command), report)
     show(quantized_in(shown, result, costs, command))

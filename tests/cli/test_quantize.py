@@ -10,8 +10,9 @@ import pytest
 from helpers.paths import DESIGNS
 from helpers.schemas import valid
 
-from rnnhw import load
+from rnnhw import load, simulate, verify
 from rnnhw.cli import main
+from rnnhw.execution.reference import run_reference
 from rnnhw.study.word_lengths.data import quantization_schema
 from rnnhw.version import __version__
 
@@ -52,6 +53,47 @@ def test_json_has_the_same(tmp_path, capsys):
     assert found["figures"]["chosen"]["accuracy"] >= 0.9
     assert not found["finished"] and found["evaluations"] == 20
     assert found["cost"]["profile"] == "ice40up5k"
+
+
+def test_rounded_weights_lie_beside_the_design_and_belong_to_it(tmp_path, capsys):
+    place, weights = tmp_path / "chosen.py", tmp_path / "chosen.npz"
+    arguments = [*SMALL, "--evaluations", "30", "--max", "rms=0.6", "--rounding", "compensated"]
+    command = ["quantize", str(ADDER), *arguments, "-o", str(place), "--format", "json"]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    valid(found, quantization_schema)
+    assert found["rounding"] == {"rule": "compensated", "nearest": {}}
+    chosen = load(place)
+    assert weights in chosen.files and "rounded together" in chosen.notes
+    with np.load(weights) as stored:
+        assert set(stored) == {tensor.key for tensor in chosen.network.tensors}
+        for tensor in chosen.network.tensors:
+            raw = chosen.parameters.raw[tensor.key]
+            assert np.array_equal(raw * tensor.format.step, stored[tensor.key])
+    trained = load(ADDER, {"hidden": 4, "operand_bits": 3}).parameters.values
+    assert all(np.array_equal(chosen.parameters.values[key], trained[key]) for key in trained)
+    run = simulate(chosen)
+    float_outputs = run_reference(
+        chosen.network, load(ADDER, {"hidden": 4, "operand_bits": 3}).parameters,
+        run.samples.x, run.samples.lengths,
+    ).outputs  # fmt: skip
+    assert verify(chosen).output.max_error == np.abs(run.outputs - float_outputs).max() > 0
+    assert run.score.figures()["accuracy"] == found["figures"]["judged_chosen"]["accuracy"]
+    for settings, said in ((["--set", "hidden=8"], "other weights were rounded"), ([], "SHA-256")):
+        if not settings:
+            weights.write_bytes(weights.read_bytes() + b" ")
+        assert main(["simulate", str(place), *settings]) == 3
+        told = capsys.readouterr().err
+        assert said in told and "chosen.npz" in told and "Traceback" not in told
+
+
+def test_rounded_weights_are_written_over_no_input(refused, tmp_path):
+    copy = tmp_path / "adder.py"
+    copy.write_text(ADDER.read_text().replace('f"adder_tridiagonal', 'f"chosen'))
+    (tmp_path / "chosen_h4.npz").write_bytes((DESIGNS / "adder_tridiagonal_h4.npz").read_bytes())
+    place = tmp_path / "chosen_h4.py"
+    said = refused(2, copy, *SMALL, "--rounding", "compensated", "-o", place)
+    assert "cannot write" in said and "chosen_h4.npz" in said and not place.exists()
 
 
 FEW = [*SMALL, "--evaluations", "20", "--min", "accuracy=0.9"]
@@ -108,6 +150,7 @@ def test_the_report_overwrites_no_input_and_has_a_known_suffix(refused, tmp_path
     ("code", "arguments", "said"),
     [
         (2, ["--point", "best"], "'best'"),
+        (2, ["--rounding", "up"], "known: nearest, compensated"),
         (2, ["-o", "chosen.txt"], "name it *.py"),
         (2, ["--min", "speed=1"], "unknown figure 'speed'"),
         (2, ["--choose-on", "val"], "no split 'val'"),

@@ -54,6 +54,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     one_bit_less: OneBitLess | None
 
 
+class Rounded(msgspec.Struct, frozen=True, kw_only=True):
+    """How weights are rounded, and the tensors that are rounded to nearest all the same, with the
+    reason."""
+
+    rule: str
+    nearest: Mapping[str, str]
+
+
 class Demanded(msgspec.Struct, frozen=True, kw_only=True):
     """Least and greatest values, margin included."""
 
@@ -102,6 +110,7 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool
     formats: Mapping[str, Chosen]
     scale_exponent: Words | None
+    rounding: Rounded
     stored_bits: StoredBits
     figures: Figures
     cost: Cost | None
@@ -133,6 +142,10 @@ def quantized_json(result: Quantized, costs: Costs | None, command: str) -> byte
         finished=result.choice.finished,
         formats=_formats(result),
         scale_exponent=None if exponent is None else _words(exponent),
+        rounding=Rounded(
+            rule="nearest" if result.rounding is None else "compensated",
+            nearest={} if result.rounding is None else dict(result.rounding.left),
+        ),
         stored_bits=StoredBits(
             before={**result.stored_before, "all": sum(result.stored_before.values())},
             chosen={**result.choice.outcome.stored, "all": result.choice.outcome.bits},

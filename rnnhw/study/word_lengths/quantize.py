@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnhw.analysis.storage import stored_bits
 from rnnhw.design.design import Design, load
@@ -19,10 +21,18 @@ from rnnhw.execution.simulate import Simulation, chosen_samples, simulate
 from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
 from rnnhw.study.word_lengths.judge import Demands, Judge, float_figures
+from rnnhw.study.word_lengths.rounding import Rounding, rounding_of
 from rnnhw.study.word_lengths.search import Choice, search
 from rnnhw.study.word_lengths.variables import Variable, variables_of
 
-__all__ = ["Quantized", "quantize"]
+__all__ = ["ROUNDINGS", "Quantized", "WeightRounding", "quantize"]
+
+FloatArray = NDArray[np.float64]
+
+WeightRounding = Literal["nearest", "compensated"]
+
+ROUNDINGS: tuple[str, ...] = get_args(WeightRounding)
+"""How weights are rounded, as ``--rounding`` names it."""
 
 _CHOSEN = 4_096
 """Samples of a generated task that choose; the rest judges."""
@@ -43,7 +53,8 @@ class Quantized:
     ``choice`` holds the formats and what they give on ``samples``, which chose; ``before`` and
     ``after`` ran on the samples that judge, once, when everything was chosen, and ``reference`` is
     the float reference there. ``chosen_on`` names the samples that chose,
-    ``judged_on`` those that judge.
+    ``judged_on`` those that judge. ``rounding`` rounds weights by the error of their sums; None:
+    they are rounded to nearest.
     """
 
     design: Design
@@ -58,6 +69,19 @@ class Quantized:
     chosen_on: str
     judged_on: str
     scale_exponent: Q | None = None
+    rounding: Rounding | None = None
+
+    @cached_property
+    def rounded_weights(self) -> Mapping[str, FloatArray]:
+        """The numbers that tensors store where they are not the nearest to the weights; none where
+        all are."""
+        return {} if self.rounding is None else self.rounding.weights(self.formats)
+
+    @property
+    def chosen(self) -> Design:
+        """The design in the chosen formats, with weights rounded for them."""
+        design = self.design.with_formats(self.changes)
+        return design.with_rounded_weights(self.rounded_weights or None)
 
     @property
     def formats(self) -> Mapping[str, Q]:
@@ -100,6 +124,7 @@ def quantize(
     rule: PointRule = "mse",
     evaluations: int = 500,
     row_scales: int = 0,
+    rounding: WeightRounding = "nearest",
     progress: Callable[[int, int], None] | None = None,
 ) -> Quantized:
     """Choose a word length and a binary point for the input, every tensor and every signal.
@@ -122,6 +147,8 @@ def quantize(
         evaluations: the most designs that are run.
         row_scales: bits of an exponent for every row of weights. The search then runs twice, with
             half of the evaluations a run, and keeps scales that store fewer bits; 0: none.
+        rounding: ``nearest`` rounds every weight by itself, ``compensated`` the weights of a sum
+            together, so that the sum's error on the samples that choose is small.
         progress: called with the designs run and the most.
 
     Raises:
@@ -134,6 +161,8 @@ def quantize(
         raise UsageError(f"evaluations={evaluations}", "give at least 1")
     if not 0 <= row_scales <= _MOST_EXPONENT_BITS:
         raise UsageError(f"row_scales={row_scales}", f"give bits of 0 to {_MOST_EXPONENT_BITS}")
+    if rounding not in ROUNDINGS:
+        raise UsageError(f"unknown rounding {rounding!r}", f"known: {', '.join(ROUNDINGS)}")
     if not 0 <= noise < np.inf:
         raise UsageError(f"noise={noise}", "give a number from 0")
     required = design.task.require if design.task is not None else {}
@@ -151,27 +180,38 @@ def quantize(
             chosen_on=f"{_COPIES} copies of {sets.chosen_on} with noise of {noise:g}",
         )
     exponents = [None, *([Q(row_scales, 0, signed=False)] if row_scales else [])]
-    found: list[tuple[Q | None, Judge, tuple[Variable, ...], Choice]] = []
+    found: list[tuple[Q | None, Judge, tuple[Variable, ...], Rounding | None, Choice]] = []
+    # A rounding of the design's weights belongs to the formats that it has now.
+    trained = design.with_rounded_weights(None)
     for number, exponent in enumerate(exponents):
-        each = design if exponent is None else design.with_formats({"scale_exponent": exponent})
+        each = trained if exponent is None else trained.with_formats({"scale_exponent": exponent})
         judge = Judge(each, sets.choosing, demands)
         second = None if sets.confirming is None else Judge(each, sets.confirming, demands)
         variables = variables_of(each, sets.choosing)
         budget = evaluations // len(exponents)
         shown = progress and partial(_advance, progress, number * budget, evaluations)
+        rounds = None if rounding == "nearest" else rounding_of(each, sets.choosing)
         choice = search(
-            judge, variables, rule=rule, evaluations=budget, progress=shown, second=second
+            judge,
+            variables,
+            rule=rule,
+            evaluations=budget,
+            progress=shown,
+            second=second,
+            rounding=rounds,
         )
-        found.append((exponent, judge, variables, choice))
-    exponent, judge, variables, choice = min(found, key=lambda each: each[-1].outcome.bits)
+        found.append((exponent, judge, variables, rounds, choice))
+    exponent, judge, variables, rounds, choice = min(found, key=lambda each: each[-1].outcome.bits)
     choice = replace(choice, evaluations=sum(each[-1].evaluations for each in found))
     changes = dict(choice.formats) | ({} if exponent is None else {"scale_exponent": exponent})
+    weights = None if rounds is None else rounds.weights(choice.formats)
+    chosen = trained.with_formats(changes).with_rounded_weights(weights or None)
     return Quantized(
         design,
         variables,
         choice,
         before=simulate(design, samples=sets.judging),
-        after=simulate(design.with_formats(changes), samples=sets.judging),
+        after=simulate(chosen, samples=sets.judging),
         float_figures=judge.float_figures(),
         reference=run_reference(
             design.network, design.parameters, sets.judging.x, sets.judging.lengths
@@ -181,6 +221,7 @@ def quantize(
         chosen_on=sets.chosen_on,
         judged_on=sets.judged_on,
         scale_exponent=exponent,
+        rounding=rounds,
     )
 
 

@@ -26,6 +26,7 @@ from rnnhw.errors import DesignError
 from rnnhw.numerics.binary_point import PointRule, placed_point
 from rnnhw.numerics.cast import Q
 from rnnhw.study.word_lengths.judge import Judge, Outcome
+from rnnhw.study.word_lengths.rounding import Rounding
 from rnnhw.study.word_lengths.variables import Variable
 
 __all__ = ["Choice", "Sensitivity", "Words", "search"]
@@ -88,6 +89,7 @@ class _Space:
     budget: int
     progress: Progress | None
     second: Judge | None = None
+    rounding: Rounding | None = None
     outcomes: _Outcomes = field(default_factory=dict)
     confirmations: _Outcomes = field(default_factory=dict)
     points: dict[tuple[str, int], Q] = field(default_factory=dict)
@@ -103,7 +105,11 @@ class _Space:
         return {name: self.points[name, bits] for name, bits in words.items()}
 
     def design(self, words: Words) -> Design:
-        return self.judge.design.with_formats(self.formats(words))
+        formats = self.formats(words)
+        design = self.judge.design.with_formats(formats)
+        if self.rounding is None:
+            return design
+        return design.with_rounded_weights(self.rounding.weights(formats))
 
     def outcome(self, words: Words) -> Outcome | None:
         """What a design with ``words`` gives; None where it is none."""
@@ -151,6 +157,7 @@ def search(
     evaluations: int = 500,
     progress: Progress | None = None,
     second: Judge | None = None,
+    rounding: Rounding | None = None,
 ) -> Choice:
     """The formats of ``variables`` with the fewest stored bits found that keep the demands.
 
@@ -161,11 +168,12 @@ def search(
         evaluations: the most designs that are run; one that ``second`` runs too counts twice.
         progress: called with the designs run and the most.
         second: may refuse a move, on other samples.
+        rounding: rounds the weights for the formats of a design; None: to nearest.
 
     Raises:
         DesignError: no word of up to 16 bits for all variables keeps the demands.
     """
-    space = _Space(judge, variables, rule, evaluations, progress, second)
+    space = _Space(judge, variables, rule, evaluations, progress, second, rounding)
     finished = True
     best: Words | None = None
     try:

@@ -99,13 +99,17 @@ def bounds_text(result: Quantized) -> str:
 
 
 def ended(result: Quantized) -> str:
-    """How many designs were run, whether the search came to its end, and whether rows of weights
-    have scales of their own."""
+    """How many designs were run, whether the search came to its end, whether rows of weights have
+    scales of their own, and how weights are rounded if not to nearest."""
     ran = f"{result.choice.evaluations:,} designs were run"
     if not result.choice.finished:
         ran += ": the limit, so the search is not finished"
     if result.scale_exponent is not None:
         ran += f"; rows of weights have scale exponents of {result.scale_exponent.width} bits"
+    if result.rounding is not None:
+        ran += "; the weights of a sum are rounded together"
+        left = [f"{name} to nearest: {why}" for name, why in result.rounding.left.items()]
+        ran += f" ({', '.join(left)})" if left else ""
     return ran
 
 
