@@ -1,9 +1,9 @@
 """Weights rounded by the error of the sums that they are part of, for any formats.
 
-A sum is a chain of products onto one another, and the bias that they start from: W x, U h and b of
-a unit. Its rows are rounded together, so that an error of W is made good by U and b; the mean
-error, which nothing else takes back, ends in the bias (Nagel et al. 2019, "Data-free quantization
-through weight equalization and bias correction", arXiv:1906.04721).
+A sum is a chain of products onto one another and the bias that they start from, or two chains that
+are added: W x, U h and b of a unit. Its rows are rounded together, so that an error of W is made
+good by U and b; the mean error, which nothing else takes back, ends in the bias (Nagel et al. 2019,
+"Data-free quantization through weight equalization and bias correction", arXiv:1906.04721).
 
 How the inputs of a sum go together is measured once, in the float reference. The rounding then
 depends on formats alone, and is kept for the next design of a search with the same ones.
@@ -12,7 +12,7 @@ depends on formats alone, and is kept for the next design of a search with the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,7 @@ from rnnhw.design.design import Design
 from rnnhw.design.tasks import Samples
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.network import Network
-from rnnhw.graph.nodes import Constant, Matvec, Node, StepGraph, Tensor
+from rnnhw.graph.nodes import Add, Constant, Gather, Matvec, Node, StepGraph, Tensor
 from rnnhw.numerics.cast import Q
 from rnnhw.numerics.compensated_rounding import Grids, round_compensated
 
@@ -30,6 +30,10 @@ __all__ = ["Rounding", "rounding_of"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+_Term = tuple[int, str, int]
+"""The place of an input, and a tensor's key and flat index."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +47,10 @@ class _Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sum:
+class _Chain:
     """Products onto one another, and the constant that they start from."""
 
+    end: Matvec
     products: tuple[Matvec, ...]
     bias: Constant | None
 
@@ -56,38 +61,60 @@ class _Sum:
         tensors += [] if self.bias is None else [self.bias.tensor]
         return [tensor for tensor in tensors if tensor is not None]
 
+    def terms(self, values: Mapping[str, FloatArray], first: int, one: int) -> list[list[_Term]]:
+        """The terms of every row; ``first`` is the first input's place, ``one`` that of 1."""
+        terms: list[list[_Term]] = [[] for _ in range(self.end.units)]
+        for product in self.products:
+            columns, weights = product.vector.units, product.weights
+            assert weights is not None
+            stored = values[weights.key].ravel()
+            for row, each in enumerate(
+                product.structure.stored_rows(stored, product.units, columns)
+            ):
+                places = zip(each.columns, each.parameters, strict=True)
+                terms[row] += [(first + column, weights.key, k) for column, k in places]
+            first += columns
+        if self.bias is not None and self.bias.tensor is not None:
+            for row, of_row in enumerate(terms):
+                of_row.append((one, self.bias.tensor.key, row))
+        return terms
+
+
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """Chains that are added: row k of the sum is row ``rows[k][c]`` of chain c, for every c."""
+
+    chains: tuple[_Chain, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Those of all chains."""
+        return [tensor for chain in self.chains for tensor in chain.tensors]
+
     @property
     def width(self) -> int:
         """Inputs, the 1 of the bias among them."""
-        return sum(product.vector.units for product in self.products) + 1
+        products = [product for chain in self.chains for product in chain.products]
+        return sum(product.vector.units for product in products) + 1
 
     def inputs(self, values: Mapping[Node, FloatArray], valid: NDArray[np.bool_]) -> FloatArray:
         """What the terms are multiplied by, [sequences, inputs]; 1 for the bias, the last one."""
-        vectors = [values[product.vector][valid] for product in self.products]
+        products = [product for chain in self.chains for product in chain.products]
+        vectors = [values[product.vector][valid] for product in products]
         return np.concatenate([*vectors, np.ones((int(valid.sum()), 1))], axis=1)
 
-    def rows(self, values: Mapping[str, FloatArray]) -> list[_Rows]:
+    def grouped(self, values: Mapping[str, FloatArray]) -> list[_Rows]:
         """The rows by the inputs that they have."""
-        units = self.products[-1].units
-        terms: list[list[tuple[int, str, int]]] = [[] for _ in range(units)]
-        first = 0
-        for product in self.products:
-            columns, weights = product.vector.units, product.weights
-            if weights is not None:
-                stored = values[weights.key].ravel()
-                for row, each in enumerate(product.structure.stored_rows(stored, units, columns)):
-                    terms[row] += [
-                        (first + column, weights.key, position)
-                        for column, position in zip(each.columns, each.parameters, strict=True)
-                    ]
-            first += columns
-        if self.bias is not None and self.bias.tensor is not None:
-            for row in range(units):
-                terms[row].append((first, self.bias.tensor.key, row))
+        by_chain, first = [], 0
+        for chain in self.chains:
+            by_chain.append(chain.terms(values, first, self.width - 1))
+            first += sum(product.vector.units for product in chain.products)
         groups: dict[tuple[tuple[int, str], ...], list[list[int]]] = {}
-        for of_row in filter(None, terms):
-            places = tuple((column, key) for column, key, _ in of_row)
-            groups.setdefault(places, []).append([position for *_, position in of_row])
+        for row in self.rows:
+            terms = [term for c, k in zip(by_chain, row, strict=True) for term in c[k]]
+            places = tuple((column, key) for column, key, _ in terms)
+            groups.setdefault(places, []).append([position for *_, position in terms])
         return [
             _Rows(
                 np.array([column for column, _ in places]),
@@ -95,6 +122,7 @@ class _Sum:
                 np.array(positions),
             )
             for places, positions in groups.items()
+            if places
         ]
 
 
@@ -108,38 +136,33 @@ class Rounding:
     values: Mapping[str, FloatArray]
     left: Mapping[str, str]
     _sums: list[tuple[_Sum, list[_Rows], FloatArray]]
-    _known: dict[tuple[int, tuple[Q, ...]], dict[str, FloatArray]] = field(default_factory=dict)
+    _known: dict[tuple[int, tuple[Q, ...]], list[FloatArray]] = field(default_factory=dict)
 
     def weights(self, formats: Mapping[str, Q]) -> dict[str, FloatArray]:
         """Real numbers by tensor that ``formats`` hold exactly; a tensor without a format there
         has that of the design."""
-        rounded: dict[str, FloatArray] = {}
+        numbers: dict[str, FloatArray] = {}
         for index, (one, rows, moments) in enumerate(self._sums):
             chosen = {t.key: formats.get(t.key, t.format) for t in one.tensors}
-            key = index, tuple(chosen.values())
-            if key not in self._known:
-                self._known[key] = self._rounded(chosen, rows, moments)
-            rounded |= self._known[key]
-        return rounded
+            known = index, tuple(chosen.values())
+            if known not in self._known:
+                self._known[known] = [self._rounded(chosen, each, moments) for each in rows]
+            for each, rounded in zip(rows, self._known[known], strict=True):
+                for k, key in enumerate(each.keys):
+                    flat = numbers.setdefault(key, self.values[key].ravel().copy())
+                    flat[each.positions[:, k]] = rounded[:, k]
+        return {key: flat.reshape(self.values[key].shape) for key, flat in numbers.items()}
 
-    def _rounded(
-        self, formats: Mapping[str, Q], rows: list[_Rows], moments: FloatArray
-    ) -> dict[str, FloatArray]:
-        flat = {key: self.values[key].ravel().copy() for key in formats}
-        for each in rows:
-            held = [formats[key] for key in each.keys]
-            grids = Grids(
-                np.array([format.step for format in held]),
-                np.array([format.lowest for format in held]),
-                np.array([format.max for format in held]),
-            )
-            values = np.empty(each.positions.shape)
-            for k, key in enumerate(each.keys):
-                values[:, k] = flat[key][each.positions[:, k]]
-            rounded = round_compensated(values, grids, moments[np.ix_(each.inputs, each.inputs)])
-            for k, key in enumerate(each.keys):
-                flat[key][each.positions[:, k]] = rounded[:, k]
-        return {key: numbers.reshape(self.values[key].shape) for key, numbers in flat.items()}
+    def _rounded(self, formats: Mapping[str, Q], rows: _Rows, moments: FloatArray) -> FloatArray:
+        held = [formats[key] for key in rows.keys]
+        grids = Grids(
+            np.array([format.step for format in held]),
+            np.array([format.lowest for format in held]),
+            np.array([format.max for format in held]),
+        )
+        values = [self.values[key].ravel()[rows.positions[:, k]] for k, key in enumerate(rows.keys)]
+        moments = moments[np.ix_(rows.inputs, rows.inputs)]
+        return round_compensated(np.stack(values, axis=1), grids, moments)
 
 
 def rounding_of(design: Design, samples: Samples) -> Rounding:
@@ -162,7 +185,9 @@ def rounding_of(design: Design, samples: Samples) -> Rounding:
 
     run_reference(network, design.parameters, samples.x, samples.lengths, observer=observe)
     return Rounding(
-        values, left, [(one, one.rows(values), moments[one] / max(counts[one], 1)) for one in sums]
+        values,
+        left,
+        [(one, one.grouped(values), moments[one] / max(counts[one], 1)) for one in sums],
     )
 
 
@@ -183,19 +208,61 @@ def _rounded_to_nearest(network: Network) -> dict[str, str]:
 
 
 def _sums(graph: StepGraph, left: Mapping[str, str]) -> Iterator[_Sum]:
-    """The sums of a layer, without the products whose weights are ``left``."""
+    """The sums of a layer, without the products whose weights are ``left``; rows of two chains
+    that are only added to each other, as W x and U h of a gate are, are rows of one sum."""
+    chains = {chain.end: chain for chain in _chains(graph, left)}
+    uses: Counter[tuple[Node, int]] = Counter()
+    for node in graph.nodes:
+        for operand in node.operands:
+            if operand in chains:
+                rows = node.indices if isinstance(node, Gather) and len(node.parts) == 1 else None
+                uses.update((operand, k) for k in rows or range(operand.units))
+    added: dict[tuple[Matvec, Matvec], list[tuple[int, int]]] = {}
+    taken: set[tuple[Node, int]] = set()
+    readers = Counter(operand for node in graph.nodes for operand in node.operands)
+    for node in graph.nodes:
+        if not isinstance(node, Add) or readers[node.a] + readers[node.b] > 2:
+            continue
+        left_end, right_end = _chain_rows(node.a, chains), _chain_rows(node.b, chains)
+        if left_end is None or right_end is None or left_end[0] is right_end[0]:
+            continue
+        (one, first), (other, second) = left_end, right_end
+        for pair in zip(first, second, strict=True):
+            places = {(one, pair[0]), (other, pair[1])}
+            if all(uses[place] == 1 for place in places) and not taken & places:
+                taken |= places
+                added.setdefault((one, other), []).append(pair)
+    for (one, other), pairs in added.items():
+        yield _Sum((chains[one], chains[other]), tuple(pairs))
+    for end, chain in chains.items():
+        alone = tuple((k,) for k in range(end.units) if (end, k) not in taken)
+        if alone:
+            yield _Sum((chain,), alone)
+
+
+def _chain_rows(node: Node, chains: Mapping[Matvec, _Chain]) -> tuple[Matvec, Sequence[int]] | None:
+    """The chain whose rows ``node`` has, and which."""
+    behind, rows = node, None
+    if isinstance(node, Gather) and len(node.parts) == 1:
+        behind, rows = node.parts[0], node.indices
+    if not isinstance(behind, Matvec) or behind not in chains:
+        return None
+    return behind, range(behind.units) if rows is None else rows
+
+
+def _chains(graph: StepGraph, left: Mapping[str, str]) -> Iterator[_Chain]:
+    """The products onto one another; a bias that others read too is none of theirs."""
     readers = Counter(operand for node in graph.nodes for operand in node.operands)
     continued = {node.start for node in graph.nodes if isinstance(node, Matvec)}
     for node in graph.nodes:
         if not isinstance(node, Matvec) or node in continued:
             continue
         start: Node | None = node
-        chain: list[Matvec] = []
+        products: list[Matvec] = []
         while isinstance(start, Matvec):
             if start.weights is not None and start.weights.key not in left:
-                chain.append(start)
+                products.append(start)
             start = start.start
-        own = isinstance(start, Constant) and readers[start] == 1 and start.tensor is not None
-        if chain:
-            bias = start if own and isinstance(start, Constant) else None
-            yield _Sum(tuple(chain[::-1]), bias)
+        bias = start if isinstance(start, Constant) and readers[start] == 1 else None
+        if products:
+            yield _Chain(node, tuple(products[::-1]), bias)

@@ -7,6 +7,7 @@ import pytest
 from helpers.paths import DESIGNS
 
 from rnnhw import (
+    GRU,
     Dense,
     Design,
     Elman,
@@ -23,6 +24,7 @@ from rnnhw import (
 from rnnhw.design.tasks import Samples
 from rnnhw.execution.reference import run_reference
 from rnnhw.numerics.cast import quantise, real_values
+from rnnhw.numerics.compensated_rounding import round_compensated
 from rnnhw.study.word_lengths.rounding import rounding_of
 
 SHORT = Q(0, 3)
@@ -81,13 +83,18 @@ def test_the_bias_takes_the_mean_error():
     assert np.abs(lost).max() < 0.01
 
 
-def test_a_rounding_depends_on_formats_and_is_kept():
-    found = design(Dense())
+def test_a_rounding_depends_on_formats_and_is_kept(monkeypatch):
+    found, runs = design(Dense()), []
+    monkeypatch.setattr(
+        "rnnhw.study.word_lengths.rounding.round_compensated",
+        lambda *arguments: runs.append(arguments) or round_compensated(*arguments),
+    )
     rounding = rounding_of(found, samples())
     first = rounding.weights({})
     finer = rounding.weights({"rnn.W": Q(1, 10)})
-    assert rounding.weights({})["rnn.U"] is first["rnn.U"]
-    assert finer["head.W"] is first["head.W"]
+    assert len(runs) == 3  # two sums, one of them in two formats
+    assert np.array_equal(rounding.weights({})["rnn.U"], first["rnn.U"]) and len(runs) == 3
+    assert np.array_equal(finer["head.W"], first["head.W"])
     assert not np.array_equal(finer["rnn.U"], first["rnn.U"])  # what a finer W need not make good
     error = np.abs(finer["rnn.W"] - found.parameters.values["rnn.W"]).max()
     assert 0 < error < np.abs(first["rnn.W"] - found.parameters.values["rnn.W"]).max()
@@ -101,6 +108,28 @@ def test_rows_that_share_weights_and_rows_with_scales_are_rounded_to_nearest():
     rounding = rounding_of(scaled, samples())
     assert rounding.left["rnn.U"] == rounding.left["head.W"] == "its rows have scales"
     assert rounding.weights({}) == {}
+
+
+def test_added_products_are_one_sum_and_those_read_otherwise_are_not():
+    """W x and U h of the gates r and z are added; U h of n is multiplied by r first."""
+    found = Design(
+        layers=[GRU(4, name="rnn")],
+        formats=Formats(input=Q(6, 12), weight=SHORT, bias=Q(1, 8), state=Q(0, 15), sum=Q(5, 9)),
+        inputs=4,
+        max_steps=9,
+    )
+    rng = np.random.default_rng(3)
+    weights = {each.key: rng.normal(scale=0.4, size=each.shape) for each in found.network.tensors}
+    found = replace(found, weights=weights)
+    rounding = rounding_of(found, samples())
+    fine = Q(1, 12)
+    lost = rounding.weights({"rnn.U": fine})["rnn.U"] - found.parameters.values["rnn.U"]
+    # A fine U makes good what a coarse W loses, where both are of one sum.
+    assert np.abs(lost[:8]).max() > 8 * fine.step
+    assert np.abs(lost[8:]).max() < 2 * fine.step
+    coarse = rounding.weights({})
+    rounded = found.with_rounded_weights(coarse)
+    assert output_error(rounded, samples()) < output_error(found, samples())
 
 
 def test_weights_without_a_connection_stay_zero():
