@@ -99,6 +99,19 @@ def test_scaled_rows_are_equal_bit_for_bit_before_and_after_training(layer, form
     assert_bit_for_bit(trained, x, lengths)
 
 
+def test_weights_rounded_elsewhere_are_equal_bit_for_bit_and_end_where_training_begins():
+    design = load(DESIGNS / "adder_tridiagonal.py", {"hidden": 4, "operand_bits": 3})
+    tensor = next(each for each in design.network.tensors if each.key == "rnn.U")
+    numbers = design.parameters.raw["rnn.U"] * tensor.format.step
+    numbers[1, 1] += tensor.format.step
+    rounded = design.with_rounded_weights({"rnn.U": numbers})
+    samples = design.task.samples()
+    assert_bit_for_bit(rounded, samples.x[:50], samples.lengths[:50])
+    trained = QuantizedNetwork(rounded).to_design()
+    assert trained.rounded_weights is None
+    assert np.array_equal(trained.parameters.values["rnn.U"], numbers)
+
+
 def test_exponents_of_drawn_weights_fit_them():
     design = replace(scaled(LSTM(5, name="rnn")), weights=None)
     module = QuantizedNetwork(design)

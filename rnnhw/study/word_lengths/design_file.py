@@ -81,11 +81,18 @@ def design_file_text(
         "",
         "",
         f"def design({', '.join(f'{name}={_value(each)}' for name, each in settings.items())}):",
-        f'    """{_doc(Path(base).name)} in the formats above, for whatever parameters it has."""',
+        f'    """{_doc(Path(base).name)} in the formats above, for {_parameters(rounded)}."""',
         f"    settings = {{{', '.join(f'{_text(name)}: {name}' for name in settings)}}}",
         *(_UNROUNDED if rounded is None else _ROUNDED),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _parameters(rounded: tuple[Path, bytes] | None) -> str:
+    """For which values of its parameters the design can be loaded."""
+    if rounded is None:
+        return "whatever parameters it has"
+    return "parameters that keep its weights"
 
 
 def _rounding_account(name: str) -> list[str]:
