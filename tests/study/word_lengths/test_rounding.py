@@ -149,7 +149,7 @@ def test_quantize_stores_fewer_bits_or_as_many_and_gives_the_design():
     trained = load(DESIGNS / "speaker_tridiagonal.py")
     # The training split judges here: what the test split says is told once, in the docs.
     train = replace(trained, task=replace(trained.task, split="train"))
-    demand = {"minimum": {"snr_db": 15}, "choose_on_test": True, "evaluations": 300}
+    demand = {"minimum": {"snr_db": 15}, "choose_on_test": True, "evaluations": 60}
     plain = quantize(train, **demand)
     rounded = quantize(train, rounding="compensated", **demand)
     assert rounded.choice.outcome.bits < 0.95 * plain.choice.outcome.bits
