@@ -28,6 +28,7 @@ cdef extern from "program.h":
         const void *weights
         const int32_t *columns
         int64_t interleaved
+        int64_t pairs
         int64_t taps
         int64_t paired
         const int32_t *correction
@@ -231,6 +232,7 @@ cdef class Scan:
             if rows.columns is not None:
                 matrices[i].columns = <int32_t *>self._keep(rows.columns)
             matrices[i].interleaved, matrices[i].chunk = rows.interleaved, rows.chunk
+            matrices[i].pairs = rows.pairs
             matrices[i].taps, matrices[i].paired = rows.taps, rows.paired
             if rows.quads is not None:
                 matrices[i].correction = <int32_t *>self._keep(rows.quads.correction)

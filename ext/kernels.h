@@ -50,12 +50,16 @@ typedef struct {
 /* Elements clipped high, clipped low, wrapped. */
 typedef int64_t rnnhw_events[3];
 
+enum { RNNHW_MOST_PAIRS = 4 }; /* of a row whose loop over them is unrolled */
+
 /* The rows of a matrix: row r adds `count[r]` weights times operands from column `first[r]` on.
  * `weights[offset[r]...]` are stored in units of `group` columns (2 for int16 pairs): first and
  * the stored length are multiples of it, padded with zeros; `terms[r]` counts the real ones.
  * Rows may overlap where they share weights. Where the columns are scattered, unit k of the
  * weights belongs to column `columns[k]` and those behind it in the unit; else it is NULL.
  * With one lane and `interleaved`, 16 rows of equal extent are stored column by column.
+ * Where `pairs` is not 0, all rows have so many pairs of neighbouring columns, 1 to
+ * RNNHW_MOST_PAIRS, with the weights of one row behind those of the row before.
  *
  * With one lane int16 weights may take two other forms, both of neighbouring rows side by side:
  * `taps`: row r reads columns r + first[0] on, of which those outside the vector meet zeros; 16
@@ -78,7 +82,7 @@ typedef struct {
     const int64_t *offset;
     const void *weights;
     const int32_t *columns;
-    int64_t interleaved, taps, paired;
+    int64_t interleaved, pairs, taps, paired;
     const int32_t *correction, *extra_columns;
     const int64_t *extra, *terms_before; /* the real terms of all rows in front of each */
     int64_t depth;
@@ -95,13 +99,15 @@ typedef struct {
 
 /* The end of a step in one pass: words are cast (`to` is not NULL; `proven`: nothing can clip),
  * looked up in a table of 256 bytes (`looks_up`), and written: as words again where `words` is not
- * NULL (`is_unsigned`: from 0 to 255), else as bytes, in the order of the words to those of `stored` that are not NULL, and, where
- * `packed` is not NULL, less `lowest` there, as a product of bytes reads them. */
+ * NULL (`is_unsigned`: from 0 to 255), else as bytes, in the order of the words, to those of `stored`
+ * that are not NULL, and as products read them: as quads less `lowest` to `packed`, as int16 pairs to
+ * `pairs`, where these are not NULL. */
 typedef struct {
     const rnnhw_cast *to;
     int proven, looks_up, address_mask, lowest, is_unsigned;
     const int8_t *table; /* 256 bytes in any case */
     uint8_t *packed;
+    int16_t *pairs;
     int8_t *stored[2];
     int32_t *words;
 } rnnhw_finish;

@@ -126,7 +126,7 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high,
                               (int)i->low, p->chunks);
     else {
-        const int keeps_words = i->operation == RNNHW_CAST_LOOKUP;
+        const int keeps_words = i->operation == RNNHW_CAST_LOOKUP, as_pairs = (int)i->shift_b;
         const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
                                 .proven = (int)i->shift_a,
                                 .looks_up = i->high >= 0,
@@ -135,7 +135,8 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
                                 .is_unsigned = (int)i->low,
                                 .table = i->high >= 0 ? data : no_table,
                                 .words = keeps_words ? at(p, i->dst) : NULL,
-                                .packed = keeps_words ? NULL : slot_or_null(p, i->dst),
+                                .packed = keeps_words || as_pairs ? NULL : slot_or_null(p, i->dst),
+                                .pairs = as_pairs ? slot_or_null(p, i->dst) : NULL,
                                 .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
         kernels->finish(&f, at(p, i->a), p->chunks, scan->lanes, &p->mask, events);
     }

@@ -32,8 +32,9 @@ enum rnnhw_operation {
     RNNHW_CAST_LOOKUP,  /* dst = a, cast as by finish, then looked up in data[data] at & high, as
                            by lookup_bytes */
     RNNHW_FINISH,       /* a, cast under casts[cast] (shift_a: nothing can clip) and looked up in
-                           data[data] at & high (-1: in none) as bytes; less `low`, packed,
-                           to dst, and to b and c; where cast or a slot is none, that is left out */
+                           data[data] at & high (-1: in none) as bytes; to dst, less `low` as quads
+                           or (shift_b) as int16 pairs, and to b and c; where cast or a slot is
+                           none, that is left out */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */

@@ -316,6 +316,15 @@ static inline sums16 sums_load16(const int16_t *from)
                     _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(from + 8)))};
 }
 
+/* The low halves of sums as int16 numbers. */
+static inline void sums_store16(int16_t *to, sums16 sums)
+{
+    const __m256i half = _mm256_set1_epi32(0xffff);
+    const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(sums.low, half),
+                                               _mm256_and_si256(sums.high, half));
+    _mm256_storeu_si256((__m256i *)to, _mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
 /* a b in every lane, of 16-bit numbers; the upper half of every b is zero, whatever its sign. */
 static inline sums16 sums_product16(sums16 a, sums16 b)
 {

@@ -260,6 +260,12 @@ static inline sums16 sums_load16(const int16_t *from)
     return _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)from));
 }
 
+/* The low halves of sums as int16 numbers. */
+static inline void sums_store16(int16_t *to, sums16 sums)
+{
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(sums));
+}
+
 /* a b in every lane, of 16-bit numbers; the upper half of every b is zero, whatever its sign. */
 static inline sums16 sums_product16(sums16 a, sums16 b)
 {

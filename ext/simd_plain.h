@@ -339,6 +339,13 @@ static inline sums16 sums_load16(const int16_t *from)
     return result;
 }
 
+/* The low halves of sums as int16 numbers. */
+static inline void sums_store16(int16_t *to, sums16 sums)
+{
+    for (int lane = 0; lane < 16; lane++)
+        to[lane] = (int16_t)(uint32_t)sums.lane[lane];
+}
+
 /* a b in every lane, of 16-bit numbers; the upper half of every b is zero, whatever its sign. */
 static inline sums16 sums_product16(sums16 a, sums16 b)
 {

@@ -643,8 +643,9 @@ class _ScanPlanner:
         return self.packed[origin, operation]
 
     def _packed_slot(self, units: int, operation: str) -> int:
-        # A step of tiles reads as many columns, where there are none whatever lies there.
-        size, group = (2, 2) if operation == "pack" else (1, TILE_COLUMNS)
+        # A step of tiles reads as many columns, where there are none whatever lies there. Of one
+        # lane `finish` writes pairs of 16 units at a time.
+        size, group = (2, 16) if operation == "pack" else (1, TILE_COLUMNS)
         return self._slot(
             _Place(
                 -(-units // group) * group * size * self.lanes,

@@ -32,6 +32,9 @@ EVERY_COLUMN = 1 << 30
 INTERLEAVED = 16
 """Rows that are stored column by column, for kernels of one lane."""
 
+MOST_PAIRS = 4
+"""Pairs of columns of a row whose loop over them is unrolled (``RNNHW_MOST_PAIRS``)."""
+
 MOST_TAPS = 16
 """Columns from the first to the last that a row of a window reads."""
 
@@ -42,8 +45,9 @@ _WORD = 1 << 31  # a 32-bit word holds what is smaller
 class RowsPlan:
     """A matrix as the rows kernels iterate it (``rnnhw_rows`` in ``ext/kernels.h``).
 
-    ``columns`` is None where every row reads neighbouring columns. All rows together add
-    ``all_terms`` and read ``words`` stored words, fewer where they share some.
+    ``columns`` is None where every row reads neighbouring columns, and ``pairs`` is not 0 where it
+    reads so many pairs of them. All rows together add ``all_terms`` and read ``words`` stored
+    words, fewer where they share some.
     """
 
     first: NDArray[np.int32]
@@ -56,6 +60,7 @@ class RowsPlan:
     chunk: int
     all_terms: int
     words: int
+    pairs: int = 0
     taps: int = 0
     paired: bool = False
     quads: QuadRows | None = None
@@ -452,6 +457,10 @@ class Product:
         first = terms.first_columns // group * group
         last = terms.first_columns + terms.counts
         count = -(-last // group) * group - first
+        pairs = 0 if interleave or terms.alike or group == 1 else self._few_pairs(count, chunk)
+        if pairs:
+            count = np.full(rows, 2 * pairs)
+            first = np.minimum(first, -(-self.node.vector.units // 2) * 2 - 2 * pairs)
         offset = np.cumsum(count) - count
         flat = np.zeros(int(count.sum()), element)
         if terms.alike and total == len(flat):
@@ -462,8 +471,8 @@ class Product:
                 terms.weights
             )
         alike = bool((first == first[0]).all() and (count == count[0]).all())
-        pairs = 2 * (np.arange(rows) % max(rows // 2, 1))
-        paired = group == 2 and bool((first == pairs).all() and (counts == 2).all())
+        halves = 2 * (np.arange(rows) % max(rows // 2, 1))
+        paired = group == 2 and bool((first == halves).all() and (counts == 2).all())
         interleaved = interleave and alike
         if interleaved:
             whole, units = rows // INTERLEAVED * INTERLEAVED, int(count[0]) // group
@@ -481,8 +490,15 @@ class Product:
             chunk,
             total,
             total,
+            pairs=pairs,
             paired=paired and not interleaved,
         )
+
+    def _few_pairs(self, count: IntArray, chunk: int) -> int:
+        """The pairs of columns of every row where all rows can have so few; 0 where they cannot."""
+        pairs = int(count.max()) // 2
+        units = -(-self.node.vector.units // 2)
+        return pairs if pairs <= min(MOST_PAIRS, units, chunk // 2) else 0
 
     def packed_in_quads(self, vector: Interval, to: ByteProducts) -> RowsPlan | None:
         """The weights as signed bytes against those of ``vector`` less its least number, or None

@@ -8,8 +8,8 @@ work that is measured at an instruction is measured at the one that replaces it.
 products     a product of bytes that another begins with: both are added in one pass,
              ``[W U] [x h]``. The work of the first is still counted for itself.
 finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as bytes:
-             up to two of ``store`` (a state, an output) and one ``pack_bytes`` (what
-             the next product reads). The cast or the lookup may be missing.
+             up to two of ``store`` (a state, an output) and one ``pack_bytes`` or ``pack``
+             (what the next product reads). The cast or the lookup may be missing.
 cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
              as that of a gate is.
 ===========  ========================================================================
@@ -98,6 +98,8 @@ class _Program:
         kept = self._readers[row["dst"]]
         stores = [reader for reader in kept if _is(reader, "store") and reader["low"] == 8]
         packs = [reader for reader in kept if _is(reader, "pack_bytes")]
+        if stores:  # which tells that the bytes have a sign
+            packs += [reader for reader in kept if _is(reader, "pack")]
         few = len(stores) <= _MOST_STORES and len(packs) <= 1
         if not kept or not few or len(stores) + len(packs) < len(kept):
             return []
@@ -147,6 +149,8 @@ def _finish(members: Sequence[Row]) -> Row:
         fields |= {name: cast[name] for name in ("a", "cast", "events")} | {"shift_a": cast["low"]}
     for pack in by_name["pack_bytes"]:
         fields |= {"dst": pack["dst"], "low": pack["low"]}
+    for pack in by_name["pack"]:
+        fields |= {"dst": pack["dst"], "shift_b": 1}
     for name, store in zip(("b", "c"), by_name["store"], strict=False):
         fields[name] = store["dst"]
     return instruction("finish", 32, **fields)

@@ -8,9 +8,9 @@ from helpers.graphs import draw_case, one_layer, raw_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnhw.execution.products import Product
+from rnnhw.execution.products import EVERY_COLUMN, MOST_PAIRS, Product
 from rnnhw.graph.nodes import Constant, Matvec
-from rnnhw.layers.structures import Dense
+from rnnhw.layers.structures import Banded, Dense
 from rnnhw.numerics.cast import Overflow, Q, Rounding, cast, rounded
 
 
@@ -108,3 +108,36 @@ def test_bounds_of_a_wide_cast_do_not_leave_64_bits():
         for bits in (32, 64):
             node = network.signal("l.a")
             assert not Product(node, raw, bits, by_format(node)).sums_once
+
+
+@pytest.mark.parametrize("chunk", [4, EVERY_COLUMN])
+@pytest.mark.parametrize("units", [6, 7, 11, 16])
+@pytest.mark.parametrize("half_width", [0, 1, 2, 3, 4])
+def test_few_pairs_hold_the_band(half_width, units, chunk):
+    structure = Banded(half_width, half_width)
+
+    def step(g, x):
+        s = g.state(units, "s")
+        weights = g.tensor("W", structure.shape(units, units), "weight")
+        a = g.matvec(structure, weights, s, units, name="a")
+        return g.update(s, g.cast(g.add(a, x), "s"))
+
+    design = one_layer(step, Q(1, 5), {"l.W": Q(0, 5), "l.s": Q(1, 5)}, units)
+    raw = {"l.W": np.arange(1, 1 + np.prod(structure.shape(units, units)))}
+    (node,) = (n for n in design.scans[0].graph.nodes if isinstance(n, Matvec))
+    plan = Product(node, raw, 64, by_format(node)).packed(np.dtype(np.int16), chunk, False)
+    columns = units + units % 2
+    if plan.pairs:
+        assert plan.pairs <= min(MOST_PAIRS, chunk // 2)
+        assert (plan.count == 2 * plan.pairs).all() and (plan.first % 2 == 0).all()
+        assert (plan.offset == 2 * plan.pairs * np.arange(units)).all()
+        assert (plan.first >= 0).all() and (plan.first + plan.count <= columns).all()
+    rows = structure.rows(units, units)
+    most = max(-(-(row.columns[-1] + 1) // 2) - row.columns[0] // 2 for row in rows)
+    assert plan.pairs == (most if most <= min(MOST_PAIRS, chunk // 2) else 0)
+    held = np.zeros((units, columns))
+    for row in range(units):
+        here = slice(plan.offset[row], plan.offset[row] + plan.count[row])
+        held[row, plan.first[row] : plan.first[row] + plan.count[row]] = plan.weights[here]
+    assert np.array_equal(held[:, :units], structure.matrix(raw["l.W"], units, units))
+    assert not held[:, units:].any()

@@ -14,22 +14,24 @@ from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.superinstructions import Fused, fused
 from rnnhw.layers.activations import SIGMOID, TANH
-from rnnhw.layers.structures import Dense
+from rnnhw.layers.structures import Banded, Dense, Toeplitz
 from rnnhw.numerics.cast import Overflow, Q, Rounding
 
 UNITS = [3, 16, 33]  # a part of a register of quads, whole ones, and one row more
 PARTS = ["cast and table", "cast", "table"]
+# Products of bytes, of pairs, and of rows that read what stands behind the last unit.
+STRUCTURES = [Dense(), Banded(1, 1), Toeplitz()]
 
 
-def network(units, to, parts):
+def network(units, to, parts, structure=STRUCTURES[0]):
     """A recurrence whose state is a cast sum, looked up, or the input, looked up."""
 
     def step(g, x):
         s = g.state(units, "s")
-        g.tensor("W", (units, units), "weight")
+        weights = g.tensor("W", structure.shape(units, units), "weight")
         if parts == "table":
             return g.update(s, g.lookup(x, TANH, "s", "t"))
-        a = g.matvec(Dense(), g.tensor("W", (units, units), "weight"), s, units, x, name="a")
+        a = g.matvec(structure, weights, s, units, x, name="a")
         value = g.cast(a, "z")
         return g.update(s, g.lookup(value, TANH, "s", "t") if "table" in parts else value)
 
@@ -86,16 +88,36 @@ def test_a_finish_equals_its_expansion_whatever_its_parts(parts, units, traces, 
     assert_equal(monkeypatch, design, rng, traces)
 
 
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("structure", STRUCTURES, ids=repr)
+def test_a_finish_packs_what_the_next_product_reads(structure, units, monkeypatch):
+    design, rng = network(units, Q(1, 5), "cast and table", structure), np.random.default_rng(units)
+    assert_equal(monkeypatch, design, rng)
+
+
 @pytest.mark.parametrize(
-    ("low", "finished"),
-    [([8, 8], True), ([8, 16], False), ([8, 8, 8], False), ([], False)],
+    ("low", "packs", "finished"),
+    [
+        ([8, 8], [], True),
+        ([8, 16], [], False),
+        ([8, 8, 8], [], False),
+        ([], [], False),
+        ([], ["pack_bytes"], True),
+        ([8], ["pack"], True),
+        ([8], ["pack", "pack_bytes"], False),
+        ([], ["pack"], False),  # which may read 0 to 255
+    ],
 )
-def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, finished):
+def test_only_a_value_that_is_kept_as_bytes_alone_is_finished(low, packs, finished):
     cast = {"operation": OPERATION["cast_in_words"], "dst": 2, "a": 1, "cast": 0, "low": 0}
     cast |= {"events": 1}
     stores = [
         {"operation": OPERATION["store"], "dst": 3 + n, "a": 2, "low": bits}
         for n, bits in enumerate(low)
+    ]
+    stores += [
+        {"operation": OPERATION[name], "dst": 13 + n, "a": 2, "low": -128}
+        for n, name in enumerate(packs)
     ]
     found = fused([cast, *stores], lambda slot: slot < 3)
     assert (OPERATION["finish"] in {row["operation"] for row in found.rows}) == finished
