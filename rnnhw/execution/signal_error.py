@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,31 +104,57 @@ class SignalError:
         self, first: int, fixed: FloatArray, exact: FloatArray, lengths: NDArray[np.int64]
     ) -> None:
         """Take in sequences ``first``.. of shape [sequences, steps, units]."""
-        valid = np.arange(fixed.shape[1]) < lengths[:, None]
+        steps, units = fixed.shape[1:]
+        every = bool((lengths >= steps).all()) and exact.flags.c_contiguous
+        valid = np.arange(steps) < lengths[:, None]
         # Numbers beyond the root of float64's range give infinite and NaN errors, which no bound
         # lets pass: nothing to warn of.
         with np.errstate(over="ignore", invalid="ignore"):
-            error = np.where(valid[:, :, None], np.abs(fixed - exact), 0.0)
+            error = fixed - exact
+            np.abs(error, out=error)
+            if not every:
+                error[~valid] = 0.0
             self.squares += float((error**2).sum())
-            self.reference_squares += float((exact**2)[valid].sum())
+            self.reference_squares += float((exact**2 if every else exact[valid] ** 2).sum())
         place = np.unravel_index(int(error.argmax()), error.shape)
         # argmax finds a NaN first; once there is one it stays the largest error.
         if not (error[place] <= self.max_error or math.isnan(self.max_error)):
             self.max_error = float(error[place])
             self.worst = (first + int(place[0]), int(place[1]), int(place[2]))
-        self.values += int(valid.sum()) * fixed.shape[2]
-        self._add_units(fixed[valid], exact[valid])
+        self.values += int(valid.sum()) * units
+        if every:  # by far the most verifications; copying what is valid is a third of the work
+            self._add_units(fixed.reshape(-1, units), exact.reshape(-1, units))
+        else:
+            self._add_units(fixed[valid], exact[valid])
 
     def _add_units(self, fixed: FloatArray, exact: FloatArray) -> None:
         """Take in vectors [vectors, units]."""
-        least, most = exact.min(0), exact.max(0)
-        new = _Units(least, most, (fixed != 0).any(axis=0), (exact != 0).any(axis=0))
+        new = _Units(
+            _by_unit(np.minimum, exact),
+            _by_unit(np.maximum, exact),
+            _by_unit(np.logical_or, fixed != 0),
+            _by_unit(np.logical_or, exact != 0),
+        )
         old = self._units
         if old is not None:
-            new.least, new.most = np.minimum(old.least, least), np.maximum(old.most, most)
+            new.least = np.minimum(old.least, new.least)
+            new.most = np.maximum(old.most, new.most)
             new.fixed |= old.fixed
             new.real |= old.real
         self._units = new
+
+
+def _by_unit(operation: np.ufunc, vectors: NDArray[Any]) -> NDArray[Any]:
+    """``operation`` over all vectors, [vectors, units] to [units], in any order.
+
+    NumPy takes row by row, and a row has few units: so a row is 64 vectors first, which takes a
+    tenth of the time.
+    """
+    rows = len(vectors) // 64
+    together = operation.reduce(vectors[: 64 * rows].reshape(rows, -1)) if rows else vectors[:0]
+    rest = np.concatenate([together.reshape(-1, vectors.shape[1]), vectors[64 * rows :]])
+    reduced: NDArray[Any] = operation.reduce(rest)
+    return reduced
 
 
 def worst_errors(signals: Iterable[SignalError]) -> dict[str, float]:
