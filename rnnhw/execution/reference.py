@@ -6,8 +6,10 @@ of error sources can be switched on, which splits the error of a design by sourc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,7 +111,9 @@ def _matvec(run: _Run, node: Matvec) -> FloatArray:
     start = 0.0 if node.start is None else run.values[node.start]
     vector = run.values[node.vector]
     if "accumulator" not in run.quantised or (node.product is None and node.accumulator is None):
-        return start + _product(vector, run.matrices[node])
+        product = _product(vector, run.matrices[node])
+        product += start
+        return product
     return _summed_in_order(run, node, start, vector)
 
 
@@ -192,6 +196,8 @@ class _Sequences:
 
 def _masked(values: FloatArray, lengths: IntArray) -> FloatArray:
     """``values`` [sequences, steps, units] with zeros past a sequence's length."""
+    if values.dtype == np.float64 and (lengths >= values.shape[1]).all():
+        return values
     valid = np.arange(values.shape[1]) < lengths[:, None]
     return np.where(valid[:, :, None], values, 0.0)
 
@@ -218,17 +224,19 @@ _SELECTING = (Cast, Gather, Select)
 
 
 def _require_finite(
-    context: _Context, signal: str, step: int, values: FloatArray, valid: NDArray[np.bool_]
+    signal: str, first: int, step: int, values: FloatArray, valid: NDArray[np.bool_]
 ) -> None:
-    """Refuse infinite and NaN values [sequences, units] where they are not allowed."""
-    if not context.finite or np.isfinite(values).all():
+    """Refuse infinite and NaN values [sequences, units] of valid sequences, ``first`` and on."""
+    # A sum is finite where all terms are, but for one that overflows: it is read faster than a
+    # mask is written.
+    if math.isfinite(np.add.reduce(values, axis=None)) or np.isfinite(values).all():
         return
     bad = np.argwhere(~np.isfinite(values) & valid[:, None])
     if len(bad):
         sequence, unit = map(int, bad[0])
         raise DesignError(
             f"the float reference of {signal} is {values[sequence, unit]} at step {step} "
-            f"of sequence {context.first + sequence}, unit {unit}",
+            f"of sequence {first + sequence}, unit {unit}",
             "without word lengths the network grows beyond float64: give it smaller weights, or "
             "shorter sequences",
         )
@@ -243,38 +251,35 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     sequences, steps = sources[0].values.shape[:2]
     run = _Run(graph, context.parameters, context.quantised, {})
     outputs = np.zeros((sequences, steps, node.units))
-    # What approximates a function is a source of error like a table.
-    stand_ins = {} if "tables" in context.quantised else graph.functions()
-    inner = graph.inner_nodes()
-    rounded_inside = frozenset(SOURCES) if "tables" in context.quantised else frozenset()
-    within = inner | {each.node for each in graph.approximations}
     recorded = {name: value for name, value in graph.signals() if name in context.traces}
     for name, traced in recorded.items():
         context.traces[name] = np.zeros((sequences, steps, traced.units))
     for state, _ in graph.updates:
         run.states[state] = _first_value(context, run, graph, state, sequences)
+    program = _program(context, graph)
+    constants: dict[Node, FloatArray] = {}
+    shortest = int(lengths.min()) if sequences else 0
     for t in range(steps):
         valid = t < lengths
         run.inputs = [source.values[:, t] for source in sources]
-        run.values = {}
-        for operation in graph.nodes:
-            run.quantised = rounded_inside if operation in within else context.quantised
-            if operation in stand_ins:
-                value = _stand_in(context, run, stand_ins[operation])
-            else:
-                value = STEP_OPERATIONS[type(operation)](run, operation)
-            if operation not in inner and not isinstance(operation, _SELECTING):
-                _require_finite(context, graph.signal(operation), t, value, valid)
-            run.values[operation] = value
+        run.values = dict(constants)
+        for each in program:
+            run.quantised = each.quantised
+            value = run.values[each.node] = each.compute(run, each.node)
+            if each.checked:
+                _require_finite(graph.signal(each.node), context.first, t, value, valid)
         if context.observer is not None:
             context.observer(graph, run.values, valid)
+        if t == 0:  # constants stay as they are
+            constants = {n: v for n, v in run.values.items() if isinstance(n, Constant)}
+            program = [each for each in program if each.node not in constants]
         for name, traced in recorded.items():
             context.traces[name][:, t] = run.values[traced]
         outputs[:, t] = run.values[graph.output]
         for state, new in graph.updates:
             # Past its length a sequence has no steps: its states stay as they are.
             before, after = run.states[state], run.values[new]
-            run.states[state] = after if valid.all() else np.where(valid[:, None], after, before)
+            run.states[state] = after if t < shortest else np.where(valid[:, None], after, before)
     for name in recorded:
         context.traces[name] = _masked(context.traces[name], lengths)
     for state, _ in graph.updates:
@@ -282,7 +287,39 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     return _Sequences(outputs, lengths)
 
 
-def _stand_in(context: _Context, run: _Run, each: Approximation) -> FloatArray:
+@dataclass(frozen=True)
+class _Operation:
+    """One operation of a step: how it is computed, the sources of error that act in it, and whether
+    its value must be finite."""
+
+    node: Node
+    compute: Callable[[_Run, Any], FloatArray]
+    quantised: frozenset[str]
+    checked: bool
+
+
+def _program(context: _Context, graph: StepGraph) -> list[_Operation]:
+    """The operations of a step in order."""
+    # What approximates a function is a source of error like a table.
+    by_table = "tables" in context.quantised
+    stand_ins = {} if by_table else graph.functions()
+    rounded_inside = frozenset(SOURCES) if by_table else frozenset()
+    inner = graph.inner_nodes()
+    within = inner | {each.node for each in graph.approximations}
+    return [
+        _Operation(
+            node,
+            partial(_stand_in, context, stand_ins[node])
+            if node in stand_ins
+            else STEP_OPERATIONS[type(node)],
+            rounded_inside if node in within else context.quantised,
+            context.finite and node not in inner and not isinstance(node, _SELECTING),
+        )
+        for node in graph.nodes
+    ]
+
+
+def _stand_in(context: _Context, each: Approximation, run: _Run, node: Node) -> FloatArray:
     """The real function that a node stands for."""
     exact = np.asarray(each.function(run.values[each.argument]), np.float64)
     if "state" in context.quantised and each.node.role in _STATE_ROLES:
@@ -391,9 +428,9 @@ def run_reference(
             result = TIME_STEPS[type(node)](
                 context, node, *(sources or [_Sequences(values, lengths)])
             )
-            if isinstance(node, Total):
+            if isinstance(node, Total) and finite:
                 everywhere = np.ones(len(lengths), np.bool_)
-                _require_finite(context, node.name, 0, result.values[:, 0], everywhere)
+                _require_finite(node.name, first, 0, result.values[:, 0], everywhere)
             sequences[node] = result
     result = sequences[network.output]
     by_output = {node.name: sequences[node].values for node in network.outputs}
