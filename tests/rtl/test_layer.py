@@ -357,11 +357,15 @@ def test_vectors_in_another_order_are_lint_clean(structure, lanes: int, tmp_path
     assert lint(tmp_path, "net") == (0, "")
 
 
+SEQUENCES = {"adder_tridiagonal": 42, "speaker_gru": 32}
+"""As many of up to 600 steps as have ten thousand together."""
+
+
 @linted
-@pytest.mark.parametrize("name", ["adder_tridiagonal", "speaker_gru"])
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_long_random_runs_in_verilator(name: str, tmp_path: Path) -> None:
     design, r = load(DESIGNS / f"{name}.py"), random.Random(name)
-    batch = draw_batch(r, design.network, steps=600, sequences=50)
+    batch = draw_batch(r, design.network, steps=600, sequences=SEQUENCES[name])
     assert batch.lengths.sum() >= 10_000
     case = Case(design.network, design.target.lanes, draw_parameters(r, design.network), batch)
     assert_equal_in_verilog(case, tmp_path, VERILATOR, run=engine.run)
