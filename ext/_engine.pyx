@@ -4,6 +4,7 @@
 Every shape, dtype and range has been checked by the caller; the C code cannot fail.
 """
 
+from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
@@ -147,7 +148,13 @@ def instruction_bytes():
 
 
 cdef void *_address(array) except? NULL:
-    return <void *><size_t>array.ctypes.data
+    """Where an array's elements begin. A run asks this of hundreds of arrays, for each of which
+    NumPy's `ctypes` would make an object."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_STRIDED_RO)
+    cdef void *address = buffer.buf
+    PyBuffer_Release(&buffer)
+    return address
 
 
 cdef class Scan:
@@ -194,8 +201,8 @@ cdef class Scan:
         # places of a cache.
         cdef int64_t block_bytes = plan.arena_bytes + 64 * (1 + plan.arena_bytes // 64 % 2)
         arena = np.zeros(block_bytes * blocks + 64 + 1024, np.uint8)
-        cdef char *base = <char *>self._keep(arena)
-        base += (64 - <size_t>base % 64) % 64
+        cdef char *start = <char *>self._keep(arena)
+        cdef char *base = start + (64 - <size_t>start % 64) % 64
         c.slot_count = len(plan.slots)
         c.slots = slots = <rnnhw_slot *>self._allocate(len(plan.slots), sizeof(rnnhw_slot))
         c.current = <char **>self._allocate(blocks * len(plan.slots), sizeof(char *))
@@ -206,7 +213,7 @@ cdef class Scan:
             if slot.outside is not None:
                 self.outside[slot.outside] = i
         for i, values in plan.constants:
-            first = <size_t>slots[i].base - <size_t>arena.ctypes.data
+            first = slots[i].base - start
             arena[first:first + values.nbytes] = values.view(np.uint8)
             slots[i].block_bytes = 0  # one for all
 

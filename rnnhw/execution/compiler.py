@@ -19,13 +19,7 @@ from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
-from rnnhw.execution.instructions import (
-    INSTRUCTION,
-    OPERATION,
-    Row,
-    instruction,
-    slots_written,
-)
+from rnnhw.execution.instructions import OPERATION, Row, instruction, packed, slots_written
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
 from rnnhw.execution.quads import TILE_COLUMNS, ByteProducts
 from rnnhw.execution.superinstructions import fused
@@ -355,14 +349,8 @@ class _ScanPlanner:
         for row, both in counted:  # no phase has it: the other one counts its work there
             both["start"] = len(rows)
             rows.append(row)
-        instructions = np.zeros(max(len(rows), 1), INSTRUCTION)
-        for name in ("cast", "product", "start"):
-            instructions[name] = -1
-        numbers = {}
-        for index, row in enumerate(rows):
-            numbers[id(row)] = index
-            for name, value in row.items():
-                instructions[index][name] = value
+        instructions = packed(rows)
+        numbers = {id(row): index for index, row in enumerate(rows)}
         numbers |= {id(row): numbers[id(instead)] for row, instead in replaced}
         # Only a zero can be aligned by a whole word or more, and any shift keeps it.
         for name in ("shift_a", "shift_b"):

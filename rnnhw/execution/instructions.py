@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-__all__ = ["INSTRUCTION", "OPERATION", "Row", "instruction", "slots_written"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["INSTRUCTION", "OPERATION", "Row", "instruction", "packed", "slots_written"]
 
 # fmt: off
 _FIELDS = (
@@ -32,6 +35,13 @@ Row = dict[str, int]
 def instruction(operation: str, bits: int, **fields: int) -> Row:
     """An instruction on words of so many bits."""
     return {"operation": OPERATION[operation], "bits": bits, **fields}
+
+
+def packed(rows: Sequence[Row]) -> NDArray[np.void]:
+    """Instructions as the kernels read them, at least one; of the fields that a row does not set
+    the numbers of an array are -1 and all others 0."""
+    unset = dict.fromkeys(_FIELDS, 0) | {"cast": -1, "product": -1, "start": -1}
+    return np.array([tuple((unset | row).values()) for row in rows or [Row()]], INSTRUCTION)
 
 
 def slots_written(*rows: Row) -> set[int]:
