@@ -192,7 +192,7 @@ class Machine:
     def _engine(self, index: int, layer: Layer) -> Process:
         if layer.share is not None:
             store = _Store(self.clock, layer.slots)
-            self.clock.add(store.fill(_step_words(layer), lambda: layer.share or Fraction(1)))
+            self.clock.add(store.fill(_step_words(layer), layer.share or Fraction(1)))
             if self.sequences > 1:
                 return self._group_by_group(index, layer, store)
             return self._in_order(index, layer, store)
@@ -320,7 +320,7 @@ class Machine:
         store = _Store(self.clock, slots)
         if streamed:
             words = [word for layer in streamed for word in _step_words(layer)]
-            self.clock.add(store.fill(words, lambda: streamed[0].share or Fraction(1)))
+            self.clock.add(store.fill(words, streamed[0].share or Fraction(1)))
         for vector in range(self.total):
             for index, layer in enumerate(self.layers):
                 yield lambda i=index, v=vector: self._arrived(i, v)
@@ -361,13 +361,15 @@ class _Store:
     def close(self) -> None:
         self._free += 1
 
-    def fill(self, bits: Sequence[int], rate: Callable[[], Fraction]) -> Process:
+    def fill(self, bits: Sequence[int], rate: Fraction) -> Process:
+        """Groups of ``bits`` one after the other, ``rate`` of them a cycle."""
+        arriving, whole = rate.as_integer_ratio()  # in parts of a bit, as integers are fast
         while True:
             yield lambda: self._free > 0
             self._free -= 1
-            missing = Fraction(bits[self._loads % len(bits)])
+            missing = bits[self._loads % len(bits)] * whole
             self._loads += 1
             while missing > 0:
                 yield None
-                missing -= rate()
+                missing -= arriving
             self._full += 1
