@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import Field, fields, is_dataclass
+from enum import Enum
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -146,11 +147,18 @@ def wrong_argument(owner: object, kinds: Mapping[str, type]) -> WrongArgument | 
     return None
 
 
+_PLAIN = frozenset({int, float, bool, str, tuple, type(None)})
+"""Types of most fields, which are no other library's numbers."""
+
+
 def plain_number(value: Any) -> Any:
     """A number of another library (NumPy's) as a number of Python; anything else as it is.
 
     Numbers in a mapping are meant too.
     """
+    # To ask an abstract class whether something is an instance takes longer than all the rest.
+    if type(value) in _PLAIN or isinstance(value, Enum):
+        return value
     match value:
         case int() | float():
             return value
@@ -165,11 +173,15 @@ def plain_number(value: Any) -> Any:
 
 def plain_numbers(owner: object) -> None:
     """Replace the numbers among the fields of a dataclass object by numbers of Python."""
-    for argument in fields(owner) if is_dataclass(owner) else ():
-        value = getattr(owner, argument.name)
-        if not isinstance(value, Mapping) and plain_number(value) is not value:
+    # Not `fields`, which filters them anew for each of the many formats.
+    for name in getattr(owner, "__dataclass_fields__", ()):
+        value = getattr(owner, name, None)
+        if type(value) in _PLAIN or isinstance(value, Mapping):
+            continue
+        plain = plain_number(value)
+        if plain is not value:
             # A frozen object may be completed while __init__ runs.
-            object.__setattr__(owner, argument.name, plain_number(value))
+            object.__setattr__(owner, name, plain)
 
 
 LONGEST_NAME = 64

@@ -150,11 +150,9 @@ class Q:
 
     def __post_init__(self) -> None:
         plain_numbers(self)
-        for name in ("integer", "fraction"):
-            if not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool):
-                raise DesignError(
-                    f"{name} bits of a format must be a whole number, got {getattr(self, name)!r}"
-                )
+        for name, bits in (("integer", self.integer), ("fraction", self.fraction)):
+            if not isinstance(bits, int) or isinstance(bits, bool):
+                raise DesignError(f"{name} bits of a format must be a whole number, got {bits!r}")
         try:
             object.__setattr__(self, "rounding", Rounding(self.rounding))
             object.__setattr__(self, "overflow", Overflow(self.overflow))
