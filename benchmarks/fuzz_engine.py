@@ -362,7 +362,7 @@ def sanitized_tree(folder: Path, here: str) -> Path:
 
 def sanitized_block(first: int, end: int, folder: Path, tree: Path) -> Done:
     """The same in a process of its own with the extension of ``tree``."""
-    part = Path(tempfile.mkdtemp(dir=folder))
+    part = Path(tempfile.mkdtemp(dir=folder)).resolve()  # the process works in another folder
     words = [sys.executable, "-c", RUN, str(tree), __file__, str(part), f"{first}:{end}"]
     ran = subprocess.run(
         words, cwd=tree, env=sanitized.environment(), capture_output=True, text=True, check=False
