@@ -61,10 +61,11 @@ def fuzzed(tmp_path_factory):
     if sanitized.runtime() is None:
         pytest.skip(f"{COMPILER} has no sanitizer runtime")
     folder = tmp_path_factory.mktemp("fuzzed")
-    command = [sys.executable, BENCHMARKS / "fuzz_engine.py", folder, "--sanitized"]
+    command = [sys.executable, BENCHMARKS / "fuzz_engine.py", folder.name, "--sanitized"]
     found = subprocess.run(
-        [*command, "--seeds", "0:50"], capture_output=True, text=True, check=False
-    )
+        [*command, "--seeds", "0:50"], cwd=folder.parent,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     return found, folder
 
 
