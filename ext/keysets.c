@@ -22,20 +22,24 @@
 enum {
     FEWEST_KEYS = 64,    /* of the first chunk, which grows */
     FEWEST_CHUNKS = 16,  /* places of the table of chunks, which grows too */
+    FEWEST_BUCKETS = 64,
     PLACES = 12,         /* of a bucket */
     HUGE_PAGE = 1 << 21,
     LEAST_PAGE = 4096,
-    AHEAD = 24           /* keys between a prefetch and its use */
+    AHEAD = 24,          /* keys between a prefetch and its use */
+    CLAIMED_KEYS = 4096  /* that a thread gives places in new buckets at a time */
 };
 
 #define MOST_KEYS ((int64_t)UINT32_MAX)
 
-/* In a letter about a key: it has a place. */
-#define NUMBERED UINT64_MAX
-
-/* What becomes of a candidate that is looked up: it is no new key, or the buckets behind the
- * thread's own must be searched. Else it has an address, the new key's place. */
-enum { KNOWN = 0, DEFERRED = 1 };
+/* What other threads may read, or write, at the same time. */
+#if defined(__GNUC__)
+#define LOAD(address) __atomic_load_n(address, __ATOMIC_ACQUIRE)
+#define STORE(address, value) __atomic_store_n(address, value, __ATOMIC_RELEASE)
+#else
+#define LOAD(address) (*(address))
+#define STORE(address, value) (*(address) = (value))
+#endif
 
 static inline rnnhw_bucket *bucket_of(const rnnhw_set *set, uint64_t hash)
 {
@@ -47,16 +51,10 @@ static inline uint8_t tag_of(uint64_t hash)
     return (uint8_t)(hash >> 24);
 }
 
-/* The number of buckets is a multiple of the stripes, so that a stripe is whole buckets. */
-static inline int64_t stripe_of(uint64_t hash)
+/* Where a full bucket goes on. */
+static inline rnnhw_bucket *next_bucket(const rnnhw_set *set, rnnhw_bucket *bucket)
 {
-    return (int64_t)(hash >> 58);
-}
-
-/* The first bucket of a stripe, or the end of the last one. */
-static inline rnnhw_bucket *stripe_at(const rnnhw_set *set, int64_t stripe)
-{
-    return set->buckets + set->bucket_count / RNNHW_STRIPES * stripe;
+    return ++bucket < set->buckets + set->bucket_count ? bucket : set->buckets;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -131,7 +129,7 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     /* Three places of four at most are taken: few buckets are full, and fewer are passed over. */
     if (4 * wanted <= 3 * PLACES * set->bucket_count)
         return RNNHW_FITS;
-    int64_t count = set->bucket_count == 0 ? RNNHW_STRIPES : set->bucket_count;
+    int64_t count = set->bucket_count == 0 ? FEWEST_BUCKETS : set->bucket_count;
     while (4 * wanted > 3 * PLACES * count)
         count *= 2; /* by half takes 3 bytes a key less at most, and numbers all keys twice as often */
     const int64_t bytes = (count - set->bucket_count) * (int64_t)sizeof(rnnhw_bucket);
@@ -146,7 +144,7 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     set->buckets = buckets;
     set->bucket_memory = memory;
     set->bucket_count = count;
-    set->numbered = 0;
+    set->numbered = set->claims.next = 0;
     k->bytes += bytes;
     return RNNHW_FITS;
 }
@@ -173,18 +171,18 @@ void rnnhw_free_sets(rnnhw_keysets *k)
 
 /* --- one key ---------------------------------------------------------------------------------- */
 
-/* Which places of a bucket hold a tag, a bit each. */
-static inline uint32_t tagged(const rnnhw_bucket *bucket, uint8_t tag)
+/* Which of the places of a bucket hold a tag, a bit each. */
+static inline uint32_t tagged(rnnhw_tags held, uint8_t tag)
 {
     uint32_t places = 0;
-#if defined(__SSE2__)
-    const __m128i tags = _mm_loadu_si128((const __m128i *)bucket->tags);
+#if defined(__SSE2__) /* not by its address: it would be stored to be loaded as a whole */
+    const __m128i tags = _mm_set_epi64x((int64_t)held.halves[1], (int64_t)held.halves[0]);
     places = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
 #else
     for (int i = 0; i < PLACES; i++)
-        places |= (uint32_t)(bucket->tags[i] == tag) << i;
+        places |= (uint32_t)(held.tags[i] == tag) << i;
 #endif
-    return places & ((1u << bucket->count) - 1);
+    return places & ((1u << held.count) - 1);
 }
 
 static inline int lowest_bit(uint64_t bits)
@@ -217,104 +215,136 @@ static ALWAYS_INLINE const uint64_t *numbered_key(const rnnhw_keysets *k, const 
 
 static inline uint32_t *take_place(rnnhw_bucket *bucket, uint8_t tag, uint32_t number)
 {
-    uint32_t *const place = &bucket->keys[bucket->count];
+    uint32_t *const place = &bucket->keys[bucket->held.count];
     *place = number;
-    bucket->tags[bucket->count++] = tag;
+    bucket->held.tags[bucket->held.count++] = tag;
     return place;
 }
 
-/* The address of a place that a new key was given under `number`, KNOWN, or DEFERRED where the
- * buckets before `end` do not tell. `words` are the sets': a constant where the caller knows it. */
-static ALWAYS_INLINE uint64_t look_up(const rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key,
-                                      uint64_t hash, uint32_t number, int64_t words,
-                                      const rnnhw_bucket *end)
+/* Whether a key is new: it gets a place under `number` then. By a thread that is alone; `words` are
+ * the sets': a constant where the caller knows it. */
+static ALWAYS_INLINE int put_key(rnnhw_set *set, const uint64_t *key,
+                                 uint64_t hash, uint32_t number, int64_t words)
 {
     const uint8_t tag = tag_of(hash);
-    for (rnnhw_bucket *bucket = bucket_of(set, hash); bucket < end; bucket++) {
-        for (uint32_t like = tagged(bucket, tag); like != 0; like &= like - 1)
-            if (equal_keys(numbered_key(k, set, bucket->keys[lowest_bit(like)], words), key, words))
-                return KNOWN;
-        if (bucket->count < PLACES)
-            return (uint64_t)(uintptr_t)take_place(bucket, tag, number);
+    for (rnnhw_bucket *bucket = bucket_of(set, hash);; bucket = next_bucket(set, bucket)) {
+        for (uint32_t like = tagged(bucket->held, tag); like != 0; like &= like - 1)
+            if (equal_keys(rnnhw_key(set, bucket->keys[lowest_bit(like)], words), key, words))
+                return 0;
+        if (bucket->held.count < PLACES) {
+            take_place(bucket, tag, number);
+            return 1;
+        }
     }
-    return DEFERRED;
 }
 
-/* The same by one thread alone: buckets go on with the first one behind the last. */
-static uint64_t look_up_alone(const rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key,
-                              uint64_t hash, uint32_t number)
+/* --- one key, by several threads -------------------------------------------------------------- */
+
+static inline void lock_bucket(rnnhw_bucket *bucket)
 {
-    const rnnhw_bucket *const end = set->buckets + set->bucket_count;
-    const uint64_t place = look_up(k, set, key, hash, number, k->words, end);
-    if (place != DEFERRED)
-        return place;
-    rnnhw_set front = *set; /* from the first bucket on, whatever the hash */
-    front.bucket_count = 0;
-    return look_up(k, &front, key, hash, number, k->words, end);
+#if defined(__GNUC__)
+    for (int spins = 0; __atomic_exchange_n(&bucket->held.locked, 1, __ATOMIC_ACQUIRE); spins++)
+        team_pause(spins);
+#else
+    (void)bucket;
+#endif
+}
+
+static inline void unlock_bucket(rnnhw_bucket *bucket)
+{
+    STORE(&bucket->held.locked, 0);
+}
+
+/* What a bucket holds now; more may come at once. */
+static inline rnnhw_tags held_now(const rnnhw_bucket *bucket)
+{
+    rnnhw_tags held;
+    held.halves[1] = LOAD(&bucket->held.halves[1]);
+    held.halves[0] = LOAD(&bucket->held.halves[0]);
+    return held;
+}
+
+/* The same as `take_place` where others read; the bucket is locked. */
+static inline uint32_t *take_shared_place(rnnhw_bucket *bucket, uint8_t tag, uint32_t number)
+{
+    const uint8_t count = bucket->held.count;
+    STORE(&bucket->keys[count], number);
+    STORE(&bucket->held.tags[count], tag);
+    STORE(&bucket->held.count, (uint8_t)(count + 1));
+    return &bucket->keys[count];
+}
+
+/* The place among `like` that stands for a key, or -1. */
+static ALWAYS_INLINE int place_of(const rnnhw_keysets *k, const rnnhw_set *set,
+                                  const rnnhw_bucket *bucket, uint32_t like, const uint64_t *key,
+                                  int64_t words)
+{
+    for (; like != 0; like &= like - 1) {
+        const int place = lowest_bit(like);
+        if (equal_keys(numbered_key(k, set, LOAD(&bucket->keys[place]), words), key, words))
+            return place;
+    }
+    return -1;
+}
+
+static inline void mark(rnnhw_candidates *found, int64_t candidate, uint32_t *place)
+{
+    found->places[candidate] = place;
+    found->fresh[candidate] = 1;
+}
+
+/* Give a candidate a place, unless its key or an earlier candidate has one. */
+static ALWAYS_INLINE void put_candidate(rnnhw_keysets *k, int64_t candidate, int64_t words)
+{
+    rnnhw_candidates *const found = &k->found;
+    rnnhw_set *const set = &k->sets[found->targets[candidate]];
+    const uint64_t *const key = found->keys + candidate * words, hash = found->hashes[candidate];
+    const uint8_t tag = tag_of(hash);
+    const uint32_t number = (uint32_t)(set->count + candidate);
+    for (rnnhw_bucket *bucket = bucket_of(set, hash);; bucket = next_bucket(set, bucket)) {
+        const rnnhw_tags before = held_now(bucket);
+        int place = place_of(k, set, bucket, tagged(before, tag), key, words);
+        if (place >= 0 && LOAD(&bucket->keys[place]) < number)
+            return;
+        if (place < 0 && before.count == PLACES)
+            continue;
+        lock_bucket(bucket);
+        if (place < 0) { /* it may have come meanwhile */
+            const uint32_t more = tagged(bucket->held, tag) >> before.count << before.count;
+            place = place_of(k, set, bucket, more, key, words);
+        }
+        const int full = bucket->held.count == PLACES;
+        if (place >= 0 && bucket->keys[place] > number) {
+            found->fresh[bucket->keys[place] - set->count] = 0;
+            STORE(&bucket->keys[place], number);
+            mark(found, candidate, &bucket->keys[place]);
+        } else if (place < 0 && !full)
+            mark(found, candidate, take_shared_place(bucket, tag, number));
+        unlock_bucket(bucket);
+        if (place >= 0 || !full)
+            return;
+    }
 }
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
-/* Letters to one thread: a share of the candidates at most. */
-static int64_t most_letters(int64_t room, int64_t block, int64_t threads)
+void rnnhw_begin_round(rnnhw_keysets *k, int64_t count, int64_t part)
 {
-    return room / threads + block;
+    k->found.count = count;
+    k->found.part = part;
+    k->found.claims.next = 0;
 }
 
-int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads)
+int rnnhw_claim_part(rnnhw_keysets *k, int64_t thread, int64_t *first, int64_t *last)
 {
-    return threads * most_letters(room, block, threads) * (RNNHW_LETTER_HEAD + words);
-}
-
-void rnnhw_form_team(rnnhw_keysets *k, int64_t threads)
-{
-    const int64_t most = most_letters(k->found.room, k->found.block, threads);
-    k->team = (rnnhw_team){.threads = (int32_t)threads};
-    for (int64_t t = 0; t < threads; t++) {
-        for (int64_t s = team_share(&k->team, t, RNNHW_STRIPES);
-             s < team_share(&k->team, t + 1, RNNHW_STRIPES); s++)
-            k->owners[s] = (uint8_t)t;
-        for (int64_t to = 0; to < threads; to++)
-            k->members[t].letters[to] = (rnnhw_letters){
-                k->members[t].pool + to * most * (RNNHW_LETTER_HEAD + k->words), 0};
-    }
-}
-
-/* Whether a thread's search left its part: all know it behind the barrier that follows. */
-static int any_late(const rnnhw_keysets *k)
-{
-    int64_t late = 0;
-    for (int64_t t = 0; t < k->team.threads; t++)
-        late += k->members[t].late_count;
-    return late != 0;
-}
-
-/* Behind a thread's buckets of a set. */
-static inline const rnnhw_bucket *own_end(const rnnhw_keysets *k, const rnnhw_set *set,
-                                          int64_t thread)
-{
-    return stripe_at(set, team_share(&k->team, thread + 1, RNNHW_STRIPES));
-}
-
-static inline void empty_letters(rnnhw_keysets *k, int64_t thread)
-{
-    for (int64_t t = 0; t < k->team.threads; t++)
-        k->members[thread].letters[t].count = 0;
-}
-
-static ALWAYS_INLINE void post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last,
-                               int64_t words)
-{
-    rnnhw_letters *const letters = k->members[thread].letters;
-    for (int64_t i = first; i < last; i++) {
-        const uint64_t *const key = k->found.keys + i * words, hash = rnnhw_hash(key, words);
-        rnnhw_letters *const to = &letters[k->owners[stripe_of(hash)]];
-        uint64_t *const letter = to->words + to->count++ * (RNNHW_LETTER_HEAD + words);
-        letter[0] = hash;
-        letter[1] = (uint64_t)i | (uint64_t)k->found.targets[i] << 32;
-        for (int64_t w = 0; w < words; w++)
-            letter[RNNHW_LETTER_HEAD + w] = key[w];
-    }
+    rnnhw_candidates *const found = &k->found;
+    const int64_t part = team_claim(&found->claims);
+    *first = part * found->part;
+    *last = *first + found->part < found->count ? *first + found->part : found->count;
+    if (*first >= found->count)
+        return 0;
+    found->takers[part] = (uint8_t)thread;
+    return 1;
 }
 
 /* Two misses of the cache for each candidate lie ahead of it: its bucket, then the key that it may
@@ -328,79 +358,46 @@ static ALWAYS_INLINE void prefetch_key(const rnnhw_keysets *k, const rnnhw_set *
                                        int64_t words)
 {
     const rnnhw_bucket *const bucket = bucket_of(set, hash);
-    const uint32_t like = tagged(bucket, tag_of(hash));
+    const rnnhw_tags held = held_now(bucket);
+    const uint32_t like = tagged(held, tag_of(hash));
     if (like != 0)
-        PREFETCH(numbered_key(k, set, bucket->keys[lowest_bit(like)], words));
+        PREFETCH(numbered_key(k, set, LOAD(&bucket->keys[lowest_bit(like)]), words));
 }
 
-static inline void mark(rnnhw_fresh *fresh, int64_t candidate, uint64_t place)
+/* Bring what candidate i + 2 AHEAD is looked up in, and what i + AHEAD is compared with. */
+static ALWAYS_INLINE void look_ahead(rnnhw_keysets *k, int64_t i, int64_t first, int64_t last,
+                                     int64_t words)
 {
-    fresh->marks[candidate >> 6] |= 1ull << (candidate & 63);
-    fresh->places[fresh->count++] = (uint32_t *)(uintptr_t)place;
-}
-
-static inline void clear_marks(uint64_t *marks, int64_t count)
-{
-    memset(marks, 0, (size_t)(count + 63) / 64 * sizeof *marks);
-}
-
-/* Look up the letters from one thread to another, of candidates before `stop`. */
-static ALWAYS_INLINE void find_letters(rnnhw_keysets *k, int64_t from, int64_t thread,
-                                       int64_t stop, int64_t words)
-{
-    const rnnhw_letters *const letters = &k->members[from].letters[thread];
-    rnnhw_member *const member = &k->members[thread];
-    const int64_t size = RNNHW_LETTER_HEAD + words, count = letters->count;
-    int64_t late = 0;
-    for (int64_t i = -2 * AHEAD; i < count; i++) {
-        if (i + 2 * AHEAD < count) {
-            const uint64_t *const letter = letters->words + (i + 2 * AHEAD) * size;
-            prefetch_bucket(&k->sets[letter[1] >> 32], letter[0]);
-        }
-        if (i + AHEAD >= 0 && i + AHEAD < count) {
-            const uint64_t *const letter = letters->words + (i + AHEAD) * size;
-            prefetch_key(k, &k->sets[letter[1] >> 32], letter[0], words);
-        }
-        if (i < 0)
-            continue;
-        const uint64_t *const letter = letters->words + i * size;
-        const int64_t candidate = (int64_t)(letter[1] & 0xffffffffu);
-        if (candidate >= stop)
-            break;
-        rnnhw_set *const set = &k->sets[letter[1] >> 32];
-        const uint64_t place =
-            look_up(k, set, letter + RNNHW_LETTER_HEAD, letter[0],
-                    (uint32_t)(set->count + candidate), words, own_end(k, set, thread));
-        if (place == DEFERRED) {
-            member->late[candidate >> 6] |= 1ull << (candidate & 63);
-            late++;
-        } else if (place != KNOWN)
-            mark(&member->fresh, candidate, place);
+    const int32_t *const targets = k->found.targets;
+    uint64_t *const hashes = k->found.hashes;
+    const int64_t far = i + 2 * AHEAD, near = i + AHEAD;
+    if (far < last) {
+        hashes[far] = rnnhw_hash(k->found.keys + far * words, words);
+        prefetch_bucket(&k->sets[targets[far]], hashes[far]);
     }
-    member->late_count += late;
+    if (near >= first && near < last)
+        prefetch_key(k, &k->sets[targets[near]], hashes[near], words);
+}
+
+static ALWAYS_INLINE void take_shared(rnnhw_keysets *k, int64_t first, int64_t last, int64_t words)
+{
+    memset(k->found.fresh + first, 0, (size_t)(last - first));
+    for (int64_t i = first - 2 * AHEAD; i < last; i++) {
+        look_ahead(k, i, first, last, words);
+        if (i >= first)
+            put_candidate(k, i, words);
+    }
 }
 
 static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t words)
 {
-    const int32_t *const targets = k->found.targets;
-    uint64_t *const hashes = k->found.hashes;
     for (int64_t i = -2 * AHEAD; i < count; i++) {
-        const int64_t far = i + 2 * AHEAD, near = i + AHEAD;
-        if (far < count) {
-            hashes[far] = rnnhw_hash(k->found.keys + far * words, words);
-            prefetch_bucket(&k->sets[targets[far]], hashes[far]);
-        }
-        if (near >= 0 && near < count)
-            prefetch_key(k, &k->sets[targets[near]], hashes[near], words);
+        look_ahead(k, i, 0, count, words);
         if (i < 0)
             continue;
-        rnnhw_set *const set = &k->sets[targets[i]];
-        const uint64_t *const key = k->found.keys + i * words, hash = hashes[i];
-        uint64_t place = look_up(k, set, key, hash, (uint32_t)set->count, words,
-                                 set->buckets + set->bucket_count);
-        if (place == DEFERRED)
-            place = look_up_alone(k, set, key, hash, (uint32_t)set->count);
-        if (place == KNOWN)
+        rnnhw_set *const set = &k->sets[k->found.targets[i]];
+        const uint64_t *const key = k->found.keys + i * words;
+        if (!put_key(set, key, k->found.hashes[i], (uint32_t)set->count, words))
             continue;
         uint64_t *const to = rnnhw_key(set, set->count, words);
         for (int64_t w = 0; w < words; w++)
@@ -411,36 +408,49 @@ static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t wo
     }
 }
 
-/* The marks of all threads of candidates 64 w to 64 w + 63. */
-static inline uint64_t all_marks(const rnnhw_keysets *k, int64_t w)
+/* Which of at most 64 candidates are new, a bit each. */
+static inline uint64_t marks_of(const uint8_t *fresh, int64_t count)
 {
-    uint64_t marks = k->belated.count ? k->belated.marks[w] : 0;
-    for (int64_t t = 0; t < k->team.threads; t++)
-        marks |= k->members[t].fresh.marks[w];
+    uint64_t marks = 0;
+#if defined(__SSE2__)
+    if (count == 64) {
+        for (int i = 0; i < 4; i++) {
+            const __m128i marked = _mm_loadu_si128((const __m128i *)(fresh + 16 * i));
+            const __m128i none = _mm_cmpeq_epi8(marked, _mm_setzero_si128());
+            marks |= (uint64_t)(~(uint32_t)_mm_movemask_epi8(none) & 0xffff) << 16 * i;
+        }
+        return marks;
+    }
+#endif
+    for (int64_t i = 0; i < count; i++)
+        marks |= (uint64_t)fresh[i] << i;
     return marks;
 }
 
-/* Number the new keys. Those of candidates `first` to `last` - 1 are appended, and the places of
- * `fresh` written. */
-static ALWAYS_INLINE void keep_new(rnnhw_keysets *k, int64_t *numbers, const rnnhw_fresh *fresh,
-                                   int64_t first, int64_t last, int64_t words)
+/* Number the new candidates; append those of the thread's parts, and write into their places. */
+static ALWAYS_INLINE void keep_new(rnnhw_keysets *k, int64_t thread, int64_t stop, int64_t words)
 {
+    const rnnhw_candidates *const found = &k->found;
+    int64_t *const numbers = k->numbers + thread * rnnhw_number_stride(k->set_count);
     for (int64_t j = 0; j < k->touched_count; j++)
         numbers[k->touched[j]] = k->sets[k->touched[j]].count;
-    int64_t patched = 0;
-    for (int64_t base = 0; base < k->found.count; base += 64) {
-        const uint64_t own = fresh->count ? fresh->marks[base >> 6] : 0;
-        for (uint64_t marks = all_marks(k, base >> 6); marks != 0; marks &= marks - 1) {
-            const int64_t i = base + lowest_bit(marks);
-            const int32_t q = k->found.targets[i];
-            const int64_t number = numbers[q]++;
-            if (own & marks & -marks)
-                *fresh->places[patched++] = (uint32_t)number;
-            if (i < first || i >= last)
-                continue;
-            uint64_t *const key = rnnhw_key(&k->sets[q], number, words);
-            for (int64_t w = 0; w < words; w++)
-                key[w] = k->found.keys[i * words + w];
+    for (int64_t part = 0; part * found->part < stop; part++) {
+        const int mine = found->takers[part] == thread;
+        const int64_t first = part * found->part;
+        const int64_t last = first + found->part < stop ? first + found->part : stop;
+        for (int64_t base = first; base < last; base += 64) {
+            const int64_t count = last - base < 64 ? last - base : 64;
+            for (uint64_t marks = marks_of(found->fresh + base, count); marks; marks &= marks - 1) {
+                const int64_t i = base + lowest_bit(marks);
+                const int32_t q = found->targets[i];
+                const int64_t number = numbers[q]++;
+                if (!mine)
+                    continue;
+                *found->places[i] = (uint32_t)number;
+                uint64_t *const key = rnnhw_key(&k->sets[q], number, words);
+                for (int64_t w = 0; w < words; w++)
+                    key[w] = found->keys[i * words + w];
+            }
         }
     }
 }
@@ -465,71 +475,32 @@ static ALWAYS_INLINE void keep_new(rnnhw_keysets *k, int64_t *numbers, const rnn
         break;                                                                                    \
     }
 
-#define POST(WORDS) post(k, thread, first, last, WORDS)
-#define FIND_LETTERS(WORDS) find_letters(k, from, thread, stop, WORDS)
 #define TAKE_ALONE(WORDS) take_alone(k, count, WORDS)
-#define KEEP_NEW(WORDS) keep_new(k, member->numbers, &member->fresh, first, last, WORDS)
+#define TAKE_SHARED(WORDS) take_shared(k, first, last, WORDS)
+#define KEEP_NEW(WORDS) keep_new(k, thread, stop, WORDS)
 
 void rnnhw_take_alone(rnnhw_keysets *k, int64_t count)
 {
     WITH_WORDS(TAKE_ALONE, k->words)
 }
 
-void rnnhw_post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last)
+void rnnhw_take_shared(rnnhw_keysets *k, int64_t first, int64_t last)
 {
-    WITH_WORDS(POST, k->words)
+    WITH_WORDS(TAKE_SHARED, k->words)
 }
 
-/* By thread 0: the searches that left the buckets of their threads. */
-static void find_late(rnnhw_keysets *k)
+void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t stop)
 {
-    clear_marks(k->belated.marks, k->found.count);
-    for (int64_t base = 0; base < k->found.count; base += 64) {
-        uint64_t late = 0;
-        for (int64_t t = 0; t < k->team.threads; t++)
-            late |= k->members[t].late[base >> 6];
-        for (; late != 0; late &= late - 1) {
-            const int64_t i = base + lowest_bit(late);
-            const uint64_t *const key = k->found.keys + i * k->words;
-            rnnhw_set *const set = &k->sets[k->found.targets[i]];
-            const uint64_t place = look_up_alone(k, set, key, rnnhw_hash(key, k->words),
-                                                 (uint32_t)(set->count + i));
-            if (place != KNOWN)
-                mark(&k->belated, i, place);
-        }
-    }
-}
-
-int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop)
-{
-    rnnhw_member *const member = &k->members[thread];
-    member->fresh.count = 0;
-    member->late_count = 0;
-    clear_marks(member->fresh.marks, k->found.count);
-    clear_marks(member->late, k->found.count);
-    if (thread == 0)
-        k->belated.count = 0;
-    for (int64_t from = 0; from < k->team.threads; from++)
-        WITH_WORDS(FIND_LETTERS, k->words)
-    if (!team_wait(&k->team))
-        return 0;
-    empty_letters(k, thread);
-    if (!any_late(k))
-        return 1;
-    if (thread == 0)
-        find_late(k);
-    return team_wait(&k->team);
-}
-
-void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last)
-{
-    rnnhw_member *const member = &k->members[thread];
-    if (thread == 0 && k->belated.count)
-        keep_new(k, member->numbers, &k->belated, 0, 0, k->words);
     WITH_WORDS(KEEP_NEW, k->words)
 }
 
-int64_t rnnhw_end_round(rnnhw_keysets *k)
+static void forget_places(rnnhw_set *set)
+{
+    memset(set->buckets, 0, (size_t)set->bucket_count * sizeof *set->buckets);
+    set->numbered = set->claims.next = 0;
+}
+
+int64_t rnnhw_end_round(rnnhw_keysets *k, int64_t stop)
 {
     int64_t total = k->taken_alone;
     for (int64_t j = 0; j < k->touched_count; j++) {
@@ -537,10 +508,12 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
         set->paged = set->room;
         if (k->alone)
             continue;
-        const int64_t more = k->members[0].numbers[k->touched[j]] - set->count;
+        const int64_t more = k->numbers[k->touched[j]] - set->count;
         set->count += more;
         set->numbered += more;
         total += more;
+        if (stop < k->found.count) /* later candidates have places: all keys get new ones */
+            forget_places(set);
     }
     k->touched_count = 0;
     k->taken_alone = 0;
@@ -549,8 +522,7 @@ int64_t rnnhw_end_round(rnnhw_keysets *k)
 
 int rnnhw_put_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key)
 {
-    const uint64_t hash = rnnhw_hash(key, k->words);
-    if (look_up_alone(k, set, key, hash, (uint32_t)set->count) == KNOWN)
+    if (!put_key(set, key, rnnhw_hash(key, k->words), (uint32_t)set->count, k->words))
         return 0;
     memcpy(rnnhw_key(set, set->count, k->words), key, (size_t)k->words * 8);
     set->count++;
@@ -560,100 +532,58 @@ int rnnhw_put_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key)
 
 /* --- new buckets ------------------------------------------------------------------------------ */
 
-/* A place for a key that is not in the set, if the buckets before `end` have one. */
-static int number_key(rnnhw_bucket *bucket, const rnnhw_bucket *end, uint64_t hash, int64_t number)
+/* Give keys first to last - 1 of a set places; `shared` where other threads do so too. */
+static ALWAYS_INLINE void number_keys(rnnhw_set *set, int64_t first, int64_t last, int shared,
+                                      int64_t words)
 {
-    while (bucket < end && bucket->count == PLACES)
-        bucket++;
-    if (bucket < end)
-        take_place(bucket, tag_of(hash), (uint32_t)number);
-    return bucket < end;
-}
-
-/* Number the keys that letters to a thread tell of. */
-static void number_letters(rnnhw_keysets *k, rnnhw_set *set, int64_t from, int64_t thread)
-{
-    const rnnhw_letters *const letters = &k->members[from].letters[thread];
-    const rnnhw_bucket *const end = own_end(k, set, thread);
-    int64_t late = 0;
-    for (int64_t i = -AHEAD; i < letters->count; i++) {
-        if (i + AHEAD < letters->count)
-            prefetch_bucket(set, letters->words[(i + AHEAD) * RNNHW_LETTER_HEAD]);
-        if (i < 0)
-            continue;
-        uint64_t *const letter = letters->words + i * RNNHW_LETTER_HEAD;
-        if (number_key(bucket_of(set, letter[0]), end, letter[0], (int64_t)letter[1]))
-            letter[1] = NUMBERED;
-        else
-            late++;
-    }
-    k->members[thread].late_count += late;
-}
-
-/* By thread 0: the keys that found no place among their owner's buckets. */
-static void number_late(rnnhw_keysets *k, rnnhw_set *set)
-{
-    const rnnhw_bucket *const end = set->buckets + set->bucket_count;
-    for (int64_t from = 0; from < k->team.threads; from++)
-        for (int64_t to = 0; to < k->team.threads; to++) {
-            const rnnhw_letters *const letters = &k->members[from].letters[to];
-            for (int64_t i = 0; i < letters->count; i++) {
-                const uint64_t *const letter = letters->words + i * RNNHW_LETTER_HEAD;
-                if (letter[1] != NUMBERED &&
-                    !number_key(bucket_of(set, letter[0]), end, letter[0], (int64_t)letter[1]))
-                    number_key(set->buckets, end, letter[0], (int64_t)letter[1]);
-            }
+    uint64_t hashes[AHEAD];
+    for (int64_t i = first - AHEAD; i < last; i++) {
+        const int64_t ahead = i + AHEAD;
+        const uint64_t hash = i < first ? 0 : hashes[i % AHEAD];
+        if (ahead < last) {
+            hashes[ahead % AHEAD] = rnnhw_hash(rnnhw_key(set, ahead, words), words);
+            prefetch_bucket(set, hashes[ahead % AHEAD]);
         }
+        if (i < first)
+            continue;
+        rnnhw_bucket *bucket = bucket_of(set, hash);
+        for (;; bucket = next_bucket(set, bucket)) {
+            if (shared)
+                lock_bucket(bucket);
+            if (bucket->held.count < PLACES)
+                break;
+            if (shared)
+                unlock_bucket(bucket);
+        }
+        take_place(bucket, tag_of(hash), (uint32_t)i);
+        if (shared)
+            unlock_bucket(bucket);
+    }
+}
+
+#define NUMBER_ALONE(WORDS) number_keys(set, 0, set->count, 0, WORDS)
+#define NUMBER_SHARED(WORDS) number_keys(set, first, last, 1, WORDS)
+
+static void end_numbering(void *of)
+{
+    rnnhw_set *const set = of;
+    set->numbered = set->count;
 }
 
 void rnnhw_number_alone(rnnhw_keysets *k, rnnhw_set *set)
 {
-    const rnnhw_bucket *const end = set->buckets + set->bucket_count;
-    for (int64_t i = -AHEAD; i < set->count; i++) {
-        if (i + AHEAD < set->count)
-            prefetch_bucket(set, rnnhw_hash(rnnhw_key(set, i + AHEAD, k->words), k->words));
-        if (i < 0)
-            continue;
-        const uint64_t hash = rnnhw_hash(rnnhw_key(set, i, k->words), k->words);
-        if (!number_key(bucket_of(set, hash), end, hash, i))
-            number_key(set->buckets, end, hash, i);
-    }
-    set->numbered = set->count;
+    WITH_WORDS(NUMBER_ALONE, k->words)
+    end_numbering(set);
 }
 
-int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread)
+int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set)
 {
-    rnnhw_member *const member = &k->members[thread];
-    /* Letters without keys: more than of a round have room. */
-    const int64_t most = k->found.room * (RNNHW_LETTER_HEAD + k->words) / RNNHW_LETTER_HEAD;
-    for (int64_t base = 0; base < set->count; base += most) {
-        const int64_t left = set->count - base;
-        const int64_t count = left < most ? left : most;
-        const int64_t last = base + team_share(&k->team, thread + 1, count);
-        empty_letters(k, thread);
-        for (int64_t i = base + team_share(&k->team, thread, count); i < last; i++) {
-            const uint64_t hash = rnnhw_hash(rnnhw_key(set, i, k->words), k->words);
-            rnnhw_letters *const to = &member->letters[k->owners[stripe_of(hash)]];
-            uint64_t *const letter = to->words + to->count++ * RNNHW_LETTER_HEAD;
-            letter[0] = hash;
-            letter[1] = (uint64_t)i;
-        }
-        if (!team_wait(&k->team))
-            return 0;
-        member->late_count = 0;
-        for (int64_t from = 0; from < k->team.threads; from++)
-            number_letters(k, set, from, thread);
-        if (!team_wait(&k->team))
-            return 0;
-        if (!any_late(k))
-            continue;
-        if (thread == 0)
-            number_late(k, set);
-        if (!team_wait(&k->team))
-            return 0;
+    for (;;) {
+        const int64_t first = team_claim(&set->claims) * CLAIMED_KEYS;
+        if (first >= set->count)
+            return team_wait_and(&k->team, end_numbering, set);
+        const int64_t last =
+            first + CLAIMED_KEYS < set->count ? first + CLAIMED_KEYS : set->count;
+        WITH_WORDS(NUMBER_SHARED, k->words)
     }
-    empty_letters(k, thread);
-    if (thread == 0) /* the others have all seen that it was less: they were needed here */
-        set->numbered = set->count;
-    return 1;
 }

@@ -3,29 +3,20 @@
  * A set appends its keys in the order in which they are found, and never moves or drops one. It is
  * exact: a key is compared with every key that shares its bucket and its tag.
  *
- * Keys come in rounds of candidates. Every thread makes a share of them and owns a part of every
- * set's buckets. A round is taken into the sets in three steps, between which the threads wait for
- * each other:
- *   1. `rnnhw_post`: a thread sends the candidates of its share to the owners of their buckets, as
- *      letters that hold all that the owner reads: its lines of the cache are written by one thread
- *      and read by one;
- *   2. `rnnhw_find_own`: an owner looks its letters up in the order of the candidates, gives those
- *      that are new a place, and marks them;
- *   3. `rnnhw_keep_new`: all threads count the marks in the order of the candidates, which gives the
- *      new keys their numbers. Each appends those of its share and writes the numbers into its own
- *      places.
- * So the order of the keys is that of the candidates, whatever the number of threads, and no thread
- * writes into a bucket that is not its own.
+ * Keys come in rounds of candidates, of which the threads claim part after part. A round is taken
+ * into the sets in two steps, between which the threads wait for each other:
+ *   1. `rnnhw_take_shared`: a thread looks up the candidates of a part that it has just made, while
+ *      they are in its cache. One that is not in the set gets a place in a bucket at once, under the
+ *      number of the candidate: of equal ones the first in order has the place in the end, whichever
+ *      thread was faster. Who writes into a bucket locks it; who reads does not;
+ *   2. `rnnhw_keep_new`: all threads count the new candidates in their order, which gives the new
+ *      keys their numbers. Each appends those of its parts and writes the numbers into their places.
+ * So the order of the keys is that of the candidates, whatever the number of threads.
  */
 #ifndef RNNHW_KEYSETS_H
 #define RNNHW_KEYSETS_H
 
 #include "team.h"
-
-enum {
-    RNNHW_STRIPES = 64,   /* equal parts of the buckets, by the top bits of a hash */
-    RNNHW_LETTER_HEAD = 2 /* words: the hash; the candidate and, in the upper half, its set */
-};
 
 enum rnnhw_bound {
     RNNHW_FITS,
@@ -33,13 +24,21 @@ enum rnnhw_bound {
     RNNHW_SET_FULL   /* a set holds as many keys as 32 bits can number */
 };
 
-/* 64 bytes: a line of the cache. Places 0 to count - 1 hold numbers of keys and 8 bits of their
- * hashes; a full bucket goes on in the next one. */
+/* What a bucket holds: places 0 to count - 1 have 8 bits of the hashes of their keys. */
+typedef union {
+    struct {
+        uint8_t tags[12];
+        uint8_t count;
+        uint8_t locked; /* by a thread that writes */
+        uint8_t spare[2];
+    };
+    uint64_t halves[2]; /* the second one first: places before its count stay as they are */
+} rnnhw_tags;
+
+/* 64 bytes: a line of the cache. A full bucket goes on in the next one, and the last in the first. */
 typedef struct {
-    uint32_t keys[12];
-    uint8_t tags[12];
-    uint8_t count;
-    uint8_t spare[3];
+    uint32_t keys[12]; /* the numbers of keys */
+    rnnhw_tags held;
 } rnnhw_bucket;
 
 /* Key i of a set lies in chunk i >> rnnhw_chunk_bits(words). */
@@ -51,40 +50,23 @@ typedef struct {
     void *bucket_memory;
     int64_t bucket_count;
     int64_t numbered; /* keys that have places in the buckets: fewer than all after a growth */
+    rnnhw_claims claims; /* of keys that get places in new buckets */
     int64_t paged;    /* keys for whose room the system has given pages, by rnnhw_take_pages */
 } rnnhw_set;
 
 /* What is made in a round: key i belongs to set targets[i]. */
 typedef struct {
-    int64_t room;     /* for so many candidates */
-    int64_t block;    /* a share is a multiple of so many at most, but for the last */
+    int64_t room; /* for so many candidates */
     int64_t count;
-    uint64_t *keys;   /* [room][words] */
-    int32_t *targets; /* [room] */
-    uint64_t *hashes; /* [room]: by a thread that is alone */
+    int64_t part;      /* of so many, but for the last, is what a thread claims */
+    uint64_t *keys;    /* [room][words] */
+    int32_t *targets;  /* [room] */
+    uint64_t *hashes;  /* [room] */
+    uint8_t *fresh;    /* [room]: whether it has a place */
+    uint32_t **places; /* [room]: which */
+    uint8_t *takers;   /* [room]: the thread that takes a part */
+    rnnhw_claims claims;
 } rnnhw_candidates;
-
-/* What a thread sends to another: RNNHW_LETTER_HEAD words and the key. */
-typedef struct {
-    uint64_t *words;
-    int64_t count;
-} rnnhw_letters;
-
-/* The new keys among those whose places a thread writes. */
-typedef struct {
-    uint64_t *marks;   /* a bit a candidate */
-    uint32_t **places; /* theirs, in order */
-    int64_t count;
-} rnnhw_fresh;
-
-typedef struct {
-    uint64_t *pool;
-    rnnhw_letters *letters; /* to every thread, in the pool */
-    rnnhw_fresh fresh;
-    uint64_t *late;   /* a bit a candidate whose search left the buckets of the thread */
-    int64_t late_count;
-    int64_t *numbers; /* by set what its next new key gets */
-} rnnhw_member;
 
 typedef struct {
     int64_t words; /* of a key */
@@ -93,14 +75,18 @@ typedef struct {
     int64_t bytes, max_bytes; /* of keys and buckets */
     rnnhw_candidates found;
     rnnhw_team team;
-    rnnhw_member *members;
-    uint8_t owners[RNNHW_STRIPES]; /* the threads that own the parts of the buckets */
-    rnnhw_fresh belated; /* what thread 0 finds for the others, where their searches leave their part */
+    int64_t *numbers;    /* [threads][rnnhw_number_stride]: by set what its next new key gets */
     int32_t *touched;    /* sets that this round's candidates belong to, each once */
     int64_t touched_count;
     int64_t alone;       /* one thread takes this round, whatever the team */
-    int64_t taken_alone; /* new keys of this round that need no third step */
+    int64_t taken_alone; /* new keys of this round that need no second step */
 } rnnhw_keysets;
+
+/* Numbers of a thread, which share no line of the cache with another's. */
+static inline int64_t rnnhw_number_stride(int64_t set_count)
+{
+    return (set_count + 7) / 8 * 8 + 8;
+}
 
 static inline uint64_t rnnhw_hash(const uint64_t *key, int64_t words)
 {
@@ -134,32 +120,28 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
  * and the others would wait for the one that meets a new page first. */
 void rnnhw_take_pages(rnnhw_keysets *k, const rnnhw_set *set, int64_t thread);
 
-/* Words of a thread's pool for its letters, if at most so many threads form a team. */
-int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads);
-
-/* So many threads take the next rounds. */
-void rnnhw_form_team(rnnhw_keysets *k, int64_t threads);
-
-/* Give all keys of a set places in new buckets. All threads call it; whether all came. The letters
- * are used. */
-int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set, int64_t thread);
+/* Give all keys of a set places in new buckets. All threads call it; whether all came. */
+int rnnhw_number_keys(rnnhw_keysets *k, rnnhw_set *set);
 
 /* The same by one thread. */
 void rnnhw_number_alone(rnnhw_keysets *k, rnnhw_set *set);
 
-/* The three steps; sets have room. A thread posts the candidates of its share, first to last - 1, in
- * order and in as many calls as it likes. The other two concern those before `stop` alone, and
- * `rnnhw_find_own` waits for the other threads at its end; whether all came. */
-void rnnhw_post(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
-int rnnhw_find_own(rnnhw_keysets *k, int64_t thread, int64_t stop);
-void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t first, int64_t last);
+/* A round begins, of `count` candidates in parts of so many: none is claimed. */
+void rnnhw_begin_round(rnnhw_keysets *k, int64_t count, int64_t part);
 
-/* All three steps at once, for a thread that is alone: of the first `count` candidates. Nothing that
- * leaves the cache is touched twice. */
+/* The next part of the round for a thread: candidates *first to *last - 1, or none is left. */
+int rnnhw_claim_part(rnnhw_keysets *k, int64_t thread, int64_t *first, int64_t *last);
+
+/* The two steps; sets have room. The second one concerns candidates before `stop` alone. */
+void rnnhw_take_shared(rnnhw_keysets *k, int64_t first, int64_t last);
+void rnnhw_keep_new(rnnhw_keysets *k, int64_t thread, int64_t stop);
+
+/* Both steps at once, for a thread that is alone: of the first `count` candidates. */
 void rnnhw_take_alone(rnnhw_keysets *k, int64_t count);
 
-/* After the last step, by one thread: the sets hold what is new; how many keys are. */
-int64_t rnnhw_end_round(rnnhw_keysets *k);
+/* After the last step, by one thread: the sets hold what is new of the candidates before `stop`; how
+ * many keys are. */
+int64_t rnnhw_end_round(rnnhw_keysets *k, int64_t stop);
 
 /* By one thread, for one key of a set that has room: whether it is new. */
 int rnnhw_put_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key);

@@ -7,7 +7,8 @@
 
 enum {
     FEWEST_CANDIDATES = 1024, /* of a round, where keys are few; they stay in the cache */
-    MOST_CANDIDATES = 16384   /* where they are many: the threads wait five times a round */
+    MOST_CANDIDATES = 16384,  /* where they are many: the threads wait twice a round */
+    CLAIMED_CANDIDATES = 256  /* that a thread takes at a time: some 25 microseconds' work */
 };
 
 #define E int8_t
@@ -150,7 +151,7 @@ void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads)
     s->taken = 0;
     s->status = RNNHW_UNFINISHED;
     s->symbol = -1;
-    rnnhw_form_team(&s->keys, threads);
+    s->keys.team = (rnnhw_team){.threads = (int32_t)threads};
     s->keys.found.count = 0;
     s->keys.touched_count = 0;
 }
@@ -167,6 +168,13 @@ static int64_t first_broken(const rnnhw_search *s, int64_t *symbol)
     return stop;
 }
 
+/* Keys whose successors are about so many candidates, in whole blocks of lanes. */
+static int64_t keys_of(const rnnhw_search *s, int64_t candidates)
+{
+    const int64_t blocks = candidates / (s->edges * RNNHW_LANES);
+    return (blocks + !blocks) * RNNHW_LANES;
+}
+
 /* Keys of a round: as many as are worth their room in the sets, in whole blocks of lanes. It must
  * not depend on the number of threads, as bounds are held between rounds. */
 static int64_t round_keys(const rnnhw_search *s)
@@ -176,8 +184,7 @@ static int64_t round_keys(const rnnhw_search *s)
         candidates = FEWEST_CANDIDATES;
     if (candidates > MOST_CANDIDATES)
         candidates = MOST_CANDIDATES;
-    const int64_t blocks = candidates / (s->edges * RNNHW_LANES);
-    const int64_t keys = (blocks + !blocks) * RNNHW_LANES;
+    const int64_t keys = keys_of(s, candidates);
     const int64_t left = s->ends[s->state] - s->done[s->state];
     return keys < left ? keys : left;
 }
@@ -277,9 +284,9 @@ static void aim(rnnhw_search *s, int64_t candidates)
 /* End the round before, and begin the next: `taken` keys for which the sets have room, or none. */
 static void next_round(rnnhw_search *s)
 {
-    s->total += rnnhw_end_round(&s->keys);
+    const int64_t stop = first_broken(s, &s->symbol);
+    s->total += rnnhw_end_round(&s->keys, stop);
     if (s->taken > 0) {
-        const int64_t stop = first_broken(s, &s->symbol);
         s->done[s->state] += stop == s->keys.found.count ? s->taken : stop / s->edges;
         if (stop < s->keys.found.count)
             s->status = RNNHW_BROKEN;
@@ -298,10 +305,13 @@ static void next_round(rnnhw_search *s)
         return;
     }
     s->taken = keys;
-    s->keys.found.count = keys * s->edges;
+    const int64_t candidates = keys * s->edges;
+    rnnhw_begin_round(&s->keys, candidates, keys_of(s, CLAIMED_CANDIDATES) * s->edges);
     s->keys.alone = s->keys.team.threads == 1 ||
-                    s->keys.found.count < s->keys.team.threads * s->share.round;
-    aim(s, s->keys.found.count);
+                    candidates < s->keys.team.threads * s->share.round;
+    for (int64_t t = 0; t < s->keys.team.threads; t++)
+        s->workers[t].broken = candidates;
+    aim(s, candidates);
 }
 
 /* Make the successors of keys `first` to `last` - 1 of the round: candidates `start` and behind. */
@@ -313,7 +323,6 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
     const int64_t words = s->keys.words;
     rnnhw_candidates *const found = &s->keys.found;
     rnnhw_worker *const worker = &s->workers[thread];
-    worker->broken = found->count;
     for (int64_t group = first; group < last; group += RNNHW_LANES) {
         const int64_t real = last - group < RNNHW_LANES ? last - group : RNNHW_LANES;
         const uint32_t lanes = (uint32_t)((1ull << real) - 1);
@@ -335,20 +344,14 @@ static void make_successors(rnnhw_search *s, int64_t thread, int64_t first, int6
                 }
             edge++;
         }
-        const int64_t at = start + (group - first) * s->edges;
-        if (!s->keys.alone)
-            rnnhw_post(&s->keys, thread, at, at + real * s->edges);
     }
 }
 
 /* A round by one thread: part by part, whose candidates stay in the cache. */
 static void work_alone(rnnhw_search *s)
 {
-    const int64_t blocks = FEWEST_CANDIDATES / (s->edges * RNNHW_LANES);
-    const int64_t part = (blocks + !blocks) * RNNHW_LANES;
+    const int64_t part = keys_of(s, FEWEST_CANDIDATES);
     rnnhw_worker *const worker = &s->workers[0];
-    for (int64_t t = 1; t < s->keys.team.threads; t++)
-        s->workers[t].broken = s->keys.found.count;
     for (int64_t j = 0; j < s->keys.touched_count; j++) {
         rnnhw_set *const set = &s->keys.sets[s->keys.touched[j]];
         if (set->numbered < set->count)
@@ -363,7 +366,6 @@ static void work_alone(rnnhw_search *s)
             worker->broken += first * s->edges;
             return;
         }
-        worker->broken = s->keys.found.count;
     }
 }
 
@@ -385,22 +387,18 @@ void rnnhw_search_work(rnnhw_search *s, int64_t thread)
             rnnhw_set *const set = &keys->sets[keys->touched[j]];
             if (set->paged < set->room)
                 rnnhw_take_pages(keys, set, thread);
-            if (set->numbered < set->count && !rnnhw_number_keys(keys, set, thread))
+            if (set->numbered < set->count && !rnnhw_number_keys(keys, set))
                 return;
         }
-        /* A share is whole blocks of lanes. */
-        const int64_t blocks = (s->taken + RNNHW_LANES - 1) / RNNHW_LANES;
-        const int64_t first = team_share(&keys->team, thread, blocks) * RNNHW_LANES;
-        int64_t last = team_share(&keys->team, thread + 1, blocks) * RNNHW_LANES;
-        last = last < s->taken ? last : s->taken;
-        make_successors(s, thread, first, last, first * s->edges);
+        int64_t first, last;
+        while (rnnhw_claim_part(keys, thread, &first, &last)) {
+            make_successors(s, thread, first / s->edges, last / s->edges, first);
+            rnnhw_take_shared(keys, first, last);
+        }
         if (!team_wait(&keys->team))
             return;
         int64_t symbol;
-        const int64_t stop = first_broken(s, &symbol);
-        if (!rnnhw_find_own(keys, thread, stop))
-            return;
-        rnnhw_keep_new(keys, thread, first * s->edges, last * s->edges);
+        rnnhw_keep_new(keys, thread, first_broken(s, &symbol));
     }
 }
 
@@ -441,7 +439,7 @@ int64_t rnnhw_search_put(rnnhw_search *s, int64_t state, const uint64_t *keys, i
 {
     rnnhw_set *const set = &s->keys.sets[state];
     const int64_t before = set->count;
-    rnnhw_form_team(&s->keys, 1);
+    s->keys.team = (rnnhw_team){.threads = 1};
     for (int64_t first = 0; first < count; first += FEWEST_CANDIDATES) {
         const int64_t left = count - first;
         const int64_t here = left < FEWEST_CANDIDATES ? left : FEWEST_CANDIDATES;

@@ -1,6 +1,6 @@
 # The search of states (search.h): which programs it steps, and its sets as arrays.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "search.h":
@@ -42,27 +42,15 @@ cdef extern from "search.h":
 
     ctypedef struct rnnhw_candidates:
         int64_t room
-        int64_t block
         uint64_t *keys
         int32_t *targets
         uint64_t *hashes
+        uint8_t *fresh
+        uint32_t **places
+        uint8_t *takers
 
     ctypedef struct rnnhw_team:
         pass
-
-    ctypedef struct rnnhw_letters:
-        pass
-
-    ctypedef struct rnnhw_fresh:
-        uint64_t *marks
-        uint32_t **places
-
-    ctypedef struct rnnhw_member:
-        uint64_t *pool
-        rnnhw_letters *letters
-        rnnhw_fresh fresh
-        uint64_t *late
-        int64_t *numbers
 
     ctypedef struct rnnhw_keysets:
         int64_t words
@@ -72,8 +60,7 @@ cdef extern from "search.h":
         int64_t max_bytes
         rnnhw_candidates found
         rnnhw_team team
-        rnnhw_member *members
-        rnnhw_fresh belated
+        int64_t *numbers
         int32_t *touched
 
     ctypedef struct rnnhw_worker:
@@ -106,7 +93,7 @@ cdef extern from "search.h":
 
     int RNNHW_MOST_THREADS
     void team_abandon(rnnhw_team *team)
-    int64_t rnnhw_letter_words(int64_t room, int64_t block, int64_t words, int64_t threads)
+    int64_t rnnhw_number_stride(int64_t set_count)
     void rnnhw_free_sets(rnnhw_keysets *k)
     int64_t rnnhw_search_room(int64_t symbols)
     void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads)
@@ -151,35 +138,18 @@ cdef class Search:
         c.keys.words, c.keys.set_count = words, c.states
         c.keys.sets = <rnnhw_set *>self._zeros(c.states, sizeof(rnnhw_set))
         found.room = room = rnnhw_search_room(c.symbols)
-        found.block = 16 * c.symbols
         found.keys = <uint64_t *>self._zeros(room * words, 8)
         found.hashes = <uint64_t *>self._zeros(room, 8)
         found.targets = <int32_t *>self._zeros(room, 4)
-        self._reserve_fresh(&c.keys.belated, room)
-        c.keys.members = <rnnhw_member *>self._zeros(threads, sizeof(rnnhw_member))
-        for thread in range(threads):
-            self._reserve_member(&c.keys.members[thread], threads)
+        found.fresh = <uint8_t *>self._zeros(room, 1)
+        found.places = <uint32_t **>self._zeros(room, sizeof(void *))
+        found.takers = <uint8_t *>self._zeros(room, 1)
+        c.keys.numbers = <int64_t *>self._zeros(threads * rnnhw_number_stride(c.states), 8)
         c.keys.touched = <int32_t *>self._zeros(c.symbols, 4)
         c.workers = <rnnhw_worker *>self._zeros(threads, sizeof(rnnhw_worker))
         self.workers = 0
         nowhere = np.zeros(c.states, np.int64)
         self.stand(nowhere, nowhere, nowhere[None])
-
-    cdef int _reserve_fresh(self, rnnhw_fresh *fresh, int64_t room) except -1:
-        fresh.marks = <uint64_t *>self._zeros(room // 64 + 1, 8)
-        fresh.places = <uint32_t **>self._zeros(room, sizeof(void *))
-        return 0
-
-    cdef int _reserve_member(self, rnnhw_member *member, int64_t threads) except -1:
-        """What a thread holds of a round, and the letters that it sends."""
-        cdef int64_t room = self.c.keys.found.room, words
-        self._reserve_fresh(&member.fresh, room)
-        member.late = <uint64_t *>self._zeros(room // 64 + 1, 8)
-        member.numbers = <int64_t *>self._zeros(self.c.states, 8)
-        member.letters = <rnnhw_letters *>self._zeros(threads, sizeof(rnnhw_letters))
-        words = rnnhw_letter_words(room, self.c.keys.found.block, self.c.keys.words, threads)
-        member.pool = <uint64_t *>self._zeros(words, 8)
-        return 0
 
     def add_worker(self, subjects):
         """What one more thread steps. For each network its program, reserved for

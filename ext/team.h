@@ -20,12 +20,47 @@ typedef struct {
     int32_t abandoned; /* one will never come: the others leave */
 } rnnhw_team;
 
+/* Parts of some work that threads take one after the other, until none is left: one that its core
+ * runs slowly takes fewer. The counter has a line of the cache of its own. */
+typedef struct {
+    char before[64];
+    int64_t next;
+    char after[64];
+} rnnhw_claims;
+
+/* The next part that no thread has taken. */
+static inline int64_t team_claim(rnnhw_claims *claims)
+{
+#if defined(__GNUC__)
+    return __atomic_fetch_add(&claims->next, 1, __ATOMIC_RELAXED);
+#else
+    return claims->next++;
+#endif
+}
+
+/* Wait a moment for another thread, the longer the more often it was waited for. */
+static inline void team_pause(int spins)
+{
+#if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
+    enum { SPINS = 4000, PAUSE = 20000 }; /* some 40 to 200 microseconds, and nanoseconds */
+    if (spins >= SPINS) { /* one that yields instead takes time from those that work */
+        const struct timespec pause = {.tv_nsec = PAUSE};
+        nanosleep(&pause, NULL);
+    }
+#if defined(__SSE2__)
+    else
+        __builtin_ia32_pause();
+#endif
+#else
+    (void)spins;
+#endif
+}
+
 /* Wait until all threads are here; whether they are. What each wrote before, all see after it. The
  * last to come calls `serial(of)` before any goes on, if there is such a function. */
 static inline int team_wait_and(rnnhw_team *team, void (*serial)(void *), void *of)
 {
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))
-    enum { SPINS = 4000, PAUSE = 20000 }; /* some 40 to 200 microseconds, and nanoseconds */
     if (team->threads == 1) {
         if (serial != NULL)
             serial(of);
@@ -42,14 +77,7 @@ static inline int team_wait_and(rnnhw_team *team, void (*serial)(void *), void *
     for (int spins = 0; __atomic_load_n(&team->barriers, __ATOMIC_ACQUIRE) == passed; spins++) {
         if (__atomic_load_n(&team->abandoned, __ATOMIC_ACQUIRE))
             return 0;
-        if (spins >= SPINS) { /* one that yields instead takes time from those that work */
-            const struct timespec pause = {.tv_nsec = PAUSE};
-            nanosleep(&pause, NULL);
-        }
-#if defined(__SSE2__)
-        else
-            __builtin_ia32_pause();
-#endif
+        team_pause(spins);
     }
 #else
     (void)team;
