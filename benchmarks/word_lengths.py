@@ -14,13 +14,13 @@ from rnnhw import load
 from rnnhw.cli.options import bounds
 from rnnhw.numerics.binary_point import placed_point
 from rnnhw.study.word_lengths.judge import Judge
-from rnnhw.study.word_lengths.quantize import quantize
+from rnnhw.study.word_lengths.quantize import ROUNDINGS, quantize
 
 SEEDS = range(5)
 WIDEST = 8
 
 
-def random_search(judge, variables, evaluations, seed):
+def random_search(judge, variables, rounding, evaluations, seed):
     """The fewest stored bits of ``evaluations`` random designs that meet the demands."""
     drawn = random.Random(seed)
     best = None
@@ -30,7 +30,10 @@ def random_search(judge, variables, evaluations, seed):
             each.name: placed_point(each.format, bits, each.values, "mse", each.function)
             for each, bits in words.items()
         }
-        outcome = judge.outcome(judge.design.with_formats(formats))
+        design = judge.design.with_formats(formats)
+        if rounding is not None:
+            design = design.with_rounded_weights(rounding.weights(formats))
+        outcome = judge.outcome(design)
         if outcome is not None and judge.demands.met(outcome.figures):
             best = outcome.bits if best is None else min(best, outcome.bits)
     return best
@@ -44,6 +47,7 @@ def main():
     parser.add_argument("--max", action="append", metavar="NAME=VALUE")
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--margin", type=float, default=0.0)
+    parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest")
     parser.add_argument("--evaluations", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     given = parser.parse_args()
@@ -52,11 +56,14 @@ def main():
     for path in given.designs:
         result = quantize(
             load(path), minimum=floors, maximum=ceilings, noise=given.noise,
-            margin=given.margin, evaluations=given.evaluations,
+            margin=given.margin, evaluations=given.evaluations, rounding=given.rounding,
         )  # fmt: skip
         judge = Judge(result.design, result.samples, result.demands)
         count = result.choice.evaluations
-        found = [random_search(judge, result.variables, count, seed) for seed in range(given.seeds)]
+        found = [
+            random_search(judge, result.variables, result.rounding, count, seed)
+            for seed in range(given.seeds)
+        ]
         best = min((bits for bits in found if bits is not None), default=None)
         before = sum(result.stored_before.values())
         judged = {name: round(value, 4) for name, value in result.after.score.figures().items()}
