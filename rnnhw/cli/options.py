@@ -61,7 +61,7 @@ DesignFile = Annotated[
 CompareItems = Annotated[
     list[Path],
     typer.Argument(
-        metavar="DESIGN|REPORT.json...",
+        metavar="DESIGN|REPORT.json",
         help="Design files, and reports saved with --format json.",
         show_default=False,
         readable=False,

@@ -45,7 +45,7 @@ __all__ = ["sweep_command"]
 
 Designs = Annotated[
     list[Path],
-    typer.Argument(metavar="DESIGN...", help="Design files.", show_default=False, readable=False),
+    typer.Argument(metavar="DESIGN", help="Design files.", show_default=False, readable=False),
 ]
 Objectives = Annotated[
     list[str] | None,
