@@ -3,8 +3,10 @@
     python benchmarks/proof.py [--large] [--max-states N] [--rounds N] [--threads N]
                                [--beside PROGRAM]
 
-Rates are states expanded in a second of CPU time of one thread. The last column but one is the time
-on the clock of one thread by that of several, which only an idle machine can tell. ``--beside``
+Rates are states expanded in a second of CPU time of one thread. "2 threads" is the time on the
+clock of one thread by that of several; "2 searches" is how many searches of one thread, run at the
+same time, are worth: what the machine's cores, caches and memory give. Both are taken one after the
+other in each round, and only an idle machine tells anything. ``--beside``
 names a program that searches the same net, for example one compiled for it alone. It is called as
 ``PROGRAM MAX_STATES adder DESIGN NAME=VALUE`` and prints ``N states`` and ``X M states/s``; it runs
 once a round beside ours, so that both meet the same machine. It should count CPU time too.
@@ -17,6 +19,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import rnnhw
@@ -41,6 +44,15 @@ def search_once(claim, threads=1, most=None):
     began = time.process_time(), time.monotonic()
     outcome = search.run()
     return search, outcome, time.process_time() - began[0], time.monotonic() - began[1]
+
+
+def at_once(claim, count, most=None):
+    """The seconds on the clock of so many searches of one thread at the same time."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(count) as pool:
+        for each in [pool.submit(search_once, claim, 1, most) for _ in range(count)]:
+            each.result()
+    return time.monotonic() - began
 
 
 def beside_once(program, name, word, states, most=None):
@@ -74,18 +86,22 @@ def main():
     parser.add_argument("--beside", metavar="PROGRAM")
     given = parser.parse_args()
     heads = ["net", "states", "depth", "M states/s", "bytes a state", "file", "write s", "check s"]
-    print("| " + " | ".join([*heads, f"{given.threads} threads", "beside"]) + " |")
-    print("|---" * 10 + "|")
+    count = given.threads
+    heads += [f"{count} threads", f"{count} searches", "beside"]
+    print("| " + " | ".join(heads) + " |")
+    print("|---" * len(heads) + "|")
     for name, word in [*NETS, *([LARGE] if given.large else [])]:
         claim = claim_of(rnnhw.load(DESIGNS / f"adder_{name}.py", {"word": word}))
         large = (name, word) == LARGE
         most = given.max_states if large else None
-        rates, ratios, shares = [], [], []
+        rates, ratios, shares, limits = [], [], [], []
         for _ in range(1 if large else given.rounds):
             search, outcome, seconds, alone = search_once(claim, 1, most)
             rates.append(int(search.frontier.done.sum()) / seconds / 1e6)
             if outcome.states >= SHARED:
-                shares.append(alone / search_once(claim, given.threads, most)[3])
+                shares.append(alone / search_once(claim, count, most)[3])
+                if not large:
+                    limits.append(count * alone / at_once(claim, count, most))
             if given.beside:
                 other = beside_once(given.beside, name, word, outcome.states, most)
                 ratios.append(rates[-1] / other)
@@ -96,7 +112,9 @@ def main():
             row += [f"{size:.2f} B", f"{write:.2f}", f"{checked:.2f}"]
         else:
             row += ["-", "-", "-"]
-        row += [f"{statistics.median(each):.2f} x" if each else "-" for each in (shares, ratios)]
+        row += [
+            f"{statistics.median(each):.2f} x" if each else "-" for each in (shares, limits, ratios)
+        ]
         print("| " + " | ".join(row) + " |", flush=True)
 
 
