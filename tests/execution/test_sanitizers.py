@@ -36,7 +36,7 @@ for seed in range(12):
     assert (one[1].verdict, one[1].states) == (other[1].verdict, other[1].states)
     assert all((one[0].keys(q) == other[0].keys(q)).all() for q in range(claim.automaton.states))
 """
-"""Searches by one thread and by three, whatever their number of states."""
+"""Searches by one thread and by two, whatever their number of states."""
 
 
 @needs_gcc
