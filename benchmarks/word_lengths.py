@@ -15,6 +15,7 @@ from rnnhw.cli.options import bounds
 from rnnhw.numerics.binary_point import placed_point
 from rnnhw.study.word_lengths.judge import Judge
 from rnnhw.study.word_lengths.quantize import ROUNDINGS, quantize
+from rnnhw.study.word_lengths.rounding import in_formats
 
 SEEDS = range(5)
 WIDEST = 8
@@ -30,10 +31,7 @@ def random_search(judge, variables, rounding, evaluations, seed):
             each.name: placed_point(each.format, bits, each.values, "mse", each.function)
             for each, bits in words.items()
         }
-        design = judge.design.with_formats(formats)
-        if rounding is not None:
-            design = design.with_rounded_weights(rounding.weights(formats))
-        outcome = judge.outcome(design)
+        outcome = judge.outcome(in_formats(judge.design, formats, rounding))
         if outcome is not None and judge.demands.met(outcome.figures):
             best = outcome.bits if best is None else min(best, outcome.bits)
     return best

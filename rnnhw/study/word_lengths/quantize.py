@@ -21,7 +21,7 @@ from rnnhw.execution.simulate import Simulation, chosen_samples, simulate
 from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
 from rnnhw.study.word_lengths.judge import Demands, Judge, float_figures
-from rnnhw.study.word_lengths.rounding import Rounding, rounding_of
+from rnnhw.study.word_lengths.rounding import Rounding, in_formats, rounding_of
 from rnnhw.study.word_lengths.search import Choice, search
 from rnnhw.study.word_lengths.variables import Variable, variables_of
 
@@ -80,8 +80,7 @@ class Quantized:
     @property
     def chosen(self) -> Design:
         """The design in the chosen formats, with weights rounded for them."""
-        design = self.design.with_formats(self.changes)
-        return design.with_rounded_weights(self.rounded_weights or None)
+        return in_formats(self.design, self.changes, self.rounding)
 
     @property
     def formats(self) -> Mapping[str, Q]:
@@ -204,14 +203,12 @@ def quantize(
     exponent, judge, variables, rounds, choice = min(found, key=lambda each: each[-1].outcome.bits)
     choice = replace(choice, evaluations=sum(each[-1].evaluations for each in found))
     changes = dict(choice.formats) | ({} if exponent is None else {"scale_exponent": exponent})
-    weights = None if rounds is None else rounds.weights(choice.formats)
-    chosen = trained.with_formats(changes).with_rounded_weights(weights or None)
     return Quantized(
         design,
         variables,
         choice,
         before=simulate(design, samples=sets.judging),
-        after=simulate(chosen, samples=sets.judging),
+        after=simulate(in_formats(design, changes, rounds), samples=sets.judging),
         float_figures=judge.float_figures(),
         reference=run_reference(
             design.network, design.parameters, sets.judging.x, sets.judging.lengths

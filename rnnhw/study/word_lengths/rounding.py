@@ -26,7 +26,7 @@ from rnnhw.graph.nodes import Add, Constant, Gather, Matvec, Node, StepGraph, Te
 from rnnhw.numerics.cast import Q
 from rnnhw.numerics.compensated_rounding import Grids, round_compensated
 
-__all__ = ["Rounding", "rounding_of"]
+__all__ = ["Rounding", "in_formats", "rounding_of"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -163,6 +163,12 @@ class Rounding:
         values = [self.values[key].ravel()[rows.positions[:, k]] for k, key in enumerate(rows.keys)]
         moments = moments[np.ix_(rows.inputs, rows.inputs)]
         return round_compensated(np.stack(values, axis=1), grids, moments)
+
+
+def in_formats(design: Design, formats: Mapping[str, Q], rounding: Rounding | None) -> Design:
+    """``design`` in other formats, with its weights rounded for them; None: to nearest."""
+    weights = {} if rounding is None else rounding.weights(formats)
+    return design.with_formats(formats).with_rounded_weights(weights or None)
 
 
 def rounding_of(design: Design, samples: Samples) -> Rounding:

@@ -26,7 +26,7 @@ from rnnhw.errors import DesignError
 from rnnhw.numerics.binary_point import PointRule, placed_point
 from rnnhw.numerics.cast import Q
 from rnnhw.study.word_lengths.judge import Judge, Outcome
-from rnnhw.study.word_lengths.rounding import Rounding
+from rnnhw.study.word_lengths.rounding import Rounding, in_formats
 from rnnhw.study.word_lengths.variables import Variable
 
 __all__ = ["Choice", "Sensitivity", "Words", "search"]
@@ -105,11 +105,7 @@ class _Space:
         return {name: self.points[name, bits] for name, bits in words.items()}
 
     def design(self, words: Words) -> Design:
-        formats = self.formats(words)
-        design = self.judge.design.with_formats(formats)
-        if self.rounding is None:
-            return design
-        return design.with_rounded_weights(self.rounding.weights(formats))
+        return in_formats(self.judge.design, self.formats(words), self.rounding)
 
     def outcome(self, words: Words) -> Outcome | None:
         """What a design with ``words`` gives; None where it is none."""
