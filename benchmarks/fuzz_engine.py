@@ -250,6 +250,7 @@ def hold(seed: int, done: Done) -> None:
         forms.append({"isa": rng.choice(graphs.ISAS), "threads": rng.choice([2, 3])})
     kernels: set[str] = set()
     for form in forms:
+        form |= {"chunk": rng.choice([None, 1, 2, 3])}
         found = run(each.network, each.parameters, batch, traces, **{"threads": 1, **form})
         graphs.assert_same_run(expected, found)
         assert found.counts.keys() == predicted.keys(), form

@@ -74,6 +74,8 @@ cdef extern from "program.h":
         rnnhw_slot *slots
         char **current
         int64_t slot_count
+        const int64_t *moving
+        int64_t moving_count
         const int64_t *swaps
         int64_t swap_count
         const rnnhw_state *states
@@ -89,6 +91,7 @@ cdef extern from "program.h":
         void *data
         int64_t bits
         int64_t units
+        int64_t kept
         int64_t lengths[16]
 
     ctypedef struct rnnhw_time_node:
@@ -102,14 +105,29 @@ cdef extern from "program.h":
     const rnnhw_kernels *rnnhw_built(int index)
     int rnnhw_supported(int index)
     int RNNHW_LANES
-    int RNNHW_BLOCKS
-    void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes,
-                          int64_t count, rnnhw_sequence *sequences, int64_t blocks,
-                          int64_t lanes, int64_t *total_adds) nogil
-    void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                    const int64_t *const *rows) nogil
-    void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                     void *const *rows) nogil
+    enum: RNNHW_BLOCKS
+
+    ctypedef struct rnnhw_result:
+        int64_t node
+        const char *data
+        int64_t block_bytes
+        int64_t bits
+        int64_t units
+        void *rows[RNNHW_BLOCKS][16]
+
+    ctypedef struct rnnhw_run:
+        const rnnhw_time_node *nodes
+        int64_t count
+        rnnhw_sequence *sequences
+        rnnhw_result *results
+        int64_t result_count
+        const int64_t *inputs[RNNHW_BLOCKS][16]
+        int64_t blocks
+        int64_t lanes
+        int64_t room
+        int64_t *total_adds
+
+    void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_run *run) nogil
 
 
 def built_isas():
@@ -183,6 +201,8 @@ cdef class Scan:
         c.instructions = <rnnhw_instruction *>self._keep(plan.instructions)
         c.phases = <rnnhw_phase *>self._keep(plan.phases)
         c.phase_count = len(plan.phases)
+        moving = np.array([i for i, slot in enumerate(plan.slots) if slot.step_bytes], np.int64)
+        c.moving, c.moving_count = <int64_t *>self._keep(moving), len(moving)
         c.swaps = <int64_t *>self._keep(plan.swaps)
         c.swap_count = len(plan.swaps)
         c.symbol_phases = plan.symbol_phases
@@ -262,12 +282,45 @@ cdef class Scan:
     cdef void *_allocate(self, int64_t count, int64_t size) except? NULL:
         return self._keep(np.zeros(count * size // 8 + 1, np.int64))
 
-    cdef void bind(self, kind, name, array) except *:
-        """Let a sequence outside lie in an array, a row for each lane block."""
+    cdef void bind(self, kind, name, Steps steps) except *:
+        """Let a sequence outside lie in that memory."""
         cdef rnnhw_slot *slot
         if (kind, name) in self.outside:
             slot = &self.c.slots[<int64_t>self.outside[kind, name]]
-            slot.base, slot.block_bytes = <char *>_address(array), array.strides[0]
+            slot.base, slot.block_bytes = steps.data, steps.block_bytes
+
+
+cdef class Steps:
+    """Memory for the vectors of `room` steps of each lane block, and in front of them of the `kept`
+    steps before. Lengths never grow over time operations, and what lies past a sequence's end has
+    no effect, so nothing is cleared."""
+
+    cdef char *data  # the first vector of the first block
+    cdef int64_t block_bytes
+    cdef readonly int64_t units, bits
+    cdef object memory
+
+    def __init__(self, int64_t blocks, int64_t room, int64_t units, int64_t lanes, int64_t bits,
+                 int64_t kept=0):
+        cdef int64_t vector = units * lanes * bits // 8
+        cdef int64_t before = _lines(kept * vector)
+        # Kernels walk whole chunks of 16 elements and may read and write past the last vector.
+        cdef int64_t lines = _lines(before + room * vector + 16 * bits // 8) // 64
+        self.block_bytes = 64 * (lines + 1 - lines % 2)  # odd, as arenas are
+        self.units, self.bits = units, bits
+        self.memory = np.empty(self.block_bytes * blocks + 64, np.uint8)
+        cdef char *start = <char *>_address(self.memory)
+        self.data = start + (64 - <size_t>start % 64) % 64 + before
+
+    cdef numbers(self, int64_t count):
+        """The first numbers of the first block, as an array that shares its memory."""
+        cdef int64_t skipped = self.data - <char *>_address(self.memory)
+        return np.frombuffer(self.memory, f"i{self.bits // 8}", count, skipped)
+
+
+cdef int64_t _lines(int64_t size):
+    """So many bytes in whole cache lines."""
+    return (size + 63) // 64 * 64
 
 
 cdef class Program:
@@ -278,20 +331,25 @@ cdef class Program:
     cdef rnnhw_time_node *nodes
     cdef rnnhw_sequence *sequences  # those of one block behind those of another
     cdef int64_t node_count, lanes, blocks
+    cdef rnnhw_run c
     cdef readonly object plan, total_adds
     cdef readonly list scans
-    cdef list kept, buffers, traced, results
+    cdef dict traced  # the steps of every trace by its name
+    cdef list kept, steps, outputs, results
 
     def __cinit__(self, plan, int level, int64_t blocks=1):
         count = len(plan.sequences)
         self.nodes = <rnnhw_time_node *>calloc(count, sizeof(rnnhw_time_node))
         self.sequences = <rnnhw_sequence *>calloc(blocks * count, sizeof(rnnhw_sequence))
-        if self.nodes == NULL or self.sequences == NULL:
+        self.c.results = <rnnhw_result *>calloc(
+            len(plan.network.outputs) + len(plan.traces), sizeof(rnnhw_result))
+        if self.nodes == NULL or self.sequences == NULL or self.c.results == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.nodes)
         free(self.sequences)
+        free(self.c.results)
 
     def __init__(self, plan, int level, int64_t blocks=1):
         cdef Scan scan
@@ -303,12 +361,13 @@ cdef class Program:
         self.node_count = len(plan.sequences) - 1
         self.total_adds = np.zeros(self.node_count, np.int64)
         index = {sequence.node: i for i, sequence in enumerate(plan.sequences)}
-        self.results = [(node.name, index[node]) for node in plan.network.outputs]
+        self.outputs = [(node.name, <int64_t>index[node]) for node in plan.network.outputs]
         for i, sequence in enumerate(plan.sequences):
             node = sequence.node
             for block in range(blocks):
                 self._of_block(block)[i].bits = sequence.bits
                 self._of_block(block)[i].units = node.units
+                self._of_block(block)[i].kept = sequence.kept
             if i == 0:
                 continue
             self.nodes[i - 1].operation = sequence.operation
@@ -318,39 +377,53 @@ cdef class Program:
                 scan = Scan(plan.scans[node], blocks)
                 self.scans.append((scan, node))
                 self.nodes[i - 1].scan = &scan.c
+        self.c.nodes, self.c.count, self.c.sequences = self.nodes, self.node_count, self.sequences
+        self.c.lanes = self.lanes
+        self.c.total_adds = <int64_t *>_address(self.total_adds)
 
-    def reserve(self, int64_t steps):
-        """Memory for blocks of sequences of up to `steps` steps."""
+    def reserve(self, int64_t room):
+        """Memory for so many steps, which run at once."""
         cdef Scan scan
+        cdef Steps steps
         cdef int64_t i, block
-        plans = self.plan.sequences
-        index = {sequence.node: i for i, sequence in enumerate(plans)}
-        self.buffers, self.traced = [], []
-        for i, sequence in enumerate(plans):
-            # Lengths never grow over time operations. What lies past a sequence's end has no
-            # effect, so nothing is cleared.
-            buffer = self._sequence(steps, sequence.node.units, sequence.bits)
-            self.buffers.append(buffer)
+        index = {sequence.node: i for i, sequence in enumerate(self.plan.sequences)}
+        self.steps, self.traced, self.results = [], {}, []
+        self.c.room, self.c.result_count = room, 0
+        for i, sequence in enumerate(self.plan.sequences):
+            steps = Steps(self.blocks, room, sequence.node.units, self.lanes, sequence.bits,
+                          sequence.kept)
+            self.steps.append(steps)
             for block in range(self.blocks):
-                self._of_block(block)[i].data = _address(buffer[block])
+                self._of_block(block)[i].data = steps.data + block * steps.block_bytes
+        for name, i in self.outputs:
+            self._add_result(("output", name), i, self.steps[i])
         for scan, node in self.scans:
             for i, source in enumerate(node.sources):
-                scan.bind("input", str(i), self.buffers[index[source]])
-            scan.bind("output", "output", self.buffers[index[node]])
+                scan.bind("input", str(i), self.steps[index[source]])
+            scan.bind("output", "output", self.steps[index[node]])
             for kind, name in scan.outside:
                 if kind == "trace":
-                    units, bits = self.plan.network.signal(name).units, self.plan.traces[name]
-                    trace = self._sequence(steps, units, bits)
-                    scan.bind("trace", name, trace)
-                    self.traced.append((name, trace, units, bits, <int64_t>index[node]))
+                    steps = Steps(self.blocks, room, self.plan.network.signal(name).units,
+                                  self.lanes, self.plan.traces[name])
+                    scan.bind("trace", name, steps)
+                    self.traced[name] = steps
+                    self._add_result(("trace", name), index[node], steps)
+
+    cdef void _add_result(self, key, int64_t node, Steps steps) except *:
+        cdef rnnhw_result *result = &self.c.results[self.c.result_count]
+        result.node, result.data, result.block_bytes = node, steps.data, steps.block_bytes
+        result.bits, result.units = steps.bits, steps.units
+        self.c.result_count += 1
+        self.results.append(key)
 
     def prepare_symbols(self, symbols):
         """Take the inputs [symbols, features] of single steps, for which as many are reserved."""
         cdef Scan scan
+        cdef Steps inputs = self.steps[0]
         cdef int64_t symbol
         count, features = symbols.shape
-        buffer = self.buffers[0][0, : count * features * self.lanes]
-        buffer.reshape(count, features, self.lanes)[:] = symbols[:, :, None]
+        numbers = inputs.numbers(count * features * self.lanes)
+        numbers.reshape(count, features, self.lanes)[:] = symbols[:, :, None]
         for scan, _ in self.scans:
             for symbol in range(count):
                 rnnhw_prepare_symbol(self.kernels, &scan.c, symbol)
@@ -358,47 +431,46 @@ cdef class Program:
     cdef rnnhw_sequence *_of_block(self, int64_t block):
         return self.sequences + block * (self.node_count + 1)
 
-    def _sequence(self, int64_t steps, int64_t units, int64_t bits):
-        """Memory for the vectors of every step of each block. Kernels walk whole chunks of 16
-        elements and may read and write past the last vector."""
-        elements = max(steps, 1) * units * self.lanes + 16
-        return np.empty((self.blocks, elements), f"i{bits // 8}")
-
     def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
             const int64_t[::1] order, dict initial, dict outputs, dict final, dict traces):
         """Run the sequences numbered by `order`, block after block.
 
         inputs [sequences, steps, features], lengths [sequences]; initial and final
         {state: [sequences, units]}; outputs {name: ([sequences, steps, units], lengths)} and traces
-        {name: [sequences, steps, units]}, in the bits of their plans, are written.
+        {name: [sequences, steps, units]}, in the bits of their plans, are written up to the end of
+        every sequence.
         """
-        cdef int64_t first, block, blocks
-        cdef int64_t *adds = <int64_t *>_address(self.total_adds)
+        cdef int64_t first, block, i
+        arrays = [outputs[name][0] if kind == "output" else traces[name]
+                  for kind, name in self.results]
         for first in range(0, order.shape[0], self.lanes * self.blocks):
-            blocks = min(self.blocks, (order.shape[0] - first + self.lanes - 1) // self.lanes)
-            for block in range(blocks):
-                self._load(block, order[first + block * self.lanes :], inputs, lengths, initial)
+            self.c.blocks = min(self.blocks, (order.shape[0] - first + self.lanes - 1) // self.lanes)
+            for block in range(self.c.blocks):
+                part = order[first + block * self.lanes :]
+                self._begin(block, part, inputs, lengths, initial)
+                for i, array in enumerate(arrays):
+                    self._place(array, part, self.c.results[i].rows[block])
             with nogil:
-                rnnhw_run_blocks(self.kernels, self.nodes, self.node_count, self.sequences,
-                                 blocks, self.lanes, adds)
-            for block in range(blocks):
-                self._store(block, order[first + block * self.lanes :], outputs, final, traces)
+                rnnhw_run_blocks(self.kernels, &self.c)
+            for block in range(self.c.blocks):
+                self._end(block, order[first + block * self.lanes :], outputs, final)
 
-    def _load(self, int64_t block, const int64_t[::1] order, const int64_t[:, :, ::1] inputs,
-              const int64_t[::1] lengths, dict initial):
+    cdef int64_t _sequence(self, int64_t lane, const int64_t[::1] order):
+        """The sequence of a lane; those behind the last repeat the first and have no steps."""
+        return order[lane] if lane < order.shape[0] else order[0]
+
+    cdef void _begin(self, int64_t block, const int64_t[::1] order,
+                     const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
+                     dict initial) except *:
         """Bring the first sequences of `order` into a lane block."""
         cdef Scan scan
         cdef int64_t lane, unit, part, i
         cdef int64_t real = min(self.lanes, order.shape[0])
-        cdef int64_t sequence[16]
-        cdef const int64_t *given[16]
         cdef int64_t[:, ::1] values
         cdef const int64_t[:, ::1] value
-        cdef rnnhw_sequence *source = self._of_block(block)
         for lane in range(self.lanes):
-            sequence[lane] = order[lane] if lane < real else order[0]
-            source.lengths[lane] = lengths[sequence[lane]] if lane < real else 0
-            given[lane] = &inputs[sequence[lane], 0, 0]
+            self._of_block(block).lengths[lane] = lengths[order[lane]] if lane < real else 0
+            self.c.inputs[block][lane] = &inputs[self._sequence(lane, order), 0, 0]
         for scan, _ in self.scans:
             for i, state in enumerate(scan.plan.states):
                 values, value = scan.initial[i][block], initial[state.name]
@@ -406,52 +478,35 @@ cdef class Program:
                 for unit in range(0, values.shape[0], 8):
                     for lane in range(real):
                         for part in range(unit, min(unit + 8, values.shape[0])):
-                            values[part, lane] = value[sequence[lane], part]
-        with nogil:
-            rnnhw_load(self.kernels, source, self.lanes, given)
+                            values[part, lane] = value[order[lane], part]
 
-    def _store(self, int64_t block, const int64_t[::1] order, dict outputs, dict final,
-               dict traces):
-        """Write what became of the first sequences of `order`."""
+    cdef void _end(self, int64_t block, const int64_t[::1] order, dict outputs,
+                   dict final) except *:
+        """Write the lengths and final states of the first sequences of `order`."""
         cdef Scan scan
         cdef int64_t lane, unit, part, i
         cdef int64_t real = min(self.lanes, order.shape[0])
-        cdef int64_t sequence[16]
-        cdef void *wanted[16]
         cdef int64_t[:, ::1] values
         cdef int64_t[:, ::1] kept
         cdef int64_t[::1] ends
-        cdef rnnhw_sequence *result
-        cdef rnnhw_sequence trace
-        for lane in range(self.lanes):
-            sequence[lane] = order[lane] if lane < real else order[0]
-        for name, i in self.results:
-            array, ends = outputs[name]
-            result = &self._of_block(block)[i]
-            self._place(array, sequence, wanted)
-            with nogil:
-                rnnhw_store(self.kernels, result, self.lanes, wanted)
+        for name, i in self.outputs:
+            ends = outputs[name][1]
             for lane in range(real):
-                ends[sequence[lane]] = result.lengths[lane]
+                ends[order[lane]] = self._of_block(block)[i].lengths[lane]
         for scan, _ in self.scans:
             for i, state in enumerate(scan.plan.states):
                 values, kept = scan.final[i][block], final[state.name]
                 for unit in range(0, values.shape[0], 8):
                     for lane in range(real):
                         for part in range(unit, min(unit + 8, values.shape[0])):
-                            kept[sequence[lane], part] = values[part, lane]
-        for name, array, units, bits, i in self.traced:
-            trace.data, trace.units, trace.bits = _address(array[block]), units, bits
-            trace.lengths = self._of_block(block)[i].lengths
-            self._place(traces[name], sequence, wanted)
-            rnnhw_store(self.kernels, &trace, self.lanes, wanted)
+                            kept[order[lane], part] = values[part, lane]
 
-    cdef void _place(self, array, const int64_t *sequence, void **rows) except *:
+    cdef void _place(self, array, const int64_t[::1] order, void **rows) except *:
         """Where the sequences of a block begin in an array [sequences, steps, units]."""
         cdef char *base = <char *>_address(array)
         cdef int64_t stride = array.strides[0], lane
         for lane in range(self.lanes):
-            rows[lane] = base + sequence[lane] * stride
+            rows[lane] = base + self._sequence(lane, order) * stride
 
 
 include "search.pxi"

@@ -232,7 +232,12 @@ static void begin_tiles(group *g, int64_t tile, int64_t tiles, int64_t units)
 
 enum { TILES_AHEAD = 4 };
 
-static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase *phase)
+/* No tile needs another. Every second step of one sequence alone goes through them `backwards`: it
+ * begins with the weights that the step before read last, which still lie in the second-level cache
+ * where it is too small for all (an LSTM of 1,024 units: 235 to 170 us a step). Where 16 sequences or
+ * more multiply what is read, reading does not count. */
+static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase *phase,
+                      int backwards)
 {
     const rnnhw_scan *scan = g->places->scan;
     const int64_t ahead = phase->first + phase->whole, each = ahead + phase->ahead;
@@ -244,17 +249,21 @@ static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase 
             execute(kernels, p, i);
         }
     const int64_t tiles = (phase->units + scan->tile_units - 1) / scan->tile_units;
-    for (int64_t tile = 0; phase->ahead + phase->tile > 0 && tile < tiles; tile++) {
-        if (phase->ahead > 0 && tile % TILES_AHEAD == 0) {
-            begin_tiles(g, tile, TILES_AHEAD, phase->units);
-            for (int64_t i = ahead; i < each; i++)
-                execute_products(kernels, g, i);
-        }
-        if (phase->tile > 0) {
+    if (phase->ahead > 0)
+        for (int64_t tile = 0; tile < tiles; tile++) {
+            if (tile % TILES_AHEAD == 0) {
+                begin_tiles(g, tile, TILES_AHEAD, phase->units);
+                for (int64_t i = ahead; i < each; i++)
+                    execute_products(kernels, g, i);
+            }
             begin_tiles(g, tile, 1, phase->units);
             run_tile(kernels, g, each, each + phase->tile);
         }
-    }
+    else if (phase->tile > 0)
+        for (int64_t i = 0; i < tiles; i++) {
+            begin_tiles(g, backwards ? tiles - 1 - i : i, 1, phase->units);
+            run_tile(kernels, g, each, each + phase->tile);
+        }
 }
 
 /* Element i of a stored vector. */
@@ -315,8 +324,14 @@ static void end_state(const place *p, const rnnhw_state *state, const int64_t *l
                 final[i] = stored(after, state->bits, i);
 }
 
-/* The places of so many lane blocks before the first step, where no lane counts. */
-static group first_group(rnnhw_scan *scan, int64_t blocks)
+static void find_slot(const place *p, int64_t slot)
+{
+    const rnnhw_slot *const s = &p->scan->slots[slot];
+    p->current[slot] = s->base + p->block * s->block_bytes;
+}
+
+/* The places of so many lane blocks, where no lane counts. */
+static group places_of(rnnhw_scan *scan, int64_t blocks)
 {
     group g;
     memset(g.places, 0, (size_t)blocks * sizeof *g.places);
@@ -326,9 +341,17 @@ static group first_group(rnnhw_scan *scan, int64_t blocks)
         p->scan = scan;
         p->block = b;
         p->current = scan->current + b * scan->slot_count;
-        for (int64_t s = 0; s < scan->slot_count; s++)
-            p->current[s] = scan->slots[s].base + b * scan->slots[s].block_bytes;
     }
+    return g;
+}
+
+/* And before the first step. */
+static group first_places(rnnhw_scan *scan, int64_t blocks)
+{
+    const group g = places_of(scan, blocks);
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t s = 0; s < scan->slot_count; s++)
+            find_slot(&g.places[b], s);
     return g;
 }
 
@@ -354,26 +377,34 @@ static void end_step(const place *p)
         *a = *b;
         *b = kept;
     }
-    for (int64_t s = 0; s < scan->slot_count; s++)
-        p->current[s] += scan->slots[s].step_bytes;
+    for (int64_t i = 0; i < scan->moving_count; i++)
+        p->current[scan->moving[i]] += scan->slots[scan->moving[i]].step_bytes;
 }
 
-/* The lane blocks of a scan; `lengths` points to those of every block. */
-static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *const *lengths,
-                     int64_t blocks)
+/* Before the first step of all. */
+static void begin_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t blocks)
 {
-    int64_t steps[RNNHW_BLOCKS];
-    group g = first_group(scan, blocks);
-    if (kernels->tiles)
-        kernels->tiles->enter();
-    for (int64_t b = 0; b < blocks; b++) {
-        steps[b] = longest(lengths[b], scan->lanes);
+    group g = first_places(scan, blocks);
+    for (int64_t b = 0; b < blocks; b++)
         for (int64_t s = 0; s < scan->state_count; s++)
             begin_state(&g.places[b], &scan->states[s]);
-    }
     for (int64_t i = 0; i < scan->prologue; i++)
-        run_phase(kernels, &g, &scan->phases[i]);
-    for (int64_t t = 0;; t++) {
+        run_phase(kernels, &g, &scan->phases[i], 0);
+}
+
+/* The lane blocks of a scan at the steps `first` to `end` - 1; `lengths` points to those of every
+ * block. */
+static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *const *lengths,
+                     int64_t blocks, int64_t first, int64_t end)
+{
+    int64_t steps[RNNHW_BLOCKS];
+    group g = places_of(scan, blocks);
+    for (int64_t b = 0; b < blocks; b++) {
+        steps[b] = longest(lengths[b], scan->lanes);
+        for (int64_t i = 0; i < scan->moving_count; i++) /* the chunk before lay where this does */
+            find_slot(&g.places[b], scan->moving[i]);
+    }
+    for (int64_t t = first; t < end; t++) {
         while (g.blocks > 0 && steps[g.blocks - 1] <= t)
             g.blocks--;
         if (g.blocks == 0)
@@ -381,15 +412,13 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
         for (int64_t b = 0; b < g.blocks; b++)
             begin_step(&g.places[b], lengths[b], t);
         for (int64_t i = scan->prologue; i < scan->phase_count; i++)
-            run_phase(kernels, &g, &scan->phases[i]);
+            run_phase(kernels, &g, &scan->phases[i], scan->lanes == 1 && t % 2);
         for (int64_t b = 0; b < g.blocks; b++) {
             for (int64_t s = 0; s < scan->state_count; s++)
                 end_state(&g.places[b], &scan->states[s], lengths[b], t);
             end_step(&g.places[b]);
         }
     }
-    if (kernels->tiles)
-        kernels->tiles->leave();
 }
 
 enum { EVERY_LANE = (1 << RNNHW_LANES) - 1 };
@@ -404,17 +433,17 @@ static void find_symbol(rnnhw_scan *scan, int64_t symbol)
 
 void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol)
 {
-    group g = first_group(scan, 1);
+    group g = first_places(scan, 1);
     find_symbol(scan, symbol);
     for (int64_t i = 0; i < scan->symbol_phases; i++)
-        run_phase(kernels, &g, &scan->phases[scan->prologue + i]);
+        run_phase(kernels, &g, &scan->phases[scan->prologue + i], 0);
 }
 
 void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan)
 {
-    group g = first_group(scan, 1);
+    group g = first_places(scan, 1);
     for (int64_t i = 0; i < scan->prologue; i++)
-        run_phase(kernels, &g, &scan->phases[i]);
+        run_phase(kernels, &g, &scan->phases[i], 0);
 }
 
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real)
@@ -435,23 +464,61 @@ void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t sym
             p->active--;
         }
     for (int64_t i = scan->prologue + scan->symbol_phases; i < scan->phase_count; i++)
-        run_phase(kernels, &g, &scan->phases[i]);
+        run_phase(kernels, &g, &scan->phases[i], 0);
+}
+
+/* Where a step's vector lies. */
+static char *vector_at(const rnnhw_sequence *s, int64_t lanes, int64_t step)
+{
+    return (char *)s->data + (step - s->first) * s->units * lanes * s->bits / 8;
 }
 
 static int64_t element(const rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit,
                        int64_t lane)
 {
-    return stored(s->data, s->bits, (step * s->units + unit) * lanes + lane);
+    return stored(vector_at(s, lanes, step), s->bits, unit * lanes + lane);
 }
 
 static void set_element(rnnhw_sequence *s, int64_t lanes, int64_t step, int64_t unit, int64_t lane,
                         int64_t value)
 {
-    set_stored(s->data, s->bits, (step * s->units + unit) * lanes + lane, value);
+    set_stored(vector_at(s, lanes, step), s->bits, unit * lanes + lane, value);
 }
 
+static int64_t at_least_zero(int64_t steps)
+{
+    return steps > 0 ? steps : 0;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The steps of a sequence that lie in its data: none past its end. */
+static int64_t end_in(const rnnhw_sequence *s, int64_t lane)
+{
+    return earlier(s->end, s->lengths[lane]);
+}
+
+static void have_steps(rnnhw_sequence *s, int64_t first, int64_t end)
+{
+    s->first = first;
+    s->end = end;
+}
+
+/* One step, the result of all steps before: there when the last of them was. */
+static void have_result(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes, int last)
+{
+    have_steps(dst, 0, last);
+    for (int64_t lane = 0; lane < lanes; lane++)
+        dst->lengths[lane] = source->lengths[lane] > 0;
+}
+
+/* Needs whole sequences in one chunk. */
 static void reverse_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
 {
+    have_steps(dst, source->first, source->end);
     for (int64_t lane = 0; lane < lanes; lane++) {
         const int64_t steps = dst->lengths[lane] = source->lengths[lane];
         for (int64_t t = 0; t < steps; t++)
@@ -461,38 +528,40 @@ static void reverse_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int
     }
 }
 
+/* A window's steps begin in the chunk or in those that the source keeps of before. */
 static void join_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes,
                        int64_t width)
 {
     const size_t vector = (size_t)(source->units * lanes * source->bits / 8);
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        const int64_t steps = source->lengths[lane] - width + 1;
-        dst->lengths[lane] = steps > 0 ? steps : 0;
-    }
-    const int64_t steps = longest(dst->lengths, lanes);
-    for (int64_t t = 0; t < steps; t++)
-        memcpy((char *)dst->data + (size_t)(t * width) * vector,
-               (const char *)source->data + (size_t)t * vector, (size_t)width * vector);
+    have_steps(dst, at_least_zero(source->first - width + 1),
+               at_least_zero(source->end - width + 1));
+    for (int64_t lane = 0; lane < lanes; lane++)
+        dst->lengths[lane] = at_least_zero(source->lengths[lane] - width + 1);
+    const int64_t end = earlier(dst->end, longest(dst->lengths, lanes));
+    for (int64_t t = dst->first; t < end; t++)
+        memcpy(vector_at(dst, lanes, t), vector_at(source, lanes, t), (size_t)width * vector);
 }
 
-static void last_step(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+static void last_step(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes, int last)
 {
+    have_result(dst, source, lanes, last);
     for (int64_t lane = 0; lane < lanes; lane++) {
-        const int64_t steps = source->lengths[lane];
-        dst->lengths[lane] = steps > 0;
-        for (int64_t u = 0; u < dst->units && steps > 0; u++)
-            set_element(dst, lanes, 0, u, lane, element(source, lanes, steps - 1, u, lane));
+        const int64_t step = source->lengths[lane] - 1;
+        for (int64_t u = 0; u < dst->units && source->first <= step && step < source->end; u++)
+            set_element(dst, lanes, 0, u, lane, element(source, lanes, step, u, lane));
     }
 }
 
-static int64_t total_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+static int64_t total_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes,
+                           int last)
 {
     int64_t adds = 0;
+    have_result(dst, source, lanes, last);
     for (int64_t lane = 0; lane < lanes; lane++) {
-        dst->lengths[lane] = source->lengths[lane] > 0;
+        const int64_t end = end_in(source, lane);
         for (int64_t u = 0; u < dst->units; u++) {
-            uint64_t sum = 0;
-            for (int64_t t = 0; t < source->lengths[lane]; t++, adds++)
+            uint64_t sum = source->first == 0 ? 0 : (uint64_t)element(dst, lanes, 0, u, lane);
+            for (int64_t t = source->first; t < end; t++, adds++)
                 sum += (uint64_t)element(source, lanes, t, u, lane);
             set_element(dst, lanes, 0, u, lane, (int64_t)sum);
         }
@@ -500,17 +569,16 @@ static int64_t total_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, in
     return adds;
 }
 
-static void count_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes)
+static void count_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64_t lanes, int last)
 {
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        dst->lengths[lane] = source->lengths[lane] > 0;
+    have_result(dst, source, lanes, last);
+    for (int64_t lane = 0; lane < lanes; lane++)
         set_element(dst, lanes, 0, 0, lane, source->lengths[lane]);
-    }
 }
 
-/* What a node that is no scan does in one lane block. */
+/* What a node that is no scan does in one lane block; the chunk may be the last. */
 static void run_node(const rnnhw_time_node *node, rnnhw_sequence *sequences, int64_t lanes,
-                     int64_t *total_adds)
+                     int64_t *total_adds, int last)
 {
     const rnnhw_sequence *source = &sequences[node->source];
     rnnhw_sequence *dst = &sequences[node->dst];
@@ -522,37 +590,32 @@ static void run_node(const rnnhw_time_node *node, rnnhw_sequence *sequences, int
         join_steps(dst, source, lanes, node->width);
         break;
     case RNNHW_LAST:
-        last_step(dst, source, lanes);
+        last_step(dst, source, lanes, last);
         break;
     case RNNHW_TOTAL:
-        *total_adds += total_steps(dst, source, lanes);
+        *total_adds += total_steps(dst, source, lanes, last);
         break;
     default:
-        count_steps(dst, source, lanes);
+        count_steps(dst, source, lanes, last);
         break;
     }
 }
 
-void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
-                      rnnhw_sequence *sequences, int64_t blocks, int64_t lanes,
-                      int64_t *total_adds)
+/* A scan in all lane blocks: its steps are those of its sources. */
+static void run_layer(const rnnhw_kernels *kernels, const rnnhw_run *run,
+                      const rnnhw_time_node *node)
 {
-    for (int64_t i = 0; i < count; i++) {
-        const rnnhw_time_node *node = &nodes[i];
-        const int64_t *lengths[RNNHW_BLOCKS];
-        for (int64_t b = 0; b < blocks; b++) {
-            rnnhw_sequence *const of_block = sequences + b * (count + 1);
-            if (node->operation != RNNHW_SCAN) {
-                run_node(node, of_block, lanes, &total_adds[i]);
-                continue;
-            }
-            rnnhw_sequence *const dst = &of_block[node->dst];
-            memcpy(dst->lengths, of_block[node->source].lengths, sizeof dst->lengths);
-            lengths[b] = dst->lengths;
-        }
-        if (node->operation == RNNHW_SCAN)
-            run_scan(kernels, node->scan, lengths, blocks);
+    const int64_t *lengths[RNNHW_BLOCKS];
+    const rnnhw_sequence *const source = &run->sequences[node->source];
+    for (int64_t b = 0; b < run->blocks; b++) {
+        rnnhw_sequence *const of_block = run->sequences + b * (run->count + 1);
+        rnnhw_sequence *const dst = &of_block[node->dst];
+        have_steps(dst, source->first, source->end);
+        memcpy(dst->lengths, of_block[node->source].lengths, sizeof dst->lengths);
+        lengths[b] = dst->lengths;
     }
+    if (source->end > source->first)
+        run_scan(kernels, node->scan, lengths, run->blocks, source->first, source->end);
 }
 
 /* 16 numbers of 16 lanes at a time, as bytes, from number `first` of every lane on. What lies behind
@@ -566,45 +629,105 @@ static void load_bytes(const rnnhw_kernels *kernels, int8_t *dst, const int64_t 
     for (int lane = 0; lane < RNNHW_LANES; lane++) {
         for (int i = 0; i < RNNHW_LANES; i++)
             bytes[lane][i] = (int8_t)rows[lane][first + i];
-        to[lane] = dst + (first + lane) * RNNHW_LANES;
+        to[lane] = dst + lane * RNNHW_LANES;
         every_row[lane] = 1;
     }
     kernels->part(to, every_row, bytes, 8, RNNHW_LANES);
 }
 
-void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                const int64_t *const *rows)
+/* Fill a block's inputs from one array a lane. */
+static void load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
+                 const int64_t *const *rows)
 {
-    const int64_t numbers = longest(s->lengths, lanes) * s->units;
-    int64_t first = 0;
+    int64_t i = s->first * s->units;
+    const int64_t first = i, end = earlier(s->end, longest(s->lengths, lanes)) * s->units;
     if (lanes == RNNHW_LANES && s->bits == 8)
-        for (; first + RNNHW_LANES <= numbers; first += RNNHW_LANES)
-            load_bytes(kernels, s->data, rows, first);
+        for (; i + RNNHW_LANES <= end; i += RNNHW_LANES)
+            load_bytes(kernels, (int8_t *)s->data + (i - first) * RNNHW_LANES, rows, i);
 #define LOAD(T)                                                                                   \
-    for (int64_t i = first; i < numbers; i++)                                                     \
+    for (; i < end; i++)                                                                          \
         for (int64_t lane = 0; lane < lanes; lane++)                                              \
-    ((T *)s->data)[i * lanes + lane] = (T)rows[lane][i]
+    ((T *)s->data)[(i - first) * lanes + lane] = (T)rows[lane][i]
     WITH_TYPE(LOAD, s->bits)
 #undef LOAD
 }
 
 #undef WITH_TYPE
 
-void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                 void *const *rows)
+/* Write what a block's sequences have at the steps of the chunk. */
+static void store(const rnnhw_kernels *kernels, const rnnhw_result *r, const rnnhw_sequence *s,
+                  int64_t block, int64_t lanes)
 {
-    const int64_t steps = longest(s->lengths, lanes), vector = s->units * s->bits / 8;
+    const int64_t end = earlier(s->end, longest(s->lengths, lanes)), vector = r->units * r->bits / 8;
+    const char *data = r->data + block * r->block_bytes;
+    void *const *const rows = r->rows[block];
     if (lanes == 1) {
-        memcpy(rows[0], s->data, (size_t)(steps * vector));
+        if (end > s->first)
+            memcpy((char *)rows[0] + s->first * vector, data, (size_t)((end - s->first) * vector));
         return;
     }
-    for (int64_t t = 0; t < steps; t++) {
+    for (int64_t t = s->first; t < end; t++, data += vector * lanes) {
         void *step[RNNHW_LANES];
         int32_t real[RNNHW_LANES];
         for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
             real[lane] = t < s->lengths[lane];
             step[lane] = (char *)rows[lane] + t * vector;
         }
-        kernels->part(step, real, (const char *)s->data + t * vector * lanes, s->bits, s->units);
+        kernels->part(step, real, data, r->bits, r->units);
     }
+}
+
+/* Keep the last steps of a chunk for the windows of the next. */
+static void keep_steps(const rnnhw_sequence *s, int64_t lanes)
+{
+    const int64_t vector = s->units * lanes * s->bits / 8;
+    char *const kept = (char *)s->data - s->kept * vector;
+    if (s->kept > 0)
+        memmove(kept, kept + (s->end - s->first) * vector, (size_t)(s->kept * vector));
+}
+
+/* The steps `first` to `end` - 1 of the inputs, and all that follows of them. */
+static void run_chunk(const rnnhw_kernels *kernels, const rnnhw_run *run, int64_t first, int64_t end,
+                      int last)
+{
+    const int64_t each = run->count + 1;
+    for (int64_t b = 0; b < run->blocks; b++) {
+        have_steps(&run->sequences[b * each], first, end);
+        load(kernels, &run->sequences[b * each], run->lanes, run->inputs[b]);
+    }
+    for (int64_t i = 0; i < run->count; i++) {
+        const rnnhw_time_node *const node = &run->nodes[i];
+        if (node->operation == RNNHW_SCAN)
+            run_layer(kernels, run, node);
+        else
+            for (int64_t b = 0; b < run->blocks; b++)
+                run_node(node, run->sequences + b * each, run->lanes, &run->total_adds[i], last);
+    }
+    for (int64_t b = 0; b < run->blocks; b++) {
+        for (int64_t i = 0; i < run->result_count; i++)
+            store(kernels, &run->results[i], &run->sequences[b * each + run->results[i].node], b,
+                  run->lanes);
+        for (int64_t i = 0; i < each && !last; i++)
+            keep_steps(&run->sequences[b * each + i], run->lanes);
+    }
+}
+
+void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_run *run)
+{
+    int64_t steps = 0;
+    for (int64_t b = 0; b < run->blocks; b++) {
+        const int64_t most = longest(run->sequences[b * (run->count + 1)].lengths, run->lanes);
+        steps = most > steps ? most : steps;
+    }
+    if (kernels->tiles)
+        kernels->tiles->enter();
+    for (int64_t i = 0; i < run->count; i++)
+        if (run->nodes[i].operation == RNNHW_SCAN)
+            begin_scan(kernels, run->nodes[i].scan, run->blocks);
+    for (int64_t first = 0; first < steps; first += run->room) {
+        const int64_t end = earlier(first + run->room, steps);
+        run_chunk(kernels, run, first, end, end == steps);
+    }
+    if (kernels->tiles)
+        kernels->tiles->leave();
 }

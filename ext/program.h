@@ -104,6 +104,8 @@ typedef struct {
     rnnhw_slot *slots;
     char **current; /* scratch: the address of every slot at this step, in every lane block */
     int64_t slot_count;
+    const int64_t *moving; /* the slots that move on by a step */
+    int64_t moving_count;
     const int64_t *swaps; /* pairs of slots that change places after a step */
     int64_t swap_count;
     const rnnhw_state *states;
@@ -116,10 +118,14 @@ typedef struct {
     int64_t *terms_done; /* per instruction: terms added by rows */
 } rnnhw_scan;
 
-/* Vectors of every step of a block: element (step, unit, lane), of 8, 16, 32 or 64 bits each. */
+/* The vectors of a block's steps: element (step, unit, lane), of 8, 16, 32 or 64 bits each. A run
+ * goes through time in chunks: the steps `first` to `end` - 1 lie in `data`, and the last `kept` steps
+ * of the chunks before lie in front of it. */
 typedef struct {
     void *data;
     int64_t bits, units;
+    int64_t kept;
+    int64_t first, end;
     int64_t lengths[RNNHW_LANES];
 } rnnhw_sequence;
 
@@ -140,12 +146,32 @@ typedef struct {
     rnnhw_scan *scan;
 } rnnhw_time_node;
 
-/* Run all nodes on so many lane blocks. Each has count + 1 sequences, one block's behind the other's,
- * of which the first holds the inputs. The additions that totals made for real sequences are added
- * to `total_adds`, one entry a node. */
-void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes, int64_t count,
-                      rnnhw_sequence *sequences, int64_t blocks, int64_t lanes,
-                      int64_t *total_adds);
+/* What a run hands out: the vectors of an output or a trace, and where those of every lane's sequence
+ * go, [steps, units] in the same bits. They have the steps of the sequence `node`. */
+typedef struct {
+    int64_t node;
+    const char *data;
+    int64_t block_bytes;
+    int64_t bits, units;
+    void *rows[RNNHW_BLOCKS][RNNHW_LANES];
+} rnnhw_result;
+
+/* A network on so many lane blocks. Each has `count` + 1 sequences, one block's behind the other's, of
+ * which the first takes the inputs [steps, units] of every lane. Sequences have room for `room` steps,
+ * which is how many run at once; a network with a node that needs whole sequences has room for those.
+ * The additions that totals make for real sequences are added to `total_adds`, one entry a node. */
+typedef struct {
+    const rnnhw_time_node *nodes;
+    int64_t count;
+    rnnhw_sequence *sequences;
+    rnnhw_result *results;
+    int64_t result_count;
+    const int64_t *inputs[RNNHW_BLOCKS][RNNHW_LANES];
+    int64_t blocks, lanes, room;
+    int64_t *total_adds;
+} rnnhw_run;
+
+void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_run *run);
 
 /* One step of a scan alone, whatever its states hold. Its symbols lie in its input as steps do;
  * `rnnhw_prepare_symbol` is called for each, once. `rnnhw_prepare_step` is called when the states are
@@ -155,13 +181,5 @@ void rnnhw_run_blocks(const rnnhw_kernels *kernels, const rnnhw_time_node *nodes
 void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol);
 void rnnhw_prepare_step(const rnnhw_kernels *kernels, rnnhw_scan *scan);
 void rnnhw_take_step(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol, uint32_t real);
-
-/* A block filled from one array a lane: [steps, units] of its sequence. */
-void rnnhw_load(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                const int64_t *const *rows);
-
-/* And written to one array a lane, in the bits of the sequence. */
-void rnnhw_store(const rnnhw_kernels *kernels, const rnnhw_sequence *s, int64_t lanes,
-                 void *const *rows);
 
 #endif

@@ -164,6 +164,7 @@ cdef class Search:
         cdef rnnhw_events **never
         cdef Program program
         cdef Scan scan
+        cdef Steps traced
         cdef int64_t i, j
         worker.block = <uint64_t *>self._zeros(16 * self.c.keys.words, 8)
         for i, (given, symbols, packed, bounds, watched) in enumerate(subjects):
@@ -172,7 +173,7 @@ cdef class Search:
             subject = &worker.subjects[i]
             subject.kernels, subject.nodes = program.kernels, program.nodes
             subject.node_count = program.node_count
-            subject.output = &program.sequences[<int64_t>program.results[0][1]]
+            subject.output = &program.sequences[<int64_t>program.outputs[0][1]]
             program.prepare_symbols(symbols)
             subject.packing_count = len(packed)
             subject.packings = packings = <rnnhw_packing *>self._zeros(
@@ -187,14 +188,13 @@ cdef class Search:
                 packings[j].fields.width, packings[j].fields.least = width, least
                 packings[j].fields.words = <int64_t *>self._keep(places)
                 packings[j].fields.shifts = <int64_t *>self._keep(shifts)
-            traces = {traced[0]: traced for traced in program.traced}
             subject.within_count = len(bounds)
             subject.within = within = <rnnhw_within *>self._zeros(
                 len(bounds), sizeof(rnnhw_within))
             for j, (name, low, high) in enumerate(bounds):
-                _, values, units, bits, _ = traces[name]
-                within[j].values = self._keep(values[0])
-                within[j].units, within[j].bits = units, bits
+                traced = program.traced[name]
+                within[j].values = traced.data
+                within[j].units, within[j].bits = traced.units, traced.bits
                 within[j].low, within[j].high = low, high
             subject.never_count = len(watched)
             never = <rnnhw_events **>self._zeros(len(watched), sizeof(void *))

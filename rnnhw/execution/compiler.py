@@ -151,7 +151,8 @@ class ScanPlan:
 
 @dataclass(frozen=True, eq=False)
 class SequencePlan:
-    """A time operation and the bits of a stored element of its vectors.
+    """A time operation, the bits of a stored element of its vectors, and how many steps before the
+    present ones its readers need.
 
     ``operation`` is its number in ``ext/program.h``; the network's input has none.
     """
@@ -159,6 +160,7 @@ class SequencePlan:
     node: TimeNode
     bits: int
     operation: int | None
+    kept: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,18 @@ class NetworkPlan:
     """The signals that are recorded, and the bits in which their elements are stored."""
     byte_products: ByteProducts
     """What an instruction set must be able to do at least."""
+
+    @property
+    def step_bytes(self) -> int:
+        """The bytes that a step of one lane takes in all sequences and traces."""
+        sequences = sum(each.node.units * each.bits for each in self.sequences)
+        traces = sum(self.network.signal(name).units * bits for name, bits in self.traces.items())
+        return (sequences + traces) // 8
+
+    @property
+    def needs_whole_sequences(self) -> bool:
+        """Whether a node needs the last step of a sequence for its first."""
+        return any(isinstance(each.node, Reverse) for each in self.sequences)
 
 
 def format_bits(format: Q) -> int:
@@ -232,7 +246,10 @@ def _plan(
     sequences = []
     scans = {}
     for node in network.nodes:
-        sequences.append(SequencePlan(node, format_storage(node.format), TIME_NUMBERS[type(node)]))
+        windows = (each for each in network.nodes if isinstance(each, Window))
+        kept = max((each.width - 1 for each in windows if node in each.sources), default=0)
+        bits, number = format_storage(node.format), TIME_NUMBERS[type(node)]
+        sequences.append(SequencePlan(node, bits, number, kept))
         if isinstance(node, Scan):
             planner = _ScanPlanner(node, parameters, lanes, wanted, symbols, byte_products)
             scans[node] = planner.plan()

@@ -71,7 +71,13 @@ _SHARED_WEIGHTS = 1 << 17
 the caches for that."""
 
 _NEAR_BYTES = 1 << 20
-"""Bytes of the sequences of several lane blocks that a second-level cache holds."""
+"""Bytes of the vectors of several lane blocks that a second-level cache holds."""
+
+_CHUNK_BYTES = 1 << 18
+"""Bytes of the sequences of all layers, at the steps of a chunk, that it holds beside them."""
+
+_LEAST_CHUNK = 4
+"""Steps of a chunk at least, so that a layer's weights are not called back for every one."""
 
 _UNIT_WORK = 16
 """Multiply-accumulates that the elementwise operations behind a row are worth."""
@@ -207,6 +213,7 @@ def run(
     isa: str | None = None,
     lanes: int | None = None,
     threads: int | None = None,
+    chunk: int | None = None,
     progress: Progress | None = None,
 ) -> EngineRun:
     """The network on a batch.
@@ -219,10 +226,12 @@ def run(
         isa: the instruction set; None takes the fastest that runs here.
         lanes: 16 (sequences side by side) or 1 (one after the other); None chooses.
         threads: cores that share the sequences; None takes all. No result depends on it.
+        chunk: steps that a layer takes before the next layer takes the same ones; None chooses. No
+            result depends on it, and it has no effect where a node needs whole sequences.
         progress: called with the sequences done and their number.
 
     Raises:
-        UsageError: the instruction set is not there, or lanes or threads are no such number.
+        UsageError: the instruction set is not there, or lanes, threads or chunk are no such number.
         DesignError: a trace names no signal.
     """
     wanted = tuple(dict.fromkeys(traces))
@@ -232,6 +241,8 @@ def run(
     if lanes not in (None, 1, LANES):
         raise UsageError(f"lanes={lanes}", f"use 1 or {LANES}, or leave it out")
     check_threads(threads)
+    if chunk is not None and chunk < 1:
+        raise UsageError(f"chunk={chunk}", "use 1 step or more, or leave it out")
     blocks = {LANES: batch.sequences}
     if lanes == 1:
         blocks = {1: batch.sequences}
@@ -243,7 +254,7 @@ def run(
         for side, count in blocks.items()
         if count
     ]
-    return _execute(shares, batch, isa, threads, progress)
+    return _execute(shares, batch, isa, threads, progress, chunk)
 
 
 def check_threads(threads: int | None) -> None:
@@ -331,24 +342,37 @@ class _Arrays:
         stored = {sequence.node: sequence.bits for sequence in plan.sequences}
         self.outputs: dict[str, tuple[NDArray[np.signedinteger], NDArray[np.int64]]] = {
             node.name: (
-                np.zeros((sequences, node.steps_for(steps), node.units), f"i{stored[node] // 8}"),
+                self._array(node, node.units, steps, stored[node]),
                 np.zeros(sequences, np.int64),
             )
             for node in network.outputs
         }
-        self.traces = {}
-        for name, bits in plan.traces.items():
-            traced = network.scan_of(name).steps_for(steps), network.signal(name).units
-            self.traces[name] = np.zeros((sequences, *traced), f"i{bits // 8}")
+        self.traces = {
+            name: self._array(network.scan_of(name), network.signal(name).units, steps, bits)
+            for name, bits in plan.traces.items()
+        }
+
+    def _array(
+        self, node: TimeNode, units: int, steps: int, bits: int
+    ) -> NDArray[np.signedinteger]:
+        """[sequences, steps, units] for vectors of the steps of ``node``, zero past every length.
+
+        What a run writes is not cleared: pages would be touched twice.
+        """
+        array = np.empty((len(self.lengths), node.steps_for(steps), units), f"i{bits // 8}")
+        for sequence, length in enumerate(self.lengths.tolist()):
+            if length < steps:
+                array[sequence, node.steps_for(length) :] = 0
+        return array
 
 
 class _Programs:
     """The programs of one plan, of which a thread takes a free one, or else a new one."""
 
-    def __init__(self, plan: NetworkPlan, level: int, longest: int, blocks: int) -> None:
+    def __init__(self, plan: NetworkPlan, level: int, room: int, blocks: int) -> None:
         self.plan = plan
         self.programs: list[_engine.Program] = []
-        self._level, self._longest, self._blocks = level, longest, blocks
+        self._level, self._room, self._blocks = level, room, blocks
         self._free: list[_engine.Program] = []
         self._lock = threading.Lock()
 
@@ -358,7 +382,7 @@ class _Programs:
             program = self._free.pop() if self._free else None
         if program is None:
             program = _engine.Program(self.plan, self._level, self._blocks)
-            program.reserve(self._longest)
+            program.reserve(self._room)
             with self._lock:
                 self.programs.append(program)
         program.run(
@@ -403,6 +427,7 @@ def _execute(
     isa: str | None,
     threads: int | None,
     progress: Progress | None,
+    chunk: int | None = None,
 ) -> EngineRun:
     """Run the longest sequences by the first plan, so many of them, the next by the next."""
     level, isa_name = select_isa(isa)
@@ -426,10 +451,11 @@ def _execute(
     for (share, count), blocks in zip(shares, of_share, strict=True):
         part = max(_SLICE_STEPS // (share.lanes * longest), 1)
         # Side by side they read weights once, but each thread is to have some.
-        beside = min(part, _most_beside(share, longest), -(-blocks // used))
+        beside = min(part, _most_beside(share), -(-blocks // used))
         if used > 1:  # some parts for each thread, so that none waits long for the last
             part = min(part, max(-(-blocks // (4 * used)), beside))
-        programs.append(_Programs(share, level, longest, beside))
+        room = _chunk(share, longest, beside, chunk)
+        programs.append(_Programs(share, level, room, beside))
         for begin in range(first, first + count, part * share.lanes):
             end = min(begin + part * share.lanes, first + count)
             tasks.append((programs[-1], order[begin:end]))
@@ -453,17 +479,26 @@ def _execute(
     )
 
 
-def _most_beside(plan: NetworkPlan, longest: int) -> int:
-    """Lane blocks that run side by side at most: they have weights to share, or sequences so short
+def _most_beside(plan: NetworkPlan) -> int:
+    """Lane blocks that run side by side at most: they have weights to share, or vectors so short
     that those of all stay in a cache."""
     if plan.lanes < LANES:
         return 1
     weights = sum(rows.weights.nbytes for scan in plan.scans.values() for rows in scan.matrices)
     if weights >= _SHARED_WEIGHTS:
         return _engine.most_blocks()
-    step = sum(each.node.units * each.bits // 8 for each in plan.sequences)
-    step += sum(plan.network.signal(name).units * bits // 8 for name, bits in plan.traces.items())
-    return min(max(_NEAR_BYTES // (plan.lanes * step * longest), 1), _engine.most_blocks())
+    vectors = max((scan.arena_bytes for scan in plan.scans.values()), default=1)
+    return min(max(_NEAR_BYTES // vectors, 1), _engine.most_blocks())
+
+
+def _chunk(plan: NetworkPlan, longest: int, blocks: int, wanted: int | None) -> int:
+    """Steps of so many lane blocks that a layer takes before the next layer takes them: as many as
+    stay in a cache until then, and until the last are copied out."""
+    if plan.needs_whole_sequences:
+        return longest
+    if wanted is None:
+        wanted = max(_CHUNK_BYTES // (plan.lanes * plan.step_bytes * blocks), _LEAST_CHUNK)
+    return min(wanted, longest)
 
 
 def _step_work(plan: NetworkPlan) -> int:

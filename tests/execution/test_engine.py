@@ -2,6 +2,7 @@
 
 import gc
 import random
+import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -418,15 +419,15 @@ def test_lane_blocks_side_by_side_equal_each_alone(blocks, units, sums, beside):
 
 
 @pytest.mark.parametrize(
-    ("units", "steps", "expected"), [(20, 20, 3), (20, 700, 1), (20, 300, 2), (400, 250, 3)]
+    ("structure", "units", "expected"),
+    [(Dense(), 20, 3), (Diagonal(), 30_000, 1), (Dense(), 400, 3)],
 )
-def test_long_sequences_run_side_by_side_where_they_share_many_weights(
-    units, steps, expected, beside
+def test_lane_blocks_run_side_by_side_where_they_share_weights_or_are_small(
+    structure, units, expected, beside
 ):
-    """A step of a lane has 20 bytes of inputs and 80 of outputs, for 20 units."""
-    network = recurrence(Dense(), units, Q(3, 4), Q(4, 3))
+    network = recurrence(structure, units, Q(3, 4), Q(4, 3))
     parameters = draw_parameters(np.random.default_rng(0), network)
-    batch = draw_batch(np.random.default_rng(1), network, 36, steps, steps)
+    batch = draw_batch(np.random.default_rng(1), network, 36, 2)
     execute(plan_network(network, parameters, 16), batch)
     assert beside == [expected]
 
@@ -802,13 +803,72 @@ def test_a_few_sequences_more_than_a_block_run_alone():
         assert [work.plan.lanes for work in found.work] == lanes
 
 
-@pytest.mark.parametrize("threads", [0, -1])
-def test_threads_are_at_least_one(threads):
+@pytest.mark.parametrize("name", ["threads", "chunk"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_threads_and_steps_of_a_chunk_are_at_least_one(name, value):
     network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
     parameters = draw_parameters(np.random.default_rng(0), network)
     batch = draw_batch(np.random.default_rng(1), network, 2, 3)
-    with pytest.raises(UsageError, match=f"threads={threads}"):
-        run(network, parameters, batch, threads=threads)
+    with pytest.raises(UsageError, match=f"{name}={value}"):
+        run(network, parameters, batch, **{name: value})
+
+
+# --- chunks ------------------------------------------------------------------------------------
+def windows_over_a_state():
+    """Windows of a window of a state, beside a window as wide as both, and their last values."""
+    net = NetworkBuilder(2, Q(4, 3), Formats(), {"l.s": Q(4, 3)}, 12)
+
+    def step(g, x):
+        s = g.state(x.units, "s")
+        g.update(s, g.cast(g.add(s, x), "s"))
+        return s
+
+    state = net.scan("l", [net.source], step, Formats())
+    twice = net.window(net.window(state, "first", 5), "second", 3)
+    once = net.window(state, "wide", 7)
+
+    def sums(g, a, b):
+        return g.add(g.gather([a], [2 * i for i in range(b.units)]), b)
+
+    both = net.scan("sums", [twice, once], sums, Formats())
+    net.last(both, "last")
+    return net.build()
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+@pytest.mark.parametrize("chunk", [*range(1, 10), 12, None])
+def test_windows_reach_back_over_as_many_chunks_as_they_need(chunk, lanes):
+    network = windows_over_a_state()
+    batch = draw_batch(np.random.default_rng(3), network, 18, 12, 7)
+    case = Case(network, raw_parameters(network), batch, tuple(network.signals()))
+    expected = golden.run(case.network, case.parameters, batch, case.traces)
+    found = run(network, case.parameters, batch, case.traces, lanes=lanes, chunk=chunk)
+    assert_same_run(expected, found)
+
+
+@pytest.mark.parametrize("lanes", [16, 1])
+def test_a_run_that_keeps_no_step_needs_no_memory_for_steps(lanes):
+    """100,000 steps of 28 bytes: inputs, states, their windows of three."""
+    net = NetworkBuilder(2, Q(4, 3), Formats(), {"l.s": Q(4, 3)}, 100_000)
+
+    def step(g, x):
+        s = g.state(x.units, "s")
+        g.update(s, g.cast(g.add(s, x), "s"))
+        return s
+
+    state = net.scan("l", [net.source], step, Formats())
+    net.total(net.window(state, "windows", 3), "total")
+    network = net.build()
+    batch = draw_batch(np.random.default_rng(3), network, 1, 100_000, 100_000)
+    parameters = raw_parameters(network)
+    run(network, parameters, batch, lanes=lanes)
+    tracemalloc.start()
+    try:
+        run(network, parameters, batch, lanes=lanes)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
 
 
 def test_an_interrupt_ends_the_threads(monkeypatch):

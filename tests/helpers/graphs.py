@@ -6,6 +6,7 @@ Everything is drawn from one ``random.Random``: Hypothesis gives one that shrink
 
 import math
 from dataclasses import dataclass, replace
+from itertools import cycle, product
 
 import numpy as np
 from helpers.outputs import some_outputs
@@ -711,15 +712,17 @@ def assert_same_run(expected, found):
 
 
 def assert_engine_equals_golden(case, isas=ISAS, lanes=(16, 1)):
-    """The engine on every instruction set and layout gives the golden run and the counts."""
-    expected = golden.run(case.network, case.parameters, case.batch, case.traces)
-    predicted = layer_counts(case.network, case.batch.lengths.tolist())
-    for isa in isas:
-        for side in lanes:
-            found = run(case.network, case.parameters, case.batch, case.traces, isa=isa, lanes=side)
-            assert found.isa == isa
-            assert_same_run(expected, found)
-            assert found.counts.keys() == predicted.keys()
-            for layer, counts in predicted.items():
-                assert dict(found.counts[layer].flat()) == dict(counts.flat()), layer
+    """The engine on every instruction set and layout, in chunks of any number of steps, gives the
+    golden run and the counts."""
+    network, parameters, batch, traces = case.network, case.parameters, case.batch, case.traces
+    expected = golden.run(network, parameters, batch, traces)
+    predicted = layer_counts(network, batch.lengths.tolist())
+    chunks = cycle((None, 1, 3, 2, 1))
+    for isa, side in product(isas, lanes):
+        found = run(network, parameters, batch, traces, isa=isa, lanes=side, chunk=next(chunks))
+        assert found.isa == isa
+        assert_same_run(expected, found)
+        assert found.counts.keys() == predicted.keys()
+        for layer, counts in predicted.items():
+            assert dict(found.counts[layer].flat()) == dict(counts.flat()), layer
     return expected
