@@ -13,11 +13,8 @@ import json
 import math
 import os
 import platform
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +25,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # read when NumPy loads its libraries
 
 import numpy as np
+from machine import Peak, load, processor
 from numpy.typing import NDArray
 
 from rnnhw import Banded, Dense, Design, Elman, Formats, Hadamard, Q, simulate
@@ -280,34 +278,6 @@ def peers(problem: Problem, skipped: dict[str, str]) -> dict[str, Peer]:
 
 
 # --- measuring ------------------------------------------------------------------------------------
-class Peak:
-    """The processor's limit, from ``peak.c`` compiled when it is needed."""
-
-    def __init__(self, skipped: dict[str, str]) -> None:
-        self._place = tempfile.TemporaryDirectory()
-        self._program = Path(self._place.name) / "peak"
-        self.works = False
-        compiler = shutil.which("cc")
-        source = Path(__file__).with_name("peak.c")
-        if compiler is None:
-            skipped["peak"] = "no C compiler (cc)"
-            return
-        command = [compiler, "-O2", str(source), "-o", str(self._program)]
-        built = subprocess.run(command, capture_output=True, text=True, check=False)
-        if built.returncode or self.rates() is None:
-            skipped["peak"] = "peak.c needs a processor and a compiler with AVX2"
-        else:
-            self.works = True
-
-    def rates(self) -> tuple[float, float] | None:
-        """GMAC/s and Gadd/s now; None where the processor lacks AVX2."""
-        run = subprocess.run([self._program], capture_output=True, text=True, check=False)
-        if run.returncode:
-            return None
-        mac, add = map(float, run.stdout.split())
-        return mac, add
-
-
 def steps_for(peer: Peer, most: int, seconds: float) -> int:
     """Steps that keep a peer busy for about ``seconds``: at least one, at most ``most``."""
     steps = 1
@@ -347,7 +317,7 @@ def measure(case: Case, peak: Peak, rounds: int, skipped: dict[str, str]) -> dic
     for _ in range(rounds):
         limit = peak.rates() if peak.works else None
         if limit is not None:
-            limits.append(limit[case.unit == "Gadd/s"])
+            limits.append(limit["vpaddd" if case.unit == "Gadd/s" else "vpmaddwd"])
         for name, peer in found.items():
             begin = time.process_time()
             peer(steps[name])
@@ -383,16 +353,6 @@ def median_ratio(above: list[float], below: list[float]) -> float:
 
 
 # --- telling --------------------------------------------------------------------------------------
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def versions() -> dict[str, str]:
     """Of Python and of what is measured."""
     found = {"python": platform.python_version()}
@@ -402,13 +362,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def load() -> float | None:
-    """Runnable processes a core over the last minute."""
-    if not hasattr(os, "getloadavg"):
-        return None
-    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def print_case(result: dict[str, object]) -> None:

@@ -1,12 +1,16 @@
 """Measure how fast the engine runs beside its peers, row by row, with the goal of each row.
 
-    python benchmarks/goals.py [ROW...] [--rounds N] [--isa NAME] [-o result.json]
+    python benchmarks/goals.py [ROW...] [--rounds N] [--isa NAME] [-o result.json] [--plot FILE]
 
 Every round runs the engine and the peer of a row one after the other, pinned to one core, in
 thread CPU time, counters and events on. A row's figure is the median over the rounds of the ratio
 within one round; its spread is the least and the greatest. A peer that is not installed and an
 instruction set that is not built or does not run here print "not run". Nothing is measured before
-a slice of the row equals golden bit for bit, events too.
+a slice of the row equals golden bit for bit, events too. `of peak` is the share of the
+multiply-accumulates that ``peak.c`` reached in the same round with the instruction of the row.
+
+Behind the rows come the goals that need no peer (``goals_alone.py``) and how time grows with units,
+sequences and steps; naming rows leaves them out. ``--plot`` draws all as SVG, PDF or PNG.
 
 The peers come with ``pip install 'rnnhw[peers]'``.
 """
@@ -33,6 +37,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # read when the libraries load
 
 import numpy as np
+from goals_alone import GOALS, growth
+from machine import Peak, processor
 
 from rnnhw import (
     GRU,
@@ -46,6 +52,7 @@ from rnnhw import (
     Hadamard,
     Q,
 )
+from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import engine, golden
 from rnnhw.execution.batch import Batch, make_batch
 
@@ -333,19 +340,35 @@ def check(problem: Problem, isa: str | None) -> None:
             raise SystemExit(f"error: {problem.row.name}: the engine differs from golden")
 
 
-def measure(row: Row, isa: str | None, rounds: int, seconds: float = 0.02) -> dict[str, object]:
-    """One row: microseconds a step of both, and the ratio with its spread."""
+PEAKS = {"avx2": "vpmaddwd", "avx512": "vpdpbusd", "amx": "tdpbusd"}
+"""The instruction whose peak a dense row of an instruction set is held against."""
+
+
+def multiplies(problem: Problem) -> int:
+    """Multiply-accumulates of one step of all sequences."""
+    network = problem.design.network
+    return problem.row.batch * sum(
+        counts.multiplies for counts in layer_counts(network, [1]).values()
+    )
+
+
+def measure(
+    row: Row, isa: str | None, rounds: int, peak: Peak, seconds: float = 0.02
+) -> dict[str, Any]:
+    """One row: microseconds a step of both, their ratio with its spread, the share of the peak."""
     problem = Problem(row)
     if isa is None and engine.available_isas().get(row.isa, False):
         isa = row.isa
     check(problem, isa)
-    result: dict[str, object] = {"row": row.name, "peer": row.peer, "goal": row.goal}
+    result: dict[str, Any] = {"row": row.name, "peer": row.peer, "goal": row.goal}
     result |= {"goal_isa": row.isa, "isa": engine.select_isa(isa)[1]}
     runs = {"engine": engine_steps(problem, isa)}
     try:
         runs["peer"] = peer_steps(problem)
     except MissingPeerError as error:
         result["not_run"] = str(error)
+    limits: list[float] = []
+    instruction = PEAKS.get(result["isa"]) if row.kind in ("elman", "lstm", "gru") else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch: its int8 will move to another package
         most = {"engine": row.steps, "peer": row.steps}
@@ -354,6 +377,9 @@ def measure(row: Row, isa: str | None, rounds: int, seconds: float = 0.02) -> di
         steps = {name: steps_for(run, most[name], seconds) for name, run in runs.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(rounds):
+            rates = peak.rates() if peak.works else None
+            if rates is not None and instruction in rates:
+                limits.append(rates[instruction])
             for name, run in runs.items():
                 begin = time.thread_time()
                 run(steps[name])
@@ -363,24 +389,73 @@ def measure(row: Row, isa: str | None, rounds: int, seconds: float = 0.02) -> di
     if "peer" in times:
         ratios = [p / e for p, e in zip(times["peer"], times["engine"], strict=True)]
         result |= {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    if limits:
+        work = 1e-9 * multiplies(problem)
+        shares = [work / e / g for e, g in zip(times["engine"], limits, strict=True)]
+        result["of_peak"] = statistics.median(shares)
     return result
 
 
+# --- telling --------------------------------------------------------------------------------------
 def lines(results: list[dict[str, Any]]) -> Iterator[str]:
-    """The table."""
+    """The table of the rows."""
     yield (
         f"{'row':24}{'peer':22}{'isa':8}{'us/step':>10}{'peer':>10}{'ratio':>8}"
-        f"{'least..most':>16}{'goal':>7}  for"
+        f"{'least..most':>16}{'of peak':>9}{'goal':>7}  for"
     )
     for r in results:
         built = engine.available_isas().get(r["goal_isa"], False)
-        goal = f"{r['goal']:7.3g}  {r['goal_isa']}{'' if built else ' (not run)'}"
+        share = f"{r['of_peak']:9.0%}" if "of_peak" in r else f"{'':9}"
+        goal = f"{share}{r['goal']:7.3g}  {r['goal_isa']}{'' if built else ' (not run)'}"
         head = f"{r['row']:24}{r['peer']:22}{r['isa']:8}{r['engine_us']:10.2f}"
         if "ratio" in r:
             spread = f"{r['least']:.2f}..{r['most']:.2f}"
             yield f"{head}{r['peer_us']:10.2f}{r['ratio']:8.2f}{spread:>16}{goal}"
         else:
             yield f"{head}{'not run':>10}{'':24}{goal}: {r['not_run']}"
+
+
+def alone_lines(results: list[dict[str, Any]]) -> Iterator[str]:
+    """The table of the goals that need no peer."""
+    yield f"\n{'figure':34}{'median':>9}{'least..most':>18}  {'unit':14}{'goal':>8}"
+    for r in results:
+        spread = f"{r['least']:.3g}..{r['most']:.3g}"
+        met = "" if r["met"] else "  missed"
+        yield f"{r['figure']:34}{r['median']:9.3g}{spread:>18}  {r['unit']:14}{r['goal']:>8}{met}"
+
+
+def growth_lines(results: list[dict[str, Any]]) -> Iterator[str]:
+    """The table of how time grows."""
+    yield f"\n{'time grows with':22}{'exponent':>9}  microseconds at each size"
+    for r in results:
+        pairs = zip(r["sizes"], r["microseconds"], strict=True)
+        at = "  ".join(f"{size}: {spent:.0f}" for size, spent in pairs)
+        yield f"{r['series']:22}{r['exponent']:9.2f}  {at}"
+
+
+def draw(path: Path, rows: list[dict[str, Any]], series: list[dict[str, Any]]) -> None:
+    """Ratios beside their goals, and times by size in logarithms."""
+    from matplotlib.figure import Figure
+
+    ran = [row for row in rows if "ratio" in row]
+    figure = Figure(figsize=(12, 2 + 0.28 * max(len(ran), 8)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    places = range(len(ran))
+    left.barh(places, [row["ratio"] for row in ran], color="tab:blue", label="measured")
+    left.plot([row["goal"] for row in ran], places, "k|", markersize=12, label="goal")
+    left.axvline(1, color="tab:red", linewidth=1, label="as fast as the peer")
+    left.set_yticks(places, [f"{row['row']}, {row['isa']} : {row['peer']}" for row in ran])
+    left.invert_yaxis()
+    left.set_xscale("log")
+    left.set_xlabel("times as fast as the peer")
+    left.legend()
+    for each in series:
+        label = f"{each['series']} ({each['exponent']:.2f})"
+        right.loglog(each["sizes"], each["microseconds"], "o-", label=label)
+    right.set_xlabel("units, sequences or steps")
+    right.set_ylabel("microseconds a run")
+    right.legend(title="series (exponent)")
+    figure.savefig(path)
 
 
 def main() -> None:
@@ -393,17 +468,40 @@ def main() -> None:
         help="an instruction set of the engine; that of each goal if none, or else the fastest",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the figures as JSON")
+    parser.add_argument("--plot", type=Path, help="draw them; needs the extra plots")
     options = parser.parse_args()
+    everywhere = None
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    results = []
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(everywhere)})
+    skipped: dict[str, str] = {}
+    peak = Peak(skipped)
+    rates = peak.rates() if peak.works else None
+    print(
+        processor(), *(f"{name} {rate:.0f}" for name, rate in (rates or skipped).items()), sep=", "
+    )
+    results: dict[str, list[dict[str, Any]]] = {"rows": [], "alone": [], "growth": []}
+
+    def tell(kind: str, record: dict[str, Any], table: Callable[..., Iterator[str]]) -> None:
+        results[kind].append(record)
+        told = list(table([record]))
+        print("\n".join(told if len(results[kind]) == 1 else told[1:]), flush=True)
+
     for row in ROWS:
         if not options.rows or any(row.name.startswith(start) for start in options.rows):
-            results.append(measure(row, options.isa, options.rounds))
-            table = list(lines(results[-1:]))
-            print("\n".join(table if len(results) == 1 else table[1:]), flush=True)
+            tell("rows", measure(row, options.isa, options.rounds, peak), lines)
+    if not options.rows:
+        for series in growth(options.rounds):
+            tell("growth", series.record(), growth_lines)
+        if everywhere is not None:
+            os.sched_setaffinity(0, everywhere)
+        for goals in GOALS:
+            for goal in goals(options.rounds):
+                tell("alone", goal.record(), alone_lines)
     if options.output is not None:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
+    if options.plot is not None:
+        draw(options.plot, results["rows"], results["growth"])
 
 
 if __name__ == "__main__":

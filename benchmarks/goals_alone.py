@@ -60,9 +60,11 @@ def elman(structure: Structure, hidden: int, *heads: object) -> Design:
     empty = Design(inputs=INPUTS, layers=layers, formats=FORMATS)
     rng = np.random.default_rng(0)
     weights = {
-        tensor.name: rng.uniform(-1, 1, tensor.shape) / math.sqrt(tensor.shape[-1])
+        tensor.key: rng.uniform(-1, 1, tensor.shape) / math.sqrt(tensor.shape[-1])
         for tensor in empty.network.tensors
     }
+    if isinstance(structure, Banded):
+        weights["rnn.U"][[0, 2], [0, -1]] = 0  # corners outside the matrix
     return Design(inputs=INPUTS, layers=layers, formats=FORMATS, weights=weights)
 
 
