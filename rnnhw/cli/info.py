@@ -12,12 +12,12 @@ import typer
 from rnnhw.cli.inputs import load_design
 from rnnhw.cli.options import PLAIN, Format, Settings, chosen_format
 from rnnhw.cli.output import show
-from rnnhw.cli.show import design_info, system_info
+from rnnhw.cli.show_info import design_info, system_info
 from rnnhw.cost.nodes import node_reports
 from rnnhw.cost.signals import signal_reports
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError
-from rnnhw.execution.engine import available_isas, select_isa
+from rnnhw.execution.instruction_sets import available_isas, select_isa
 from rnnhw.profiles import profile_names
 from rnnhw.report.json_text import head, json_text
 from rnnhw.version import __version__

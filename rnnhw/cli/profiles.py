@@ -8,7 +8,7 @@ import typer
 
 from rnnhw.cli.options import PLAIN, Format, chosen_format
 from rnnhw.cli.output import show
-from rnnhw.cli.show import profile_info, profile_list
+from rnnhw.cli.show_profiles import profile_info, profile_list
 from rnnhw.profiles import (
     Profile,
     kind_of,

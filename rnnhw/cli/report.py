@@ -30,8 +30,8 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import deliver, exit_code
 from rnnhw.cli.progress import shown_progress
-from rnnhw.cost import estimate
 from rnnhw.cost.demands import check_demands, judge_report, planned_deadline, unmet_plan
+from rnnhw.cost.estimation import estimate
 from rnnhw.design.design import Design
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError, UsageError

@@ -22,7 +22,7 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import judged_code, show
 from rnnhw.cli.progress import shown_progress
-from rnnhw.cli.show import simulation_text
+from rnnhw.cli.show_simulate import simulation_text
 from rnnhw.design.demands import check_bounds, check_names, judge
 from rnnhw.design.design import Design
 from rnnhw.errors import UsageError, unknown_name

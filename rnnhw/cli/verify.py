@@ -21,7 +21,7 @@ from rnnhw.cli.options import (
 )
 from rnnhw.cli.output import deliver, judged_code
 from rnnhw.cli.progress import shown_progress
-from rnnhw.cli.show import verification_text
+from rnnhw.cli.show_verify import verification_text
 from rnnhw.execution.engine import check_threads, select_isa
 from rnnhw.execution.verify import verify
 from rnnhw.report.json_text import json_text

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
 from rnnhw.commands.given import design_of
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.fpga.logic import calibration
 from rnnhw.design.design import Design
 from rnnhw.errors import DesignError, RnnhwError, UsageError

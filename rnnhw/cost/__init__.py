@@ -7,7 +7,3 @@ The cycles come from :mod:`rnnhw.accelerator` on an FPGA or ASIC and from the pr
 figures (:mod:`rnnhw.cost.processor`) on a microcontroller; energy (:mod:`rnnhw.cost.energy`) is of
 ASIC nodes alone.
 """
-
-from rnnhw.cost.estimation import estimate
-
-__all__ = ["estimate"]

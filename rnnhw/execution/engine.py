@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rnnhw.analysis.counts import Counts, memory_of, stored_vectors
 from rnnhw.design.weights import Parameters
-from rnnhw.errors import UsageError, unknown_name
+from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
 from rnnhw.execution.batch import Batch, Vectors, event_signals
 from rnnhw.execution.compiler import (
@@ -28,6 +28,7 @@ from rnnhw.execution.compiler import (
     StatePlan,
     plan_network,
 )
+from rnnhw.execution.instruction_sets import available_isas, select_isa
 from rnnhw.execution.instructions import INSTRUCTION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
@@ -147,29 +148,6 @@ class EngineRun:
             for layer, counts in _measured(work).items():
                 total[layer] = total.get(layer, Counts()) + counts
         return total
-
-
-def available_isas() -> dict[str, bool]:
-    """The instruction sets in this build, slowest first, and whether this processor has them."""
-    return dict(_engine.built_isas())
-
-
-def select_isa(name: str | None) -> tuple[int, str]:
-    """Number and name of an instruction set; the fastest that runs here if none is named.
-
-    Raises:
-        UsageError: it is not built or this processor lacks it.
-    """
-    isas = available_isas()
-    names = list(isas)
-    if name is None:
-        name = [candidate for candidate in names if isas[candidate]][-1]
-    if name not in isas:
-        raise UsageError(*unknown_name("instruction set", name, isas))
-    if not isas[name]:
-        usable = ", ".join(candidate for candidate in names if isas[candidate])
-        raise UsageError(f"this processor has no {name}", f"it runs {usable}")
-    return names.index(name), name
 
 
 def byte_products(isa: str | None) -> ByteProducts:

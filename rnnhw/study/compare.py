@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rnnhw.cost import estimate
 from rnnhw.cost.demands import planned_deadline
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure import Figure, derived, not_known, not_used
 from rnnhw.cost.model import File, Report, report_figures
 from rnnhw.cost.provenance import files_of_design, settings_of, version

@@ -8,7 +8,7 @@ from helpers.paths import ROOT
 from rnnhw.accelerator import accelerator, lane_options
 from rnnhw.accelerator.mapping import LayerRows, MappedLayer, PostProcessorSchedule
 from rnnhw.commands.emit import emission_of, lanes_by_layer, machine_of
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.design.design import load
 from rnnhw.profiles import load_profile
 

@@ -58,7 +58,7 @@ from rnnhw.accelerator.schedule.weight_stream import Group, Streamed, slots_for
 from rnnhw.cli import main
 from rnnhw.commands.emit import emit, lanes_by_layer, machine_of
 from rnnhw.commands.synth import synth
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import report_fields
 from rnnhw.graph.builder import StepBuilder
 from rnnhw.graph.nodes import Node

@@ -20,7 +20,7 @@ from rnnhw.accelerator.schedule.parallel_steps import Together
 from rnnhw.accelerator.schedule.turns import wavefront_in_turns
 from rnnhw.accelerator.schedule.wavefront import Edge, Place, Reads, wavefront
 from rnnhw.accelerator.schedule.weight_stream import Group, Streamed
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 
 SLOW = settings(max_examples=40)
 

@@ -31,7 +31,7 @@ from rnnhw import (
     Window,
 )
 from rnnhw.cli import main
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.profiles import Fpga
 from rnnhw.report import to_json
 from rnnhw.report.comparison.model import compare_reports

@@ -17,7 +17,7 @@ from rnnhw import (
     UsageError,
     Window,
 )
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.fpga import flip_flops
 from rnnhw.cost.fpga.context import LowBits
 from rnnhw.cost.fpga.technology import technology_of

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rnnhw import Sparse
 from rnnhw.cli import main
-from rnnhw.cost import estimate
 from rnnhw.cost.demands import judge_report
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure import Bound, Figure, derived
 from rnnhw.cost.model import Report, report_figures, revised
 from rnnhw.errors import UsageError

@@ -11,8 +11,8 @@ from rnnhw import Banded, Design, Elman, Formats, Hadamard, Last, Linear, Q, Win
 from rnnhw.accelerator import MemoryKind, accelerator
 from rnnhw.analysis.counts import TIME_COUNTS
 from rnnhw.analysis.work import Kind
-from rnnhw.cost import estimate
 from rnnhw.cost.energy import energy, layer_operations
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import Report, report_fields
 from rnnhw.profiles import Asic, load_profile
 from rnnhw.report import to_text

@@ -27,7 +27,7 @@ from rnnhw import (
 )
 from rnnhw.accelerator import accelerator
 from rnnhw.analysis.counts import TIME_COUNTS, layer_counts
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import report_fields
 from rnnhw.design.weights import Parameters
 from rnnhw.graph.network import NetworkBuilder, TimeNode

@@ -11,7 +11,7 @@ import pytest
 from helpers.machines import elman
 
 from rnnhw import Sparse
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure import Figure, derived, not_known, not_used
 from rnnhw.cost.figure_table import (
     COMPARED,

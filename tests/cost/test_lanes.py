@@ -38,7 +38,7 @@ from rnnhw import (
 )
 from rnnhw.accelerator import LaneOptions, LayerMachine, accelerator, lane_options
 from rnnhw.cli import main
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure import derived
 from rnnhw.cost.fpga.placement import dsp_blocks, logic, place
 from rnnhw.cost.model import PlanReport, report_fields

@@ -9,7 +9,7 @@ from helpers.schemas import valid
 
 from rnnhw import Design, Diagonal, load
 from rnnhw.accelerator import accelerator
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import report_fields, unknown_fields
 from rnnhw.cost.processor import least_cycles
 from rnnhw.graph.builder import StepBuilder

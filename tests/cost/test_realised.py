@@ -27,7 +27,7 @@ from rnnhw import (
 )
 from rnnhw.accelerator import lane_options
 from rnnhw.commands.emit import emission_of, machine_of
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import Report
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError

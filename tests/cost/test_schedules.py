@@ -22,7 +22,7 @@ from rnnhw import (
 )
 from rnnhw.accelerator import accelerator
 from rnnhw.cli import main
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import Report
 from rnnhw.profiles import load_profile
 

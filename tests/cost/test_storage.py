@@ -10,7 +10,7 @@ from helpers.rtl_cases import draw_lanes, draw_stack
 
 from rnnhw import LSTM, Design, Elman, Formats, HardTanh, LeakyElman, Linear, Mean, Q, Sigmoid, Tanh
 from rnnhw.analysis.storage import stored_bits
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure_table import memory_rows
 from rnnhw.cost.model import Report, memories_of
 from rnnhw.design.schedule import Arrangement

@@ -728,7 +728,7 @@ def test_an_unknown_instruction_set_is_a_usage_error():
 
 def test_an_instruction_set_that_the_processor_lacks_is_a_usage_error(monkeypatch):
     monkeypatch.setattr(
-        "rnnhw.execution.engine.available_isas", lambda: {"plain": True, "avx9": False}
+        "rnnhw.execution.instruction_sets.available_isas", lambda: {"plain": True, "avx9": False}
     )
     with pytest.raises(UsageError, match="no avx9") as caught:
         select_isa("avx9")

@@ -49,7 +49,7 @@ def test_an_unknown_instruction_set_is_refused(name):
 
 def test_an_instruction_set_that_this_processor_lacks_is_refused(monkeypatch):
     monkeypatch.setattr(
-        "rnnhw.execution.engine.available_isas", lambda: {"plain": True, "new": False}
+        "rnnhw.execution.instruction_sets.available_isas", lambda: {"plain": True, "new": False}
     )
     with pytest.raises(UsageError, match="this processor has no new"):
         simulate(elman.design(), samples=SAMPLES, isa="new")

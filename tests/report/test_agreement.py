@@ -9,7 +9,7 @@ import pytest
 from helpers.report_formats import assert_formats_agree
 from helpers.rtl_cases import draw_lanes, draw_stack
 
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import Report
 from rnnhw.design.schedule import Arrangement
 from rnnhw.errors import DesignError

@@ -22,7 +22,7 @@ from helpers.schemas import valid
 from rnnhw import Design, Elman, Last, Linear, Q, Window, load
 from rnnhw.accelerator import accelerator
 from rnnhw.cli import main
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.figure import Figure
 from rnnhw.cost.model import ExternalMemoryReport, Report, report_fields
 from rnnhw.cost.processor import LayerProcessor, Processor

@@ -15,7 +15,7 @@ from helpers.machines import FORMATS
 from helpers.paths import DESIGNS
 
 from rnnhw import Bidirectional, Design, Elman, Formats, Linear, Q, Residual, load
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.report import to_html
 
 FOLDER = DESIGNS

@@ -12,7 +12,7 @@ from helpers.schemas import valid
 
 from rnnhw import load, verify
 from rnnhw.cli import main
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import Report
 from rnnhw.report import report_schema, to_html, to_json, to_markdown, to_text
 from rnnhw.report.saved import read_report

@@ -13,7 +13,7 @@ from helpers.paths import DESIGNS
 from rich.console import Console
 
 from rnnhw import Design, Elman, Last, Linear, Mean, Window, load
-from rnnhw.cost import estimate
+from rnnhw.cost.estimation import estimate
 from rnnhw.cost.model import SCHEMA_ID, Report, report_fields
 from rnnhw.layers.cells import Layer
 from rnnhw.report import print_report, report_schema, to_json, to_text

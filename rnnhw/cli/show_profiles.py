@@ -1,0 +1,42 @@
+"""What ``rnnhw profiles`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from rnnhw.cli.show import aligned
+from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
+from rnnhw.report.answers import answers
+
+__all__ = ["profile_info", "profile_list"]
+
+
+def profile_list(profiles: Sequence[Profile]) -> RenderableType:
+    """What ``rnnhw profiles`` prints: a line a profile."""
+    rows = [
+        (profile.name, kind_of(profile), *answers(profile).values(), profile.title)
+        for profile in profiles
+    ]
+    return aligned(("profile", "kind", "cycles", "time", "energy", "LUTs", "device"), rows, ())
+
+
+def profile_info(profile: Profile) -> RenderableType:
+    """What ``rnnhw profiles NAME`` prints: every figure with its source."""
+    unknown = ", ".join(unknown_figures(profile))
+    able = ", ".join(f"{what}: {known}" for what, known in answers(profile).items())
+    parts: list[RenderableType] = [
+        Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"),
+        Text(f"answers: {able}"),
+    ]
+    parts += [Text(line) for line in (profile.note, unknown and f"not known: {unknown}") if line]
+    for path, figure in sourced_figures(profile):
+        line = Text(f"\n{path}  ").append(value_text(figure), "bold")
+        parts.append(line.append(f"  [{figure.status}]", "dim"))
+        parts.append(Padding(Text(figure.source), (0, 0, 0, 4)))
+        if figure.note:
+            parts.append(Padding(Text(f"note: {figure.note}"), (0, 0, 0, 4)))
+    return Group(*parts)
