@@ -268,6 +268,6 @@ def layer_counts(network: Network, lengths: Sequence[int]) -> dict[str, Counts]:
     for node in network.nodes:
         if isinstance(node, Scan | Total):
             timed = node.sources[0] if isinstance(node, Total) else node
-            steps = sum(timed.steps_for(length) for length in lengths)
+            steps = int(timed.lengths_for(lengths).sum())
             counts[node.name] = TIME_COUNTS[type(node)](node) * steps
     return counts

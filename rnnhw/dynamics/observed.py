@@ -141,8 +141,7 @@ def _within(numbers: IntArray, chosen: slice) -> IntArray:
 
 
 def _valid(scan: Scan, lengths: IntArray, steps: int) -> NDArray[np.bool_]:
-    counts = np.array([scan.steps_for(length) for length in lengths.tolist()])
-    valid: NDArray[np.bool_] = np.arange(steps) < counts[:, None]
+    valid: NDArray[np.bool_] = np.arange(steps) < scan.lengths_for(lengths)[:, None]
     return valid
 
 

@@ -337,10 +337,10 @@ class _Arrays:
 
         What a run writes is not cleared: pages would be touched twice.
         """
-        array = np.empty((len(self.lengths), node.steps_for(steps), units), f"i{bits // 8}")
-        for sequence, length in enumerate(self.lengths.tolist()):
-            if length < steps:
-                array[sequence, node.steps_for(length) :] = 0
+        longest, lengths = node.steps_for(steps), node.lengths_for(self.lengths)
+        array = np.empty((len(lengths), longest, units), f"i{bits // 8}")
+        for sequence in np.flatnonzero(lengths < longest).tolist():
+            array[sequence, lengths[sequence] :] = 0
         return array
 
 

@@ -378,7 +378,7 @@ def _compare(
         exact = _reference(network, design, part, compared, real, first, place)
         for name, signal in signals.items():
             scan = network.scan_of(name)
-            lengths = np.array([scan.steps_for(length) for length in part.lengths.tolist()])
+            lengths = scan.lengths_for(part.lengths)
             fixed = real_values(run.traces[name], compared[name].format)
             signal.add(first, fixed, exact.traces[name], lengths)
         for node, output in outputs.items():

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from rnnhw.errors import DesignError, UsageError, check_name, unknown_name
 from rnnhw.graph.builder import Formats, FormatScope, MissingFormat, StepBuilder
 from rnnhw.graph.nodes import Cast, Matvec, Node, State, StepGraph, Tensor
@@ -52,6 +55,11 @@ class TimeNode:
     def steps_for(self, inputs: int) -> int:
         """Steps that this operation gives for a network input of ``inputs`` steps."""
         return self.length(self.sources[0].steps_for(inputs) if self.sources else inputs)
+
+    def lengths_for(self, inputs: ArrayLike) -> NDArray[np.int64]:
+        """The same for the length of every sequence, [sequences]."""
+        known, places = np.unique(np.asarray(inputs, np.int64), return_inverse=True)
+        return np.array([self.steps_for(steps) for steps in known.tolist()], np.int64)[places]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
