@@ -38,7 +38,9 @@ typedef struct {
     int64_t units; /* of this tile */
     int64_t chunks;
     rnnhw_mask mask;
+    int64_t masked; /* units of the tile for which `mask.last` stands, of one sequence */
     int64_t active; /* sequences that have this step */
+    int64_t changes; /* the step before which neither `active` nor the mask of a step changes */
 } place;
 
 /* The lane blocks of a run, and how many of them take part in the step. */
@@ -224,9 +226,11 @@ static void begin_tiles(group *g, int64_t tile, int64_t tiles, int64_t units)
         p->units = left < most ? left : most;
         p->chunks = (p->units * scan->lanes + RNNHW_CHUNK - 1) / RNNHW_CHUNK;
         p->mask.alike = scan->lanes > 1 || p->units % RNNHW_CHUNK == 0;
-        if (scan->lanes == 1)
+        if (scan->lanes == 1 && p->masked != p->units) {
             for (int64_t i = 0; i < RNNHW_CHUNK; i++)
                 p->mask.last[i] = (p->chunks - 1) * RNNHW_CHUNK + i < p->units;
+            p->masked = p->units;
+        }
     }
 }
 
@@ -358,11 +362,16 @@ static group first_places(rnnhw_scan *scan, int64_t blocks)
 static void begin_step(place *p, const int64_t *lengths, int64_t step)
 {
     const int64_t lanes = p->scan->lanes;
+    if (step < p->changes)
+        return;
+    p->changes = INT64_MAX;
     p->active = 0;
     for (int64_t lane = 0; lane < RNNHW_CHUNK; lane++) {
         const int real = lanes == 1 || step < lengths[lane];
         p->mask.all[lane] = p->mask.last[lane] = real;
         p->active += lane < lanes && real;
+        if (lanes > 1 && real && lengths[lane] < p->changes)
+            p->changes = lengths[lane];
     }
 }
 
