@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -26,6 +26,7 @@ from rnnhw.cost.fpga.luts import lut_amounts, multiplier_blocks
 from rnnhw.cost.fpga.technology import TechnologyMapping, technology_of
 from rnnhw.graph.nodes import Input
 from rnnhw.profiles import Fpga
+from rnnhw.profiles.fpga import MemoryMode
 from rnnhw.rtl.layer import outline_layer
 from rnnhw.rtl.verilog_text import Module, Outline
 
@@ -166,14 +167,13 @@ def amounts_of(
     layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
 ) -> tuple[dict[str, float], int] | None:
     """The amounts of logic of a layer and its flip-flops; None where it has no Verilog."""
-    found = _outline_with_context(layer, profile, mapping)
-    if found is None:
+    mapped = _mapped_outline(layer, profile, mapping)
+    if mapped is None:
         return None
-    module, context = found
-    amounts = lut_amounts(module, context)
+    amounts = dict(mapped.amounts)
     if not layer.phases:
         amounts["layer"] = 0
-    return amounts, flip_flops(module, context)
+    return amounts, mapped.registers
 
 
 def layer_parameters(layer: LayerMachine) -> dict[str, int]:
@@ -191,34 +191,77 @@ def layer_blocks(layer: LayerMachine, profile: Fpga) -> int | None:
     """The multiplier blocks of a layer; None where it has no Verilog, or its family was not
     measured."""
     mapping = technology_of(profile)
-    found = mapping and _outline_with_context(layer, profile, mapping)
-    return multiplier_blocks(*found) if found else None
+    mapped = mapping and _mapped_outline(layer, profile, mapping)
+    return mapped.blocks if mapped else None
 
 
 def has_constant_bits(layer: LayerMachine) -> bool:
     """Whether a bit is the same in all words of a table, so that synthesis leaves it out with what
     hangs on it."""
-    module = _outline(layer)
-    return module is not None and module.constant_bits > 0
+    outlined = _outlined(layer)
+    return outlined is not None and outlined.outline.constant_bits > 0
 
 
-def _outline_with_context(
+@dataclass(frozen=True, eq=False)
+class _MappedOutline:
+    """What synthesis makes of an outline in a family, each worked out when first asked for."""
+
+    outline: Outline
+    context: Context
+
+    @cached_property
+    def amounts(self) -> Mapping[str, float]:
+        """The amounts of logic by their kinds."""
+        return lut_amounts(self.outline, self.context)
+
+    @cached_property
+    def registers(self) -> int:
+        """The flip-flops."""
+        return flip_flops(self.outline, self.context)
+
+    @cached_property
+    def blocks(self) -> int:
+        """The multiplier blocks."""
+        return multiplier_blocks(self.outline, self.context)
+
+
+_Technology: TypeAlias = tuple[TechnologyMapping, tuple[MemoryMode, ...], int]
+"""All that a context depends on beside the outline: the mapping, the shapes of a block RAM, of
+which layouts are chosen, and the rows of a unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Outlined:
+    """A layer's Verilog without its numbers, and what became of it in each technology."""
+
+    outline: Outline
+    mapped: dict[_Technology, _MappedOutline] = field(default_factory=dict)
+
+
+def _mapped_outline(
     layer: LayerMachine, profile: Fpga, mapping: TechnologyMapping
-) -> tuple[Module, Context] | None:
-    module = _outline(layer)
-    if module is None:
+) -> _MappedOutline | None:
+    """The layer's outline in a technology; None where it has none. Profiles of one family, plans
+    and deadlines ask for the same ones again and again."""
+    outlined = _outlined(layer)
+    if outlined is None:
         return None
     gates = max((phase.gates for phase in layer.phases), default=1)
-    return module, context_of(module, mapping, partial(mapping.layout, profile), max(gates, 1))
+    technology = mapping, profile.block_ram.modes.shapes, max(gates, 1)
+    if technology not in outlined.mapped:
+        layout = partial(mapping.layout, profile)
+        context = context_of(outlined.outline, mapping, layout, max(gates, 1))
+        outlined.mapped[technology] = _MappedOutline(outlined.outline, context)
+    return outlined.mapped[technology]
 
 
 _OUTLINES: WeakKeyDictionary[
-    StepMapping, dict[tuple[int, tuple[tuple[int, int], ...]], Outline]
+    StepMapping, dict[tuple[int, tuple[tuple[int, int], ...]], _Outlined]
 ] = WeakKeyDictionary()
 """By the step of a layer; then by its lanes and by the inputs that are counts of steps."""
 
 
-def _outline(layer: LayerMachine) -> Outline | None:
+def _outlined(layer: LayerMachine) -> _Outlined | None:
     """The layer's Verilog without its numbers; None where it has none.
 
     It is written once for all machines that run the same step on as many lanes: reports ask for it
@@ -228,11 +271,11 @@ def _outline(layer: LayerMachine) -> Outline | None:
         return None
     mapping = layer.mapping
     if mapping is None:
-        return _total(layer)
+        return _Outlined(_total(layer))
     outlines = _OUTLINES.setdefault(mapping.step, {})
     key = mapping.lanes, tuple(layer.counted.items())
     if key not in outlines:
-        outlines[key] = _written(layer, mapping)
+        outlines[key] = _Outlined(_written(layer, mapping))
     return outlines[key]
 
 
