@@ -94,7 +94,7 @@ class Overflow(enum.Enum):
     @property
     def wraps(self) -> bool:
         """Whether an overflow is counted as a wrap (else as a saturation, high or low)."""
-        return self in (Overflow.WRAP, Overflow.WRAP_SM)
+        return self is Overflow.WRAP or self is Overflow.WRAP_SM
 
 
 ROUNDING_NUMBER = {mode: number for number, mode in enumerate(Rounding)}
@@ -128,6 +128,8 @@ class Events(NamedTuple):
 
 NOTHING = Events()
 """No event."""
+
+_HIGH, _LOW, _WRAPPED = Events(high=1), Events(low=1), Events(wraps=1)
 
 
 @dataclass(frozen=True)
@@ -257,24 +259,27 @@ def rounded(raw: int, drop: int, mode: Rounding) -> int:
     if drop <= 0:
         return raw << -drop
     floor = raw >> drop
-    twice = 2 * (raw - (floor << drop)) - (1 << drop)  # remainder against a half, times two
+    rest = raw - (floor << drop)
+    if mode is Rounding.TRN:
+        return floor
+    if mode is Rounding.TRN_ZERO:
+        return floor + (raw < 0 and rest > 0)
+    half = 1 << (drop - 1)
+    if rest != half:
+        return floor + (rest > half)
     match mode:
-        case Rounding.TRN:
-            up = False
-        case Rounding.TRN_ZERO:
-            up = raw < 0 and raw != floor << drop
         case Rounding.RND:
-            up = twice >= 0
+            up = True
         case Rounding.RND_MIN_INF:
-            up = twice > 0
+            up = False
         case Rounding.RND_ZERO:
-            up = twice > 0 or (twice == 0 and raw < 0)
+            up = raw < 0
         case Rounding.RND_INF:
-            up = twice > 0 or (twice == 0 and raw > 0)
+            up = raw > 0
         case Rounding.RND_CONV:
-            up = twice > 0 or (twice == 0 and floor % 2 == 1)
+            up = floor % 2 == 1
         case Rounding.RND_CONV_ODD:
-            up = twice > 0 or (twice == 0 and floor % 2 == 0)
+            up = floor % 2 == 0
     return floor + up
 
 
@@ -292,7 +297,7 @@ def cast(raw: int, fraction: int, to: Q) -> tuple[int, Events]:
         return value, NOTHING
     if not to.overflow.wraps:
         above = value > to.max
-        events = Events(high=int(above), low=int(not above))
+        events = _HIGH if above else _LOW
         if to.overflow is Overflow.SAT_ZERO:
             return 0, events
         return (to.max if above else to.lowest), events
@@ -302,7 +307,7 @@ def cast(raw: int, fraction: int, to: Q) -> tuple[int, Events]:
         if deleted != (wrapped < 0):
             magnitude = ~wrapped & to.max
             wrapped = magnitude + (to.min if deleted else 0)
-    return wrapped, Events(wraps=1)
+    return wrapped, _WRAPPED
 
 
 def _rounded_array(raw: IntArray, drop: int, mode: Rounding) -> IntArray:
