@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _LICENCE = "SPDX-License-Identifier: MIT"
 _ORIGIN = f"Written by rnnhw {__version__}."
 
 
+@cache
 def static_module(name: str) -> str:
     """The text of a static module."""
     return (files(__package__) / "verilog" / f"{name}.v").read_text()

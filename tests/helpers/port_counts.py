@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.rtl_cases import Case
-from helpers.verilog import stimulus_for
+from helpers.verilog import stimulus_for, write_without_sinks
 
 from rnnhw.accelerator import MemoryRole, accelerator
 from rnnhw.accelerator.schedule.time_operations import window_source
@@ -20,7 +20,7 @@ from rnnhw.graph.network import Last, Scan, Source, Steps, Total, Window
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.netlist import Instance
 from rnnhw.rtl.network import emit_network
-from rnnhw.rtl.project import sources, write_project
+from rnnhw.rtl.project import sources
 from rnnhw.rtl.tools.simulators import SIMULATORS
 from rnnhw.rtl.verilog_text import identifier
 
@@ -167,7 +167,7 @@ def counted_ports(case: Case, folder: Path) -> dict[str, Ports]:
     emission = emit_network("net", case.network, machine, case.parameters)
     result = engine.run(case.network, case.parameters, case.batch)
     stimulus = stimulus_for(case, machine, result)
-    write_project(emission, folder, stimulus)
+    write_without_sinks(emission, folder, stimulus)
     top = _instances(emission.files["net.v"])
     counters = []
     for layer in machine.layers:
