@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -31,8 +31,9 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
     folder = file.resolve().parent
     files: list[Path] = []
     with _LOCK:
-        hidden = _modules_in([folder, *_loading])
+        hidden = _modules_in([folder, *_loading], sys.modules)
         _forget(hidden)
+        others = set(sys.modules)
         wrote = sys.dont_write_bytecode
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(folder))
@@ -43,24 +44,25 @@ def siblings_of(file: Path) -> Iterator[list[Path]]:
             _loading.pop()
             sys.path.remove(str(folder))
             sys.dont_write_bytecode = wrote
-            modules = _modules_in([folder])
+            modules = _modules_in([folder], set(sys.modules) - others)
             _forget(modules)
             sys.modules.update(hidden)
             files += sorted(Path(str(module.__file__)) for module in modules.values())
 
 
-def _modules_in(folders: list[Path]) -> dict[str, ModuleType]:
-    """The modules that are files of these folders, but not packages."""
+def _modules_in(folders: list[Path], names: Iterable[str]) -> dict[str, ModuleType]:
+    """The modules of these ``names`` that are files of these folders, but not packages."""
     # This takes most of the time of a load: hundreds of modules lie in a few folders, and a stat of
     # a folder is one call of the system, where resolving its path is one for every part of it.
     wanted = {_identity(folder) for folder in folders} - {None}
     inside: dict[str, bool] = {}
     found = {}
-    for name, module in sys.modules.copy().items():
+    for name in tuple(names):
         if "." in name or name == "__main__":
             continue
+        module = sys.modules.get(name)
         place = getattr(module, "__file__", None)
-        if place is None:
+        if module is None or place is None:
             continue
         folder = os.path.dirname(place)  # noqa: PTH120  a Path takes ten times as long
         if folder not in inside:

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ __all__ = [
 
 MAX_ADDRESS_BITS = 20
 """The widest table address: 2**20 entries."""
+
+_KEPT_ADDRESS_BITS = 12
+"""The widest table address whose entries are kept: 32 KiB."""
 
 
 FloatArray = NDArray[np.float64]
@@ -89,6 +92,8 @@ SIGMOID = RealFunction("sigmoid", _sigmoid, _sigmoids)
 TANH = RealFunction("tanh", math.tanh, np.tanh)
 RECIPROCAL = RealFunction("reciprocal", lambda value: 1.0 / value if value else 0.0, _reciprocals)
 
+_OWN = (SIGMOID, TANH, RECIPROCAL)
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -133,8 +138,21 @@ class Table:
                 f"2**{address.width} entries",
                 f"cast the address to at most {MAX_ADDRESS_BITS} bits (a narrower `sum` format)",
             )
-        bits = np.arange(1 << address.width)
-        raw = np.where(bits > address.max, bits - (1 << address.width), bits)
-        values = [function.scalar(value * address.step) for value in raw.tolist()]
-        entries, _ = quantise(values, format)
+        # A user's function may change with what it reads: it is sampled anew.
+        kept = function in _OWN and address.width <= _KEPT_ADDRESS_BITS
+        entries = (_kept_entries if kept else _entries)(function, address, format)
         return cls(function, address, format, entries)
+
+
+def _entries(function: RealFunction, address: Q, format: Q) -> NDArray[np.int64]:
+    """The contents of a table, which nobody changes."""
+    bits = np.arange(1 << address.width)
+    raw = np.where(bits > address.max, bits - (1 << address.width), bits)
+    values = [function.scalar(value * address.step) for value in raw.tolist()]
+    entries, _ = quantise(values, format)
+    entries.flags.writeable = False
+    return entries
+
+
+_kept_entries = lru_cache(_entries)
+"""Of small tables: every layer of a network and every design of a comparison asks for the same."""

@@ -56,3 +56,16 @@ def test_a_table_of_too_many_entries_is_refused():
     with pytest.raises(DesignError, match=r"line table addressed by .* 2\*\*21 entries") as caught:
         Table.sample(LINE, Q(MAX_ADDRESS_BITS, 0), Q(3, 4))
     assert "20 bits" in caught.value.hint
+
+
+def test_a_users_function_is_sampled_anew_and_entries_of_others_are_kept():
+    gain = [1.0]
+    function = RealFunction("gain", lambda value: gain[0] * value, lambda values: values)
+    before = Table.sample(function, Q(2, 0), Q(5, 0)).entries.tolist()
+    gain[0] = 2.0
+    after = Table.sample(function, Q(2, 0), Q(5, 0)).entries.tolist()
+    assert after == [2 * entry for entry in before] != before
+    one, other = (Table.sample(TANH, Q(2, 3), Q(0, 7)) for _ in range(2))
+    assert one is not other and one.entries is other.entries
+    with pytest.raises(ValueError, match="read-only"):
+        one.entries[0] = 1
