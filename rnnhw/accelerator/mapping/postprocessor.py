@@ -8,7 +8,7 @@ the last one, one register a gate, behind the cast and the table that read that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnhw.accelerator.mapping.memory import stored_vectors
@@ -150,7 +150,7 @@ class PostProcessorSchedule:
         if not self._readers[exponents]:
             del self._readers[exponents]
 
-    def operands(self, value: Value) -> list[Value]:
+    def operands(self, value: Value) -> Sequence[Value]:
         """What the operation behind ``value`` reads of what is there unit by unit."""
         operands = self.layer.operands(value)
         return operands[:1] if self._serial_shift(value) else operands

@@ -21,9 +21,10 @@ vectors of unequal lengths (the loop in ``LayerRows.__init__``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from rnnhw.accelerator.mapping.derived_states import DerivedState, derive_states
 from rnnhw.accelerator.mapping.memory import stored_vectors
@@ -54,6 +55,8 @@ class Part(Enum):
     WHOLE = "whole"
     EARLY = "early"  # the snapshot after the input columns
     LATE = "late"  # the whole minus the snapshot
+
+    __hash__ = object.__hash__  # a value is looked up often; Enum's own is of its name, in Python
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +99,11 @@ class Rows:
         return any(part is Part.EARLY for part, _ in self.values)
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """One element a unit of a node: what the post-processor handles at a time.
 
     A node of k times the phase's units has k values, one a gate; ``part`` is set for accumulators.
+    Values are tuples as they are made, and looked up, thousands of times a layer.
     """
 
     node: Node | Rows
@@ -129,6 +132,7 @@ class LayerRows:
         self._formed: dict[Node, bool] = {}
         self._phases: dict[Node, int] = {}
         self._not_before: dict[Node, int] = {}
+        self._operands: dict[Value, Sequence[Value]] = {}
         while late := self._unequal():
             self._not_before |= late
             self._phases.clear()
@@ -580,12 +584,17 @@ class LayerRows:
         for gate in range(self.gates(node, width)):
             yield self.value(node, gate, width)
 
-    def operands(self, value: Value) -> list[Value]:
+    def operands(self, value: Value) -> Sequence[Value]:
         """The values that the operation of ``value`` reads; none for sources and accumulators."""
+        if value not in self._operands:
+            self._operands[value] = self._operands_of(value)
+        return self._operands[value]
+
+    def _operands_of(self, value: Value) -> list[Value]:
         node = value.node
         if isinstance(node, Rows):
             if value.part is Part.LATE:
-                return [replace(value, part=part) for part in (Part.WHOLE, Part.EARLY)]
+                return [value._replace(part=part) for part in (Part.WHOLE, Part.EARLY)]
             return list(self.values(node.computed)) if node.computed is not None else []
         if self.in_feed(node):  # its result waits in memory
             return []
