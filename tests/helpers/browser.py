@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 BROWSER = next(
@@ -31,6 +32,7 @@ const box = element => {
 const colour = (element, name) => getComputedStyle(element)[name];
 const root = document.documentElement;
 const result = {
+  frame: frameElement.name,
   overflow: root.scrollWidth - root.clientWidth,
   width: root.clientWidth,
   page: colour(document.body, "backgroundColor"),
@@ -46,19 +48,33 @@ const result = {
     e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent),
 };
 const out = parent.document.createElement("pre");
-out.id = "measured";
+out.className = "measured";
 out.textContent = JSON.stringify(result);
 parent.document.body.append(out);
 </script>
 """
 
 
-def laid_out(page: str, width: int, *, dark: bool, folder: Path) -> dict:
-    """What the script measures of the page in a frame of this width."""
+def laid_out(
+    pages: Mapping[str, str], widths: Sequence[int], *, dark: bool, folder: Path
+) -> dict[tuple[str, int], dict]:
+    """What the script measures of each page in a frame of each width, by the page's name and the
+    width. One browser lays all of them out: most of its time it takes to start."""
     file = folder / "page.html"
-    inner = html.escape(page.replace("</body>", f"{MEASURE}</body>"))
-    # In a frame, because a window has a least width.
-    file.write_text(f'<!DOCTYPE html><iframe srcdoc="{inner}" style="border: 0; width: {width}px">')
+    measuring = {
+        name: html.escape(page.replace("</body>", f"{MEASURE}</body>"))
+        for name, page in pages.items()
+    }
+    frames = {f"{name} {width}": (name, width) for name in pages for width in widths}
+    # In frames, because a window has a least width.
+    file.write_text(
+        "<!DOCTYPE html>"
+        + "".join(
+            f'<iframe name="{frame}" srcdoc="{measuring[name]}" '
+            f'style="display: block; border: 0; width: {width}px"></iframe>'
+            for frame, (name, width) in frames.items()
+        )
+    )
     command = [
         str(BROWSER),
         "--headless",
@@ -73,11 +89,12 @@ def laid_out(page: str, width: int, *, dark: bool, folder: Path) -> dict:
         file.as_uri(),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr
-    result = json.loads(html.unescape(found[1]))
-    assert result["width"] == width
-    return result
+    texts = re.findall(r'<pre class="measured">(.*?)</pre>', done.stdout, re.DOTALL)
+    results = [json.loads(html.unescape(text)) for text in texts]
+    assert sorted(result["frame"] for result in results) == sorted(frames), done.stderr
+    found = {frames[result["frame"]]: result for result in results}
+    assert all(result["width"] == width for (_, width), result in found.items())
+    return found
 
 
 def overlap(a: dict, b: dict) -> bool:

@@ -37,12 +37,20 @@ def page(name: str) -> str:
 
 
 PAGES = ["ten designs", "mixed targets", "long names"]
+WIDTHS = [1280, 390]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """Every page in every width as the browser lays it out."""
+    folder = tmp_path_factory.mktemp("light")
+    return laid_out({name: page(name) for name in PAGES}, WIDTHS, dark=False, folder=folder)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_overflows(name: str, width: int, tmp_path: Path) -> None:
-    result = laid_out(page(name), width, dark=False, folder=tmp_path)
+def test_nothing_overflows(name: str, width: int, light) -> None:
+    result = light[name, width]
     assert result["overflow"] == 0
     assert result["outside"] == []
     assert result["cells"] == []
@@ -55,8 +63,12 @@ def test_nothing_overflows(name: str, width: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_page_follows_the_readers_scheme(dark: bool, tmp_path: Path) -> None:
-    result = laid_out(page("ten designs"), 1280, dark=dark, folder=tmp_path)
+def test_the_page_follows_the_readers_scheme(dark: bool, light, tmp_path: Path) -> None:
+    results = light
+    if dark:
+        ten = {"ten designs": page("ten designs")}
+        results = laid_out(ten, [1280], dark=True, folder=tmp_path)
+    result = results["ten designs", 1280]
     ground, ink = luminance(result["page"]), luminance(result["ink"])
     assert (ground < ink) == dark
     assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7  # WCAG 2, level AAA

@@ -49,15 +49,20 @@ def page(name: str) -> str:
     return to_html(estimate(load(FOLDER / f"{design_name}.py"), profile, lanes=lanes))
 
 
-def measured(name: str, width: int, *, dark: bool, folder: Path) -> dict:
-    """The page as the browser lays it out."""
-    return laid_out(page(name), width, dark=dark, folder=folder)
+PAGES = [*REPORTS, "long names", "branches"]
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """Every page in every width as the browser lays it out."""
+    folder = tmp_path_factory.mktemp("light")
+    return laid_out({name: page(name) for name in PAGES}, WIDTHS, dark=False, folder=folder)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [*REPORTS, "long names", "branches"])
-def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, tmp_path: Path) -> None:
-    result = measured(name, width, dark=False, folder=tmp_path)
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, light) -> None:
+    result = light[name, width]
     assert result["overflow"] == 0
     assert result["outside"] == []
     assert result["cells"] == []
@@ -75,8 +80,11 @@ def test_nothing_overflows_and_no_two_labels_overlap(name: str, width: int, tmp_
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_page_follows_the_readers_scheme(dark: bool, tmp_path: Path) -> None:
-    result = measured("lstm", 1280, dark=dark, folder=tmp_path)
+def test_the_page_follows_the_readers_scheme(dark: bool, light, tmp_path: Path) -> None:
+    results = light
+    if dark:
+        results = laid_out({"lstm": page("lstm")}, [1280], dark=True, folder=tmp_path)
+    result = results["lstm", 1280]
     ground, ink = luminance(result["page"]), luminance(result["ink"])
     assert (ground < ink) == dark
     assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 7  # WCAG 2, level AAA
