@@ -73,7 +73,7 @@ OF_FAMILY = {
         "shallow choice ahead": 3, "LUT RAM choice behind": 2, "comparator": 2.6, "floor": 1,
         "joint": 0.1, "steps": 5, "passes": 20, "buffer": 2.5, "pair feed": 20, "pair sum": 3.2,
         "pair choice": 1, "phase choice": 4, "neuron choice": 1, "element": 1.35,
-        "shift by a bit": 1, "shift by two bits": 3.9,
+        "shift by a bit": 1, "shift by two bits": 3.9, "joint addition": 1,
     },
 }  # fmt: skip
 OF_FAMILY["gw1n"] = OF_FAMILY["ecp5"] | {"passes": 30, "pair feed": 60}
@@ -91,7 +91,7 @@ Where the designs say little of a kind, the fit stays near."""
 CERTAIN = (
     "carry", "accumulator", "row", "saturation", "initial value", "collision", "register choice",
     "LUT RAM", "LUT RAM choice", "LUT RAM choice ahead", "block choice", "word choice", "tie",
-    "first value", "head",
+    "first value", "head", "wide saturation", "wide limit", "joint addition", "product by a bit",
 )  # fmt: skip
 """Kinds of which netlists have as many LUTs as the prior says: the fit hardly moves them."""
 

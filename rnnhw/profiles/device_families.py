@@ -165,7 +165,8 @@ class TechnologyRules(Sourced, frozen=True, kw_only=True):
     to so much more as `rewritten_bits` a bit of its width or `rewritten_cells` say.
     `collision_registers` tells that such a block RAM needs registers, `shift_registers` that LUTs
     delay a bit by three cycles and more, `clears_enabled` that a flip-flop's enable holds for its
-    reset too, `wide_luts` that LUTs and multiplexers behind them make LUTs of more inputs.
+    reset too, `wide_luts` that LUTs and multiplexers behind them make LUTs of more inputs,
+    `by_levels` that it was measured what these take in two levels of LUTs and in three.
     """
 
     multiplier_port: int
@@ -182,6 +183,7 @@ class TechnologyRules(Sourced, frozen=True, kw_only=True):
     shift_registers: bool = False
     clears_enabled: bool = False
     wide_luts: bool = False
+    by_levels: bool = False
     block_choice: BlockChoice
     carry: CarryChain
 

@@ -28,6 +28,7 @@ from rnnhw.cost.fpga.multiplexers import OperandBits, alternatives, has_partial_
 from rnnhw.cost.fpga.placement import dsp_blocks, place
 from rnnhw.cost.fpga.primitives import memories, multipliers
 from rnnhw.cost.fpga.technology import technology_mapping
+from rnnhw.cost.fpga.wide_luts import saturation_luts, zero_luts
 from rnnhw.design.design import load
 from rnnhw.errors import DesignError
 from rnnhw.graph.network import Scan
@@ -192,10 +193,15 @@ def test_whatever_is_emitted_has_an_estimate():
     # What a family has no cells for: LUT RAM there, accumulators and registers inside blocks here.
     rare = {"tie", "joint", "symmetric saturation", "sign-magnitude wrap"}
     without = {kind for kind in KINDS if "LUT RAM" in kind} | {"shallow choice ahead"}
-    assert without <= set(KINDS) - seen["ice40"]
-    assert set(KINDS) - seen["ice40"] <= without | rare
+    by_levels = {"wide saturation", "wide limit", "joint addition", "product by a bit"}
+    assert without | by_levels <= set(KINDS) - seen["ice40"]
+    assert set(KINDS) - seen["ice40"] <= without | by_levels | rare
     inside = {"collision", "register choice", "register word", "difference"}
-    assert set(KINDS) - seen["ecp5"] <= inside | rare | {"LUT RAM choice behind"}
+    by_kind = {"saturation", "saturation of 7 inputs", "saturation of two levels", "excess",
+               "shallow excess", "comparator", "product", "ring"}  # fmt: skip
+    inside |= by_kind | {"LUT RAM choice behind"}
+    assert set(KINDS) - seen["ecp5"] <= inside | rare | by_levels
+    assert {"wide saturation", "wide limit"} <= seen["ecp5"]
 
 
 def test_transforms_of_one_vector_share_what_is_alike():
@@ -329,6 +335,30 @@ def test_adders_of_joined_products():
     for pair, count in cells.items():
         assert sum(-(-bits // 2) for bits in ecp5.joins(*pair)) == count
     assert [sum(ice40.joins(*pair)) for pair in ((8, 20), (24, 24), (32, 32))] == [0, 32, 48]
+
+
+def test_partial_products_that_yosys_adds_at_once():
+    """Carry chains and further LUTs of one lane in netlists of yosys 0.23 (synth_ecp5): all pieces
+    of 38 x 15 and of 22 x 19 bits are added at once, those of 35 x 19 in turn."""
+    ecp5 = MAPPINGS["ecp5"]
+    assert ecp5.joint_sums(38, 15, 50) == ([50], 63)
+    assert ecp5.joint_sums(22, 19, 35) == ([35], 33)
+    assert ecp5.joint_sums(30, 29, 46) == ([10, 46], 55)
+    assert ecp5.joint_sums(35, 19, 44) == ([19, 8, 26], 0)
+    assert ecp5.joint_sums(15, 14, 31) == ([], 0)
+
+
+def test_luts_that_fit_a_word_depend_on_the_levels_that_are_left():
+    """LUTs of casts in netlists of yosys 0.23 (synth_ecp5), by the bits of the word and those that
+    tell of an overflow: a LUT of 6 inputs a bit in two levels, of 3 in three."""
+    two = {(7, 2): 7, (12, 4): 13, (9, 5): 11, (9, 6): 38, (8, 8): 36, (15, 11): 75, (4, 12): 34}
+    for (bits, top), luts in two.items():
+        assert saturation_luts(bits, top, 1, deep=False) == luts
+    for (bits, top), luts in {(9, 3): 9, (10, 5): 12, (10, 6): 13, (21, 7): 26}.items():
+        assert saturation_luts(bits, top, 1, deep=True) == luts
+    assert zero_luts(9, 6, deep=False) == 20
+    assert [saturation_luts(*word, 3, deep=False) for word in ((15, 4), (4, 8))] == [121, 33]
+    assert [saturation_luts(*word, 4, deep=False) for word in ((9, 6), (5, 8))] == [18, 27]
 
 
 def test_a_product_of_few_bits_is_no_block():

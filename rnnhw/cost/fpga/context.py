@@ -15,6 +15,7 @@ from rnnhw.cost.fpga.multiplexers import (
     operands_of,
 )
 from rnnhw.cost.fpga.technology import TechnologyMapping
+from rnnhw.cost.fpga.wide_luts import needs_three_levels
 from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.netlist import (
     FIRST_STEP,
@@ -136,7 +137,10 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         sum(i.module == "rnnhw_pairs" for i in module.instances),
         _inputs(module),
         sum(net.bits for net, value in first.items() if isinstance(value, Net)),
-        any(map(_is_deep, module.instances))
+        any(
+            needs_three_levels(i, mapping) if mapping.rules.by_levels else _is_deep(i)
+            for i in module.instances
+        )
         or any(len(alternatives(operand)) > 5 for operand in operands),
     )
 

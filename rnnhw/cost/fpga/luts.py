@@ -19,6 +19,7 @@ from rnnhw.cost.fpga.context import (
 from rnnhw.cost.fpga.merge import distinct
 from rnnhw.cost.fpga.multiplexers import chosen_bits
 from rnnhw.cost.fpga.primitives import memories
+from rnnhw.cost.fpga.wide_luts import clamp_luts, saturation_luts, zero_luts
 from rnnhw.rtl.modules import MODULES, clamp_limits, module_table
 from rnnhw.rtl.netlist import Expression, Instance, Operation, walk
 from rnnhw.rtl.verilog_text import Module
@@ -93,6 +94,10 @@ KINDS = {
     "pair sum": "bits of sums or differences of pairs",
     "element": "bits of a word that an element is chosen of",
     "bias word": "bits of words that biases are added to",
+    "wide saturation": "LUTs of 4 inputs that fit words, in wide ones",
+    "wide limit": "LUTs of 4 inputs that limit numbers, in wide ones",
+    "joint addition": "LUTs that make two numbers of three partial products",
+    "product by a bit": "bits of products of which one operand has one",
 }
 """What each kind counts."""
 
@@ -234,7 +239,13 @@ def _stride(i: Instance, context: Context) -> Amounts:
 
 
 def _window_input(i: Instance, context: Context) -> Amounts:
-    yield "ring", 3 * i["ADDRESS_BITS"] + i["FILL_BITS"]
+    if context.mapping.rules.by_levels:
+        depth, bits = i["EACH"] * (i["STEPS"] + 1), i["ADDRESS_BITS"]
+        yield "counter", 5 * bits
+        if depth & (depth - 1):
+            yield from _modulo(bits, context, 4)
+    else:
+        yield "ring", 3 * i["ADDRESS_BITS"] + i["FILL_BITS"]
     yield "input", 1
 
 
@@ -253,6 +264,9 @@ def _lanes(i: Instance, context: Context) -> Amounts:
 
 def _partial(a: int, b: int, context: Context, count: int, result: int) -> Amounts:
     """Pieces of products in logic, and the adders that join them."""
+    if context.mapping.rules.by_levels:
+        yield from _joint(a, b, context, count, result)
+        return
     for x, y in context.mapping.in_logic(a, b, result):
         yield "product", count * x * y
     joins = context.mapping.joins(a, b, result)
@@ -261,6 +275,21 @@ def _partial(a: int, b: int, context: Context, count: int, result: int) -> Amoun
             yield kind, count * amount
     if len(joins) > 1:
         yield "joint", count * sum(joins)
+
+
+def _joint(a: int, b: int, context: Context, count: int, result: int) -> Amounts:
+    """The same where yosys adds all pieces of a product at once."""
+    for x, y in context.mapping.in_logic(a, b, result):
+        if x == 1:  # the highest bit: a number is subtracted or not
+            yield "product by a bit", count * y
+            yield "carry", count * context.mapping.carry_luts(y + 1)
+        else:
+            yield "product", count * x * y
+    adders, joint = context.mapping.joint_sums(a, b, result)
+    for bits in adders:
+        for kind, amount in _adder(bits, context):
+            yield kind, count * amount
+    yield "joint addition", count * joint
 
 
 def _drain(i: Instance, context: Context) -> Amounts:
@@ -299,7 +328,14 @@ def _memory_logic(
             yield "register word", depth
         case "LUT RAM":
             yield "LUT RAM", context.mapping.lut_ram_cells(depth, width)
-            choices = width * (context.mapping.lut_ram_depth(depth) - 1)
+            cells = context.mapping.lut_ram_depth(depth)
+            choices = width * (cells - 1)
+            if context.mapping.rules.by_levels and not address:
+                # Two LUTs and a multiplexer choose among three, four and three among four.
+                yield "LUT RAM choice", choices + width / 2 * (cells > 3 and not context.deep)
+                return
+            if context.mapping.rules.by_levels and address == "behind":
+                choices = width * (cells > 1)
             yield f"LUT RAM choice {address}".strip(), choices
             if address == "ahead" and not context.deep:
                 yield "shallow choice ahead", choices
@@ -339,8 +375,21 @@ def _unit_index(i: Instance, context: Context) -> Amounts:
 
 def _ring(i: Instance, context: Context) -> Amounts:
     wraps = "behind" if i["DEPTH"] & (i["DEPTH"] - 1) else ""
-    yield from _memory_logic(i["DEPTH"], i["WIDTH"], context, address=wraps)
-    yield "ring", 2 * i["ADDRESS_BITS"]
+    address = "" if context.mapping.rules.by_levels else wraps
+    yield from _memory_logic(i["DEPTH"], i["WIDTH"], context, address=address)
+    if context.mapping.rules.by_levels:
+        bits = i["ADDRESS_BITS"]
+        yield "counter", 2 * bits if bits > 3 else 4
+        if wraps:
+            yield from _modulo(bits, context, 2)
+    else:
+        yield "ring", 2 * i["ADDRESS_BITS"]
+
+
+def _modulo(bits: int, context: Context, chains: int) -> Amounts:
+    """The carry chains of addresses of ``bits`` bits that start again at a depth."""
+    if context.mapping.is_chained(bits + 1):
+        yield "carry", chains * context.mapping.carry_luts(bits + 1)
 
 
 def _ring_words(i: Instance, context: Context) -> Amounts:
@@ -381,9 +430,10 @@ def _transform(i: Instance, context: Context) -> Amounts:
     yield "buffer", 2 * (i["WORD_BITS"] + 1)
     yield "word", width
     yield "first word", width if i["FIRST_VALUE"] else 0
-    yield from _memory_logic(2 << i["WORD_BITS"], width, context)
+    address = "behind" if context.mapping.rules.by_levels else ""
+    yield from _memory_logic(2 << i["WORD_BITS"], width, context, address=address)
     for _ in range(1, i["READERS"]):
-        yield from _memory_logic(1 << i["WORD_BITS"], width, context)
+        yield from _memory_logic(1 << i["WORD_BITS"], width, context, address=address)
 
 
 def _words(i: Instance, context: Context) -> Amounts:
@@ -459,6 +509,13 @@ def _fit(i: Instance, context: Context, excess: int) -> Amounts:
     bits = min(context.high(i.port("y"), i["WIDTH"]), i["WIDTH"] - 1 + i["UNSIGNED"])
     bits = max(bits - zeros, 0)
     top = excess + 1 - i["UNSIGNED"]
+    if context.mapping.rules.by_levels:
+        if i["OVERFLOW"] == _SAT_ZERO:
+            luts = zero_luts(bits + 1 - i["UNSIGNED"], top, deep=context.deep)
+        else:
+            luts = saturation_luts(bits, top, i["OVERFLOW"], deep=context.deep)
+        yield "wide saturation", luts
+        return
     yield "excess", max(top - 3, 0)
     if i["OVERFLOW"] == _SAT_ZERO:
         return  # the register is cleared
@@ -502,7 +559,13 @@ def _clamp(i: Instance, context: Context) -> Amounts:
     if greatest != (1 << bits) - 1:
         if bits > _LUT_COMPARISON:
             yield from _adder(bits, context, bits)
-        yield "comparator", bits
+        if context.mapping.rules.by_levels and least:
+            y = i.ports["y"]
+            zeros = (least & -least).bit_length() - 1
+            read = max(min(context.high(y, bits), zeros) - context.lowest(y), 0)
+            yield "wide limit", clamp_luts(bits, read, least, deep=context.deep)
+        else:
+            yield "comparator", bits
     elif least:
         yield "floor", bits
 
@@ -532,7 +595,8 @@ def _total(i: Instance, context: Context) -> Amounts:
     yield from _adder(i["WIDTH"], context)
     yield from _address(i["INDEX_BITS"], context)
     if i["UNITS"] > 1:
-        yield from _memory_logic(1 << i["INDEX_BITS"], i["WIDTH"], context)
+        ahead = "ahead" if context.mapping.rules.by_levels else ""
+        yield from _memory_logic(1 << i["INDEX_BITS"], i["WIDTH"], context, address=ahead)
 
 
 def _input(i: Instance, context: Context) -> Amounts:

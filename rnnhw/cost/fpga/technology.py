@@ -103,6 +103,32 @@ class TechnologyMapping:
                 found.append(end - x.start)
         return [bits for bits in found if bits > 0]
 
+    def joint_sums(self, a: int, b: int, result: int | None = None) -> tuple[list[int], int]:
+        """The bits of each adder that joins pieces of a product where yosys adds as many as it can
+        at once (its macc), and the LUTs that make two numbers of three.
+
+        A sum of pieces of the narrower operand joins the others where it is as wide as they are,
+        so that it cannot overflow before them.
+        """
+        narrow, wide = sorted((a, b))
+        rows, columns = self.spans(wide, wide=True), self.spans(narrow)
+        end = a + b if result is None else min(result, a + b)
+        adders, terms = [], len(rows)
+        for x in rows:
+            for y in columns[1:]:
+                if len(rows) == 1 or (x.start == 0 and len(x) + narrow >= end):
+                    terms += 1
+                else:
+                    adders.append(min(len(x) + narrow, end - x.start) - y.start)
+        first = self.rules.multiplier_slice or self.rules.multiplier_port
+        joint = 0
+        if terms == 2:
+            adders.append(end - first)
+        elif terms > 2:
+            adders.append(end)
+            joint = max((terms - 2) * (2 * (end - first) - 1), 0)
+        return [bits for bits in adders if bits > 0], joint
+
     def _is_product_block(self, x: range, y: range) -> bool:
         return self.is_block((min(len(x), len(y)), max(len(x), len(y))))
 
