@@ -372,6 +372,18 @@ static inline quads16 quads_transpose(quads16 a)
                      _mm256_permute2x128_si256(even, odd, 0x31)};
 }
 
+/* Two bytes of every quad, the first or the last `half` of it, as a pair of int16. */
+static inline sums16 quads_pairs(quads16 quads, int half)
+{
+    const __m256i above = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
+    const __m256i behind = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
+    const __m256i order = half ? behind : above;
+    return (sums16){_mm256_srai_epi16(_mm256_shuffle_epi8(quads.low, order), 8),
+                    _mm256_srai_epi16(_mm256_shuffle_epi8(quads.high, order), 8)};
+}
+
 /* A table of 256 bytes. A gather loads each entry by itself, at 5 operations; here 16 shuffles look
  * 32 bytes up in every sixteenth of the table, and the upper bits choose: 1.7. */
 typedef struct {

@@ -304,6 +304,16 @@ static inline quads16 quads_transpose(quads16 a)
     return _mm512_permutexvar_epi32(among, _mm512_shuffle_epi8(a, within));
 }
 
+/* Two bytes of every quad, the first or the last `half` of it, as a pair of int16. */
+static inline sums16 quads_pairs(quads16 quads, int half)
+{
+    const __m512i above = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
+    const __m512i behind = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
+    return _mm512_srai_epi16(_mm512_shuffle_epi8(quads, half ? behind : above), 8);
+}
+
 /* A table of 256 bytes, two bytes in each of 128 words. */
 typedef struct {
     __m512i words[4];

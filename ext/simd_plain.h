@@ -398,6 +398,18 @@ static inline quads16 quads_transpose(quads16 a)
     return result;
 }
 
+/* Two bytes of every quad, the first or the last `half` of it, as a pair of int16. */
+static inline sums16 quads_pairs(quads16 quads, int half)
+{
+    sums16 pairs;
+    for (int lane = 0; lane < 16; lane++) {
+        const uint16_t first = (uint16_t)(int8_t)quads.value[4 * lane + 2 * half];
+        const uint16_t second = (uint16_t)(int8_t)quads.value[4 * lane + 2 * half + 1];
+        pairs.lane[lane] = (int32_t)(first | (uint32_t)second << 16);
+    }
+    return pairs;
+}
+
 /* A table of 256 bytes. */
 typedef struct {
     const int8_t *entries;

@@ -21,13 +21,26 @@ IntArray = NDArray[np.int64]
 class Batch:
     """Checked raw inputs [sequences, steps, features], lengths [sequences] and initial states
     (by state name, [sequences, units]); ``clipped`` counts the inputs outside the format,
-    ``underflows`` those that are not zero and became zero."""
+    ``underflows`` those that are not zero and became zero.
+
+    Raises:
+        ValueError: a length is longer than the inputs, or the shapes are not those.
+    """
 
     inputs: IntArray
     lengths: IntArray
     initial: Mapping[str, IntArray]
     clipped: Events = NOTHING
     underflows: int = 0
+
+    def __post_init__(self) -> None:
+        # The engine reads and writes as many steps as these say, unchecked.
+        shape, lengths = self.inputs.shape, self.lengths
+        if len(shape) != 3 or lengths.shape != shape[:1] or (lengths > shape[1]).any():
+            raise ValueError(f"inputs {shape} with lengths {lengths}")
+        wrong = [key for key, value in self.initial.items() if value.shape[:1] != lengths.shape]
+        if wrong:
+            raise ValueError(f"first states of {wrong[0]}: {self.initial[wrong[0]].shape}")
 
     @property
     def sequences(self) -> int:

@@ -309,6 +309,8 @@ class _Arrays:
 
     def __init__(self, plan: NetworkPlan, batch: Batch) -> None:
         network, sequences = plan.network, batch.sequences
+        if batch.inputs.shape[2] != network.source.units:
+            raise ValueError(f"{batch.inputs.shape[2]} inputs instead of {network.source.units}")
         self.lengths = batch.lengths
         self.inputs = np.ascontiguousarray(batch.inputs)
         steps = self.inputs.shape[1]
@@ -507,6 +509,8 @@ def _done(
 def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:
     """The first value of a state for every sequence, [sequences, units]."""
     given = batch.initial.get(state.name)
+    if given is not None and given.shape != (batch.sequences, len(state.initial)):
+        raise ValueError(f"{state.name}: first states of shape {given.shape}")
     return np.tile(state.initial, (batch.sequences, 1)) if given is None else given
 
 

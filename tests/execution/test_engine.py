@@ -813,6 +813,24 @@ def test_threads_and_steps_of_a_chunk_are_at_least_one(name, value):
         run(network, parameters, batch, **{name: value})
 
 
+def test_a_batch_that_does_not_fit_is_refused_before_it_is_read():
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    plan = plan_network(network, draw_parameters(np.random.default_rng(0), network), 1)
+    inputs, lengths = np.zeros((2, 3, 20), np.int64), np.array([3, 1])
+    states = {"l.s": np.zeros((2, 20), np.int64)}
+    execute(plan, Batch(inputs, lengths, states))
+    for wrong in (
+        lambda: Batch(inputs, np.array([3, 4]), {}),
+        lambda: Batch(inputs, lengths[:1], {}),
+        lambda: Batch(inputs[0], lengths, {}),
+        lambda: Batch(inputs, lengths, {"l.s": states["l.s"][:1]}),
+        lambda: execute(plan, Batch(inputs[:, :, :19], lengths, {})),
+        lambda: execute(plan, Batch(inputs, lengths, {"l.s": states["l.s"][:, :19]})),
+    ):
+        with pytest.raises(ValueError, match=r"inputs|first states"):
+            wrong()
+
+
 # --- chunks ------------------------------------------------------------------------------------
 def windows_over_a_state():
     """Windows of a window of a state, beside a window as wide as both, and their last values."""
