@@ -15,6 +15,7 @@ cdef extern from "program.h":
     ctypedef struct rnnhw_kernels:
         const char *name
         int byte_sums
+        int byte_offset
         int prefers_tiles
         const void *tiles
 
@@ -176,8 +177,8 @@ cdef void *_address(array) except? NULL:
 
 
 cdef class Scan:
-    """One layer's program in C structures, for so many lane blocks side by side. Keeps every array
-    that they point into alive."""
+    """One layer's program in C structures, for so many lane blocks side by side and for kernels that
+    take `byte_offset` away from bytes. Keeps every array that they point into alive."""
 
     cdef rnnhw_scan c
     cdef list kept
@@ -185,11 +186,11 @@ cdef class Scan:
     cdef readonly list initial, final
     cdef dict outside
 
-    def __cinit__(self, plan, blocks):
+    def __cinit__(self, plan, blocks, byte_offset):
         self.kept = []
         self.outside = {}
 
-    def __init__(self, plan, int64_t blocks):
+    def __init__(self, plan, int64_t blocks, int byte_offset):
         cdef int64_t i
         cdef rnnhw_slot *slots
         cdef rnnhw_state *states
@@ -262,7 +263,7 @@ cdef class Scan:
             matrices[i].pairs = rows.pairs
             matrices[i].taps, matrices[i].paired = rows.taps, rows.paired
             if rows.quads is not None:
-                matrices[i].correction = <int32_t *>self._keep(rows.quads.correction)
+                matrices[i].correction = <int32_t *>self._keep(rows.quads.begins(byte_offset))
                 matrices[i].extra = <int64_t *>self._keep(rows.quads.extra)
                 matrices[i].extra_columns = <int32_t *>self._keep(rows.quads.extra_columns)
                 matrices[i].depth = rows.quads.depth
@@ -374,7 +375,7 @@ cdef class Program:
             self.nodes[i - 1].dst, self.nodes[i - 1].source = i, index[node.sources[0]]
             self.nodes[i - 1].width = getattr(node, "width", 0)
             if node in plan.scans:
-                scan = Scan(plan.scans[node], blocks)
+                scan = Scan(plan.scans[node], blocks, self.kernels.byte_offset)
                 self.scans.append((scan, node))
                 self.nodes[i - 1].scan = &scan.c
         self.c.nodes, self.c.count, self.c.sequences = self.nodes, self.node_count, self.sequences

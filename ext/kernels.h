@@ -201,6 +201,8 @@ typedef struct {
 typedef struct {
     const char *name;
     int byte_sums; /* bits in which sums of products of bytes stay until they are widened */
+    int byte_offset; /* what products of bytes take away from every byte of a vector; the sums of rows
+                        begin with so many times their weights more */
     int prefers_tiles;
     const rnnhw_tiles *tiles; /* NULL: it runs no plan that has them */
     rnnhw_kernels32 narrow;

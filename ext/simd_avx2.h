@@ -12,6 +12,8 @@
 
 enum { RNNHW_BYTE_SUMS = 16 }; /* bits that sums of products of bytes have at first */
 
+enum { RNNHW_BYTE_OFFSET = 0 }; /* they multiply unsigned ones as they are */
+
 /* 4 rows x 2 registers of sums, 2 of operands: the 16 rows of a tile divide evenly, and only the
  * add of a sum waits for the one before. (6 rows fill the registers but leave 4 single rows.) */
 enum { RNNHW_TILE_ROWS = 4 };

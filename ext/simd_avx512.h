@@ -13,6 +13,8 @@
 
 enum { RNNHW_BYTE_SUMS = 32 }; /* bits that sums of products of bytes have at first */
 
+enum { RNNHW_BYTE_OFFSET = 0 }; /* they multiply unsigned ones as they are */
+
 /* A sum waits for the one before, four or five cycles; two multiply-adds begin in each. */
 enum { RNNHW_TILE_ROWS = 8 };
 

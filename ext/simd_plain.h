@@ -11,6 +11,8 @@
 
 enum { RNNHW_BYTE_SUMS = 32 }; /* bits that sums of products of bytes have at first */
 
+enum { RNNHW_BYTE_OFFSET = 0 }; /* they multiply unsigned ones as they are */
+
 /* Rows that one pass over the operands computes: as many sums as registers hold. */
 enum { RNNHW_TILE_ROWS = 2 };
 

@@ -86,8 +86,16 @@ class QuadRows:
     extra: IntArray
     extra_columns: NDArray[np.int32]
     correction: NDArray[np.int32]
+    row_sums: IntArray
     depth: int
     tiles: bool = False
+
+    def begins(self, offset: int) -> NDArray[np.int32]:
+        """What the sums of rows begin with, modulo 2^32, for kernels that take ``offset`` away from
+        every byte of the vector, as they multiply signed bytes alone."""
+        if offset == 0:
+            return self.correction
+        return (self.correction + offset * self.row_sums).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +126,7 @@ def pack_quads(
     row_sums = np.concatenate([panel.weights.sum((2, 3), np.int64).ravel() for panel in panels])
     correction = (vector[0] * row_sums).astype(np.int32)
     if to.tiles:
-        return _tiles(panels, correction)
+        return _tiles(panels, correction, row_sums)
     reach = max(vector[1] - vector[0], 1)
     limits = 32767 // reach, 32768 // reach
     depth = _EVERY_QUAD if to.sum_bits == 32 else _depth(panels, limits)
@@ -135,11 +143,12 @@ def pack_quads(
         extra=extra.astype(np.int64),
         extra_columns=np.concatenate([columns for _, _, columns in parts]).astype(np.int32),
         correction=correction,
+        row_sums=row_sums,
         depth=depth,
     )
 
 
-def _tiles(panels: list[_Panel], correction: NDArray[np.int32]) -> QuadRows:
+def _tiles(panels: list[_Panel], correction: NDArray[np.int32], row_sums: IntArray) -> QuadRows:
     """The rows in blocks of 64 columns, filled up with zeros."""
     stored, first, steps = [], [], []
     for panel in panels:
@@ -160,6 +169,7 @@ def _tiles(panels: list[_Panel], correction: NDArray[np.int32]) -> QuadRows:
         extra=np.zeros(len(first) + 1, np.int64),
         extra_columns=np.zeros(0, np.int32),
         correction=correction,
+        row_sums=row_sums,
         depth=1,
         tiles=True,
     )
