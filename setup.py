@@ -23,20 +23,24 @@ ARCHITECTURES = re.findall(r"-arch\s+(\S+)", os.environ.get("ARCHFLAGS", "")) or
 """What is built for, which need not be this machine: a universal macOS build names several."""
 
 X86 = set(ARCHITECTURES) <= {"x86_64", "amd64"}
+ARM = set(ARCHITECTURES) <= {"arm64", "aarch64"}
 MSVC = sys.platform == "win32"
 
 BASE_FLAGS = ["/O2"] if MSVC else ["-O3", "-std=c11", "-Wall", "-Wextra"]
-ISA_FLAGS = (
-    {
-        "kernels_avx2.c": ["-mavx2"],
-        "kernels_avx512.c": [
-            "-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
-            "-mprefer-vector-width=512",
-        ],
-    }
-    if X86 and not MSVC
-    else {}
-)  # fmt: skip
+X86_FLAGS = {
+    "kernels_avx2.c": ["-mavx2"],
+    "kernels_avx512.c": [
+        "-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni",
+        "-mprefer-vector-width=512",
+    ],
+}  # fmt: skip
+ARM_FLAGS = {"kernels_neon.c": [], "kernels_dotprod.c": ["-march=armv8.2-a+dotprod"]}
+ISA_FLAGS: dict[str, list[str]] = {}
+MACROS: list[tuple[str, str]] = []
+if X86 and not MSVC:
+    ISA_FLAGS, MACROS = X86_FLAGS, [("RNNHW_AVX2", "1"), ("RNNHW_AVX512", "1")]
+elif ARM and not MSVC:
+    ISA_FLAGS, MACROS = ARM_FLAGS, [("RNNHW_NEON", "1")]
 """Sources with flags of their own; only these may use the instruction set."""
 
 EXTRA = os.environ.get("RNNHW_CFLAGS", "").split()
@@ -106,7 +110,7 @@ engine = Extension(
         )
     ],
     include_dirs=[str(EXT)],
-    define_macros=[("RNNHW_AVX2", "1"), ("RNNHW_AVX512", "1")] if ISA_FLAGS else [],
+    define_macros=MACROS,
     depends=[
         str(path) for path in sorted(EXT.iterdir()) if path.suffix in {".h", ".inc", ".c", ".pxi"}
     ],

@@ -5,6 +5,13 @@
 #include <unistd.h>
 #endif
 
+#if defined(RNNHW_NEON) && defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(RNNHW_NEON) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 #include "kernels.h"
 
 #if defined(RNNHW_AVX512) && defined(RNNHW_AMX)
@@ -22,6 +29,10 @@ static const rnnhw_kernels *const built[] = {
 #endif
 #ifdef BUILDS_AMX
     &rnnhw_kernels_amx,
+#endif
+#ifdef RNNHW_NEON
+    &rnnhw_kernels_neon,
+    &rnnhw_kernels_dotprod,
 #endif
 };
 
@@ -60,6 +71,22 @@ static int has_amx(void)
 }
 #endif
 
+#ifdef RNNHW_NEON
+/* Whether the processor has dot products of bytes, as its system says. */
+static int has_dotprod(void)
+{
+#if defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has;
+#else
+    return 0; /* no other system is asked */
+#endif
+}
+#endif
+
 int rnnhw_supported(int index)
 {
     const rnnhw_kernels *kernels = rnnhw_built(index);
@@ -78,6 +105,10 @@ int rnnhw_supported(int index)
 #ifdef BUILDS_AMX
     if (kernels == &rnnhw_kernels_amx)
         return has_avx512() && has_amx();
+#endif
+#ifdef RNNHW_NEON
+    if (kernels == &rnnhw_kernels_dotprod)
+        return has_dotprod();
 #endif
     return 1;
 }

@@ -240,6 +240,8 @@ extern const rnnhw_tiles rnnhw_tiles_plain;
 extern const rnnhw_kernels rnnhw_kernels_plain;
 extern const rnnhw_kernels rnnhw_kernels_avx2;
 extern const rnnhw_kernels rnnhw_kernels_avx512;
+extern const rnnhw_kernels rnnhw_kernels_neon;
+extern const rnnhw_kernels rnnhw_kernels_dotprod;
 
 /* The instruction sets in ascending order; `index` past the end gives NULL. */
 const rnnhw_kernels *rnnhw_built(int index);

@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers.casts import formats, golden_casts, raws
+from helpers.casts import compiled_cast, formats, golden_casts, raws
 from hypothesis import given
 
-from rnnhw.design.weights import Parameters
-from rnnhw.execution.batch import make_batch
-from rnnhw.execution.engine import available_isas, run
-from rnnhw.graph.builder import Formats
-from rnnhw.graph.network import NetworkBuilder
-from rnnhw.numerics.cast import Events, Q, cast_array
+from rnnhw.execution.engine import available_isas
+from rnnhw.numerics.cast import cast_array
 
 ISAS = [
     pytest.param(
@@ -18,26 +14,6 @@ ISAS = [
     )
     for isa, runs in available_isas().items()
 ]
-
-
-def compiled_cast(raw, source, to, isa, wide):
-    """Cast raw integers of ``source`` in a layer that does nothing else.
-
-    ``wide`` adds a 40-bit signal, so that the layer's elements have 64 bits.
-    """
-
-    def step(g, x):
-        if wide:
-            zero = g.literal("wide", [0] * x.units, 0)
-            g.update(g.state(x.units, "cell"), g.cast(zero, "cell"))
-        return g.cast(x, "output")
-
-    net = NetworkBuilder(1, source, Formats(output=to, cell=Q(39, 0)), {}, None)
-    net.scan("c", [net.source], step, Formats())
-    network = net.build()
-    batch = make_batch(network, np.reshape(raw, (-1, 1, 1)), raw=True)
-    result = run(network, Parameters({}, {}, {}), batch, isa=isa)
-    return result.outputs.ravel(), result.events.get("c.output", Events())
 
 
 @pytest.mark.parametrize("wide", [False, True], ids=["32-bit", "64-bit"])

@@ -11,10 +11,15 @@ from helpers.paths import BENCHMARKS, ROOT, TESTS
 from helpers.sanitized import COMPILER
 
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
+ARM = platform.machine().lower() in {"arm64", "aarch64"}
+ELSEWHERE = ["_*.c"]
+"""Cython's, and the kernels of other processors."""
+if not X86:
+    ELSEWHERE.append("kernels_avx*.c")
+if not ARM:
+    ELSEWHERE += ["kernels_neon.c", "kernels_dotprod.c"]
 SOURCES = [
-    path
-    for path in sorted((ROOT / "ext").glob("*.c"))
-    if not path.match("_*.c") and (X86 or not path.match("kernels_avx*.c"))
+    path for path in sorted((ROOT / "ext").glob("*.c")) if not any(map(path.match, ELSEWHERE))
 ]
 WARNING = re.compile(r"ext/(?!_)[^:]*:.*warning:")
 """About a file that is not Cython's."""

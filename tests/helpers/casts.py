@@ -4,7 +4,12 @@ import numpy as np
 from helpers.paths import GOLDEN
 from hypothesis import strategies as st
 
-from rnnhw.numerics.cast import Overflow, Q, Rounding
+from rnnhw.design.weights import Parameters
+from rnnhw.execution.batch import make_batch
+from rnnhw.execution.engine import run
+from rnnhw.graph.builder import Formats
+from rnnhw.graph.network import NetworkBuilder
+from rnnhw.numerics.cast import Events, Overflow, Q, Rounding
 
 CASTS = GOLDEN / "hls4ml" / "casts.npz"
 
@@ -55,3 +60,23 @@ def parse(text):
     """``s10.6`` is signed, 10 bits wide, 6 of them integer bits."""
     width, integer = (int(part) for part in text[1:].split("."))
     return width, integer, not text.startswith("u")
+
+
+def compiled_cast(raw, source, to, isa, wide):
+    """Cast raw integers of ``source`` in a layer that does nothing else.
+
+    ``wide`` adds a 40-bit signal, so that the layer's elements have 64 bits.
+    """
+
+    def step(g, x):
+        if wide:
+            zero = g.literal("wide", [0] * x.units, 0)
+            g.update(g.state(x.units, "cell"), g.cast(zero, "cell"))
+        return g.cast(x, "output")
+
+    net = NetworkBuilder(1, source, Formats(output=to, cell=Q(39, 0)), {}, None)
+    net.scan("c", [net.source], step, Formats())
+    network = net.build()
+    batch = make_batch(network, np.reshape(raw, (-1, 1, 1)), raw=True)
+    result = run(network, Parameters({}, {}, {}), batch, isa=isa)
+    return result.outputs.ravel(), result.events.get("c.output", Events())

@@ -1,0 +1,170 @@
+"""The kernels for NEON equal golden on any machine: with the intrinsics in plain C, and, as a
+program for AArch64 without Python inside, under an emulator of the processor."""
+
+import os
+import random
+import subprocess
+from itertools import product
+
+import numpy as np
+import pytest
+from helpers.casts import compiled_cast, golden_casts
+from helpers.elsewhere import EMULATION, Elsewhere, build
+from helpers.graphs import (
+    BYTE_WEIGHTS,
+    Case,
+    assert_engine_equals_golden,
+    assert_same_run,
+    byte_case,
+    draw_batch,
+    draw_case,
+    draw_parameters,
+    zero_shift_case,
+    zero_words_case,
+)
+from helpers.tools import missing
+
+from rnnhw import GRU, LSTM, Design, Formats, Q
+from rnnhw.errors import UsageError
+from rnnhw.execution import golden
+from rnnhw.execution.batch import Batch
+from rnnhw.execution.compiler import plan_network
+from rnnhw.execution.engine import available_isas, execute, run
+from rnnhw.execution.instructions import OPERATION
+from rnnhw.execution.quads import ByteProducts
+from rnnhw.numerics.cast import cast_array
+
+ISAS = ["neon", "dotprod"]
+
+BUILDS = {
+    # An optimiser would take minutes over arrays in the place of registers, and gain nothing.
+    "in plain C": ("gcc", ["-O0", f"-I{EMULATION}"], {}, []),
+    "emulated": (
+        "aarch64-linux-gnu-gcc",
+        ["-O2"],
+        {"plain": ["-O0"], "dotprod": ["-march=armv8.2-a+dotprod"]},
+        ["qemu-aarch64", "-cpu", "max"],
+    ),
+}
+"""Compiler, flags of all and of single sources, and what runs the program."""
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def built(request, tmp_path_factory):
+    """The program and what runs it."""
+    compiler, flags, of_source, launcher = BUILDS[request.param]
+    for program in (compiler, *launcher[:1]):
+        if missing(program):
+            pytest.skip(f"needs {program}")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"neon {compiler}"
+    return build(folder, compiler, flags, of_source), launcher
+
+
+@pytest.fixture(scope="module")
+def process(built):
+    program, launcher = built
+    process = Elsewhere([*launcher, program])
+    yield process
+    assert process.close() == 0
+
+
+@pytest.fixture
+def elsewhere(process, monkeypatch):
+    """The engine runs there; a processor of another kind, where C stands for it, is taken to have
+    all instructions."""
+    every = [(name, True) for name, _ in process.built_isas()]
+    monkeypatch.setattr(process, "built_isas", lambda: every)
+    monkeypatch.setattr("rnnhw.execution.engine._engine", process)
+    return process
+
+
+def gated_cases():
+    """Cells whose gates are looked up and multiplied; nobody else reads them."""
+    byte, sums = Q(0, 7), Q(3, 4)
+    formats = Formats(input=byte, weight=byte, sum=sums, cell=sums, state=byte)
+    rng = np.random.default_rng(1)
+    for cell in (LSTM(20), GRU(20)):
+        network = Design([cell], formats, inputs=5).network
+        parameters = draw_parameters(rng, network)
+        yield Case(network, parameters, draw_batch(rng, network, 17, 3), ())
+
+
+def test_random_networks_reach_every_operation_and_equal_golden(elsewhere):
+    elsewhere.reached.clear()
+    for seed in range(60):
+        assert_engine_equals_golden(draw_case(random.Random(seed)), [ISAS[seed % 2]])
+    for case in (zero_shift_case(), zero_words_case(), *gated_cases()):
+        assert_engine_equals_golden(case, ISAS)
+    assert elsewhere.reached == set(OPERATION) - {"rows_tiles"}
+
+
+def test_plain_c_equals_golden_there(elsewhere):
+    """What runs plans there is not at fault where NEON's kernels are."""
+    for seed in range(8):
+        assert_engine_equals_golden(draw_case(random.Random(seed)), ["plain"])
+
+
+@pytest.mark.parametrize("kind", BYTE_WEIGHTS)
+def test_bytes_at_their_extremes(kind, elsewhere):
+    """What is planned for sums of 16 bits, too."""
+    for state in (Q(4, 3), Q(0, 8, signed=False)):
+        case = byte_case(kind, state)
+        wanted = golden.run(case.network, case.parameters, case.batch)
+        for lanes, bits, isa in product((16, 1), (16, 32), ISAS):
+            planned = ByteProducts(bits)
+            plan = plan_network(case.network, case.parameters, lanes, byte_products=planned)
+            assert_same_run(wanted, execute(plan, case.batch, isa))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_lane_blocks_side_by_side(isa, elsewhere):
+    case = byte_case("extreme", Q(4, 3), 67)
+    wanted = golden.run(case.network, case.parameters, case.batch, case.traces)
+    order = np.arange(61) * 5 % 18
+    initial = {name: value[order] for name, value in case.batch.initial.items()}
+    batch = Batch(case.batch.inputs[order], case.batch.lengths[order], initial)
+    elsewhere.beside.clear()
+    found = run(case.network, case.parameters, batch, case.traces, isa=isa, threads=1)
+    assert elsewhere.beside == {4}
+    np.testing.assert_array_equal(found.outputs, wanted.outputs[order])
+    for name, trace in wanted.traces.items():
+        np.testing.assert_array_equal(found.traces[name], trace[order])
+    for name, value in wanted.final.items():
+        np.testing.assert_array_equal(found.final[name], value[order])
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["32-bit", "64-bit"])
+def test_every_golden_cast(wide, elsewhere):
+    for key, source, to, expected in golden_casts():
+        raw = np.arange(source.min, source.max + 1)
+        values, events = compiled_cast(raw, source, to, "neon", wide)
+        np.testing.assert_array_equal(values, expected, err_msg=key)
+        assert events == cast_array(raw, source.fraction, to)[1], key
+
+
+def test_dot_products_are_taken_where_the_processor_has_them(built, monkeypatch):
+    program, launcher = built
+    if not launcher:
+        pytest.skip("needs a processor of the kind")
+    for processor, has in (("cortex-a53", False), ("max", True)):
+        process = Elsewhere([*launcher[:-1], processor, program])
+        monkeypatch.setattr("rnnhw.execution.engine._engine", process)
+        assert available_isas() == {"plain": True, "neon": True, "dotprod": has}
+        case = byte_case("extreme", Q(4, 3))
+        chosen = run(case.network, case.parameters, case.batch).isa
+        assert chosen == ("dotprod" if has else "neon")
+        if not has:
+            with pytest.raises(UsageError, match="this processor has no dotprod"):
+                run(case.network, case.parameters, case.batch, isa="dotprod")
+        assert process.close() == 0
+
+
+def test_the_program_needs_no_other(built):
+    """It holds all that it runs, and takes nothing but plans."""
+    program, launcher = built
+    done = subprocess.run(
+        [*launcher, program], stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"plain 1 32 0 0 1\nneon 1 32 128 0 0\n")
