@@ -414,6 +414,19 @@ static inline quads16 quads_transpose(quads16 a)
                       vuzp2q_u8(even_low, even_high), vuzp2q_u8(odd_low, odd_high)}};
 }
 
+/* Two bytes of every quad, the first or the last `half` of it, as a pair of int16. */
+static inline sums16 quads_pairs(quads16 quads, int half)
+{
+    sums16 pairs;
+    FOUR {
+        const int8x16_t bytes = vreinterpretq_s8_u8(quads.part[i]);
+        const int32x4_t low = vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(bytes)));
+        const int32x4_t high = vreinterpretq_s32_s16(vmovl_high_s8(bytes));
+        pairs.part[i] = half ? vuzp2q_s32(low, high) : vuzp1q_s32(low, high);
+    }
+    return pairs;
+}
+
 /* A table of 256 bytes, a quarter of it in four registers. */
 typedef struct {
     uint8x16x4_t quarter[4];
