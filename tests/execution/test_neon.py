@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.casts import compiled_cast, golden_casts
-from helpers.elsewhere import EMULATION, Elsewhere, build
+from helpers.elsewhere import EMULATION, FORMS, Elsewhere, build
 from helpers.graphs import (
     BYTE_WEIGHTS,
     Case,
@@ -19,6 +19,7 @@ from helpers.graphs import (
     draw_batch,
     draw_case,
     draw_parameters,
+    one_layer,
     zero_shift_case,
     zero_words_case,
 )
@@ -32,6 +33,7 @@ from rnnhw.execution.compiler import plan_network
 from rnnhw.execution.engine import available_isas, execute, run
 from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
+from rnnhw.layers.structures import Banded, ButterflyStage, Dense, FastWalshHadamard
 from rnnhw.numerics.cast import cast_array
 
 ISAS = ["neon", "dotprod"]
@@ -80,6 +82,39 @@ def elsewhere(process, monkeypatch):
     return process
 
 
+def recurrence(structure, formats):
+    """``s' = cast(x + structure s)``; the sum is the output."""
+
+    def step(g, x):
+        s = g.state(x.units, "s")
+        weights = None
+        if not isinstance(structure, FastWalshHadamard):
+            weights = g.tensor("W", structure.shape(x.units, x.units), "weight")
+        a = g.matvec(structure, weights, s, x.units, x, name="a")
+        g.update(s, g.cast(a, "s"))
+        return a
+
+    return one_layer(step, Q(4, 3), {"l.W": Q(3, 4), "l.s": Q(4, 3)} | formats, 64)
+
+
+WIDE = {"l.W": Q(9, 20), "l.s": Q(4, 20), "l.product": Q(4, 9), "l.accumulator": Q(4, 9)}
+
+
+def recurrences():
+    """Rows in every form."""
+    rng = np.random.default_rng(2)
+    for network in (
+        recurrence(Dense(), {"l.s": Q(5, 3)}),
+        recurrence(Dense(), WIDE),
+        recurrence(Banded(1, 1), {}),
+        recurrence(Banded(9, 4), {}),
+        recurrence(ButterflyStage(), {}),
+        recurrence(FastWalshHadamard(), {}),
+    ):
+        parameters = draw_parameters(rng, network)
+        yield Case(network, parameters, draw_batch(rng, network, 17, 2), ())
+
+
 def gated_cases():
     """Cells whose gates are looked up and multiplied; nobody else reads them."""
     byte, sums = Q(0, 7), Q(3, 4)
@@ -95,9 +130,12 @@ def test_random_networks_reach_every_operation_and_equal_golden(elsewhere):
     elsewhere.reached.clear()
     for seed in range(60):
         assert_engine_equals_golden(draw_case(random.Random(seed)), [ISAS[seed % 2]])
-    for case in (zero_shift_case(), zero_words_case(), *gated_cases()):
+    for case in (zero_shift_case(), zero_words_case(), *recurrences(), *gated_cases()):
         assert_engine_equals_golden(case, ISAS)
-    assert elsewhere.reached == set(OPERATION) - {"rows_tiles"}
+    wanted = set(product({*OPERATION, *FORMS} - {"rows_tiles"}, (16, 1)))
+    # With 16 lanes rows lie as they are; with one lane 16 rows take their place.
+    never = {("pairs", 1), ("taps", 16), ("interleaved", 16)}
+    assert wanted - elsewhere.reached == never
 
 
 def test_plain_c_equals_golden_there(elsewhere):

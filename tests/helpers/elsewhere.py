@@ -23,6 +23,15 @@ BEHIND = 1024  # bytes past the end of vectors, which kernels that read neighbou
 
 NAMES = {number: name for name, number in OPERATION.items()}
 
+FORMS = ("columns", "interleaved", "pairs", "taps", "paired")
+"""What rows of weights may have, each of which has kernels."""
+
+
+def has(rows, form):
+    value = getattr(rows, form)
+    return value is not None and np.size(value) > 0 and bool(np.any(value))
+
+
 EMULATION = TESTS / "neon"
 SOURCES = {
     "program": ROOT / "ext" / "program.c",
@@ -333,7 +342,7 @@ class Elsewhere:
             [os.fspath(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.lock = threading.Lock()
-        self.reached, self.beside = set(), set()  # operations, and blocks side by side
+        self.reached, self.beside = set(), set()  # operations and forms, blocks side by side
         self.levels = [line.split() for line in self._lines()]
         self.offsets = [int(level[3]) for level in self.levels]
         self.sizes = {name: int(size) for name, size in map(str.split, self._lines())}
@@ -379,10 +388,9 @@ class Elsewhere:
         return BLOCKS
 
     def Program(self, plan, level, blocks=1):
-        self.reached |= {
-            NAMES[int(row["operation"])]
-            for scan in plan.scans.values()
-            for row in scan.instructions
-        }
+        for scan in plan.scans.values():
+            done = {NAMES[int(row["operation"])] for row in scan.instructions}
+            done |= {form for rows in scan.matrices for form in FORMS if has(rows, form)}
+            self.reached |= {(each, plan.lanes) for each in done}
         self.beside.add(blocks)
         return Program(self, plan, level, blocks)
