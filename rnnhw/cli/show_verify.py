@@ -15,6 +15,7 @@ from rnnhw.cli.show_figures import (
     first_figure,
     score_text,
 )
+from rnnhw.design.design import Design
 from rnnhw.design.tasks import AutomatonTask
 from rnnhw.execution.rest import STEPS
 from rnnhw.execution.verify import Verification
@@ -64,6 +65,7 @@ def verification_text(result: Verification) -> RenderableType:
         Text("in least significant bits of the format and as values; at sequence,step,unit", "dim"),
         heading("error of the outputs with one source of error alone"),
         aligned(("source", *columns), sources, columns),
+        *_rounding(result.design),
         heading("events"),
         events_table(result.events, result.underflows),
         *all_zero_lines(result.all_zero, result.signals),
@@ -108,6 +110,16 @@ def _rests(result: Verification) -> list[RenderableType]:
     title = f"on zero input, from the last states of {started}"
     note = "stop: the integers repeat at a value that is not zero, in float below half an LSB"
     return [heading(title), *map(Text, lines), Text(note, "dim")]
+
+
+def _rounding(design: Design) -> list[RenderableType]:
+    """How the weights are rounded, where it is not to nearest."""
+    if design.rounded_weights is None:
+        return []
+    names = [path.name for path in design.rounded_weights.files]
+    source = f" from {names[0]}" if names else ""
+    text = f"weights: rounded numbers{source}, not the nearest ones; the float reference has the"
+    return [Text(f"{text} trained ones", "dim")]
 
 
 def _judgement(result: Verification) -> Text:

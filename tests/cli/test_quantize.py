@@ -77,6 +77,11 @@ def test_rounded_weights_lie_beside_the_design_and_belong_to_it(tmp_path, capsys
         chosen.network, load(ADDER, {"hidden": 4, "operand_bits": 3}).parameters,
         run.samples.x, run.samples.lengths,
     ).outputs  # fmt: skip
+    main(["verify", str(place)])
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "weights: rounded numbers from chosen.npz, not the nearest ones" in told
+    main(["verify", str(ADDER), *SMALL])
+    assert "rounded numbers" not in capsys.readouterr().out
     assert verify(chosen).output.max_error == np.abs(run.outputs - float_outputs).max() > 0
     assert run.score.figures()["accuracy"] == found["figures"]["judged_chosen"]["accuracy"]
     for settings, said in ((["--set", "hidden=8"], "other weights were rounded"), ([], "SHA-256")):
