@@ -29,7 +29,7 @@ from rnnhw.files import check_writable, written_whole
 from rnnhw.numerics.binary_point import RULES
 from rnnhw.study.word_lengths.costs import costs_of
 from rnnhw.study.word_lengths.design_file import design_file_text, rounded_weights_bytes
-from rnnhw.study.word_lengths.quantize import ROUNDINGS, quantize
+from rnnhw.study.word_lengths.quantize import quantize
 
 __all__ = ["quantize_command"]
 
@@ -94,6 +94,22 @@ WeightsRounding = Annotated[
         "sum's error is small.",
     ),
 ]
+MostBits = Annotated[
+    int | None,
+    typer.Option(
+        "--most-bits",
+        metavar="N",
+        help="Instead of the fewest stored bits, the best figure within N.",
+    ),
+]
+BestObjective = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="FIGURE",
+        help="The figure to make best within --most-bits; snr_db unless named.",
+    ),
+]
 
 
 def quantize_command(
@@ -110,6 +126,8 @@ def quantize_command(
     evaluations: Evaluations = 500,
     row_scales: RowScales = 0,
     rounding: WeightsRounding = "nearest",
+    most_bits: MostBits = None,
+    objective: BestObjective = None,
     profile: Profile = None,
     format: ReportFormat = None,
     output: DesignOutput = None,
@@ -120,7 +138,8 @@ def quantize_command(
     A word length and a binary point for every signal and tensor: the fewest stored bits that keep
     --min and --max (by default what the task requires) on the samples that choose. Figures are
     those of the task, agreement with the float reference (--min agreement=0.99) or the error of
-    the outputs (--max rms=0.02). The task's own samples, or --data, judge once, at the end. A
+    the outputs (--max rms=0.02). --most-bits N turns it round: the best figure within N stored
+    bits. The task's own samples, or --data, judge once, at the end. A
     design without a task needs --choose-on FILE.npz.
     """
     known = tuple(SUFFIXES)
@@ -133,9 +152,6 @@ def quantize_command(
     floors, ceilings = checked_bounds(output, minimum, maximum)
     if point not in RULES:
         raise UsageError(f"Invalid value for '--point': {point!r}", f"known: {', '.join(RULES)}")
-    if rounding not in ROUNDINGS:
-        known_rules = f"known: {', '.join(ROUNDINGS)}"
-        raise UsageError(f"Invalid value for '--rounding': {rounding!r}", known_rules)
     loaded = load_design(design, settings)
     weights = output.with_suffix(".npz") if output and rounding != "nearest" else None
     if weights is not None:
@@ -158,6 +174,8 @@ def quantize_command(
             evaluations=evaluations,
             row_scales=row_scales,
             rounding=rounding,  # type: ignore[arg-type]
+            most_bits=most_bits,
+            objective=objective,
             progress=progress,
         )
     costs, command = costs_of(result, profile), _command(sys.argv)

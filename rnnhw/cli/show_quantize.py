@@ -12,7 +12,7 @@ from rnnhw.study.word_lengths.costs import Costs
 from rnnhw.study.word_lengths.data import quantized_csv, quantized_json
 from rnnhw.study.word_lengths.page import quantized_page
 from rnnhw.study.word_lengths.quantize import Quantized
-from rnnhw.study.word_lengths.tables import LESS, bounds_text, ended, tables_of
+from rnnhw.study.word_lengths.tables import LESS, bounds_text, ended, missed_text, tables_of
 
 __all__ = ["quantized_in"]
 
@@ -40,7 +40,10 @@ def _text(result: Quantized, costs: Costs | None) -> RenderableType:
         parts += [heading(table.title), _aligned(table)]
         if table.title == "formats":
             parts.append(Text(LESS, "dim"))
-    return Group(*parts, Text(""), Text(ended(result)))
+    parts += [Text(""), Text(ended(result))]
+    if missed_text(result):
+        parts.append(Text(missed_text(result)))
+    return Group(*parts)
 
 
 def _aligned(table: Table) -> RenderableType:
@@ -53,9 +56,10 @@ def _aligned(table: Table) -> RenderableType:
 
 def _markdown(result: Quantized, costs: Costs | None, command: str) -> str:
     design = result.design
+    said = f"Wanted on {result.chosen_on}: {bounds_text(result)}. {ended(result)}."
     parts = [
         f"# {escape_markdown(f'Word lengths of {design.title or design.place}')}",
-        escape_markdown(f"Demanded on {result.chosen_on}: {bounds_text(result)}. {ended(result)}."),
+        escape_markdown(f"{said} {missed_text(result)}".rstrip()),
     ]
     for table in tables_of(result, costs):
         parts += [f"## {escape_markdown(table.title)}", table_markdown(table)]

@@ -50,6 +50,8 @@ __all__ = [
     "SignalError",
     "SourceError",
     "Verification",
+    "both_scores",
+    "both_unjudged",
     "compared_signals",
     "run_figure_names",
     "verify",
@@ -150,9 +152,9 @@ class Verification:
         for signal in self._named:
             figures |= {f"{signal.name}.{name}": v for name, v in signal.figures().items()}
         if self.score is not None and self.float_score is not None:
-            figures |= _both_scores(self.score, self.float_score)
+            figures |= both_scores(self.score, self.float_score)
         for output, scores in self.further.items():
-            found = _both_scores(*scores).items()
+            found = both_scores(*scores).items()
             figures |= {f"{output}.{name}": value for name, value in found}
         return figures
 
@@ -167,9 +169,9 @@ class Verification:
             if rest.skipped:
                 reasons["stuck_units"] = f"{rest.layer} is not run on zero: {rest.skipped}"
         if self.score is not None and self.float_score is not None:
-            reasons |= _both_unjudged(self.score, self.float_score)
+            reasons |= both_unjudged(self.score, self.float_score)
         for name, scores in self.further.items():
-            found = _both_unjudged(*scores).items()
+            found = both_unjudged(*scores).items()
             reasons |= {f"{name}.{figure}": why for figure, why in found}
         return reasons
 
@@ -178,7 +180,7 @@ class Verification:
         return set(self.events) - tensors - set(self.first.events) - {"input"}
 
 
-def _both_scores(score: Score, of_float: Score) -> dict[str, float]:
+def both_scores(score: Score, of_float: Score) -> dict[str, float]:
     """The figures of the integers' score and of the reference's, and what the first one loses."""
     figures = score_figures(score)
     figures |= {f"float_{name}": value for name, value in score_figures(of_float).items()}
@@ -186,8 +188,8 @@ def _both_scores(score: Score, of_float: Score) -> dict[str, float]:
     return figures
 
 
-def _both_unjudged(score: Score, of_float: Score) -> dict[str, str]:
-    """Those of :func:`_both_scores` that say nothing, with the reason."""
+def both_unjudged(score: Score, of_float: Score) -> dict[str, str]:
+    """Those of :func:`both_scores` that say nothing, with the reason."""
     floats, reasons = score_unjudged(of_float), score_unjudged(score)
     reasons |= {f"float_{name}": f"in float, {why}" for name, why in floats.items()}
     first = score.names[0]

@@ -52,6 +52,8 @@ def test_json_has_the_same(tmp_path, capsys):
     assert bits["all"] == sum(bits[kind] for kind in ("weights", "biases", "tables", "state"))
     assert found["figures"]["chosen"]["accuracy"] >= 0.9
     assert not found["finished"] and found["evaluations"] == 20
+    assert found["evaluations_by_phase"] == {"greedy": 20, "trades": 0}
+    assert found["within"] is None
     assert found["cost"]["profile"] == "ice40up5k"
 
 
@@ -102,6 +104,33 @@ def test_rounded_weights_are_written_over_no_input(refused, tmp_path):
 
 
 FEW = [*SMALL, "--evaluations", "20", "--min", "accuracy=0.9"]
+
+
+def test_the_best_figure_within_some_bits_is_shown_by_every_format(tmp_path, capsys):
+    page = tmp_path / "chosen.html"
+    within = [*SMALL, "--most-bits", "90", "--objective", "accuracy", "--report", str(page)]
+    assert main(["quantize", str(ADDER), *within, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    valid(found, quantization_schema)
+    assert found["within"] == {"most_bits": 90, "objective": "accuracy", "better": "more"}
+    assert found["demands"] == {"min": {}, "max": {}}
+    assert found["stored_bits"]["chosen"]["all"] <= 90
+    phases = found["evaluations_by_phase"]
+    assert found["evaluations"] == phases["greedy"] + phases["trades"] and phases["trades"] > 0
+    reached = found["figures"]["judged_chosen"]["accuracy"]
+    assert found["missed"] == ["accuracy"] and reached < 1  # which the task requires
+    assert main(["quantize", str(ADDER), *within]) == 0
+    texts = [capsys.readouterr().out]
+    assert main(["quantize", str(ADDER), *within, "--format", "markdown"]) == 0
+    texts += [capsys.readouterr().out, page.read_text()]
+    for text in texts:
+        flat = re.sub(r"\s+", " ", text)
+        assert f"misses what the task requires: accuracy is {reached:.4g}, below 1." in flat
+        said = f"{phases['greedy']:,} by the greedy search and {phases['trades']:,} by trades"
+        assert said in flat
+    assert all("the best accuracy within 90 stored bits" in text for text in texts[1:])
+    assert main(["quantize", str(ADDER), *within, "--format", "csv"]) == 0
+    assert "one_bit_less_accuracy" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_csv_has_a_row_a_signal_with_the_figures_of_json(capsys):
@@ -161,6 +190,11 @@ def test_the_report_overwrites_no_input_and_has_a_known_suffix(refused, tmp_path
         (2, ["--choose-on", "val"], "no split 'val'"),
         (3, ["--choose-on", "nothing.npz"], "nothing.npz"),
         (2, ["--noise", "-1"], "noise=-1"),
+        (2, ["--objective", "rms"], "give --most-bits too"),
+        (2, ["--most-bits", "900", "--objective", "speed"], "'speed': more or less of it"),
+        (2, ["--most-bits", "0"], "most_bits=0"),
+        (3, ["--most-bits", "50"], "no words store at most 50 bits: the shortest store"),
+        (3, ["--most-bits", "150", "--max", "rms=0.1"], "found that keep the demands are"),
         (3, ["--max", "rms=0.000001"], "no word of up to 16 bits"),
     ],
 )

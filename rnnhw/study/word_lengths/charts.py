@@ -10,6 +10,7 @@ from rnnhw.report.charts import Stack, stacks
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.svg import across, short_name, svg
 from rnnhw.report.table_cell import number
+from rnnhw.study.word_lengths.goal import BestFigure
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.search import Sensitivity
 
@@ -38,20 +39,25 @@ def words_chart(result: Quantized) -> Markup:
 
 
 def sensitivity_chart(result: Quantized, figure: str) -> Markup:
-    """The demanded ``figure`` with one bit less of each variable, beside the bound and the figure
+    """The wanted ``figure`` with one bit less of each variable, beside the bounds and the figure
     that was chosen; nothing where no variable has a bit to lose."""
     rows = [
         sensitivity for sensitivity in result.choice.sensitivities if _known(sensitivity, figure)
     ]
     if not rows:
         return Markup()
-    more = figure in result.demands.minimum
-    bound = (result.demands.minimum if more else result.demands.maximum)[figure]
+    demands, goal = result.demands, result.goal
+    bounds = [each[figure] for each in (demands.minimum, demands.maximum) if figure in each]
+    more = figure in demands.minimum
+    if isinstance(goal, BestFigure) and not bounds:
+        more = goal.objective.sense == "more"
     chosen = result.choice.outcome.figures[figure]
-    values = [*(_figure(row, figure) for row in rows), bound, chosen]
+    values = [*(_figure(row, figure) for row in rows), *bounds, chosen]
     axis = Axis.over(without_outliers(values, more_is_better=more), may_be_logarithmic=False)
     bottom = _TOP + _ROW * len(rows)
-    parts = [*_grid(axis, bottom), *_line(axis, bound, bottom, "frontier")]
+    parts = [*_grid(axis, bottom)]
+    for bound in bounds:
+        parts += _line(axis, bound, bottom, "frontier")
     parts += _line(axis, chosen, bottom, "flow")
     for index, each in enumerate(rows):
         kept = each.outcome is not None and result.demands.met(each.outcome.figures)

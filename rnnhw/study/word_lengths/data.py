@@ -13,6 +13,7 @@ from rnnhw.numerics.cast import Q
 from rnnhw.report.csv_cell import cells
 from rnnhw.report.json_text import score_figures
 from rnnhw.study.word_lengths.costs import Costs, compared
+from rnnhw.study.word_lengths.goal import BestFigure, Goal
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.search import Sensitivity
 from rnnhw.version import __version__
@@ -69,6 +70,21 @@ class Demanded(msgspec.Struct, frozen=True, kw_only=True):
     max: Mapping[str, float]
 
 
+class Evaluations(msgspec.Struct, frozen=True, kw_only=True):
+    """The designs that were run: by the greedy search, and by trades behind it."""
+
+    greedy: int
+    trades: int
+
+
+class Within(msgspec.Struct, frozen=True, kw_only=True):
+    """The figure that was to be best within so many stored bits."""
+
+    most_bits: int
+    objective: str
+    better: Literal["more", "less"]
+
+
 class StoredBits(msgspec.Struct, frozen=True, kw_only=True):
     """Bits by kind and of ``all``."""
 
@@ -96,7 +112,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quantization(msgspec.Struct, frozen=True, kw_only=True):
-    """The document; ``design`` is the name of its file."""
+    """The document; ``design`` is the name of its file, ``within`` null where the fewest stored
+    bits were searched, ``missed`` the figures of the samples that judge that are below what the
+    task requires."""
 
     schema: Literal["urn:rnnhw:schema:quantization:1"] = msgspec.field(name="$schema")
     rnnhw_version: str
@@ -104,9 +122,12 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
     settings: Values
     command: str
     demands: Demanded
+    within: Within | None
+    missed: tuple[str, ...]
     chosen_on: str
     judged_on: str
     evaluations: int
+    evaluations_by_phase: Evaluations
     finished: bool
     formats: Mapping[str, Chosen]
     scale_exponent: Words | None
@@ -136,9 +157,12 @@ def quantized_json(result: Quantized, costs: Costs | None, command: str) -> byte
         settings=cast(Values, dict(result.design.settings)),
         command=command,
         demands=Demanded(min=dict(result.demands.minimum), max=dict(result.demands.maximum)),
+        within=_within(result.goal),
+        missed=tuple(check.name for check in result.missed),
         chosen_on=result.chosen_on,
         judged_on=result.judged_on,
         evaluations=result.choice.evaluations,
+        evaluations_by_phase=Evaluations(greedy=result.choice.greedy, trades=result.choice.traded),
         finished=result.choice.finished,
         formats=_formats(result),
         scale_exponent=None if exponent is None else _words(exponent),
@@ -158,8 +182,7 @@ def quantized_json(result: Quantized, costs: Costs | None, command: str) -> byte
 
 def quantized_csv(result: Quantized) -> str:
     """A row a signal; the figures are those with one bit less."""
-    figures = [*result.demands.minimum, *result.demands.maximum]
-    figures = list(dict.fromkeys(figures))
+    figures = result.wanted
     words = ("bits", "integer", "fraction", "signed", "rounding", "overflow")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -171,6 +194,13 @@ def quantized_csv(result: Quantized) -> str:
         row += [each.clips, each.underflows, less and less.saved_bits]
         writer.writerow(cells([*row, *(less and less.figures[figure] for figure in figures)]))
     return text.getvalue()
+
+
+def _within(goal: Goal) -> Within | None:
+    if not isinstance(goal, BestFigure):
+        return None
+    objective = goal.objective
+    return Within(most_bits=goal.most, objective=objective.name, better=objective.sense)
 
 
 def _formats(result: Quantized) -> dict[str, Chosen]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from rnnhw.execution.signal_error import snr_db
 from rnnhw.execution.simulate import Simulation, simulate
 from rnnhw.graph.network import Network
 
-__all__ = ["FIGURES", "Demands", "Judge", "Outcome", "float_figures"]
+__all__ = ["FIGURES", "SENSES", "Demands", "Judge", "Outcome", "float_figures", "is_ratio"]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,6 +43,11 @@ squared difference of all outputs at all steps. For a network with several outpu
 of the worst output, and ``NAME.agreement`` that of the output NAME. Of the first output, which the
 task judges, the last step alone counts."""
 
+
+SENSES: Mapping[str, Literal["more", "less"]] = {
+    "agreement": "more", "rms": "less", "snr_db": "more",
+}  # fmt: skip
+"""Which way :data:`FIGURES` are better."""
 
 _EQUAL = {"agreement": 1.0, "rms": 0.0, "snr_db": math.inf}
 """The figures of outputs that are those of the float reference."""
@@ -56,11 +62,11 @@ class Demands:
 
     def __post_init__(self) -> None:
         check_bounds(self.minimum, self.maximum)
-        if not (self.minimum or self.maximum):
-            raise UsageError(
-                "nothing is demanded, so the shortest words would do",
-                "give --min accuracy=0.965, --min agreement=0.99 or --max rms=0.02",
-            )
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is demanded."""
+        return bool(self.minimum or self.maximum)
 
     def met(self, figures: Mapping[str, float]) -> bool:
         """Whether all are kept; NaN keeps none."""
@@ -73,7 +79,7 @@ class Demands:
         fraction as it is, an error as a share of its bound, and so the error that an SNR tells."""
         lost = [
             _error_share(after[name], bound) - _error_share(before[name], bound)
-            if _is_ratio(name)
+            if is_ratio(name)
             else before[name] - after[name]
             for name, bound in self.minimum.items()
         ]
@@ -83,7 +89,8 @@ class Demands:
         return sum(max(each, 0.0) for each in lost)
 
 
-def _is_ratio(name: str) -> bool:
+def is_ratio(name: str) -> bool:
+    """Whether a figure is a signal-to-noise ratio in decibels."""
     return name.rpartition(".")[2] == "snr_db"
 
 
@@ -127,6 +134,7 @@ class Judge:
         for output, labels in further_judges(samples).items():
             known += [f"{output}.{name}" for name in labels.score_type.names]
         check_names(known, demands.minimum, demands.maximum)
+        self.known = tuple(known)
 
     @cached_property
     def reference(self) -> Reference:

@@ -15,6 +15,7 @@ from rnnhw.study.word_lengths.tables import (
     ended,
     figures_table,
     formats_table,
+    missed_text,
     stored_table,
 )
 
@@ -52,18 +53,19 @@ def _header(result: Quantized, title: str) -> Markup:
         tag("p", place, class_="muted"),
         tag("p", f"{after:,} stored bits, before {before:,}"),
         remark(
-            f"Demanded on {result.chosen_on}: {bounds_text(result)}. "
+            f"Wanted on {result.chosen_on}: {bounds_text(result)}. "
             f"Judged once on {result.judged_on}. {ended(result)}."
         ),
     ]
+    if missed_text(result):
+        lines.append(remark(missed_text(result)))
     return tag("header", tag("h1", title), *lines)
 
 
 def _sensitivities(result: Quantized) -> list[tuple[str, Markup]]:
-    """A drawing for every demanded figure."""
-    demanded = dict.fromkeys([*result.demands.minimum, *result.demands.maximum])
+    """A drawing for every wanted figure."""
     drawings = []
-    for name in demanded:
+    for name in result.wanted:
         drawing = sensitivity_chart(result, name)
         if drawing:
             caption = (

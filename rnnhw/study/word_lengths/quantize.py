@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.analysis.storage import stored_bits
+from rnnhw.design.demands import Check, check_names
+from rnnhw.design.demands import judge as judge_figures
 from rnnhw.design.design import Design, load
 from rnnhw.design.tasks import Samples
 from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.errors import DesignError, RnnhwError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.execution.simulate import Simulation, chosen_samples, simulate
+from rnnhw.execution.verify import both_scores, both_unjudged
 from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
+from rnnhw.study.word_lengths.goal import BestFigure, FewestBits, Goal, objective_named
 from rnnhw.study.word_lengths.judge import Demands, Judge, float_figures
 from rnnhw.study.word_lengths.rounding import Rounding, in_formats, rounding_of
 from rnnhw.study.word_lengths.search import Choice, search
@@ -39,6 +43,9 @@ _CHOSEN = 4_096
 
 _MOST_EXPONENT_BITS = 5
 """Five bits hold the longest shift."""
+
+_OBJECTIVE = "snr_db"
+"""The figure to make best where none is named: it tells designs apart whose decisions are equal."""
 
 _ALL_SAMPLES = "all samples of the task"
 
@@ -65,11 +72,36 @@ class Quantized:
     float_figures: Mapping[str, float]
     reference: Reference
     demands: Demands
+    goal: Goal
     samples: Samples
     chosen_on: str
     judged_on: str
     scale_exponent: Q | None = None
     rounding: Rounding | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The names of the figures that decided: the demanded ones, and the one to be best."""
+        names = [*self.demands.minimum, *self.demands.maximum]
+        if isinstance(self.goal, BestFigure):
+            names.append(self.goal.objective.name)
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def missed(self) -> tuple[Check, ...]:
+        """What the task requires of scores and outputs, and the chosen design does not reach on
+        the samples that judge."""
+        task, score, samples = self.design.task, self.after.score, self.after.samples
+        if task is None or score is None:
+            return ()
+        of_float = task.score(self.reference.outputs, self.reference.lengths, samples)
+        figures = self.judged_after | both_scores(score, of_float)
+        floors, ceilings = (
+            {name: bound for name, bound in bounds.items() if name in figures}
+            for bounds in (task.require, task.limit)
+        )
+        checks = judge_figures(figures, floors, ceilings, both_unjudged(score, of_float))
+        return tuple(check for check in checks if not check.passed)
 
     @cached_property
     def rounded_weights(self) -> Mapping[str, FloatArray]:
@@ -124,6 +156,8 @@ def quantize(
     evaluations: int = 500,
     row_scales: int = 0,
     rounding: WeightRounding = "nearest",
+    most_bits: int | None = None,
+    objective: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Quantized:
     """Choose a word length and a binary point for the input, every tensor and every signal.
@@ -145,13 +179,16 @@ def quantize(
         rule: how binary points are placed: ``mse``, ``range`` or ``percentile``.
         evaluations: the most designs that are run.
         row_scales: bits of an exponent for every row of weights. The search then runs twice, with
-            half of the evaluations a run, and keeps scales that store fewer bits; 0: none.
+            half of the evaluations a run, and keeps scales that are better; 0: none.
         rounding: ``nearest`` rounds every weight by itself, ``compensated`` the weights of a sum
             together, so that the sum's error on the samples that choose is small.
+        most_bits: instead of the fewest stored bits, the best ``objective`` within so many. Then
+            ``minimum`` and ``maximum`` are the only demands.
+        objective: the figure to make best; ``snr_db`` by default.
         progress: called with the designs run and the most.
 
     Raises:
-        DesignError: the design is wrong, or no words keep the demands.
+        DesignError: the design is wrong, or no words keep the demands within ``most_bits``.
         UsageError: a figure, a split or a number is not possible.
     """
     if not isinstance(design, Design):
@@ -164,12 +201,8 @@ def quantize(
         raise UsageError(f"unknown rounding {rounding!r}", f"known: {', '.join(ROUNDINGS)}")
     if not 0 <= noise < np.inf:
         raise UsageError(f"noise={noise}", "give a number from 0")
-    required = design.task.require if design.task is not None else {}
-    floors = dict(required if not (minimum or maximum) else minimum or {})
-    demands = Demands(
-        {name: bound + margin for name, bound in floors.items()},
-        {name: bound - margin for name, bound in (maximum or {}).items()},
-    )
+    demands = _demands(design, minimum, maximum, margin, required=most_bits is None)
+    goal = _goal(demands, most_bits, objective)
     sets = _sets(design, data, choose_on, choose_on_test)
     if noise:
         sets = replace(
@@ -185,6 +218,8 @@ def quantize(
     for number, exponent in enumerate(exponents):
         each = trained if exponent is None else trained.with_formats({"scale_exponent": exponent})
         judge = Judge(each, sets.choosing, demands)
+        if isinstance(goal, BestFigure):
+            check_names(judge.known, {goal.objective.name: 0.0})
         second = None if sets.confirming is None else Judge(each, sets.confirming, demands)
         variables = variables_of(each, sets.choosing)
         budget = evaluations // len(exponents)
@@ -193,6 +228,7 @@ def quantize(
         choice = search(
             judge,
             variables,
+            goal=goal,
             rule=rule,
             evaluations=budget,
             progress=shown,
@@ -200,8 +236,13 @@ def quantize(
             rounding=rounds,
         )
         found.append((exponent, judge, variables, rounds, choice))
-    exponent, judge, variables, rounds, choice = min(found, key=lambda each: each[-1].outcome.bits)
-    choice = replace(choice, evaluations=sum(each[-1].evaluations for each in found))
+    best = min(found, key=lambda each: goal.rank(each[-1].outcome))
+    exponent, judge, variables, rounds, choice = best
+    choice = replace(
+        choice,
+        greedy=sum(each[-1].greedy for each in found),
+        traded=sum(each[-1].traded for each in found),
+    )
     changes = dict(choice.formats) | ({} if exponent is None else {"scale_exponent": exponent})
     return Quantized(
         design,
@@ -214,12 +255,49 @@ def quantize(
             design.network, design.parameters, sets.judging.x, sets.judging.lengths
         ),
         demands=demands,
+        goal=goal,
         samples=sets.choosing,
         chosen_on=sets.chosen_on,
         judged_on=sets.judged_on,
         scale_exponent=exponent,
         rounding=rounds,
     )
+
+
+def _demands(
+    design: Design,
+    minimum: Mapping[str, float] | None,
+    maximum: Mapping[str, float] | None,
+    margin: float,
+    *,
+    required: bool,
+) -> Demands:
+    """The bounds with the margin; without any, and ``required``, what the task requires."""
+    floors, ceilings = dict(minimum or {}), dict(maximum or {})
+    if required and not (floors or ceilings):
+        floors = dict(design.task.require) if design.task is not None else {}
+        if not floors:
+            raise UsageError(
+                "nothing is demanded, so the shortest words would do",
+                "give --min accuracy=0.965, --min agreement=0.99, --max rms=0.02 or --most-bits",
+            )
+    return Demands(
+        {name: bound + margin for name, bound in floors.items()},
+        {name: bound - margin for name, bound in ceilings.items()},
+    )
+
+
+def _goal(demands: Demands, most_bits: int | None, objective: str | None) -> Goal:
+    if most_bits is None:
+        if objective is not None:
+            raise UsageError(
+                f"objective {objective!r}: the fewest stored bits are searched",
+                "give --most-bits too, or demand it by --min or --max",
+            )
+        return FewestBits(demands)
+    if most_bits < 1:
+        raise UsageError(f"most_bits={most_bits}", "give at least 1")
+    return BestFigure(objective_named(objective or _OBJECTIVE), most_bits)
 
 
 def _figures(run: Simulation, reference: Reference) -> dict[str, float]:

@@ -1,13 +1,4 @@
-"""A greedy search for the fewest stored bits that keep the demands.
-
-From one word for all variables, a move takes a bit off one variable or off a group of them; the
-best move saves the most bits for what it loses. Groups matter where variables are coupled: the
-gates of an LSTM share one table only as long as their formats are equal, so that a bit off one of
-them alone adds a table.
-
-A move's gain is measured when it is at the head of the queue and taken if it still beats what the
-others promised (lazy evaluation; Minoux 1978, "Accelerated greedy algorithms for maximizing
-submodular set functions"). Moves that break a demand are tried again when nothing else is left.
+"""The search for word lengths: starts, greedy descents from them, trades from where these end.
 
 Of the hundreds of designs that a search runs, it keeps those that the drawn samples happen to
 favour, so the last ones promise more than they keep on other draws. A second judge with other
@@ -16,32 +7,27 @@ samples may refuse the best move: it chooses none, so its samples favour the res
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from rnnhw.design.design import Design
 from rnnhw.errors import DesignError
-from rnnhw.numerics.binary_point import PointRule, placed_point
+from rnnhw.numerics.binary_point import PointRule
 from rnnhw.numerics.cast import Q
+from rnnhw.study.word_lengths.exchange import exchanges
+from rnnhw.study.word_lengths.goal import BestFigure, FewestBits, Goal
+from rnnhw.study.word_lengths.greedy import descent, moved, outcome_of
 from rnnhw.study.word_lengths.judge import Judge, Outcome
-from rnnhw.study.word_lengths.rounding import Rounding, in_formats
+from rnnhw.study.word_lengths.rounding import Rounding
+from rnnhw.study.word_lengths.space import BudgetOverError, Progress, Space, Words
 from rnnhw.study.word_lengths.variables import Variable
 
 __all__ = ["Choice", "Sensitivity", "Words", "search"]
 
-Words = Mapping[str, int]
-"""The bits of every variable by name."""
-
-Progress = Callable[[int, int], None]
-
 _WORDS = (8, 10, 12, 16)
 """Words for all variables that are tried, until one keeps the demands."""
 
-_LOST_BY_NOTHING = 0.002
-"""What is added to the loss of a move before bits are divided by it, so that moves that lose
-nothing are ordered by their bits."""
+_HIGHER_START = 2
+"""Bits by which the second start of a search within some bits is wider than the first."""
 
 
 @dataclass(frozen=True)
@@ -59,107 +45,41 @@ class Choice:
     """The formats of the variables and what they give.
 
     ``outcome`` is that on the samples that chose, ``confirmed`` that on those that may refuse a
-    move, where there are such. ``evaluations`` counts the designs that were run; ``finished`` tells
-    whether the search ended by itself.
+    move, where there are such. ``greedy`` and ``traded`` count the designs that the greedy search
+    and the trades behind it ran; ``finished`` tells whether the search ended by itself.
     """
 
     formats: Mapping[str, Q]
     outcome: Outcome
-    evaluations: int
+    greedy: int
+    traded: int
     finished: bool
     sensitivities: tuple[Sensitivity, ...] = ()
     confirmed: Outcome | None = None
 
-
-_Outcomes = dict[tuple[int, ...], Outcome | None]
-"""What designs gave, by the bits of their variables."""
-
-
-class _BudgetOverError(Exception):
-    """No evaluation is left."""
-
-
-@dataclass
-class _Space:
-    """Designs with other words, each run once."""
-
-    judge: Judge
-    variables: Sequence[Variable]
-    rule: PointRule
-    budget: int
-    progress: Progress | None
-    second: Judge | None = None
-    rounding: Rounding | None = None
-    outcomes: _Outcomes = field(default_factory=dict)
-    confirmations: _Outcomes = field(default_factory=dict)
-    points: dict[tuple[str, int], Q] = field(default_factory=dict)
-
-    def formats(self, words: Words) -> dict[str, Q]:
-        """The formats of the variables at ``words``."""
-        for variable in self.variables:
-            key = variable.name, words[variable.name]
-            if key not in self.points:
-                self.points[key] = placed_point(
-                    variable.format, key[1], variable.values, self.rule, variable.function
-                )
-        return {name: self.points[name, bits] for name, bits in words.items()}
-
-    def design(self, words: Words) -> Design:
-        return in_formats(self.judge.design, self.formats(words), self.rounding)
-
-    def outcome(self, words: Words) -> Outcome | None:
-        """What a design with ``words`` gives; None where it is none."""
-        return self._outcome(self.judge, self.outcomes, words)
-
-    def confirmation(self, words: Words) -> Outcome | None:
-        """What a design with ``words`` gives on the samples that confirm; None without any."""
-        if self.second is None:
-            return None
-        return self._outcome(self.second, self.confirmations, words)
-
-    def confirmed(self, words: Words) -> bool:
-        """Whether it keeps the demands there too; True where nothing confirms."""
-        if self.second is None:
-            return True
-        outcome = self.confirmation(words)
-        return outcome is not None and self.second.demands.met(outcome.figures)
-
     @property
-    def ran(self) -> int:
-        """The designs that were run, twice where they were confirmed."""
-        return len(self.outcomes) + len(self.confirmations)
-
-    def _outcome(self, judge: Judge, known: _Outcomes, words: Words) -> Outcome | None:
-        key = tuple(words[variable.name] for variable in self.variables)
-        if key not in known:
-            if self.ran >= self.budget:
-                raise _BudgetOverError
-            known[key] = judge.outcome(self.design(words))
-            if self.progress is not None:
-                self.progress(self.ran, self.budget)
-        return known[key]
-
-    def kept(self, words: Words) -> Outcome | None:
-        """The outcome where it keeps the demands."""
-        outcome = self.outcome(words)
-        return outcome if outcome is not None and self.judge.demands.met(outcome.figures) else None
+    def evaluations(self) -> int:
+        """All designs that were run."""
+        return self.greedy + self.traded
 
 
 def search(
     judge: Judge,
     variables: Sequence[Variable],
     *,
+    goal: Goal | None = None,
     rule: PointRule = "mse",
     evaluations: int = 500,
     progress: Progress | None = None,
     second: Judge | None = None,
     rounding: Rounding | None = None,
 ) -> Choice:
-    """The formats of ``variables`` with the fewest stored bits found that keep the demands.
+    """The best formats of ``variables`` found that keep the demands.
 
     Args:
         judge: runs designs and holds them against the demands.
         variables: what may change (:func:`variables_of`).
+        goal: what is best; None: the fewest stored bits.
         rule: how binary points are placed.
         evaluations: the most designs that are run; one that ``second`` runs too counts twice.
         progress: called with the designs run and the most.
@@ -167,141 +87,160 @@ def search(
         rounding: rounds the weights for the formats of a design; None: to nearest.
 
     Raises:
-        DesignError: no word of up to 16 bits for all variables keeps the demands.
+        DesignError: no word of up to 16 bits for all variables keeps the demands, or no words found
+            that do store as few bits as the goal allows.
     """
-    space = _Space(judge, variables, rule, evaluations, progress, second, rounding)
-    finished = True
-    best: Words | None = None
-    try:
-        for words in _starts(space):
-            for better in _descent(space, words):
-                if best is None or _bits(space, better) < _bits(space, best):
-                    best = better
-    except _BudgetOverError:
-        finished = False
-    if best is None:
-        raise DesignError(
-            f"{judge.design.place}: the first {evaluations} designs do not keep the demands",
-            "run more designs, or demand less",
-        )
-    outcome, confirmed = space.outcome(best), space.confirmation(best)
-    assert outcome is not None
-    ran = space.ran
-    sensitivities = tuple(_sensitivities(space, best, outcome))
-    return Choice(space.formats(best), outcome, ran, finished, sensitivities, confirmed)
+    space = Space(judge, variables, rule, evaluations, progress, second, rounding)
+    run = _Run(space, FewestBits(judge.demands) if goal is None else goal)
+    run.search()
+    best = run.result()
+    outcome = outcome_of(space, best)
+    traded = space.ran - run.greedy
+    space.budget = space.ran + len(variables) + 1  # what is shown of the result is no search
+    confirmed = space.confirmation(best)
+    return Choice(
+        space.formats(best),
+        outcome,
+        run.greedy,
+        traded,
+        run.finished,
+        tuple(_sensitivities(space, best, outcome)),
+        confirmed,
+    )
 
 
-def _bits(space: _Space, words: Words) -> int:
-    outcome = space.outcome(words)
-    assert outcome is not None
-    return outcome.bits
+class _Run:
+    """One search: the best words so far, and the designs that its greedy part ran."""
+
+    def __init__(self, space: Space, goal: Goal) -> None:
+        self.space, self.goal = space, goal
+        self.best: Words | None = None
+        self.finished = True
+        self.greedy = 0
+
+    def search(self) -> None:
+        """Descents from every start, then trades from the best end."""
+        try:
+            if isinstance(self.goal, BestFigure):
+                widest, starts = _starts_within(self.space, self.goal.most)
+            else:
+                widest, starts = _starts(self.space)
+            for words in starts:
+                self._keep(descent(self.space, self.goal, words))
+            self.greedy = self.space.ran
+            self._fit(widest)
+            self._keep(exchanges(self.space, self.goal, self._found, widest))
+        except BudgetOverError:
+            self.finished = False
+            self.greedy = self.greedy or self.space.ran
+
+    def result(self) -> Words:
+        """The best words.
+
+        Raises:
+            DesignError: none were found.
+        """
+        place, budget = self.space.judge.design.place, self.space.budget
+        if self.best is None:
+            raise DesignError(
+                f"{place}: the first {budget} designs do not keep the demands",
+                "run more designs, or demand less",
+            )
+        if not self._fits(self.best):
+            bits = outcome_of(self.space, self.best).bits
+            raise DesignError(
+                f"{place}: the fewest stored bits found that keep the demands are {bits:,}",
+                f"--most-bits {bits}, or demand less"
+                + ("" if self.finished else f", or run more than {budget} designs"),
+            )
+        return self.best
+
+    @property
+    def _found(self) -> Words:
+        assert self.best is not None
+        return self.best
+
+    def _fit(self, widest: int) -> None:
+        """Where demands keep descents from the bits that the goal allows, the fewest bits."""
+        if self._fits(self._found):
+            return
+        fewest = FewestBits(self.space.judge.demands)
+        self._keep(descent(self.space, fewest, self._found))
+        self._keep(exchanges(self.space, fewest, self._found, widest))
+
+    def _fits(self, words: Words) -> bool:
+        goal = self.goal
+        return isinstance(goal, FewestBits) or goal.reached(outcome_of(self.space, words).bits)
+
+    def _keep(self, words: Iterator[Words]) -> None:
+        for better in words:
+            if self.best is None or self._rank(better) < self._rank(self.best):
+                self.best = better
+
+    def _rank(self, words: Words) -> tuple[float, ...]:
+        return self.goal.rank(outcome_of(self.space, words))
 
 
-def _starts(space: _Space) -> list[Words]:
+def _starts(space: Space) -> tuple[int, list[Words]]:
     """One word for all that keeps the demands: the first of the list, and the narrowest below."""
-    for word in _WORDS:
-        uniform = {variable.name: variable.bits(word) for variable in space.variables}
-        if space.kept(uniform) is not None and space.confirmed(uniform):
-            break
-    else:
-        figures = space.confirmation(uniform) or space.outcome(uniform)
-        said = "" if figures is None else f": {_shown(figures.figures)}"
-        raise DesignError(
-            f"{space.judge.design.place}: no word of up to {_WORDS[-1]} bits keeps the demands"
-            f"{said}; in float {_shown(space.judge.float_figures())}",
-            "demand less, or train again",
-        )
-    starts: list[Words] = [uniform]
+    word = _first_kept(space, _WORDS)
+    starts = [space.uniform(word)]
     for bits in range(word - 1, 1, -1):
-        narrower = {variable.name: variable.bits(bits) for variable in space.variables}
+        narrower = space.uniform(bits)
         try:
             if space.kept(narrower) is None or not space.confirmed(narrower):
                 break
-        except _BudgetOverError:
+        except BudgetOverError:
             break
         starts[1:] = [narrower]
     # The narrow start first: it is near the end, and a short budget reaches it.
-    return starts[::-1]
+    return word, starts[::-1]
+
+
+def _starts_within(space: Space, most: int) -> tuple[int, list[Words]]:
+    """One word for all that keeps the demands and stores more than ``most`` bits, and a wider one;
+    the widest word where that stores less.
+
+    Raises:
+        DesignError: the shortest words store more.
+    """
+    shortest = space.stored(space.uniform(1))
+    if shortest is not None and shortest > most:
+        raise DesignError(
+            f"{space.judge.design.place}: no words store at most {most:,} bits: the shortest "
+            f"store {shortest:,}",
+            f"--most-bits {shortest} or more, or a smaller network",
+        )
+    last = _WORDS[-1]
+    above = [word for word in range(2, last + 1) if (space.stored(space.uniform(word)) or 0) > most]
+    word = _first_kept(space, above or [last])
+    wider = min(word + _HIGHER_START, last)
+    return max(wider, _WORDS[0]), [space.uniform(each) for each in dict.fromkeys((word, wider))]
+
+
+def _first_kept(space: Space, words: Sequence[int]) -> int:
+    """The first word for all variables that keeps the demands."""
+    for word in words:
+        uniform = space.uniform(word)
+        if space.kept(uniform) is not None and space.confirmed(uniform):
+            return word
+    figures = space.confirmation(uniform) or space.outcome(uniform)
+    said = "" if figures is None else f": {_shown(figures.figures)}"
+    raise DesignError(
+        f"{space.judge.design.place}: no word of up to {words[-1]} bits keeps the demands"
+        f"{said}; in float {_shown(space.judge.float_figures())}",
+        "demand less, or train again",
+    )
 
 
 def _shown(figures: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def _moves(variables: Sequence[Variable]) -> list[tuple[str, ...]]:
-    """The names that lose a bit together: each variable, and those of one layer and role."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for variable in variables:
-        groups.setdefault((variable.layer, variable.role), []).append(variable.name)
-    singles = [(variable.name,) for variable in variables]
-    return [*singles, *(tuple(group) for group in groups.values() if len(group) > 1)]
-
-
-def _moved(space: _Space, words: Words, move: Sequence[str]) -> Words | None:
-    """``words`` after a move; None where a variable has no bit to lose."""
-    least = {variable.name: variable.least_bits for variable in space.variables}
-    if any(words[name] <= least[name] for name in move):
-        return None
-    return {**words, **{name: words[name] - 1 for name in move}}
-
-
-def _descent(space: _Space, words: Words) -> Iterator[Words]:
-    """Better and better words, from ``words`` down."""
-    yield words
-    moves = _moves(space.variables)
-    taken = True
-    while taken:
-        taken = False
-        for better in _round(space, words, moves):
-            words, taken = better, True
-            yield words
-
-
-def _round(space: _Space, words: Words, moves: Sequence[tuple[str, ...]]) -> Iterator[Words]:
-    """The best moves one after another, until none that was feasible so far is left."""
-    order = count()
-    queue: list[tuple[float, int, tuple[str, ...], int]] = []
-    step = 0
-    for move in moves:
-        queue.append((-float("inf"), next(order), move, -1))
-    heapq.heapify(queue)
-    while queue:
-        _, _, move, measured = heapq.heappop(queue)
-        after = _moved(space, words, move)
-        if after is None:
-            continue
-        if measured == step:
-            if not space.confirmed(after):
-                continue
-            words = after
-            step += 1
-            yield words
-            heapq.heappush(queue, (-float("inf"), next(order), move, -1))
-            continue
-        gain = _gain(space, words, after)
-        if gain is not None:
-            heapq.heappush(queue, (-gain, next(order), move, step))
-
-
-def _gain(space: _Space, before: Words, after: Words) -> float | None:
-    """Bits saved for what is lost; None where nothing is saved or a demand is broken. A move that
-    saves no bit and loses nothing may open the way for others and gains 0."""
-    now, then = space.outcome(before), space.kept(after)
-    assert now is not None
-    if then is None:
-        return None
-    lost = space.judge.demands.worsening(now.figures, then.figures)
-    saved = now.bits - then.bits
-    if saved < 0 or (saved == 0 and lost > 0):
-        return None
-    return saved / (lost + _LOST_BY_NOTHING)
-
-
-def _sensitivities(space: _Space, words: Words, outcome: Outcome) -> Iterator[Sensitivity]:
-    """One bit less for each variable that has one to lose; the budget does not count here."""
-    space.budget = space.ran + len(space.variables)
+def _sensitivities(space: Space, words: Words, outcome: Outcome) -> Iterator[Sensitivity]:
+    """One bit less for each variable that has one to lose."""
     for variable in space.variables:
-        after = _moved(space, words, (variable.name,))
+        after = moved(space, words, (variable.name,))
         if after is not None:
             then = space.outcome(after)
             yield Sensitivity(variable.name, 0 if then is None else outcome.bits - then.bits, then)

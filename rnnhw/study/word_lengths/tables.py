@@ -8,6 +8,7 @@ from rnnhw.cost.figure_table import ROWS
 from rnnhw.report.table_cell import Cell, shown
 from rnnhw.report.tables import Table
 from rnnhw.study.word_lengths.costs import Costs, compared
+from rnnhw.study.word_lengths.goal import BestFigure
 from rnnhw.study.word_lengths.quantize import Quantized
 from rnnhw.study.word_lengths.search import Sensitivity
 
@@ -18,11 +19,14 @@ __all__ = [
     "ended",
     "figures_table",
     "formats_table",
+    "missed_text",
     "stored_table",
     "tables_of",
 ]
 
-LESS = "one bit less: stored bits saved, and the demanded figures then"
+_SIDES = {"min": "below", "max": "above"}
+
+LESS = "one bit less: stored bits saved, and the wanted figures then"
 
 
 def tables_of(result: Quantized, costs: Costs | None) -> list[Table]:
@@ -92,17 +96,35 @@ def figures_table(result: Quantized) -> Table:
 
 def bounds_text(result: Quantized) -> str:
     """What was demanded on the samples that chose."""
-    demands = result.demands
+    demands, goal = result.demands, result.goal
     least = [f"{name} at least {bound:g}" for name, bound in demands.minimum.items()]
     most = [f"{name} at most {bound:g}" for name, bound in demands.maximum.items()]
-    return ", ".join([*least, *most])
+    within = []
+    if isinstance(goal, BestFigure):
+        within = [f"the best {goal.objective.name} within {goal.most:,} stored bits"]
+    return ", ".join([*least, *most, *within])
+
+
+def missed_text(result: Quantized) -> str:
+    """What the task requires and the chosen design misses; empty where it misses nothing."""
+    missed = [
+        check.unjudged or f"{check.name} is {check.value:.4g}, {_SIDES[check.kind]} {check.bound:g}"
+        for check in result.missed
+    ]
+    if not missed:
+        return ""
+    return f"On {result.judged_on} it misses what the task requires: {', '.join(missed)}."
 
 
 def ended(result: Quantized) -> str:
     """How many designs were run, whether the search came to its end, whether rows of weights have
     scales of their own, and how weights are rounded if not to nearest."""
-    ran = f"{result.choice.evaluations:,} designs were run"
-    if not result.choice.finished:
+    choice = result.choice
+    ran = (
+        f"{choice.evaluations:,} designs were run, {choice.greedy:,} by the greedy search and "
+        f"{choice.traded:,} by trades behind it"
+    )
+    if not choice.finished:
         ran += ": the limit, so the search is not finished"
     if result.scale_exponent is not None:
         ran += f"; rows of weights have scale exponents of {result.scale_exponent.width} bits"
@@ -122,8 +144,7 @@ def _less(each: Sensitivity | None, result: Quantized) -> str:
         return "-"
     if each.outcome is None:
         return "no network"
-    demanded = dict.fromkeys([*result.demands.minimum, *result.demands.maximum])
-    figures = _listed({name: each.outcome.figures[name] for name in demanded})
+    figures = _listed({name: each.outcome.figures[name] for name in result.wanted})
     return f"{-each.saved:,d}: {figures}" if each.saved > 0 else figures
 
 
