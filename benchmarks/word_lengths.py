@@ -1,4 +1,4 @@
-"""The greedy search of ``rnnhw quantize`` beside random searches of as many evaluations.
+"""The search of ``rnnhw quantize`` beside random searches of as many evaluations.
 
     python benchmarks/word_lengths.py designs/speaker_gru.py --noise 0.6 \\
         --min agreement=0.99 --margin 0.0025
@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     given = parser.parse_args()
     floors, ceilings = bounds("--min", given.min), bounds("--max", given.max)
-    print(f"{'design':24}{'before':>8}{'greedy':>8}{'designs':>9}{'random':>8}  judged figures")
+    print(f"{'design':24}{'before':>8}{'chosen':>8}{'designs':>9}{'random':>8}  judged figures")
     for path in given.designs:
         result = quantize(
             load(path), minimum=floors, maximum=ceilings, noise=given.noise,
