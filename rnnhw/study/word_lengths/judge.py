@@ -152,7 +152,7 @@ class Judge:
             figures |= judged.score(run.outputs, run.lengths, self.samples).figures()
         for name, labels in further_judges(self.samples).items():
             node, answered = self.design.network.output_named(name), answering(self.samples, name)
-            lengths = np.array([node.steps_for(n) for n in answered.lengths.tolist()])
+            lengths = node.lengths_for(answered.lengths)
             score = labels.score(self.reference.by_output[name], lengths, answered)
             figures |= {f"{name}.{figure}": value for figure, value in score.figures().items()}
         return figures

@@ -80,7 +80,7 @@ def variables_of(design: Design, samples: Samples) -> tuple[Variable, ...]:
         found.append(_variable(tensor.key, layer, tensor.role, tensor.format, values, None))
     for name, node in chosen.items():
         trace, scan = run.traces[name], network.scan_of(name)
-        lengths = np.array([scan.steps_for(int(length)) for length in samples.lengths])
+        lengths = scan.lengths_for(samples.lengths)
         values = trace[_valid(trace, lengths)]
         layer = name.partition(".")[0]
         found.append(_variable(name, layer, node.role, node.format, values, functions.get(name)))
