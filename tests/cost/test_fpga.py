@@ -346,6 +346,8 @@ def test_partial_products_that_yosys_adds_at_once():
     assert ecp5.joint_sums(30, 29, 46) == ([10, 46], 55)
     assert ecp5.joint_sums(35, 19, 44) == ([19, 8, 26], 0)
     assert ecp5.joint_sums(15, 14, 31) == ([], 0)
+    # 44 bits are wanted before it shows that 38 are read.
+    assert ecp5.joint_sums(26, 24, 38, 44) == ([20, 2, 20], 0)
 
 
 def test_luts_that_fit_a_word_depend_on_the_levels_that_are_left():

@@ -137,10 +137,9 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         sum(i.module == "rnnhw_pairs" for i in module.instances),
         _inputs(module),
         sum(net.bits for net, value in first.items() if isinstance(value, Net)),
-        any(
-            needs_three_levels(i, mapping) if mapping.rules.by_levels else _is_deep(i)
-            for i in module.instances
-        )
+        any(map(needs_three_levels, module.instances))
+        if mapping.rules.by_levels
+        else any(map(_is_deep, module.instances))
         or any(len(alternatives(operand)) > 5 for operand in operands),
     )
 

@@ -259,13 +259,14 @@ def _lanes(i: Instance, context: Context) -> Amounts:
     yield "accumulator", lanes * width
     if not inner:
         yield "carry", lanes * mapping.carry_luts(width)
-    yield from _partial(operand, weight, context, lanes, width)
+    yield from _partial(operand, weight, context, lanes, width, i["WIDTH"] - zeros)
 
 
-def _partial(a: int, b: int, context: Context, count: int, result: int) -> Amounts:
-    """Pieces of products in logic, and the adders that join them."""
+def _partial(a: int, b: int, context: Context, count: int, result: int, mapped: int) -> Amounts:
+    """Pieces of products in logic, and the adders that join them; ``mapped`` bits of a product are
+    wanted before it shows that only ``result`` are read."""
     if context.mapping.rules.by_levels:
-        yield from _joint(a, b, context, count, result)
+        yield from _joint(a, b, context, count, result, mapped)
         return
     for x, y in context.mapping.in_logic(a, b, result):
         yield "product", count * x * y
@@ -277,7 +278,7 @@ def _partial(a: int, b: int, context: Context, count: int, result: int) -> Amoun
         yield "joint", count * sum(joins)
 
 
-def _joint(a: int, b: int, context: Context, count: int, result: int) -> Amounts:
+def _joint(a: int, b: int, context: Context, count: int, result: int, mapped: int) -> Amounts:
     """The same where yosys adds all pieces of a product at once."""
     for x, y in context.mapping.in_logic(a, b, result):
         if x == 1:  # the highest bit: a number is subtracted or not
@@ -285,7 +286,7 @@ def _joint(a: int, b: int, context: Context, count: int, result: int) -> Amounts
             yield "carry", count * context.mapping.carry_luts(y + 1)
         else:
             yield "product", count * x * y
-    adders, joint = context.mapping.joint_sums(a, b, result)
+    adders, joint = context.mapping.joint_sums(a, b, result, mapped)
     for bits in adders:
         for kind, amount in _adder(bits, context):
             yield kind, count * amount
@@ -377,6 +378,10 @@ def _ring(i: Instance, context: Context) -> Amounts:
     wraps = "behind" if i["DEPTH"] & (i["DEPTH"] - 1) else ""
     address = "" if context.mapping.rules.by_levels else wraps
     yield from _memory_logic(i["DEPTH"], i["WIDTH"], context, address=address)
+    where = context.where(i["DEPTH"], i["WIDTH"])
+    if context.mapping.rules.by_levels and wraps and where == "LUT RAM" and not context.deep:
+        # The address is known behind a level: two LUTs of 7 inputs choose among three cells.
+        yield "LUT RAM choice", 12 * i["WIDTH"] * (context.mapping.lut_ram_depth(i["DEPTH"]) > 2)
     if context.mapping.rules.by_levels:
         bits = i["ADDRESS_BITS"]
         yield "counter", 2 * bits if bits > 3 else 4
@@ -575,7 +580,8 @@ _LUT_COMPARISON = 4
 
 
 def _multiply(i: Instance, context: Context) -> Amounts:
-    yield from _partial(*factor_widths(i, context), context, 1, product_bits(i, context))
+    mapped = i["WIDTH"] - context.low.zeros.get(i.ports["y"], 0)
+    yield from _partial(*factor_widths(i, context), context, 1, product_bits(i, context), mapped)
 
 
 def _shift(i: Instance, context: Context) -> Amounts:

@@ -103,20 +103,24 @@ class TechnologyMapping:
                 found.append(end - x.start)
         return [bits for bits in found if bits > 0]
 
-    def joint_sums(self, a: int, b: int, result: int | None = None) -> tuple[list[int], int]:
+    def joint_sums(
+        self, a: int, b: int, result: int | None = None, mapped: int | None = None
+    ) -> tuple[list[int], int]:
         """The bits of each adder that joins pieces of a product where yosys adds as many as it can
         at once (its macc), and the LUTs that make two numbers of three.
 
         A sum of pieces of the narrower operand joins the others where it is as wide as they are,
-        so that it cannot overflow before them.
+        so that it cannot overflow before them. That is settled where ``mapped`` bits are wanted, of
+        which the lowest ``result`` are read.
         """
         narrow, wide = sorted((a, b))
         rows, columns = self.spans(wide, wide=True), self.spans(narrow)
         end = a + b if result is None else min(result, a + b)
+        whole = end if mapped is None else min(mapped, a + b)
         adders, terms = [], len(rows)
         for x in rows:
             for y in columns[1:]:
-                if len(rows) == 1 or (x.start == 0 and len(x) + narrow >= end):
+                if len(rows) == 1 or (x.start == 0 and len(x) + narrow >= whole):
                     terms += 1
                 else:
                     adders.append(min(len(x) + narrow, end - x.start) - y.start)

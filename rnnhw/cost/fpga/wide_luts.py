@@ -11,7 +11,6 @@ widths from which on an instance needs three levels.
 
 from __future__ import annotations
 
-from rnnhw.cost.fpga.technology import TechnologyMapping
 from rnnhw.rtl.modules import clamp_limits
 from rnnhw.rtl.netlist import Instance
 
@@ -21,7 +20,7 @@ _SAT_SYM, _WRAP_SM = 3, 4
 """Of the modes of rnnhw_cast."""
 
 
-def needs_three_levels(i: Instance, mapping: TechnologyMapping) -> bool:
+def needs_three_levels(i: Instance) -> bool:
     """Whether an instance needs a third level of LUTs of up to 7 inputs."""
     match i.module:
         case "rnnhw_cast":
@@ -35,10 +34,8 @@ def needs_three_levels(i: Instance, mapping: TechnologyMapping) -> bool:
             if not least or greatest == (1 << bits) - 1:
                 return False
             return bits > {2: 24, 3: 13}.get(_significant(least, bits), 10)
-        case "rnnhw_ring":
-            wraps = i["DEPTH"] & (i["DEPTH"] - 1)
-            in_luts = mapping.lut_ram is not None
-            return bool(wraps) and in_luts and mapping.lut_ram_depth(i["DEPTH"]) > 2
+        case "rnnhw_ring":  # three cells of LUT RAM, and addresses that start again at an odd depth
+            return i["DEPTH"] % 2 > 0 and i["DEPTH"] > 32
         case "rnnhw_control":
             return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2
     return False
