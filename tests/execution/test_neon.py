@@ -72,13 +72,19 @@ def process(built):
     assert process.close() == 0
 
 
+def take(process, monkeypatch):
+    """Let ``process`` stand for the extension."""
+    for module in ("engine", "instruction_sets"):
+        monkeypatch.setattr(f"rnnhw.execution.{module}._engine", process)
+
+
 @pytest.fixture
 def elsewhere(process, monkeypatch):
     """The engine runs there; a processor of another kind, where C stands for it, is taken to have
     all instructions."""
     every = [(name, True) for name, _ in process.built_isas()]
     monkeypatch.setattr(process, "built_isas", lambda: every)
-    monkeypatch.setattr("rnnhw.execution.engine._engine", process)
+    take(process, monkeypatch)
     return process
 
 
@@ -188,7 +194,7 @@ def test_dot_products_are_taken_where_the_processor_has_them(built, monkeypatch)
         pytest.skip("needs a processor of the kind")
     for processor, has in (("cortex-a53", False), ("max", True)):
         process = Elsewhere([*launcher[:-1], processor, program])
-        monkeypatch.setattr("rnnhw.execution.engine._engine", process)
+        take(process, monkeypatch)
         assert available_isas() == {"plain": True, "neon": True, "dotprod": has}
         case = byte_case("extreme", Q(4, 3))
         chosen = run(case.network, case.parameters, case.batch).isa
