@@ -1,4 +1,7 @@
 /* The kernels in portable C: always there, and what the others are tested against. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-gcse-after-reload") /* a third of the time that gcc takes; no faster code */
+#endif
 #include "kernels.h"
 #include "simd_plain.h"
 #include "kernels.inc"
