@@ -31,6 +31,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -469,8 +470,10 @@ def main() -> None:
         help="an instruction set of the engine; that of each goal if none, or else the fastest",
     )
     parser.add_argument("-o", "--output", type=Path, help="write the figures as JSON")
-    parser.add_argument("--plot", type=Path, help="draw them; needs the extra plots")
+    parser.add_argument("--plot", type=Path, help="draw them; needs matplotlib")
     options = parser.parse_args()
+    if options.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: python -m pip install matplotlib")
     everywhere = None
     if hasattr(os, "sched_setaffinity"):
         everywhere = os.sched_getaffinity(0)
