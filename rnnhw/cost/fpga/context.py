@@ -15,8 +15,8 @@ from rnnhw.cost.fpga.multiplexers import (
     operands_of,
 )
 from rnnhw.cost.fpga.technology import TechnologyMapping
-from rnnhw.cost.fpga.wide_luts import needs_three_levels
-from rnnhw.rtl.modules import MODULES
+from rnnhw.cost.fpga.wide_luts import SAT_SYM, significant_bits
+from rnnhw.rtl.modules import MODULES, clamp_limits
 from rnnhw.rtl.netlist import (
     FIRST_STEP,
     Choice,
@@ -137,7 +137,7 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         sum(i.module == "rnnhw_pairs" for i in module.instances),
         _inputs(module),
         sum(net.bits for net, value in first.items() if isinstance(value, Net)),
-        any(map(needs_three_levels, module.instances))
+        any(map(_needs_three_levels, module.instances))
         if mapping.rules.by_levels
         else any(map(_is_deep, module.instances))
         or any(len(alternatives(operand)) > 5 for operand in operands),
@@ -242,6 +242,27 @@ def _is_deep(i: Instance) -> bool:
         case "rnnhw_passes":
             return i["CYCLE_BITS"] > 4
     return i.module in ("rnnhw_pairs", "rnnhw_stride")
+
+
+def _needs_three_levels(i: Instance) -> bool:
+    """The same where logic is mapped by its levels: the widths are those of netlists."""
+    match i.module:
+        case "rnnhw_cast":
+            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
+            top = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] + 1 - i["UNSIGNED"]
+            # Whether a word would hold its most negative number depends on all of its bits.
+            return i["OVERFLOW"] != 0 and top > (8 if i["OVERFLOW"] == SAT_SYM else 14)
+        case "rnnhw_clamp":
+            least, greatest = clamp_limits(i)
+            bits = i["A_WIDTH"]
+            if not least or greatest == (1 << bits) - 1:
+                return False
+            return bits > {2: 24, 3: 13}.get(significant_bits(least, bits), 10)
+        case "rnnhw_ring":  # three cells of LUT RAM, and addresses that start again at an odd depth
+            return i["DEPTH"] % 2 > 0 and i["DEPTH"] > 32
+        case "rnnhw_control":
+            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2
+    return False
 
 
 def factor_widths(multiply: Instance, context: Context) -> tuple[int, int]:

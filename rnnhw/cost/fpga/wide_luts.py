@@ -5,43 +5,18 @@ saves LUTs, and a LUT of 7 inputs counts as eight of 4. What a piece takes depen
 that are left for it: two, or three where some path of the layer needs them (``deep``). It writes a
 LUT once for every register that it drives, though several are cleared by the same condition.
 
-The counts are those of single instances in netlists of the calibration's points, and so are the
-widths from which on an instance needs three levels.
+The counts are those of single instances in netlists of the calibration's points.
 """
 
 from __future__ import annotations
 
-from rnnhw.rtl.modules import clamp_limits
-from rnnhw.rtl.netlist import Instance
+__all__ = ["SAT_SYM", "clamp_luts", "saturation_luts", "significant_bits", "zero_luts"]
 
-__all__ = ["clamp_luts", "needs_three_levels", "saturation_luts", "zero_luts"]
-
-_SAT_SYM, _WRAP_SM = 3, 4
+SAT_SYM, _WRAP_SM = 3, 4
 """Of the modes of rnnhw_cast."""
 
 
-def needs_three_levels(i: Instance) -> bool:
-    """Whether an instance needs a third level of LUTs of up to 7 inputs."""
-    match i.module:
-        case "rnnhw_cast":
-            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
-            top = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] + 1 - i["UNSIGNED"]
-            # Whether a word would hold its most negative number depends on all of its bits.
-            return i["OVERFLOW"] != 0 and top > (8 if i["OVERFLOW"] == _SAT_SYM else 14)
-        case "rnnhw_clamp":
-            least, greatest = clamp_limits(i)
-            bits = i["A_WIDTH"]
-            if not least or greatest == (1 << bits) - 1:
-                return False
-            return bits > {2: 24, 3: 13}.get(_significant(least, bits), 10)
-        case "rnnhw_ring":  # three cells of LUT RAM, and addresses that start again at an odd depth
-            return i["DEPTH"] % 2 > 0 and i["DEPTH"] > 32
-        case "rnnhw_control":
-            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2
-    return False
-
-
-def _significant(limit: int, bits: int) -> int:
+def significant_bits(limit: int, bits: int) -> int:
     """The bits of a limit from its lowest one on."""
     return bits - (limit & -limit).bit_length() + 1
 
@@ -49,7 +24,7 @@ def _significant(limit: int, bits: int) -> int:
 def saturation_luts(bits: int, top: int, mode: int, *, deep: bool) -> float:
     """LUTs that fit ``bits`` bits of a word, by the ``top`` bits that tell whether it overflows:
     those above the word, and its sign."""
-    if mode == _SAT_SYM:
+    if mode == SAT_SYM:
         return _symmetric_luts(bits, top, deep=deep)
     if mode == _WRAP_SM:
         return bits + 9 if top < 7 else 4 * bits + 7
@@ -96,7 +71,7 @@ def clamp_luts(bits: int, cleared: int, least: int, *, deep: bool) -> float:
     Below their lowest one the limits are zero: ``cleared`` of these bits are read, and cleared
     beyond a limit.
     """
-    significant = _significant(least, bits)
+    significant = significant_bits(least, bits)
     if deep:
         each = {2: 2, 3: 4}.get(significant, 1)
     elif significant == 2:
