@@ -355,7 +355,7 @@ def multiplies(problem: Problem) -> int:
 
 
 def measure(
-    row: Row, isa: str | None, rounds: int, peak: Peak, seconds: float = 0.02
+    row: Row, isa: str | None, rounds: int, seconds: float = 0.02, peak: Peak | None = None
 ) -> dict[str, Any]:
     """One row: microseconds a step of both, their ratio with its spread, the share of the peak."""
     problem = Problem(row)
@@ -377,7 +377,7 @@ def measure(
             most["peer"] = 10**6  # no inputs, no outputs: as many steps as are wanted
         steps = {name: steps_for(run, most[name], seconds) for name, run in runs.items()}
         times: dict[str, list[float]] = {name: [] for name in runs}
-        limits = [peak.rates() if peak.works else None]  # not between: it takes the caches
+        limits = [_rates(peak)]  # not between: it takes the caches
         for name, run in runs.items():
             run(steps[name])
         for _ in range(rounds):
@@ -390,12 +390,16 @@ def measure(
     if "peer" in times:
         ratios = [p / e for p, e in zip(times["peer"], times["engine"], strict=True)]
         result |= {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
-    limits.append(peak.rates() if peak.works else None)
+    limits.append(_rates(peak))
     reached = [rates[instruction] for rates in limits if rates and instruction in rates]
     if reached:
         rate = 1e-9 * multiplies(problem) / statistics.median(times["engine"])
         result["of_peak"] = rate / statistics.mean(reached)
     return result
+
+
+def _rates(peak: Peak | None) -> dict[str, float] | None:
+    return peak.rates() if peak is not None and peak.works else None
 
 
 # --- telling --------------------------------------------------------------------------------------
@@ -480,7 +484,7 @@ def main() -> None:
         os.sched_setaffinity(0, {max(everywhere)})
     skipped: dict[str, str] = {}
     peak = Peak(skipped)
-    rates = peak.rates() if peak.works else None
+    rates = _rates(peak)
     print(
         processor(), *(f"{name} {rate:.0f}" for name, rate in (rates or skipped).items()), sep=", "
     )
@@ -493,7 +497,7 @@ def main() -> None:
 
     for row in ROWS:
         if not options.rows or any(row.name.startswith(start) for start in options.rows):
-            tell("rows", measure(row, options.isa, options.rounds, peak), lines)
+            tell("rows", measure(row, options.isa, options.rounds, peak=peak), lines)
     if not options.rows:
         for series in growth(options.rounds):
             tell("growth", series.record(), growth_lines)

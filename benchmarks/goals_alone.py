@@ -1,9 +1,13 @@
-"""Goals that need no peer: what a second core, ``simulate`` and a command cost, and how time and
-memory grow. ``goals.py`` runs them behind its rows.
+"""Measure the goals that need no peer: cores, simulate(), memory, commands, growth.
+
+    python benchmarks/goals_alone.py [--rounds N]
+
+``goals.py`` runs them behind its rows, with how time grows.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import statistics
@@ -252,5 +256,19 @@ def _least(design: Design, sequences: int, steps: int, rounds: int) -> float:
     return min(seconds(run, time.thread_time) for _ in range(rounds))
 
 
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--busy", action="store_true", help="be a process of the control")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    if options.busy:
+        busy()
+        return
+    for goals in GOALS:
+        for goal in goals(options.rounds):
+            print(goal.record(), flush=True)
+
+
 if __name__ == "__main__":
-    busy()
+    main()
