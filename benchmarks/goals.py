@@ -39,7 +39,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # read when the libraries load
 
 import numpy as np
-from goals_alone import GOALS, growth
+from goals_alone import BYTE, GOALS, INPUTS, growth
+from goals_alone import FORMATS as ELMAN_FORMATS
 from machine import Peak, processor
 
 from rnnhw import (
@@ -61,10 +62,8 @@ from rnnhw.execution.batch import Batch, make_batch
 Steps = Callable[[int], object]
 """Runs that many steps of all sequences."""
 
-INPUTS = 8
-BYTE = Q(0, 7)
 FORMATS = {
-    "elman": Formats(input=BYTE, weight=BYTE, bias=BYTE, sum=Q(2, 5), state=BYTE),
+    "elman": ELMAN_FORMATS,
     "gated": Formats(input=BYTE, weight=BYTE, bias=BYTE, sum=Q(3, 4), state=BYTE, cell=Q(4, 7)),
     "butterfly": Formats(
         input=BYTE, weight=Q(1, 6), bias=BYTE, sum=Q(2, 5), state=BYTE, stage=Q(3, 8)

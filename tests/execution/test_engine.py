@@ -832,16 +832,21 @@ def test_a_batch_that_does_not_fit_is_refused_before_it_is_read():
 
 
 # --- chunks ------------------------------------------------------------------------------------
-def windows_over_a_state():
-    """Windows of a window of a state, beside a window as wide as both, and their last values."""
-    net = NetworkBuilder(2, Q(4, 3), Formats(), {"l.s": Q(4, 3)}, 12)
+def running_sum(steps):
+    """A network of two inputs, and the states that add up what they were before."""
+    net = NetworkBuilder(2, Q(4, 3), Formats(), {"l.s": Q(4, 3)}, steps)
 
     def step(g, x):
         s = g.state(x.units, "s")
         g.update(s, g.cast(g.add(s, x), "s"))
         return s
 
-    state = net.scan("l", [net.source], step, Formats())
+    return net, net.scan("l", [net.source], step, Formats())
+
+
+def windows_over_a_state():
+    """Windows of a window of a state, beside a window as wide as both, and their last values."""
+    net, state = running_sum(12)
     twice = net.window(net.window(state, "first", 5), "second", 3)
     once = net.window(state, "wide", 7)
 
@@ -867,14 +872,7 @@ def test_windows_reach_back_over_as_many_chunks_as_they_need(chunk, lanes):
 @pytest.mark.parametrize("lanes", [16, 1])
 def test_a_run_that_keeps_no_step_needs_no_memory_for_steps(lanes):
     """100,000 steps of 28 bytes: inputs, states, their windows of three."""
-    net = NetworkBuilder(2, Q(4, 3), Formats(), {"l.s": Q(4, 3)}, 100_000)
-
-    def step(g, x):
-        s = g.state(x.units, "s")
-        g.update(s, g.cast(g.add(s, x), "s"))
-        return s
-
-    state = net.scan("l", [net.source], step, Formats())
+    net, state = running_sum(100_000)
     net.total(net.window(state, "windows", 3), "total")
     network = net.build()
     batch = draw_batch(np.random.default_rng(3), network, 1, 100_000, 100_000)
