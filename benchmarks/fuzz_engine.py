@@ -45,11 +45,12 @@ from helpers import graphs, layers, sanitized
 from helpers.commits import commit
 
 from rnnhw.analysis.counts import layer_counts
-from rnnhw.execution import golden
+from rnnhw.execution import compiler, golden
 from rnnhw.execution.batch import Batch, Run, Vectors, make_batch
-from rnnhw.execution.compiler import NetworkPlan
-from rnnhw.execution.engine import run
+from rnnhw.execution.compiler import NetworkPlan, plan_network
+from rnnhw.execution.engine import execute, run
 from rnnhw.execution.instructions import OPERATION
+from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.network import TIME_OPERATIONS
 from rnnhw.graph.nodes import OPERATIONS, Cast, Matvec
@@ -60,6 +61,9 @@ from rnnhw.numerics.cast import Events, Overflow, Q, Rounding, quantise, real_va
 BLOCK = 100
 GOLDEN_BUDGET = 4_000
 """Scalar operations of golden's sequences, roughly; the engine runs several copies of each."""
+
+TILES = ByteProducts(32, tiles=True)
+"""The products that AMX alone chooses, and that plain C runs too."""
 
 TOLERANCE = 3e-6
 SIZES = [1, 2, 3, 16, 17, 33, 68]
@@ -249,9 +253,16 @@ def hold(seed: int, done: Done) -> None:
     if batch.sequences > 1:
         forms.append({"isa": rng.choice(graphs.ISAS), "threads": rng.choice([2, 3])})
     kernels: set[str] = set()
+    compiler.ONE_LANE_TILE = rng.choice([128, 512])  # with 128 most layers have several tiles
+    if "amx" not in graphs.ISAS:
+        forms.append({"isa": "plain", "tiles": True})
     for form in forms:
-        form |= {"chunk": rng.choice([None, 1, 2, 3])}
-        found = run(each.network, each.parameters, batch, traces, **{"threads": 1, **form})
+        if "tiles" in form:
+            plan = plan_network(each.network, each.parameters, 16, traces, TILES)
+            found = execute(plan, batch, "plain")
+        else:
+            form |= {"chunk": rng.choice([None, 1, 2, 3])}
+            found = run(each.network, each.parameters, batch, traces, **{"threads": 1, **form})
         graphs.assert_same_run(expected, found)
         assert found.counts.keys() == predicted.keys(), form
         for layer, counts in predicted.items():

@@ -38,6 +38,7 @@ cdef extern from "program.h":
         const int64_t *extra
         const int64_t *terms_before
         int64_t depth
+        int64_t alike
         int64_t chunk
 
     ctypedef struct rnnhw_instruction:
@@ -267,6 +268,7 @@ cdef class Scan:
                 matrices[i].extra = <int64_t *>self._keep(rows.quads.extra)
                 matrices[i].extra_columns = <int32_t *>self._keep(rows.quads.extra_columns)
                 matrices[i].depth = rows.quads.depth
+                matrices[i].alike = rows.quads.alike
                 before = np.concatenate([[0], np.cumsum(rows.terms, dtype=np.int64)])
                 matrices[i].terms_before = <int64_t *>self._keep(before)
 

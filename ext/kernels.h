@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16, RNNHW_TILE = 256 /* elements, at most */ };
+enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16, RNNHW_TILE = 512 /* elements, at most */ };
 
 enum { RNNHW_BLOCKS = 4 /* lane blocks that run side by side, at most */ };
 
@@ -86,6 +86,7 @@ typedef struct {
     const int32_t *correction, *extra_columns;
     const int64_t *extra, *terms_before; /* the real terms of all rows in front of each */
     int64_t depth;
+    int64_t alike; /* all rows read the same columns */
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
 
@@ -133,6 +134,8 @@ typedef struct {
     void (*add)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);       \
     void (*subtract)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);  \
     void (*multiply)(E * dst, const E *a, const E *b, int64_t chunks);                            \
+    void (*multiply_add)(E * dst, const E *a, const E *b, const E *c, int shift_a, int shift_b,   \
+                         int64_t chunks);                                                         \
     void (*select)(E * dst, const E *s, const E *a, const E *b, int shift_a, int shift_b,         \
                    int64_t chunks);                                                               \
     void (*clamp)(E * dst, const E *a, E low, E high, int64_t chunks);                            \
@@ -145,6 +148,8 @@ typedef struct {
     void (*store)(void *stored, int64_t bits, const E *a, int64_t chunks);                        \
     void (*pack)(int16_t * dst, const E *a, int64_t units, int64_t lanes);                        \
     void (*pack_bytes)(uint8_t * dst, const E *a, int64_t lowest, int64_t units, int64_t lanes);  \
+    void (*pack_stored)(uint8_t * dst, const int8_t *stored, int64_t lowest, int64_t units,       \
+                        int64_t lanes);                                                           \
     void (*transform)(E * dst, const void *stored, int64_t bits, int64_t units, int64_t lanes);   \
     void (*stage)(E * dst, const E *a, int64_t units, int64_t row, int64_t rows, int64_t lanes);  \
     int64_t (*rows_diagonal)(E * dst, const E *start, const rnnhw_rows *m, const E *x,            \
@@ -187,7 +192,10 @@ typedef struct {
     int64_t below, next, steps;
 } rnnhw_tile_run;
 
-enum { RNNHW_TILE_STEP = 1024 }; /* bytes of either operand of a step of tiles */
+enum {
+    RNNHW_TILE_STEP = 1024, /* bytes of either operand of a step of tiles */
+    RNNHW_TILE_SUMS = RNNHW_LANES * RNNHW_LANES
+};
 
 /* Products of bytes by tiles of 16 rows, 64 columns and 16 lanes (tiles.inc). A run of rows stands
  * between enter and leave, in one thread. */

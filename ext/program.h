@@ -20,6 +20,7 @@ enum rnnhw_operation {
     RNNHW_ADD,
     RNNHW_SUBTRACT,
     RNNHW_MULTIPLY,
+    RNNHW_MULTIPLY_ADD, /* dst = (a << shift_a) + (b * c << shift_b) */
     RNNHW_SELECT,
     RNNHW_CLAMP,
     RNNHW_SHIFT,        /* dst = a << shift_a */
@@ -39,6 +40,7 @@ enum rnnhw_operation {
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */
     RNNHW_PACK_BYTES,   /* quads of bytes dst = a - `low` */
+    RNNHW_PACK_STORED,  /* the same of a, stored in 8 bits */
     RNNHW_STAGE,        /* dst = one Hadamard stage of the whole a, which has `low` units */
     RNNHW_ROWS_DIAGONAL, /* dst = b + matrices[rows], a diagonal, times the tile a */
     RNNHW_ROWS_NARROW,  /* dst = b + matrices[rows] times packed a */

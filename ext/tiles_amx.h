@@ -124,7 +124,7 @@ static inline RNNHW_TILES void add_two_by_two(const rnnhw_tile_run *run)
  * sums[part][row block][lane block], of as many parts, to be added, as make four sums; the first `used`
  * of them. A sum waits 52 cycles for the one before, and another can begin after 16: there are four
  * side by side. */
-static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE], int64_t used,
+static inline RNNHW_TILES void tiles_sums(int32_t (*sums)[RNNHW_TILE_SUMS], int64_t used,
                                           const rnnhw_tile_run *runs, int64_t count,
                                           int64_t row_blocks, int64_t lane_blocks)
 {

@@ -31,7 +31,7 @@ static inline void add_step(int32_t *sums, const int8_t *weights, const uint8_t 
 /* Sums [16 rows][16 lanes] of 1 or 2 row blocks and lane blocks over the steps of all runs:
  * sums[part][row block][lane block], of as many parts, to be added, as make four sums, as AMX has
  * them: step k of a run in part k modulo their number. The first `used` are not zero. */
-static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE], int64_t used, const rnnhw_tile_run *runs,
+static inline void tiles_sums(int32_t (*sums)[RNNHW_TILE_SUMS], int64_t used, const rnnhw_tile_run *runs,
                               int64_t count, int64_t row_blocks, int64_t lane_blocks)
 {
     const int64_t blocks = row_blocks * lane_blocks, parts = 4 / blocks;

@@ -15,10 +15,11 @@ _FIELDS = (
     "data", "rows", "cast", "product", "start", "events", "product_events",
 )
 _OPERATIONS = (
-    "add", "subtract", "multiply", "select", "clamp", "shift", "shift_by", "cast", "cast_in_words",
-    "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store",
-    "pack", "pack_bytes", "stage", "rows_diagonal", "rows_narrow", "rows_bytes", "rows_tiles",
-    "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather", "transform",
+    "add", "subtract", "multiply", "multiply_add", "select", "clamp", "shift", "shift_by", "cast",
+    "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store", "pack",
+    "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow", "rows_bytes",
+    "rows_tiles", "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather",
+    "transform",
 )
 # fmt: on
 

@@ -90,6 +90,11 @@ class QuadRows:
     depth: int
     tiles: bool = False
 
+    @property
+    def alike(self) -> bool:
+        """Whether all rows read the same columns."""
+        return bool(np.ptp(self.first) == np.ptp(self.count) == 0)
+
     def begins(self, offset: int) -> NDArray[np.int32]:
         """What the sums of rows begin with, modulo 2^32, for kernels that take ``offset`` away from
         every byte of the vector, as they multiply signed bytes alone."""

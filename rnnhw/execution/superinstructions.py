@@ -4,7 +4,7 @@ A pattern looks at the instructions alone: which value each writes and which oth
 knows no cell. What it puts in their place computes the same integers and the same events, and the
 work that is measured at an instruction is measured at the one that replaces it.
 
-===========  ========================================================================
+============ ========================================================================
 products     a product of bytes that another begins with: both are added in one pass,
              ``[W U] [x h]``. The work of the first is still counted for itself.
 finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as bytes:
@@ -12,7 +12,9 @@ finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as b
              (what the next product reads). The cast or the lookup may be missing.
 cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
              as that of a gate is.
-===========  ========================================================================
+multiply_add an ``add`` of a product of two vectors that nothing else reads.
+pack_stored  ``load`` of bytes that only a ``pack_bytes`` reads.
+============ ========================================================================
 """
 
 from __future__ import annotations
@@ -52,15 +54,12 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
     result = Fused([])
     instead: dict[int, Row] = {}  # by the place of the last instruction that it replaces
     for row in tile:
-        members = program.finished_by(row)
-        if members:
-            finish = _finish(members)
-        else:
-            members = program.looked_up_by(row)
-            finish = _cast_lookup(*members) if members else {}
-        if members:
-            instead[max(places[id(member)] for member in members)] = finish
-            result.replaced += [(member, finish) for member in members]
+        for members_of, one_of in _PATTERNS:
+            members = members_of(program, row)
+            if members:
+                one = instead[max(places[id(member)] for member in members)] = one_of(members)
+                result.replaced += [(member, one) for member in members]
+                break
         first = program.product_before(row)
         if first is not None and places[id(first)] not in instead:
             both = instead[places[id(row)]] = _products(first, row)
@@ -119,6 +118,30 @@ class _Program:
             return []
         return [cast, row] if self._only_read_by(row["a"], row) else []
 
+    def added_by(self, row: Row) -> list[Row]:
+        """The addition ``row`` and the product of two vectors that it alone reads."""
+        if not _is(row, "add"):
+            return []
+        for operand in ("b", "a"):
+            product = self._writer.get(row[operand])
+            if (
+                product is not None
+                and _is(product, "multiply")
+                and product["bits"] == row["bits"]
+                and self._only_read_by(row[operand], row)
+            ):
+                return [product, row]
+        return []
+
+    def packed_by(self, row: Row) -> list[Row]:
+        """The load of bytes that the pack ``row`` alone reads, and the pack."""
+        if not _is(row, "pack_bytes"):
+            return []
+        load = self._writer.get(row["a"])
+        if load is None or not _is(load, "load") or load["low"] != 8:
+            return []
+        return [load, row] if self._only_read_by(row["a"], row) else []
+
     def product_before(self, row: Row) -> Row | None:
         """The product that a product of the same kind, in words of 32 bits, begins with."""
         if not (_is(row, "rows_bytes") or _is(row, "rows_tiles")) or row["bits"] != 32:
@@ -134,10 +157,31 @@ def _products(first: Row, second: Row) -> Row:
     return second | {"b": first.get("b", 0), "c": first["a"], "data": first["rows"]}
 
 
-def _cast_lookup(cast: Row, lookup: Row) -> Row:
+def _cast_lookup(members: Sequence[Row]) -> Row:
+    cast, lookup = members
     fields = {name: cast[name] for name in ("a", "cast", "events")} | {"shift_a": cast["low"]}
     fields |= {name: lookup[name] for name in ("dst", "data", "high", "low")}
     return instruction("cast_lookup", 32, **fields)
+
+
+def _multiply_add(members: Sequence[Row]) -> Row:
+    product, add = members
+    term, factors = ("a", "b") if add["b"] == product["dst"] else ("b", "a")
+    return instruction(
+        "multiply_add",
+        add["bits"],
+        dst=add["dst"],
+        a=add[term],
+        b=product["a"],
+        c=product["b"],
+        shift_a=add.get(f"shift_{term}", 0),
+        shift_b=add.get(f"shift_{factors}", 0),
+    )
+
+
+def _pack_stored(members: Sequence[Row]) -> Row:
+    load, pack = members
+    return instruction("pack_stored", 32, dst=pack["dst"], a=load["a"], low=pack["low"])
 
 
 def _finish(members: Sequence[Row]) -> Row:
@@ -158,3 +202,12 @@ def _finish(members: Sequence[Row]) -> Row:
 
 def _is(row: Row, operation: str) -> bool:
     return row["operation"] == OPERATION[operation]
+
+
+_PATTERNS = (
+    (_Program.finished_by, _finish),
+    (_Program.looked_up_by, _cast_lookup),
+    (_Program.added_by, _multiply_add),
+    (_Program.packed_by, _pack_stored),
+)
+"""Which instructions one replaces that the last or the first of them tells, and that one."""

@@ -60,16 +60,21 @@ def both_plans(monkeypatch, *args):
     return whole, expanded
 
 
+def assert_plans_agree(plans, wanted, batch):
+    """Both on every instruction set: golden's integers and events, and counts alike."""
+    for isa in ISAS:
+        runs = [execute(plan, batch, isa) for plan in plans]
+        for run in runs:
+            assert_same_run(wanted, run)
+        assert runs[0].counts == runs[1].counts
+
+
 def assert_equal(monkeypatch, design, rng, traces=()):
     parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
     wanted = golden.run(design, parameters, batch, traces)
     for lanes in (16, 1):
-        for isa in ISAS:
-            plans = both_plans(monkeypatch, design, parameters, lanes, traces)
-            runs = [execute(plan, batch, isa) for plan in plans]
-            for run in runs:
-                assert_same_run(wanted, run)
-            assert runs[0].counts == runs[1].counts
+        plans = both_plans(monkeypatch, design, parameters, lanes, traces)
+        assert_plans_agree(plans, wanted, batch)
 
 
 @pytest.mark.parametrize("overflow", Overflow)
@@ -154,11 +159,70 @@ def test_a_gate_equals_its_expansion_in_every_mode(
     for lanes in (16, 1):
         plans = plans_with_and_without(monkeypatch, design, parameters, lanes)
         assert ["cast_lookup" in operations(plan) for plan in plans] == [True, False]
-        for isa in ISAS:
-            runs = [execute(plan, batch, isa) for plan in plans]
-            for run in runs:
-                assert_same_run(wanted, run)
-            assert runs[0].counts == runs[1].counts
+        assert_plans_agree(plans, wanted, batch)
+
+
+@pytest.mark.parametrize("fraction", [3, 20], ids=["32 bits", "64 bits"])
+@pytest.mark.parametrize("first", [True, False], ids=["product first", "product second"])
+@pytest.mark.parametrize("units", [5, 16, 35])
+def test_a_product_and_an_addition_are_one(units, first, fraction, monkeypatch):
+    """Either operand of the addition may be the product, and either may be shifted."""
+
+    def step(g, x):
+        s, t = g.state(units, "s"), g.state(units, "t")
+        for state, addend in ((s, x), (t, g.literal("c", range(-units, 0), 0))):
+            product = g.multiply(s, t)
+            total = g.add(product, addend) if first else g.add(addend, product)
+            g.update(state, g.cast(total, state.name.removesuffix(".previous")))
+        return s
+
+    formats = {"l.s": Q(2, fraction), "l.t": Q(2, fraction - 1)}
+    design = one_layer(step, Q(1, 5), formats, units)
+    rng = np.random.default_rng(units)
+    parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
+    wanted = golden.run(design, parameters, batch)
+    for lanes in (16, 1):
+        plans = plans_with_and_without(monkeypatch, design, parameters, lanes)
+        whole, expanded = map(operations, plans)
+        assert "multiply_add" in whole and "multiply" not in whole
+        assert "multiply_add" not in expanded and {"multiply", "add"} <= expanded
+        assert_plans_agree(plans, wanted, batch)
+
+
+def test_a_product_that_another_reads_stays_alone(monkeypatch):
+    def step(g, x):
+        s = g.state(3, "s")
+        square = g.multiply(s, s)
+        g.update(s, g.cast(g.add(square, x), "s"))
+        return g.subtract(square, x)
+
+    design = one_layer(step, Q(1, 5), {"l.s": Q(1, 5)}, 3)
+    parameters = draw_parameters(np.random.default_rng(0), design)
+    for lanes in (16, 1):
+        found = operations(plan_network(design, parameters, lanes))
+        assert "multiply_add" not in found and "multiply" in found
+
+
+@pytest.mark.parametrize("input", [Q(0, 7), Q(1, 5), Q(0, 8, signed=False)], ids=str)
+@pytest.mark.parametrize("units", [3, 5, 16, 70])
+def test_stored_bytes_are_packed_as_they_lie(units, input, monkeypatch):
+    """An input of bytes that a product reads; one without a sign is stored in 16 bits."""
+
+    def step(g, x):
+        s = g.state(units, "s")
+        weights = g.tensor("W", (units, units), "weight")
+        g.update(s, g.cast(g.matvec(Dense(), weights, x, units, name="a"), "s"))
+        return s
+
+    design = one_layer(step, input, {"l.W": Q(0, 5), "l.s": Q(1, 5)}, units)
+    rng = np.random.default_rng(units)
+    parameters, batch = draw_parameters(rng, design), draw_batch(rng, design, 19, 3)
+    wanted = golden.run(design, parameters, batch)
+    for lanes in (16, 1):
+        plans = plans_with_and_without(monkeypatch, design, parameters, lanes)
+        packs = ["pack_stored" in operations(plan) for plan in plans]
+        assert packs == [input.signed, False]
+        assert_plans_agree(plans, wanted, batch)
 
 
 @pytest.mark.parametrize("planned", [ANY_ISA, ByteProducts(32), ByteProducts(32, tiles=True)])
