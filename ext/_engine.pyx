@@ -106,6 +106,7 @@ cdef extern from "program.h":
     void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol) nogil
     const rnnhw_kernels *rnnhw_built(int index)
     int rnnhw_supported(int index)
+    const char *rnnhw_elementwise_names[]
     int RNNHW_LANES
     enum: RNNHW_BLOCKS
 
@@ -140,6 +141,14 @@ def built_isas():
         names.append((rnnhw_built(index).name.decode(), bool(rnnhw_supported(index))))
         index += 1
     return names
+
+
+def elementwise_names():
+    """The names of the elementwise instructions in the order of their numbers, which begin at 0."""
+    names = []
+    while rnnhw_elementwise_names[len(names)] != NULL:
+        names.append(rnnhw_elementwise_names[len(names)].decode())
+    return tuple(names)
 
 
 def byte_sums(int level):

@@ -9,6 +9,8 @@
 #ifndef RNNHW_KERNELS_H
 #define RNNHW_KERNELS_H
 
+#include "elementwise.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -131,16 +133,6 @@ typedef struct {
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
  * `dst`, and return the terms that they added; of products of bytes the caller knows them. */
 #define RNNHW_ELEMENT_KERNELS(E)                                                                  \
-    void (*add)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);       \
-    void (*subtract)(E * dst, const E *a, const E *b, int shift_a, int shift_b, int64_t chunks);  \
-    void (*multiply)(E * dst, const E *a, const E *b, int64_t chunks);                            \
-    void (*multiply_add)(E * dst, const E *a, const E *b, const E *c, int shift_a, int shift_b,   \
-                         int64_t chunks);                                                         \
-    void (*select)(E * dst, const E *s, const E *a, const E *b, int shift_a, int shift_b,         \
-                   int64_t chunks);                                                               \
-    void (*clamp)(E * dst, const E *a, E low, E high, int64_t chunks);                            \
-    void (*shift)(E * dst, const E *a, int left, int64_t chunks);                                 \
-    void (*shift_by)(E * dst, const E *a, const E *by, int64_t chunks);                           \
     void (*lookup)(E * dst, const E *a, const E *table, E address_mask, int64_t chunks);          \
     void (*cast)(E * dst, const E *a, const rnnhw_cast *to, int64_t chunks,                       \
                  const rnnhw_mask *mask, int64_t *events);                                        \
@@ -176,11 +168,21 @@ typedef struct {
                                    int64_t rows, int64_t lanes, const rnnhw_mask *mask,           \
                                    int64_t *product_events, int64_t *sum_events);
 
+/* An elementwise kernel leaves alone what its row in elementwise.h does not read. */
+#define RNNHW_ELEMENTWISE_KERNEL(E, name)                                                         \
+    void (*name)(E * dst, const E *a, const E *b, const E *c, int shift_a, int shift_b, E low,    \
+                 E high, int64_t chunks);
+
+#define RNNHW_KERNEL_32(number, name, element) RNNHW_ELEMENTWISE_KERNEL(int32_t, name)
+#define RNNHW_KERNEL_64(number, name, element) RNNHW_ELEMENTWISE_KERNEL(int64_t, name)
+
 typedef struct {
+    RNNHW_ELEMENTWISE(RNNHW_KERNEL_32)
     RNNHW_ELEMENT_KERNELS(int32_t)
 } rnnhw_kernels32;
 
 typedef struct {
+    RNNHW_ELEMENTWISE(RNNHW_KERNEL_64)
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 

@@ -4,6 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
+#define NAME_OF(number, name, element) #name,
+const char *const rnnhw_elementwise_names[] = {RNNHW_ELEMENTWISE(NAME_OF) NULL};
+#undef NAME_OF
+
 static int64_t longest(const int64_t *lengths, int64_t lanes)
 {
     int64_t most = 0;

@@ -16,15 +16,10 @@
 
 #include "kernels.h"
 
+#define RNNHW_NUMBER(number, name, element) number,
+
 enum rnnhw_operation {
-    RNNHW_ADD,
-    RNNHW_SUBTRACT,
-    RNNHW_MULTIPLY,
-    RNNHW_MULTIPLY_ADD, /* dst = (a << shift_a) + (b * c << shift_b) */
-    RNNHW_SELECT,
-    RNNHW_CLAMP,
-    RNNHW_SHIFT,        /* dst = a << shift_a */
-    RNNHW_SHIFT_BY,     /* dst = a << b, element by element, 0 <= b <= 31 */
+    RNNHW_ELEMENTWISE(RNNHW_NUMBER)
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
@@ -58,6 +53,10 @@ enum rnnhw_operation {
                            stored in `low` bits */
     RNNHW_TRANSFORM     /* whole: dst = the Walsh-Hadamard transform of a, stored in `low` bits */
 };
+
+/* The names of the elementwise instructions in the order of their numbers, which begin at 0; NULL
+ * behind the last. */
+extern const char *const rnnhw_elementwise_names[];
 
 /* Operands are slot numbers, 0 for none; every field is an int64_t so that a NumPy row is one. */
 typedef struct {

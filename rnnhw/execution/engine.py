@@ -29,7 +29,7 @@ from rnnhw.execution.compiler import (
     plan_network,
 )
 from rnnhw.execution.instruction_sets import available_isas, select_isa
-from rnnhw.execution.instructions import INSTRUCTION
+from rnnhw.execution.instructions import INSTRUCTION, OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
 from rnnhw.graph.nodes import (
@@ -54,7 +54,11 @@ from rnnhw.numerics.cast import Events
 
 __all__ = ["EngineRun", "available_isas", "execute", "plan_for", "run", "select_isa"]
 
-if _engine.instruction_bytes() != INSTRUCTION.itemsize:
+_ELEMENTWISE = _engine.elementwise_names()
+if (
+    _engine.instruction_bytes() != INSTRUCTION.itemsize
+    or tuple(OPERATION)[: len(_ELEMENTWISE)] != _ELEMENTWISE
+):
     raise ImportError("the compiled engine is of another version: build rnnhw again")
 
 Progress = Callable[[int, int], None]
