@@ -20,6 +20,7 @@ cdef extern from "quantise.h":
                         const rnnhw_cast *to, int64_t *events) nogil
     int64_t rnnhw_underflows(const double *values, const int64_t *raw, int64_t count,
                              double step) nogil
+    void rnnhw_quantise_portably(bint only)
 
 
 def quantise(const double[::1] values, double scale, int64_t width, int64_t rounding,
@@ -45,3 +46,8 @@ def underflows(const double[::1] values, const int64_t[::1] raw, double step):
         with nogil:
             found = rnnhw_underflows(&values[0], &raw[0], count, step)
     return found
+
+
+def portably(only):
+    """Whether to use what every processor has alone."""
+    rnnhw_quantise_portably(only)

@@ -1,66 +1,92 @@
-/* Real numbers to raw integers. One loop, compiled for every rounding and overflow mode: nothing in
- * it branches. See quantise.h. */
+/* Real numbers to raw integers. One loop, compiled for every rounding and overflow mode, and for AVX2
+ * beside what every processor has: nothing in it branches or leaves double numbers, so that compilers
+ * take several numbers at a time. See quantise.h. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-trapping-math") /* or comparisons stay branches; nobody asks for the flags */
+#endif
 #include "quantise.h"
 
 #include <math.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Whether a number rounds up to the whole number above its floor: `twice` is twice what lies above
- * the floor, less one: 0 for a tie, -1 for a whole number. Constant `rounding`. */
-INLINE int64_t rounds_up(double number, int64_t floor, double twice, const int rounding)
+/* Added to a number of at most 2^50, it leaves the nearest whole number (the even one of two) in the last bits
+ * of a double. */
+#define WHOLE 0x1.8p52
+
+INLINE double nearest(double number)
 {
-    const int64_t more = twice > 0, tie = twice == 0, negative = number < 0;
+    return (number + WHOLE) - WHOLE;
+}
+
+INLINE uint64_t bits_of(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+/* 1.0 or 0.0, which unlike a whole number needs no conversion. */
+INLINE double one_if(int condition)
+{
+    return condition ? 1.0 : 0.0;
+}
+
+/* A number less than 2^50 away from zero, rounded; constant `rounding`. What it has beyond the nearest
+ * whole number, from -1/2 to 1/2, is exact. */
+INLINE double rounded(double number, const int rounding)
+{
+    const double even = nearest(number), beyond = number - even;
+    /* Where two whole numbers are as near, the other one lies above or below. */
+    const double above = one_if(beyond == 0.5), below = one_if(beyond == -0.5);
     switch (rounding) {
     case RNNHW_TRN:
-        return 0;
+        return even - one_if(beyond < 0);
     case RNNHW_TRN_ZERO:
-        return negative & (int64_t)(twice > -1);
+        return even - one_if((beyond < 0) & (number > 0)) + one_if((beyond > 0) & (number < 0));
     case RNNHW_RND:
-        return twice >= 0;
+        return even + above;
     case RNNHW_RND_MIN_INF:
-        return more;
+        return even - below;
     case RNNHW_RND_ZERO:
-        return more | (tie & negative);
+        return number < 0 ? even + above : even - below;
     case RNNHW_RND_INF:
-        return more | (tie & ~negative & 1);
+        return number < 0 ? even - below : even + above;
     case RNNHW_RND_CONV:
-        return more | (tie & floor & 1);
+        return even;
     default:
-        return more | (tie & ~floor & 1);
+        return even + above - below;
     }
 }
 
-INLINE int quantise_as(int64_t *raw, const double *values, int64_t count, double scale,
-                       const rnnhw_cast *to, int64_t *events, const int rounding,
+INLINE int quantise_as(int64_t *restrict raw, const double *restrict values, int64_t count,
+                       double scale, const rnnhw_cast *to, int64_t *events, const int rounding,
                        const int overflow)
 {
-    const int64_t lowest = to->lowest, max = to->max;
+    const int64_t lowest = to->lowest;
+    const double least = (double)lowest, most = (double)to->max; /* exact where anything clips */
     const uint64_t bits = to->width < 64 ? ((uint64_t)1 << to->width) - 1 : ~(uint64_t)0;
-    int64_t highs = 0, lows = 0;
-    int exact = 1;
+    int64_t highs = 0, lows = 0, inexact = 0;
     for (int64_t i = 0; i < count; i++) {
-        const double scaled = values[i] * scale;
-        const int good = (fabs(scaled) < 0x1p52) & ((scaled == 0) == (values[i] == 0));
-        exact &= good;
-        const double number = good ? scaled : 0;
-        const int64_t whole = (int64_t)number;
-        const int64_t below = (double)whole > number, floor = whole - below;
-        /* `rest` is exact, and so is `twice` near a tie; elsewhere it keeps its side of it. */
-        const double rest = number - (double)whole;
-        const double twice = 2 * rest + (double)(2 * below - 1);
-        const int64_t value = floor + rounds_up(number, floor, twice, rounding);
-        const int high = value > max, low = value < lowest;
-        highs += high;
-        lows += low;
+        const double scaled = values[i] * scale, value = rounded(scaled, rounding);
+        const int good = (fabs(scaled) < 0x1p50) & ((scaled == 0) == (values[i] == 0));
+        inexact += !good;
+        highs += value > most;
+        lows += value < least;
+        double fits = value;
+        if (overflow == RNNHW_SAT_ZERO)
+            fits = (value > most) | (value < least) ? 0 : value;
+        if (overflow == RNNHW_SAT) {
+            fits = value > most ? most : value;
+            fits = fits < least ? least : fits;
+        }
+        uint64_t whole = bits_of(fits + WHOLE) - bits_of(WHOLE);
         if (overflow == RNNHW_WRAP)
-            raw[i] = (int64_t)((((uint64_t)value - (uint64_t)lowest) & bits) + (uint64_t)lowest);
-        else if (overflow == RNNHW_SAT_ZERO)
-            raw[i] = high | low ? 0 : value;
-        else
-            raw[i] = high ? max : low ? lowest : value;
+            whole = ((whole - (uint64_t)lowest) & bits) + (uint64_t)lowest;
+        raw[i] = (int64_t)whole;
     }
-    if (!exact)
+    if (inexact)
         return 0;
     if (overflow == RNNHW_WRAP) {
         events[2] += highs + lows;
@@ -84,8 +110,8 @@ INLINE int quantise_as(int64_t *raw, const double *values, int64_t count, double
             MODE(ROUNDING, RNNHW_SAT);                                                            \
         }
 
-int rnnhw_quantise(int64_t *raw, const double *values, int64_t count, double scale,
-                   const rnnhw_cast *to, int64_t *events)
+INLINE int quantise_all(int64_t *raw, const double *values, int64_t count, double scale,
+                        const rnnhw_cast *to, int64_t *events)
 {
     switch (to->rounding) {
         ROUNDING_MODE(RNNHW_TRN)
@@ -100,10 +126,51 @@ int rnnhw_quantise(int64_t *raw, const double *values, int64_t count, double sca
     return 0;
 }
 
+INLINE int64_t underflows_of(const double *values, const int64_t *raw, int64_t count, double step)
+{
+    int64_t lost = 0;
+    for (int64_t i = 0; i < count; i++)
+        lost += (values[i] != 0) & (raw[i] == 0) & (fabs(values[i]) < step);
+    return lost;
+}
+
+static int portably;
+
+void rnnhw_quantise_portably(int only)
+{
+    portably = only;
+}
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#define AVX2 __attribute__((target("avx2"))) static
+
+AVX2 int quantise_avx2(int64_t *raw, const double *values, int64_t count, double scale,
+                       const rnnhw_cast *to, int64_t *events)
+{
+    return quantise_all(raw, values, count, scale, to, events);
+}
+
+AVX2 int64_t underflows_avx2(const double *values, const int64_t *raw, int64_t count, double step)
+{
+    return underflows_of(values, raw, count, step);
+}
+
+#define USE_AVX2(call)                                                                            \
+    if (!portably && __builtin_cpu_supports("avx2"))                                              \
+    return call
+#else
+#define USE_AVX2(call) (void)portably
+#endif
+
+int rnnhw_quantise(int64_t *raw, const double *values, int64_t count, double scale,
+                   const rnnhw_cast *to, int64_t *events)
+{
+    USE_AVX2(quantise_avx2(raw, values, count, scale, to, events));
+    return quantise_all(raw, values, count, scale, to, events);
+}
+
 int64_t rnnhw_underflows(const double *values, const int64_t *raw, int64_t count, double step)
 {
-    int64_t found = 0;
-    for (int64_t i = 0; i < count; i++)
-        found += (values[i] != 0) & (raw[i] == 0) & (fabs(values[i]) < step);
-    return found;
+    USE_AVX2(underflows_avx2(values, raw, count, step));
+    return underflows_of(values, raw, count, step);
 }

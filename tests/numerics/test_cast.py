@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnhw.errors import DesignError
+from rnnhw.numerics import _quantise
 from rnnhw.numerics.cast import (
     Events,
     Overflow,
@@ -113,3 +114,44 @@ def test_quantise_decides_ties_and_their_neighbours_exactly(value, neighbour, ro
     numerator, denominator = near.as_integer_ratio()
     expected, _ = cast(numerator, denominator.bit_length() - 1, to)
     assert int(quantise([near], to)[0][0]) == expected
+
+
+def edges():
+    """Ties, their neighbours, and what a double tells to the last bit: some thousand numbers."""
+    wholes = [0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 2**31]
+    wholes += [2**power + more for power in (48, 49) for more in (-1, 0, 1)]
+    near = np.array([whole + part / 4 for whole in wholes for part in range(-3, 4)])
+    near = np.concatenate([near, np.nextafter(near, 0), np.nextafter(near, np.inf)])
+    near = near[np.abs(near) < 2.0**50]
+    return np.concatenate([near, -near, np.random.default_rng(0).uniform(-300, 300, 333)])
+
+
+@pytest.fixture(params=[False, True], ids=["any processor", "portably"])
+def processor(request):
+    _quantise.portably(request.param)
+    yield
+    _quantise.portably(False)
+
+
+@pytest.mark.parametrize("wide", [8, 48, 64])
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("rounding", Rounding)
+def test_many_numbers_at_once_are_quantised_like_each(processor, rounding, overflow, wide):
+    """Kernels take several numbers at a time, and the last ones one by one."""
+    to = Q(wide - 1, 0, rounding=rounding, overflow=overflow)
+    values = edges()
+    pairs = [value.as_integer_ratio() for value in values.tolist()]
+    wanted = [cast(above, below.bit_length() - 1, to) for above, below in pairs]
+    raw, events = quantise(values, to)
+    assert raw.tolist() == [value for value, _ in wanted]
+    assert events == sum((seen for _, seen in wanted), Events())
+    assert (events.total > 0) == (wide < 64)
+
+
+@pytest.mark.parametrize("wrong", [2.0**50, 1e300, 5e-324])
+def test_a_number_that_a_scaled_double_cannot_tell_is_cast_exactly(wrong):
+    to = Q(62, 1 if wrong > 1 else -1)
+    values = np.concatenate([np.full(37, 0.5), [wrong, -wrong]])
+    pairs = [value.as_integer_ratio() for value in values.tolist()]
+    wanted = [cast(above, below.bit_length() - 1, to)[0] for above, below in pairs]
+    assert quantise(values, to)[0].tolist() == wanted
