@@ -88,7 +88,7 @@ typedef struct {
     const int32_t *correction, *extra_columns;
     const int64_t *extra, *terms_before; /* the real terms of all rows in front of each */
     int64_t depth;
-    int64_t alike; /* all rows read the same columns */
+    int64_t alike; /* all blocks read the same columns, and have no quads behind them */
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
 

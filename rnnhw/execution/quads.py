@@ -92,8 +92,8 @@ class QuadRows:
 
     @property
     def alike(self) -> bool:
-        """Whether all rows read the same columns."""
-        return bool(np.ptp(self.first) == np.ptp(self.count) == 0)
+        """Whether all blocks read the same columns, and have no quads behind them."""
+        return bool(np.ptp(self.first) == np.ptp(self.count) == self.extra[-1] == 0)
 
     def begins(self, offset: int) -> NDArray[np.int32]:
         """What the sums of rows begin with, modulo 2^32, for kernels that take ``offset`` away from
