@@ -92,7 +92,7 @@ def two_cores(rounds: int) -> Iterator[Goal]:
     if engine.cores() < 2:
         return
     design = elman(Dense(), 256)
-    batch = batch_of(design, 64, 400)
+    batch = batch_of(design, 64, 4_000)
 
     def run(threads: int) -> Callable[[], object]:
         return lambda: engine.run(design.network, design.parameters, batch, threads=threads)
@@ -125,7 +125,7 @@ def _busy_seconds(command: list[str], count: int) -> float:
 def busy() -> None:
     """The control's process: says that it is ready, waits, and tells how long the work took."""
     design = elman(Dense(), 256)
-    batch = batch_of(design, 64, 400)
+    batch = batch_of(design, 64, 4_000)
 
     def run() -> None:
         engine.run(design.network, design.parameters, batch, threads=1)

@@ -186,6 +186,12 @@ cdef void *_address(array) except? NULL:
     return address
 
 
+cdef object _zeros_apart(int64_t count):
+    """So many 64-bit zeros with two cache lines in front and behind: small arrays lie side by side, and
+    those that a program writes in every step may be beside those of another thread's program."""
+    return np.zeros(count + 32, np.int64)[16:16 + count]
+
+
 cdef class Scan:
     """One layer's program in C structures, for so many lane blocks side by side and for kernels that
     take `byte_offset` away from bytes. Keeps every array that they point into alive."""
@@ -220,9 +226,9 @@ cdef class Scan:
         c.symbol_slots = <int64_t *>self._keep(plan.symbol_slots)
         c.symbol_slot_count = len(plan.symbol_slots)
         c.casts = <rnnhw_cast *>self._keep(plan.casts)
-        self.units_done = np.zeros(len(plan.instructions), np.int64)
-        self.terms_done = np.zeros(len(plan.instructions), np.int64)
-        self.events = np.zeros((len(plan.event_names), 3), np.int64)
+        self.units_done = _zeros_apart(len(plan.instructions))
+        self.terms_done = _zeros_apart(len(plan.instructions))
+        self.events = _zeros_apart(3 * len(plan.event_names)).reshape(-1, 3)
         c.units_done = <int64_t *>self._keep(self.units_done)
         c.terms_done = <int64_t *>self._keep(self.terms_done)
         c.events = <rnnhw_events *>self._keep(self.events)
@@ -292,7 +298,7 @@ cdef class Scan:
         return _address(array)
 
     cdef void *_allocate(self, int64_t count, int64_t size) except? NULL:
-        return self._keep(np.zeros(count * size // 8 + 1, np.int64))
+        return self._keep(_zeros_apart(count * size // 8 + 1))
 
     cdef void bind(self, kind, name, Steps steps) except *:
         """Let a sequence outside lie in that memory."""

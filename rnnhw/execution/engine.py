@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from queue import SimpleQueue
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -494,20 +495,43 @@ def _step_work(plan: NetworkPlan) -> int:
 def _done(
     tasks: Sequence[tuple[_Programs, NDArray[np.int64]]], arrays: _Arrays, threads: int
 ) -> Iterator[int]:
-    """Run all tasks and tell after each how many sequences it ran."""
-    if threads == 1:
-        for programs, order in tasks:
-            yield programs.run(order, arrays)
-        return
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    """Run all tasks, this thread among the others, and tell after each how many sequences it ran.
 
-    pool = ThreadPoolExecutor(threads)
+    A pool of threads took .4 ms more a run: it starts one thread more, and then this one.
+    """
+    left = deque(tasks)
+    done: SimpleQueue[int | BaseException] = SimpleQueue()
+
+    def run_next() -> bool:
+        try:
+            programs, order = left.popleft()
+        except IndexError:
+            return False
+        done.put(programs.run(order, arrays))
+        return True
+
+    def run_all() -> None:
+        try:
+            while run_next():
+                pass
+        except BaseException as error:
+            done.put(error)
+
+    others = [threading.Thread(target=run_all) for _ in range(threads - 1)]
     try:
-        futures = [pool.submit(programs.run, order, arrays) for programs, order in tasks]
-        for future in as_completed(futures):
-            yield future.result()
+        for thread in others:
+            thread.start()
+        for _ in tasks:
+            if done.empty():
+                run_next()
+            count = done.get()
+            if isinstance(count, BaseException):
+                raise count
+            yield count
     finally:
-        pool.shutdown(cancel_futures=True)
+        left.clear()
+        for thread in others:
+            thread.join()
 
 
 def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import gc
 import random
+import threading
 import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -899,3 +900,32 @@ def test_an_interrupt_ends_the_threads(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(network, parameters, batch, threads=2, progress=stop)
     assert run(network, parameters, batch, threads=2).lengths.tolist() == batch.lengths.tolist()
+
+
+def test_an_error_in_another_thread_leaves_the_run(monkeypatch):
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    parameters = draw_parameters(np.random.default_rng(0), network)
+    batch = draw_batch(np.random.default_rng(1), network, 160, 40)
+    whole, began = engine._Programs.run, threading.Event()
+
+    def fail(programs, order, arrays):
+        if threading.current_thread() is threading.main_thread():
+            assert began.wait(60)  # or this thread would run all
+            return whole(programs, order, arrays)
+        began.set()
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(engine._Programs, "run", fail)
+    with pytest.raises(MemoryError, match="no more"):
+        run(network, parameters, batch, threads=2)
+
+
+def test_what_programs_write_in_every_step_shares_no_cache_line():
+    """Two threads took a third more CPU time each where their tallies lay side by side."""
+    network = recurrence(Dense(), 20, Q(3, 4), Q(4, 3))
+    plan = plan_network(network, draw_parameters(np.random.default_rng(0), network), 16)
+    ((scan, _node),) = engine._engine.Program(plan, 0, 1).scans
+    for array in (scan.units_done, scan.terms_done, scan.events):
+        begin, memory = array.ctypes.data, array.base
+        assert memory.ctypes.data + 128 <= begin
+        assert begin + array.nbytes + 128 <= memory.ctypes.data + memory.nbytes
