@@ -19,25 +19,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.analysis.intervals import STEP_BOXES, Box, Tensors, _Run
+from rnnhw.analysis.intervals import BOXES, STEP_BOXES, Box, Tensors, _Run
 from rnnhw.analysis.linear_bounds import cast_error, outward
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
 from rnnhw.numerics.cast import real_values, rounded
@@ -74,14 +68,20 @@ class Form:
         return Form(self.centre * factor, self.by * column)
 
 
-@dataclass
-class _Affine:
-    """Forms and boxes of one step; symbols are numbered on from step to step."""
+@dataclass(frozen=True, eq=False)
+class _Enclosure:
+    """A vector's form and its box, whose raw integers are multiples of ``step``."""
 
-    run: _Run
+    form: Form
+    box: Box
+    step: float
+
+
+@dataclass
+class _Forms:
+    """The arithmetic of forms beside their boxes; ``symbols`` are numbered on from step to step."""
+
     symbols: int
-    states: Mapping[State, Form]
-    forms: dict[Node, Form] = field(default_factory=dict)
 
     def padded(self, form: Form) -> FloatArray:
         """The coefficients, with zeros for the symbols that are newer than the form."""
@@ -111,13 +111,85 @@ class _Affine:
         by = np.where(fresh[:, None], 0.0, self.padded(form))
         return self.with_error(Form(centre, by), np.where(fresh, (high - low) / 2, 0.0))
 
+    def sum(self, a: Form, b: Form, sign: float = 1.0) -> Form:
+        """``a`` plus ``sign`` times ``b``."""
+        return Form(a.centre + sign * b.centre, self.padded(a) + sign * self.padded(b))
+
+    def chord(self, form: Form, at: FloatArray, values: FloatArray) -> Form:
+        """The chord through the first two of the points [points, units], and the error around
+        it."""
+        wide = at[1] - at[0]
+        slope = np.divide(values[1] - values[0], wide, out=np.zeros_like(wide), where=wide != 0)
+        rest = values - slope * at
+        most, least = rest.max(0), rest.min(0)
+        line = form.scaled(slope)
+        return self.with_error(Form(line.centre + (most + least) / 2, line.by), (most - least) / 2)
+
+    # --- elementwise operations ----------------------------------------------------------------
+    def add(self, a: _Enclosure, b: _Enclosure) -> _Enclosure:
+        return _Enclosure(self.sum(a.form, b.form), BOXES.add(a.box, b.box), a.step)
+
+    def subtract(self, a: _Enclosure, b: _Enclosure) -> _Enclosure:
+        return _Enclosure(self.sum(a.form, b.form, -1.0), BOXES.subtract(a.box, b.box), a.step)
+
+    def _product(self, a: _Enclosure, b: _Enclosure, box: Box) -> _Enclosure:
+        crossed = self.sum(a.form.scaled(b.form.centre), b.form.scaled(a.form.centre))
+        form = Form(a.form.centre * b.form.centre, crossed.by)
+        form = self.with_error(form, a.form.radius * b.form.radius)
+        return _Enclosure(form, box, a.step * b.step)
+
+    def multiply(self, a: _Enclosure, b: _Enclosure) -> _Enclosure:
+        return self._product(a, b, BOXES.multiply(a.box, b.box))
+
+    def square(self, a: _Enclosure) -> _Enclosure:
+        return self._product(a, a, BOXES.square(a.box))
+
+    def select(self, s: _Enclosure, a: _Enclosure, b: _Enclosure) -> _Enclosure:
+        first, box = s.box.low >= 0, BOXES.select(s.box, a.box, b.box)
+        form = Form(
+            np.where(first, a.form.centre, b.form.centre),
+            np.where(first[:, None], self.padded(a.form), self.padded(b.form)),
+        )
+        either = ~first & (s.box.high >= 0)
+        return _Enclosure(self.mixed(form, box, a.step, either), box, a.step)
+
+    def shift(self, a: _Enclosure, by: _Enclosure) -> _Enclosure:
+        form = a.form.scaled(np.exp2(by.box.low.astype(np.float64)))
+        return _Enclosure(form, BOXES.shift(a.box, by.box), a.step)
+
+    def clamp(self, a: _Enclosure, low: int | None, high: int | None, fraction: int) -> _Enclosure:
+        """The chord over the box, and the distance from it."""
+        least = a.box.low if low is None else np.clip(low, a.box.low, a.box.high)
+        most = a.box.high if high is None else np.clip(high, a.box.low, a.box.high)
+        points = np.stack([a.box.low, a.box.high, least, most])
+        limited, _ = BOXES.clamp(Box.point(points), low, high, fraction)
+        scale = np.float64(a.step)
+        form = self.chord(a.form, points * scale, limited * scale)
+        return _Enclosure(form, BOXES.clamp(a.box, low, high, fraction), a.step)
+
+    def align(self, a: _Enclosure, places: int) -> _Enclosure:
+        return _Enclosure(a.form, BOXES.align(a.box, places), a.step * 2.0**-places)
+
+    def reinterpret(self, a: _Enclosure, places: int) -> _Enclosure:
+        return _Enclosure(a.form.scaled(2.0**places), a.box, a.step * 2.0**places)
+
+
+@dataclass
+class _Affine:
+    """One step: its boxes, the forms of states before it, and the enclosures so far."""
+
+    run: _Run
+    arithmetic: _Forms
+    states: Mapping[State, Form]
+    values: dict[Node, _Enclosure] = field(default_factory=dict)
+
 
 def _constant_form(values: FloatArray) -> Form:
     return Form(values, np.zeros((len(values), 0)))
 
 
 def _input(affine: _Affine, node: Input, box: Box) -> Form:
-    return affine.fresh(box, node.format.step)
+    return affine.arithmetic.fresh(box, node.format.step)
 
 
 def _state(affine: _Affine, node: State, box: Box) -> Form:
@@ -130,101 +202,43 @@ def _constant(affine: _Affine, node: Constant, box: Box) -> Form:
 
 def _matvec(affine: _Affine, node: Matvec, box: Box) -> Form:
     if node.product is not None or node.accumulator is not None:
-        return affine.fresh(box, node.format.step)
+        return affine.arithmetic.fresh(box, node.format.step)
     scale = 1.0 if node.weights is None else node.weights.format.step
     matrix = affine.run.matrices[node] * scale
-    vector = affine.forms[node.vector]
+    vector = affine.values[node.vector].form
     form = Form(matrix @ vector.centre, matrix @ vector.by)
-    return form if node.start is None else _sum(affine, form, affine.forms[node.start], 1.0)
-
-
-def _sum(affine: _Affine, a: Form, b: Form, sign: float) -> Form:
-    return Form(a.centre + sign * b.centre, affine.padded(a) + sign * affine.padded(b))
-
-
-def _add(affine: _Affine, node: Add, box: Box) -> Form:
-    return _sum(affine, affine.forms[node.a], affine.forms[node.b], 1.0)
-
-
-def _subtract(affine: _Affine, node: Subtract, box: Box) -> Form:
-    return _sum(affine, affine.forms[node.a], affine.forms[node.b], -1.0)
-
-
-def _multiply(affine: _Affine, node: Multiply, box: Box) -> Form:
-    a, b = affine.forms[node.a], affine.forms[node.b]
-    crossed = _sum(affine, a.scaled(b.centre), b.scaled(a.centre), 1.0)
-    form = Form(a.centre * b.centre, crossed.by)
-    return affine.with_error(form, a.radius * b.radius)
-
-
-def _select(affine: _Affine, node: Select, box: Box) -> Form:
-    s = affine.run.values[node.s]
-    a, b = affine.forms[node.a], affine.forms[node.b]
-    first = s.low >= 0
-    form = Form(
-        np.where(first, a.centre, b.centre),
-        np.where(first[:, None], affine.padded(a), affine.padded(b)),
+    return (
+        form if node.start is None else affine.arithmetic.sum(form, affine.values[node.start].form)
     )
-    return affine.mixed(form, box, node.format.step, ~first & (s.high >= 0))
-
-
-def _shift(affine: _Affine, node: Shift, box: Box) -> Form:
-    return affine.forms[node.a].scaled(np.exp2(affine.run.values[node.by].low.astype(np.float64)))
-
-
-def _clamp(affine: _Affine, node: Clamp, box: Box) -> Form:
-    return _limited(affine, node.a, *node.limits)
-
-
-def _limited(affine: _Affine, node: Node, low: int, high: int) -> Form:
-    """A node within two raw limits: the chord over its box, and the distance from it."""
-    box, step = affine.run.values[node], node.format.step
-    ends = np.stack([box.low, box.high, np.clip(low, box.low, box.high),
-                     np.clip(high, box.low, box.high)])  # fmt: skip
-    return _chord(affine, affine.forms[node], ends * step, np.clip(ends, low, high) * step)
-
-
-def _chord(affine: _Affine, form: Form, at: FloatArray, values: FloatArray) -> Form:
-    """The chord through the first two of the points [points, units], and the error around it."""
-    wide = at[1] - at[0]
-    slope = np.divide(values[1] - values[0], wide, out=np.zeros_like(wide), where=wide != 0)
-    rest = values - slope * at
-    most, least = rest.max(0), rest.min(0)
-    line = form.scaled(slope)
-    return affine.with_error(Form(line.centre + (most + least) / 2, line.by), (most - least) / 2)
 
 
 def _gather(affine: _Affine, node: Gather, box: Box) -> Form:
     chosen = list(node.indices)
-    parts = [affine.forms[part] for part in node.parts]
+    parts = [affine.values[part].form for part in node.parts]
     centre = np.concatenate([part.centre for part in parts])[chosen]
-    return Form(centre, np.concatenate([affine.padded(part) for part in parts])[chosen])
-
-
-def _reinterpret(affine: _Affine, node: Reinterpret, box: Box) -> Form:
-    return affine.forms[node.a].scaled(2.0 ** (node.a.format.fraction - node.format.fraction))
+    return Form(centre, np.concatenate([affine.arithmetic.padded(part) for part in parts])[chosen])
 
 
 def _cast(affine: _Affine, node: Cast, box: Box) -> Form:
     if node.changes_nothing:
-        return affine.forms[node.a]
+        return affine.values[node.a].form
     to, operand = node.format, affine.run.values[node.a]
     drop = node.a.format.fraction - to.fraction
     least = np.array([rounded(v, drop, to.rounding) for v in operand.low.tolist()], object)
     most = np.array([rounded(v, drop, to.rounding) for v in operand.high.tolist()], object)
     clips = np.array((least < to.lowest) | (most > to.max), bool)
     low, high = cast_error(node)
-    form = affine.forms[node.a]
+    form = affine.values[node.a].form
     middle = np.where(clips, 0.0, (low + high) / 2)
     form = Form(form.centre + middle, form.by)
-    form = affine.with_error(form, np.where(clips, 0.0, (high - low) / 2))
-    return affine.mixed(form, box, to.step, clips)
+    form = affine.arithmetic.with_error(form, np.where(clips, 0.0, (high - low) / 2))
+    return affine.arithmetic.mixed(form, box, to.step, clips)
 
 
 def _lookup(affine: _Affine, node: Lookup, box: Box) -> Form:
-    address, form = affine.run.values[node.a], affine.forms[node.a]
+    address, form = affine.run.values[node.a], affine.values[node.a].form
     if int((address.high - address.low).max()) >= _MANY:
-        return affine.fresh(box, node.format.step)
+        return affine.arithmetic.fresh(box, node.format.step)
     mask = (1 << node.a.format.width) - 1
     units = len(form.centre)
     slopes, centres, radii = np.zeros(units), np.zeros(units), np.zeros(units)
@@ -237,25 +251,29 @@ def _lookup(affine: _Affine, node: Lookup, box: Box) -> Form:
         rest = values - slopes[unit] * points
         centres[unit], radii[unit] = (rest.max() + rest.min()) / 2, (rest.max() - rest.min()) / 2
     line = form.scaled(slopes)
-    return affine.with_error(Form(line.centre + centres, line.by), radii)
+    return affine.arithmetic.with_error(Form(line.centre + centres, line.by), radii)
 
 
-STEP_FORMS: Mapping[type, Callable[..., Form]] = operation_table(
+def _enclosing(rule: Callable[..., Form]) -> Callable[[_Affine, Node], _Enclosure]:
+    """A rule for the form beside the box, as one for both."""
+
+    def enclosure(affine: _Affine, node: Node) -> _Enclosure:
+        box = STEP_BOXES[type(node)](affine.run, node)
+        return _Enclosure(rule(affine, node, box), box, node.format.step)
+
+    return enclosure
+
+
+STEP_FORMS: Mapping[type, Callable[..., _Enclosure]] = operation_table(
     {
-        Input: _input,
-        State: _state,
-        Constant: _constant,
-        Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
-        Gather: _gather,
-        Reinterpret: _reinterpret,
-        Cast: _cast,
-        Lookup: _lookup,
+        Input: _enclosing(_input),
+        State: _enclosing(_state),
+        Constant: _enclosing(_constant),
+        Matvec: _enclosing(_matvec),
+        **ELEMENTWISE,
+        Gather: _enclosing(_gather),
+        Cast: _enclosing(_cast),
+        Lookup: _enclosing(_lookup),
     }
 )
 
@@ -278,24 +296,23 @@ def run_steps(
         inputs: what each source can be.
         steps: how many.
     """
-    start = _Affine(_Run(tensors, matrices, inputs, states), 0, {})
-    forms = {state: start.fresh(box, state.format.step) for state, box in states.items()}
-    symbols, ranges = start.symbols, []
+    arithmetic, ranges = _Forms(0), []
+    forms = {state: arithmetic.fresh(box, state.format.step) for state, box in states.items()}
     boxes = dict(states)
     for _ in range(steps):
-        affine = _Affine(_Run(tensors, matrices, inputs, boxes), symbols, forms)
+        affine = _Affine(_Run(tensors, matrices, inputs, boxes), arithmetic, forms)
         for node in graph.nodes:
-            box = STEP_BOXES[type(node)](affine.run, node)
-            form = STEP_FORMS[type(node)](affine, node, box)
-            radius, step = form.radius, node.format.step
+            found = STEP_FORMS[type(node)](affine, node)
+            form, box, step = found.form, found.box, node.format.step
+            radius = form.radius
             # A form that has grown far beyond the box tells less than the box.
             lost = ~(radius <= _LOST * (box.high - box.low) * step / 2 + step)
-            form = affine.mixed(form, box, step, lost)
+            form = arithmetic.mixed(form, box, step, lost)
             radius = form.radius
             enclosure = outward(form.centre - radius, form.centre + radius, step)
-            affine.run.values[node], affine.forms[node] = box.within(enclosure), form
+            box = affine.run.values[node] = box.within(enclosure)
+            affine.values[node] = _Enclosure(form, box, step)
         ranges.append(affine.run.values)
-        forms = {state: affine.forms[new] for state, new in graph.updates}
+        forms = {state: affine.values[new].form for state, new in graph.updates}
         boxes = {state: affine.run.values[new] for state, new in graph.updates}
-        symbols = affine.symbols
     return ranges

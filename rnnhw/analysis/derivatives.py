@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
-    Add,
     Approximation,
     Cast,
     Clamp,
@@ -27,14 +27,9 @@ from rnnhw.graph.nodes import (
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
 
@@ -115,32 +110,85 @@ def spectral_radius(matrix: FloatArray) -> float:
     return float(np.abs(np.linalg.eigvals(matrix)).max(initial=0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class _Dual:
+    """A vector's ``value`` [units], its derivatives ``by`` [units, columns], and whether it is
+    ``linear``."""
+
+    value: FloatArray
+    by: FloatArray
+    linear: bool
+
+    @property
+    def constant(self) -> bool:
+        """Whether nothing that the step reads can move it."""
+        return self.linear and not self.by.any()
+
+    def scaled(self, factor: FloatArray) -> _Dual:
+        """Every element times its factor."""
+        return _Dual(self.value * factor, self.by * factor[..., None], self.linear)
+
+
+@dataclass(frozen=True)
+class _Duals:
+    """The arithmetic of derivatives, which pass limits where they go ``through``."""
+
+    through: bool
+
+    def add(self, a: _Dual, b: _Dual) -> _Dual:
+        return _Dual(a.value + b.value, a.by + b.by, a.linear and b.linear)
+
+    def subtract(self, a: _Dual, b: _Dual) -> _Dual:
+        return _Dual(a.value - b.value, a.by - b.by, a.linear and b.linear)
+
+    def multiply(self, a: _Dual, b: _Dual) -> _Dual:
+        by = b.value[:, None] * a.by + a.value[:, None] * b.by
+        linear = (a.constant and b.linear) or (b.constant and a.linear)
+        return _Dual(a.value * b.value, by, linear)
+
+    def square(self, a: _Dual) -> _Dual:
+        return self.multiply(a, a)
+
+    def select(self, s: _Dual, a: _Dual, b: _Dual) -> _Dual:
+        first = s.value >= 0
+        by = np.where(first[:, None], a.by, b.by)
+        return _Dual(np.where(first, a.value, b.value), by, s.constant and a.linear and b.linear)
+
+    def shift(self, a: _Dual, by: _Dual) -> _Dual:
+        return a.scaled(np.exp2(by.value))
+
+    def clamp(self, a: _Dual, low: int | None, high: int | None, fraction: int) -> _Dual:
+        step = 2.0**-fraction
+        least = -np.inf if low is None else low * step
+        most = np.inf if high is None else high * step
+        inside = (least <= a.value) & (a.value <= most) & self.through
+        by = np.where(inside[:, None], a.by, 0.0)
+        return _Dual(np.clip(a.value, least, most), by, a.constant)
+
+    def align(self, a: _Dual, places: int) -> _Dual:
+        return a
+
+    def reinterpret(self, a: _Dual, places: int) -> _Dual:
+        return a.scaled(np.array(2.0**places))
+
+
 @dataclass
 class _Run:
     graph: StepGraph
     tensors: Values
     columns: Columns
-    through: bool
+    arithmetic: _Duals
     stand_ins: Mapping[Node, Approximation]
-    values: dict[Node, FloatArray] = field(default_factory=dict)
-    matrices: dict[Node, FloatArray] = field(default_factory=dict)
-    linear: dict[Node, bool] = field(default_factory=dict)
+    values: dict[Node, _Dual] = field(default_factory=dict)
 
     def none(self, node: Node) -> FloatArray:
         return np.zeros((node.units, self.columns.count))
-
-    def constant(self, node: Node) -> bool:
-        """Whether nothing that the step reads can move a node."""
-        return self.linear[node] and not self.matrices[node].any()
-
-
-_Dual = tuple[FloatArray, FloatArray, bool]
 
 
 def _read(run: _Run, node: Node, columns: slice) -> _Dual:
     matrix = run.none(node)
     matrix[:, columns] = np.eye(node.units)
-    return np.zeros(node.units), matrix, True
+    return _Dual(np.zeros(node.units), matrix, True)
 
 
 def _input(run: _Run, node: Input) -> _Dual:
@@ -153,83 +201,36 @@ def _state(run: _Run, node: State) -> _Dual:
 
 def _constant(run: _Run, node: Constant) -> _Dual:
     if node.tensor is None:
-        return np.array(node.values, np.float64) * node.format.step, run.none(node), True
-    return run.tensors[node.tensor.key].ravel(), run.none(node), True
+        return _Dual(np.array(node.values, np.float64) * node.format.step, run.none(node), True)
+    return _Dual(run.tensors[node.tensor.key].ravel(), run.none(node), True)
 
 
 def _matvec(run: _Run, node: Matvec) -> _Dual:
     stored = np.zeros(0) if node.weights is None else run.tensors[node.weights.key]
     matrix = node.structure.matrix(stored, node.units, node.vector.units)
-    value, by = matrix @ run.values[node.vector], matrix @ run.matrices[node.vector]
+    vector = run.values[node.vector]
     # Casts within the sum round and clip: no column stands for their errors.
-    linear = run.linear[node.vector] and node.product is None and node.accumulator is None
-    if node.start is not None:
-        value, by = value + run.values[node.start], by + run.matrices[node.start]
-        linear &= run.linear[node.start]
-    return value, by, linear
-
-
-def _add(run: _Run, node: Add) -> _Dual:
-    a, b = node.a, node.b
-    linear = run.linear[a] and run.linear[b]
-    return run.values[a] + run.values[b], run.matrices[a] + run.matrices[b], linear
-
-
-def _subtract(run: _Run, node: Subtract) -> _Dual:
-    a, b = node.a, node.b
-    linear = run.linear[a] and run.linear[b]
-    return run.values[a] - run.values[b], run.matrices[a] - run.matrices[b], linear
-
-
-def _multiply(run: _Run, node: Multiply) -> _Dual:
-    a, b = node.a, node.b
-    by = run.values[b][:, None] * run.matrices[a] + run.values[a][:, None] * run.matrices[b]
-    linear = (run.constant(a) and run.linear[b]) or (run.constant(b) and run.linear[a])
-    return run.values[a] * run.values[b], by, linear
-
-
-def _select(run: _Run, node: Select) -> _Dual:
-    chosen = run.values[node.s] >= 0
-    value = np.where(chosen, run.values[node.a], run.values[node.b])
-    by = np.where(chosen[:, None], run.matrices[node.a], run.matrices[node.b])
-    linear = run.constant(node.s) and run.linear[node.a] and run.linear[node.b]
-    return value, by, linear
-
-
-def _shift(run: _Run, node: Shift) -> _Dual:
-    scale = np.exp2(run.values[node.by])
-    by = run.matrices[node.a] * scale[:, None]
-    return run.values[node.a] * scale, by, run.linear[node.a]
-
-
-def _clamp(run: _Run, node: Clamp) -> _Dual:
-    step = node.a.format.step
-    low = -np.inf if node.low is None else node.low * step
-    high = np.inf if node.high is None else node.high * step
-    value = run.values[node.a]
-    inside = (low <= value) & (value <= high) if run.through else np.zeros(value.shape, bool)
-    by = np.where(inside[:, None], run.matrices[node.a], 0.0)
-    return np.clip(value, low, high), by, run.constant(node.a)
+    linear = vector.linear and node.product is None and node.accumulator is None
+    product = _Dual(matrix @ vector.value, matrix @ vector.by, linear)
+    if node.start is None:
+        return product
+    return run.arithmetic.add(product, run.values[node.start])
 
 
 def _gather(run: _Run, node: Gather) -> _Dual:
-    chosen = list(node.indices)
-    value = np.concatenate([run.values[part] for part in node.parts])[chosen]
-    by = np.concatenate([run.matrices[part] for part in node.parts])[chosen]
-    return value, by, all(run.linear[part] for part in node.parts)
-
-
-def _reinterpret(run: _Run, node: Reinterpret) -> _Dual:
-    scale = 2.0 ** (node.a.format.fraction - node.format.fraction)
-    return run.values[node.a] * scale, run.matrices[node.a] * scale, run.linear[node.a]
+    chosen, parts = list(node.indices), [run.values[part] for part in node.parts]
+    value = np.concatenate([part.value for part in parts])[chosen]
+    by = np.concatenate([part.by for part in parts])[chosen]
+    return _Dual(value, by, all(part.linear for part in parts))
 
 
 def _cast(run: _Run, node: Cast) -> _Dual:
-    by = run.matrices[node.a]
-    if node in run.columns.casts:
-        by = by.copy()
-        by[:, run.columns.casts[node]] += np.eye(node.units)
-    return run.values[node.a], by, run.linear[node.a]
+    a = run.values[node.a]
+    if node not in run.columns.casts:
+        return a
+    by = a.by.copy()
+    by[:, run.columns.casts[node]] += np.eye(node.units)
+    return _Dual(a.value, by, a.linear)
 
 
 def _lookup(run: _Run, node: Lookup) -> _Dual:
@@ -239,13 +240,13 @@ def _lookup(run: _Run, node: Lookup) -> _Dual:
 def _function(
     run: _Run, node: Node, argument: Node, function: Callable[[FloatArray], FloatArray]
 ) -> _Dual:
-    at = run.values[argument]
-    value = np.asarray(function(at), np.float64)
-    if not run.through:
-        return value, run.none(node), run.constant(argument)
-    above, below = (np.asarray(function(at + side), np.float64) for side in (_NEAR, -_NEAR))
+    a = run.values[argument]
+    value = np.asarray(function(a.value), np.float64)
+    if not run.arithmetic.through:
+        return _Dual(value, run.none(node), a.constant)
+    above, below = (np.asarray(function(a.value + side), np.float64) for side in (_NEAR, -_NEAR))
     slope = (above - below) / (2 * _NEAR)
-    return value, slope[:, None] * run.matrices[argument], run.constant(argument)
+    return _Dual(value, slope[:, None] * a.by, a.constant)
 
 
 STEP_DERIVATIVES: Mapping[type, Callable[..., _Dual]] = operation_table(
@@ -254,14 +255,8 @@ STEP_DERIVATIVES: Mapping[type, Callable[..., _Dual]] = operation_table(
         State: _state,
         Constant: _constant,
         Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
+        **ELEMENTWISE,
         Gather: _gather,
-        Reinterpret: _reinterpret,
         Cast: _cast,
         Lookup: _lookup,
     }
@@ -279,15 +274,22 @@ def step_derivatives(
         errors: give the errors of casts columns too.
         through: let derivatives pass activations (and limits).
     """
-    run = _Run(graph, tensors, Columns.of(graph, errors), through, graph.functions())
+    columns, duals = Columns.of(graph, errors), _Duals(through)
+    run = _Run(graph, tensors, columns, duals, graph.functions())
     for node in graph.nodes:
         approximated = run.stand_ins.get(node)
         if approximated is not None and not errors:
             dual = _function(run, node, approximated.argument, approximated.function)
         else:
             dual = STEP_DERIVATIVES[type(node)](run, node)
-        run.values[node], run.matrices[node], run.linear[node] = dual
-    return Derivatives(graph, run.columns, run.values, run.matrices, run.linear)
+        run.values[node] = dual
+    return Derivatives(
+        graph,
+        columns,
+        {node: dual.value for node, dual in run.values.items()},
+        {node: dual.by for node, dual in run.values.items()},
+        {node: dual.linear for node, dual in run.values.items()},
+    )
 
 
 def recurrent_matrices(graph: StepGraph, tensors: Values) -> dict[str, FloatArray]:

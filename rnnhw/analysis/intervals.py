@@ -3,37 +3,33 @@
 A :class:`Box` holds the least and greatest raw integer of every element of a vector. Every
 operation maps boxes to a box that holds all of its results; with the real weights, so the bounds
 are narrower than the formats'. What two elements have in common is forgotten: that is what
-:mod:`rnnhw.analysis.affine` is for. Source: Moore 1966, "Interval Analysis".
+:mod:`rnnhw.analysis.affine` is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import Overflow, Q, cast, cast_array, rounded
+from rnnhw.numerics.cast import Overflow, Q, cast_array, rounded
+from rnnhw.numerics.intervals import Ranges, cast_bounds
 
 __all__ = ["Box", "cast_box", "product_matrix", "step_boxes", "unfitted"]
 
@@ -59,6 +55,10 @@ class Box:
         """What the node's formats allow."""
         return cls(np.full(node.units, node.interval[0]), np.full(node.units, node.interval[1]))
 
+    def __iter__(self) -> Iterator[IntArray]:
+        """The two ends."""
+        return iter((self.low, self.high))
+
     def joined(self, other: Box) -> Box:
         """The smallest box around both."""
         return Box(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
@@ -77,6 +77,26 @@ class Box:
     __hash__ = None  # type: ignore[assignment]
 
 
+class _Boxes(Ranges[Box]):
+    """The arithmetic of boxes, which looks at every element by itself."""
+
+    def square(self, a: Box) -> Box:
+        low, high = a.low * a.low, a.high * a.high
+        crosses = (a.low < 0) & (a.high > 0)
+        return Box(np.where(crosses, 0, np.minimum(low, high)), np.maximum(low, high))
+
+    def select(self, s: Box, a: Box, b: Box) -> Box:
+        both = a.joined(b)
+        first, second = s.low >= 0, s.high < 0
+        return Box(
+            np.where(first, a.low, np.where(second, b.low, both.low)),
+            np.where(first, a.high, np.where(second, b.high, both.high)),
+        )
+
+
+BOXES = _Boxes(Box, np.minimum, np.maximum)
+
+
 @dataclass
 class _Run:
     tensors: Tensors
@@ -84,6 +104,7 @@ class _Run:
     inputs: Sequence[Box]
     states: Mapping[State, Box]
     values: dict[Node, Box] = field(default_factory=dict)
+    arithmetic: ClassVar[_Boxes] = BOXES
 
 
 def _input(run: _Run, node: Input) -> Box:
@@ -123,8 +144,8 @@ def _matvec(run: _Run, node: Matvec) -> Box:
     high: IntArray = (up @ vector.high + down @ vector.low).astype(np.int64) << shift
     if node.start is None:
         return Box(low, high)
-    start = _aligned(run, node.start, node.format.fraction)
-    return Box(low + start.low, high + start.high)
+    start = BOXES.align(run.values[node.start], node.format.fraction - node.start.format.fraction)
+    return BOXES.add(Box(low, high), start)
 
 
 def _summed_in_order(run: _Run, node: Matvec, vector: Box) -> Box:
@@ -141,7 +162,7 @@ def _summed_in_order(run: _Run, node: Matvec, vector: Box) -> Box:
     for index, row in enumerate(listed):
         pair = (0, 0) if start is None else (int(start.low[index]), int(start.high[index]))
         if node.accumulator is not None:
-            pair, scale_now = cast_bounds(*pair, scale, node.accumulator), node.accumulator.fraction
+            pair, scale_now = cast_bounds(scale, pair, node.accumulator), node.accumulator.fraction
         else:
             scale_now = finest
             pair = tuple(value << (finest - scale) for value in pair)  # type: ignore[assignment]
@@ -150,65 +171,17 @@ def _summed_in_order(run: _Run, node: Matvec, vector: Box) -> Box:
             ends = weight * int(vector.low[column]), weight * int(vector.high[column])
             term = min(ends), max(ends)
             if node.product is not None:
-                term = cast_bounds(*term, exact, node.product)
+                term = cast_bounds(exact, term, node.product)
             low, high = (
                 (total << (finest - scale_now)) + (each << (finest - fraction))
                 for total, each in zip(pair, term, strict=True)
             )
             if node.accumulator is not None:
-                low, high = cast_bounds(low, high, finest, node.accumulator)
+                low, high = cast_bounds(finest, (low, high), node.accumulator)
             pair = low, high
         lows.append(pair[0])
         highs.append(pair[1])
     return Box(np.array(lows, np.int64), np.array(highs, np.int64))
-
-
-def _aligned(run: _Run, node: Node, fraction: int) -> Box:
-    box, shift = run.values[node], fraction - node.format.fraction
-    return Box(box.low << shift, box.high << shift)
-
-
-def _add(run: _Run, node: Add) -> Box:
-    a, b = (_aligned(run, part, node.format.fraction) for part in (node.a, node.b))
-    return Box(a.low + b.low, a.high + b.high)
-
-
-def _subtract(run: _Run, node: Subtract) -> Box:
-    a, b = (_aligned(run, part, node.format.fraction) for part in (node.a, node.b))
-    return Box(a.low - b.high, a.high - b.low)
-
-
-def _multiply(run: _Run, node: Multiply) -> Box:
-    a, b = run.values[node.a], run.values[node.b]
-    corners = np.stack([p * q for p in (a.low, a.high) for q in (b.low, b.high)])
-    if node.a is node.b:  # a square
-        crosses = (a.low < 0) & (a.high > 0)
-        return Box(np.where(crosses, 0, corners[[0, 3]].min(0)), corners[[0, 3]].max(0))
-    return Box(corners.min(0), corners.max(0))
-
-
-def _select(run: _Run, node: Select) -> Box:
-    s = run.values[node.s]
-    a, b = (_aligned(run, part, node.format.fraction) for part in (node.a, node.b))
-    both = a.joined(b)
-    first, second = s.low >= 0, s.high < 0
-    return Box(
-        np.where(first, a.low, np.where(second, b.low, both.low)),
-        np.where(first, a.high, np.where(second, b.high, both.high)),
-    )
-
-
-def _shift(run: _Run, node: Shift) -> Box:
-    box, by = run.values[node.a], run.values[node.by]
-    return Box(
-        np.minimum(box.low << by.low, box.low << by.high),
-        np.maximum(box.high << by.low, box.high << by.high),
-    )
-
-
-def _clamp(run: _Run, node: Clamp) -> Box:
-    box, (low, high) = run.values[node.a], node.limits
-    return Box(np.clip(box.low, low, high), np.clip(box.high, low, high))
 
 
 def _gather(run: _Run, node: Gather) -> Box:
@@ -217,10 +190,6 @@ def _gather(run: _Run, node: Gather) -> Box:
         np.concatenate([run.values[part].low for part in node.parts])[chosen],
         np.concatenate([run.values[part].high for part in node.parts])[chosen],
     )
-
-
-def _reinterpret(run: _Run, node: Reinterpret) -> Box:
-    return run.values[node.a]
 
 
 def _cast(run: _Run, node: Cast) -> Box:
@@ -232,24 +201,10 @@ def cast_box(box: Box, fraction: int, to: Q) -> Box:
     if to.overflow in (Overflow.SAT, Overflow.SAT_SYM):  # rounding and clipping keep the order
         return Box(cast_array(box.low, fraction, to)[0], cast_array(box.high, fraction, to)[0])
     pairs = [
-        cast_bounds(low, high, fraction, to)
-        for low, high in zip(box.low.tolist(), box.high.tolist(), strict=True)
+        cast_bounds(fraction, ends, to)
+        for ends in zip(box.low.tolist(), box.high.tolist(), strict=True)
     ]
     return Box(np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64))
-
-
-def cast_bounds(low: int, high: int, fraction: int, to: Q) -> tuple[int, int]:
-    """:func:`cast_box` of one element, in Python integers."""
-    if to.overflow in (Overflow.SAT, Overflow.SAT_SYM):
-        return cast(low, fraction, to)[0], cast(high, fraction, to)[0]
-    drop = fraction - to.fraction
-    least, most = rounded(low, drop, to.rounding), rounded(high, drop, to.rounding)
-    if to.lowest <= least and most <= to.max:
-        return least, most
-    if to.overflow is Overflow.SAT_ZERO:
-        # What fits stays, what does not is zero.
-        return min(max(least, to.lowest), 0), max(min(most, to.max), 0)
-    return to.min, to.max
 
 
 def unfitted(box: Box, fraction: int, to: Q) -> tuple[int, int]:
@@ -281,14 +236,8 @@ STEP_BOXES: Mapping[type, Callable[..., Box]] = operation_table(
         State: _state,
         Constant: _constant,
         Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
+        **ELEMENTWISE,
         Gather: _gather,
-        Reinterpret: _reinterpret,
         Cast: _cast,
         Lookup: _lookup,
     }

@@ -20,25 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.matrix import Matrix, Row
 from rnnhw.graph.network import Network
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
 
@@ -115,14 +109,8 @@ STEP_SUPPORTS: Mapping[type, Callable[..., Support]] = operation_table(
         State: _state,
         Constant: _independent,
         Matvec: _matvec,
-        Add: _elementwise,
-        Subtract: _elementwise,
-        Multiply: _elementwise,
-        Select: _elementwise,
-        Shift: _elementwise,
-        Clamp: _elementwise,
+        **dict.fromkeys(ELEMENTWISE, _elementwise),
         Gather: _gather,
-        Reinterpret: _elementwise,
         Cast: _elementwise,
         Lookup: _elementwise,
     }

@@ -8,35 +8,70 @@ with gradients: a run brings the namespace of its arrays. The operations that di
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from rnnhw.graph.nodes import (
-    Add,
-    Clamp,
-    Gather,
-    Input,
-    Multiply,
-    Node,
-    Reinterpret,
-    Select,
-    Shift,
-    State,
-    Subtract,
-)
+from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.nodes import Gather, Input, Node, State
 
-__all__ = ["ARRAY_STEPS", "ArrayRun"]
+__all__ = ["ARRAY_STEPS", "ArrayRun", "RealArrays"]
 
 Array = Any
 """An array of NumPy or a tensor of torch, [sequences, units]."""
 
 
+@dataclass(frozen=True)
+class RealArrays:
+    """The arithmetic of real numbers in the arrays of a module ``xp``."""
+
+    xp: Any
+
+    def add(self, a: Array, b: Array) -> Array:
+        """``a + b``."""
+        return a + b
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        """``a - b``."""
+        return a - b
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        """``a * b``."""
+        return a * b
+
+    def square(self, a: Array) -> Array:
+        """``a * a``."""
+        return a * a
+
+    def select(self, s: Array, a: Array, b: Array) -> Array:
+        """``a`` where ``s >= 0``, else ``b``."""
+        return self.xp.where(s >= 0, a, b)
+
+    def shift(self, a: Array, by: Array) -> Array:
+        """``a * 2**by``."""
+        return a * self.xp.exp2(by)
+
+    def clamp(self, a: Array, low: int | None, high: int | None, fraction: int) -> Array:
+        """``a`` within limits, which are raw integers of so many fraction bits."""
+        step = 2.0**-fraction
+        least = -np.inf if low is None else low * step
+        return self.xp.clip(a, least, np.inf if high is None else high * step)
+
+    def align(self, a: Array, places: int) -> Array:
+        """The same numbers."""
+        return a
+
+    def reinterpret(self, a: Array, places: int) -> Array:
+        """``2**places`` times the numbers."""
+        return a * 2.0**places
+
+
 class ArrayRun(Protocol):
-    """A scan at one step; ``xp`` is the module whose arrays the values are."""
+    """A scan at one step."""
 
     @property
-    def xp(self) -> Any: ...
+    def arithmetic(self) -> RealArrays: ...
     @property
     def inputs(self) -> Sequence[Array]: ...
     @property
@@ -53,51 +88,14 @@ def _state(run: ArrayRun, node: State) -> Array:
     return run.states[node]
 
 
-def _add(run: ArrayRun, node: Add) -> Array:
-    return run.values[node.a] + run.values[node.b]
-
-
-def _subtract(run: ArrayRun, node: Subtract) -> Array:
-    return run.values[node.a] - run.values[node.b]
-
-
-def _multiply(run: ArrayRun, node: Multiply) -> Array:
-    return run.values[node.a] * run.values[node.b]
-
-
-def _select(run: ArrayRun, node: Select) -> Array:
-    return run.xp.where(run.values[node.s] >= 0, run.values[node.a], run.values[node.b])
-
-
-def _shift(run: ArrayRun, node: Shift) -> Array:
-    return run.values[node.a] * run.xp.exp2(run.values[node.by])
-
-
-def _clamp(run: ArrayRun, node: Clamp) -> Array:
-    step = node.a.format.step
-    low = -np.inf if node.low is None else node.low * step
-    high = np.inf if node.high is None else node.high * step
-    return run.xp.clip(run.values[node.a], low, high)
-
-
 def _gather(run: ArrayRun, node: Gather) -> Array:
-    joined = run.xp.concatenate([run.values[part] for part in node.parts], axis=1)
+    joined = run.arithmetic.xp.concatenate([run.values[part] for part in node.parts], axis=1)
     return joined[:, list(node.indices)]
 
 
-def _reinterpret(run: ArrayRun, node: Reinterpret) -> Array:
-    return run.values[node.a] * 2.0 ** (node.a.format.fraction - node.format.fraction)
-
-
 ARRAY_STEPS: Mapping[type, Callable[..., Any]] = {
+    **ELEMENTWISE,
     Input: _input,
     State: _state,
-    Add: _add,
-    Subtract: _subtract,
-    Multiply: _multiply,
-    Select: _select,
-    Shift: _shift,
-    Clamp: _clamp,
     Gather: _gather,
-    Reinterpret: _reinterpret,
 }

@@ -11,26 +11,21 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from rnnhw.execution.products import Product, Raw
+from rnnhw.graph.elementwise import ELEMENTWISE, interval_of
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
-from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
+from rnnhw.numerics.cast import Interval
+from rnnhw.numerics.intervals import cast_bounds
 
 __all__ = ["Bounds", "bounds_of", "signed_bits", "stored_bits"]
 
@@ -69,10 +64,6 @@ def _format(node: Node, _found: Bounds, _raw: Raw) -> Interval:
     return node.interval
 
 
-def _same(node: Reinterpret, found: Bounds, _raw: Raw) -> Interval:
-    return found[node.a]
-
-
 def _constant(node: Constant, _found: Bounds, raw: Raw) -> Interval:
     values = np.array(node.values) if node.tensor is None else raw[node.tensor.key]
     return int(values.min()), int(values.max())
@@ -91,41 +82,8 @@ def _transform(node: Matvec, found: Bounds, _raw: Raw) -> Interval:
     return low, high
 
 
-def _aligned(node: Node, operand: Node, found: Bounds) -> Interval:
-    shift = node.format.fraction - operand.format.fraction
-    low, high = found[operand]
-    return low << shift, high << shift
-
-
-def _add(node: Add, found: Bounds, _raw: Raw) -> Interval:
-    (a, b), (c, d) = _aligned(node, node.a, found), _aligned(node, node.b, found)
-    return a + c, b + d
-
-
-def _subtract(node: Subtract, found: Bounds, _raw: Raw) -> Interval:
-    (a, b), (c, d) = _aligned(node, node.a, found), _aligned(node, node.b, found)
-    return a - d, b - c
-
-
-def _select(node: Select, found: Bounds, _raw: Raw) -> Interval:
-    (a, b), (c, d) = _aligned(node, node.a, found), _aligned(node, node.b, found)
-    return min(a, c), max(b, d)
-
-
-def _multiply(node: Multiply, found: Bounds, _raw: Raw) -> Interval:
-    corners = [a * b for a in found[node.a] for b in found[node.b]]
-    return min(corners), max(corners)
-
-
-def _shift(node: Shift, found: Bounds, _raw: Raw) -> Interval:
-    corners = [a << by for a in found[node.a] for by in found[node.by]]
-    return min(corners), max(corners)
-
-
-def _clamp(node: Clamp, found: Bounds, _raw: Raw) -> Interval:
-    least, most = node.limits
-    low, high = (max(least, min(most, end)) for end in found[node.a])
-    return low, high
+def _elementwise(node: Node, found: Bounds, _raw: Raw) -> Interval:
+    return interval_of(node, found)
 
 
 def _gather(node: Gather, found: Bounds, _raw: Raw) -> Interval:
@@ -145,34 +103,14 @@ def _hull(intervals: Iterable[Interval]) -> Interval:
     return min(lows), max(highs)
 
 
-def cast_bounds(fraction: int, values: Interval, to: Q) -> Interval:
-    """What integers of ``values`` with so many fraction bits can become: no rounding changes their
-    order, and neither does limiting them."""
-    low, high = (rounded(end, fraction - to.fraction, to.rounding) for end in values)
-    if to.lowest <= low and high <= to.max:
-        return low, high
-    if to.overflow.wraps:
-        return to.min, to.max
-    low, high = (max(to.lowest, min(to.max, end)) for end in (low, high))
-    if to.overflow is Overflow.SAT_ZERO:
-        return min(low, 0), max(high, 0)
-    return low, high
-
-
 RULES: Mapping[type, Callable[..., Interval]] = operation_table(
     {
         Input: _format,
         State: _format,
         Constant: _constant,
         Matvec: _transform,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
+        **dict.fromkeys(ELEMENTWISE, _elementwise),
         Gather: _gather,
-        Reinterpret: _same,
         Cast: _cast,
         Lookup: _lookup,
     }

@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.errors import DesignError
-from rnnhw.execution.array_steps import ARRAY_STEPS
+from rnnhw.execution.array_steps import ARRAY_STEPS, RealArrays
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -83,7 +83,7 @@ class _Run:
     inputs: list[FloatArray] = field(default_factory=list)
     states: dict[Node, FloatArray] = field(default_factory=dict)
     values: dict[Node, FloatArray] = field(default_factory=dict)
-    xp: Any = np
+    arithmetic: ClassVar[RealArrays] = RealArrays(np)
 
     def tensor(self, tensor: Tensor) -> FloatArray:
         """A tensor's real numbers, rounded to its format if weights are an error source."""

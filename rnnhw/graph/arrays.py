@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.graph import nodes as op
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.numerics.cast import Overflow, Q, cast, cast_array
 
 __all__ = ["Array", "ArrayStep"]
@@ -22,6 +23,39 @@ __all__ = ["Array", "ArrayStep"]
 Array = NDArray[Any]
 """Raw integers, int64 or (dtype object) Python's own; vectors are [units, states], or [units, 1]
 where all states have the same."""
+
+
+class _Integers:
+    """The arithmetic of raw integers in arrays."""
+
+    def add(self, a: Array, b: Array) -> Array:
+        return a + b
+
+    def subtract(self, a: Array, b: Array) -> Array:
+        return a - b
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        return a * b
+
+    def square(self, a: Array) -> Array:
+        return a * a
+
+    def select(self, s: Array, a: Array, b: Array) -> Array:
+        return np.where(s >= 0, a, b)
+
+    def shift(self, a: Array, by: Array) -> Array:
+        shifted: Array = a << by
+        return shifted
+
+    def clamp(self, a: Array, low: int | None, high: int | None, fraction: int) -> Array:
+        below = a if high is None else np.minimum(a, high)
+        return below if low is None else np.maximum(below, low)
+
+    def align(self, a: Array, places: int) -> Array:
+        return _shifted(a, places)
+
+    def reinterpret(self, a: Array, places: int) -> Array:
+        return a
 
 
 @dataclass
@@ -38,6 +72,7 @@ class ArrayStep:
     raw: Mapping[str, Array]
     values: dict[op.Node, Array] = field(default_factory=dict)
     clipped: set[str] = field(default_factory=set)
+    arithmetic: ClassVar[_Integers] = _Integers()
 
     def __post_init__(self) -> None:
         for node in self.graph.nodes:
@@ -57,10 +92,6 @@ class ArrayStep:
 def _constant(step: ArrayStep, node: op.Constant) -> Array:
     values = np.array(node.values) if node.tensor is None else step.raw[node.tensor.key]
     return values.astype(step.inputs[0].dtype)[:, None]
-
-
-def _aligned(step: ArrayStep, part: op.Node, node: op.Node) -> Array:
-    return _shifted(step.values[part], node.format.fraction - part.format.fraction)
 
 
 def _shifted(values: Array, places: int) -> Array:
@@ -129,16 +160,8 @@ OPERATIONS: Mapping[type, Callable[..., Array]] = op.operation_table(
         op.State: lambda step, node: step.states[node],
         op.Constant: _constant,
         op.Matvec: _matvec,
-        op.Add: lambda step, node: _aligned(step, node.a, node) + _aligned(step, node.b, node),
-        op.Subtract: lambda step, node: _aligned(step, node.a, node) - _aligned(step, node.b, node),
-        op.Multiply: lambda step, node: step.values[node.a] * step.values[node.b],
-        op.Select: lambda step, node: np.where(
-            step.values[node.s] >= 0, _aligned(step, node.a, node), _aligned(step, node.b, node)
-        ),
-        op.Shift: lambda step, node: step.values[node.a] << step.values[node.by],
-        op.Clamp: lambda step, node: np.clip(step.values[node.a], *node.limits),
+        **ELEMENTWISE,
         op.Gather: _gather,
-        op.Reinterpret: lambda step, node: step.values[node.a],
         op.Cast: lambda step, node: step.cast(
             step.graph.signal(node), step.values[node.a], node.a.format.fraction, node.format
         ),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError, check_name, few
+from rnnhw.graph.elementwise import interval_of
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
     MOST_SHIFT,
@@ -423,12 +424,7 @@ class StepBuilder:
                 f"{self._scope.layer}.{name}: a shift by {by.format}, raw {least} to {most}",
                 f"shift by whole numbers of 0 to {MOST_SHIFT}",
             )
-        corners = [end << by for end in a.interval for by in (least, most)]
-        interval = min(corners), max(corners)
-        format = self._exact(name, *interval, a.format.fraction)
-        return self._put(
-            Shift(name=name, units=a.units, format=format, interval=interval, a=a, by=by)
-        )
+        return self._elementwise(Shift, name, a.format.fraction, a=a, by=by)
 
     def _row_exponents(self, weights: Tensor, units: int, start: Node | None) -> Exponents | None:
         """The exponents of the rows of a product, which several products may share."""
@@ -508,8 +504,7 @@ class StepBuilder:
         exponents = self._scales.sums.get(a)
         if exponents is None or exponents != self._scales.sums.get(b):
             a, b, exponents = self._value(a), self._value(b), None
-        (a0, a1), (b0, b1), fraction = _align(a, b)
-        total = self._elementwise(Add, name, a, b, (a0 + b0, a1 + b1), fraction)
+        total = self._elementwise(Add, name, max(a.format.fraction, b.format.fraction), a=a, b=b)
         if exponents is not None:
             self._scales.sums[total] = exponents
         return total
@@ -517,29 +512,22 @@ class StepBuilder:
     def subtract(self, a: Node, b: Node, name: str = "") -> Node:
         """``a - b``, aligned by left shifts, exact."""
         a, b = self._value(a), self._value(b)
-        (a0, a1), (b0, b1), fraction = _align(a, b)
-        return self._elementwise(Subtract, name, a, b, (a0 - b1, a1 - b0), fraction)
+        fraction = max(a.format.fraction, b.format.fraction)
+        return self._elementwise(Subtract, name, fraction, a=a, b=b)
 
     def multiply(self, a: Node, b: Node, name: str = "") -> Node:
         """``a * b``, exact."""
         return self._product(self._value(a), self._value(b), name)
 
     def _product(self, a: Node, b: Node, name: str) -> Node:
-        corners = [p * q for p in a.interval for q in b.interval]
         fraction = a.format.fraction + b.format.fraction
-        return self._elementwise(Multiply, name, a, b, (min(corners), max(corners)), fraction)
+        return self._elementwise(Multiply, name, fraction, a=a, b=b)
 
     def select(self, s: Node, a: Node, b: Node, name: str = "") -> Node:
         """``a`` where ``s >= 0``, else ``b``; aligned by left shifts."""
         s, a, b = self._value(s), self._value(a), self._value(b)
-        name = self._name(name, Select)
-        self._same_units(name, (s, a, b), s.units)
-        (a0, a1), (b0, b1), fraction = _align(a, b)
-        low, high = min(a0, b0), max(a1, b1)
-        format = self._exact(name, low, high, fraction)
-        return self._put(
-            Select(name=name, units=s.units, format=format, interval=(low, high), s=s, a=a, b=b)
-        )
+        fraction = max(a.format.fraction, b.format.fraction)
+        return self._elementwise(Select, name, fraction, s=s, a=a, b=b)
 
     def clamp(self, a: Node, low: float | None, high: float | None, name: str = "") -> Node:
         """``a`` limited to the real numbers ``low..high`` (None: no limit on that side)."""
@@ -559,7 +547,7 @@ class StepBuilder:
             raise DesignError(
                 f"{self._scope.layer}.{name}: no value of {a.format} lies in {low}..{high}"
             )
-        least, most = (max(min(end, upper), lower) for end in a.interval)
+        least, most = interval_of(node, {a: a.interval})
         if not (a.format.min <= least and most <= a.format.max):
             node = replace(node, format=self._exact(name, least, most, a.format.fraction))
         return self._put(replace(node, interval=(least, most)))
@@ -762,19 +750,18 @@ class StepBuilder:
                 )
 
     def _elementwise(
-        self,
-        operation: Callable[..., Node],
-        name: str,
-        a: Node,
-        b: Node,
-        interval: Interval,
-        fraction: int,
+        self, operation: Callable[..., Node], name: str, fraction: int, **operands: Node
     ) -> Node:
+        """An operation whose exact result has so many fraction bits."""
         name = self._name(name, operation)  # type: ignore[arg-type]
-        self._same_units(name, (a, b), a.units)
-        format = self._exact(name, *interval, fraction)
+        units = next(iter(operands.values())).units
+        self._same_units(name, operands.values(), units)
+        # What an operation means depends on the scale of its result, not on its word.
+        scale = self._exact(name, 0, 0, fraction)
+        draft = operation(name=name, units=units, format=scale, interval=(0, 0), **operands)
+        interval = interval_of(draft, {each: each.interval for each in draft.operands})
         return self._put(
-            operation(name=name, units=a.units, format=format, interval=interval, a=a, b=b)
+            replace(draft, format=self._exact(name, *interval, fraction), interval=interval)
         )
 
 
@@ -783,16 +770,6 @@ def _is_constant(node: Node) -> bool:
     if isinstance(node, Gather):
         return all(map(_is_constant, node.parts))
     return isinstance(node, Constant)
-
-
-def _align(a: Node, b: Node) -> tuple[Interval, Interval, int]:
-    """Both raw intervals at the finer of the two scales, and its fraction bits."""
-    fraction = max(a.format.fraction, b.format.fraction)
-    aligned = [
-        (node.interval[0] << shift, node.interval[1] << shift)
-        for node, shift in ((n, fraction - n.format.fraction) for n in (a, b))
-    ]
-    return aligned[0], aligned[1], fraction
 
 
 def _aligned_sum(accumulator: Q, term: Interval, fraction: int) -> Interval:

@@ -13,30 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.claims import Claim, Subject
 from rnnhw.design.tasks import FORBIDDEN, UNWANTED, Answer, Automaton
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.network import Scan, TimeNode
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
-    Clamp,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Reinterpret,
-    Select,
-    Shift,
     State,
     StepGraph,
-    Subtract,
     operation_table,
 )
 from rnnhw.numerics.cast import Overflow, Q
@@ -46,6 +41,69 @@ __all__ = ["Attached", "aiger", "attach"]
 
 IntArray = NDArray[np.int64]
 Words = list[Word]
+
+
+class _Scaled(NamedTuple):
+    """A word times a power of two, which a sum adds without gates of its own."""
+
+    factor: int
+    word: Word
+
+
+Terms = Sequence[Word | _Scaled]
+
+
+@dataclass(frozen=True)
+class _Circuits:
+    """The arithmetic of raw integers as words; results are words, aligned operands scaled."""
+
+    circuit: Circuit
+
+    def _words(self, a: Terms) -> Words:
+        return [self.circuit.sum(0, [x]) if isinstance(x, _Scaled) else x for x in a]
+
+    def _sums(self, a: Terms, b: Terms, sign: int) -> Words:
+        scaled = (
+            (x if isinstance(x, _Scaled) else _Scaled(1, x) for x in words) for words in (a, b)
+        )
+        pairs = zip(*scaled, strict=True)
+        return [self.circuit.sum(0, [p, (sign * q.factor, q.word)]) for p, q in pairs]
+
+    def add(self, a: Terms, b: Terms) -> Words:
+        return self._sums(a, b, 1)
+
+    def subtract(self, a: Terms, b: Terms) -> Words:
+        return self._sums(a, b, -1)
+
+    def multiply(self, a: Terms, b: Terms) -> Words:
+        pairs = zip(self._words(a), self._words(b), strict=True)
+        return [self.circuit.multiply(p, q) for p, q in pairs]
+
+    def square(self, a: Terms) -> Words:
+        return self.multiply(a, a)
+
+    def select(self, s: Terms, a: Terms, b: Terms) -> Words:
+        first, second = self._words(a), self._words(b)
+        triples = zip(self._words(s), first, second, strict=True)
+        return [self.circuit.choose(sign.sign ^ 1, p, q) for sign, p, q in triples]
+
+    def shift(self, a: Terms, by: Terms) -> Words:
+        pairs = zip(self._words(a), self._words(by), strict=True)
+        return [self.circuit.sum(0, [(1 << places.low, word)]) for word, places in pairs]
+
+    def clamp(self, a: Terms, low: int | None, high: int | None, fraction: int) -> Words:
+        limited = []
+        for word in self._words(a):
+            least = word.low if low is None else low
+            most = max(word.high, least) if high is None else high
+            limited.append(self.circuit.clamp(word, least, most))
+        return limited
+
+    def align(self, a: Terms, places: int) -> Terms:
+        return [_Scaled(1 << places, word) for word in self._words(a)]
+
+    def reinterpret(self, a: Terms, places: int) -> Terms:
+        return a
 
 
 @dataclass
@@ -63,6 +121,11 @@ class _Step:
     states: Mapping[State, Words]
     clipped: dict[str, list[int]]
     values: dict[Node, Words] = field(default_factory=dict)
+
+    @property
+    def arithmetic(self) -> _Circuits:
+        """What words can do element by element."""
+        return _Circuits(self.circuit)
 
     def cast(self, name: str, word: Word, fraction: int, to: Q) -> Word:
         """The word in the format ``to``."""
@@ -142,52 +205,9 @@ def _sum_clips(circuit: Circuit, casts: list[tuple[Word, int, Word]], to: Q) -> 
     return circuit.any(circuit.sum(0, excess).bits)
 
 
-def _linear(step: _Step, node: Add | Subtract, sign: int) -> Words:
-    scale = node.format.fraction
-    a, b = 1 << (scale - node.a.format.fraction), sign << (scale - node.b.format.fraction)
-    pairs = zip(step.values[node.a], step.values[node.b], strict=True)
-    return [step.circuit.sum(0, [(a, p), (b, q)]) for p, q in pairs]
-
-
-def _add(step: _Step, node: Add) -> Words:
-    return _linear(step, node, 1)
-
-
-def _subtract(step: _Step, node: Subtract) -> Words:
-    return _linear(step, node, -1)
-
-
-def _multiply(step: _Step, node: Multiply) -> Words:
-    pairs = zip(step.values[node.a], step.values[node.b], strict=True)
-    return [step.circuit.multiply(p, q) for p, q in pairs]
-
-
-def _select(step: _Step, node: Select) -> Words:
-    scale = node.format.fraction
-    a, b = (
-        [step.circuit.sum(0, [(1 << (scale - part.format.fraction), word)]) for word in words]
-        for part, words in ((node.a, step.values[node.a]), (node.b, step.values[node.b]))
-    )
-    triples = zip(step.values[node.s], a, b, strict=True)
-    return [step.circuit.choose(s.sign ^ 1, p, q) for s, p, q in triples]
-
-
-def _shift(step: _Step, node: Shift) -> Words:
-    pairs = zip(step.values[node.a], step.values[node.by], strict=True)
-    return [step.circuit.sum(0, [(1 << by.low, word)]) for word, by in pairs]
-
-
-def _clamp(step: _Step, node: Clamp) -> Words:
-    return [step.circuit.clamp(word, *node.limits) for word in step.values[node.a]]
-
-
 def _gather(step: _Step, node: Gather) -> Words:
     joined = [word for part in node.parts for word in step.values[part]]
     return [joined[index] for index in node.indices]
-
-
-def _reinterpret(step: _Step, node: Reinterpret) -> Words:
-    return step.values[node.a]
 
 
 def _cast(step: _Step, node: Cast) -> Words:
@@ -209,14 +229,8 @@ STEP_CIRCUITS: Mapping[type, Callable[..., Words]] = operation_table(
         State: _state,
         Constant: _constant,
         Matvec: _matvec,
-        Add: _add,
-        Subtract: _subtract,
-        Multiply: _multiply,
-        Select: _select,
-        Shift: _shift,
-        Clamp: _clamp,
+        **ELEMENTWISE,
         Gather: _gather,
-        Reinterpret: _reinterpret,
         Cast: _cast,
         Lookup: _lookup,
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rnnhw.design.design import Design
 from rnnhw.design.row_scales import add_scales
 from rnnhw.errors import DesignError
-from rnnhw.execution.array_steps import ARRAY_STEPS
+from rnnhw.execution.array_steps import ARRAY_STEPS, RealArrays
 from rnnhw.files import written_whole
 from rnnhw.graph.network import (
     Last,
@@ -329,7 +329,7 @@ class _Run:
     inputs: list[torch.Tensor] = field(default_factory=list)
     states: dict[Node, torch.Tensor] = field(default_factory=dict)
     values: dict[Node, torch.Tensor] = field(default_factory=dict)
-    xp: Any = torch
+    arithmetic: ClassVar[RealArrays] = RealArrays(torch)
 
     @property
     def quantized(self) -> bool:

@@ -8,19 +8,18 @@ first values of the states that it is computed from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rnnhw.graph.elementwise import ELEMENTWISE, interval_of
 from rnnhw.graph.nodes import (
-    Clamp,
+    Cast,
     Constant,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
-    Shift,
     State,
     StepGraph,
     Tensor,
@@ -28,6 +27,7 @@ from rnnhw.graph.nodes import (
     unwired,
 )
 from rnnhw.graph.rewrite import ancestors, live, rebuilt, rewrite
+from rnnhw.numerics.cast import Interval
 
 __all__ = ["DerivedState", "derive_states"]
 
@@ -113,7 +113,7 @@ def _next(vector: Node, following: dict[Node, Node], nodes: list[Node]) -> Node:
 # --- first values ------------------------------------------------------------------------------
 def _first_value(vector: Node, states: tuple[State, ...]) -> Tensor | None:
     """None where the first value is zero whatever the trained numbers are."""
-    if all(state.initial is None for state in states) and _stays_zero(vector, {}):
+    if all(state.initial is None for state in states) and _first_range(vector, {}) == (0, 0):
         return None
     return Tensor(f"{vector.name}.first", (vector.units,), "state", vector.format)
 
@@ -131,28 +131,25 @@ def _constant(state: State) -> Constant:
     )
 
 
-def _stays_zero(node: Node, known: dict[Node, bool]) -> bool:
-    """Whether ``node`` is zero where all states are."""
+def _first_range(node: Node, known: dict[Node, Interval]) -> Interval:
+    """What ``node`` can be where all states are zero, or more than that."""
     if node not in known:
-        known[node] = _is_zero(node, known)
+        operands = [_first_range(operand, known) for operand in node.operands]
+        known[node] = _of_operands(node, operands, known)
     return known[node]
 
 
-def _is_zero(node: Node, known: dict[Node, bool]) -> bool:
-    operands = [_stays_zero(operand, known) for operand in node.operands]
+def _of_operands(
+    node: Node, operands: Sequence[Interval], known: Mapping[Node, Interval]
+) -> Interval:
     match node:
         case State():
-            return True
-        case Constant():
-            return node.tensor is None and not any(node.values)
-        case Multiply():
-            return any(operands)
-        case Shift():
-            return _stays_zero(node.a, known)
-        case Clamp():
-            low, high = node.limits
-            return all(operands) and low <= 0 <= high
-        case Lookup():
-            return all(operands) and int(node.table.entries[0]) == 0
+            return 0, 0
+        case Gather() | Cast() if all(operand == (0, 0) for operand in operands):
+            return 0, 0
+        case Lookup() if operands == [(0, 0)]:
+            return int(node.table.entries[0]), int(node.table.entries[0])
+        case _ if type(node) in ELEMENTWISE:
+            return interval_of(node, known)
         case _:
-            return all(operands)
+            return node.interval
