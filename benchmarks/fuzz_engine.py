@@ -47,9 +47,10 @@ from helpers.commits import commit
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.execution import compiler, golden
 from rnnhw.execution.batch import Batch, Run, Vectors, make_batch
-from rnnhw.execution.compiler import NetworkPlan, plan_network
+from rnnhw.execution.compiler import plan_network
 from rnnhw.execution.engine import execute, run
 from rnnhw.execution.instructions import OPERATION
+from rnnhw.execution.plan import NetworkPlan
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.network import TIME_OPERATIONS

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rnnhw.analysis.intervals import BOXES, STEP_BOXES, Box, Tensors, _Run
 from rnnhw.analysis.linear_bounds import cast_error, outward
-from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
 from rnnhw.graph.nodes import (
     Cast,
     Constant,
@@ -78,7 +78,7 @@ class _Enclosure:
 
 
 @dataclass
-class _Forms:
+class _Forms(Arithmetic[_Enclosure]):
     """The arithmetic of forms beside their boxes; ``symbols`` are numbered on from step to step."""
 
     symbols: int

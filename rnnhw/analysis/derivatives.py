@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
 from rnnhw.graph.nodes import (
     Approximation,
     Cast,
@@ -130,7 +130,7 @@ class _Dual:
 
 
 @dataclass(frozen=True)
-class _Duals:
+class _Duals(Arithmetic[_Dual]):
     """The arithmetic of derivatives, which pass limits where they go ``through``."""
 
     through: bool
@@ -145,9 +145,6 @@ class _Duals:
         by = b.value[:, None] * a.by + a.value[:, None] * b.by
         linear = (a.constant and b.linear) or (b.constant and a.linear)
         return _Dual(a.value * b.value, by, linear)
-
-    def square(self, a: _Dual) -> _Dual:
-        return self.multiply(a, a)
 
     def select(self, s: _Dual, a: _Dual, b: _Dual) -> _Dual:
         first = s.value >= 0

@@ -28,8 +28,8 @@ from rnnhw.graph.nodes import (
     StepGraph,
     operation_table,
 )
+from rnnhw.graph.ranges import Ranges, cast_bounds
 from rnnhw.numerics.cast import Overflow, Q, cast_array, rounded
-from rnnhw.numerics.intervals import Ranges, cast_bounds
 
 __all__ = ["Box", "cast_box", "product_matrix", "step_boxes", "unfitted"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.execution.compiler import NetworkPlan, ScanPlan
+from rnnhw.execution.plan import NetworkPlan, ScanPlan
 from rnnhw.graph.network import Scan as ScanNode
 
 IntArray = NDArray[np.int64]

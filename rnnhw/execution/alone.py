@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import LANES, NetworkPlan
+from rnnhw.execution.compiler import LANES
 from rnnhw.execution.engine import EngineRun, execute, plan_for
+from rnnhw.execution.plan import NetworkPlan
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.graph.network import Network, Scan, Source, TimeNode
 from rnnhw.graph.nodes import Cast, Gather, Input, Reinterpret, State, StepGraph

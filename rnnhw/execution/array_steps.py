@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
 from rnnhw.graph.nodes import Gather, Input, Node, State
 
 __all__ = ["ARRAY_STEPS", "ArrayRun", "RealArrays"]
@@ -23,47 +23,26 @@ Array = Any
 
 
 @dataclass(frozen=True)
-class RealArrays:
+class RealArrays(Arithmetic[Array]):
     """The arithmetic of real numbers in the arrays of a module ``xp``."""
 
     xp: Any
 
-    def add(self, a: Array, b: Array) -> Array:
-        """``a + b``."""
-        return a + b
-
-    def subtract(self, a: Array, b: Array) -> Array:
-        """``a - b``."""
-        return a - b
-
-    def multiply(self, a: Array, b: Array) -> Array:
-        """``a * b``."""
-        return a * b
-
-    def square(self, a: Array) -> Array:
-        """``a * a``."""
-        return a * a
-
     def select(self, s: Array, a: Array, b: Array) -> Array:
-        """``a`` where ``s >= 0``, else ``b``."""
         return self.xp.where(s >= 0, a, b)
 
     def shift(self, a: Array, by: Array) -> Array:
-        """``a * 2**by``."""
         return a * self.xp.exp2(by)
 
     def clamp(self, a: Array, low: int | None, high: int | None, fraction: int) -> Array:
-        """``a`` within limits, which are raw integers of so many fraction bits."""
         step = 2.0**-fraction
         least = -np.inf if low is None else low * step
         return self.xp.clip(a, least, np.inf if high is None else high * step)
 
     def align(self, a: Array, places: int) -> Array:
-        """The same numbers."""
         return a
 
     def reinterpret(self, a: Array, places: int) -> Array:
-        """``2**places`` times the numbers."""
         return a * 2.0**places
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from rnnhw.execution.products import Product, Raw
-from rnnhw.graph.elementwise import ELEMENTWISE, interval_of
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
     Cast,
     Constant,
@@ -24,8 +24,8 @@ from rnnhw.graph.nodes import (
     StepGraph,
     operation_table,
 )
+from rnnhw.graph.ranges import cast_bounds, interval_of
 from rnnhw.numerics.cast import Interval
-from rnnhw.numerics.intervals import cast_bounds
 
 __all__ = ["Bounds", "bounds_of", "signed_bits", "stored_bits"]
 

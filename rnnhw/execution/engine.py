@@ -22,15 +22,10 @@ from rnnhw.design.weights import Parameters
 from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
 from rnnhw.execution.batch import Batch, Vectors, event_signals
-from rnnhw.execution.compiler import (
-    LANES,
-    NetworkPlan,
-    ScanPlan,
-    StatePlan,
-    plan_network,
-)
+from rnnhw.execution.compiler import LANES, plan_network
 from rnnhw.execution.instruction_sets import available_isas, select_isa
-from rnnhw.execution.instructions import INSTRUCTION, OPERATION
+from rnnhw.execution.instructions import INSTRUCTION
+from rnnhw.execution.plan import NetworkPlan, ScanPlan, StatePlan
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import Network, Scan, TimeNode, Total
 from rnnhw.graph.nodes import (
@@ -55,11 +50,7 @@ from rnnhw.numerics.cast import Events
 
 __all__ = ["EngineRun", "available_isas", "execute", "plan_for", "run", "select_isa"]
 
-_ELEMENTWISE = _engine.elementwise_names()
-if (
-    _engine.instruction_bytes() != INSTRUCTION.itemsize
-    or tuple(OPERATION)[: len(_ELEMENTWISE)] != _ELEMENTWISE
-):
+if _engine.instruction_bytes() != INSTRUCTION.itemsize:
     raise ImportError("the compiled engine is of another version: build rnnhw again")
 
 Progress = Callable[[int, int], None]

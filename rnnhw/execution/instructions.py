@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnhw.execution._engine import elementwise_names
+
 __all__ = ["INSTRUCTION", "OPERATION", "Row", "instruction", "packed", "slots_written"]
 
 # fmt: off
@@ -15,9 +17,9 @@ _FIELDS = (
     "data", "rows", "cast", "product", "start", "events", "product_events",
 )
 _OPERATIONS = (
-    "add", "subtract", "multiply", "multiply_add", "select", "clamp", "shift", "shift_by", "cast",
-    "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store", "pack",
-    "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow", "rows_bytes",
+    *elementwise_names(),
+    "cast", "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store",
+    "pack", "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow", "rows_bytes",
     "rows_tiles", "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather",
     "transform",
 )

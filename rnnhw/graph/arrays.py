@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.graph import nodes as op
-from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
 from rnnhw.numerics.cast import Overflow, Q, cast, cast_array
 
 __all__ = ["Array", "ArrayStep"]
@@ -25,37 +25,15 @@ Array = NDArray[Any]
 where all states have the same."""
 
 
-class _Integers:
+class _Integers(Arithmetic[Array]):
     """The arithmetic of raw integers in arrays."""
-
-    def add(self, a: Array, b: Array) -> Array:
-        return a + b
-
-    def subtract(self, a: Array, b: Array) -> Array:
-        return a - b
-
-    def multiply(self, a: Array, b: Array) -> Array:
-        return a * b
-
-    def square(self, a: Array) -> Array:
-        return a * a
 
     def select(self, s: Array, a: Array, b: Array) -> Array:
         return np.where(s >= 0, a, b)
 
-    def shift(self, a: Array, by: Array) -> Array:
-        shifted: Array = a << by
-        return shifted
-
     def clamp(self, a: Array, low: int | None, high: int | None, fraction: int) -> Array:
         below = a if high is None else np.minimum(a, high)
         return below if low is None else np.maximum(below, low)
-
-    def align(self, a: Array, places: int) -> Array:
-        return _shifted(a, places)
-
-    def reinterpret(self, a: Array, places: int) -> Array:
-        return a
 
 
 @dataclass

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.errors import DesignError, check_name, few
-from rnnhw.graph.elementwise import interval_of
 from rnnhw.graph.matrix import Matrix
 from rnnhw.graph.nodes import (
     MOST_SHIFT,
@@ -36,6 +35,7 @@ from rnnhw.graph.nodes import (
     _product,
     previous,
 )
+from rnnhw.graph.ranges import interval_of
 from rnnhw.graph.row_scales import EXPONENT, MULTIPLIER, SCALES, Exponents, RowScales, check_scale
 from rnnhw.numerics.cast import Interval, Q, interval_format
 from rnnhw.numerics.tables import RealFunction, Table

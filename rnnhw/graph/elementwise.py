@@ -9,8 +9,7 @@ every operation is. A new elementwise operation is a row here. The definition in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from rnnhw.graph.nodes import (
     Add,
@@ -22,47 +21,54 @@ from rnnhw.graph.nodes import (
     Shift,
     Subtract,
 )
-from rnnhw.numerics.cast import Interval
-from rnnhw.numerics.intervals import INTERVALS, Ranges
 
-__all__ = ["ELEMENTWISE", "Arithmetic", "interval_of"]
+__all__ = ["ELEMENTWISE", "Arithmetic"]
 
 V = TypeVar("V")
 
 
-class Arithmetic(Protocol[V]):
+class Arithmetic(Generic[V]):
     """What can be done to vectors of one kind of value, element by element.
 
     Values are raw integers, or the real numbers that these stand for: only the last three methods
-    tell the two apart.
+    tell the two apart. What stands here holds of raw integers that have Python's operators.
     """
 
     def add(self, a: V, b: V) -> V:
         """``a + b``, of one scale."""
+        return a + b  # type: ignore[operator, no-any-return]
 
     def subtract(self, a: V, b: V) -> V:
         """``a - b``, of one scale."""
+        return a - b  # type: ignore[operator, no-any-return]
 
     def multiply(self, a: V, b: V) -> V:
         """``a * b``."""
+        return a * b  # type: ignore[operator, no-any-return]
 
     def square(self, a: V) -> V:
         """``a * a``, where it is known that both are the same vector."""
+        return self.multiply(a, a)
 
     def select(self, s: V, a: V, b: V) -> V:
         """``a`` where ``s >= 0``, else ``b``, both of one scale."""
+        raise NotImplementedError
 
     def shift(self, a: V, by: V) -> V:
         """``a * 2**by`` at the scale of ``a``; ``by`` is constant, 0 or more."""
+        return a << by  # type: ignore[operator, no-any-return]
 
     def clamp(self, a: V, low: int | None, high: int | None, fraction: int) -> V:
         """``a`` within limits, which are raw integers of so many fraction bits; None: no limit."""
+        raise NotImplementedError
 
     def align(self, a: V, places: int) -> V:
         """The same numbers as raw integers with ``places`` fraction bits more, 0 or more."""
+        return a << places if places else a  # type: ignore[operator, return-value]
 
     def reinterpret(self, a: V, places: int) -> V:
         """The numbers for which the same raw integers stand with ``places`` fraction bits less."""
+        return a
 
 
 class Run(Protocol[V]):
@@ -123,15 +129,3 @@ ELEMENTWISE: Mapping[type, Callable[..., Any]] = {
     Reinterpret: _reinterpret,
 }
 """The result of every elementwise operation, of a run and the node."""
-
-
-@dataclass(frozen=True)
-class _Intervals:
-    values: Mapping[Node, Interval]
-    arithmetic: ClassVar[Ranges[Interval]] = INTERVALS
-
-
-def interval_of(node: Node, operands: Mapping[Node, Interval]) -> Interval:
-    """The range of an elementwise operation's raw integers, from those of its operands."""
-    low, high = ELEMENTWISE[type(node)](_Intervals(operands), node)
-    return low, high

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rnnhw.design.claims import Claim, Subject
 from rnnhw.design.tasks import FORBIDDEN, UNWANTED, Answer, Automaton
-from rnnhw.graph.elementwise import ELEMENTWISE
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
 from rnnhw.graph.network import Scan, TimeNode
 from rnnhw.graph.nodes import (
     Cast,
@@ -54,7 +54,7 @@ Terms = Sequence[Word | _Scaled]
 
 
 @dataclass(frozen=True)
-class _Circuits:
+class _Circuits(Arithmetic[Terms]):
     """The arithmetic of raw integers as words; results are words, aligned operands scaled."""
 
     circuit: Circuit
@@ -79,9 +79,6 @@ class _Circuits:
         pairs = zip(self._words(a), self._words(b), strict=True)
         return [self.circuit.multiply(p, q) for p, q in pairs]
 
-    def square(self, a: Terms) -> Words:
-        return self.multiply(a, a)
-
     def select(self, s: Terms, a: Terms, b: Terms) -> Words:
         first, second = self._words(a), self._words(b)
         triples = zip(self._words(s), first, second, strict=True)
@@ -101,9 +98,6 @@ class _Circuits:
 
     def align(self, a: Terms, places: int) -> Terms:
         return [_Scaled(1 << places, word) for word in self._words(a)]
-
-    def reinterpret(self, a: Terms, places: int) -> Terms:
-        return a
 
 
 @dataclass

@@ -21,8 +21,9 @@ from rnnhw.design.claims import Claim, Packing
 from rnnhw.design.tasks import Answer
 from rnnhw.errors import UsageError
 from rnnhw.execution import _engine
-from rnnhw.execution.compiler import NetworkPlan, Symbols, plan_steps
+from rnnhw.execution.compiler import Symbols, plan_steps
 from rnnhw.execution.engine import check_threads, cores, select_isa
+from rnnhw.execution.plan import NetworkPlan
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.proof.outcome import Keys, Outcome, Verdict, packed
 

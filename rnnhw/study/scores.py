@@ -20,8 +20,9 @@ from rnnhw.design.design import Design
 from rnnhw.design.tasks import HarderTask, Samples, Score, Task
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.execution.batch import make_batch
-from rnnhw.execution.compiler import LANES, NetworkPlan
+from rnnhw.execution.compiler import LANES
 from rnnhw.execution.engine import execute, plan_for
+from rnnhw.execution.plan import NetworkPlan
 from rnnhw.execution.reference import run_reference
 from rnnhw.execution.reference_contents import array_contents, reference_contents
 from rnnhw.execution.simulate import chosen_samples

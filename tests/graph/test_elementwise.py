@@ -11,7 +11,7 @@ from rnnhw.execution.array_steps import RealArrays
 from rnnhw.execution.golden import constant_values
 from rnnhw.graph.arrays import ArrayStep
 from rnnhw.graph.builder import FormatScope, StepBuilder
-from rnnhw.graph.elementwise import ELEMENTWISE, interval_of
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
     OPERATIONS,
     Add,
@@ -22,6 +22,7 @@ from rnnhw.graph.nodes import (
     Shift,
     Subtract,
 )
+from rnnhw.graph.ranges import interval_of
 from rnnhw.numerics.cast import Q
 
 PAIRS = list(product(range(-8, 8), range(-4, 4)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rnnhw.graph.elementwise import ELEMENTWISE, interval_of
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
     Cast,
     Constant,
@@ -26,6 +26,7 @@ from rnnhw.graph.nodes import (
     previous,
     unwired,
 )
+from rnnhw.graph.ranges import interval_of
 from rnnhw.graph.rewrite import ancestors, live, rebuilt, rewrite
 from rnnhw.numerics.cast import Interval
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from rnnhw.accelerator.mapping.memory import stored_vectors
 from rnnhw.accelerator.mapping.rows import LayerRows, Part, Rows, Value
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -88,19 +89,16 @@ LATENCY = operation_table(
         State: _cycles(0),
         Constant: _cycles(0),
         Matvec: _cycles(0),
-        Add: _cycles(1),
-        Subtract: _cycles(1),
+        **dict.fromkeys(ELEMENTWISE, _cycles(1)),
         Multiply: _cycles(2),
-        Select: _cycles(1),
-        Shift: _cycles(1),
-        Clamp: _cycles(1),
-        Gather: _cycles(0),
         Reinterpret: _cycles(0),
+        Gather: _cycles(0),
         Cast: _cast,
         Lookup: _cycles(1),
     }
 )
-"""Cycles of each operation, those of its Verilog module."""
+"""Cycles of each operation, those of its Verilog module. An elementwise one has a register behind it
+unless its row says otherwise."""
 
 
 class Shifter(NamedTuple):

@@ -5,21 +5,22 @@ Source: Moore 1966, "Interval Analysis".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from rnnhw.graph.elementwise import ELEMENTWISE, Arithmetic
+from rnnhw.graph.nodes import Node
 from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
 
-__all__ = ["INTERVALS", "Ranges", "cast_bounds"]
+__all__ = ["Ranges", "cast_bounds", "interval_of"]
 
 R = TypeVar("R", bound=Iterable[Any])
 
 
 @dataclass(frozen=True)
-class Ranges(Generic[R]):
-    """The arithmetic of elementwise operations (:mod:`rnnhw.graph.elementwise`) on ranges of raw
-    integers. What two operands have in common is forgotten.
+class Ranges(Arithmetic[R]):
+    """The arithmetic of ranges of raw integers. What two operands have in common is forgotten.
 
     ``pair`` makes a range of its two ends, which are integers or arrays of them; ``least`` and
     ``most`` are the less and the greater of two.
@@ -30,38 +31,28 @@ class Ranges(Generic[R]):
     most: Callable[[Any, Any], Any]
 
     def add(self, a: R, b: R) -> R:
-        """``a + b``."""
         (a0, a1), (b0, b1) = a, b
         return self.pair(a0 + b0, a1 + b1)
 
     def subtract(self, a: R, b: R) -> R:
-        """``a - b``."""
         (a0, a1), (b0, b1) = a, b
         return self.pair(a0 - b1, a1 - b0)
 
     def multiply(self, a: R, b: R) -> R:
-        """``a * b``."""
         (a0, a1), (b0, b1) = a, b
         p, q, r, s = a0 * b0, a0 * b1, a1 * b0, a1 * b1
         least, most = self.least, self.most
         return self.pair(least(least(p, q), least(r, s)), most(most(p, q), most(r, s)))
 
-    def square(self, a: R) -> R:
-        """``a * a``, as if the two were independent."""
-        return self.multiply(a, a)
-
     def select(self, s: R, a: R, b: R) -> R:
-        """``a`` where ``s >= 0``, else ``b``: either, whatever ``s`` is."""
         (a0, a1), (b0, b1) = a, b
         return self.pair(self.least(a0, b0), self.most(a1, b1))
 
     def shift(self, a: R, by: R) -> R:
-        """``a * 2**by``."""
         (a0, a1), (b0, b1) = a, by
         return self.pair(self.least(a0 << b0, a0 << b1), self.most(a1 << b0, a1 << b1))
 
     def clamp(self, a: R, low: int | None, high: int | None, fraction: int) -> R:
-        """``a`` within raw limits; None: there is none."""
         ends = tuple(a)
         if high is not None:
             ends = tuple(self.least(end, high) for end in ends)
@@ -70,21 +61,24 @@ class Ranges(Generic[R]):
         return self.pair(*ends)
 
     def align(self, a: R, places: int) -> R:
-        """``a`` with so many fraction bits more."""
         low, high = a
         return self.pair(low << places, high << places)
-
-    def reinterpret(self, a: R, places: int) -> R:
-        """The same raw integers, which stand for ``2**places`` times as much."""
-        return a
 
 
 def _interval(low: int, high: int) -> Interval:
     return low, high
 
 
-INTERVALS = Ranges(_interval, min, max)
-"""Ranges of Python's integers."""
+@dataclass(frozen=True)
+class _Intervals:
+    values: Mapping[Node, Interval]
+    arithmetic: ClassVar[Ranges[Interval]] = Ranges(_interval, min, max)
+
+
+def interval_of(node: Node, operands: Mapping[Node, Interval]) -> Interval:
+    """The range of an elementwise operation's raw integers, from those of its operands."""
+    low, high = ELEMENTWISE[type(node)](_Intervals(operands), node)
+    return low, high
 
 
 def cast_bounds(fraction: int, values: Interval, to: Q) -> Interval:

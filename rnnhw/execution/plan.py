@@ -1,0 +1,109 @@
+"""A compiled network as data: what :mod:`rnnhw.execution.compiler` writes and the engine runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnhw.execution.products import RowsPlan
+from rnnhw.execution.quads import ByteProducts
+from rnnhw.graph.network import Network, Reverse, Scan, TimeNode
+from rnnhw.graph.nodes import Node, State, StepGraph
+
+__all__ = ["NetworkPlan", "ScanPlan", "SequencePlan", "SlotPlan", "StatePlan"]
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """A vector's place: ``offset`` in the arena, or an outside buffer (``outside``). A ``view`` is
+    a part of another one's place."""
+
+    offset: int
+    step_bytes: int
+    tile_bytes: int
+    outside: tuple[str, str] | None = None
+    view: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class StatePlan:
+    """The slots of a state before and after the step, and its raw value before the first."""
+
+    name: str
+    node: State
+    before: int
+    after: int
+    bits: int
+    initial: NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class ScanPlan:
+    """The program of one layer (``rnnhw_scan`` in ``ext/program.h``)."""
+
+    graph: StepGraph
+    lanes: int
+    tile_units: int
+    instructions: NDArray[np.void]
+    phases: NDArray[np.int64]
+    prologue: int
+    """Phases, in front of the others, that run before the first step only."""
+    symbol_phases: int
+    """Phases behind those that run once a symbol (:func:`rnnhw.execution.compiler.plan_steps`)."""
+    symbol_slots: NDArray[np.int64]
+    """The slots that move on by a step from one symbol to the next."""
+    slots: list[SlotPlan]
+    swaps: NDArray[np.int64]
+    states: list[StatePlan]
+    casts: NDArray[np.int64]
+    matrices: list[RowsPlan]
+    data: list[NDArray[np.signedinteger]]
+    constants: list[tuple[int, NDArray[np.signedinteger]]]
+    arena_bytes: int
+    event_names: list[str]
+    measured: dict[Node, int]
+    """The instruction whose work counts as the node's."""
+    output_store: int
+    """The instruction that stores the output of every step."""
+
+
+@dataclass(frozen=True, eq=False)
+class SequencePlan:
+    """A time operation, the bits of a stored element of its vectors, and how many steps before the
+    present ones its readers need.
+
+    ``operation`` is its number in ``ext/program.h``; the network's input has none.
+    """
+
+    node: TimeNode
+    bits: int
+    operation: int | None
+    kept: int
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPlan:
+    """Programs and sequences of a network, in the order in which they run."""
+
+    network: Network
+    lanes: int
+    sequences: list[SequencePlan]
+    scans: dict[Scan, ScanPlan]
+    traces: dict[str, int]
+    """The signals that are recorded, and the bits in which their elements are stored."""
+    byte_products: ByteProducts
+    """What an instruction set must be able to do at least."""
+
+    @property
+    def step_bytes(self) -> int:
+        """The bytes that a step of one lane takes in all sequences and traces."""
+        sequences = sum(each.node.units * each.bits for each in self.sequences)
+        traces = sum(self.network.signal(name).units * bits for name, bits in self.traces.items())
+        return (sequences + traces) // 8
+
+    @property
+    def needs_whole_sequences(self) -> bool:
+        """Whether a node needs the last step of a sequence for its first."""
+        return any(isinstance(each.node, Reverse) for each in self.sequences)
