@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from rnnhw.graph.nodes import Add, Multiply, Select, Shift, Subtract
 from rnnhw.rtl.netlist import Instance, number_of
 
-__all__ = ["MODULES", "MemoryShape", "StaticModule", "module_table"]
+__all__ = [
+    "MODULES",
+    "OPERATION_MODULES",
+    "MemoryShape",
+    "OperationModule",
+    "StaticModule",
+    "module_table",
+]
 
 Row = TypeVar("Row")
 
@@ -46,7 +55,8 @@ class StaticModule:
     ``lowest_bit_read(instance, port, bit)`` is the lowest bit of an operand that the bits of the
     result from ``bit`` on depend on; without it all bits are read. ``bits_needed(instance, port,
     bits)`` is the number of lowest bits that the lowest ``bits`` of the result depend on; without
-    it all. ``passes`` is the input whose
+    it all. ``low_zeros(instance, known)`` is the number of lowest bits of the result that are zero,
+    where ``known(port)`` of an operand's are. ``passes`` is the input whose
     value becomes the result, sign and all. ``may_lack_sign`` tells that the result is one number,
     whose highest bit is zero where the parameter UNSIGNED is set. ``reads_ahead`` tells
     that it counts the units by an address that is one ahead of them. ``merges`` tells that
@@ -61,6 +71,7 @@ class StaticModule:
     multipliers: Callable[[Instance], Iterator[tuple[int, int]]] = _no_product
     lowest_bit_read: Callable[[Instance, str, int], int] | None = None
     bits_needed: Callable[[Instance, str, int], int] | None = None
+    low_zeros: Callable[[Instance, Callable[[str], int]], int] | None = None
     passes: str = ""
     may_lack_sign: bool = False
     reads_ahead: bool = False
@@ -192,6 +203,20 @@ def _cast_bits_needed(i: Instance, port: str, bits: int) -> int:
     return i["A_WIDTH"]
 
 
+def _sum_zeros(i: Instance, known: Callable[[str], int]) -> int:
+    return min(known("a") + i["A_SHIFT"], known("b") + i["B_SHIFT"])
+
+
+def _product_zeros(i: Instance, known: Callable[[str], int]) -> int:
+    return known("a") + known("b")
+
+
+def _clamp_zeros(i: Instance, known: Callable[[str], int]) -> int:
+    values = [number_of(i.parameters[limit]) for limit in ("LOW", "HIGH")]
+    ones = [(value & -value).bit_length() - 1 for value in values if value]
+    return min(known("a"), *ones) if ones else min(known("a"), i["WIDTH"])
+
+
 def clamp_limits(clamp: Instance) -> tuple[int, int]:
     """The limits of a clamp as the module compares them: without a sign, its bit inverted."""
     sign = 1 << (clamp["A_WIDTH"] - 1)
@@ -239,6 +264,7 @@ MODULES: Mapping[str, StaticModule] = {
         result="y",
         lowest_bit_read=_sum_bits,
         bits_needed=_sum_bits_needed,
+        low_zeros=_sum_zeros,
         merges=True,
     ),
     "rnnhw_bias": StaticModule(
@@ -285,6 +311,7 @@ MODULES: Mapping[str, StaticModule] = {
         merges=True,
         lowest_bit_read=_clamp_bits,
         bits_needed=_clamp_bits_needed,
+        low_zeros=_clamp_zeros,
     ),
     "rnnhw_control": StaticModule(
         _names("clk rst go done"),
@@ -320,7 +347,12 @@ MODULES: Mapping[str, StaticModule] = {
         may_lack_sign=True,
     ),
     "rnnhw_multiply": StaticModule(
-        _names("clk en a b"), _names("y"), result="y", multipliers=_product, bits_needed=_same_bits
+        _names("clk en a b"),
+        _names("y"),
+        result="y",
+        multipliers=_product,
+        bits_needed=_same_bits,
+        low_zeros=_product_zeros,
     ),
     "rnnhw_neurons": StaticModule(
         _names("clk rst active cycle q"), _names("issue starts ends operands"), result="operands"
@@ -468,6 +500,29 @@ MODULES: Mapping[str, StaticModule] = {
     ),
 }
 """Every static module by its name."""
+
+
+class OperationModule(NamedTuple):
+    """How the static module ``module`` computes an elementwise operation.
+
+    An operand is the port of its name (``a``) with a parameter for its width (``A_WIDTH``); those
+    that are ``aligned`` have one for a shift to the left (``A_SHIFT``) too. ``constants`` are
+    further parameters.
+    """
+
+    module: str
+    aligned: str = ""
+    constants: Mapping[str, int] = MappingProxyType({})
+
+
+OPERATION_MODULES: Mapping[type, OperationModule] = {
+    Add: OperationModule("rnnhw_add", "ab", {"SUBTRACT": 0}),
+    Subtract: OperationModule("rnnhw_add", "ab", {"SUBTRACT": 1}),
+    Multiply: OperationModule("rnnhw_multiply"),
+    Select: OperationModule("rnnhw_select", "ab"),
+    Shift: OperationModule("rnnhw_shift"),
+}
+"""The elementwise operations whose parameters follow from their operands."""
 
 
 def module_table(table: Mapping[str, Row]) -> Mapping[str, Row]:

@@ -10,7 +10,7 @@ cycle). Times are those of :class:`rnnhw.accelerator.mapping.PostProcessorSchedu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from rnnhw.accelerator.mapping import (
     LayerRows,
@@ -24,25 +24,23 @@ from rnnhw.accelerator.mapping import (
     word_of,
 )
 from rnnhw.graph import nodes
+from rnnhw.graph.elementwise import ELEMENTWISE
 from rnnhw.graph.nodes import (
-    Add,
     Cast,
     Clamp,
     Gather,
     Input,
     Lookup,
     Matvec,
-    Multiply,
     Node,
     Reinterpret,
-    Select,
     Shift,
     State,
-    Subtract,
     operation_table,
 )
 from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Q
 from rnnhw.numerics.tables import Table
+from rnnhw.rtl.modules import OPERATION_MODULES
 from rnnhw.rtl.netlist import (
     FALSE,
     Bit,
@@ -478,63 +476,23 @@ class PostProcessor:
         nets = [self._net(operand) for operand in operands]
         return [self._copy(net, cycle) for net in nets], cycle
 
-    def _shifts(self, value: Value, *operands: Node) -> list[int]:
-        assert isinstance(value.node, Node)
-        return [value.node.format.fraction - operand.format.fraction for operand in operands]
-
-    def add(self, value: Value) -> _Timed:
-        """A sum or a difference."""
-        node = value.node
-        assert isinstance(node, Add | Subtract)
+    def elementwise(self, value: Value) -> _Timed:
+        """An elementwise operation as its static module."""
+        node, facts = value.node, OPERATION_MODULES[type(value.node)]
+        assert isinstance(node, Node)
         numbers, cycle = self._read(value)
-        shifts = self._shifts(value, node.a, node.b)
-        result, subtract = self._new(value), isinstance(node, Subtract)
-        self._add(result, numbers, shifts, cycle, subtract=subtract)
-        return self._result(value, result)
-
-    def multiply(self, value: Value) -> _Timed:
-        """A product."""
-        node = value.node
-        assert isinstance(node, Multiply)
-        (a, b), cycle = self._read(value)
-        result = self._new(value)
-        self._instance(
-            "rnnhw_multiply",
-            result,
-            {"A_WIDTH": a.width, "B_WIDTH": b.width, "WIDTH": result.width},
-            {"en": concat(self.token(cycle + 1), self.token(cycle)), "a": a, "b": b},
-        )
-        return self._result(value, result)
-
-    def select(self, value: Value) -> _Timed:
-        """One of two values by a third one's sign."""
-        node = value.node
-        assert isinstance(node, Select)
-        (s, a, b), cycle = self._read(value)
-        shifts = self._shifts(value, node.a, node.b)
-        result = self._new(value)
-        self._instance(
-            "rnnhw_select",
-            result,
-            {
-                "S_WIDTH": s.width,
-                "A_WIDTH": a.width,
-                "A_SHIFT": shifts[0],
-                "B_WIDTH": b.width,
-                "B_SHIFT": shifts[1],
-                "WIDTH": result.width,
-            },
-            {"en": self.token(cycle), "s": s, "a": a, "b": b},
-        )
-        return self._result(value, result)
-
-    def shift(self, value: Value) -> _Timed:
-        """A value times a power of two of its unit."""
-        node = value.node
-        assert isinstance(node, Shift)
-        (a, by), cycle = self._read(value)
-        result = self._new(value)
-        self._shift(result, a, by, self.token(cycle))
+        names = [each.name for each in fields(node) if isinstance(getattr(node, each.name), Node)]
+        result, ports = self._new(value), dict(zip(names, numbers, strict=True))
+        parameters: dict[str, Parameter] = {}
+        for operand, (name, number) in zip(node.operands, ports.items(), strict=True):
+            parameters[f"{name.upper()}_WIDTH"] = number.width
+            if name in facts.aligned:
+                shift = node.format.fraction - operand.format.fraction
+                parameters[f"{name.upper()}_SHIFT"] = shift
+        parameters |= {"WIDTH": result.width, **facts.constants}
+        tokens = [self.token(cycle + each) for each in range(self._schedule.latency(value))]
+        enable = concat(*reversed(tokens)) if len(tokens) > 1 else tokens[0]
+        self._instance(facts.module, result, parameters, {"en": enable, **ports})
         return self._result(value, result)
 
     def _shift(self, result: Net, a: Number, by: Number, enable: Expression) -> None:
@@ -672,11 +630,7 @@ _OPERATIONS: Mapping[type, Callable[[PostProcessor, Value], _Timed]] = operation
         State: PostProcessor.refuse,
         nodes.Constant: PostProcessor.refuse,
         Matvec: PostProcessor.refuse,
-        Add: PostProcessor.add,
-        Subtract: PostProcessor.add,
-        Multiply: PostProcessor.multiply,
-        Select: PostProcessor.select,
-        Shift: PostProcessor.shift,
+        **dict.fromkeys(ELEMENTWISE, PostProcessor.elementwise),
         Clamp: PostProcessor.clamp,
         Gather: PostProcessor.refuse,
         Reinterpret: PostProcessor.refuse,

@@ -1,6 +1,7 @@
 """The table of static modules against their Verilog, and what is instantiated against the table."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from helpers.verilog import without_sinks
 import rnnhw
 from rnnhw.cost.fpga.flip_flops import REGISTERS
 from rnnhw.cost.fpga.luts import AMOUNTS
-from rnnhw.rtl.modules import MODULES, module_table
+from rnnhw.rtl.modules import MODULES, OPERATION_MODULES, module_table
 from rnnhw.rtl.netlist import Instance
 from rnnhw.rtl.project import static_module
 
@@ -52,6 +53,16 @@ def layer_instances(text):
 def test_the_table_has_every_module_and_no_other():
     assert set(MODULES) == {path.stem for path in (FOLDER / "verilog").glob("*.v")}
     assert list(MODULES) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("operation", OPERATION_MODULES)
+def test_the_module_of_an_operation_has_its_operands_as_ports(operation):
+    facts = OPERATION_MODULES[operation]
+    operands = [each.name for each in fields(operation) if each.type == "Node"]
+    assert list(MODULES[facts.module].inputs) == ["clk", "en", *operands]
+    widths = {f"{name.upper()}_WIDTH" for name in operands}
+    shifts = {f"{name.upper()}_SHIFT" for name in facts.aligned}
+    assert parameters(facts.module) == {"WIDTH"} | widths | shifts | set(facts.constants)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -130,6 +141,7 @@ def test_no_module_has_sinks_where_it_is_simulated():
 
 def test_every_module_is_instantiated_by_generated_text_or_by_another():
     instantiated = layer_instances("".join(path.read_text() for path in FOLDER.glob("*.py")))
+    instantiated |= {facts.module for facts in OPERATION_MODULES.values()}
     inner = {name for facts in MODULES.values() for name in facts.holds}
     assert len(instantiated) > 30
     assert set(MODULES) == instantiated | inner

@@ -97,8 +97,8 @@ LATENCY = operation_table(
         Lookup: _cycles(1),
     }
 )
-"""Cycles of each operation, those of its Verilog module. An elementwise one has a register behind it
-unless its row says otherwise."""
+"""Cycles of each operation, those of its Verilog module. An elementwise one has one, unless its row
+says otherwise."""
 
 
 class Shifter(NamedTuple):
@@ -444,9 +444,10 @@ class PostProcessorSchedule:
         ready = max(self.time(operand, phase) for operand in operands)
         if isinstance(node, Gather):
             return ready
-        return max(0, ready) + self._latency(value)
+        return max(0, ready) + self.latency(value)
 
-    def _latency(self, value: Value) -> int:
+    def latency(self, value: Value) -> int:
+        """Cycles of the operation behind ``value``."""
         assert isinstance(value.node, Node)
         if isinstance(value.node, Cast) and self.folded(value):
             return cast_latency(value.node, folded=True)

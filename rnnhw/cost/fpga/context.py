@@ -10,13 +10,11 @@ from rnnhw.cost.fpga.liveness import ALL_BITS, BitsRead, bits_read
 from rnnhw.cost.fpga.merge import Sources
 from rnnhw.cost.fpga.multiplexers import (
     OperandBits,
-    alternatives,
     has_partial_reset,
     operands_of,
 )
 from rnnhw.cost.fpga.technology import TechnologyMapping
-from rnnhw.cost.fpga.wide_luts import SAT_SYM, significant_bits
-from rnnhw.rtl.modules import MODULES, clamp_limits
+from rnnhw.rtl.modules import MODULES
 from rnnhw.rtl.netlist import (
     FIRST_STEP,
     Choice,
@@ -101,8 +99,11 @@ class Context:
         return self.mapping.place(depth, width, blocks, rewritten=rewritten)
 
 
-def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates: int) -> Context:
-    """The context of a layer's instances; ``gates`` rows a unit."""
+def context_of(
+    module: Module, mapping: TechnologyMapping, layout: Layout, gates: int, *, deep: bool
+) -> Context:
+    """The context of a layer's instances; ``gates`` rows a unit, ``deep`` as in
+    :class:`Context`."""
     lanes = next((i for i in module.instances if i.module == "rnnhw_lanes"), None)
     unsigned: set[Expression] = set()
     zeros = _zeros(module, unsigned)
@@ -137,10 +138,7 @@ def context_of(module: Module, mapping: TechnologyMapping, layout: Layout, gates
         sum(i.module == "rnnhw_pairs" for i in module.instances),
         _inputs(module),
         sum(net.bits for net, value in first.items() if isinstance(value, Net)),
-        any(map(_needs_three_levels, module.instances))
-        if mapping.rules.by_levels
-        else any(map(_is_deep, module.instances))
-        or any(len(alternatives(operand)) > 5 for operand in operands),
+        deep,
     )
 
 
@@ -192,17 +190,9 @@ def _low_bits(module: Module, of_sums: int) -> LowBits:
             case "rnnhw_cast" if i["DROP"] < 0:
                 saturates = i["OVERFLOW"] and i["A_WIDTH"] - i["DROP"] > i["WIDTH"]
                 (repeats if saturates else zeros)[result] = -i["DROP"]
-            case "rnnhw_add":
-                a, b = (zeros.get(sources.of(i.ports[port]), 0) for port in ("a", "b"))
-                zeros[result] = min(a + i["A_SHIFT"], b + i["B_SHIFT"])
-            case "rnnhw_multiply":
-                a, b = (zeros.get(sources.of(i.ports[port]), 0) for port in ("a", "b"))
-                zeros[result] = a + b
-            case "rnnhw_clamp":
-                values = [number_of(i.parameters[limit]) for limit in ("LOW", "HIGH")]
-                ones = [(value & -value).bit_length() - 1 for value in values if value]
-                of_limits = min(ones, default=i["WIDTH"])
-                zeros[result] = min(zeros.get(sources.of(i.ports["a"]), 0), of_limits)
+            case _ if facts.low_zeros is not None:
+                of_ports = {port: zeros.get(sources.of(net), 0) for port, net in i.ports.items()}
+                zeros[result] = facts.low_zeros(i, of_ports.__getitem__)
             case _ if facts.passes:
                 for known in (zeros, repeats):
                     if source in known:
@@ -227,42 +217,6 @@ def _inputs(module: Module) -> dict[Expression, int]:
         elif i.module == "rnnhw_window" and i["SPAN"] == 1:
             inputs[i.ports["window"]] = inputs.get(i.ports["element"], 0) + (not i["CYCLIC"])
     return inputs
-
-
-def _is_deep(i: Instance) -> bool:
-    """Whether an instance needs a third level of LUTs of up to 7 inputs, as netlists have them."""
-    match i.module:
-        case "rnnhw_cast":
-            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
-            excess = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] - i["UNSIGNED"]
-            return i["OVERFLOW"] != 0 and excess > 11
-        case "rnnhw_control":
-            counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
-            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2 or (i["PHASES"] > 1 and counters > 12)
-        case "rnnhw_passes":
-            return i["CYCLE_BITS"] > 4
-    return i.module in ("rnnhw_pairs", "rnnhw_stride")
-
-
-def _needs_three_levels(i: Instance) -> bool:
-    """The same where logic is mapped by its levels: the widths are those of netlists."""
-    match i.module:
-        case "rnnhw_cast":
-            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
-            top = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] + 1 - i["UNSIGNED"]
-            # Whether a word would hold its most negative number depends on all of its bits.
-            return i["OVERFLOW"] != 0 and top > (8 if i["OVERFLOW"] == SAT_SYM else 14)
-        case "rnnhw_clamp":
-            least, greatest = clamp_limits(i)
-            bits = i["A_WIDTH"]
-            if not least or greatest == (1 << bits) - 1:
-                return False
-            return bits > {2: 24, 3: 13}.get(significant_bits(least, bits), 10)
-        case "rnnhw_ring":  # three cells of LUT RAM, and addresses that start again at an odd depth
-            return i["DEPTH"] % 2 > 0 and i["DEPTH"] > 32
-        case "rnnhw_control":
-            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2
-    return False
 
 
 def factor_widths(multiply: Instance, context: Context) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from rnnhw.accelerator import Basis, LayerMachine, MemoryKind
 from rnnhw.accelerator.mapping import MappedLayer, StepMapping, address_bits
 from rnnhw.cost.fpga.context import Context, context_of
 from rnnhw.cost.fpga.flip_flops import flip_flops
-from rnnhw.cost.fpga.luts import lut_amounts, multiplier_blocks
+from rnnhw.cost.fpga.luts import has_three_levels, lut_amounts, multiplier_blocks
 from rnnhw.cost.fpga.technology import TechnologyMapping, technology_of
 from rnnhw.graph.nodes import Input
 from rnnhw.profiles import Fpga
@@ -250,7 +250,8 @@ def _mapped_outline(
     technology = mapping, profile.block_ram.modes.shapes, max(gates, 1)
     if technology not in outlined.mapped:
         layout = partial(mapping.layout, profile)
-        context = context_of(outlined.outline, mapping, layout, max(gates, 1))
+        deep = has_three_levels(outlined.outline, mapping)
+        context = context_of(outlined.outline, mapping, layout, max(gates, 1), deep=deep)
         outlined.mapped[technology] = _MappedOutline(outlined.outline, context)
     return outlined.mapped[technology]
 

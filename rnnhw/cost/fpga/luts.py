@@ -17,14 +17,21 @@ from rnnhw.cost.fpga.context import (
     product_bits,
 )
 from rnnhw.cost.fpga.merge import distinct
-from rnnhw.cost.fpga.multiplexers import chosen_bits
+from rnnhw.cost.fpga.multiplexers import alternatives, chosen_bits, operands_of
 from rnnhw.cost.fpga.primitives import memories
-from rnnhw.cost.fpga.wide_luts import clamp_luts, saturation_luts, zero_luts
+from rnnhw.cost.fpga.technology import TechnologyMapping
+from rnnhw.cost.fpga.wide_luts import (
+    SAT_SYM,
+    clamp_luts,
+    saturation_luts,
+    significant_bits,
+    zero_luts,
+)
 from rnnhw.rtl.modules import MODULES, clamp_limits, module_table
 from rnnhw.rtl.netlist import Expression, Instance, Operation, walk
 from rnnhw.rtl.verilog_text import Module
 
-__all__ = ["AMOUNTS", "KINDS", "lut_amounts", "multiplier_blocks"]
+__all__ = ["AMOUNTS", "KINDS", "has_three_levels", "lut_amounts", "multiplier_blocks"]
 
 Amounts = Iterator[tuple[str, float]]
 
@@ -151,6 +158,50 @@ def multiplier_blocks(module: Module, context: Context) -> int:
         elif i.module == "rnnhw_multiply":
             total += context.mapping.blocks(*factor_widths(i, context), product_bits(i, context))
     return total
+
+
+def has_three_levels(module: Module, mapping: TechnologyMapping) -> bool:
+    """Whether some path of a layer has three levels of LUTs of up to 7 inputs."""
+    if mapping.rules.by_levels:
+        return any(map(_needs_three_levels, module.instances))
+    chosen = any(len(alternatives(operand)) > 5 for operand in operands_of(module))
+    return chosen or any(map(_is_deep, module.instances))
+
+
+def _is_deep(i: Instance) -> bool:
+    """Whether an instance needs a third level of LUTs of up to 7 inputs, as netlists have them."""
+    match i.module:
+        case "rnnhw_cast":
+            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
+            excess = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] - i["UNSIGNED"]
+            return i["OVERFLOW"] != 0 and excess > 11
+        case "rnnhw_control":
+            counters = i["COLUMN_BITS"] + i["GROUP_BITS"]
+            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2 or (i["PHASES"] > 1 and counters > 12)
+        case "rnnhw_passes":
+            return i["CYCLE_BITS"] > 4
+    return i.module in ("rnnhw_pairs", "rnnhw_stride")
+
+
+def _needs_three_levels(i: Instance) -> bool:
+    """The same where logic is mapped by its levels: the widths are those of netlists."""
+    match i.module:
+        case "rnnhw_cast":
+            rounds = i["DROP"] > 0 and i["ROUNDING"] != 0 and not i.parameters.get("FOLDED")
+            top = i["A_WIDTH"] - i["DROP"] + rounds - i["WIDTH"] + 1 - i["UNSIGNED"]
+            # Whether a word would hold its most negative number depends on all of its bits.
+            return i["OVERFLOW"] != 0 and top > (8 if i["OVERFLOW"] == SAT_SYM else 14)
+        case "rnnhw_clamp":
+            least, greatest = clamp_limits(i)
+            bits = i["A_WIDTH"]
+            if not least or greatest == (1 << bits) - 1:
+                return False
+            return bits > {2: 24, 3: 13}.get(significant_bits(least, bits), 10)
+        case "rnnhw_ring":  # three cells of LUT RAM, and addresses that start again at an odd depth
+            return i["DEPTH"] % 2 > 0 and i["DEPTH"] > 32
+        case "rnnhw_control":
+            return i["COLUMN_BITS"] > 6 or i["PHASES"] > 2
+    return False
 
 
 def _none(i: Instance, context: Context) -> Amounts:
