@@ -168,21 +168,18 @@ typedef struct {
                                    int64_t rows, int64_t lanes, const rnnhw_mask *mask,           \
                                    int64_t *product_events, int64_t *sum_events);
 
-/* An elementwise kernel leaves alone what its row in elementwise.h does not read. */
-#define RNNHW_ELEMENTWISE_KERNEL(E, name)                                                         \
-    void (*name)(E * dst, const E *a, const E *b, const E *c, int shift_a, int shift_b, E low,    \
-                 E high, int64_t chunks);
-
-#define RNNHW_KERNEL_32(number, name, element) RNNHW_ELEMENTWISE_KERNEL(int32_t, name)
-#define RNNHW_KERNEL_64(number, name, element) RNNHW_ELEMENTWISE_KERNEL(int64_t, name)
+#define RNNHW_KERNEL_32(number, name, parameters, arguments, element)                             \
+    void (*name)(int32_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);
+#define RNNHW_KERNEL_64(number, name, parameters, arguments, element)                             \
+    void (*name)(int64_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);
 
 typedef struct {
-    RNNHW_ELEMENTWISE(RNNHW_KERNEL_32)
+    RNNHW_ELEMENTWISE(RNNHW_KERNEL_32, int32_t)
     RNNHW_ELEMENT_KERNELS(int32_t)
 } rnnhw_kernels32;
 
 typedef struct {
-    RNNHW_ELEMENTWISE(RNNHW_KERNEL_64)
+    RNNHW_ELEMENTWISE(RNNHW_KERNEL_64, int64_t)
     RNNHW_ELEMENT_KERNELS(int64_t)
 } rnnhw_kernels64;
 

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define NAME_OF(number, name, element) #name,
-const char *const rnnhw_elementwise_names[] = {RNNHW_ELEMENTWISE(NAME_OF) NULL};
+#define NAME_OF(number, name, parameters, arguments, element) #name,
+const char *const rnnhw_elementwise_names[] = {RNNHW_ELEMENTWISE(NAME_OF, ) NULL};
 #undef NAME_OF
 
 static int64_t longest(const int64_t *lengths, int64_t lanes)

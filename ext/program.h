@@ -16,10 +16,10 @@
 
 #include "kernels.h"
 
-#define RNNHW_NUMBER(number, name, element) number,
+#define RNNHW_NUMBER(number, name, parameters, arguments, element) number,
 
 enum rnnhw_operation {
-    RNNHW_ELEMENTWISE(RNNHW_NUMBER)
+    RNNHW_ELEMENTWISE(RNNHW_NUMBER, )
     RNNHW_CAST,         /* dst = a under casts[cast] */
     RNNHW_CAST_IN_WORDS, /* the same in 32-bit words; `low`: nothing can clip */
     RNNHW_LOOKUP,       /* dst = data[data][a & high] */
