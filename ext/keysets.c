@@ -27,6 +27,7 @@ enum {
     HUGE_PAGE = 1 << 21,
     LEAST_PAGE = 4096,
     AHEAD = 24,          /* keys between a prefetch and its use */
+    CACHED_BYTES = 1 << 20, /* of sets that a core's own cache holds */
     CLAIMED_KEYS = 4096  /* that a thread gives places in new buckets at a time */
 };
 
@@ -389,22 +390,37 @@ static ALWAYS_INLINE void take_shared(rnnhw_keysets *k, int64_t first, int64_t l
     }
 }
 
+/* A new key, by a thread that is alone. */
+static ALWAYS_INLINE void append_key(rnnhw_keysets *k, rnnhw_set *set, const uint64_t *key,
+                                     int64_t words)
+{
+    uint64_t *const to = rnnhw_key(set, set->count, words);
+    for (int64_t w = 0; w < words; w++)
+        to[w] = key[w];
+    set->count++;
+    set->numbered++;
+    k->taken_alone++;
+}
+
 static ALWAYS_INLINE void take_alone(rnnhw_keysets *k, int64_t count, int64_t words)
 {
+    const uint64_t *key = k->found.keys;
+    if (k->bytes <= CACHED_BYTES) { /* nothing is far: to look ahead takes longer */
+        for (int64_t i = 0; i < count; i++, key += words) {
+            rnnhw_set *const set = &k->sets[k->found.targets[i]];
+            if (put_key(set, key, rnnhw_hash(key, words), (uint32_t)set->count, words))
+                append_key(k, set, key, words);
+        }
+        return;
+    }
     for (int64_t i = -2 * AHEAD; i < count; i++) {
         look_ahead(k, i, 0, count, words);
         if (i < 0)
             continue;
         rnnhw_set *const set = &k->sets[k->found.targets[i]];
-        const uint64_t *const key = k->found.keys + i * words;
-        if (!put_key(set, key, k->found.hashes[i], (uint32_t)set->count, words))
-            continue;
-        uint64_t *const to = rnnhw_key(set, set->count, words);
-        for (int64_t w = 0; w < words; w++)
-            to[w] = key[w];
-        set->count++;
-        set->numbered++;
-        k->taken_alone++;
+        if (put_key(set, key, k->found.hashes[i], (uint32_t)set->count, words))
+            append_key(k, set, key, words);
+        key += words;
     }
 }
 
