@@ -60,18 +60,56 @@ static inline rnnhw_bucket *next_bucket(const rnnhw_set *set, rnnhw_bucket *buck
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static void *aligned_zeros(size_t bytes, void **memory)
+/* Where large zeros come from, and go back to: what goes through `free` the process may keep. */
+static void *zeros(size_t bytes)
 {
-    const size_t line = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
-    *memory = calloc(1, bytes + line);
+#if defined(__linux__)
+    if (bytes >= HUGE_PAGE) {
+        void *const place =
+            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return place == MAP_FAILED ? NULL : place;
+    }
+#endif
+    return calloc(1, bytes);
+}
+
+static void free_zeros(void *memory, size_t bytes)
+{
+#if defined(__linux__)
+    if (memory != NULL && bytes >= HUGE_PAGE) {
+        munmap(memory, bytes);
+        return;
+    }
+#endif
+    (void)bytes;
+    free(memory);
+}
+
+/* What the buckets begin at a multiple of, and bytes of the memory that they lie in. */
+static size_t bucket_line(int64_t count)
+{
+    return (size_t)count * sizeof(rnnhw_bucket) >= HUGE_PAGE ? HUGE_PAGE : 64;
+}
+
+static size_t bucket_bytes(int64_t count)
+{
+    return (size_t)count * sizeof(rnnhw_bucket) + bucket_line(count);
+}
+
+/* Empty buckets in `*memory`, or NULL. */
+static rnnhw_bucket *new_buckets(int64_t count, void **memory)
+{
+    const size_t line = bucket_line(count);
+    *memory = zeros(bucket_bytes(count));
     if (*memory == NULL)
         return NULL;
     char *const first = (char *)*memory + (line - (size_t)*memory % line);
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (line == HUGE_PAGE)
-        madvise(first, bytes, MADV_HUGEPAGE); /* advice: without it the search is only slower */
+        /* advice: without it the search is only slower */
+        madvise(first, (size_t)count * sizeof(rnnhw_bucket), MADV_HUGEPAGE);
 #endif
-    return first;
+    return (rnnhw_bucket *)first;
 }
 
 /* A chunk with room for `words`, of which the first `held` are those of an older one; a whole one
@@ -137,11 +175,11 @@ enum rnnhw_bound rnnhw_make_room(rnnhw_keysets *k, rnnhw_set *set, int64_t more)
     if (k->bytes + bytes > k->max_bytes)
         return RNNHW_BYTES_MET;
     void *memory;
-    rnnhw_bucket *const buckets =
-        aligned_zeros((size_t)count * sizeof(rnnhw_bucket), &memory);
+    rnnhw_bucket *const buckets = new_buckets(count, &memory);
     if (buckets == NULL)
         return RNNHW_BYTES_MET;
-    free(set->bucket_memory); /* before the new ones are written: both are never held at once */
+    /* Before the new ones are written: both are never held at once. */
+    free_zeros(set->bucket_memory, bucket_bytes(set->bucket_count));
     set->buckets = buckets;
     set->bucket_memory = memory;
     set->bucket_count = count;
@@ -166,7 +204,7 @@ void rnnhw_free_sets(rnnhw_keysets *k)
         for (int64_t c = 0; c < k->sets[q].chunk_room; c++)
             free(k->sets[q].chunks[c]);
         free(k->sets[q].chunks);
-        free(k->sets[q].bucket_memory);
+        free_zeros(k->sets[q].bucket_memory, bucket_bytes(k->sets[q].bucket_count));
     }
 }
 
