@@ -33,6 +33,15 @@ enum {
 
 #define MOST_KEYS ((int64_t)UINT32_MAX)
 
+/* Bring a line that will be written: other cores lose it now, not when the write waits for them. */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define PREFETCH_WRITTEN(address) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(address)))
+#elif defined(__GNUC__)
+#define PREFETCH_WRITTEN(address) __builtin_prefetch(address, 1)
+#else
+#define PREFETCH_WRITTEN(address) ((void)(address))
+#endif
+
 /* What other threads may read, or write, at the same time. */
 #if defined(__GNUC__)
 #define LOAD(address) __atomic_load_n(address, __ATOMIC_ACQUIRE)
@@ -401,6 +410,8 @@ static ALWAYS_INLINE void prefetch_key(const rnnhw_keysets *k, const rnnhw_set *
     const uint32_t like = tagged(held, tag_of(hash));
     if (like != 0)
         PREFETCH(numbered_key(k, set, LOAD(&bucket->keys[lowest_bit(like)]), words));
+    else
+        PREFETCH_WRITTEN(bucket); /* it takes a place */
 }
 
 /* Bring what candidate i + 2 AHEAD is looked up in, and what i + AHEAD is compared with. */
