@@ -275,7 +275,7 @@ def _engine(stack: Stack, paced: LayerPaces) -> Engine:
 class LaneOptions:
     """One layer of a network on any legal number of lanes, as :func:`accelerator` builds it.
 
-    A mapping is computed when it is first needed, once a number of lanes.
+    A mapping and a machine are computed when they are first needed, once a number of lanes.
     """
 
     def __init__(self, node: Scan | Total) -> None:
@@ -284,6 +284,7 @@ class LaneOptions:
         self._node = node
         self._step = StepMapping(node.graph, _windows(node)) if isinstance(node, Scan) else None
         self._mapped: dict[int, MappedLayer] = {}
+        self._machines: dict[int, LayerMachine] = {}
 
     @property
     def lanes(self) -> Sequence[int]:
@@ -326,6 +327,11 @@ class LaneOptions:
 
     def machine(self, lanes: int) -> LayerMachine:
         """The layer on ``lanes`` lanes."""
+        if lanes not in self._machines:
+            self._machines[lanes] = self._built(lanes)
+        return self._machines[lanes]
+
+    def _built(self, lanes: int) -> LayerMachine:
         if isinstance(self._node, Total):
             return _total(self._node)
         layer = layer_machine(self.name, self.mapping(lanes), once=self.once)

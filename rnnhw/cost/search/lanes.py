@@ -262,6 +262,7 @@ class _Layer:
         self._options = options
         self._profile = profile
         self._outlines: dict[int, tuple[int | Fraction, int]] = {}
+        self._blocks: dict[int, int] = {}
         self._costs: dict[int, _Cost] = {}
         first = options.machine(options.lanes[0])
         # The logic is known without further schedules.
@@ -302,19 +303,33 @@ class _Layer:
             self._outlines[lanes] = interval, count * self._mode.steps
         return self._outlines[lanes]
 
+    def blocks(self, lanes: int) -> int:
+        """Block RAM."""
+        if lanes not in self._blocks:
+            memories = self.machine(lanes).memories
+            self._blocks[lanes] = sum(place(each, self._profile).blocks for each in memories)
+        return self._blocks[lanes]
+
     def cost(self, lanes: int) -> _Cost:
-        """Everything that the layer takes."""
+        """Everything that the layer takes; LUT and FF take most of the time of a search."""
         if lanes not in self._costs:
-            machine = self.machine(lanes)
-            lut, ff = logic(machine, self._profile) if any(self.fits_known) else (None, None)
+            lut = ff = None
+            if any(self.fits_known):
+                lut, ff = logic(self.machine(lanes), self._profile)
             self._costs[lanes] = (
                 self.multipliers(lanes),
-                sum(place(memory, self._profile).blocks for memory in machine.memories),
+                self.blocks(lanes),
                 lanes,
                 lut.count if lut is not None and self.fits_known[0] else 0,
                 ff.count if ff is not None and self.fits_known[1] else 0,
             )
         return self._costs[lanes]
+
+    def amount(self, resource: int, lanes: int) -> int:
+        """What the layer takes of one resource."""
+        if resource == _DSP:
+            return self.multipliers(lanes)
+        return self.blocks(lanes) if resource == _BLOCK_RAM else self.cost(lanes)[resource]
 
     def within(self, limit: int | Fraction | None) -> list[int]:
         """The lanes on which the layer takes at most ``limit`` cycles a step."""
@@ -326,7 +341,10 @@ class _Layer:
         if not lanes:
             return None
         fewest = min(map(self.multipliers, lanes))
-        return min((n for n in lanes if self.multipliers(n) == fewest), key=self.cost)
+        # Lanes differ, so LUT and FF never decide.
+        return min(
+            (n for n in lanes if self.multipliers(n) == fewest), key=lambda n: (self.blocks(n), n)
+        )
 
 
 # --- search ------------------------------------------------------------------------------------
@@ -476,14 +494,14 @@ class _Search:
 
     def _shortfalls(self, limit: int | Fraction | None) -> Iterator[_Lack]:
         """The resources of which even the choice that takes least of it takes too much."""
+        # One of these choices is the least cost, so only what that has too much of can be short.
         counts = [self._affordable(each, limit) or each.within(limit) for each in self.layers]
-        for k in (_DSP, _BLOCK_RAM, _LUT, _FF):
+        for k in self._over(self._total(self.least(limit))):
             least = [0] * len(self._capacity)
-            if self._capacity[k] < math.inf:
-                least[k] = sum(
-                    min(layer.multipliers(n) if k == _DSP else layer.cost(n)[k] for n in lanes)
-                    for layer, lanes in zip(self.layers, counts, strict=True)
-                )
+            least[k] = sum(
+                min(layer.amount(k, n) for n in lanes)
+                for layer, lanes in zip(self.layers, counts, strict=True)
+            )
             yield from self._amounts(least, "at least ")
 
     def _amounts(self, cost: Sequence[int], at_least: str = "") -> list[_Lack]:
