@@ -147,9 +147,9 @@ def _sum(
     for term in terms:
         raw = (total << (finest - to.fraction)) + (term << (finest - fraction))
         total, events = cast(raw, finest, to)
-        if events is not NOTHING:
+        if events is not NOTHING:  # else the rounded sum is the total
             seen += events
-        excess += rounded(raw, finest - to.fraction, to.rounding) - total
+            excess += rounded(raw, finest - to.fraction, to.rounding) - total
     if to.overflow is Overflow.WRAP:
         seen = Events(wraps=int(excess != 0))
     machine.events[signal] += seen
