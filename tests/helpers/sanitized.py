@@ -14,8 +14,12 @@ COMPILER = shlex.split(os.environ.get("CC", "gcc"))
 if not all(shutil.which(word) for word in COMPILER if not word.startswith("-") and "=" not in word):
     COMPILER = None
 
-FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O0 -g1"
-"""Without optimisation: the same checks, of which none is folded away, in a third of the time."""
+FLAGS = (
+    "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O0 -g1 "
+    "--param asan-instrumentation-with-call-threshold=0"
+)
+"""Without optimisation: the same checks, of which none is folded away, in a third of the time. They
+are calls and not written out at every access, which are a third less to compile."""
 
 
 def runtime():
