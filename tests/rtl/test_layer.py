@@ -18,7 +18,7 @@ from helpers.machines import FORMATS
 from helpers.paths import DESIGNS
 from helpers.rtl_cases import Case, draw_batch, draw_case, draw_formats, draw_parameters, draw_woven
 from helpers.tools import linted, simulated
-from helpers.verilog import VERILATOR, assert_equal_in_verilog
+from helpers.verilog import VERILATOR, assert_all_equal_in_verilog, assert_equal_in_verilog
 
 from rnnhw.accelerator import Basis, accelerator, legal_lanes
 from rnnhw.design.design import Design, load
@@ -88,25 +88,24 @@ def _unknown_in_collisions(folder: Path) -> None:
 @simulated
 @pytest.mark.parametrize("draw", [draw_case, draw_woven])
 def test_no_word_is_read_for_use_while_it_is_written(draw, tmp_path: Path) -> None:
-    ran = 0
-    for seed in range(3000, 3020):
-        case = drawn(seed, draw)
-        if case and accelerator(case.network, case.lanes).basis is Basis.REALISED:
-            assert_equal_in_verilog(case, tmp_path / str(seed), edit=_unknown_in_collisions)
-            ran += 1
-    assert ran >= 10
+    cases = [
+        case
+        for case in (drawn(seed, draw) for seed in range(3000, 3020))
+        if case and accelerator(case.network, case.lanes).basis is Basis.REALISED
+    ]
+    assert len(cases) >= 10
+    assert_all_equal_in_verilog(cases, tmp_path, edit=_unknown_in_collisions)
 
 
 @simulated
 @pytest.mark.parametrize("block", range(10))
 def test_random_stacks_are_equal_in_every_value_and_cycle(block: int, tmp_path: Path) -> None:
-    for seed in range(100 * block, 100 * block + 8):
-        case = drawn(seed)
-        if case is None:
-            continue
-        machine = accelerator(case.network, case.lanes)
-        if machine.basis is Basis.REALISED:
-            assert_equal_in_verilog(case, tmp_path / str(seed))
+    cases = [
+        case
+        for case in map(drawn, range(100 * block, 100 * block + 8))
+        if case and accelerator(case.network, case.lanes).basis is Basis.REALISED
+    ]
+    assert_all_equal_in_verilog(cases, tmp_path)
 
 
 def test_random_stacks_are_mostly_emitted() -> None:
@@ -211,14 +210,14 @@ def test_short_sequences_wait_for_what_runs_once(layers, tmp_path: Path) -> None
 @simulated
 @pytest.mark.parametrize("block", range(8))
 def test_permuted_joined_and_late_vectors_are_equal(block: int, tmp_path: Path) -> None:
-    ran = 0
+    cases = []
     for seed in range(100 * block, 100 * block + 8):
         case = drawn(seed, draw_woven)
         machine = case and accelerator(case.network, case.lanes)
         if case and all(layer.basis is Basis.REALISED for layer in machine.layers):
-            assert_equal_in_verilog(case, tmp_path / str(seed))
-            ran += 1
-    assert ran >= 6
+            cases.append(case)
+    assert len(cases) >= 6
+    assert_all_equal_in_verilog(cases, tmp_path)
 
 
 @simulated
@@ -287,16 +286,16 @@ def one_layer(structure, cell, n: int, lanes: int, r: random.Random) -> Case | N
 @simulated
 @pytest.mark.parametrize(("structure", "cell"), sorted({m[:2] for m in MATRIX}, key=repr))
 def test_every_structure_in_every_cell(structure, cell: str, tmp_path: Path) -> None:
-    ran = 0
+    cases = []
     for index, (_, _, n, lanes) in enumerate(m for m in MATRIX if m[:2] == (structure, cell)):
         for attempt in range(20):
             case = one_layer(structure, cell, n, lanes, random.Random(1000 * index + attempt))
             machine = case and accelerator(case.network, case.lanes)
             if case is not None and machine.layers[0].basis is Basis.REALISED:
-                assert_equal_in_verilog(case, tmp_path / str(index))
-                ran += 1
+                cases.append(case)
                 break
-    assert ran >= 5
+    assert len(cases) >= 5
+    assert_all_equal_in_verilog(cases, tmp_path)
 
 
 @simulated

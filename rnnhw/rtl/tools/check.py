@@ -19,7 +19,7 @@ from rnnhw.rtl.bundle import Emission, OutputPort
 from rnnhw.rtl.project import sources
 from rnnhw.rtl.tools.simulators import Simulator
 
-__all__ = ["STALLS_SEED", "BenchRun", "check"]
+__all__ = ["STALLS_SEED", "BenchRun", "bench_run", "check", "reset_cycle"]
 
 Step = Callable[[str], None]
 """Is told what begins."""
@@ -93,11 +93,11 @@ def check(
         for stalls in (False, True):
             options = [f"+waves={recorded}"] if recorded is not None else []
             if stalls:
-                options = [f"+stalls={STALLS_SEED}", f"+reset={_reset_cycle(stimulus)}"]
+                options = [f"+stalls={STALLS_SEED}", f"+reset={reset_cycle(stimulus)}"]
             gaps = " with gaps, stalls and a reset" if stalls else ""
             _begin(step, f"{simulator.command}: running the test bench{gaps}")
             said = simulator.run([*command, *options], folder, seconds)
-            runs.append(_run(version, stalls, said, emission, stimulus))
+            runs.append(bench_run(version, stalls, said, emission, stimulus))
     return runs
 
 
@@ -106,7 +106,7 @@ def _begin(step: Step | None, what: str) -> None:
         step(what)
 
 
-def _reset_cycle(stimulus: Stimulus) -> int:
+def reset_cycle(stimulus: Stimulus) -> int:
     """A cycle in which work is under way: soon behind one of the first outputs."""
     cycles = min((due.cycles for due in stimulus.due if due.cycles), key=lambda each: each[0])
     return cycles[min(len(cycles), _RESET_VECTOR) - 1] + _RESET_CYCLES
@@ -127,7 +127,14 @@ _DIFFERENCES = {
 }
 
 
-def _run(version: str, stalls: bool, said: str, emission: Emission, stimulus: Stimulus) -> BenchRun:
+def bench_run(
+    version: str, stalls: bool, said: str, emission: Emission, stimulus: Stimulus
+) -> BenchRun:
+    """What a bench's lines say.
+
+    Raises:
+        RnnhwError: it printed no result.
+    """
     result = _RESULT.search(said)
     if result is None:
         lines = [line for line in said.splitlines() if line.strip()]
