@@ -70,12 +70,21 @@ class _Machine:
             self.rows[node] = list(listed)
         return self.rows[node]
 
-    def cast(self, signal: str, raw: int, fraction: int, to: Q) -> int:
-        """Cast one integer and note the event."""
-        value, events = cast(raw, fraction, to)
-        if events is not NOTHING:
-            self.events[signal] += events
-        return value
+    def cast(self, signal: str, vector: Vector, fraction: int, to: Q) -> Vector:
+        """Cast integers and note the events."""
+        values, seen = [], []
+        for raw in vector:
+            value, events = cast(raw, fraction, to)
+            values.append(value)
+            if events is not NOTHING:
+                seen.append(events)
+        self.note(signal, seen)
+        return values
+
+    def note(self, signal: str, seen: list[Events]) -> None:
+        """Add events to those of a signal."""
+        if seen:
+            self.events[signal] += Events(*map(sum, zip(*seen, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -136,23 +145,24 @@ def _sum(
     if node.product is not None:
         assert node.weights is not None
         exact = node.weights.format.fraction + node.vector.format.fraction
-        terms = [machine.cast(f"{signal}.product", term, exact, node.product) for term in terms]
+        terms = machine.cast(f"{signal}.product", terms, exact, node.product)
     if node.accumulator is None:
         scale = node.format.fraction
         return (start << (scale - start_fraction)) + (sum(terms) << (scale - fraction))
     to = node.accumulator
     finest = max(fraction, to.fraction)
-    total, seen = cast(start, start_fraction, to)
+    total, events = cast(start, start_fraction, to)
+    seen = [events]
     excess = rounded(start, start_fraction - to.fraction, to.rounding) - total
     for term in terms:
         raw = (total << (finest - to.fraction)) + (term << (finest - fraction))
         total, events = cast(raw, finest, to)
         if events is not NOTHING:  # else the rounded sum is the total
-            seen += events
+            seen.append(events)
             excess += rounded(raw, finest - to.fraction, to.rounding) - total
     if to.overflow is Overflow.WRAP:
-        seen = Events(wraps=int(excess != 0))
-    machine.events[signal] += seen
+        seen = [Events(wraps=int(excess != 0))]
+    machine.note(signal, seen)
     return total
 
 
@@ -201,9 +211,7 @@ def _reinterpret(step: _Step, node: Reinterpret) -> Vector:
 
 def _cast(step: _Step, node: Cast) -> Vector:
     signal, fraction = step.graph.signal(node), node.a.format.fraction
-    return [
-        step.machine.cast(signal, value, fraction, node.format) for value in step.values[node.a]
-    ]
+    return step.machine.cast(signal, step.values[node.a], fraction, node.format)
 
 
 def _lookup(step: _Step, node: Lookup) -> Vector:
