@@ -64,6 +64,17 @@ def design(variant, **settings):
     return load(FOLDER / f"{name}.py", {**own, **settings})
 
 
+_SAMPLES = {}
+
+
+def samples_of(task):
+    """The samples of a task, and its harder ones by name; drawn once, as many designs share it."""
+    key = repr(task)
+    if key not in _SAMPLES:
+        _SAMPLES[key] = task.samples(), task.harder()
+    return _SAMPLES[key]
+
+
 @cache
 def verified(variant):
     settings = {"operand_bits": 5} if variant in ADDERS else {}
@@ -325,15 +336,20 @@ WORDS = {8: 1, 6: 2, 4: 3}
 def test_adders_of_fewer_bits_are_right_as_often_as_the_notes_say(name, word):
     stated = cells(name)[WORDS[word]].split("P")[0].split("/")
     chosen, wide = design(name, word=word), design(name, word=word, operand_bits=32)
-    (chains,) = chosen.task.harder().values()
-    measured = simulate(chosen), simulate(wide), simulate(wide, samples=chains)
+    samples, harder = samples_of(chosen.task)
+    (chains,) = harder.values()
+    measured = (
+        simulate(chosen, samples=samples),
+        simulate(wide, samples=samples_of(wide.task)[0]),
+        simulate(wide, samples=chains),
+    )
     assert [percent(result.score) for result in measured] == [text.strip() for text in stated]
 
 
 @pytest.mark.parametrize("name", ADDERS)
 def test_adders_in_float_are_right_as_often_as_the_notes_say(name):
     chosen = design(name)
-    samples = chosen.task.samples()
+    samples, _ = samples_of(chosen.task)
     result = run_reference(chosen.network, chosen.parameters, samples.x, samples.lengths)
     score = chosen.task.score(result.outputs, result.lengths, samples)
     assert percent(score) == cells(name)[0].split("/")[0].strip()
