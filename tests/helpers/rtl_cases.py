@@ -478,7 +478,7 @@ def draw_parameters(r, network):
     return Parameters({key: value.astype(float) for key, value in raw.items()}, raw, {})
 
 
-def draw_batch(r, network, steps=6, sequences=3):
+def draw_batch(r, network, steps=4, sequences=3):
     """Sequences that start at the edges of the input format."""
     format = network.source.format
     low, high = format.lowest, format.max
