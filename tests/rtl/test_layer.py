@@ -108,6 +108,22 @@ def test_random_stacks_are_equal_in_every_value_and_cycle(block: int, tmp_path: 
     assert_all_equal_in_verilog(cases, tmp_path)
 
 
+def _flip_a_bit(folder: Path) -> None:
+    """Of the last element that the bench of the second of several cases expects."""
+    path = folder / "net1_tb_y.hex"
+    *others, last = path.read_text().splitlines()
+    path.write_text("\n".join([*others, f"{int(last, 16) ^ 1:x}"]) + "\n")
+
+
+@simulated
+def test_a_difference_in_one_bench_beside_others_is_found(tmp_path: Path) -> None:
+    cases = [case for case in map(drawn, (0, 1, 2)) if case is not None]
+    assert len(cases) == 3
+    assert_all_equal_in_verilog(cases, tmp_path / "right")
+    with pytest.raises(AssertionError, match=r"differences=1, .* first=.sequence"):
+        assert_all_equal_in_verilog(cases, tmp_path / "wrong", edit=_flip_a_bit)
+
+
 def test_random_stacks_are_mostly_emitted() -> None:
     bases = Counter(
         accelerator(c.network, c.lanes).basis is Basis.REALISED
