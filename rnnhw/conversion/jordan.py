@@ -21,7 +21,7 @@ from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
 from rnnhw.execution.reference import run_reference
 from rnnhw.graph.builder import Formats, StepBuilder
 from rnnhw.graph.network import Network, NetworkBuilder
-from rnnhw.graph.nodes import Clamp, Lookup, Node, Select
+from rnnhw.graph.nodes import LINEAR, Cast, Node
 from rnnhw.layers.activations import Identity
 from rnnhw.layers.cells import (
     GRU,
@@ -334,7 +334,7 @@ def _product(
         return g.linear(layer.recurrent, "U", h, n, role="recurrent_weight", name="Uh")
 
     scan = net.scan(name, [net.source], step, layer.formats)
-    if any(isinstance(node, Lookup | Clamp | Select) for node in scan.graph.nodes):
+    if any(not isinstance(node, (*LINEAR, Cast)) for node in scan.graph.nodes):
         raise DesignError(
             f"layer {name}: {layer.recurrent!r} has activations, which are not linear",
             "leave them out",

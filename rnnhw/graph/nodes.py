@@ -22,6 +22,7 @@ from rnnhw.numerics.cast import Interval, Overflow, Q
 from rnnhw.numerics.tables import Table
 
 __all__ = [
+    "LINEAR",
     "MOST_SHIFT",
     "OPERATIONS",
     "Add",
@@ -307,6 +308,9 @@ OPERATIONS: tuple[type[Node], ...] = (
     Lookup,
 )
 """The closed set."""
+
+LINEAR = (Input, State, Constant, Matvec, Add, Subtract, Multiply, Shift, Gather, Reinterpret)
+"""Operations that scale with their operands: no limit, sign, table or rounding acts in them."""
 
 MOST_SHIFT = 31
 """The longest :class:`Shift`: one more moves every bit out of the engine's words of 32 bits."""

@@ -42,7 +42,7 @@ from typing import Literal, NamedTuple, Protocol, TypedDict
 from rnnhw.errors import DesignError
 from rnnhw.graph.builder import Formats, StepBuilder
 from rnnhw.graph.network import NetworkBuilder, TimeNode, Total
-from rnnhw.graph.nodes import Cast, Clamp, Constant, Lookup, Node, Select, State
+from rnnhw.graph.nodes import LINEAR, Constant, Node, State
 from rnnhw.graph.row_scales import Exponents
 from rnnhw.layers.activations import Activation, Sigmoid, Tanh
 from rnnhw.layers.structures import Dense, Structure
@@ -660,7 +660,7 @@ def _scaled(node: Node) -> bool:
     """Whether an operation knows the scale of its operands: a number of steps times them is not
     that number times its result."""
     bias = isinstance(node, Constant) and node.role == "bias" and node.name != "b"
-    return bias or isinstance(node, Cast | Lookup | Clamp | Select)
+    return bias or not isinstance(node, LINEAR)
 
 
 @dataclass(frozen=True)
