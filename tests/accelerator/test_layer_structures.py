@@ -13,6 +13,7 @@ from helpers.graphs import (
     Case,
     cases,
     draw_batch,
+    draw_case,
     draw_composition,
     draw_elementary,
     draw_parameters,
@@ -196,7 +197,7 @@ def test_sparse_lanes_select_by_an_index(*, n: int, p: int, kept: int, of: int, 
     # The state lies in words of a group, twice, each of a power-of-two depth.
     words = 1 << max((-(-n // of) - 1).bit_length(), 1)
     assert memory(machine, "state") == (2 * words, of * BYTE, n * BYTE)
-    assert machine.multipliers[0].a.width == BYTE  # the index is not multiplied
+    assert machine.multipliers[0].a_bits == BYTE  # the index is not multiplied
     assert machine.macs == n * (8 + columns)  # stored weights alone
 
 
@@ -738,6 +739,13 @@ def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
         assert layer.cycles > 0
         assert not layer.lanes or 0 <= layer.macs <= layer.lanes * layer.cycles
         assert layer.basis is Basis.MODELLED or not layer.assumptions
+
+
+def test_operands_of_several_scales_may_need_more_bits_than_a_format_has() -> None:
+    """One of 69 bits was refused as a format of that many."""
+    network = draw_case(random.Random(1527)).network
+    multipliers = [each for layer in accelerator(network, 4).layers for each in layer.multipliers]
+    assert max(each.b_bits for each in multipliers) > 64
 
 
 # --- rewriting -----------------------------------------------------------------------------------

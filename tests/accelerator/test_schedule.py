@@ -32,7 +32,6 @@ from rnnhw import (
     Linear,
     LowRank,
     Mean,
-    Q,
     Residual,
     Tanh,
     Target,
@@ -422,7 +421,7 @@ def test_a_shared_post_processor_is_the_largest() -> None:
 
 def test_shared_lanes_have_the_widest_operands_of_all_layers() -> None:
     (layer,) = accelerator(elman(32).network, 4).layers
-    narrow, wide = Q(0, 7), Q(3, 8)
+    narrow, wide = 8, 12
     one, other = (
         replace(layer, multipliers=(multiplier,))
         for multiplier in (Multiplier(4, wide, narrow), Multiplier(2, narrow, wide))

@@ -96,7 +96,7 @@ def test_memories_and_multipliers_are_those_of_the_verilog():
                 assert set(instance.ports) <= {*facts.inputs, *facts.outputs}, node.name
             products = Counter()
             for each in machine.multipliers:
-                products[tuple(sorted((each.a.width, each.b.width)))] += each.count
+                products[tuple(sorted((each.a_bits, each.b_bits)))] += each.count
             assert Counter(tuple(sorted(p)) for p in multipliers(module)) == products, node.name
             layers += 1
     assert layers > 150

@@ -10,18 +10,18 @@ from rnnhw.accelerator.mapping.phases import Phase
 from rnnhw.accelerator.mapping.postprocessor import PostProcessorSchedule
 from rnnhw.accelerator.mapping.roms import operand_format, weight_format
 from rnnhw.accelerator.mapping.rows import LayerRows
-from rnnhw.numerics.cast import Q
 
 __all__ = ["Multiplier", "multipliers_of"]
 
 
 @dataclass(frozen=True)
 class Multiplier:
-    """``count`` multipliers of operands of the words ``a`` and ``b``, signed as the hardware's."""
+    """``count`` multipliers of signed operands of so many bits, which may be more than the 64 of a
+    format: operands of several scales are aligned."""
 
     count: int
-    a: Q
-    b: Q
+    a_bits: int
+    b_bits: int
 
 
 def multipliers_of(
@@ -40,7 +40,7 @@ def multipliers_of(
             )
         )
         if weights and operands:
-            multipliers.append(Multiplier(used, Q(weights - 1, 0), Q(operands - 1, 0)))
+            multipliers.append(Multiplier(used, weights, operands))
     for a, b in schedule.multiplications():
-        multipliers.append(Multiplier(1, Q(a - 1, 0), Q(b - 1, 0)))
+        multipliers.append(Multiplier(1, a, b))
     return tuple(multipliers)

@@ -47,7 +47,7 @@ def multiplied(layer: LayerMachine, steps: int) -> LayerMachine:
         traffic=traffic_of(memories),
         memories=tuple(memories),
         multipliers=tuple(
-            Multiplier(each.count * steps, each.a, each.b) for each in layer.multipliers
+            Multiplier(each.count * steps, each.a_bits, each.b_bits) for each in layer.multipliers
         ),
     )
 

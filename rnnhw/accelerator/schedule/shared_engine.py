@@ -184,7 +184,6 @@ def common_multipliers(layers: Sequence[LayerMachine]) -> tuple[Multiplier, ...]
     )
     if on_lanes:
         lanes = max(m.count for m in on_lanes)
-        a = max((m.a for m in on_lanes), key=lambda q: q.signed_width)
-        b = max((m.b for m in on_lanes), key=lambda q: q.signed_width)
+        a, b = max(m.a_bits for m in on_lanes), max(m.b_bits for m in on_lanes)
         multipliers.insert(0, Multiplier(lanes, a, b))
     return tuple(multipliers)

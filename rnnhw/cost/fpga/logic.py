@@ -181,7 +181,7 @@ def layer_parameters(layer: LayerMachine) -> dict[str, int]:
     found = {"units": layer.units, "inputs": layer.inputs}
     if layer.lanes:
         found |= {"lanes": layer.lanes, "accumulator bits": layer.accumulator_bits}
-    widths = [width for each in layer.multipliers for width in (each.a.width, each.b.width)]
+    widths = [width for each in layer.multipliers for width in (each.a_bits, each.b_bits)]
     if widths:
         found |= {"bits of a product's operand": max(widths)}
     return found

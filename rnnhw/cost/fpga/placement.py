@@ -80,17 +80,11 @@ def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int |
     mapping = technology_of(profile)
     if mapping is not None:
         return sum(
-            multiplier.count * mapping.blocks(multiplier.a.width, multiplier.b.width)
+            multiplier.count * mapping.blocks(multiplier.a_bits, multiplier.b_bits)
             for multiplier in multipliers
         )
     return sum(
-        multiplier.count
-        * profile.dsp_blocks_per_multiply(
-            multiplier.a.width,
-            multiplier.b.width,
-            signed_a=multiplier.a.signed,
-            signed_b=multiplier.b.signed,
-        )
+        multiplier.count * profile.dsp_blocks_per_multiply(multiplier.a_bits, multiplier.b_bits)
         for multiplier in multipliers
     )
 
@@ -159,8 +153,8 @@ def fit_note(layer: LayerMachine, fit: ResourceFit) -> str:
     """What the fit was made on, and which of it the layer does not meet."""
     multiplier = layer.multipliers[0]
     unmet = fit.conditions.unmet(
-        weight_bits=multiplier.a.width,
-        activation_bits=multiplier.b.width,
+        weight_bits=multiplier.a_bits,
+        activation_bits=multiplier.b_bits,
         accumulator_bits=layer.accumulator_bits,
         inputs=layer.inputs,
         lanes=layer.lanes,
