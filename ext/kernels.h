@@ -75,7 +75,7 @@ enum { RNNHW_MOST_PAIRS = 4 }; /* of a row whose loop over them is unrolled */
  * block, extra[r / 16] to extra[r / 16 + 1] of all, each for columns extra_columns[..] on and added
  * by itself.
  * For products by tiles such blocks lie as [64 columns][row][64] instead (tiles.inc).
- * A row begins with its `correction`, which takes away what made the vector unsigned.
+ * A row begins with its `correction`, which undoes the offset that made the vector unsigned.
  */
 typedef struct {
     const int32_t *first;

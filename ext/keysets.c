@@ -42,7 +42,7 @@ enum {
 #define PREFETCH_WRITTEN(address) ((void)(address))
 #endif
 
-/* What other threads may read, or write, at the same time. */
+/* Loads and stores of fields that other threads may read, or write, at the same time. */
 #if defined(__GNUC__)
 #define LOAD(address) __atomic_load_n(address, __ATOMIC_ACQUIRE)
 #define STORE(address, value) __atomic_store_n(address, value, __ATOMIC_RELEASE)
@@ -94,7 +94,7 @@ static void free_zeros(void *memory, size_t bytes)
     free(memory);
 }
 
-/* What the buckets begin at a multiple of, and bytes of the memory that they lie in. */
+/* The alignment of the buckets, and the bytes of the memory that they lie in. */
 static size_t bucket_line(int64_t count)
 {
     return (size_t)count * sizeof(rnnhw_bucket) >= HUGE_PAGE ? HUGE_PAGE : 64;
@@ -303,7 +303,7 @@ static inline void unlock_bucket(rnnhw_bucket *bucket)
     STORE(&bucket->held.locked, 0);
 }
 
-/* What a bucket holds now; more may come at once. */
+/* The count and tags of a bucket now; other threads may add more at once. */
 static inline rnnhw_tags held_now(const rnnhw_bucket *bucket)
 {
     rnnhw_tags held;

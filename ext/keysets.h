@@ -24,7 +24,7 @@ enum rnnhw_bound {
     RNNHW_SET_FULL   /* a set holds as many keys as 32 bits can number */
 };
 
-/* What a bucket holds: places 0 to count - 1 have 8 bits of the hashes of their keys. */
+/* The count and tags of a bucket: places 0 to count - 1 have 8 bits of the hashes of their keys. */
 typedef union {
     struct {
         uint8_t tags[12];
@@ -54,7 +54,7 @@ typedef struct {
     int64_t paged;    /* keys for whose room the system has given pages, by rnnhw_take_pages */
 } rnnhw_set;
 
-/* What is made in a round: key i belongs to set targets[i]. */
+/* The candidates of a round: key i belongs to set targets[i]. */
 typedef struct {
     int64_t room; /* for so many candidates */
     int64_t count;

@@ -202,8 +202,9 @@ static void execute_products(const rnnhw_kernels *kernels, group *g, int64_t ind
         count_rows(p, i->start, i->data, sequences);
 }
 
-/* The instructions `first` to `end` - 1 of a tile. What reads weights reads them for all lane blocks;
- * what stands between does a block after the other, whose words stay in the first-level cache. */
+/* Run the instructions `first` to `end` - 1 of a tile. An instruction that reads weights takes all lane
+ * blocks at once; those between take one block after the other, so that its words stay in the
+ * first-level cache. */
 static void run_tile(const rnnhw_kernels *kernels, group *g, int64_t first, int64_t end)
 {
     const rnnhw_instruction *const instructions = g->places->scan->instructions;
@@ -589,7 +590,7 @@ static void count_steps(rnnhw_sequence *dst, const rnnhw_sequence *source, int64
         set_element(dst, lanes, 0, 0, lane, source->lengths[lane]);
 }
 
-/* What a node that is no scan does in one lane block; the chunk may be the last. */
+/* Run a node that is no scan for one lane block; the chunk may be the last. */
 static void run_node(const rnnhw_time_node *node, rnnhw_sequence *sequences, int64_t lanes,
                      int64_t *total_adds, int last)
 {

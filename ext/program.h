@@ -147,7 +147,7 @@ typedef struct {
     rnnhw_scan *scan;
 } rnnhw_time_node;
 
-/* What a run hands out: the vectors of an output or a trace, and where those of every lane's sequence
+/* A result of a run: the vectors of an output or a trace, and where those of every lane's sequence
  * go, [steps, units] in the same bits. They have the steps of the sequence `node`. */
 typedef struct {
     int64_t node;

@@ -33,8 +33,8 @@ INLINE double one_if(int condition)
     return condition ? 1.0 : 0.0;
 }
 
-/* A number less than 2^50 away from zero, rounded; constant `rounding`. What it has beyond the nearest
- * whole number, from -1/2 to 1/2, is exact. */
+/* A number less than 2^50 away from zero, rounded; constant `rounding`. Its difference from the
+ * nearest whole number, from -1/2 to 1/2, is exact. */
 INLINE double rounded(double number, const int rounding)
 {
     const double even = nearest(number), beyond = number - even;

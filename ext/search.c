@@ -99,7 +99,7 @@ static uint32_t broken_lanes(const rnnhw_search *s, rnnhw_worker *worker, int64_
     uint32_t broken = 0;
     for (int64_t i = 0; i < s->subject_count; i++)
         take_step(&worker->subjects[i], symbol, lanes);
-    if (events_of(first) != seen) /* in some lane: it is found by stepping each alone */
+    if (events_of(first) != seen) /* some lane had an event: step one lane at a time to find it */
         for (int64_t lane = 0; lane < RNNHW_LANES; lane++) {
             const int64_t before = events_of(first);
             if (lanes >> lane & 1)
@@ -208,7 +208,7 @@ static int64_t state_left(const rnnhw_search *s)
     return -1;
 }
 
-/* Whether there is a next level, of the keys that the last one has made: it begins. */
+/* Begin the next level with the keys that the last one appended; whether there are any. */
 static int begin_level(rnnhw_search *s)
 {
     int more = 0;

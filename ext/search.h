@@ -39,7 +39,7 @@ typedef struct {
     int64_t never_count;
 } rnnhw_subject;
 
-/* What a thread has of its own. */
+/* The state of one thread. */
 typedef struct {
     rnnhw_subject subjects[2];
     uint64_t *block; /* 16 keys, [words][16] */
@@ -95,7 +95,7 @@ void rnnhw_search_plan(rnnhw_search *s, int64_t rounds, int64_t threads);
 
 /* Expand level after level: every thread calls it. `status` says why it ended; where a step breaks
  * the claim it is that of key done[state] of the set `state`, by `symbol`. Bounds are held between
- * rounds. What is found, and in which order, does not depend on the number of threads. */
+ * rounds. The keys and their order do not depend on the number of threads. */
 void rnnhw_search_work(rnnhw_search *s, int64_t thread);
 
 /* The first of the keys first to last - 1 of the set `state` with an edge to key `index` of the

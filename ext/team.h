@@ -56,8 +56,8 @@ static inline void team_pause(int spins)
 #endif
 }
 
-/* Wait until all threads are here; whether they are. What each wrote before, all see after it. The
- * last to come calls `serial(of)` before any goes on, if there is such a function. */
+/* Wait until all threads are here; whether they are. All threads then see what any of them wrote
+ * before. The last to come calls `serial(of)` before any goes on, if there is such a function. */
 static inline int team_wait_and(rnnhw_team *team, void (*serial)(void *), void *of)
 {
 #if defined(__GNUC__) && (defined(__unix__) || defined(__APPLE__))

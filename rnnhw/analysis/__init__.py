@@ -1,1 +1,1 @@
-"""What follows from a step graph alone: counts, storage, reach."""
+"""Facts that follow from a step graph alone: counts, storage, reach."""

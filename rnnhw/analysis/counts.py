@@ -129,7 +129,7 @@ _counts_parts = attrgetter(*(entry.name for entry in fields(Counts)))
 
 @dataclass(frozen=True)
 class _Step:
-    """What a count needs to know beyond the node: where the layer's inputs come from, and which
+    """The context of a node for its counts: where the layer's inputs come from, and which
     results of the step are stored because a matrix-vector product reads them."""
 
     inputs: Sequence[str]

@@ -1,4 +1,4 @@
-"""Interval arithmetic on a step graph: what every element can be, given bounds of what it reads.
+"""Interval arithmetic on a step graph: bounds of every element from bounds of its operands.
 
 A :class:`Box` holds the least and greatest raw integer of every element of a vector. Every
 operation maps boxes to a box that holds all of its results; with the real weights, so the bounds
@@ -52,7 +52,7 @@ class Box:
 
     @classmethod
     def of(cls, node: Node) -> Box:
-        """What the node's formats allow."""
+        """The range of the node's formats."""
         return cls(np.full(node.units, node.interval[0]), np.full(node.units, node.interval[1]))
 
     def __iter__(self) -> Iterator[IntArray]:
@@ -64,7 +64,7 @@ class Box:
         return Box(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
     def within(self, other: Box) -> Box:
-        """What both hold; this one alone where they have nothing in common."""
+        """The intersection of both; this one alone where they have nothing in common."""
         low, high = np.maximum(self.low, other.low), np.minimum(self.high, other.high)
         apart = low > high
         return Box(np.where(apart, self.low, low), np.where(apart, self.high, high))

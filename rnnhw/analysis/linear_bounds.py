@@ -1,4 +1,4 @@
-"""What a linear recurrence can reach: the l1 norms of its impulse responses.
+"""The reach of a linear recurrence: the l1 norms of its impulse responses.
 
     h[t+1] = A h[t] + B u[t] + c,  |u - u0| <= r  =>  |h[t] - centre[t]| <= sum_k |A^k B| r
 

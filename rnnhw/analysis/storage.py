@@ -1,4 +1,4 @@
-"""What a network stores: words and bits that follow from its graph, on whatever hardware.
+"""The storage of a network: words and bits that follow from its graph, on whatever hardware.
 
 Every tensor and every table of a layer counts once, with the words of its structure rather than
 those of a full matrix; a table without the sign that none of its entries has. Equal tables of two

@@ -50,7 +50,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What an operation is called where it is listed, and its work; "" where it has none."""
+    """The name of an operation in lists, and its work; "" where it has none."""
 
     name: str
     work: Callable[[Node], Iterable[Work]]

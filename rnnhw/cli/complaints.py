@@ -1,4 +1,4 @@
-"""What goes wrong, in a line on standard error, and in another what to do."""
+"""Errors and warnings: a line on standard error, and another that says what to do."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def import_command(
 
 
 def imported_text(result: ImportedDesign, *, judged: bool = False) -> str:
-    """What was written, and the notes; ``judged`` tells that the design has a task."""
+    """The files written, and the notes; ``judged`` tells that the design has a task."""
     lines = [f"{result.design}: {result.network.inputs} input features"]
     for step in result.network.branches.steps:
         count = sum(value.size for value in step.tensors.values())

@@ -1,4 +1,4 @@
-"""What commands read: designs, and the places that they may not write to."""
+"""The inputs of commands: designs, and the places that they may not write to."""
 
 from __future__ import annotations
 

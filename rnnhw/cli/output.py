@@ -1,4 +1,4 @@
-"""What commands print, the files that they write, and their exit codes."""
+"""The outputs of commands: printed text, files, and exit codes."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ class _Files:
         return f"{self.certificate} keeps the search: with --resume {self.certificate} it goes on"
 
     def unwritten(self, verdict: Verdict) -> list[tuple[str, str]]:
-        """What was asked for and is not there, with what would be."""
+        """The files that were asked for and not written, with the cure."""
         missing = []
         wrong = verdict is Verdict.WRONG
         if self.counterexample is not None and not wrong:
@@ -364,7 +364,7 @@ def _checked_text(path: Path, claim: Claim, checked: Checked) -> str:
     )
 
 
-# --- what was found ----------------------------------------------------------------------------
+# --- the result --------------------------------------------------------------------------------
 def _text(proof: Proof) -> str:
     outcome, claim = proof.outcome, proof.claim
     lines = [proof.design.title] if proof.design.title else []

@@ -30,7 +30,7 @@ def rendered(content: RenderableType, stream: IO[str]) -> str:
 
 @dataclass(frozen=True)
 class _Escaped:
-    """What is shown, with the control characters of texts that are not ours as escapes."""
+    """Text to show, with the control characters of texts that are not ours as escapes."""
 
     content: RenderableType
 

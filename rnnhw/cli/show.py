@@ -1,4 +1,4 @@
-"""What the texts of all commands share: titles, aligned tables, counts with their nouns."""
+"""Parts that the texts of all commands share: titles, aligned tables, counts with nouns."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ __all__ = ["emitted_text"]
 
 
 def emitted_text(emitted: EmissionResult) -> RenderableType:
-    """What ``rnnhw emit`` prints."""
+    """The text of ``rnnhw emit``."""
     parts: list[RenderableType] = [
         title(emitted.design),
         Text(f"\n{emitted.written}"),

@@ -1,4 +1,4 @@
-"""What ``rnnhw info`` prints."""
+"""The text of ``rnnhw info``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["design_info", "system_info"]
 
 
 def design_info(design: Design) -> RenderableType:
-    """What ``rnnhw info DESIGN`` prints: the graph over time, signals, tensors."""
+    """The text of ``rnnhw info DESIGN``: the graph over time, signals, tensors."""
     network = design.network
     layers = [
         (
@@ -75,7 +75,7 @@ def _operation(node: Node) -> str:
 def system_info(
     versions: Mapping[str, str], isas: Mapping[str, bool], chosen: str, profiles: Sequence[str]
 ) -> RenderableType:
-    """What ``rnnhw info`` prints."""
+    """The text of ``rnnhw info``."""
     rows = [
         (name, "runs them" if runs else "lacks them", "default" * (name == chosen))
         for name, runs in isas.items()

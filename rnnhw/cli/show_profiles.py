@@ -1,4 +1,4 @@
-"""What ``rnnhw profiles`` prints."""
+"""The text of ``rnnhw profiles``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["profile_info", "profile_list"]
 
 
 def profile_list(profiles: Sequence[Profile]) -> RenderableType:
-    """What ``rnnhw profiles`` prints: a line a profile."""
+    """The text of ``rnnhw profiles``: a line a profile."""
     rows = [
         (profile.name, kind_of(profile), *answers(profile).values(), profile.title)
         for profile in profiles
@@ -25,7 +25,7 @@ def profile_list(profiles: Sequence[Profile]) -> RenderableType:
 
 
 def profile_info(profile: Profile) -> RenderableType:
-    """What ``rnnhw profiles NAME`` prints: every figure with its source."""
+    """The text of ``rnnhw profiles NAME``: every figure with its source."""
     unknown = ", ".join(unknown_figures(profile))
     able = ", ".join(f"{what}: {known}" for what, known in answers(profile).items())
     parts: list[RenderableType] = [

@@ -1,4 +1,4 @@
-"""What ``rnnhw simulate`` prints."""
+"""The text of ``rnnhw simulate``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["simulation_text"]
 
 
 def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> RenderableType:
-    """What ``rnnhw simulate`` prints."""
+    """The text of ``rnnhw simulate``."""
     run, network = simulation.run, simulation.design.network
     steps = int(simulation.batch.lengths.sum())
     parts: list[RenderableType] = [

@@ -12,7 +12,7 @@ __all__ = ["synthesis_text"]
 
 
 def synthesis_text(result: SynthesisResult) -> RenderableType:
-    """What ``rnnhw synth`` prints."""
+    """The text of ``rnnhw synth``."""
     table = resources_table(result)
     heads = [each.text for each in table.heads]
     rows = [[cell.text for cell in row] for row in table.rows]

@@ -1,4 +1,4 @@
-"""What ``rnnhw verify`` prints."""
+"""The text of ``rnnhw verify``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["verification_text"]
 
 
 def verification_text(result: Verification) -> RenderableType:
-    """What ``rnnhw verify`` prints."""
+    """The text of ``rnnhw verify``."""
     network = result.design.network
     formats = {name: node.format for name, node in network.signals().items()}
     for signal, node in zip(result.outputs, network.outputs, strict=True):
@@ -89,7 +89,7 @@ def verification_text(result: Verification) -> RenderableType:
 
 
 def _rests(result: Verification) -> list[RenderableType]:
-    """What recurrent layers do on zero input."""
+    """The behaviour of recurrent layers on zero input."""
     if not result.rests:
         return []
     started = number(result.rest_sequences, "sequence")

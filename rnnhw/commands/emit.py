@@ -41,7 +41,7 @@ _MOST_SEQUENCES = 1000  # that are tried for fitting
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Emitted(EmissionResult):
-    """What :func:`emit` wrote and found: with the Verilog, and what the test bench sends."""
+    """The result of :func:`emit`: with the Verilog, and what the test bench sends."""
 
     emission: Emission
     stimulus: Stimulus | None

@@ -29,7 +29,7 @@ __all__ = ["Synthesis", "synth", "synthesis_flow"]
 
 
 class Synthesis(SynthesisResult):
-    """What :func:`synth` found."""
+    """The result of :func:`synth`."""
 
 
 def synth(

@@ -381,7 +381,7 @@ def _factors(ranges: FloatArray, J: FloatArray, limit: float) -> FloatArray:
 
 
 def _kept(named: Mapping[str, Kept], name: str) -> dict[str, Kept]:
-    """What is ``named`` without the parts of a composed recurrence."""
+    """``named`` without the parts of a composed recurrence."""
     return {key: value for key, value in named.items() if not key.startswith(f"{name}.U.")}
 
 

@@ -173,7 +173,7 @@ def shared_memories(machine: Accelerator, placed: MemoryPlacer) -> tuple[MemoryR
 
 
 def modelled_notes(machine: Accelerator) -> list[str]:
-    """What must be said where cycles are not those of emitted Verilog."""
+    """Notes for cycles that are not those of emitted Verilog."""
     notes = []
     assumed = [layer.name for layer in machine.layers if layer.computed is not None]
     if assumed:
@@ -218,7 +218,7 @@ def _not_emitted(machine: Accelerator) -> tuple[str, ...]:
 
 
 def _over_time(machine: Accelerator) -> str:
-    """What must be said of the cycles of a whole sequence, if anything."""
+    """A note on the cycles of a whole sequence; empty where there is none."""
     return f"modelled: {'; '.join(_not_emitted(machine))}" if machine.obstacles else ""
 
 
@@ -243,7 +243,7 @@ def _schedule(
 
 
 def _schedule_notes(request: Request, machine: Accelerator) -> Iterator[str]:
-    """What is not the plain wavefront."""
+    """Notes on every difference from the plain wavefront."""
 
     def named(chosen: Sequence[bool]) -> str:
         return ", ".join(

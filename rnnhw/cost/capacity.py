@@ -1,4 +1,4 @@
-"""What a design uses of a device, and whether it fits."""
+"""The resources of a device that a design uses, and whether it fits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["fitting", "resource_of"]
 
 
 def resource_of(name: str, unit: str, used: Figure, capacity: Figure) -> Resource:
-    """What is used of a capacity, and whether it fits, where both are known."""
+    """The use of a capacity, and whether it fits, where both are known."""
     fits, percent = is_within(used, capacity), None
     if used.number is not None and capacity.number is not None:
         limit = capacity.number

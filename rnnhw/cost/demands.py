@@ -21,11 +21,11 @@ class FigureCheck(Check):
     """One demand on a figure of a report."""
 
     value_is: Bound | None = None
-    """What the value bounds, where it is not the figure itself."""
+    """The direction of the bound, where the value is not the figure itself."""
 
     @property
     def bound_words(self) -> str:
-        """What stands behind the value: a space and the words of its bound, if it is one."""
+        """The words behind the value: a space and the words of its bound, if it is one."""
         return "" if self.value_is is None else f" {BOUND_WORDS[self.value_is]}"
 
 

@@ -57,7 +57,7 @@ class LayerEnergy:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has to be known about the parts."""
+        """Notes on the parts."""
         alike: dict[str, list[str]] = {}
         for part in (*self.accesses, *self.arrivals):
             alike.setdefault(part.note, []).append(part.name)

@@ -47,10 +47,10 @@ where a number was read; ``derived`` is computed from the design and such number
 ``second-hand`` is, or is computed from, a number that a third party reports."""
 
 Bound = Literal["at least", "at most"]
-"""What is known of the true value where a figure's value is a bound."""
+"""The direction of a figure that bounds the true value."""
 
 BOUND_WORDS: Mapping[Bound, str] = MappingProxyType({"at least": "or more", "at most": "or less"})
-"""What stands behind the number of a figure that is a bound."""
+"""The words behind the number of a figure that is a bound."""
 
 Cycles: TypeAlias = int | Fraction
 
@@ -119,7 +119,7 @@ def not_used(note: str = "") -> Figure:
 
 
 def if_known(value: float | str | None, note: str = "") -> Figure:
-    """What follows from the design; not known where there is no value."""
+    """A figure that follows from the design; not known where there is no value."""
     return not_known(note) if value is None else derived(value, note)
 
 

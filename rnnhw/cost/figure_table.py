@@ -44,19 +44,19 @@ __all__ = [
 ]
 
 Section = Literal["speed", "work", "storage", "resources", "energy"]
-"""What a figure is about."""
+"""The subject of a figure."""
 
 Better = Literal["more", "less"]
 
 Holds = Literal["weights", "biases", "tables", "state", "vectors"]
-"""What a memory holds."""
+"""The contents of a memory."""
 
 _OF_DEVICE = "% of device"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What there is to say of a figure.
+    """The description of a figure.
 
     ``name`` is in words, without the unit; ``in_report`` is the text of its line in a report where
     that is not the heading. ``better`` is the direction that an engineer wants, None where neither
@@ -105,7 +105,7 @@ class Row:
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all parts of a report share."""
+    """The base of all parts of a report."""
 
 
 class OperatingPoint(Part, frozen=True, kw_only=True):
@@ -276,7 +276,7 @@ _FURTHER = (
     Row("first result", "cycles", better="less", key="first_result_cycles"),
     Row("saturating sequences", "sequences", key="saturating_sequences"),
 )
-"""What a comparison shows and no field holds, and figures that only layers have."""
+"""Figures that a comparison shows and no field holds, and figures that only layers have."""
 
 
 def _device_row(used: Row) -> Row:
@@ -326,7 +326,7 @@ class Line:
 
     @property
     def row(self) -> Row:
-        """What there is to say of the figure."""
+        """The description of the figure."""
         return ROWS[self.key]
 
     def stands(self, figure: Figure, totals: Totals) -> bool:

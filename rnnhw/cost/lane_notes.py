@@ -1,4 +1,4 @@
-"""What must be said of the lanes that were asked for: those that have no row, those that slow."""
+"""Notes on the lanes that were asked for: those that have no row, those that slow the design."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def microcontroller_report(request: Request, profile: Microcontroller, files: Fi
 
 
 def _time(totals: Totals) -> str:
-    """What is known of the time, where cycles are not measured."""
+    """A note on the time where cycles are not measured."""
     cycles = totals.cycles_per_step
     return (
         "time is not known"

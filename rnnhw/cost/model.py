@@ -51,7 +51,7 @@ SCHEMA_ID = "urn:rnnhw:schema:cost-report:3"
 Chosen = Literal[
     "fewest resources that meet the deadline", "best throughput that fits", "fewest resources"
 ]
-"""What the lanes of a plan are; the first two fit, the last is for where nothing does."""
+"""How the lanes of a plan are chosen; the first two fit, the last is for where nothing does."""
 
 
 class File(Part, frozen=True, kw_only=True):
@@ -197,7 +197,7 @@ class LayerReport(Part, frozen=True, kw_only=True):
 
     @property
     def schedule(self) -> str:
-        """What is special in how the layer takes its steps, in words; empty by default."""
+        """The options of the layer's schedule, in words; empty by default."""
         words = ["overlap"] if self.overlapped else []
         words += [f"{self.steps_in_parallel} steps"] if self.steps_in_parallel > 1 else []
         words += ["streamed"] if self.weights == "streamed" else []
@@ -280,7 +280,7 @@ class ErrorReport(Part, frozen=True, kw_only=True):
 
 
 class RunReport(Part, frozen=True, kw_only=True):
-    """What running the design in integers and in float gave, on its task or the user's own data.
+    """A run of the design in integers and in float, on its task or the user's data.
 
     ``figures`` have the names that ``verify`` judges by; ``measure`` names the first figure of the
     score, empty without one. ``errors`` are those of the signals that the float reference has, the

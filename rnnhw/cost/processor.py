@@ -287,7 +287,7 @@ MEASURED: Mapping[type[Node], Worker] = {
 
 
 def _node_work(node: Node) -> Iterable[Work]:
-    """What a node costs: an operation that does some work, but that no profile measures, is a value
+    """The cost of a node: an operation that does work, but that no profile measures, is a value
     a unit that is not counted."""
     if type(node) in MEASURED:
         yield from MEASURED[type(node)](node)
@@ -323,7 +323,7 @@ def _not_counted(listed: str) -> str:
 
 
 def _priced(profile: Microcontroller, works: Iterable[Work], counted: Counted) -> _Price:
-    """What ``works`` come to in the profile's figures."""
+    """The sum of the costs of ``works`` in the profile's figures."""
     total, notes = 0.0, list[str]()
     missing: dict[str, int] = {}
     for work in works:
@@ -364,7 +364,7 @@ def _stored(words: int, format: Q, copies: int = 1) -> Stored:
 
 
 def _stored_weights(node: Matvec, format: Q) -> Stored:
-    """The words of the structure; an index beside a weight is an integer of its own."""
+    """The words of the structure; an index beside a weight is a separate integer."""
     words = node.structure.stored_words(node.units, node.vector.units)
     width = node.structure.word_bits(format.width)
     index = width - format.width
@@ -381,7 +381,7 @@ def _read_whole(node: Node) -> Iterable[Node]:
 
 
 def _layer_storage(scan: Scan) -> dict[str, dict[object, Stored]]:
-    """What a layer keeps by what it is: every tensor once, and every table by its contents.
+    """The storage of a layer by kind: every tensor once, and every table by its contents.
 
     A state that a product reads is needed until all of the new one is there: it is there twice.
     """

@@ -18,7 +18,7 @@ NO_WEIGHTS = "no weights file is needed: every figure follows from the design an
 
 
 def files_of(design: Design, profile: str, given: Profile | str) -> Files:
-    """The files behind a report: ``profile`` is the name of what was ``given``."""
+    """The files behind a report; ``profile`` is the name or path of the profile ``given``."""
     named = isinstance(given, str)
     profile_file = Path(profile).name.removesuffix(".toml") + ".toml"
     return msgspec.structs.replace(

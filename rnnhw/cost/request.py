@@ -1,4 +1,4 @@
-"""What is asked of an estimate: target, lanes, clocks, steps, deadline, where weights come from."""
+"""The question of an estimate: target, lanes, clocks, steps, deadline, source of the weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Request:
-    """What every part of the estimate needs to know.
+    """The question of an estimate, for all of its parts.
 
     ``target`` is the profile as it was named, or itself; ``options`` are the layers of the network
     on any lanes.
@@ -69,7 +69,7 @@ def request_of(
     steps_per_second: float | None = None,
     arrangement: Arrangement | None = None,
 ) -> Request:
-    """What :func:`rnnhw.cost.estimation.estimate` is asked with these arguments.
+    """The request for these arguments of :func:`rnnhw.cost.estimation.estimate`.
 
     Raises:
         UsageError: nothing names a profile, the clock, the number of steps or the deadline is no
@@ -215,7 +215,7 @@ def check_streaming(request: Request, profile: Profile) -> None:
 
 
 def bandwidth_at(request: Request, clock: Figure | None) -> Bandwidth | None:
-    """What the external memory brings in a cycle of ``clock``."""
+    """The bits that the external memory delivers in a cycle of ``clock``."""
     memory = request.streamer
     if memory is None or memory.peak is None or clock is None:
         return None

@@ -17,8 +17,8 @@ __all__ = ["signal_reports"]
 def signal_reports(network: Network) -> tuple[SignalReport, ...]:
     """The input, then every layer's tensors and signals in the order of computation.
 
-    What only selects elements is left out: its words are those of what it selects from. So are
-    vectors that are tensors.
+    Gathers are left out, as they only select elements of their sources; so are vectors that are
+    tensors.
     """
     return tuple(_signals(network))
 

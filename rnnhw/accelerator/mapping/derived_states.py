@@ -35,7 +35,7 @@ __all__ = ["DerivedState", "derive_states"]
 
 @dataclass(frozen=True)
 class DerivedState:
-    """What a new state stands for: ``vector`` of the network, which follows from ``states``."""
+    """A new state and its meaning: ``vector`` of the network, which follows from ``states``."""
 
     vector: Node
     states: tuple[State, ...]
@@ -133,7 +133,7 @@ def _constant(state: State) -> Constant:
 
 
 def _first_range(node: Node, known: dict[Node, Interval]) -> Interval:
-    """What ``node`` can be where all states are zero, or more than that."""
+    """An interval that holds every value of ``node`` where all states are zero."""
     if node not in known:
         operands = [_first_range(operand, known) for operand in node.operands]
         known[node] = _of_operands(node, operands, known)

@@ -1,4 +1,4 @@
-"""What of a layer has no Verilog: its cycles are modelled by the rules of what has."""
+"""The parts of a layer without Verilog: their cycles follow the rules of the emitted parts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["Obstacle", "obstacles"]
 
 
 class Obstacle(NamedTuple):
-    """What of a layer has no Verilog: the signal, or the layer, that is concerned, ``what`` it is,
-    and what to write instead."""
+    """A part of a layer that has no Verilog: ``where`` names the signal or the layer, ``what`` the
+    part, ``cure`` what to write instead."""
 
     where: str
     what: str
@@ -160,7 +160,7 @@ def _of_operations(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterato
 
 
 def _of_gather(layer: LayerRows, gather: Node, phase: int) -> Iterator[Obstacle]:
-    """What stands against reading a permuted or joined vector unit by unit in ``phase``."""
+    """Obstacles to reading a permuted or joined vector unit by unit in ``phase``."""
     assert isinstance(gather, Gather)
     if layer.is_constant(gather):
         return

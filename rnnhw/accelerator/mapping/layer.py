@@ -84,7 +84,7 @@ class LayerMachine:
 
     @property
     def bound_by(self) -> str:
-        """What most of the cycles wait for."""
+        """The cause of most cycles."""
         waits: dict[str, int] = {}
         if self.measured:
             return "its step latency, as given"

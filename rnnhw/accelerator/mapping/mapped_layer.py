@@ -38,7 +38,7 @@ __all__ = ["MappedLayer", "StepMapping", "legal_lanes", "map_layer"]
 
 @dataclass(frozen=True, eq=False)
 class StepMapping:
-    """What of a layer's mapping does not depend on the number of lanes.
+    """The part of a layer's mapping that does not depend on the number of lanes.
 
     ``graph`` is the step as the network has it, ``windows`` are the inputs that join steps, by
     position.
@@ -172,7 +172,7 @@ class MappedLayer:
 
     @cached_property
     def obstacles(self) -> tuple[Obstacle, ...]:
-        """What has no Verilog; none where the layer can be emitted."""
+        """The obstacles to emitting the layer; none where it can be emitted."""
         return tuple(obstacles(self.rows, self.schedule, self.phases, self.windows))
 
     # --- the lanes' operands ---------------------------------------------------------------------

@@ -24,7 +24,7 @@ __all__ = [
 
 
 class MemoryKind(Enum):
-    """What a memory holds."""
+    """The kind of a memory's contents."""
 
     WEIGHTS = "weights"
     BIASES = "biases"
@@ -39,7 +39,7 @@ class MemoryKind(Enum):
 
 
 class MemoryRole(Enum):
-    """What a memory does in its layer. Every decision about a memory reads its role, or its kind.
+    """The purpose of a memory in its layer. Decisions about a memory read its role, or its kind.
 
     ``holds`` says it in words; ``kind`` is the kind of all memories of the role.
     """
@@ -107,7 +107,7 @@ class Memory:
 
     @property
     def kind(self) -> MemoryKind:
-        """What all memories of this role hold."""
+        """The kind of contents that all memories of this role hold."""
         return self.role.kind
 
     @property

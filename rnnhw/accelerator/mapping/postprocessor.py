@@ -67,7 +67,7 @@ def word_of(value: Value) -> Q:
 
 
 def _constant(cast: Cast) -> int:
-    """What rounding adds before the bits are dropped."""
+    """The constant that rounding adds before the bits are dropped."""
     drop = cast.a.format.fraction - cast.format.fraction
     if drop <= 0 or cast.format.rounding is Rounding.TRN:
         return 0
@@ -102,7 +102,7 @@ says otherwise."""
 
 
 class Shifter(NamedTuple):
-    """What one shifter in front of the gate registers of a phase takes and gives: rows of
+    """One shifter in front of the gate registers of a phase: it takes rows of
     ``row_bits`` with ``fraction`` bits of fraction, shifted into words of ``result`` by exponents
     that are read row by row."""
 
@@ -149,7 +149,7 @@ class PostProcessorSchedule:
             del self._readers[exponents]
 
     def operands(self, value: Value) -> Sequence[Value]:
-        """What the operation behind ``value`` reads of what is there unit by unit."""
+        """The operands of the operation behind ``value`` that are read unit by unit."""
         operands = self.layer.operands(value)
         return operands[:1] if self._serial_shift(value) else operands
 
@@ -183,7 +183,7 @@ class PostProcessorSchedule:
         return frozenset(value for value in self._handled(phase) if self._is_source(value))
 
     def _handled(self, phase: int) -> frozenset[Value]:
-        """What the post-processor of a phase reads or computes, seen from its results."""
+        """The values that the post-processor of a phase reads or computes for its results."""
         if phase not in self._handled_in:
             self._handled_in[phase] = frozenset(self._walked(phase))
         return self._handled_in[phase]
@@ -348,8 +348,8 @@ class PostProcessorSchedule:
         return False
 
     def rounding_constant(self, rows: Rows, gate: int) -> int:
-        """What the biases of one gate of ``rows`` hold for the cast that alone reads it, at the
-        row's scale."""
+        """The constant in the biases of one gate of ``rows`` that rounds the only cast which reads
+        the gate, at the row's scale."""
         cast = self.only_cast(Value(rows, gate, Part.WHOLE))
         if cast is None or not self.folded(cast):
             return 0

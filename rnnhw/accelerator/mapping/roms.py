@@ -209,7 +209,7 @@ def _biases(layer: LayerRows, schedule: PostProcessorSchedule) -> Iterator[Held]
 
 
 def _stage_biases(phases: Sequence[Phase]) -> Iterator[Held]:
-    """What butterfly stages in the feed start from, in words of F."""
+    """The biases of butterfly stages in the feed, in words of F."""
     started = [(each, each.node.start) for each in staged(phases) if each.node.start is not None]
     if started:
         depth = sum(each.words for each, _ in started)
@@ -276,7 +276,7 @@ def _constants(
 def _row_exponents(
     layer: LayerRows, schedule: PostProcessorSchedule, phases: Sequence[Phase]
 ) -> Iterator[Held]:
-    """What the shifters behind the accumulators shift by, a word a row of their phase."""
+    """The exponents of the shifters behind the accumulators, a word a row of their phase."""
     for shifter, values in schedule.shifters().items():
         behind = [layer.operands(value)[1].node for value in values]
         holds = [held for by in behind if isinstance(by, Node) for held in tensors_behind(by)]

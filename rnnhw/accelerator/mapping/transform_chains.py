@@ -131,7 +131,7 @@ def _follower(
 
 
 def obstacles_of_chains(layer: LayerRows) -> Iterator[tuple[str, str]]:
-    """What of the chains has no Verilog."""
+    """Obstacles to emitting the chains: the signal, and the part without Verilog in words."""
     for chain in chains_of(layer):
         stored = isinstance(chain.origin, Input | State) or layer.needs_pass(chain.origin)
         if not stored and not chain.made:

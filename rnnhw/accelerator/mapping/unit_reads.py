@@ -1,4 +1,4 @@
-"""What the post-processors read unit by unit: out of memories in the order of the units."""
+"""The reads of the post-processors from memories, unit by unit in the order of the units."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def unit_reads(schedule: PostProcessorSchedule) -> list[Node]:
 
 
 def joined_by_unit(schedule: PostProcessorSchedule) -> list[Gather]:
-    """What the post-processor reads out of memory in another order than it was written, or joined
-    of several vectors."""
+    """The vectors that the post-processor reads out of memory in another order than that of their
+    writes, or joined of several vectors."""
     gathered = dict.fromkeys(schedule.gathered)
     return [node for node in gathered if not schedule.layer.is_constant(node)]
 
@@ -42,7 +42,7 @@ def read_late(schedule: PostProcessorSchedule) -> frozenset[State]:
 
 
 def _reads(schedule: PostProcessorSchedule) -> Iterator[tuple[Value, int]]:
-    """What is read unit by unit, with the phases that do; the output leaves in the last one."""
+    """Values that are read unit by unit, with the phases that do; the output leaves in the last."""
     layer = schedule.layer
     for reader in schedule.values:
         if not isinstance(reader.node, Gather):
@@ -96,8 +96,8 @@ class UnitReads:
         return self._computed[value]
 
     def _roots(self, schedule: PostProcessorSchedule) -> list[list[Node]]:
-        """What the post-processor of a phase writes, by phase, without the results that a later
-        phase reads unit by unit in the order of the units."""
+        """The nodes that the post-processor of a phase writes, by phase, without the results that a
+        later phase reads unit by unit in the order of the units."""
         layer = self._layer
         beside = [*joined_by_unit(schedule), *read_late(schedule)]
         handed = [source.node for vector in beside for source in sources_of(vector)]

@@ -133,7 +133,7 @@ class Accelerator:
 
     @property
     def bound_by(self) -> str:
-        """What sets the step interval."""
+        """The cause that sets the step interval."""
         return self._pace_of_all[1]
 
     @cached_property
@@ -172,7 +172,7 @@ class Accelerator:
         return interval, f"all layers in turn, most {slowest.name}: {slowest.bound_by}"
 
     def layer_bound(self, index: int) -> str:
-        """What most cycles of a layer wait for, without those of other layers."""
+        """The cause of most cycles of a layer, without those of other layers."""
         layer, pace = self.layers[index], self.paces[index]
         if not layer.once and pace.round_cycles > pace.compute_cycles:
             return "external memory"

@@ -46,7 +46,7 @@ _UNREAD = "a window over time that no layer reads"
 
 @dataclass(frozen=True)
 class WindowSource:
-    """What is in front of a window that a layer reads: ``source``, whose vectors it joins."""
+    """The source of a window that a layer reads: the window joins vectors of ``source``."""
 
     source: TimeNode
     window: InputWindow
@@ -86,13 +86,13 @@ def _streams(node: TimeNode) -> list[TimeNode]:
 
 # --- who waits for what --------------------------------------------------------------------------
 def reads_of(node: TimeNode, where: Mapping[TimeNode, int]) -> Reads:
-    """What a layer reads, seen through free time operations; ``where`` are the layers in front."""
+    """A layer's reads, seen through free time operations; ``where`` are the layers in front."""
     edges = tuple(_edge(source, where) for source in node.sources)
     return Reads(edges, _lost(node), runs_once(node))
 
 
 def output_reads(network: Network, output: TimeNode | None = None) -> Reads:
-    """What is read of ``output``, the first one if left out, by the positions of the layers."""
+    """The reads of ``output``, the first one if left out, by the positions of the layers."""
     output = output or network.output
     layers = [node for node in network.nodes if isinstance(node, Scan | Total)]
     edge = _edge(output, {node: position for position, node in enumerate(layers)})

@@ -52,7 +52,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Reads:
-    """What a place reads, and on which steps of a sequence: from ``first`` on, or the ``last``
+    """The steps of a sequence that a layer or an output reads: from ``first`` on, or the ``last``
     alone."""
 
     edges: tuple[Edge, ...] = ()

@@ -1,4 +1,4 @@
-"""What the parameters of a layer's instances do not say, but their neighbours do."""
+"""Facts about a layer's instances that their neighbours say and their parameters do not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Layout = Callable[[int, int], tuple[int, int]]
 
 @dataclass(frozen=True)
 class Context:
-    """What an instance's parameters do not say.
+    """Facts about instances that their parameters do not say.
 
     ``mapping`` is the technology mapping of the family; ``layout(depth, width)`` says how many
     block RAMs a memory fills, and into how many pieces its depth is cut.
@@ -177,7 +177,7 @@ def _zeros(module: Module, unsigned: set[Expression]) -> dict[Expression, int]:
 
 
 def _low_bits(module: Module, of_sums: int) -> LowBits:
-    """What is known of the lowest bits of nets, where those ``of_sums`` of the lanes' are zero."""
+    """The known lowest bits of nets, where those ``of_sums`` of the lanes' are zero."""
     zeros: dict[Expression, int] = {}
     repeats: dict[Expression, int] = {}
     sources = Sources(module)
@@ -208,8 +208,8 @@ def _bits_of_bound(i: Instance, sources: Sources, zeros: Mapping[Expression, int
 
 
 def _inputs(module: Module) -> dict[Expression, int]:
-    """What the elements of feeds depend on beside what was read: the first step, with a trained
-    number, and whether a window of one element is beyond the ends of a band."""
+    """Further inputs of the elements of feeds beside the words read: the first step, with a
+    trained number, and whether a window of one element is beyond the ends of a band."""
     inputs: dict[Expression, int] = {}
     for i in (*module.instances, *module.instances):  # some are written behind their readers
         if i.module == "rnnhw_vector":

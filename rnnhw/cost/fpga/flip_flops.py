@@ -40,7 +40,7 @@ def flip_flops(module: Module, context: Context) -> int:
 
 
 def _text_registers(module: Module) -> int:
-    """Registers of the layer's own text."""
+    """Registers that the layer's text declares, without those of its instances."""
     declared = module.registers
     control = next((i for i in module.instances if i.module == "rnnhw_control"), None)
     if control is None:
@@ -410,7 +410,7 @@ def _register(i: Instance, context: Context) -> int:
 
 def _is_cleared(net: Expression, context: Context) -> bool:
     """Whether a value becomes a register that is cleared in the first step: several registers of
-    it, each with an enable of its own, are not."""
+    one value, with separate enables, are not."""
     return net in context.cleared and context.reads[net] == 1
 
 

@@ -27,13 +27,13 @@ from rnnhw.rtl.verilog_text import Module
 __all__ = ["ALL_BITS", "BitsRead", "bits_read"]
 
 ALL_BITS = range(1 << 16)
-"""What is read of a net that something else than an operation reads: more than any has."""
+"""The bits read of a net that something else than an operation reads: more than any net has."""
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """What reads the bits ``span`` of a net: the bits of them that it ``need``s for some of its
-    ``result``; all without a rule."""
+    """A reader of the bits ``span`` of a net: ``need`` maps the bits read of ``result`` to those
+    it reads of the net; without ``need`` it reads all."""
 
     need: Callable[[range], range] | None
     result: Expression
@@ -52,9 +52,8 @@ class BitsRead:
 def bits_read(module: Module) -> BitsRead:
     """The bits that are read of each net of results.
 
-    What drops fraction bits leaves those unread of its operand: a cast all that it drops, but for
-    the one that it rounds by; what wraps leaves the highest ones unread
-    (:attr:`rnnhw.rtl.modules.StaticModule.lowest_bit_read` and ``bits_needed``).
+    A cast leaves the fraction bits unread that it drops, but for the one that it rounds by; an
+    operation that wraps leaves the highest bits unread
     """
     readers: dict[Expression, list[_Reader]] = {}
     for statement in module.statements:
@@ -95,7 +94,8 @@ def _readers_in(statement: Statement) -> Iterator[tuple[Net, _Reader]]:
 
 
 def _passed_on(wire: Net, *values: Expression) -> Iterator[tuple[Net, _Reader]]:
-    """What a wire is or is chosen of: of it is read what is read of the wire."""
+    """The nets that a wire is, or is chosen among, with the wire as reader: the bits that are read
+    of the wire are read of the nets."""
     for value in values:
         for net, span in _spans(value):
             yield net, _Reader(_same, wire, span)

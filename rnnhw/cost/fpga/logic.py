@@ -61,7 +61,7 @@ class DrawnDesigns:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What one of each kind of logic takes in a family, and how well that was met.
+    """LUTs per unit of every kind of logic in a family, and how well the fit met them.
 
     ``luts`` by the kinds of :data:`rnnhw.cost.fpga.luts.KINDS`, fitted to ``points`` syntheses with
     ``tool``. ``lut_error`` and ``ff_error`` are the errors, in percent, that 95 of 100 of them do
@@ -103,7 +103,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Logic:
-    """LUTs and flip-flops of a layer, with how far to believe each."""
+    """LUTs and flip-flops of a layer, with the confidence in both."""
 
     lut: int
     ff: int
@@ -147,7 +147,7 @@ def layer_logic(layer: LayerMachine, profile: Fpga) -> Logic | None:
 
 
 def _beyond(layer: LayerMachine, fit: Calibration, amounts: Mapping[str, float]) -> str:
-    """What of a layer no design had that was synthesised, as the end of a note."""
+    """The traits of a layer that no synthesised design had, as the end of a note."""
     unseen = [kind for kind in fit.unseen if amounts.get(kind)]
     outside = [
         f"{name} {value} ({low} to {high})"
@@ -177,7 +177,7 @@ def amounts_of(
 
 
 def layer_parameters(layer: LayerMachine) -> dict[str, int]:
-    """What the range of a calibration is stated in, by the words of a note."""
+    """The parameters that state the range of a calibration, by the words of a note."""
     found = {"units": layer.units, "inputs": layer.inputs}
     if layer.lanes:
         found |= {"lanes": layer.lanes, "accumulator bits": layer.accumulator_bits}
@@ -204,7 +204,7 @@ def has_constant_bits(layer: LayerMachine) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _MappedOutline:
-    """What synthesis makes of an outline in a family, each worked out when first asked for."""
+    """The cells of an outline in a family after synthesis; a count is computed when first read."""
 
     outline: Outline
     context: Context

@@ -1,4 +1,4 @@
-"""What LUTs are for: amounts of each kind of logic in the static modules, from their parameters.
+"""Amounts of each kind of LUT logic in the static modules, from their parameters.
 
 The amounts are counted from the modules' text: bits of adders, multiplexers, comparators and
 counters. What one bit takes depends on the family and on the tool: it is calibrated
@@ -106,7 +106,7 @@ KINDS = {
     "joint addition": "LUTs that make two numbers of three partial products",
     "product by a bit": "bits of products of which one operand has one",
 }
-"""What each kind counts."""
+"""The unit of each kind."""
 
 
 def lut_amounts(module: Module, context: Context) -> dict[str, float]:

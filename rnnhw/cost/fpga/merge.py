@@ -1,4 +1,4 @@
-"""What synthesis merges: instances of one module with the same parameters on the same nets."""
+"""Instances that synthesis merges: those of one module with equal parameters on equal nets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sources:
         self._words[net] = source
 
     def written(self, memory: Instance) -> tuple[Expression, ...]:
-        """What writes a vector: where and what."""
+        """The write port of a vector: address and data."""
         ports = ("we", "write_bank", "write_index", "d")
         return tuple(self.of(memory.ports[port]) for port in ports)
 

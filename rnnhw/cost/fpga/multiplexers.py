@@ -1,4 +1,4 @@
-"""What a layer's own text chooses among: the operands of its lanes, weights, results of passes."""
+"""Multiplexers in a layer's text: operands of its lanes, weights, results of passes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def operands_of(module: Module) -> list[Expression]:
 
 
 def alternatives(value: Expression) -> tuple[Expression, ...]:
-    """What a value is chosen among."""
+    """The values that a choice selects from; a value that is no choice, alone."""
     return value.values if isinstance(value, Choice) else (value,)
 
 
@@ -61,20 +61,20 @@ def chosen_bits(module: Module) -> int:
 
 
 class OperandBits:
-    """What each bit of the lanes' operands is chosen among: registers of the same are one, and none
-    is needed for a bit that is always zero."""
+    """The alternatives of each bit of the lanes' operands: registers with equal alternatives are
+    one, and a bit that is always zero needs none."""
 
     def __init__(self, operands: Sequence[Expression], zeros: Zeros) -> None:
         self._operands = [_sources(operand, zeros) for operand in operands]
         chosen = any(isinstance(operand, Choice) for operand in operands)
         self.low_zeros = 0 if chosen else min(map(_low_zeros, self._operands), default=0)
         """Lowest bits that are zero in all lanes, as synthesis finds before it maps multipliers:
-        zeros that each of several values has are found behind that."""
+        it finds zeros that all alternatives of a choice share only after that."""
 
     def choices(self, inputs: Mapping[Expression, int], *, wide: bool) -> int:
-        """LUTs of 4 inputs that choose the bits of the lanes' operands: those of the same bits are
-        one. ``inputs`` are those that the values of a net have beside it; ``wide`` tells that LUTs
-        of more inputs are made of them, twice as many for each further input."""
+        """LUTs of 4 inputs that choose the bits of the lanes' operands; bits of equal alternatives
+        share one. ``inputs`` are the further inputs of a net's values; ``wide`` tells that larger
+        LUTs are built from these, twice as many for each further input."""
         sources = {source for operand in self._operands for source in operand if source}
         return sum(_choices(values, inputs, wide=wide) for _, values in sources)
 
@@ -96,7 +96,7 @@ def _low_zeros(operand: Sequence[Source | None]) -> int:
 
 
 def _sources(operand: Expression, zeros: Zeros) -> list[Source | None]:
-    """What each bit is chosen among, from the lowest one on; None where it is zero in all."""
+    """The alternatives of each bit, from the lowest on; None where it is zero in all of them."""
     conditions = operand.conditions if isinstance(operand, Choice) else ()
     columns = zip(*(_bits(value, zeros) for value in alternatives(operand)), strict=True)
     return [(conditions, column) if any(column) else None for column in columns]

@@ -90,7 +90,7 @@ def multiplier_blocks(multipliers: Iterable[Multiplier], profile: Fpga) -> int |
 
 
 def _structure(layer: LayerMachine) -> str | None:
-    """What the fits call the recurrent matrix; None for layers that no fit was made on, such as
+    """The name of the recurrent matrix in the fits; None for layers without a fit, such as
     those with another feed than a dense, banded or Walsh-Hadamard one."""
     simple = len(layer.phases) == 1 and layer.phases[0].gates == 1 and len(layer.multipliers) == 1
     if not simple:
@@ -150,7 +150,7 @@ def _windows(layer: LayerMachine) -> list[tuple[int, int]]:
 
 
 def fit_note(layer: LayerMachine, fit: ResourceFit) -> str:
-    """What the fit was made on, and which of it the layer does not meet."""
+    """The layers that the fit was measured on, and where this layer differs from them."""
     multiplier = layer.multipliers[0]
     unmet = fit.conditions.unmet(
         weight_bits=multiplier.a_bits,

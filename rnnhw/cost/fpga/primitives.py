@@ -1,4 +1,4 @@
-"""What a layer's module is made of: its memories and multipliers, as they are instantiated."""
+"""The memories and multipliers of a layer's module, as they are instantiated."""
 
 from __future__ import annotations
 

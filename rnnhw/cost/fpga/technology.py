@@ -1,4 +1,4 @@
-"""What synthesis makes of multipliers and memories, by the rules of a family that was measured."""
+"""Multipliers and memories after synthesis, by the rules of a family that was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What synthesis makes of logic where a LUT of up to 7 inputs is made of LUTs of 4.
+"""The LUTs of logic after synthesis where a LUT of up to 7 inputs is built from LUTs of 4.
 
 yosys 0.23 maps such logic (``abc -lut 4:7``) for the least levels of its deepest path before it
 saves LUTs, and a LUT of 7 inputs counts as eight of 4. What a piece takes depends on the levels

@@ -252,8 +252,8 @@ def _count(number: int, what: str) -> str:
 
 # --- one layer ---------------------------------------------------------------------------------
 class _Layer:
-    """What one layer takes on each number of lanes; computed when it is first asked for, and
-    kept."""
+    """The resources and cycles of one layer on each number of lanes; computed when first asked
+    for, and kept."""
 
     def __init__(self, options: LaneOptions, profile: Fpga, mode: Mode) -> None:
         self.name = options.name
@@ -326,7 +326,7 @@ class _Layer:
         return self._costs[lanes]
 
     def amount(self, resource: int, lanes: int) -> int:
-        """What the layer takes of one resource."""
+        """The layer's use of one resource."""
         if resource == _DSP:
             return self.multipliers(lanes)
         return self.blocks(lanes) if resource == _BLOCK_RAM else self.cost(lanes)[resource]
@@ -349,7 +349,7 @@ class _Layer:
 
 # --- search ------------------------------------------------------------------------------------
 class _Lack(NamedTuple):
-    """What is in the way of lanes, in words, and the resources that are short."""
+    """The reason why lanes do not fit, in words, and the resources that are short."""
 
     text: str
     resources: tuple[str, ...] = ()
@@ -522,7 +522,7 @@ class _Search:
         ]
 
     def compromise(self, lanes: Sequence[int], limit: int | Fraction) -> Iterator[str]:
-        """What keeps the plan from the fewest multipliers."""
+        """The reasons why the plan does not have the fewest multipliers."""
         least = self.least(limit)
         if least != tuple(lanes):
             over = "; ".join(each.text for each in self._amounts(self._total(least)))

@@ -58,8 +58,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is asked for. ``options`` are the layers on any lanes, ``stack`` is the network on the
-    fewest: what is legal there is legal on any."""
+    """The demands on a schedule. ``options`` are the layers on any lanes, ``stack`` is the network
+    on the fewest: what is legal there is legal on any."""
 
     network: Network
     options: Sequence[LaneOptions]
@@ -79,7 +79,7 @@ class _Task:
         return accelerator(self.network, lanes, arrangement, self.bandwidth, options=self.options)
 
     def plan(self, rate: float | None, modes: Mapping[str, Mode]) -> PlanReport:
-        """The lanes of layers with lanes of their own for ``rate`` steps a second."""
+        """The lanes of layers that share none, for ``rate`` steps a second."""
         return plan_lanes(
             self.network,
             self.profile,
