@@ -1,4 +1,4 @@
-"""What is to be proved of a design: a claim over all input sequences of an automaton's language.
+"""Claims about a design: statements over all input sequences of an automaton's language.
 
 A claim is data: networks step by step, the symbols as they read them, the automaton's tables, and
 where in a packed key every element of a state lies. A search decides it, a certificate is bound to
@@ -106,7 +106,7 @@ class Claim:
 
     @property
     def in_words(self) -> str:
-        """What is claimed, in words."""
+        """The claim in words."""
         asked = []
         if (self.automaton.expected != UNWANTED).any():
             equal = len(self.subjects) > 1
@@ -265,7 +265,7 @@ def _check_answers(design: Design, other: Design | None, claim: Claim) -> None:
 
 
 def _judged(design: Design) -> str:
-    """What gives the answers, in words."""
+    """The output that gives the answers, in words."""
     network = design.network
     if len(network.outputs) == 1:
         return "the last layer"

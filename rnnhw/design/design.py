@@ -212,7 +212,7 @@ class Design:
 
     @property
     def place(self) -> str:
-        """What error messages call this design."""
+        """The design's name in error messages."""
         return str(self.path) if self.path else "design"
 
     @property
@@ -531,7 +531,7 @@ _ACTIVATIONS: Mapping[str, str] = {
     "sigmoid": "Sigmoid",
     "tanh": "Tanh",
 }
-"""What other libraries call our activations."""
+"""Names of our activations in other libraries."""
 
 
 def _activations(layer: Layer) -> Iterator[tuple[str, object]]:
@@ -553,7 +553,7 @@ def _activation_hint(argument: str, value: object) -> str:
 
 
 def _inner_layers(layer: Layer) -> Sequence[Layer]:
-    """The layers that one of several is made of."""
+    """The layers inside ``layer``; none where it is a single one."""
     match layer:
         case Bidirectional(layer=ahead, backward=back):
             return [ahead] if back is None else [ahead, back]

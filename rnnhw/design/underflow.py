@@ -1,4 +1,4 @@
-"""What quantisation turns into zero: counts by name, tensors and units that have nothing left."""
+"""Numbers that quantisation turns into zero: counts by name, tensors and units left empty."""
 
 from __future__ import annotations
 

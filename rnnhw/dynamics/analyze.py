@@ -18,7 +18,7 @@ __all__ = ["WORDS", "analyze", "analyze_design"]
 Progress = Callable[[int, int], None]
 
 WORDS = (4, 6, 8, 10, 12, 16)
-"""What a parameter ``word`` is varied over where nothing else is asked for."""
+"""The values of a parameter ``word`` where nothing else is asked for."""
 
 
 def analyze(

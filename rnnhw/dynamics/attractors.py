@@ -71,7 +71,7 @@ class Attractors:
         )
 
     def _entries(self, repeats: NDArray[np.bool_]) -> set[tuple[bytes, ...]]:
-        """What tells the cycles apart: their periods and the bounds of every unit."""
+        """Keys that tell the cycles apart: their periods and the bounds of every unit."""
         parts = [self.cycles.periods[:, None]]
         for name in self.layer.states:
             parts += [self.cycles.least[name], self.cycles.most[name]]

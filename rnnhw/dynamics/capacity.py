@@ -29,7 +29,7 @@ _WASHED = 256
 """Steps before the first that is used: the start is forgotten, and every delay has its past."""
 _FEWEST_DELAYS, _MOST_DELAYS = 32, 128
 _LEAST_R2 = 0.01
-"""What is less is what chance gives, and counts as zero."""
+"""The least R2 that counts: chance reaches smaller ones, which are taken as zero."""
 
 
 def capacity(layer: LayerAlone, low: IntArray, high: IntArray, seed: int = 0) -> Capacity | None:

@@ -63,7 +63,7 @@ class Observed:
 
 @dataclass
 class _Parts:
-    """What is collected part by part."""
+    """The arrays collected so far, a list of parts for every layer or signal."""
 
     inputs: dict[Scan, list[IntArray]] = field(default_factory=dict)
     last_inputs: dict[Scan, list[IntArray]] = field(default_factory=dict)

@@ -132,7 +132,7 @@ class LayerAlone:
         return {name: self.scan.graph.signal(state) for name, state in self.states.items()}
 
     def first_states(self, sequences: int) -> dict[str, IntArray]:
-        """What the design starts from, [sequences, units]."""
+        """The first states of the design, [sequences, units]."""
         first = {}
         for name, state in self.states.items():
             raw = np.zeros(state.units, np.int64)

@@ -1,4 +1,4 @@
-"""What goes into a run of a network and what comes out, the same for every interpreter."""
+"""Inputs and outputs of a run of a network, the same for every interpreter."""
 
 from __future__ import annotations
 

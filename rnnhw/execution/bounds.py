@@ -1,4 +1,4 @@
-"""What the values of a step can be with the real weights: narrower than their formats.
+"""Bounds of a step's values with the real weights: narrower than their formats.
 
 The engine computes a vector in the words, and keeps it in the storage, that its bounds need. They
 hold for every input and every state of the formats.

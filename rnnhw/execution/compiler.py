@@ -82,7 +82,7 @@ BYTE_ENTRIES = 256
 """Entries of a table of bytes; fewer are filled up."""
 
 ANY_ISA = ByteProducts()
-"""What every instruction set can do."""
+"""The byte products of every instruction set."""
 
 _ALIGNMENT = 64  # bytes: a cache line
 
@@ -333,7 +333,7 @@ class _ScanPlanner:
 
     # --- single steps --------------------------------------------------------------------------
     def _kinds(self) -> dict[Node, int]:
-        """What the value of every node depends on: the phases that compute it run as often."""
+        """The dependence of every node's value: the phases that compute it run as often."""
         kinds: dict[Node, int] = {}
         for node in self.graph.nodes:
             if self.symbols is None:
@@ -1002,7 +1002,7 @@ def _rounds_in_words(values: Interval, drop: int) -> bool:
 
 
 def _ordered_intervals(node: Matvec) -> list[tuple[int, int]]:
-    """What the ordered kernel holds in an element: exact products and sums before a cast."""
+    """The intervals of an element in the ordered kernel: exact products and sums before a cast."""
     low, high = node.vector.interval
     intervals = []
     if node.weights is not None:

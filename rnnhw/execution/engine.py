@@ -88,7 +88,7 @@ _KEPT_PLANS = 8
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What the kernels tallied under one plan: by layer, elements and terms of every instruction;
+    """Tallies of the kernels under one plan: by layer, elements and terms of every instruction;
     by total over time, additions."""
 
     plan: NetworkPlan
@@ -375,7 +375,7 @@ class _Programs:
         return len(order)
 
     def work(self) -> _Work:
-        """What all of them tallied."""
+        """The sum of all tallies."""
         network = self.plan.network
         units: dict[Scan, NDArray[np.int64]] = {}
         terms: dict[Scan, NDArray[np.int64]] = {}
@@ -557,7 +557,7 @@ def _total_counts(node: Total, adds: int) -> Counts:
 
 
 class _Tally:
-    """What one layer's instructions did, told as scalar operations and memory accesses."""
+    """The work of one layer's instructions, as scalar operations and memory accesses."""
 
     def __init__(
         self, scan: Scan, plan: ScanPlan, units: NDArray[np.int64], terms: NDArray[np.int64]

@@ -44,10 +44,10 @@ _EVERY_QUAD = 1 << 30
 """A depth that no row reaches."""
 
 _EXTRA_COST = 3.0
-"""What an extra quad costs, in vector operations; a quad of a block costs 2 + 1 / depth."""
+"""The cost of an extra quad, in vector operations; a quad of a block costs 2 + 1 / depth."""
 
 _PAIRS_COST = 4.0
-"""What four columns cost as int16 pairs."""
+"""The cost of four columns as int16 pairs."""
 
 
 TILE_COLUMNS = 64
@@ -96,7 +96,7 @@ class QuadRows:
         return bool(np.ptp(self.first) == np.ptp(self.count) == self.extra[-1] == 0)
 
     def begins(self, offset: int) -> NDArray[np.int32]:
-        """What the sums of rows begin with, modulo 2^32, for kernels that take ``offset`` away from
+        """The first summand of every row, modulo 2^32, for kernels that take ``offset`` away from
         every byte of the vector, as they multiply signed bytes alone."""
         if offset == 0:
             return self.correction

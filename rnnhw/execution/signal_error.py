@@ -15,7 +15,7 @@ __all__ = ["ERROR_FIGURES", "SignalError", "snr_db", "worst_errors"]
 FloatArray = NDArray[np.float64]
 
 ERROR_FIGURES = ("max_error", "max_error_lsb", "rms_error", "rms_error_lsb", "snr_db")
-"""What bounds can name of a signal."""
+"""The figures of a signal that bounds can name."""
 
 
 def snr_db(reference_squares: float, squares: float) -> float:
@@ -30,7 +30,7 @@ def snr_db(reference_squares: float, squares: float) -> float:
 
 @dataclass
 class _Units:
-    """What is true of every unit of a signal over all valid steps."""
+    """Extremes and errors of every unit of a signal over all valid steps."""
 
     least: FloatArray
     most: FloatArray

@@ -91,7 +91,7 @@ class _Program:
         return self._is_register(slot) and len(readers) == 1 and readers[0] is reader
 
     def finished_by(self, row: Row) -> list[Row]:
-        """What ``finish`` replaces where ``row`` computes a value that is kept as bytes alone."""
+        """The instructions that ``finish`` replaces where ``row`` is kept as bytes alone."""
         if not (_is(row, "cast_in_words") or _is(row, "lookup_bytes")):
             return []
         kept = self._readers[row["dst"]]

@@ -1,1 +1,1 @@
-"""What one step and one sequence compute."""
+"""The operations of one step and of one sequence."""

@@ -114,7 +114,7 @@ class MissingFormat(NamedTuple):
 
 
 ANY_FORMAT = Q(0, 7)
-"""What stands for a format that is missing while others are looked for."""
+"""A stand-in for a missing format while other formats are looked up."""
 
 
 def no_formats(missing: Sequence[MissingFormat]) -> DesignError:
@@ -482,7 +482,7 @@ class StepBuilder:
         return product if behind is None else self.add(behind, product, name)
 
     def _value(self, node: Node) -> Node:
-        """What ``node`` is worth: a sum of scaled rows shifted or multiplied, else the node
+        """The value of ``node``: a sum of scaled rows shifted or multiplied, else the node
         itself."""
         exponents = self._scales.sums.get(node)
         if exponents is None:

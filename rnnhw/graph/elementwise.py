@@ -1,4 +1,4 @@
-"""What the elementwise operations mean, once for values of every kind.
+"""The meaning of the elementwise operations, once for values of every kind.
 
 A row writes an operation in the arithmetic of its run, so that an interpreter says what that
 arithmetic is for its values (integers, real numbers, ranges, derivatives, circuits) and not what
@@ -28,7 +28,7 @@ V = TypeVar("V")
 
 
 class Arithmetic(Generic[V]):
-    """What can be done to vectors of one kind of value, element by element.
+    """The elementwise operations on vectors of one kind of value.
 
     Values are raw integers, or the real numbers that these stand for: only the last three methods
     tell the two apart. What stands here holds of raw integers that have Python's operators.

@@ -170,7 +170,7 @@ class Network:
 
     @property
     def output(self) -> TimeNode:
-        """What the network gives; of several outputs the first, which a task judges."""
+        """The network's output; of several outputs the first, which a task judges."""
         return self.outputs[0]
 
     def output_named(self, name: str) -> TimeNode:

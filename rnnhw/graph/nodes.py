@@ -318,7 +318,7 @@ MOST_SHIFT = 31
 Meaning = TypeVar("Meaning")
 
 _PREVIOUS = ".previous"
-"""What the name of a state ends in: it is the vector of the step before."""
+"""The ending of a state's name: it is the vector of the step before."""
 
 
 def previous(name: str) -> str:

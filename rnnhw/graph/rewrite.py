@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Replace: TypeAlias = Callable[[Node, Mapping[Node, Node]], Sequence[Node] | Node]
-"""What stands in place of a node, by the node and the replacements of all nodes before it.
+"""The replacement of a node, by the node and the replacements of all nodes before it.
 
 A sequence of nodes takes its place, and its readers read the last of these: ``[node]`` stands for
 the node on its new operands, an empty sequence drops a node that nothing reads. A single node is
@@ -112,7 +112,7 @@ def ancestors(*nodes: Node) -> list[Node]:
 
 
 def ends(graph: StepGraph) -> set[Node]:
-    """What a step delivers: its output and every state's next value."""
+    """The results of a step: its output and every state's next value."""
     return {graph.output, *(value for _, value in graph.updates)}
 
 

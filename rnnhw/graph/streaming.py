@@ -59,7 +59,7 @@ def streamed(network: Network) -> Streamed:
 
 @dataclass
 class _Stream:
-    """What stands for every node so far, its late steps, and the nodes behind a Last."""
+    """The replacement of every node so far, its late steps, and the nodes behind a Last."""
 
     node: dict[TimeNode, TimeNode]
     late: dict[TimeNode, int]

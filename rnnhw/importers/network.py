@@ -1,5 +1,5 @@
-"""What a file of another tool holds, as layers of rnnhw: the one form that every reader gives and
-the writer takes."""
+"""A network of another tool as layers of rnnhw: the one form that every reader returns and the
+writer takes."""
 
 from __future__ import annotations
 

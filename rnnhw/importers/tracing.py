@@ -131,7 +131,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Ended:
-    """What a host computes behind the network."""
+    """The part of the network that a host computes behind the layers."""
 
     before: Flow
     note: str
@@ -525,7 +525,7 @@ class Traced:
         return time, direction, batch, feature, Traced(flow, (), (*direction, *feature))
 
     def outputs(self, steps: tuple[Dim, ...], state: tuple[Dim, ...]) -> list[Traced]:
-        """What a recurrent layer gives: its steps, its last state, and the last cell of an LSTM.
+        """The outputs of a recurrent layer: its steps, its last state, the last cell of an LSTM.
 
         ``self`` is the layer's value without dimensions, ``steps`` and ``state`` are those of its
         outputs.

@@ -1,1 +1,1 @@
-"""What a user writes: cells, activations and structures, which only build graphs."""
+"""The parts that a user writes: cells, activations and structures, which only build graphs."""

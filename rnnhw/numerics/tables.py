@@ -47,7 +47,7 @@ class RealFunction:
     """
 
     name: str
-    """What reports call it, with its parameters."""
+    """The name in reports, with its parameters."""
     scalar: Callable[[float], float]
     vector: Callable[[FloatArray], FloatArray]
 

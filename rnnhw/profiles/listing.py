@@ -39,7 +39,7 @@ def unknown_figures(profile: msgspec.Struct) -> list[str]:
 
 
 def value_text(sourced: Sourced) -> str:
-    """What a sourced value says, apart from where it comes from."""
+    """The text of a sourced value, without its source."""
     if isinstance(sourced, SourcedValue):
         return f"{sourced.value:,} {sourced.unit}"
     described = {field.name for field in msgspec.structs.fields(Sourced)}

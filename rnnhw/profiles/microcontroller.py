@@ -63,7 +63,7 @@ class OperationPoint(Base, frozen=True, kw_only=True):
 
 
 class OperationCost(Sourced, frozen=True, kw_only=True):
-    """What one operation costs on a processor, in `unit`, at the sizes that were measured.
+    """The cost of one operation on a processor, in `unit`, at the sizes that were measured.
 
     `unit` starts with what was counted: instructions are executed instructions, cycles are clock
     cycles; the two are not the same number. `size_name` says what the points' sizes are: the
@@ -102,7 +102,7 @@ class OperationCost(Sourced, frozen=True, kw_only=True):
 
     @property
     def counted(self) -> Literal["instructions", "cycles"]:
-        """What the cost counts."""
+        """The unit of the cost."""
         return "cycles" if self.unit in _CYCLE_UNITS else "instructions"
 
     def at(self, size: int | None = None) -> float:

@@ -37,7 +37,7 @@ DAMAGES = (
     *(OSError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError),
     *(KeyError, TypeError, ValueError, OverflowError),
 )
-"""What reading a damaged or foreign archive raises."""
+"""Errors of reading a damaged or foreign archive."""
 
 Vectors = list[dict[Node, Array]]
 """By subject the vectors of its states."""
@@ -56,7 +56,7 @@ class Checked:
 
 
 class _RefusedError(Exception):
-    """What is wrong with a certificate."""
+    """The reason why a certificate is wrong."""
 
 
 def check(
@@ -98,7 +98,7 @@ def check(
 
 
 def damage(error: Exception) -> str:
-    """What is wrong with a file that is no certificate."""
+    """The reason why a file is no certificate."""
     if isinstance(error, (KeyError, TypeError)):
         return "a part that every certificate has is missing or of another kind"
     return str(error)
@@ -106,7 +106,7 @@ def damage(error: Exception) -> str:
 
 # --- the set -----------------------------------------------------------------------------------
 def _read(path: Path, claim: Claim) -> tuple[dict[str, Any], list[Array]]:
-    """What the file says, and its states by state of the automaton, big-endian words."""
+    """The header of the file, and its states by state of the automaton, big-endian words."""
     size, sets = 8 * claim.words, []
     try:
         with zipfile.ZipFile(path) as archive:

@@ -32,7 +32,7 @@ __all__ = ["Frontier", "Search"]
 Progress = Callable[[int, int], None]
 
 _CALL_SECONDS = 0.1
-"""What one call of the kernels should take: as long as an interrupt may wait."""
+"""The intended duration of one call of the kernels: as long as an interrupt may wait."""
 
 _MOST_ROUNDS = 256
 """Of one call; a round is 1,000 to 16,000 successors."""

@@ -57,7 +57,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the test bench sends and expects."""
+    """The vectors that the test bench sends and expects."""
 
     sequences: int
     steps: int
@@ -105,7 +105,7 @@ class EmissionResult(Shown):
 
     @property
     def written(self) -> str:
-        """What was written where, in a line."""
+        """The files written and where, in a line."""
         lanes = ", ".join(f"{name} {count}" for name, count in self.lanes.items())
         count = f"{len(self.files):,} file{'s' * (len(self.files) != 1)}"
         return f"{self.directory}: {count}, top module {self.top}, lanes: {lanes}"

@@ -44,7 +44,7 @@ def judgement(checks: Sequence[Check]) -> dict[str, Any]:
 
 
 def head(kind: str) -> dict[str, Any]:
-    """What JSON of a command begins with."""
+    """The first fields of a command's JSON."""
     return {"$schema": f"urn:rnnhw:schema:{kind}:1", "rnnhw_version": __version__}
 
 

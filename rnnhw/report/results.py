@@ -1,4 +1,4 @@
-"""What the public verbs give: the values inside, and how they show themselves.
+"""Results of the public verbs: the values inside, and how they show themselves.
 
 Each is the value of the package that made it, with a text of one screen, a page and JSON.
 """

@@ -16,7 +16,7 @@ __all__ = ["simulation_data", "verification_data"]
 
 
 def simulation_data(result: Simulation, checks: Sequence[Check]) -> dict[str, Any]:
-    """What one run gave, and the demands on it."""
+    """The results of a run, and the demands on it."""
     return {
         **head("simulation"),
         "design": result.design.path.name if result.design.path else None,

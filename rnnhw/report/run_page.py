@@ -20,7 +20,7 @@ Section = tuple[str, Markup]
 
 
 def simulation_page(run: Simulation) -> str:
-    """What one run gave."""
+    """The page of a run."""
     events, lost = run.events, run.underflows
     sections = [
         _figures(run.figures(), run.unjudged()),

@@ -16,7 +16,7 @@ _MARKS: dict[Status, tuple[str, str]] = {
     "tool": ("t", "read out of a data file or report of an open tool"),
     "second-hand": ("s", "from a number that a third party reports"),
 }
-"""What does not follow from the design alone."""
+"""Letters and words of figures that do not follow from the design alone."""
 
 _POWER = re.compile(r"2\^(-?\d+)")
 
@@ -44,7 +44,7 @@ def _status_html(cell: Cell) -> Markup:
 
 
 def status_legend() -> Markup:
-    """What the letters and words mean."""
+    """The meaning of the letters and words."""
     terms = [
         (joined(tag("sup", mark), f" {status}"), meaning)
         for status, (mark, meaning) in _MARKS.items()

@@ -36,7 +36,7 @@ class Cell:
     status: Status | None = None
     note: str = ""
     beside: str = ""
-    """What stands behind it in smaller type: a ratio."""
+    """The text behind it in smaller type: a ratio."""
 
     @property
     def starred(self) -> str:

@@ -159,7 +159,7 @@ def _add_lines(table: Table, lines: Iterable[Line], totals: Totals) -> None:
 
 
 def _schedule(schedule: ScheduleReport) -> Iterator[tuple[str, Cell | str]]:
-    """What differs from an engine a layer, one sequence, weights on chip."""
+    """Differences from the default schedule: an engine a layer, one sequence, weights on chip."""
     if schedule.engines == "shared":
         yield "engine", "one for all layers"
     if schedule.interleaved_sequences > 1:
@@ -343,7 +343,7 @@ def traffic_table(report: Report) -> Table:
 
 # --- storage -----------------------------------------------------------------------------------
 def storage_table(report: Report) -> Table:
-    """What the network stores, and the memories that hold it."""
+    """The storage of the network, and the memories that hold it."""
     totals = report.totals
     table = Table("Storage, bits", ("", "stored", "as memory"))
     memories = memory_rows("as memory")
@@ -379,7 +379,7 @@ def resource_name(resource: Resource) -> str:
 
 
 def resources_table(report: Report) -> Table:
-    """What is used of the device."""
+    """The use of the device."""
     table = Table("Resources", ("", "used", "of", "%"))
     for resource in report.resources:
         share = "-" if resource.percent is None else tenths(resource.share)
@@ -469,7 +469,7 @@ def words_table(report: Report) -> Table:
 
 
 def notes(report: Report, *, starred: bool = True) -> Iterator[str]:
-    """What must be known about the figures; of stars, where they are ``starred``."""
+    """Notes on the figures; of stars, where they are ``starred``."""
     totals = report.totals
     figures = [point.clock_mhz for point in report.operating_points]
     figures += [totals.operation_energy_per_step_pj, totals.energy_per_step_pj]

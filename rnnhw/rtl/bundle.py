@@ -22,7 +22,7 @@ class OutputPort:
 
     @property
     def suffix(self) -> str:
-        """What tells the port from the first output's, ``y``: nothing, 1, 2..."""
+        """The suffix that tells the port from the first output's, ``y``: nothing, 1, 2..."""
         return self.port.removeprefix("y")
 
 

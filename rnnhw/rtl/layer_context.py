@@ -24,7 +24,7 @@ __all__ = ["LayerContext"]
 
 @dataclass(frozen=True)
 class LayerContext:
-    """What every part of a layer's module is written from: the mapping, its numbers, the names of
+    """The context of every part of a layer's module: the mapping, its numbers, the names of
     the control's nets."""
 
     module: Module
@@ -84,7 +84,7 @@ class LayerContext:
         return len(self.phases) == 1
 
     def prefix(self, number: int) -> str:
-        """What the names of a phase's nets start with."""
+        """The prefix of the names of a phase's nets."""
         return "" if self.alone else f"p{number}_"
 
     @property

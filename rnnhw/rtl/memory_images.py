@@ -1,4 +1,4 @@
-"""What the memories hold: weights in the order of use, biases with their rounding constants."""
+"""The contents of memories: weights in the order of use, biases with rounding constants."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ class Numbers:
 
     # --- biases --------------------------------------------------------------------------------
     def biases(self, *, early: bool) -> list[int]:
-        """What every row starts from, in the order of the rows; ``early`` for the snapshot.
+        """The bias of every row, in the order of the rows; ``early`` for the snapshot.
 
         With the rounding constant of the cast that alone reads a row (never in the snapshot).
         """

@@ -162,7 +162,7 @@ class Choice(Composite):
 
     @property
     def values(self) -> tuple[Expression, ...]:
-        """What is chosen among."""
+        """The values that are chosen among."""
         return (*self.operands[1::2], self.operands[-1])
 
 
@@ -216,7 +216,7 @@ TRUE, FALSE = Constant(1, 1, "b"), Constant(0, 1, "b")
 FIRST_STEP = Net("first_step")
 """The net of a layer that is high in the first step of a sequence."""
 UNWIRED = Net("")
-"""What a port is wired to that an instance leaves out."""
+"""The connection of a port that an instance leaves out."""
 
 
 def zeros(width: int) -> Constant:
@@ -359,7 +359,7 @@ class Instance:
         return value
 
     def port(self, name: str) -> Expression:
-        """What a port is wired to; :data:`UNWIRED` where the instance has no such port."""
+        """The connection of a port; :data:`UNWIRED` where the instance has no such port."""
         return self.ports.get(name, UNWIRED)
 
     def net(self, port: str) -> Net:
@@ -373,7 +373,7 @@ Statement: TypeAlias = Comment | Declaration | Assign | Clocked | Instance
 
 
 def expressions(statement: Statement) -> Iterator[Expression]:
-    """What a statement drives and reads."""
+    """The nets that a statement drives and the expressions that it reads."""
     match statement:
         case Declaration(value=value) if value is not None:
             yield value

@@ -180,7 +180,7 @@ class _Top:
         return _Stream(name, width)
 
     def _prefix(self, node: TimeNode) -> str:
-        """What the nets and instances of a stream start with, so that none meets another."""
+        """The prefix of a stream's nets and instances, so that none meets another."""
         inputs = (f"x{position or ''}_ready" for position in range(len(node.sources)))
         ends = [f"_{end}" for end in (*_ENDS, *inputs)]
         name = identifier(node.name)

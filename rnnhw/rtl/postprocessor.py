@@ -66,7 +66,7 @@ _ALWAYS = -(10**6)
 
 @dataclass(frozen=True)
 class Accumulators:
-    """What leaves the lanes: their nets, and the scale of a phase's sums."""
+    """The outputs of the lanes: their nets, and the scale of a phase's sums."""
 
     valid: Expression
     gate: Net
@@ -86,7 +86,7 @@ class _Timed:
 
 @dataclass
 class _Read:
-    """What is read unit by unit: the cycles in which operations read it."""
+    """A value that is read unit by unit: the cycles in which operations read it."""
 
     cycles: list[int] = field(default_factory=list)
 

@@ -28,7 +28,7 @@ __all__ = ["Vectors"]
 
 @dataclass(frozen=True)
 class _Order:
-    """What a memory holds: ``units`` elements, those of ``source`` at their places, read by
+    """The contents of a memory: ``units`` elements, those of ``source`` at their places, read by
     ``bits`` bits of address."""
 
     source: Source
@@ -159,13 +159,13 @@ class Vectors:
         )
 
     def _written(self, name: str, node: Node, order: _Order) -> dict[str, Wiring]:
-        """What writes a memory, each element where it belongs."""
+        """The write port of a memory, each element where it belongs."""
         ports = self.written_by(name, node)
         as_counted = order.kept and order.bits == address_bits(node.units)
         return ports if as_counted else ports | self._placed(name, order, ports)
 
     def written_by(self, name: str, node: Node) -> dict[str, Wiring]:
-        """What writes the memory ``name`` of a vector, element by element in order."""
+        """The write port of the memory ``name`` of a vector, element by element in order."""
         if isinstance(node, Input):
             x = node.name
             ports = {"we": f"{x}_valid", "write_index": f"{x}_index", "d": f"{x}_data"}

@@ -39,7 +39,7 @@ from rnnhw.rtl.netlist import (
 __all__ = ["Module", "Outline", "Wiring", "hex_words", "identifier", "wired"]
 
 Wiring = Expression | str
-"""What a port is wired to; a string is the name of a net that is declared."""
+"""The connection of a port; a string is the name of a net that is declared."""
 
 _KEYWORDS = """
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before
@@ -252,7 +252,7 @@ class Module:
 
     @property
     def drivers(self) -> dict[Net, Expression]:
-        """What drives nets as a whole, but for the outputs of instances."""
+        """The drivers of whole nets, but for the outputs of instances."""
         return self.wires | {net: value for net, value in self.assigns if isinstance(net, Net)}
 
     @property

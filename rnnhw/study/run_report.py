@@ -1,4 +1,4 @@
-"""What running a design gave, as a part of its report."""
+"""The results of a run of a design, as a part of its report."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ def _sample_sets(design: Design, task: Task) -> dict[str, Samples]:
 
 
 def _prefix(name: str) -> str:
-    """What the columns of a set of samples begin with."""
+    """The beginning of the column names of a set of samples."""
     return f"{name.replace(' ', '_')}_" if name else ""
 
 

@@ -52,14 +52,14 @@ class Labels:
 
 
 def judge_of(task: Task | None, samples: Samples) -> Judge | None:
-    """What judges the samples; None where no answers are known."""
+    """The judge of the samples; None where no answers are known."""
     if samples.y is None:
         return None
     return task or Labels(samples.y.dtype.kind == "f")
 
 
 def further_judges(samples: Samples) -> dict[str, Labels]:
-    """What judges the further outputs whose answers are known, by the output's name."""
+    """The judges of the further outputs whose answers are known, by the output's name."""
     return {
         name: Labels(answers.dtype.kind == "f", f"y.{name}")
         for name, answers in samples.further.items()

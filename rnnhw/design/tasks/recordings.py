@@ -21,7 +21,7 @@ __all__ = ["Recorded"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """What tasks share that read their samples from a file."""
+    """The base of tasks that read their samples from a file."""
 
     real_answers: ClassVar[bool] = False
 

@@ -20,10 +20,10 @@ class Score(Protocol):
     """How well outputs meet what was expected, over some sequences; scores of parts add up."""
 
     names: ClassVar[tuple[str, ...]]
-    """What :meth:`figures` names; the first is the one that comparisons show."""
+    """Names of :meth:`figures`; the first is the one that comparisons show."""
 
     tally_names: ClassVar[tuple[str, ...]]
-    """What :meth:`tallies` names."""
+    """Names of :meth:`tallies`."""
 
     def __add__(self, other: Self, /) -> Self:
         """The score of both parts together."""

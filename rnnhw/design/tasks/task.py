@@ -1,4 +1,4 @@
-"""What every task gives."""
+"""The interface of all tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["HarderTask", "Task"]
 
 
 class Task(Protocol):
-    """What a design is for."""
+    """The purpose of a design: its samples and how its outputs are judged."""
 
     score_type: ClassVar[type[Score]]
     """The kind of its scores: what ``require`` and ``limit`` can name."""
@@ -70,7 +70,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class HarderTask(Protocol):
-    """A task that knows samples which find what its own do not."""
+    """A task that has harder samples, which show errors that its usual samples do not."""
 
     def harder(self) -> Mapping[str, Samples]:
         """Further samples by a short name in words; judged like the task's own."""

@@ -263,7 +263,7 @@ FOLDED: Mapping[str, Callable[[Attributes, Inputs], Array | list[Array]]] = {
     ),
     "Size": lambda _, inputs: np.array(_one(inputs[0]).size, np.int64),
 }
-"""What is computed where all inputs are constant."""
+"""The operators that are computed where all inputs are constant."""
 
 
 def folded(operator: str, attributes: Attributes, inputs: Inputs) -> list[Array]:

@@ -121,7 +121,7 @@ class _Module:
 
     @property
     def kind(self) -> str:
-        """What the names and shapes of its tensors say that it is; empty if nothing."""
+        """The kind of network that the names and shapes of its tensors show; empty if none."""
         if self.cells:
             shapes = {key: each.shape for key, each in self.cells.get((0, 0), {}).items()}
             w, u = shapes.get("W", ()), shapes.get("U", ())

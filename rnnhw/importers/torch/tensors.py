@@ -236,7 +236,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a pickle says of a tensor; ``stored`` checks it against the archive."""
+    """The description of a tensor in a pickle; ``stored`` checks it against the archive."""
 
     storage: Any
     offset: Any

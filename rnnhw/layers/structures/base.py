@@ -174,7 +174,7 @@ class Wiring(Structure):
 
 
 class _Composition(Structure):
-    """What sums and products share: their parts."""
+    """The base of sums and products of structures: their parts."""
 
     parts: tuple[Structure, ...]
 

@@ -15,7 +15,7 @@ ANALYSIS_SCHEMA_ID = "urn:rnnhw:schema:analysis:1"
 
 
 class AnalysisDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file holds: the schema and the version, then the fields of the analysis."""
+    """The contents of the file: the schema and the version, then the fields of the analysis."""
 
     schema: Literal["urn:rnnhw:schema:analysis:1"] = msgspec.field(name="$schema")
     rnnhw_version: str

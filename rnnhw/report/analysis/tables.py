@@ -273,7 +273,7 @@ OVER: tuple[Swept, ...] = (
         lambda layer: _kept(layer, 8, False),
     ),
 )
-"""What is drawn over the varied parameter, and compared by structure."""
+"""The figures that are drawn over the varied parameter, and compared by structure."""
 
 
 def swept_table(analysis: Analysis) -> Table:

@@ -153,7 +153,7 @@ def _of_device(use: StorageUse) -> Stack:
 
 
 def _assumptions(comparison: Comparison) -> Iterator[Markup]:
-    """Those of all columns once, then those of each."""
+    """The assumptions that all columns share, once; then the others, column by column."""
     columns = comparison.columns
     shared = [n for n in columns[0].notes if all(n in column.notes for column in columns)]
     if shared:

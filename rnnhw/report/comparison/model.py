@@ -87,7 +87,7 @@ DESIGN_FIGURES: Mapping[str, tuple[str, Group]] = MappingProxyType(
         "state_bits": ("state bits", "storage"),
     }
 )
-"""What there is of a design without hardware: the title and group of every figure.
+"""The figures of a design without hardware: the title and group of every one.
 
 ``weight_words`` are all weights, the recurrent ones among them; operations are those of the layers
 that run at every step. ``reach_steps`` is that of the recurrent layer that takes longest:
@@ -97,7 +97,7 @@ and each table of a layer once (:mod:`rnnhw.analysis.storage`)."""
 
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all parts of the comparison share."""
+    """The base of all parts of the comparison."""
 
 
 class Column(_Base, frozen=True, kw_only=True):
@@ -568,7 +568,7 @@ def _with_ratio(entry: Entry, base: Entry) -> Entry:
 _BYTES: Mapping[str, tuple[Holds, ...]] = MappingProxyType(
     {"flash": ("weights", "biases", "tables"), "ram": ("state", "vectors")}
 )
-"""What the memories of a microcontroller hold."""
+"""The contents of the memories of a microcontroller."""
 
 
 def _storage(name: str, report: Report) -> Iterator[StorageUse]:

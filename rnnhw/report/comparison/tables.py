@@ -147,7 +147,7 @@ def _whole(value: float) -> str:
 
 
 def notes(comparison: Comparison, *, starred: bool = True) -> Iterator[str]:
-    """What must be known about the table; of stars, where they are ``starred``."""
+    """Notes on the table; of stars, where they are ``starred``."""
     if not comparison.on_hardware:
         yield from (" ".join(lines) for lines in legend(comparison, blanks=False))
         return

@@ -162,7 +162,7 @@ def _told(line: str, emission: Emission, stimulus: Stimulus) -> str | None:
 
 
 def _of_output(kind: str, parts: tuple[str, ...], output: OutputPort, due: Due) -> str:
-    """What a line of the bench says of one output."""
+    """The message for a line of the bench about one output."""
     match kind:
         case "difference":
             place = f"{_place(due, int(parts[0]))}, unit {parts[1]}"

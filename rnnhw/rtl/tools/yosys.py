@@ -65,7 +65,7 @@ class SynthesisFlow:
 
 @dataclass(frozen=True)
 class Cells:
-    """What a netlist takes before placement."""
+    """The cells of a netlist before placement."""
 
     lut: int
     ff: int

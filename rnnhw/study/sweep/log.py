@@ -25,7 +25,7 @@ __all__ = ["Log", "open_log"]
 
 
 class Log:
-    """What is known, by key, and where the rest goes."""
+    """The log of a sweep: the points measured so far, by key, and the file for further ones."""
 
     def __init__(self, file: IO[bytes] | None, known: dict[str, Measured]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""What the chosen word lengths cost on hardware, beside the design as it was."""
+"""The cost of the chosen word lengths on hardware, beside the design as it was."""
 
 from __future__ import annotations
 

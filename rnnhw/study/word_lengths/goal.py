@@ -1,4 +1,4 @@
-"""What a search wants: the fewest stored bits, or the best figure within some."""
+"""The goal of a search: the fewest stored bits, or the best figure within some."""
 
 from __future__ import annotations
 

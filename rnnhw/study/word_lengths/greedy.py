@@ -87,7 +87,7 @@ def _round(space: Space, goal: Goal, words: Words, moves: Sequence[Move]) -> Ite
 
 
 def outcome_of(space: Space, words: Words) -> Outcome:
-    """What words give that are known to be a network."""
+    """The outcome of words that are known to be a network."""
     outcome = space.outcome(words)
     assert outcome is not None
     return outcome

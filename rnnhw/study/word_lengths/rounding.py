@@ -99,7 +99,7 @@ class _Sum:
         return sum(product.vector.units for product in products) + 1
 
     def inputs(self, values: Mapping[Node, FloatArray], valid: NDArray[np.bool_]) -> FloatArray:
-        """What the terms are multiplied by, [sequences, inputs]; 1 for the bias, the last one."""
+        """The factors of the terms, [sequences, inputs]; 1 for the bias, the last one."""
         products = [product for chain in self.chains for product in chain.products]
         vectors = [values[product.vector][valid] for product in products]
         return np.concatenate([*vectors, np.ones((int(valid.sum()), 1))], axis=1)

@@ -21,7 +21,7 @@ Words = Mapping[str, int]
 Progress = Callable[[int, int], None]
 
 Outcomes = dict[tuple[int, ...], Outcome | None]
-"""What designs gave, by the bits of their variables."""
+"""Outcomes of designs, by the bits of their variables."""
 
 
 class BudgetOverError(Exception):
@@ -79,11 +79,11 @@ class Space:
         return self.sizes[key]
 
     def outcome(self, words: Words) -> Outcome | None:
-        """What a design with ``words`` gives; None where it is none."""
+        """The outcome of a design with ``words``; None where it is none."""
         return self._outcome(self.judge, self.outcomes, words)
 
     def confirmation(self, words: Words) -> Outcome | None:
-        """What a design with ``words`` gives on the samples that confirm; None without any."""
+        """The outcome of a design with ``words`` on the samples that confirm; None without any."""
         if self.second is None:
             return None
         return self._outcome(self.second, self.confirmations, words)

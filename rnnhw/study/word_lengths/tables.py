@@ -95,7 +95,7 @@ def figures_table(result: Quantized) -> Table:
 
 
 def bounds_text(result: Quantized) -> str:
-    """What was demanded on the samples that chose."""
+    """The demands on the samples that chose."""
     demands, goal = result.demands, result.goal
     least = [f"{name} at least {bound:g}" for name, bound in demands.minimum.items()]
     most = [f"{name} at most {bound:g}" for name, bound in demands.maximum.items()]
