@@ -4,7 +4,7 @@ from rnnhw.files.folders import replaced_folder
 from rnnhw.files.npz import Header, Npz, open_npz
 from rnnhw.files.structured import read_json, read_toml
 from rnnhw.files.temporary import scratch_folder
-from rnnhw.files.whole import check_output, check_writable, written_whole
+from rnnhw.files.whole import check_output, check_writable, unwritable, written_whole
 
 __all__ = [
     "Header",
@@ -16,5 +16,6 @@ __all__ = [
     "read_toml",
     "replaced_folder",
     "scratch_folder",
+    "unwritable",
     "written_whole",
 ]

@@ -7,18 +7,20 @@ may hold several sweeps, and a changed design is run again.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rnnhw.cost.figure import Bound
 from rnnhw.errors import DesignError, UsageError
-from rnnhw.files import check_writable
+from rnnhw.files import check_writable, unwritable
 from rnnhw.study.sweep.point import Measured, Point
 
 __all__ = ["Log", "open_log"]
@@ -27,7 +29,7 @@ __all__ = ["Log", "open_log"]
 class Log:
     """The log of a sweep: the points measured so far, by key, and the file for further ones."""
 
-    def __init__(self, file: IO[bytes] | None, known: dict[str, Measured]) -> None:
+    def __init__(self, file: FileIO | None, known: dict[str, Measured]) -> None:
         self._file = file
         self.known = known
 
@@ -37,9 +39,7 @@ class Log:
         if self._file is None:
             return
         line = _Line(design=Path(point.file).name, values=dict(point.values), **asdict(measured))
-        self._file.write(msgspec.json.encode(line) + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        _append(self._file, line)
 
 
 @contextmanager
@@ -54,14 +54,37 @@ def open_log(path: Path | None) -> Iterator[Log]:
         yield Log(None, {})
         return
     check_writable(path)
-    with path.open("ab+") as file:
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot write {path}: no regular file", "choose another place")
+    try:
+        file = path.open("ab+", buffering=0)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    with file:
         _lock(file, path)
         file.seek(0)
         known, end = _read(file.read(), path)
         file.truncate(end)
         if end == 0:
-            file.write(msgspec.json.encode(_HEAD) + b"\n")
+            _append(file, _HEAD)
         yield Log(file, known)
+
+
+def _append(file: FileIO, line: Any) -> None:
+    """Write a line of JSON on the disk, or nothing of it.
+
+    Raises:
+        UsageError: the disk has no room for it.
+    """
+    content = msgspec.json.encode(line) + b"\n"
+    end = file.seek(0, os.SEEK_END)
+    try:
+        if file.write(content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())
+    except OSError as error:
+        file.truncate(end)
+        raise unwritable(Path(os.fsdecode(file.name)), error) from None
 
 
 _HEAD = {"$schema": "urn:rnnhw:schema:sweep-log:1"}
@@ -105,7 +128,7 @@ def _decoded(line: bytes, kind: type[_Kind]) -> _Kind | None:
     return None
 
 
-def _lock(file: IO[bytes], path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     """Refuse a log that another process writes; the lock goes with the process."""
     try:
         import fcntl

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -73,7 +74,7 @@ class _Worker:
         self._process: BaseProcess = context.Process(
             target=_work, args=(other, question), daemon=True
         )
-        with _without_main(question):
+        with _without_main(question), _interrupts_held_back():
             self._process.start()
         other.close()
         self.point: Point | None = None
@@ -103,6 +104,21 @@ class _Worker:
         self._process.kill()
         self._process.join()
         self.pipe.close()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A process that starts here holds interrupts back: it imports for a second before it can
+    ignore them, and would print a traceback of the import."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Sweeps: the same from one process, several, a log, and after kills; sampled ones too."""
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,47 @@ def test_a_file_that_is_no_log_is_refused_and_kept(tmp_path, content, said):
     with pytest.raises(DesignError, match=said):
         sweep(FILES[:1], WORDS, settings=SMALL, workers=1, log=log)
     assert log.read_bytes() == content
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_log_that_is_no_file_is_refused():
+    """It would be read to its end, and has none."""
+    with pytest.raises(UsageError, match="cannot write /dev/full: no regular file"):
+        sweep(FILES[:1], WORDS, settings=SMALL, workers=1, log="/dev/full")
+
+
+@pytest.mark.parametrize("written", [0, 10])
+def test_a_line_that_has_no_room_is_no_part_of_the_log(written, tmp_path, monkeypatch, whole):
+    """A full disk takes nothing of a line, or its beginning."""
+    log = tmp_path / "sweep.jsonl"
+    full = False
+
+    class Disk(FileIO):
+        def write(self, content):
+            if not full:
+                return super().write(content)
+            if not written:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content[:written])
+
+    def progress(done, total):
+        nonlocal full
+        full = done >= 2
+
+    opened = Path.open
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda path, mode="r", *args, **options: (
+            Disk(path, mode) if path == log else opened(path, mode, *args, **options)
+        ),
+    )
+    with pytest.raises(UsageError, match=f"cannot write {log}: no space left on device"):
+        sweep(FILES[:2], WORDS, settings=SMALL, workers=1, log=log, progress=progress)
+    monkeypatch.undo()
+    content = log.read_bytes()
+    assert content.endswith(b"\n") and content.count(b"\n") == 3
+    assert flat(sweep(FILES[:2], WORDS, settings=SMALL, workers=1, log=log)) == flat(whole)[:4]
 
 
 def test_two_sweeps_do_not_write_one_log(tmp_path):
@@ -331,3 +374,16 @@ def test_a_script_that_sweeps_at_its_top_level_runs_once(tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ran.stdout.split() == ["once", "2", str(script)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_begins_prints_no_traceback_of_an_interrupt():
+    """It holds interrupts back from its first instruction on; this process does not."""
+    worker = workers._Worker(Question(SMALL))
+    try:
+        status = Path(f"/proc/{worker._process.pid}/status").read_text()
+        (held,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigBlk")]
+        assert int(held, 16) >> (signal.SIGINT - 1) & 1
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    finally:
+        worker.end()
