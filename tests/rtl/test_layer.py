@@ -379,6 +379,7 @@ def test_vectors_in_another_order_are_lint_clean(structure, lanes: int, tmp_path
         ("adder_tridiagonal", 42, 4),
         ("speaker_gru", 32, 24),  # half as long to simulate as on the 4 lanes of the design
     ],
+    ids=["adder_tridiagonal", "speaker_gru"],
 )
 def test_long_random_runs_in_verilator(
     name: str, sequences: int, lanes: int, tmp_path: Path
