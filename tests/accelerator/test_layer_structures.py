@@ -733,12 +733,25 @@ def test_every_step_graph_has_a_machine_or_a_clear_error(case: Case) -> None:
     try:
         machine = accelerator(case.network, 4)  # type: ignore[arg-type]
     except DesignError as error:
-        assert "lanes are not possible" in error.message
+        assert "lanes are not possible" in error.message or "need a wider word" in error.message
         return
     for layer in machine.layers:
         assert layer.cycles > 0
         assert not layer.lanes or 0 <= layer.macs <= layer.lanes * layer.cycles
         assert layer.basis is Basis.MODELLED or not layer.assumptions
+
+
+@pytest.mark.parametrize(
+    ("seed", "word"),
+    [(4632, r"Q\(88, 7\) has 96 bits"), (60584, r"Q\(65, 26\) has 92 bits")],
+    ids=["of a row", "of a phase"],
+)
+def test_sums_of_scales_that_no_accumulator_holds_are_a_clear_error(seed: int, word: str) -> None:
+    network = draw_case(random.Random(seed)).network
+    said = rf"^layer\d: .*: the accumulators of the lanes need a wider word: {word}"
+    with pytest.raises(DesignError, match=said) as raised:
+        accelerator(network, 4)
+    assert raised.value.hint is not None and "closer scales" in raised.value.hint
 
 
 def test_operands_of_several_scales_may_need_more_bits_than_a_format_has() -> None:

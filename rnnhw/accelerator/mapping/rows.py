@@ -30,6 +30,7 @@ from rnnhw.accelerator.mapping.derived_states import DerivedState, derive_states
 from rnnhw.accelerator.mapping.memory import stored_vectors
 from rnnhw.accelerator.mapping.row_fusion import ROW_FUSION
 from rnnhw.accelerator.mapping.transform_copies import duplicate_transforms
+from rnnhw.errors import DesignError
 from rnnhw.graph.nodes import (
     Add,
     Cast,
@@ -57,6 +58,15 @@ class Part(Enum):
     LATE = "late"  # the whole minus the snapshot
 
     __hash__ = object.__hash__  # a value is looked up often; Enum's own is of its name, in Python
+
+
+def _no_accumulator(products: Sequence[Matvec], error: DesignError) -> DesignError:
+    """The error that sums of ``products`` have no common word."""
+    names = ", ".join(dict.fromkeys(product.name for product in products))
+    return DesignError(
+        f"{names}: the accumulators of the lanes need a wider word: {error.message}",
+        "give them formats of closer scales, or an `accumulator` format",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +101,10 @@ class Rows:
             sum(p.interval[end] << (fraction - p.format.fraction) for p in products.values())
             for end in (0, 1)
         )
-        return interval_format(low, high, fraction), (low, high)
+        try:
+            return interval_format(low, high, fraction), (low, high)
+        except DesignError as error:
+            raise _no_accumulator(self.products, error) from None
 
     @property
     def snapshot(self) -> bool:
@@ -539,7 +552,11 @@ class LayerRows:
             (w.signed_width + fraction - w.fraction for w in words),
             default=1,
         )
-        return Q(width - 1 - fraction, fraction)
+        try:
+            return Q(width - 1 - fraction, fraction)
+        except DesignError as error:
+            products = [node for rows in self.phase_rows(phase) for node in rows.products]
+            raise _no_accumulator(products, error) from None
 
     def gate_index(self, value: Value) -> int:
         """The position of an accumulator among the rows of its unit."""

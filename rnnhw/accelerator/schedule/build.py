@@ -334,7 +334,10 @@ class LaneOptions:
     def _built(self, lanes: int) -> LayerMachine:
         if isinstance(self._node, Total):
             return _total(self._node)
-        layer = layer_machine(self.name, self.mapping(lanes), once=self.once)
+        try:
+            layer = layer_machine(self.name, self.mapping(lanes), once=self.once)
+        except DesignError as error:  # of its sums: lanes are legal here
+            raise error.at(self.name) from None
         assert self._step is not None
         return _window_buffer(self._node, self._step.windows, layer)
 
