@@ -210,4 +210,5 @@ _PATTERNS = (
     (_Program.added_by, _multiply_add),
     (_Program.packed_by, _pack_stored),
 )
-"""Which instructions one replaces that the last or the first of them tells, and that one."""
+"""For an instruction: the search for those that one can replace together with it, and the function
+that builds that one. The first search with a result counts."""
