@@ -254,7 +254,7 @@ def hold(seed: int, done: Done) -> None:
     if batch.sequences > 1:
         forms.append({"isa": rng.choice(graphs.ISAS), "threads": rng.choice([2, 3])})
     kernels: set[str] = set()
-    compiler.ONE_LANE_TILE = rng.choice([128, 512])  # with 128 most layers have several tiles
+    compiler.TILE_WORDS = rng.choice([128, 512])  # with 128 most layers have several tiles
     if "amx" not in graphs.ISAS:
         forms.append({"isa": "plain", "tiles": True})
     for form in forms:

@@ -73,10 +73,11 @@ __all__ = [
 LANES = 16
 """Sequences that a lane block holds side by side."""
 
-ONE_LANE_TILE = 512
-"""Units of a tile of one sequence alone, ``RNNHW_TILE`` words; of 16 lanes it has 16. Fewer
-instructions are interpreted than for tiles of 128: a Hadamard layer of 1,024 units takes .72 of the
-time (Zen 5, AVX-512). Tiles of 1,024 gained nothing more."""
+TILE_WORDS = 512
+"""Words of a tile, ``RNNHW_TILE``: units of one sequence alone, or 32 units of 16 lanes. The larger
+a tile, the fewer instructions are interpreted: of one sequence, a Hadamard layer of 1,024 units
+takes .72 of the time of tiles of 128 words, and tiles of 1,024 gained nothing more; of 64, an LSTM
+of 256 units takes .95 of the time of tiles of 256 words (Zen 5, AVX-512)."""
 
 BYTE_ENTRIES = 256
 """Entries of a table of bytes; fewer are filled up."""
@@ -212,7 +213,9 @@ class _ScanPlanner:
         self.raw = parameters.raw
         self.lanes = lanes
         self.byte_products = replace(byte_products, tiles=byte_products.tiles and lanes == LANES)
-        self.tile_units = 16 if lanes == LANES else ONE_LANE_TILE
+        # At least the 16 rows that lie side by side; tiles of rows run ahead of several such tiles.
+        by_tiles = self.byte_products.tiles
+        self.tile_units = 16 if by_tiles else max(16, TILE_WORDS // lanes)
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
         self.bounds, products = bounds_of(self.graph, self.raw)
         self.word = {node: self._word(node) for node in self.graph.nodes}

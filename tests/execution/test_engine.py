@@ -126,7 +126,7 @@ def test_every_pair_of_time_operations(first, second, scanned):
 
 
 def test_the_random_networks_reach_every_operation_kernel_and_mode(monkeypatch):
-    monkeypatch.setattr("rnnhw.execution.compiler.ONE_LANE_TILE", 128)  # as half of them run
+    monkeypatch.setattr("rnnhw.execution.compiler.TILE_WORDS", 128)  # as half of them run
     attempts, seen = Attempts(), set()
     events = Events()
     for seed in range(100, 500):

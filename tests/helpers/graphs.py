@@ -724,7 +724,7 @@ def assert_engine_equals_golden(case, isas=ISAS, lanes=(16, 1)):
     expected = golden.run(network, parameters, batch, traces)
     predicted = layer_counts(network, batch.lengths.tolist())
     chunks = cycle((None, 1, 3, 2, 1))
-    few = patch.object(compiler, "ONE_LANE_TILE", 128)  # units: several tiles in small networks
+    few = patch.object(compiler, "TILE_WORDS", 128)  # several tiles in small networks
     for isa, side in product(isas, lanes):
         with few if batch.lengths.sum() % 2 else nullcontext():
             found = run(network, parameters, batch, traces, isa=isa, lanes=side, chunk=next(chunks))
