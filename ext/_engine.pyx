@@ -22,6 +22,9 @@ cdef extern from "program.h":
     ctypedef struct rnnhw_cast:
         int64_t drop
 
+    ctypedef struct word_cast:
+        int drop
+
     ctypedef struct rnnhw_rows:
         const int32_t *first
         const int32_t *count
@@ -67,6 +70,7 @@ cdef extern from "program.h":
         int64_t lanes
         int64_t tile_units
         const rnnhw_instruction *instructions
+        int64_t instruction_count
         const rnnhw_phase *phases
         int64_t phase_count
         int64_t prologue
@@ -83,6 +87,7 @@ cdef extern from "program.h":
         const rnnhw_state *states
         int64_t state_count
         const rnnhw_cast *casts
+        word_cast *word_casts
         const rnnhw_rows *matrices
         const void **data
         rnnhw_events *events
@@ -216,6 +221,7 @@ cdef class Scan:
         cdef rnnhw_scan *c = &self.c
         c.lanes, c.tile_units, c.prologue = plan.lanes, plan.tile_units, plan.prologue
         c.instructions = <rnnhw_instruction *>self._keep(plan.instructions)
+        c.instruction_count = len(plan.instructions)
         c.phases = <rnnhw_phase *>self._keep(plan.phases)
         c.phase_count = len(plan.phases)
         moving = np.array([i for i, slot in enumerate(plan.slots) if slot.step_bytes], np.int64)
@@ -226,6 +232,7 @@ cdef class Scan:
         c.symbol_slots = <int64_t *>self._keep(plan.symbol_slots)
         c.symbol_slot_count = len(plan.symbol_slots)
         c.casts = <rnnhw_cast *>self._keep(plan.casts)
+        c.word_casts = <word_cast *>self._allocate(len(plan.instructions), sizeof(word_cast))
         self.units_done = _zeros_apart(len(plan.instructions))
         self.terms_done = _zeros_apart(len(plan.instructions))
         self.events = _zeros_apart(3 * len(plan.event_names)).reshape(-1, 3)

@@ -10,6 +10,7 @@
 #define RNNHW_KERNELS_H
 
 #include "elementwise.h"
+#include "word_cast.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,30 +18,6 @@
 enum { RNNHW_CHUNK = 16, RNNHW_LANES = 16, RNNHW_TILE = 512 /* elements, at most */ };
 
 enum { RNNHW_BLOCKS = 4 /* lane blocks that run side by side, at most */ };
-
-enum rnnhw_rounding {
-    RNNHW_TRN,
-    RNNHW_TRN_ZERO,
-    RNNHW_RND,
-    RNNHW_RND_ZERO,
-    RNNHW_RND_INF,
-    RNNHW_RND_MIN_INF,
-    RNNHW_RND_CONV,
-    RNNHW_RND_CONV_ODD
-};
-
-enum rnnhw_overflow { RNNHW_WRAP, RNNHW_SAT, RNNHW_SAT_ZERO, RNNHW_SAT_SYM, RNNHW_WRAP_SM };
-
-/* A cast: drop `drop` fraction bits (negative: append zeros), then fit lowest..max. */
-typedef struct {
-    int64_t drop;
-    int64_t width;
-    int64_t is_signed;
-    int64_t rounding;
-    int64_t overflow;
-    int64_t lowest;
-    int64_t max;
-} rnnhw_cast;
 
 /* Which of 16 neighbouring elements are real: for all chunks but the last, and for the last. */
 typedef struct {
@@ -100,20 +77,47 @@ typedef struct {
     const int64_t *words, *shifts;
 } rnnhw_fields;
 
-/* The end of a step in one pass: words are cast (`to` is not NULL; `proven`: nothing can clip),
- * looked up in a table of 256 bytes (`looks_up`), and written: as words again where `words` is not
+/* The end of a step in one pass: words are cast (where `to` is not NULL), looked up in a table of 256 bytes (`looks_up`), and written: as words again where `words` is not
  * NULL (`is_unsigned`: from 0 to 255), else as bytes, in the order of the words, to those of `stored`
  * that are not NULL, and as products read them: as quads less `lowest` to `packed`, as int16 pairs to
  * `pairs`, where these are not NULL. */
 typedef struct {
-    const rnnhw_cast *to;
-    int proven, looks_up, address_mask, lowest, is_unsigned;
+    const word_cast *to;
+    int looks_up, address_mask, lowest, is_unsigned;
     const int8_t *table; /* 256 bytes in any case */
     uint8_t *packed;
     int16_t *pairs;
     int8_t *stored[2];
     int32_t *words;
 } rnnhw_finish;
+
+enum rnnhw_factor_kind { RNNHW_FACTOR_WORDS, RNNHW_FACTOR_STORED8, RNNHW_FACTOR_STORED16, RNNHW_FACTOR_GATE };
+
+/* A vector that is multiplied: words, stored bytes or 16 bits, or a gate, words (with `also`, where it
+ * is not NULL, added) under a cast that saturates and a table of bytes. */
+typedef struct {
+    enum rnnhw_factor_kind kind;
+    const void *from;
+    const int32_t *also;
+    const word_cast *to;
+    const int8_t *table;
+    int address_mask, is_unsigned;
+    int64_t *events;
+} rnnhw_factor;
+
+/* term << shift_term (where it is not NULL) + the sum of one or two products of two factors << shifts,
+ * cast as it saturates, and kept: as `end` says, or (`in_words`) as words to `dst` and in 16 bits to
+ * `stored`, where these are not NULL. */
+typedef struct {
+    rnnhw_factor factors[4];
+    int64_t products;
+    int shifts[2], shift_term, in_words;
+    const int32_t *term;
+    rnnhw_finish end;
+    int32_t *dst;
+    int16_t *stored;
+    int64_t *events;
+} rnnhw_gated;
 
 /* A matrix and its vectors, for products of bytes: that of a lane block lies `next` bytes behind that
  * of the block before. The sums of one or two are added in one pass. */
@@ -223,11 +227,13 @@ typedef struct {
     void (*lookup_bytes)(int32_t *dst, const int32_t *a, const int8_t *table, int address_mask,
                          int is_unsigned, int64_t chunks);
     /* As the narrow `cast` where no value plus what rounding adds leaves 32 bits, for formats of
-     * up to 31 bits that drop 0 to 30; `proven`: and nothing can clip. */
-    void (*cast_in_words)(int32_t *dst, const int32_t *a, const rnnhw_cast *to, int proven,
-                          int64_t chunks, const rnnhw_mask *mask, int64_t *events);
-    void (*finish)(const rnnhw_finish *f, const int32_t *a, int64_t chunks, int64_t lanes,
-                   const rnnhw_mask *mask, int64_t *events);
+     * up to 31 bits that drop 0 to 30. */
+    void (*cast_in_words)(int32_t *dst, const int32_t *a, const word_cast *to, int64_t chunks,
+                          const rnnhw_mask *mask, int64_t *events);
+    /* Of a or, where `also` is not NULL, of a + also. */
+    void (*finish)(const rnnhw_finish *f, const int32_t *a, const int32_t *also, int64_t chunks,
+                   int64_t lanes, const rnnhw_mask *mask, int64_t *events);
+    void (*gated_sum)(const rnnhw_gated *g, int64_t chunks, int64_t lanes, const rnnhw_mask *mask);
     /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
     void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
     void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);

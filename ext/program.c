@@ -58,6 +58,19 @@ static inline void *at(const place *p, int64_t slot)
     return p->current[slot] + p->tile * p->scan->slots[slot].tile_bytes;
 }
 
+/* Derive the constants of casts in words once, not in every step. */
+static void prepare_casts(rnnhw_scan *scan)
+{
+    for (int64_t index = 0; index < scan->instruction_count; index++) {
+        const rnnhw_instruction *const i = &scan->instructions[index];
+        const int in_words = i->operation == RNNHW_CAST_IN_WORDS;
+        const int ends = i->operation == RNNHW_CAST_LOOKUP || i->operation == RNNHW_FINISH;
+        if ((in_words || ends) && i->cast >= 0)
+            scan->word_casts[index] =
+                word_cast_of(&scan->casts[i->cast], in_words ? (int)i->low : (int)i->shift_a, 0);
+    }
+}
+
 static inline const rnnhw_cast *cast_or_null(const place *p, int64_t index)
 {
     return index < 0 ? NULL : &p->scan->casts[index];
@@ -118,6 +131,79 @@ static void gather(const place *p, char *dst, const int64_t *runs, int64_t bits)
 #undef KERNELS
 #undef NAME
 
+/* What the end of a step does: finish or cast_lookup, instruction `index`. */
+static inline rnnhw_finish finish_of(const place *p, int64_t index)
+{
+    const rnnhw_scan *const scan = p->scan;
+    const rnnhw_instruction *const i = &scan->instructions[index];
+    const int keeps_words = i->operation == RNNHW_CAST_LOOKUP, as_pairs = (int)i->shift_b;
+    rnnhw_finish f = {.to = i->cast < 0 ? NULL : &scan->word_casts[index],
+                      .looks_up = i->high >= 0,
+                      .address_mask = (int)i->high,
+                      .lowest = (int)i->low,
+                      .is_unsigned = (int)i->low,
+                      .table = i->high >= 0 ? scan->data[i->data] : no_table};
+    if (keeps_words) {
+        f.words = at(p, i->dst);
+        return f;
+    }
+    f.packed = as_pairs ? NULL : slot_or_null(p, i->dst);
+    f.pairs = as_pairs ? slot_or_null(p, i->dst) : NULL;
+    f.stored[0] = slot_or_null(p, i->b);
+    f.stored[1] = slot_or_null(p, i->c);
+    return f;
+}
+
+/* The factor that instruction `index` describes. */
+static inline rnnhw_factor factor_of(const place *p, int64_t index)
+{
+    const rnnhw_scan *const scan = p->scan;
+    const rnnhw_instruction *const i = &scan->instructions[index];
+    rnnhw_factor f = {.kind = RNNHW_FACTOR_WORDS, .from = at(p, i->a)};
+    if (i->operation == RNNHW_CAST_LOOKUP) {
+        f.kind = RNNHW_FACTOR_GATE;
+        f.also = slot_or_null(p, i->b);
+        f.to = &scan->word_casts[index];
+        f.table = scan->data[i->data];
+        f.address_mask = (int)i->high;
+        f.is_unsigned = (int)i->low;
+        f.events = scan->events[i->events];
+    } else if (i->low < 32) {
+        f.kind = i->low == 8 ? RNNHW_FACTOR_STORED8 : RNNHW_FACTOR_STORED16;
+    }
+    return f;
+}
+
+/* The work of each part of a gated sum is counted where it would stand alone. */
+static void execute_gated_sum(const rnnhw_kernels *kernels, const place *p, int64_t index)
+{
+    const rnnhw_scan *const scan = p->scan;
+    const rnnhw_instruction *const i = &scan->instructions[index];
+    const int64_t first = i->start, last = first + 2 * i->low, units = p->units * p->active;
+    const rnnhw_instruction *const end = &scan->instructions[last];
+    rnnhw_gated g;
+    g.products = i->low;
+    g.shifts[0] = (int)i->shift_b;
+    g.shifts[1] = g.shift_term = (int)i->shift_a;
+    g.term = slot_or_null(p, i->a);
+    for (int64_t k = first; k < last; k++) {
+        g.factors[k - first] = factor_of(p, k);
+        scan->units_done[k] += units;
+    }
+    g.in_words = end->operation == RNNHW_CAST_IN_WORDS;
+    g.events = scan->events[end->events];
+    if (g.in_words) {
+        g.end = (rnnhw_finish){.to = &scan->word_casts[last], .table = no_table};
+        g.dst = at(p, i->dst);
+        g.stored = slot_or_null(p, i->b);
+    } else {
+        g.end = finish_of(p, last);
+    }
+    kernels->gated_sum(&g, p->chunks, scan->lanes, &p->mask);
+    scan->units_done[last] += units;
+    scan->units_done[index] += units;
+}
+
 /* Instructions in 32-bit words alone. */
 static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
 {
@@ -126,25 +212,16 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     const void *const data = scan->data[i->data];
     int64_t *const events = scan->events[i->events];
     if (i->operation == RNNHW_CAST_IN_WORDS)
-        kernels->cast_in_words(at(p, i->dst), at(p, i->a), &scan->casts[i->cast], (int)i->low,
-                               p->chunks, &p->mask, events);
+        kernels->cast_in_words(at(p, i->dst), at(p, i->a), &scan->word_casts[index], p->chunks,
+                               &p->mask, events);
     else if (i->operation == RNNHW_LOOKUP_BYTES)
         kernels->lookup_bytes(at(p, i->dst), at(p, i->a), data, (int)i->high,
                               (int)i->low, p->chunks);
     else {
-        const int keeps_words = i->operation == RNNHW_CAST_LOOKUP, as_pairs = (int)i->shift_b;
-        const rnnhw_finish f = {.to = cast_or_null(p, i->cast),
-                                .proven = (int)i->shift_a,
-                                .looks_up = i->high >= 0,
-                                .address_mask = (int)i->high,
-                                .lowest = (int)i->low,
-                                .is_unsigned = (int)i->low,
-                                .table = i->high >= 0 ? data : no_table,
-                                .words = keeps_words ? at(p, i->dst) : NULL,
-                                .packed = keeps_words || as_pairs ? NULL : slot_or_null(p, i->dst),
-                                .pairs = as_pairs ? slot_or_null(p, i->dst) : NULL,
-                                .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
-        kernels->finish(&f, at(p, i->a), p->chunks, scan->lanes, &p->mask, events);
+        const rnnhw_finish f = finish_of(p, index);
+        const int sums = i->operation == RNNHW_CAST_LOOKUP && i->b;
+        kernels->finish(&f, at(p, i->a), sums ? at(p, i->b) : NULL, p->chunks, scan->lanes,
+                        &p->mask, events);
     }
     scan->units_done[index] += p->units * p->active;
 }
@@ -159,6 +236,9 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     case RNNHW_CAST_LOOKUP:
     case RNNHW_FINISH:
         execute_words(kernels, p, index);
+        break;
+    case RNNHW_GATED_SUM:
+        execute_gated_sum(kernels, p, index);
         break;
     default:
         if (i->bits == 32)
@@ -398,6 +478,7 @@ static void end_step(const place *p)
 /* Before the first step of all. */
 static void begin_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t blocks)
 {
+    prepare_casts(scan);
     group g = first_places(scan, blocks);
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t s = 0; s < scan->state_count; s++)
@@ -447,6 +528,7 @@ static void find_symbol(rnnhw_scan *scan, int64_t symbol)
 
 void rnnhw_prepare_symbol(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t symbol)
 {
+    prepare_casts(scan);
     group g = first_places(scan, 1);
     find_symbol(scan, symbol);
     for (int64_t i = 0; i < scan->symbol_phases; i++)

@@ -26,11 +26,16 @@ enum rnnhw_operation {
     RNNHW_LOOKUP_BYTES, /* the same in 32-bit words; data[data] has 256 bytes,
                            `low`: unsigned ones */
     RNNHW_CAST_LOOKUP,  /* dst = a, cast as by finish, then looked up in data[data] at & high, as
-                           by lookup_bytes */
+                           by lookup_bytes; of a + b where b is a slot */
     RNNHW_FINISH,       /* a, cast under casts[cast] (shift_a: nothing can clip) and looked up in
                            data[data] at & high (-1: in none) as bytes; to dst, less `low` as quads
                            or (shift_b) as int16 pairs, and to b and c; where cast or a slot is
                            none, that is left out */
+    RNNHW_GATED_SUM,    /* the sum of `low` products of two factors and, of one, of a; the instructions
+                           from `start` on, which no phase has, tell what each factor is (cast_lookup
+                           or load) and, behind them, as what the sum ends (finish, cast_lookup, or
+                           cast_in_words, to dst and, in 16 bits, to b, where it is a slot); the first
+                           product is shifted by shift_b, the other one or a by shift_a */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */
@@ -96,6 +101,7 @@ typedef struct {
 typedef struct {
     int64_t lanes, tile_units;
     const rnnhw_instruction *instructions;
+    int64_t instruction_count;
     const rnnhw_phase *phases;
     int64_t phase_count;
     int64_t prologue; /* phases that run before the first step only, in front of the others */
@@ -112,6 +118,7 @@ typedef struct {
     const rnnhw_state *states;
     int64_t state_count;
     const rnnhw_cast *casts;
+    word_cast *word_casts; /* scratch: the casts in 32-bit words, by instruction */
     const rnnhw_rows *matrices;
     const void *const *data;
     rnnhw_events *events;

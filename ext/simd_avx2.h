@@ -184,6 +184,13 @@ static inline int64_t sums_total(sums16 a, const int32_t *real)
     return _mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1);
 }
 
+/* Whether any lane is not 0. */
+static inline int sums_any(sums16 a)
+{
+    const __m256i both = _mm256_or_si256(a.low, a.high);
+    return !_mm256_testz_si256(both, both);
+}
+
 /* -1 where a = b, else 0. */
 static inline sums16 sums_equal(sums16 a, sums16 b)
 {
@@ -311,6 +318,20 @@ static inline sums16 sums_stage(sums16 a, const int apart)
 
 #undef STAGE
 
+/* Sixteen bytes with a sign as sums. */
+static inline sums16 sums_load8(const int8_t *from)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)from);
+    return (sums16){_mm256_cvtepi8_epi32(bytes),
+                    _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes))};
+}
+
+/* a b in every lane, modulo 2^32. */
+static inline sums16 sums_multiply(sums16 a, sums16 b)
+{
+    return (sums16){_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)};
+}
+
 /* Sixteen int16 numbers as sums. */
 static inline sums16 sums_load16(const int16_t *from)
 {
@@ -384,6 +405,72 @@ static inline sums16 quads_pairs(quads16 quads, int half)
     const __m256i order = half ? behind : above;
     return (sums16){_mm256_srai_epi16(_mm256_shuffle_epi8(quads.low, order), 8),
                     _mm256_srai_epi16(_mm256_shuffle_epi8(quads.high, order), 8)};
+}
+
+#define RNNHW_CLIPS_BYTES
+
+/* Counts of clipped elements in 16 bits, counted downwards: in every 128 bits those of four lanes,
+ * twice. */
+typedef struct {
+    sums16 high, low;
+} byte_tally;
+
+static inline byte_tally byte_tally_zero(void)
+{
+    return (byte_tally){sums_zero(), sums_zero()};
+}
+
+/* 16 words of 8 lanes, limited to lowest..max. What 16 bits do not hold stays above or below the
+ * limits. */
+static inline __m256i shorts_clipped(__m256i a, __m256i b, int lowest, int max, __m256i *high,
+                                     __m256i *low, const int counts)
+{
+    const __m256i least = _mm256_set1_epi16((short)lowest), most = _mm256_set1_epi16((short)max);
+    const __m256i both = _mm256_packs_epi32(a, b);
+    if (!counts)
+        return both;
+    *high = _mm256_add_epi16(*high, _mm256_cmpgt_epi16(both, most));
+    *low = _mm256_add_epi16(*low, _mm256_cmpgt_epi16(least, both));
+    return _mm256_min_epi16(_mm256_max_epi16(both, least), most);
+}
+
+/* Quads of 8 lanes. */
+static inline __m256i half_clipped(__m256i a, __m256i b, __m256i c, __m256i d, int lowest, int max,
+                                   int mask, __m256i *high, __m256i *low, const int counts)
+{
+    const __m256i bits = _mm256_set1_epi16((short)(mask & 255));
+    const __m256i first = shorts_clipped(a, b, lowest, max, high, low, counts);
+    const __m256i second = shorts_clipped(c, d, lowest, max, high, low, counts);
+    const __m256i bytes =
+        _mm256_packus_epi16(_mm256_and_si256(first, bits), _mm256_and_si256(second, bits));
+    return _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(_mm_setr_epi8(
+                                          0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)));
+}
+
+/* Four vectors of 16 words as quads under a mask, limited to lowest..max, from -128 to 127 or from 0
+ * to 255; without `counts` they are within. */
+static inline quads16 quads_clipped(const sums16 *words, int lowest, int max, int mask,
+                                    byte_tally *tally, const int counts)
+{
+    return (quads16){half_clipped(words[0].low, words[1].low, words[2].low, words[3].low, lowest,
+                                  max, mask, &tally->high.low, &tally->low.low, counts),
+                     half_clipped(words[0].high, words[1].high, words[2].high, words[3].high,
+                                  lowest, max, mask, &tally->high.high, &tally->low.high, counts)};
+}
+
+/* Counts in 16 bits of 8 lanes. */
+static inline __m256i half_tally(__m256i tally)
+{
+    const __m256i four = _mm256_add_epi16(
+        tally, _mm256_shuffle_epi32(tally, _MM_SHUFFLE(1, 0, 3, 2))); /* twice the same */
+    return _mm256_cvtepi16_epi32(
+        _mm256_castsi256_si128(_mm256_permute4x64_epi64(four, _MM_SHUFFLE(2, 0, 2, 0))));
+}
+
+/* Counts in 16 bits by lane. */
+static inline sums16 tally_words(sums16 tally)
+{
+    return (sums16){half_tally(tally.low), half_tally(tally.high)};
 }
 
 /* A table of 256 bytes. A gather loads each entry by itself, at 5 operations; here 16 shuffles look

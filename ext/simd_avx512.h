@@ -160,6 +160,12 @@ static inline int64_t sums_total(sums16 a, const int32_t *real)
                          _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(left, 1))));
 }
 
+/* Whether any lane is not 0. */
+static inline int sums_any(sums16 a)
+{
+    return _mm512_test_epi32_mask(a, a) != 0;
+}
+
 /* -1 where a = b, else 0. */
 static inline sums16 sums_equal(sums16 a, sums16 b)
 {
@@ -256,6 +262,18 @@ static inline sums16 sums_stage(sums16 a, const int apart)
     return _mm512_mask_sub_epi32(_mm512_add_epi32(a, swapped), differences, swapped, a);
 }
 
+/* Sixteen bytes with a sign as sums. */
+static inline sums16 sums_load8(const int8_t *from)
+{
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+}
+
+/* a b in every lane, modulo 2^32. */
+static inline sums16 sums_multiply(sums16 a, sums16 b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
+
 /* Sixteen int16 numbers as sums. */
 static inline sums16 sums_load16(const int16_t *from)
 {
@@ -314,6 +332,61 @@ static inline sums16 quads_pairs(quads16 quads, int half)
     const __m512i behind = _mm512_broadcast_i32x4(
         _mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
     return _mm512_srai_epi16(_mm512_shuffle_epi8(quads, half ? behind : above), 8);
+}
+
+#define RNNHW_CLIPS_BYTES
+
+/* Counts of clipped elements in 16 bits, counted downwards: in every 128 bits those of four lanes,
+ * twice. */
+typedef struct {
+    __m512i high, low;
+} byte_tally;
+
+static inline byte_tally byte_tally_zero(void)
+{
+    return (byte_tally){_mm512_setzero_si512(), _mm512_setzero_si512()};
+}
+
+static inline __m512i shorts_tally(__m512i tally, __m512i a, __m512i b)
+{
+    return _mm512_mask_sub_epi16(tally, _mm512_cmpgt_epi16_mask(a, b), tally,
+                                 _mm512_set1_epi16(1));
+}
+
+/* 32 words, limited to lowest..max. What 16 bits do not hold stays above or below the limits. */
+static inline __m512i shorts_clipped(sums16 a, sums16 b, int lowest, int max, byte_tally *tally,
+                                     const int counts)
+{
+    const __m512i least = _mm512_set1_epi16((short)lowest), most = _mm512_set1_epi16((short)max);
+    const __m512i both = _mm512_packs_epi32(a, b);
+    if (!counts)
+        return both;
+    tally->high = shorts_tally(tally->high, both, most);
+    tally->low = shorts_tally(tally->low, least, both);
+    return _mm512_min_epi16(_mm512_max_epi16(both, least), most);
+}
+
+/* Four vectors of 16 words as quads under a mask, limited to lowest..max, from -128 to 127 or from 0
+ * to 255; without `counts` they are within. */
+static inline quads16 quads_clipped(const sums16 *words, int lowest, int max, int mask,
+                                    byte_tally *tally, const int counts)
+{
+    const __m512i bits = _mm512_set1_epi16((short)(mask & 255));
+    const __m512i low = shorts_clipped(words[0], words[1], lowest, max, tally, counts);
+    const __m512i high = shorts_clipped(words[2], words[3], lowest, max, tally, counts);
+    const __m512i bytes =
+        _mm512_packus_epi16(_mm512_and_si512(low, bits), _mm512_and_si512(high, bits));
+    return _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(_mm_setr_epi8(
+                                          0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)));
+}
+
+/* Counts in 16 bits by lane. */
+static inline sums16 tally_words(__m512i tally)
+{
+    const __m512i four =
+        _mm512_add_epi16(tally, _mm512_shuffle_epi32(tally, _MM_PERM_BADC)); /* twice the same */
+    return _mm512_cvtepi16_epi32(_mm512_castsi512_si256(_mm512_permutexvar_epi64(
+        _mm512_setr_epi64(0, 2, 4, 6, 0, 2, 4, 6), four)));
 }
 
 /* A table of 256 bytes, two bytes in each of 128 words. */

@@ -135,6 +135,7 @@ SUMS_OF_TWO(sums_xor, veorq_s32)
 SUMS_OF_TWO(sums_without, vbicq_s32) /* the bits of a that b does not have */
 SUMS_OF_TWO(sums_min, vminq_s32)
 SUMS_OF_TWO(sums_max, vmaxq_s32)
+SUMS_OF_TWO(sums_multiply, vmulq_s32)
 
 #define IS_GREATER(a, b) vreinterpretq_s32_u32(vcgtq_s32(a, b))
 #define IS_EQUAL(a, b) vreinterpretq_s32_u32(vceqq_s32(a, b))
@@ -345,6 +346,25 @@ static inline sums16 sums_stage(sums16 a, const int apart)
                                : vtrn1q_s32(sum, difference);
     }
     return a;
+}
+
+/* Whether any lane is not 0. */
+static inline int sums_any(sums16 a)
+{
+    const sums16 equal = sums_equal(a, sums_zero());
+    int64x2_t zeros = vdupq_n_s64(0);
+    FOUR
+        zeros = vpadalq_s32(zeros, equal.part[i]);
+    return vaddvq_s64(zeros) != -16;
+}
+
+/* Sixteen bytes with a sign as sums. */
+static inline sums16 sums_load8(const int8_t *from)
+{
+    int32_t words[16];
+    for (int lane = 0; lane < 16; lane++)
+        words[lane] = from[lane];
+    return sums_load(words);
 }
 
 /* Sixteen int16 numbers as sums. */

@@ -332,6 +332,32 @@ static inline sums16 sums_stage(sums16 a, const int apart)
     return result;
 }
 
+/* Sixteen bytes with a sign as sums. */
+static inline sums16 sums_load8(const int8_t *from)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = from[lane];
+    return result;
+}
+
+/* a b in every lane, modulo 2^32. */
+static inline sums16 sums_multiply(sums16 a, sums16 b)
+{
+    for (int lane = 0; lane < 16; lane++)
+        a.lane[lane] = (int32_t)((uint32_t)a.lane[lane] * (uint32_t)b.lane[lane]);
+    return a;
+}
+
+/* Whether any lane is not 0. */
+static inline int sums_any(sums16 a)
+{
+    int32_t any = 0;
+    for (int lane = 0; lane < 16; lane++)
+        any |= a.lane[lane];
+    return any != 0;
+}
+
 /* Sixteen int16 numbers as sums. */
 static inline sums16 sums_load16(const int16_t *from)
 {

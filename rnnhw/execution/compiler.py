@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
+from rnnhw.execution.gated_sums import with_gated_sums
 from rnnhw.execution.instructions import OPERATION, Row, instruction, packed, slots_written
 from rnnhw.execution.plan import NetworkPlan, ScanPlan, SequencePlan, SlotPlan, StatePlan
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
@@ -76,8 +77,8 @@ LANES = 16
 TILE_WORDS = 512
 """Words of a tile, ``RNNHW_TILE``: units of one sequence alone, or 32 units of 16 lanes. The larger
 a tile, the fewer instructions are interpreted: of one sequence, a Hadamard layer of 1,024 units
-takes .72 of the time of tiles of 128 words, and tiles of 1,024 gained nothing more; of 64, an LSTM
-of 256 units takes .95 of the time of tiles of 256 words (Zen 5, AVX-512)."""
+takes .72 of the time of tiles of 128 words, and tiles of 1,024 gained nothing more; of 64, a gated
+layer of 256 units takes .95 of the time of tiles of 256 words (Zen 5, AVX-512)."""
 
 BYTE_ENTRIES = 256
 """Entries of a table of bytes; fewer are filled up."""
@@ -264,21 +265,23 @@ class _ScanPlanner:
         table = []
         keys = sorted(self.phases)
         replaced: list[tuple[Row, Row]] = []
-        counted: list[tuple[Row, Row]] = []
+        aside: list[tuple[list[Row], Row]] = []
         for key in keys:
             phase = self.phases[key]
             tile = fused(phase.tile, self._is_register)
+            tile = with_gated_sums(tile, self.casts, self._is_register)
             replaced += tile.replaced
-            counted += tile.counted
+            aside += tile.aside
             ahead, behind = self._run_ahead(tile.rows, phase.units)
             table.append([len(rows), len(phase.whole), len(ahead), len(behind), phase.units])
             rows += phase.whole + ahead + behind
-        for row, both in counted:  # no phase has it: the other one counts its work there
-            both["start"] = len(rows)
-            rows.append(row)
+        for parts, one in aside:  # no phase has them: that one counts their work there
+            one["start"] = len(rows)
+            rows += parts
         instructions = packed(rows)
         numbers = {id(row): index for index, row in enumerate(rows)}
-        numbers |= {id(row): numbers[id(instead)] for row, instead in replaced}
+        for row, instead in reversed(replaced):  # what replaces one may be replaced in its turn
+            numbers[id(row)] = numbers[id(instead)]
         # Only a zero can be aligned by a whole word or more, and any shift keeps it.
         for name in ("shift_a", "shift_b"):
             instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)

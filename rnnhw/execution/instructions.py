@@ -18,10 +18,10 @@ _FIELDS = (
 )
 _OPERATIONS = (
     *elementwise_names(),
-    "cast", "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "load", "store",
-    "pack", "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow", "rows_bytes",
-    "rows_tiles", "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow", "gather",
-    "transform",
+    "cast", "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "gated_sum", "load",
+    "store", "pack", "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow",
+    "rows_bytes", "rows_tiles", "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow",
+    "gather", "transform",
 )
 # fmt: on
 

@@ -11,9 +11,10 @@ finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as b
              up to two of ``store`` (a state, an output) and one ``pack_bytes`` or ``pack``
              (what the next product reads). The cast or the lookup may be missing.
 cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
-             as that of a gate is.
+             as that of a gate is; with the ``add`` of two words in front of them.
 multiply_add an ``add`` of a product of two vectors that nothing else reads.
 pack_stored  ``load`` of bytes that only a ``pack_bytes`` reads.
+gated_sum    products of gates and stored vectors, cast (:mod:`rnnhw.execution.gated_sums`).
 ============ ========================================================================
 """
 
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 
 from rnnhw.execution.instructions import OPERATION, Row, instruction
 
-__all__ = ["Fused", "fused"]
+__all__ = ["Fused", "TileProgram", "fused", "is_operation"]
 
 _MOST_STORES = 2
 
@@ -37,9 +38,10 @@ class Fused:
     rows: list[Row]
     replaced: list[tuple[Row, Row]] = field(default_factory=list)
     """Removed instructions, and the instruction at which their work is measured."""
-    counted: list[tuple[Row, Row]] = field(default_factory=list)
-    """Removed instructions whose work is still measured apart, and the instruction that does it:
-    its ``start`` becomes the number of the removed one."""
+    aside: list[tuple[list[Row], Row]] = field(default_factory=list)
+    """Instructions that no phase has any more, and the one that does their work, and measures it at
+    each of them: they stand one behind the other, and its ``start`` becomes the number of the
+    first."""
 
 
 def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
@@ -49,7 +51,7 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
         tile: the instructions, in order; each writes a register that none writes again.
         is_register: whether nothing outside these instructions reads a slot.
     """
-    program = _Program(tile, is_register)
+    program = TileProgram(tile, is_register)
     places = {id(row): place for place, row in enumerate(tile)}
     result = Fused([])
     instead: dict[int, Row] = {}  # by the place of the last instruction that it replaces
@@ -64,8 +66,10 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
         if first is not None and places[id(first)] not in instead:
             both = instead[places[id(row)]] = _products(first, row)
             result.replaced.append((row, both))
-            result.counted.append((first, both))
-    gone = {id(row) for row, _ in (*result.replaced, *result.counted)}
+            result.aside.append(([first], both))
+    gone = {id(row) for row, _ in result.replaced} | {
+        id(row) for rows, _ in result.aside for row in rows
+    }
     result.rows = [
         instead.get(place, row)
         for place, row in enumerate(tile)
@@ -74,8 +78,8 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
     return result
 
 
-class _Program:
-    """Who writes and who reads the registers of a tile."""
+class TileProgram:
+    """Which instruction of a tile writes a register, and which read it."""
 
     def __init__(self, tile: Sequence[Row], is_register: Callable[[int], bool]) -> None:
         self._is_register = is_register
@@ -86,70 +90,93 @@ class _Program:
                 if row.get(operand):
                     self._readers[row[operand]].append(row)
 
-    def _only_read_by(self, slot: int, reader: Row) -> bool:
+    def writer(self, slot: int) -> Row | None:
+        """The instruction that writes a register."""
+        return self._writer.get(slot)
+
+    def readers(self, slot: int) -> list[Row]:
+        """The instructions that read a slot."""
+        return self._readers[slot]
+
+    def only_read_by(self, slot: int, reader: Row) -> bool:
+        """Whether a slot is a register that one instruction reads, once, and no other."""
         readers = self._readers[slot]
         return self._is_register(slot) and len(readers) == 1 and readers[0] is reader
 
     def finished_by(self, row: Row) -> list[Row]:
         """The instructions that ``finish`` replaces where ``row`` is kept as bytes alone."""
-        if not (_is(row, "cast_in_words") or _is(row, "lookup_bytes")):
+        if not (is_operation(row, "cast_in_words") or is_operation(row, "lookup_bytes")):
             return []
         kept = self._readers[row["dst"]]
-        stores = [reader for reader in kept if _is(reader, "store") and reader["low"] == 8]
-        packs = [reader for reader in kept if _is(reader, "pack_bytes")]
+        stores = [reader for reader in kept if is_operation(reader, "store") and reader["low"] == 8]
+        packs = [reader for reader in kept if is_operation(reader, "pack_bytes")]
         if stores:  # which tells that the bytes have a sign
-            packs += [reader for reader in kept if _is(reader, "pack")]
+            packs += [reader for reader in kept if is_operation(reader, "pack")]
         few = len(stores) <= _MOST_STORES and len(packs) <= 1
         if not kept or not few or len(stores) + len(packs) < len(kept):
             return []
         if not self._is_register(row["dst"]):
             return []
         before = self._writer.get(row["a"])
-        if _is(row, "lookup_bytes") and before is not None and _is(before, "cast_in_words"):
-            return [row, *kept, before] if self._only_read_by(row["a"], row) else [row, *kept]
+        if (
+            is_operation(row, "lookup_bytes")
+            and before is not None
+            and is_operation(before, "cast_in_words")
+        ):
+            return [row, *kept, before] if self.only_read_by(row["a"], row) else [row, *kept]
         return [row, *kept]
 
     def looked_up_by(self, row: Row) -> list[Row]:
-        """A cast and the lookup ``row`` that alone reads it."""
-        if not _is(row, "lookup_bytes"):
+        """A cast and the lookup ``row`` that alone reads it, and the sum of two words in front."""
+        if not is_operation(row, "lookup_bytes"):
             return []
         cast = self._writer.get(row["a"])
-        if cast is None or not _is(cast, "cast_in_words"):
+        if cast is None or not is_operation(cast, "cast_in_words"):
             return []
-        return [cast, row] if self._only_read_by(row["a"], row) else []
+        if not self.only_read_by(row["a"], row):
+            return []
+        add = self._writer.get(cast["a"])
+        if add is not None and is_operation(add, "add") and self.only_read_by(cast["a"], cast):
+            plain = add["bits"] == 32 and not (add.get("shift_a") or add.get("shift_b"))
+            if plain and not self.added_by(add):
+                return [cast, row, add]
+        return [cast, row]
 
     def added_by(self, row: Row) -> list[Row]:
         """The addition ``row`` and the product of two vectors that it alone reads."""
-        if not _is(row, "add"):
+        if not is_operation(row, "add"):
             return []
         for operand in ("b", "a"):
             product = self._writer.get(row[operand])
             if (
                 product is not None
-                and _is(product, "multiply")
+                and is_operation(product, "multiply")
                 and product["bits"] == row["bits"]
-                and self._only_read_by(row[operand], row)
+                and self.only_read_by(row[operand], row)
             ):
                 return [product, row]
         return []
 
     def packed_by(self, row: Row) -> list[Row]:
         """The load of bytes that the pack ``row`` alone reads, and the pack."""
-        if not _is(row, "pack_bytes"):
+        if not is_operation(row, "pack_bytes"):
             return []
         load = self._writer.get(row["a"])
-        if load is None or not _is(load, "load") or load["low"] != 8:
+        if load is None or not is_operation(load, "load") or load["low"] != 8:
             return []
-        return [load, row] if self._only_read_by(row["a"], row) else []
+        return [load, row] if self.only_read_by(row["a"], row) else []
 
     def product_before(self, row: Row) -> Row | None:
         """The product that a product of the same kind, in words of 32 bits, begins with."""
-        if not (_is(row, "rows_bytes") or _is(row, "rows_tiles")) or row["bits"] != 32:
+        if (
+            not (is_operation(row, "rows_bytes") or is_operation(row, "rows_tiles"))
+            or row["bits"] != 32
+        ):
             return None
         first = self._writer.get(row.get("b", 0))
         if first is None or (first["operation"], first["bits"]) != (row["operation"], 32):
             return None
-        return first if self._only_read_by(row["b"], row) else None
+        return first if self.only_read_by(row["b"], row) else None
 
 
 def _products(first: Row, second: Row) -> Row:
@@ -158,9 +185,11 @@ def _products(first: Row, second: Row) -> Row:
 
 
 def _cast_lookup(members: Sequence[Row]) -> Row:
-    cast, lookup = members
+    cast, lookup, *adds = members
     fields = {name: cast[name] for name in ("a", "cast", "events")} | {"shift_a": cast["low"]}
     fields |= {name: lookup[name] for name in ("dst", "data", "high", "low")}
+    for add in adds:
+        fields |= {name: add[name] for name in ("a", "b")}
     return instruction("cast_lookup", 32, **fields)
 
 
@@ -185,7 +214,7 @@ def _pack_stored(members: Sequence[Row]) -> Row:
 
 
 def _finish(members: Sequence[Row]) -> Row:
-    by_name = {name: [row for row in members if _is(row, name)] for name in OPERATION}
+    by_name = {name: [row for row in members if is_operation(row, name)] for name in OPERATION}
     fields = {"high": -1}
     for lookup in by_name["lookup_bytes"]:
         fields |= {name: lookup[name] for name in ("a", "data", "high")}
@@ -200,15 +229,16 @@ def _finish(members: Sequence[Row]) -> Row:
     return instruction("finish", 32, **fields)
 
 
-def _is(row: Row, operation: str) -> bool:
+def is_operation(row: Row, operation: str) -> bool:
+    """Whether an instruction has the operation of a name."""
     return row["operation"] == OPERATION[operation]
 
 
 _PATTERNS = (
-    (_Program.finished_by, _finish),
-    (_Program.looked_up_by, _cast_lookup),
-    (_Program.added_by, _multiply_add),
-    (_Program.packed_by, _pack_stored),
+    (TileProgram.finished_by, _finish),
+    (TileProgram.looked_up_by, _cast_lookup),
+    (TileProgram.added_by, _multiply_add),
+    (TileProgram.packed_by, _pack_stored),
 )
 """For an instruction: the search for those that one can replace together with it, and the function
 that builds that one. The first search with a result counts."""

@@ -4,6 +4,7 @@ program for AArch64 without Python inside, under an emulator of the processor.""
 import os
 import random
 import subprocess
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -34,7 +35,7 @@ from rnnhw.execution.engine import available_isas, execute, run
 from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.layers.structures import Banded, ButterflyStage, Dense, FastWalshHadamard
-from rnnhw.numerics.cast import cast_array
+from rnnhw.numerics.cast import Rounding, cast_array
 
 ISAS = ["neon", "dotprod"]
 
@@ -122,11 +123,13 @@ def recurrences():
 
 
 def gated_cases():
-    """Cells whose gates are looked up and multiplied; nobody else reads them."""
+    """Cells whose gates are looked up and multiplied; nobody else reads them. One has a cell state
+    that no gated sum casts."""
     byte, sums = Q(0, 7), Q(3, 4)
-    formats = Formats(input=byte, weight=byte, sum=sums, cell=sums, state=byte)
+    even = replace(sums, rounding=Rounding.RND_CONV)
     rng = np.random.default_rng(1)
-    for cell in (LSTM(20), GRU(20)):
+    for cell, state in ((LSTM(20), sums), (GRU(20), sums), (LSTM(20), even)):
+        formats = Formats(input=byte, weight=byte, sum=sums, cell=state, state=byte)
         network = Design([cell], formats, inputs=5).network
         parameters = draw_parameters(rng, network)
         yield Case(network, parameters, draw_batch(rng, network, 17, 3), ())

@@ -209,13 +209,15 @@ class Scan:
             for each in (self.events, self.units_done, self.terms_done)
         ]
         fields = [
-            plan.lanes, plan.tile_units, image.array(plan.instructions),
+            plan.lanes, plan.tile_units, image.array(plan.instructions), len(plan.instructions),
             image.array(plan.phases), len(plan.phases), plan.prologue, plan.symbol_phases,
             image.array(plan.symbol_slots), len(plan.symbol_slots),
             image.structures("slot", slots), image.room(8 * blocks * len(slots)), len(slots),
             image.array(moving), len(moving), image.array(plan.swaps), len(plan.swaps),
             image.structures("state", states), len(states),
-            image.array(plan.casts), image.structures("rows", matrices),
+            image.array(plan.casts),
+            image.room(image.sizes["word_cast"] * len(plan.instructions)),
+            image.structures("rows", matrices),
             image.pointers_to([image.array(each) for each in plan.data]), *self.tallies,
         ]  # fmt: skip
         return image.structures("scan", [fields])

@@ -247,7 +247,7 @@ class StepWriter:
         wanted = [
             self.matvec, self.matvec, self.matvec, self.matvec, self.cast, self.arithmetic,
             self.arithmetic, self.select, self.clamp, self.gather, self.reinterpret, self.lookup,
-            self.constant, self.transform, self.composition, self.shift,
+            self.constant, self.transform, self.composition, self.shift, self.gated,
         ]  # fmt: skip
         for _ in range(rng.randint(1, 9)):
             self.attempt(rng.choice(wanted))
@@ -384,12 +384,50 @@ class StepWriter:
         self.give(name, self.format())
         self.keep(self.g.lookup(node, self.function(node.format, self.g.format(name)), name))
 
+    def gate(self, units):
+        """A sum that is cast to an index, and looked up."""
+        words = self.pick(units, widest=40)
+        if self.chance(3):
+            words = self.g.add(words, self.pick(units, widest=20))
+        name, table = self.name("gate"), self.name("gated")
+        width = self.rng.choice([3, 8, 8, 9])
+        self.give(name, self.usual(width, words.format.fraction - self.rng.randint(0, 9)))
+        address = self.g.cast(words, "sum", name)
+        self.give(table, self.usual(8, 6))
+        return self.g.lookup(address, self.function(address.format, self.g.format(table)), table)
+
+    def usual(self, width, fraction):
+        """Mostly a format that rounds to the nearest and saturates."""
+        if self.chance(4):
+            return self.format(width, fraction)
+        return fitted_format(width, fraction, not self.chance(4), Rounding.RND, Overflow.SAT)
+
+    def gated(self):
+        """A cast sum of products of gates, as cells end their steps."""
+        units = self.pick().units
+        products = []
+        for _ in range(self.rng.choice([1, 2, 2])):
+            first = self.gate(units)
+            second = self.gate(units) if self.chance(3) else self.pick(units, widest=16)
+            products.append(self.g.multiply(first, second))
+        total = products[0]
+        if len(products) == 2:
+            total = self.g.add(*products)
+        elif self.chance(2):
+            total = self.g.add(*self.rng.sample([total, self.pick(units, widest=20)], 2))
+        name = self.name("state")
+        drop = self.rng.choice([0, 3, 7, 9])
+        self.give(name, self.usual(self.rng.choice([8, 8, 12, 16]), total.format.fraction - drop))
+        self.keep(self.g.cast(total, "sum", name))
+
     def transform(self):
         """Walsh-Hadamard: all stages, one stage, or between diagonals and casts."""
         powers = [n for n in self.pool if n.units in (2, 4, 8, 16)] or [
             self.gathered([self.pick()], self.rng.choice([2, 4, 8, 16]))
         ]
         vector = self.rng.choice(powers)
+        if self.chance(2):  # few are wider than 32 bits
+            vector = max(powers, key=lambda node: node.format.width)
         units = vector.units
         start = self.pick(units) if self.chance(2) else None
         if self.chance(2):
