@@ -17,7 +17,9 @@ cdef extern from "program.h":
         int byte_sums
         int byte_offset
         int prefers_tiles
+        int prefers_short
         const void *tiles
+        void (*rows_short)()
 
     ctypedef struct rnnhw_cast:
         int64_t drop
@@ -41,6 +43,7 @@ cdef extern from "program.h":
         const int64_t *extra
         const int64_t *terms_before
         int64_t depth
+        int64_t windows
         int64_t alike
         int64_t chunk
 
@@ -171,6 +174,16 @@ def has_tiles(int level):
     return rnnhw_built(level).tiles != NULL
 
 
+def prefers_short(int level):
+    """Whether an instruction set is faster where rows of few quads are planned as such."""
+    return bool(rnnhw_built(level).prefers_short)
+
+
+def has_short(int level):
+    """Whether an instruction set runs rows of few quads at all."""
+    return rnnhw_built(level).rows_short != NULL
+
+
 def most_blocks():
     """Lane blocks that a program runs side by side at most."""
     return RNNHW_BLOCKS
@@ -290,6 +303,7 @@ cdef class Scan:
                 matrices[i].extra = <int64_t *>self._keep(rows.quads.extra)
                 matrices[i].extra_columns = <int32_t *>self._keep(rows.quads.extra_columns)
                 matrices[i].depth = rows.quads.depth
+                matrices[i].windows = rows.quads.windows
                 matrices[i].alike = rows.quads.alike
                 before = np.concatenate([[0], np.cumsum(rows.terms, dtype=np.int64)])
                 matrices[i].terms_before = <int64_t *>self._keep(before)

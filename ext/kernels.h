@@ -53,6 +53,11 @@ enum { RNNHW_MOST_PAIRS = 4 }; /* of a row whose loop over them is unrolled */
  * by itself.
  * For products by tiles such blocks lie as [64 columns][row][64] instead (tiles.inc).
  * A row begins with its `correction`, which undoes the offset that made the vector unsigned.
+ *
+ * Where `windows` is not 0, a narrow window of columns moves with the row (windows.inc). With 16 lanes
+ * four rows from r on read so many quads, from column r + first[0] on, [four rows][quad][row][4]; with one
+ * lane row r reads as many windows of four columns, from r + first[0] on, of 16 rows
+ * [window][row][4]. Columns outside the vector meet zeros.
  */
 typedef struct {
     const int32_t *first;
@@ -65,6 +70,7 @@ typedef struct {
     const int32_t *correction, *extra_columns;
     const int64_t *extra, *terms_before; /* the real terms of all rows in front of each */
     int64_t depth;
+    int64_t windows;
     int64_t alike; /* all blocks read the same columns, and have no quads behind them */
     int64_t chunk; /* columns that 32-bit partial sums hold, where the element is wider */
 } rnnhw_rows;
@@ -126,6 +132,14 @@ typedef struct {
     const uint8_t *vector;
     int64_t next;
 } rnnhw_bytes;
+
+/* One or two products of bytes with few quads a row, of one lane block: rows from `row` on, a multiple
+ * of 16, whose sums begin with the words `start` (NULL: with zeros). */
+typedef struct {
+    rnnhw_bytes products[2];
+    int64_t count, row;
+    const int32_t *start;
+} rnnhw_short;
 
 /* The lane blocks of a product of bytes, which read its weights once, and the bytes from the words of
  * one to those of the next. */
@@ -214,7 +228,7 @@ typedef struct {
     int byte_sums; /* bits in which sums of products of bytes stay until they are widened */
     int byte_offset; /* what products of bytes take away from every byte of a vector; the sums of rows
                         begin with so many times their weights more */
-    int prefers_tiles;
+    int prefers_tiles, prefers_short;
     const rnnhw_tiles *tiles; /* NULL: it runs no plan that has them */
     rnnhw_kernels32 narrow;
     rnnhw_kernels64 wide;
@@ -234,6 +248,11 @@ typedef struct {
     void (*finish)(const rnnhw_finish *f, const int32_t *a, const int32_t *also, int64_t chunks,
                    int64_t lanes, const rnnhw_mask *mask, int64_t *events);
     void (*gated_sum)(const rnnhw_gated *g, int64_t chunks, int64_t lanes, const rnnhw_mask *mask);
+    /* The words of so many chunks of rows, and the same through `finish`, which stay in registers: `f`
+     * has a cast. NULL: it runs no plan that has them. */
+    void (*rows_short)(int32_t *dst, const rnnhw_short *rows, int64_t chunks, int64_t lanes);
+    void (*finish_rows)(const rnnhw_finish *f, const rnnhw_short *rows, int64_t chunks,
+                        int64_t lanes, const rnnhw_mask *mask, int64_t *events);
     /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
     void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
     void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);

@@ -64,7 +64,8 @@ static void prepare_casts(rnnhw_scan *scan)
     for (int64_t index = 0; index < scan->instruction_count; index++) {
         const rnnhw_instruction *const i = &scan->instructions[index];
         const int in_words = i->operation == RNNHW_CAST_IN_WORDS;
-        const int ends = i->operation == RNNHW_CAST_LOOKUP || i->operation == RNNHW_FINISH;
+        const int ends = i->operation == RNNHW_CAST_LOOKUP || i->operation == RNNHW_FINISH ||
+                         i->operation == RNNHW_FINISH_ROWS;
         if ((in_words || ends) && i->cast >= 0)
             scan->word_casts[index] =
                 word_cast_of(&scan->casts[i->cast], in_words ? (int)i->low : (int)i->shift_a, 0);
@@ -83,12 +84,12 @@ static inline void *slot_or_null(const place *p, int64_t slot)
 
 static const int8_t no_table[256];
 
-/* A product of bytes of the first lane block and those behind it. */
-static rnnhw_bytes byte_product(const rnnhw_scan *scan, int64_t matrix, int64_t slot)
+/* A product of bytes of a lane block and those behind it. */
+static rnnhw_bytes byte_product(const place *p, int64_t matrix, int64_t slot)
 {
-    return (rnnhw_bytes){.rows = &scan->matrices[matrix],
-                         .vector = (const uint8_t *)scan->current[slot],
-                         .next = scan->slots[slot].block_bytes};
+    return (rnnhw_bytes){.rows = &p->scan->matrices[matrix],
+                         .vector = (const uint8_t *)p->current[slot],
+                         .next = p->scan->slots[slot].block_bytes};
 }
 
 /* The terms of this tile's rows of a matrix. */
@@ -104,6 +105,26 @@ static void count_rows(const place *p, int64_t index, int64_t matrix, int64_t se
 {
     p->scan->units_done[index] += p->units * sequences;
     p->scan->terms_done[index] += terms_of_rows(p, matrix) * sequences;
+}
+
+/* Count the work of one or two products of bytes, each where it would stand alone. */
+static void count_products(const place *p, int64_t index, int64_t sequences)
+{
+    const rnnhw_instruction *const i = &p->scan->instructions[index];
+    count_rows(p, index, i->rows, sequences);
+    if (i->c)
+        count_rows(p, i->start, i->data, sequences);
+}
+
+/* The rows of an instruction rows_short. */
+static rnnhw_short short_rows(const place *p, int64_t index)
+{
+    const rnnhw_instruction *const i = &p->scan->instructions[index];
+    return (rnnhw_short){
+        .products = {byte_product(p, i->rows, i->a), byte_product(p, i->data, i->c)},
+        .count = i->c ? 2 : 1,
+        .row = p->tile * p->scan->tile_units,
+        .start = slot_or_null(p, i->b)};
 }
 
 /* Copy runs of units: which slot, from which unit on, how many. */
@@ -220,8 +241,14 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     else {
         const rnnhw_finish f = finish_of(p, index);
         const int sums = i->operation == RNNHW_CAST_LOOKUP && i->b;
-        kernels->finish(&f, at(p, i->a), sums ? at(p, i->b) : NULL, p->chunks, scan->lanes,
-                        &p->mask, events);
+        if (i->operation == RNNHW_FINISH_ROWS) {
+            const rnnhw_short rows = short_rows(p, i->start);
+            kernels->finish_rows(&f, &rows, p->chunks, scan->lanes, &p->mask, events);
+            count_products(p, i->start, p->active);
+        } else {
+            kernels->finish(&f, at(p, i->a), sums ? at(p, i->b) : NULL, p->chunks, scan->lanes,
+                            &p->mask, events);
+        }
     }
     scan->units_done[index] += p->units * p->active;
 }
@@ -235,11 +262,18 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     case RNNHW_LOOKUP_BYTES:
     case RNNHW_CAST_LOOKUP:
     case RNNHW_FINISH:
+    case RNNHW_FINISH_ROWS:
         execute_words(kernels, p, index);
         break;
     case RNNHW_GATED_SUM:
         execute_gated_sum(kernels, p, index);
         break;
+    case RNNHW_ROWS_SHORT: {
+        const rnnhw_short rows = short_rows(p, index);
+        kernels->rows_short(at(p, i->dst), &rows, p->chunks, p->scan->lanes);
+        count_products(p, index, p->active);
+        break;
+    }
     default:
         if (i->bits == 32)
             execute_32(&kernels->narrow, p, index);
@@ -260,8 +294,7 @@ static void execute_products(const rnnhw_kernels *kernels, group *g, int64_t ind
     place *const p = g->places;
     rnnhw_scan *const scan = p->scan;
     const rnnhw_instruction *const i = &scan->instructions[index];
-    const rnnhw_bytes products[2] = {byte_product(scan, i->rows, i->a),
-                                     byte_product(scan, i->data, i->c)};
+    const rnnhw_bytes products[2] = {byte_product(p, i->rows, i->a), byte_product(p, i->data, i->c)};
     const int64_t count = i->c ? 2 : 1, row = p->tile * scan->tile_units;
     const rnnhw_blocks blocks = {.count = g->blocks,
                                  .dst = scan->slots[i->dst].block_bytes,
@@ -277,9 +310,7 @@ static void execute_products(const rnnhw_kernels *kernels, group *g, int64_t ind
     int64_t sequences = 0;
     for (int64_t b = 0; b < g->blocks; b++)
         sequences += g->places[b].active;
-    count_rows(p, index, i->rows, sequences);
-    if (i->c) /* counts where it would stand alone */
-        count_rows(p, i->start, i->data, sequences);
+    count_products(p, index, sequences);
 }
 
 /* Run the instructions `first` to `end` - 1 of a tile. An instruction that reads weights takes all lane
@@ -348,7 +379,10 @@ static void run_phase(const rnnhw_kernels *kernels, group *g, const rnnhw_phase 
             begin_tiles(g, tile, 1, phase->units);
             run_tile(kernels, g, each, each + phase->tile);
         }
-    else if (phase->tile > 0)
+    else if (phase->tile == 1 && scan->instructions[each].operation == RNNHW_FINISH_ROWS) {
+        begin_tiles(g, 0, tiles, phase->units);
+        run_tile(kernels, g, each, each + 1);
+    } else if (phase->tile > 0)
         for (int64_t i = 0; i < tiles; i++) {
             begin_tiles(g, backwards ? tiles - 1 - i : i, 1, phase->units);
             run_tile(kernels, g, each, each + phase->tile);

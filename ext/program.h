@@ -36,6 +36,8 @@ enum rnnhw_operation {
                            or load) and, behind them, as what the sum ends (finish, cast_lookup, or
                            cast_in_words, to dst and, in 16 bits, to b, where it is a slot); the first
                            product is shifted by shift_b, the other one or a by shift_a */
+    RNNHW_FINISH_ROWS,  /* finish of the rows of instruction `start`, a rows_short that no phase has,
+                           in place of those of a; a phase of nothing else takes all tiles at once */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */
@@ -48,6 +50,7 @@ enum rnnhw_operation {
                            + matrices[data] times those of c, whose work counts for instruction
                            `start`, which no phase has */
     RNNHW_ROWS_TILES,   /* the same in 32-bit words, by tiles */
+    RNNHW_ROWS_SHORT,   /* the same in 32-bit words, of few quads a row, in each lane block alone */
     RNNHW_ROWS_WIDE,    /* dst = b + matrices[rows] times a */
     RNNHW_ROWS_CAST,    /* dst = b + the products of packed a, each cast; `low`: none can clip */
     RNNHW_ROWS_ORDERED, /* dst = b + matrices[rows] times a, with casts; `low`: 32 bits hold the

@@ -21,6 +21,9 @@ enum { RNNHW_TILE_ROWS = 4 };
 /* Rows of bytes that one pass over the operands computes; they divide 16. */
 enum { RNNHW_QUAD_ROWS = 4 };
 
+/* 16 bits do not hold the sums of all quads of a row (windows.inc). */
+enum { RNNHW_PREFERS_SHORT = 0 };
+
 /* Blocks of 16 lanes that it computes: with a second one every sum would be spilled. */
 enum { RNNHW_QUAD_LANES = 1 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")

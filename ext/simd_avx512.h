@@ -21,6 +21,10 @@ enum { RNNHW_TILE_ROWS = 8 };
 /* Rows of bytes that one pass over the operands computes: 16 rows reach 98 % of vpdpbusd. */
 enum { RNNHW_QUAD_ROWS = 16 };
 
+/* Rows of few quads have kernels of their own (windows.inc), faster than others. */
+#define RNNHW_SHORT
+enum { RNNHW_PREFERS_SHORT = 1 };
+
 /* Blocks of 16 lanes that it computes at most, of as many rows less: one broadcast serves them all. */
 enum { RNNHW_QUAD_LANES = 4 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
@@ -77,6 +81,17 @@ static inline quads16 quads_broadcast(const void *from)
     int32_t quad;
     memcpy(&quad, from, sizeof quad);
     return _mm512_set1_epi32(quad);
+}
+
+/* Bytes i to i + 3 of 19 as quad i: neighbours of four quads first, then within them. It reads 32. */
+static inline quads16 quads_windows(const void *from)
+{
+    const __m512i among = _mm512_setr_epi32(0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4);
+    const __m512i within = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6));
+    const __m256i bytes = _mm256_loadu_si256(from);
+    return _mm512_shuffle_epi8(
+        _mm512_permutexvar_epi32(among, _mm512_castsi256_si512(bytes)), within);
 }
 
 /* partial + the products of the bytes of u, unsigned, and of s, signed; it does not saturate. */

@@ -33,6 +33,10 @@ enum { RNNHW_QUAD_ROWS = 4 };
 enum { RNNHW_QUAD_ROWS = 2 };
 #endif
 
+/* Rows of few quads have kernels of their own (windows.inc); how fast they are is not measured. */
+#define RNNHW_SHORT
+enum { RNNHW_PREFERS_SHORT = 0 };
+
 /* Blocks of 16 lanes that it computes: of a second one the operands would need signs, too. */
 enum { RNNHW_QUAD_LANES = 1 };
 #define RNNHW_UNROLL_ROWS _Pragma("GCC unroll 16")
@@ -117,6 +121,17 @@ static inline quads16 quads_broadcast(const void *from)
     memcpy(&quad, from, sizeof quad);
     const uint8x16_t all = vreinterpretq_u8_u32(vdupq_n_u32(quad));
     return (quads16){{all, all, all, all}};
+}
+
+/* Bytes i to i + 3 of 19 as quad i. */
+static inline quads16 quads_windows(const void *from)
+{
+    static const uint8_t within[16] = {0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6};
+    const uint8x16_t places = vld1q_u8(within);
+    quads16 quads;
+    FOUR
+        quads.part[i] = vqtbl1q_u8(vld1q_u8((const uint8_t *)from + 4 * i), places);
+    return quads;
 }
 
 /* a - b in every lane, modulo 2^32, and so on below. */

@@ -19,6 +19,10 @@ enum { RNNHW_TILE_ROWS = 2 };
 /* Rows of bytes that one pass over the operands computes; they divide 16. */
 enum { RNNHW_QUAD_ROWS = 2 };
 
+/* Rows of few quads have kernels of their own (windows.inc), not faster than others. */
+#define RNNHW_SHORT
+enum { RNNHW_PREFERS_SHORT = 0 };
+
 /* Blocks of 16 lanes that it computes at most, of as many rows less: one broadcast serves them all. */
 enum { RNNHW_QUAD_LANES = 2 };
 #define RNNHW_UNROLL_ROWS /* at -O1 gcc 12 unrolls loops over such large structures wrongly */
@@ -100,6 +104,15 @@ static inline quads16 quads_broadcast(const void *from)
     quads16 quads;
     for (int lane = 0; lane < 16; lane++)
         memcpy(&quads.value[4 * lane], from, 4);
+    return quads;
+}
+
+/* Bytes i to i + 3 of 19 as quad i. */
+static inline quads16 quads_windows(const void *from)
+{
+    quads16 quads;
+    for (int lane = 0; lane < 16; lane++)
+        memcpy(&quads.value[4 * lane], (const uint8_t *)from + lane, 4);
     return quads;
 }
 

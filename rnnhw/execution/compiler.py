@@ -71,6 +71,8 @@ __all__ = [
     "plan_steps",
 ]
 
+IntArray = NDArray[np.int64]
+
 LANES = 16
 """Sequences that a lane block holds side by side."""
 
@@ -248,7 +250,8 @@ class _ScanPlanner:
     # --- the whole ---------------------------------------------------------------------------
     def plan(self) -> ScanPlan:
         """The finished program."""
-        self._vector(1, 64)  # slot 0: what an unused operand points at
+        # Slot 0: what an unused operand points at, and what a band reads in front of a vector.
+        self._vector(2, 64)
         self._event("")  # event 0: what a cast without events counts into
         self._assign_levels()
         self._place_states()
@@ -531,15 +534,16 @@ class _ScanPlanner:
 
     def _constant_slot(self, node: Constant, bits: int, shift: int) -> int:
         """A whole constant vector, aligned to the left by ``shift`` bits."""
-        values = (
-            np.array(node.values, np.int64)
-            if node.tensor is None
-            else self.raw[node.tensor.key].ravel()
-        )
         slot = self._vector(node.units, bits)
-        values = np.repeat(values << min(shift, 63), self.lanes)
+        values = np.repeat(self._constant_values(node) << min(shift, 63), self.lanes)
         self.constants.append((slot, values.astype(f"i{bits // 8}")))
         return slot
+
+    def _constant_values(self, node: Constant) -> IntArray:
+        """The raw integers of a constant, one a unit."""
+        if node.tensor is None:
+            return np.array(node.values, np.int64)
+        return self.raw[node.tensor.key].ravel()
 
     def _packed(self, node: Node, operation: str) -> int:
         """The slot of the whole vector in int16 pairs (``pack``) or in quads of bytes
@@ -704,7 +708,7 @@ class _ScanPlanner:
             # The products are computed as rarely as possible.
             key = self.kinds[node.vector] + self.levels[node], node.units
             products = self._vector(node.units, product.bits)
-            self._product(product, products, 0, key)
+            self._product(product, products, None, key)
             left = fraction - node.start.format.fraction
             start = self._operand(node, node.start) if left >= 0 else 0
             start = start or self._aligned_start(product, fraction)
@@ -713,10 +717,10 @@ class _ScanPlanner:
             )
             return
         if shift == 0:
-            self._product(product, dst, self._aligned_start(product, fraction))
+            self._product(product, dst, fraction)
             return
         products = self._register(product.bits)
-        self._product(product, products, 0)
+        self._product(product, products, None)
         if node.start is None:
             self._instruct(node, "shift", dst=dst, a=products, shift_a=shift)
             return
@@ -752,26 +756,32 @@ class _ScanPlanner:
         return aligned
 
     def _product(
-        self, product: Product, dst: int, start: int, key: _PhaseKey | None = None
+        self, product: Product, dst: int, fraction: int | None, key: _PhaseKey | None = None
     ) -> None:
         """``dst = start + products`` by the kernel that the proofs allow, in the phase ``key`` or
-        else that of the node."""
+        else that of the node; with the start at the scale of ``fraction``, or without it."""
         key = key or self._own_phase(product.node)
-        node, fields, chunk = product.node, {"dst": dst, "b": start}, EVERY_COLUMN
+        node, chunk = product.node, EVERY_COLUMN
+        fields: dict[str, int] = {"dst": dst}
         word = np.dtype(f"i{product.bits // 8}")
         if product.bits == 64 and product.sum_bound >= 2**31:
             chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
-        packed = None
-        if not self._is_diagonal(node):
-            vector = self.bounds[self._origin(node.vector)]
-            packed = product.packed_in_quads(vector, self._byte_products(product))
-        if packed is not None and packed.quads is not None:
+        rows = None if self._is_diagonal(node) else self._rows_of_bytes(product)
+        if rows is not None:
+            kernel, packed = rows
+            assert packed.quads is not None
+            constant = self._constant_start(product, fraction)
+            if constant is not None:
+                packed = replace(packed, quads=packed.quads.begun_with(constant))
+            elif fraction is not None:
+                fields["b"] = self._aligned_start(product, fraction)
             self.matrices.append(packed)
             fields["rows"] = len(self.matrices) - 1
             fields["a"] = self._packed(node.vector, "pack_bytes")
-            kernel = "rows_tiles" if packed.quads.tiles else "rows_bytes"
             self.measured[node] = self._instruct(node, kernel, **fields)
             return
+        if fraction is not None:
+            fields["b"] = self._aligned_start(product, fraction)
         if self._is_diagonal(node):
             operation, element = "rows_diagonal", word
             fields["a"] = self._tile(node.vector, key, self.word[node])
@@ -790,6 +800,40 @@ class _ScanPlanner:
         windows = self.lanes == 1 and operation == "rows_narrow" and chunk == EVERY_COLUMN
         fields["rows"] = self._matrix(product, element, chunk, element != word, windows)
         self.measured[node] = self._add_tile(key, operation, self.word[node], **fields)
+
+    def _rows_of_bytes(self, product: Product) -> tuple[str, RowsPlan] | None:
+        """The kernel and the weights of a product of bytes, where it is one."""
+        vector = self.bounds[self._origin(product.node.vector)]
+        packed = product.packed_in_quads(vector, self._byte_products(product))
+        if not self._takes_short(product):
+            if packed is None or packed.quads is None:
+                return None
+            return "rows_tiles" if packed.quads.tiles else "rows_bytes", packed
+        if packed is None:
+            packed = product.packed_in_windows(vector, self.lanes)
+            return None if packed is None else ("rows_short", packed)
+        begins = product.has_few_quads(packed) and any(
+            node.start is not None
+            and self._origin(node.start) is product.node
+            and self._takes_short(other)
+            and other.packed_in_windows(self.bounds[self._origin(node.vector)], self.lanes)
+            for node, other in self.products.items()
+        )
+        return "rows_short" if begins else "rows_bytes", packed
+
+    def _takes_short(self, product: Product) -> bool:
+        """Whether kernels for rows of few quads take a product that is one of bytes."""
+        return self.byte_products.short and product.bits == 32
+
+    def _constant_start(self, product: Product, fraction: int | None) -> IntArray | None:
+        """A constant start at the scale of ``fraction``, with which sums of 32 bits can begin."""
+        start = product.node.start
+        constant = None if start is None else self._origin(start)
+        if fraction is None or product.bits > 32 or not isinstance(constant, Constant):
+            return None
+        assert start is not None
+        shift = fraction - start.format.fraction
+        return None if shift < 0 else self._constant_values(constant) << min(shift, 31)
 
     def _byte_products(self, product: Product) -> ByteProducts:
         """How this product is planned. Tiles hold sums of 32 bits, and are worth it for a whole

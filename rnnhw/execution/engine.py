@@ -150,14 +150,18 @@ def byte_products(isa: str | None) -> ByteProducts:
     """How products of bytes are planned for an instruction set, the fastest here if none is
     named."""
     level, _ = select_isa(isa)
-    return ByteProducts(_engine.byte_sums(level), _engine.prefers_tiles(level))
+    return ByteProducts(
+        _engine.byte_sums(level), _engine.prefers_tiles(level), _engine.prefers_short(level)
+    )
 
 
 def runnable_products(isa: str | None) -> ByteProducts:
     """The plans for products of bytes that an instruction set, the fastest here if none is named,
     can run, be they fast or not."""
     level, _ = select_isa(isa)
-    return ByteProducts(_engine.byte_sums(level), _engine.has_tiles(level))
+    return ByteProducts(
+        _engine.byte_sums(level), _engine.has_tiles(level), _engine.has_short(level)
+    )
 
 
 def plan_for(

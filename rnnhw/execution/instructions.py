@@ -18,10 +18,10 @@ _FIELDS = (
 )
 _OPERATIONS = (
     *elementwise_names(),
-    "cast", "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "gated_sum", "load",
-    "store", "pack", "pack_bytes", "pack_stored", "stage", "rows_diagonal", "rows_narrow",
-    "rows_bytes", "rows_tiles", "rows_wide", "rows_cast", "rows_ordered", "rows_ordered_narrow",
-    "gather", "transform",
+    "cast", "cast_in_words", "lookup", "lookup_bytes", "cast_lookup", "finish", "gated_sum",
+    "finish_rows", "load", "store", "pack", "pack_bytes", "pack_stored", "stage", "rows_diagonal",
+    "rows_narrow", "rows_bytes", "rows_tiles", "rows_short", "rows_wide", "rows_cast",
+    "rows_ordered", "rows_ordered_narrow", "gather", "transform",
 )
 # fmt: on
 
@@ -51,6 +51,6 @@ def slots_written(*rows: Row) -> set[int]:
     """The slots that instructions write; 0 stands for none."""
     slots = {row.get("dst", 0) for row in rows}
     for row in rows:
-        if row["operation"] == OPERATION["finish"]:
+        if row["operation"] in (OPERATION["finish"], OPERATION["finish_rows"]):
             slots |= {row.get("b", 0), row.get("c", 0)}
     return slots - {0}

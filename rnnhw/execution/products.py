@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnhw.execution.quads import BLOCK_ROWS, ByteProducts, QuadRows, pack_quads
+from rnnhw.execution.quads import BLOCK_ROWS, QUAD, ByteProducts, QuadRows, pack_quads
+from rnnhw.execution.windows import FEW_QUADS, pack_windows
 from rnnhw.graph.nodes import Constant, Matvec, Node
 from rnnhw.layers.structures import Row
 from rnnhw.numerics.cast import Interval, Overflow, Q, rounded
@@ -506,18 +507,42 @@ class Product:
         32-bit words do not hold the sum, an operand is no byte, or the rows of a block read
         different columns."""
         terms, rows = self.terms, len(self.terms.counts)
-        low, high = vector
-        least, most = self._weight_ends
-        if self.cast is not None or self.sum_bound >= _WORD:
-            return None
-        if least < -128 or most > 127 or high - low > 255:
+        if not self._multiplies_bytes(vector):
             return None
         if terms.scattered or self.node.structure.diagonals(self._stored, rows) is not None:
             return None
         quads = pack_quads(terms.first_columns, terms.counts, terms.weights, vector, to)
         if quads is None:
             return None
-        block = np.arange(rows) // BLOCK_ROWS
+        return self._of_quads(quads)
+
+    def packed_in_windows(self, vector: Interval, lanes: int) -> RowsPlan | None:
+        """The weights of a band as signed bytes against those of ``vector`` less its least number,
+        or None where another kernel must take the product: products are cast one by one, 32-bit
+        words do not hold the sum, an operand is no byte, or rows read no narrow window."""
+        terms = self.terms
+        if self.window is None or not self._multiplies_bytes(vector):
+            return None
+        row = np.repeat(np.arange(len(terms.counts)), terms.counts)
+        args = self.window, row, terms.columns, terms.weights
+        return self._of_quads(pack_windows(*args, vector, lanes))
+
+    def has_few_quads(self, rows: RowsPlan) -> bool:
+        """Whether rows of quads are so short that they are multiplied as those of a band can be."""
+        quads = rows.quads
+        return quads is not None and bool(quads.alike and quads.count[0] <= FEW_QUADS * QUAD)
+
+    def _multiplies_bytes(self, vector: Interval) -> bool:
+        """Whether products are not cast one by one, 32-bit words hold their sum, and the operands
+        are bytes."""
+        low, high = vector
+        least, most = self._weight_ends
+        words = self.cast is None and self.sum_bound < _WORD
+        return words and least >= -128 and most <= 127 and high - low <= 255
+
+    def _of_quads(self, quads: QuadRows) -> RowsPlan:
+        terms = self.terms
+        block = np.arange(len(terms.counts)) // BLOCK_ROWS
         total = int(terms.counts.sum())
         return RowsPlan(
             quads.first[block],

@@ -15,14 +15,22 @@ changes in a row is the row's correction, with which its sum begins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.numerics.cast import Interval
 
-__all__ = ["BLOCK_ROWS", "QUAD", "TILE_COLUMNS", "ByteProducts", "QuadRows", "pack_quads"]
+__all__ = [
+    "BLOCK_ROWS",
+    "QUAD",
+    "TILE_COLUMNS",
+    "ByteProducts",
+    "QuadRows",
+    "aligned",
+    "pack_quads",
+]
 
 IntArray = NDArray[np.int64]
 
@@ -63,10 +71,14 @@ class ByteProducts:
     """The bits in which products are added up at first, 16 or 32."""
     tiles: bool = False
     """Whether blocks of 16 rows and 16 lanes are multiplied as tiles."""
+    short: bool = False
+    """Whether rows of few quads, as those of a band, are multiplied apart; sums have 32 bits."""
 
     def runs(self, plan: ByteProducts) -> bool:
         """Whether an instruction set that can do so much runs what is planned so."""
-        return plan.sum_bits <= self.sum_bits and plan.tiles <= self.tiles
+        return (
+            plan.sum_bits <= self.sum_bits and plan.tiles <= self.tiles and plan.short <= self.short
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +88,8 @@ class QuadRows:
     ``weights`` holds block b from ``offset[b]`` on: the quads of columns ``first[b]`` to
     ``first[b] + count[b]``, then the extra quads ``extra[b]`` to ``extra[b + 1]``, of which quad k
     reads from column ``extra_columns[k]`` on. As ``tiles`` a block has no extra quads, and 64
-    columns of one row lie side by side: [columns / 64][16 rows][64].
+    columns of one row lie side by side: [columns / 64][16 rows][64]. Rows of a band read
+    ``windows`` quads or windows of columns each (:mod:`rnnhw.execution.windows`).
     """
 
     weights: NDArray[np.int8]
@@ -89,11 +102,18 @@ class QuadRows:
     row_sums: IntArray
     depth: int
     tiles: bool = False
+    windows: int = 0
 
     @property
     def alike(self) -> bool:
         """Whether all blocks read the same columns, and have no quads behind them."""
         return bool(np.ptp(self.first) == np.ptp(self.count) == self.extra[-1] == 0)
+
+    def begun_with(self, start: IntArray) -> QuadRows:
+        """The same rows, whose sums begin with constants, one a row, modulo 2^32."""
+        correction = self.correction.astype(np.int64)
+        correction[: len(start)] += start
+        return replace(self, correction=correction.astype(np.int32))
 
     def begins(self, offset: int) -> NDArray[np.int32]:
         """The first summand of every row, modulo 2^32, for kernels that take ``offset`` away from
@@ -141,7 +161,7 @@ def pack_quads(
     extra = np.concatenate([[0], *(counts for _, counts, _ in parts)]).cumsum()
     lengths = widths + np.diff(extra)
     return QuadRows(
-        weights=_aligned(np.concatenate([stored.ravel() for stored, _, _ in parts])),
+        weights=aligned(np.concatenate([stored.ravel() for stored, _, _ in parts])),
         first=np.concatenate([[p.first] * len(p.weights) for p in panels]).astype(np.int32),
         count=(QUAD * widths).astype(np.int32),
         offset=(np.cumsum(lengths) - lengths) * QUAD * BLOCK_ROWS,
@@ -167,7 +187,7 @@ def _tiles(panels: list[_Panel], correction: NDArray[np.int32], row_sums: IntArr
         steps += [count] * blocks
     ends = np.cumsum(steps) * BLOCK_ROWS * TILE_COLUMNS
     return QuadRows(
-        weights=_aligned(np.concatenate(stored)),
+        weights=aligned(np.concatenate(stored)),
         first=np.array(first, np.int32),
         count=np.array(steps, np.int32) * TILE_COLUMNS,
         offset=np.concatenate([[0], ends[:-1]]),
@@ -304,7 +324,7 @@ def _moved(weights: NDArray[np.int16], depth: int, limits: Interval) -> NDArray[
         left[0, at, largest] = 0
 
 
-def _aligned(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+def aligned(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     """A copy that begins at a cache line, so that no quad of 16 rows lies in two."""
     line = QUAD * BLOCK_ROWS
     room = np.zeros(len(weights) + line, np.int8)

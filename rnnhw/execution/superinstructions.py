@@ -12,6 +12,8 @@ finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as b
              (what the next product reads). The cast or the lookup may be missing.
 cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
              as that of a gate is; with the ``add`` of two words in front of them.
+finish_rows  ``finish`` of the sums of a ``rows_short`` that nothing else reads. The work of the
+             product is still counted for itself.
 multiply_add an ``add`` of a product of two vectors that nothing else reads.
 pack_stored  ``load`` of bytes that only a ``pack_bytes`` reads.
 gated_sum    products of gates and stored vectors, cast (:mod:`rnnhw.execution.gated_sums`).
@@ -75,7 +77,21 @@ def fused(tile: Sequence[Row], is_register: Callable[[int], bool]) -> Fused:
         for place, row in enumerate(tile)
         if place in instead or id(row) not in gone
     ]
+    _finish_rows(result, is_register)
     return result
+
+
+def _finish_rows(tile: Fused, is_register: Callable[[int], bool]) -> None:
+    """Let an instruction ``finish`` compute the rows that it alone reads."""
+    program = TileProgram(tile.rows, is_register)
+    gone = set()
+    for finish in tile.rows:
+        rows = program.rows_finished_by(finish)
+        if rows is not None:
+            finish["operation"] = OPERATION["finish_rows"]
+            tile.aside.append(([rows], finish))
+            gone.add(id(rows))
+    tile.rows = [row for row in tile.rows if id(row) not in gone]
 
 
 class TileProgram:
@@ -168,15 +184,22 @@ class TileProgram:
 
     def product_before(self, row: Row) -> Row | None:
         """The product that a product of the same kind, in words of 32 bits, begins with."""
-        if (
-            not (is_operation(row, "rows_bytes") or is_operation(row, "rows_tiles"))
-            or row["bits"] != 32
-        ):
+        kinds = ("rows_bytes", "rows_tiles", "rows_short")
+        if not any(is_operation(row, kind) for kind in kinds) or row["bits"] != 32:
             return None
         first = self._writer.get(row.get("b", 0))
         if first is None or (first["operation"], first["bits"]) != (row["operation"], 32):
             return None
         return first if self.only_read_by(row["b"], row) else None
+
+    def rows_finished_by(self, finish: Row) -> Row | None:
+        """The short rows whose sums a ``finish`` casts, where nothing else reads them."""
+        if not is_operation(finish, "finish") or "cast" not in finish:
+            return None
+        rows = self._writer.get(finish["a"])
+        if rows is None or not is_operation(rows, "rows_short"):
+            return None
+        return rows if self.only_read_by(finish["a"], finish) else None
 
 
 def _products(first: Row, second: Row) -> Row:

@@ -188,19 +188,20 @@ class Scan:
         matrices = []
         for rows in plan.matrices:
             correction = extra_columns = extra = before = NULL
-            depth = alike = 0
+            depth = windows = alike = 0
             if rows.quads is not None:
                 correction = image.array(rows.quads.begins(offset))
                 extra_columns = image.array(rows.quads.extra_columns)
                 extra = image.array(rows.quads.extra)
                 depth, alike = rows.quads.depth, rows.quads.alike
+                windows = rows.quads.windows
                 before = image.array(np.concatenate([[0], np.cumsum(rows.terms, dtype=np.int64)]))
             columns = NULL if rows.columns is None else image.array(rows.columns)
             matrices.append([
                 *map(image.array, (rows.first, rows.count, rows.terms, rows.offset, rows.weights)),
                 columns, rows.interleaved, rows.pairs, rows.taps, rows.paired,
                 correction, extra_columns, extra, before,
-                depth, alike, rows.chunk,
+                depth, windows, alike, rows.chunk,
             ])  # fmt: skip
         moving = np.array([i for i, s in enumerate(plan.slots) if s.step_bytes], np.int64)
         assert plan.instructions.itemsize == image.sizes["instruction"]
@@ -387,6 +388,12 @@ class Elsewhere:
 
     def has_tiles(self, level):
         return self.levels[level][5] == "1"
+
+    def prefers_short(self, level):
+        return self.levels[level][6] == "1"
+
+    def has_short(self, level):
+        return self.levels[level][7] == "1"
 
     def most_blocks(self):
         return BLOCKS

@@ -736,6 +736,33 @@ def byte_case(kind, state, units=75):
     return Case(network, parameters, batch, tuple(network.signals()))
 
 
+def band_case(structure, units, state, inputs=5, traces=(), seed=7):
+    """``h' = cast(W x + U h + b)`` of bytes with a narrow U: bands and what their sums begin with,
+    from vectors and weights at both ends of their formats."""
+
+    def step(g, x):
+        h = g.state(units, "h")
+        W = g.tensor("W", Dense().shape(units, inputs), "weight")
+        U = g.tensor("U", structure.shape(units, units), "weight")
+        begins = g.matvec(Dense(), W, x, units, g.literal("b", range(units), 9), name="begins")
+        a = g.matvec(structure, U, h, units, begins, name="a")
+        return g.update(h, g.cast(a, "h"))
+
+    network = one_layer(step, Q(0, 7), {"l.W": Q(0, 7), "l.U": Q(0, 7), "l.h": state}, inputs)
+    rng = np.random.default_rng(seed)
+    band = byte_weights("extreme", rng, structure.shape(units, units))
+    for i in range(structure.upper):  # corners outside the matrix
+        band[i, : structure.upper - i] = 0
+    for i in range(structure.lower):
+        band[structure.upper + 1 + i, units - 1 - i :] = 0
+    parameters = raw_parameters(network, W=byte_weights("extreme", rng, (units, inputs)), U=band)
+    first = rng.choice([state.min, state.max], (35, units))
+    first[2:10] = rng.integers(state.min, state.max + 1, (8, units))
+    raw = rng.integers(-128, 128, (35, 3, inputs))
+    batch = make_batch(network, raw, rng.integers(1, 4, 35), {"l.h": first}, raw=True)
+    return Case(network, parameters, batch, traces)
+
+
 # --- what equality means -----------------------------------------------------------------------
 def assert_same_run(expected, found):
     """Outputs, lengths, final states, traces and events are equal bit for bit."""

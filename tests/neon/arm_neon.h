@@ -217,6 +217,9 @@ static inline uint8x16_t vqtbx4q_u8(uint8x16_t a, uint8x16x4_t table, uint8x16_t
     RESULT(uint8x16_t, 16,
            index.v[i] < 64 ? table.val[index.v[i] / 16].v[index.v[i] % 16] : a.v[i])
 
+static inline uint8x16_t vqtbl1q_u8(uint8x16_t table, uint8x16_t index)
+    RESULT(uint8x16_t, 16, index.v[i] < 16 ? table.v[index.v[i]] : 0)
+
 static inline uint8x16_t vqtbl4q_u8(uint8x16x4_t table, uint8x16_t index)
 {
     return vqtbx4q_u8(vdupq_n_u8(0), table, index);

@@ -14,8 +14,8 @@ static void say_what_there_is(void)
 {
     for (int i = 0; rnnhw_built(i) != NULL; i++) {
         const rnnhw_kernels *const k = rnnhw_built(i);
-        printf("%s %d %d %d %d %d\n", k->name, rnnhw_supported(i), k->byte_sums, k->byte_offset,
-               k->prefers_tiles, k->tiles != NULL);
+        printf("%s %d %d %d %d %d %d %d\n", k->name, rnnhw_supported(i), k->byte_sums, k->byte_offset,
+               k->prefers_tiles, k->tiles != NULL, k->prefers_short, k->rows_short != NULL);
     }
     printf("\nrun %zu\nnode %zu\nsequence %zu\nresult %zu\nscan %zu\n", sizeof(rnnhw_run),
            sizeof(rnnhw_time_node), sizeof(rnnhw_sequence), sizeof(rnnhw_result),
