@@ -20,7 +20,12 @@ from rnnhw.design.rounded_weights import RoundedWeights
 from rnnhw.design.schedule import Arrangement
 from rnnhw.design.siblings import siblings_of
 from rnnhw.design.tasks import Task
-from rnnhw.design.weights import Parameters, WeightSource, load_parameters
+from rnnhw.design.weights import (
+    Parameters,
+    WeightSource,
+    in_other_formats,
+    load_parameters,
+)
 from rnnhw.errors import (
     DesignError,
     RnnhwError,
@@ -144,6 +149,8 @@ class Design:
     (:meth:`with_rounded_weights`)."""
     siblings: tuple[Path, ...] = field(default=(), kw_only=True)
     """The modules beside the design file that it imports, filled in by :func:`load`."""
+    _of_formats: Design | None = field(default=None, init=False, compare=False, repr=False)
+    """The design that this one is, in other formats (:meth:`with_formats`)."""
 
     def __post_init__(self) -> None:
         plain_numbers(self)
@@ -237,13 +244,16 @@ class Design:
         weights = self.weights
         if self._weights_file is not None:
             weights = self._weights_file.absolute()
-        return replace(
+        changed = replace(
             self,
             formats=replace(self.formats, **whole),
             overrides={**self.overrides, **others},
             weights=weights,
             bases=self.bases if self.path is None else (self.path, *self.bases),
         )
+        if self.rounded_weights is None:
+            object.__setattr__(changed, "_of_formats", self)
+        return changed
 
     def with_rounded_weights(
         self,
@@ -264,7 +274,7 @@ class Design:
             weights_sha256: that of the weights which were rounded; others are refused.
         """
         if source is None:
-            return replace(self, rounded_weights=None)
+            return self if self.rounded_weights is None else replace(self, rounded_weights=None)
         held = source if isinstance(source, Mapping) else Path(source)
         return replace(self, rounded_weights=RoundedWeights(held, sha256, weights_sha256))
 
@@ -308,12 +318,23 @@ class Design:
                 "give Design(weights='file.npz'); `report` and `info` work without",
             )
         try:
+            shared = self._shared_parameters()
+            if shared is not None:
+                return shared
             parameters = load_parameters(network, self._weights_file or self.weights)
             if self.rounded_weights is None:
                 return parameters
             return self.rounded_weights.stored(network, parameters)
         except RnnhwError as error:
             raise error.at(self.place) from None
+
+    def _shared_parameters(self) -> Parameters | None:
+        """Those of the design that this one changes the formats of, where it has read them: its
+        numbers are the same."""
+        base = self._of_formats
+        if base is None or "parameters" not in base.__dict__:
+            return None
+        return in_other_formats(base.parameters, base.network, self.network)
 
     def _build(self) -> Network:
         if not self.layers:

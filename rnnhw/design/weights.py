@@ -17,7 +17,13 @@ from rnnhw.graph.nodes import Matvec, Tensor
 from rnnhw.graph.row_scales import SCALES
 from rnnhw.numerics.cast import Events, quantise, underflows
 
-__all__ = ["Parameters", "WeightSource", "checked_tensor", "load_parameters"]
+__all__ = [
+    "Parameters",
+    "WeightSource",
+    "checked_tensor",
+    "in_other_formats",
+    "load_parameters",
+]
 
 WeightSource = str | Path | Mapping[str, ArrayLike]
 
@@ -89,9 +95,35 @@ def _parameters(
     values = divided(network, given)
     raw, events, lost = {}, {}, {}
     for key, tensor in wanted.items():
-        raw[key], events[key] = quantise(values[key], tensor.format)
-        lost[key] = underflows(values[key], raw[key], tensor.format)
+        raw[key], events[key], lost[key] = _stored(values[key], tensor)
     return Parameters(values, raw, events, lost, given)
+
+
+def _stored(values: NDArray[np.float64], tensor: Tensor) -> tuple[NDArray[np.int64], Events, int]:
+    """Raw integers in the format of ``tensor``, what clipped, and how many became zero."""
+    raw, events = quantise(values, tensor.format)
+    return raw, events, underflows(values, raw, tensor.format)
+
+
+def in_other_formats(parameters: Parameters, known: Network, network: Network) -> Parameters | None:
+    """The parameters of ``known`` in the formats of ``network``, which is the same but for formats.
+
+    Tensors whose format is the same share their arrays. None where the numbers themselves depend on
+    formats: rows have scales, or weights were rounded otherwise than to nearest.
+    """
+    scaled = any(tensor.role in SCALES for tensor in (*known.tensors, *network.tensors))
+    if scaled or parameters.rounded:
+        return None
+    before = {tensor.key: tensor for tensor in known.tensors}
+    raw, events, lost = {}, {}, {}
+    for tensor in network.tensors:
+        key = tensor.key
+        if key in before and before[key].format == tensor.format:
+            raw[key], events[key] = parameters.raw[key], parameters.events[key]
+            lost[key] = parameters.underflows[key]
+        else:
+            raw[key], events[key], lost[key] = _stored(parameters.values[key], tensor)
+    return Parameters(parameters.values, raw, events, lost, parameters.given)
 
 
 def checked_tensor(place: str, tensor: Tensor, array: NDArray[np.generic]) -> NDArray[np.float64]:
