@@ -44,13 +44,20 @@ def stored_bits(interval: Interval) -> int:
     return next(bits for bits in (8, 16, 32, 64) if needed <= bits)
 
 
-def bounds_of(graph: StepGraph, raw: Raw) -> tuple[Bounds, dict[Matvec, Product]]:
-    """The least and greatest integer of every node, and the products with their weights."""
+def bounds_of(
+    graph: StepGraph, raw: Raw, known: Mapping[str, Product] | None = None
+) -> tuple[Bounds, dict[Matvec, Product]]:
+    """The least and greatest integer of every node, and the products with their weights.
+
+    ``known`` are products of a graph that differs in formats alone, by name: their terms are shared
+    where the weights are equal.
+    """
     found: Bounds = {}
     products: dict[Matvec, Product] = {}
     for node in graph.nodes:
         if isinstance(node, Matvec) and node.weights is not None:
-            products[node] = Product(node, raw, 64, found)
+            like = None if known is None else known[node.name]
+            products[node] = Product(node, raw, 64, found, like)
             low, high = products[node].bounds
         else:
             low, high = RULES[type(node)](node, found, raw)

@@ -11,20 +11,29 @@ proofs over formats and weights (:mod:`rnnhw.execution.bounds`); the result neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnhw.design.weights import Parameters
-from rnnhw.execution.bounds import bounds_of, signed_bits, stored_bits
+from rnnhw.execution.bounds import signed_bits, stored_bits
 from rnnhw.execution.gated_sums import with_gated_sums
 from rnnhw.execution.instructions import OPERATION, Row, instruction, packed, slots_written
 from rnnhw.execution.plan import NetworkPlan, ScanPlan, SequencePlan, SlotPlan, StatePlan
 from rnnhw.execution.products import EVERY_COLUMN, Product, RowsPlan
 from rnnhw.execution.quads import TILE_COLUMNS, ByteProducts
 from rnnhw.execution.superinstructions import fused
+from rnnhw.execution.variants import (
+    PlansDifferError,
+    Variant,
+    Varied,
+    agreed,
+    same_structure,
+    varied,
+)
 from rnnhw.graph.network import (
     Last,
     Network,
@@ -68,6 +77,7 @@ __all__ = [
     "LANES",
     "Symbols",
     "plan_network",
+    "plan_networks",
     "plan_steps",
 ]
 
@@ -122,7 +132,23 @@ def plan_network(
 
     :func:`rnnhw.execution.engine.plan_for` plans for an instruction set by its name.
     """
-    return _plan(network, parameters, lanes, tuple(traces), None, byte_products)
+    return _plan([network], [parameters], lanes, tuple(traces), None, byte_products)[0]
+
+
+def plan_networks(
+    networks: Sequence[Network],
+    parameters: Sequence[Parameters],
+    lanes: int,
+    traces: Iterable[str] = (),
+    byte_products: ByteProducts = ANY_ISA,
+) -> list[NetworkPlan]:
+    """The programs of networks of one structure, which differ in constants alone: every network is
+    computed in the words that the widest needs.
+
+    Raises:
+        PlansDifferError: they need instructions of different kinds.
+    """
+    return _plan(networks, parameters, lanes, tuple(traces), None, byte_products)
 
 
 @dataclass(frozen=True)
@@ -144,29 +170,41 @@ def plan_steps(
 ) -> NetworkPlan:
     """Programs for single steps of a network of scans (``rnnhw_take_step`` in ``ext``);
     ``byte_products`` as for :func:`plan_network`."""
-    return _plan(network, parameters, LANES, tuple(traces), symbols, byte_products)
+    return _plan([network], [parameters], LANES, tuple(traces), symbols, byte_products)[0]
 
 
 def _plan(
-    network: Network,
-    parameters: Parameters,
+    networks: Sequence[Network],
+    parameters: Sequence[Parameters],
     lanes: int,
     wanted: tuple[str, ...],
     symbols: Symbols | None,
     byte_products: ByteProducts,
-) -> NetworkPlan:
-    sequences = []
-    scans = {}
-    for node in network.nodes:
-        windows = (each for each in network.nodes if isinstance(each, Window))
+) -> list[NetworkPlan]:
+    if not same_structure(networks):
+        raise PlansDifferError
+    sequences: list[list[SequencePlan]] = [[] for _ in networks]
+    scans: list[dict[Scan, ScanPlan]] = [{} for _ in networks]
+    for nodes in zip(*(network.nodes for network in networks), strict=True):
+        node, bits = nodes[0], max(format_storage(each.format) for each in nodes)
+        windows = (each for each in networks[0].nodes if isinstance(each, Window))
         kept = max((each.width - 1 for each in windows if node in each.sources), default=0)
-        bits, number = format_storage(node.format), TIME_NUMBERS[type(node)]
-        sequences.append(SequencePlan(node, bits, number, kept))
-        if isinstance(node, Scan):
-            planner = _ScanPlanner(node, parameters, lanes, wanted, symbols, byte_products)
-            scans[node] = planner.plan()
-    recorded = {name: format_storage(network.signal(name).format) for name in wanted}
-    return NetworkPlan(network, lanes, sequences, scans, recorded, byte_products)
+        number = TIME_NUMBERS[type(node)]
+        for own, sequence in zip(nodes, sequences, strict=True):
+            sequence.append(SequencePlan(own, bits, number, kept))
+        layers = [own for own in nodes if isinstance(own, Scan)]
+        if layers:
+            planner = _ScanPlanner(layers, parameters, lanes, wanted, symbols, byte_products)
+            for own, plan, found in zip(layers, planner.plans(), scans, strict=True):
+                found[own] = plan
+    recorded = {
+        name: max(format_storage(network.signal(name).format) for network in networks)
+        for name in wanted
+    }
+    return [
+        NetworkPlan(network, lanes, sequence, found, recorded, byte_products)
+        for network, sequence, found in zip(networks, sequences, scans, strict=True)
+    ]
 
 
 # Every time operation must be one that ext/program.c runs.
@@ -174,6 +212,8 @@ TIME_NUMBERS: Mapping[type, int | None] = time_table(
     {Source: None, Scan: 0, Reverse: 1, Window: 2, Last: 3, Total: 4, Steps: 5}
 )
 
+
+SomeNode = TypeVar("SomeNode", bound=Node)
 
 _PhaseKey = tuple[int, int]
 """Rank and units; phases run in ascending order."""
@@ -199,30 +239,40 @@ class _Place:
 
 
 class _ScanPlanner:
-    """Writes the program of one step graph."""
+    """Writes the program of one step graph, or of several that differ in formats alone: nodes are
+    those of the first."""
 
     def __init__(
         self,
-        scan: Scan,
-        parameters: Parameters,
+        scans: Sequence[Scan],
+        parameters: Sequence[Parameters],
         lanes: int,
         traces: tuple[str, ...],
         symbols: Symbols | None,
         byte_products: ByteProducts,
     ) -> None:
-        self.scan = scan
+        self.scan = scans[0]
         self.symbols = symbols
-        self.graph = scan.graph
-        self.raw = parameters.raw
+        self.graph = self.scan.graph
+        first = Variant(self.scan, parameters[0])
+        others = zip(scans[1:], parameters[1:], strict=True)
+        self.variants = [first, *(Variant(scan, each, first) for scan, each in others)]
         self.lanes = lanes
         self.byte_products = replace(byte_products, tiles=byte_products.tiles and lanes == LANES)
         # At least the 16 rows that lie side by side; tiles of rows run ahead of several such tiles.
         by_tiles = self.byte_products.tiles
         self.tile_units = 16 if by_tiles else max(16, TILE_WORDS // lanes)
         self.traces = [(name, node) for name, node in self.graph.signals() if name in traces]
-        self.bounds, products = bounds_of(self.graph, self.raw)
+        self.bounds = {node: self._bounds(node) for node in self.graph.nodes}
+        """The least and greatest integer of a node in all networks."""
         self.word = {node: self._word(node) for node in self.graph.nodes}
-        self.products = {node: each.in_words(self.word[node]) for node, each in products.items()}
+        self.products = {
+            node: [
+                each.products[each.own(node)].in_words(self.word[node]) for each in self.variants
+            ]
+            for node in self.variants[0].products
+        }
+        """The product of every network."""
 
         self.places: list[_Place] = []
         self.registers: dict[tuple[_PhaseKey, Node, int], int] = {}
@@ -234,10 +284,11 @@ class _ScanPlanner:
         self.packed: dict[tuple[Node, str], int] = {}
         """The whole vector, as products read it, by the operation that packs it."""
         self.packed_states: list[tuple[State, str, int]] = []
-        self.casts: list[list[int]] = []
-        self.matrices: list[RowsPlan] = []
-        self.data: list[NDArray[np.signedinteger]] = []
-        self.constants: list[tuple[int, NDArray[np.signedinteger]]] = []
+        # Of every network one:
+        self.casts: list[list[list[int]]] = []
+        self.matrices: list[list[RowsPlan]] = []
+        self.data: list[list[NDArray[np.signedinteger]]] = []
+        self.constants: list[tuple[int, list[NDArray[np.signedinteger]]]] = []
         self.event_names: list[str] = []
         self.measured: dict[Node, Row] = {}
         self.phases: dict[_PhaseKey, _Phase] = {}
@@ -245,11 +296,11 @@ class _ScanPlanner:
         self.kinds = self._kinds()
         self.prologue = _PROLOGUE if symbols is None else _OF_STATE + _PROLOGUE
         self.swaps: list[int] = []
-        self.states: list[StatePlan] = []
+        self.states: list[list[StatePlan]] = []
 
     # --- the whole ---------------------------------------------------------------------------
-    def plan(self) -> ScanPlan:
-        """The finished program."""
+    def plans(self) -> list[ScanPlan]:
+        """The finished program with the constants of every network."""
         # Slot 0: what an unused operand points at, and what a band reads in front of a vector.
         self._vector(2, 64)
         self._event("")  # event 0: what a cast without events counts into
@@ -258,12 +309,13 @@ class _ScanPlanner:
         for node in self.graph.nodes:
             WRITERS[type(node)](self, node)
         self._finish_states()
-        stored = self._keep("output", "output", self.graph.output, format_storage(self.scan.format))
+        bits = max(format_storage(each.scan.format) for each in self.variants)
+        stored = self._keep("output", "output", self.graph.output, bits)
         for name, node in self.traces:
-            self._keep("trace", name, node, format_storage(node.format))
+            self._keep("trace", name, node, max(format_storage(q) for q in self._formats(node)))
         return self._assemble(stored)
 
-    def _assemble(self, stored: Row) -> ScanPlan:
+    def _assemble(self, stored: Row) -> list[ScanPlan]:
         rows: list[Row] = []
         table = []
         keys = sorted(self.phases)
@@ -281,13 +333,9 @@ class _ScanPlanner:
         for parts, one in aside:  # no phase has them: that one counts their work there
             one["start"] = len(rows)
             rows += parts
-        instructions = packed(rows)
         numbers = {id(row): index for index, row in enumerate(rows)}
         for row, instead in reversed(replaced):  # what replaces one may be replaced in its turn
             numbers[id(row)] = numbers[id(instead)]
-        # Only a zero can be aligned by a whole word or more, and any shift keeps it.
-        for name in ("shift_a", "shift_b"):
-            instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
         by_symbol = self._symbol_slots()
         slots: list[SlotPlan] = []
         arena = 0
@@ -301,26 +349,58 @@ class _ScanPlanner:
             step = size if inside else place.step
             slots.append(SlotPlan(arena, step, place.tile, place.outside))
             arena += size * (self.symbols.count if self.symbols is not None and inside else 1)
-        return ScanPlan(
+        measured = {node: numbers[id(row)] for node, row in self.measured.items()}
+        common = ScanPlan(
             graph=self.graph,
             lanes=self.lanes,
             tile_units=self.tile_units,
-            instructions=instructions,
+            instructions=_aligned(packed(rows)),
             phases=np.array(table, np.int64).reshape(-1, 5),
             prologue=sum(self._runs_before(rank) for rank, _ in keys),
             symbol_phases=sum(self._kind_of_rank(rank) == _OF_SYMBOL for rank, _ in keys),
             symbol_slots=np.array(sorted(by_symbol), np.int64),
             slots=slots,
             swaps=np.array(self.swaps, np.int64).reshape(-1, 2),
-            states=self.states,
-            casts=np.array(self.casts, np.int64).reshape(-1, 7),
-            matrices=self.matrices,
-            data=self.data,
-            constants=self.constants,
+            states=[],
+            casts=np.zeros((0, 7), np.int64),
+            matrices=[],
+            data=[],
+            constants=[],
             arena_bytes=arena,
             event_names=self.event_names,
-            measured={node: numbers[id(row)] for node, row in self.measured.items()},
+            measured={},
             output_store=numbers[id(stored)],
+        )
+        return [self._plan_of(place, common, rows, measured) for place in range(len(self.variants))]
+
+    def _plan_of(
+        self, place: int, common: ScanPlan, rows: Sequence[Row], measured: Mapping[Node, int]
+    ) -> ScanPlan:
+        """The program with the constants of one network."""
+        variant, instructions = self.variants[place], common.instructions
+        constants = [
+            (number, name, value.values[place])
+            for number, row in enumerate(rows)
+            for name, value in row.items()
+            if isinstance(value, Varied)
+        ]
+        if constants:
+            instructions = instructions.copy()
+            for number, name, value in constants:
+                instructions[name][number] = value
+            instructions = _aligned(instructions)
+        own = {variant.own(node): number for node, number in measured.items()}
+        return replace(
+            common,
+            graph=variant.graph,
+            instructions=instructions,
+            states=[each[place] for each in self.states],
+            casts=np.array([each[place] for each in self.casts], np.int64).reshape(-1, 7),
+            matrices=[each[place] for each in self.matrices],
+            data=[each[place] for each in self.data],
+            constants=[(slot, values[place]) for slot, values in self.constants],
+            # What another network casts, this one only runs through its kernel.
+            measured={node: number for node, number in own.items() if not _changes_nothing(node)},
         )
 
     def _run_ahead(self, tile: list[Row], units: int) -> tuple[list[Row], list[Row]]:
@@ -333,7 +413,7 @@ class _ScanPlanner:
             for row in tile
             if row["operation"] == OPERATION["rows_tiles"]
             and row.get("b", 0) not in here
-            and self.matrices[row["rows"]].count.max() > TILE_COLUMNS
+            and self.matrices[row["rows"]][0].count.max() > TILE_COLUMNS
         ]
         for row in ahead:
             if self._is_register(row["dst"]):
@@ -393,15 +473,32 @@ class _ScanPlanner:
         return slots
 
     # --- proofs ------------------------------------------------------------------------------
+    def _own(self, node: SomeNode) -> list[SomeNode]:
+        """The node of every network in the place of a node of the first."""
+        return [each.own(node) for each in self.variants]
+
+    def _formats(self, node: Node) -> list[Q]:
+        """The format of a node in every network."""
+        return [own.format for own in self._own(node)]
+
+    def _fractions(self, node: Node) -> list[int]:
+        """The fraction bits of a node in every network."""
+        return [format.fraction for format in self._formats(node)]
+
+    def _bounds(self, node: Node) -> Interval:
+        lows, highs = zip(*(each.bounds[each.own(node)] for each in self.variants), strict=True)
+        return min(lows), max(highs)
+
     def _word(self, node: Node) -> int:
         """Bits of the words in which the node is computed: they hold the result, the operands,
         and what the kernel computes or compares with on the way."""
         needed = [signed_bits(self.bounds[each]) for each in (node, *node.operands)]
         if isinstance(node, Cast):
-            needed.append(format_bits(node.format))
+            needed += [format_bits(format) for format in self._formats(node)]
         if isinstance(node, Matvec) and (node.product or node.accumulator):
-            needed.append(format_bits(node.format))
-            needed += [signed_bits(interval) for interval in _ordered_intervals(node)]
+            needed += [format_bits(format) for format in self._formats(node)]
+            for own in self._own(node):
+                needed += [signed_bits(interval) for interval in _ordered_intervals(own)]
         return 32 if max(needed) <= 32 else 64
 
     # --- places ------------------------------------------------------------------------------
@@ -438,9 +535,8 @@ class _ScanPlanner:
             node = node.operands[0]
         return node
 
-    @staticmethod
-    def _is_alias(node: Node) -> bool:
-        return isinstance(node, Reinterpret) or (isinstance(node, Cast) and node.changes_nothing)
+    def _is_alias(self, node: Node) -> bool:
+        return isinstance(node, Reinterpret) or all(map(_changes_nothing, self._own(node)))
 
     # --- phases ------------------------------------------------------------------------------
     def _assign_levels(self) -> None:
@@ -463,7 +559,7 @@ class _ScanPlanner:
         """Whether a product has one exact term a row, which reads the unit of the row."""
         if node.product is not None or node.accumulator is not None or node not in self.products:
             return False
-        product = self.products[node]
+        product = self.products[node][0]
         return node.start is not node.vector and product.diagonal
 
     def _phase(self, key: _PhaseKey) -> _Phase:
@@ -516,7 +612,7 @@ class _ScanPlanner:
         origin = self._origin(node)
         if (origin, bits) not in self.stored:
             if isinstance(origin, Constant):
-                self.stored[origin, bits] = self._constant_slot(origin, bits, 0)
+                self.stored[origin, bits] = self._constant_slot(origin, bits)
                 return self.stored[origin, bits]
             key = self._own_phase(origin)
             word = max(bits, 32)
@@ -532,18 +628,14 @@ class _ScanPlanner:
                 self._add_tile(key, "store", word, dst=slot, a=tile, low=bits)
         return self.stored[origin, bits]
 
-    def _constant_slot(self, node: Constant, bits: int, shift: int) -> int:
-        """A whole constant vector, aligned to the left by ``shift`` bits."""
-        slot = self._vector(node.units, bits)
-        values = np.repeat(self._constant_values(node) << min(shift, 63), self.lanes)
-        self.constants.append((slot, values.astype(f"i{bits // 8}")))
+    def _constant_slot(self, node: Constant, bits: int, shifts: Sequence[int] = ()) -> int:
+        """A whole constant vector, aligned to the left by so many bits in every network."""
+        slot, by_network = self._vector(node.units, bits), []
+        for variant, shift in zip(self.variants, shifts or [0] * len(self.variants), strict=True):
+            values = np.repeat(_constant_values(variant, node) << min(shift, 63), self.lanes)
+            by_network.append(values.astype(f"i{bits // 8}"))
+        self.constants.append((slot, by_network))
         return slot
-
-    def _constant_values(self, node: Constant) -> IntArray:
-        """The raw integers of a constant, one a unit."""
-        if node.tensor is None:
-            return np.array(node.values, np.int64)
-        return self.raw[node.tensor.key].ravel()
 
     def _packed(self, node: Node, operation: str) -> int:
         """The slot of the whole vector in int16 pairs (``pack``) or in quads of bytes
@@ -631,22 +723,27 @@ class _ScanPlanner:
         self.event_names.append(name)
         return len(self.event_names) - 1
 
-    def _cast_index(self, fraction: int, to: Q) -> int:
+    def _cast_index(self, casts: Iterable[tuple[int, Q]]) -> int:
+        """A cast from so many fraction bits to a format, in every network."""
         self.casts.append(
             [
-                fraction - to.fraction,
-                to.width,
-                int(to.signed),
-                ROUNDING_NUMBER[to.rounding],
-                OVERFLOW_NUMBER[to.overflow],
-                to.lowest,
-                to.max,
+                [
+                    fraction - to.fraction,
+                    to.width,
+                    int(to.signed),
+                    ROUNDING_NUMBER[to.rounding],
+                    OVERFLOW_NUMBER[to.overflow],
+                    to.lowest,
+                    to.max,
+                ]
+                for fraction, to in casts
             ]
         )
         return len(self.casts) - 1
 
-    def _data_index(self, values: NDArray[np.signedinteger]) -> int:
-        self.data.append(np.ascontiguousarray(values))
+    def _data_index(self, values: Iterable[NDArray[np.signedinteger]]) -> int:
+        """An array of every network."""
+        self.data.append([np.ascontiguousarray(each) for each in values])
         return len(self.data) - 1
 
     # --- sources and states ------------------------------------------------------------------
@@ -656,18 +753,18 @@ class _ScanPlanner:
             before, after = self._vector(state.units, bits), self._vector(state.units, bits)
             self.stored[state, bits] = before
             name = self.graph.state_name(state)
-            first = (
-                np.zeros(state.units, np.int64)
-                if state.initial is None
-                else self.raw[state.initial.key]
+            self.states.append(
+                [
+                    StatePlan(name, each.own(state), before, after, bits, _first(each, state))
+                    for each in self.variants
+                ]
             )
-            self.states.append(StatePlan(name, state, before, after, bits, first))
             self.swaps += [before, after]
 
     def _finish_states(self) -> None:
         """The values of the next step, as the states are stored and as products read them."""
         values = dict(self.graph.updates)
-        for plan in self.states:
+        for plan, *_ in self.states:
             self._sink(values[plan.node], "store", dst=plan.after, low=plan.bits)
         for state, operation, before in self.packed_states if self.symbols is None else ():
             after = self._packed_slot(state.units, operation)
@@ -677,7 +774,8 @@ class _ScanPlanner:
 
     # --- one writer an operation -------------------------------------------------------------
     def _input(self, node: Input) -> None:
-        bits = format_storage(self.scan.sources[node.position].format)
+        sources = [each.scan.sources[node.position] for each in self.variants]
+        bits = max(format_storage(source.format) for source in sources)
         self.stored[node, bits] = self._outside("input", str(node.position), node.units, bits)
 
     def _placed(self, node: State | Constant | Reinterpret) -> None:
@@ -687,168 +785,218 @@ class _ScanPlanner:
         if isinstance(node.structure, FastWalshHadamard | WalshHadamardStage):
             self._transform(node)
             return
-        product = self.products[node]
-        if not product.sums_once:
-            self._ordered_rows(product)
+        products = self.products[node]
+        if not agreed(product.sums_once for product in products):
+            self._ordered_rows(node)
             return
-        to = node.accumulator
-        if to is None:
-            self._exact_rows(product, self._result(node), node.format.fraction)
+        if node.accumulator is None:
+            self._exact_rows(node, self._result(node), self._fractions(node))
             return
-        exact = self._register(product.bits)
-        self._exact_rows(product, exact, to.fraction)
-        cast = self._cast_index(to.fraction, to)
+        exact = self._register(self.word[node])
+        to = [own.accumulator for own in self._own(node) if own.accumulator is not None]
+        self._exact_rows(node, exact, [each.fraction for each in to])
+        cast = self._cast_index((each.fraction, each) for each in to)
         event = self._event(self.graph.signal(node))
         self._instruct(node, "cast", dst=self._result(node), a=exact, cast=cast, events=event)
 
-    def _exact_rows(self, product: Product, dst: int, fraction: int) -> None:
-        """``dst = start + products`` at the scale of ``fraction``, exact."""
-        node, shift = product.node, fraction - product.fraction
+    def _exact_rows(self, node: Matvec, dst: int, fractions: Sequence[int]) -> None:
+        """``dst = start + products`` at the scale of ``fractions``, exact."""
+        of_products = [product.fraction for product in self.products[node]]
+        aligns = fractions != of_products
+        shift = _shifts(of_products, fractions)
         if node.start is not None and self.kinds[node.vector] < self.kinds[node]:
             # The products are computed as rarely as possible.
             key = self.kinds[node.vector] + self.levels[node], node.units
-            products = self._vector(node.units, product.bits)
-            self._product(product, products, None, key)
-            left = fraction - node.start.format.fraction
+            products = self._vector(node.units, self.word[node])
+            self._product(node, products, None, key)
+            left = _shifts(self._fractions(node.start), fractions)
             start = self._operand(node, node.start) if left >= 0 else 0
-            start = start or self._aligned_start(product, fraction)
+            start = start or self._aligned_start(node, fractions)
             self._instruct(
                 node, "add", dst=dst, a=products, b=start, shift_a=shift, shift_b=max(left, 0)
             )
             return
-        if shift == 0:
-            self._product(product, dst, fraction)
+        if not aligns:
+            self._product(node, dst, fractions)
             return
-        products = self._register(product.bits)
-        self._product(product, products, None)
+        products = self._register(self.word[node])
+        self._product(node, products, None)
         if node.start is None:
             self._instruct(node, "shift", dst=dst, a=products, shift_a=shift)
             return
-        start = self._aligned_start(product, fraction)
+        start = self._aligned_start(node, fractions)
         self._instruct(node, "add", dst=dst, a=products, b=start, shift_a=shift)
 
-    def _aligned_start(self, product: Product, fraction: int) -> int:
-        """The slot of the start at the scale of ``fraction``; 0 if there is none.
+    def _aligned_start(self, node: Matvec, fractions: Sequence[int]) -> int:
+        """The slot of the start at the scale of ``fractions``; 0 if there is none.
 
         Where the accumulator is coarser the start is rounded, not fitted: whether the whole sum
         fits is asked at its end.
         """
-        node, start = product.node, product.node.start
+        start, bits = node.start, self.word[node]
         if start is None:
             return 0
-        shift = fraction - start.format.fraction
-        if shift > 0 and isinstance(self._origin(start), Constant):
-            constant = self._origin(start)
-            assert isinstance(constant, Constant)
-            return self._constant_slot(constant, product.bits, shift)
-        given = self._operand(node, start)
-        if shift == 0:
-            return given
-        aligned = self._register(product.bits)
-        if shift > 0:
-            self._instruct(node, "shift", dst=aligned, a=given, shift_a=shift)
+        given = self._fractions(start)
+        shifts = [to - fraction for fraction, to in zip(given, fractions, strict=True)]
+        constant = self._origin(start)
+        if min(shifts) >= 0 < max(shifts) and isinstance(constant, Constant):
+            return self._constant_slot(constant, bits, shifts)
+        operand = self._operand(node, start)
+        if not any(shifts):
+            return operand
+        aligned = self._register(bits)
+        if min(shifts) >= 0:
+            self._instruct(node, "shift", dst=aligned, a=operand, shift_a=varied(shifts))
             return aligned
-        assert node.accumulator is not None
-        rounding, bits = node.accumulator.rounding, product.bits
-        word = Q(bits - 1 - fraction, fraction, True, rounding, Overflow.WRAP)
-        cast = self._cast_index(start.format.fraction, word)
-        self._instruct(node, "cast", dst=aligned, a=given, cast=cast)
+        if max(shifts) > 0:
+            raise PlansDifferError
+        roundings = [own.accumulator.rounding for own in self._own(node) if own.accumulator]
+        words = [
+            Q(bits - 1 - fraction, fraction, True, rounding, Overflow.WRAP)
+            for fraction, rounding in zip(fractions, roundings, strict=True)
+        ]
+        cast = self._cast_index(zip(given, words, strict=True))
+        self._instruct(node, "cast", dst=aligned, a=operand, cast=cast)
         return aligned
 
     def _product(
-        self, product: Product, dst: int, fraction: int | None, key: _PhaseKey | None = None
+        self,
+        node: Matvec,
+        dst: int,
+        fractions: Sequence[int] | None,
+        key: _PhaseKey | None = None,
     ) -> None:
         """``dst = start + products`` by the kernel that the proofs allow, in the phase ``key`` or
-        else that of the node; with the start at the scale of ``fraction``, or without it."""
-        key = key or self._own_phase(product.node)
-        node, chunk = product.node, EVERY_COLUMN
-        fields: dict[str, int] = {"dst": dst}
-        word = np.dtype(f"i{product.bits // 8}")
-        if product.bits == 64 and product.sum_bound >= 2**31:
-            chunk = (2**31 - 1) // max(product.largest_term, 1) // 2 * 2
-        rows = None if self._is_diagonal(node) else self._rows_of_bytes(product)
+        else that of the node; with the start at the scale of ``fractions``, or without it."""
+        key = key or self._own_phase(node)
+        products, bits = self.products[node], self.word[node]
+        fields, chunk = {"dst": dst}, EVERY_COLUMN
+        word = np.dtype(f"i{bits // 8}")
+        if bits == 64 and any(each.sum_bound >= 2**31 for each in products):
+            largest = max(each.largest_term for each in products)
+            chunk = (2**31 - 1) // max(largest, 1) // 2 * 2
+        rows = None if self._is_diagonal(node) else self._rows_of_bytes(node)
         if rows is not None:
-            kernel, packed = rows
-            assert packed.quads is not None
-            constant = self._constant_start(product, fraction)
-            if constant is not None:
-                packed = replace(packed, quads=packed.quads.begun_with(constant))
-            elif fraction is not None:
-                fields["b"] = self._aligned_start(product, fraction)
-            self.matrices.append(packed)
-            fields["rows"] = len(self.matrices) - 1
+            kernel, weights = rows
+            constants = None if fractions is None else self._constant_starts(node, fractions)
+            if constants is not None:
+                weights = [
+                    replace(each, quads=each.quads and each.quads.begun_with(constant))
+                    for each, constant in zip(weights, constants, strict=True)
+                ]
+            elif fractions is not None:
+                fields["b"] = self._aligned_start(node, fractions)
+            fields["rows"] = self._matrices(weights)
             fields["a"] = self._packed(node.vector, "pack_bytes")
             self.measured[node] = self._instruct(node, kernel, **fields)
             return
-        if fraction is not None:
-            fields["b"] = self._aligned_start(product, fraction)
+        if fractions is not None:
+            fields["b"] = self._aligned_start(node, fractions)
         if self._is_diagonal(node):
             operation, element = "rows_diagonal", word
             fields["a"] = self._tile(node.vector, key, self.word[node])
-        elif product.narrow and chunk >= 2:
+        elif all(each.narrow for each in products) and chunk >= 2:
             operation, element = "rows_narrow", np.dtype(np.int16)
             fields["a"] = self._packed(node.vector, "pack")
         else:
             operation, element = "rows_wide", word
-            fields["a"] = self._whole(node.vector, product.bits)
-        if operation == "rows_narrow" and product.cast is not None:
+            fields["a"] = self._whole(node.vector, bits)
+        if operation == "rows_narrow" and agreed(each.cast is not None for each in products):
             operation = "rows_cast"
-            fields["product"] = self._cast_index(product.exact_fraction, product.narrow_cast)
-            fields["low"] = int(product.products_fit)
-            if node.product_cast_changes:
+            fields["low"] = int(agreed(each.products_fit for each in products))
+            fields["product"] = self._cast_index(
+                (each.exact_fraction, each.narrow_cast) for each in products
+            )
+            if agreed(own.product_cast_changes for own in self._own(node)):
                 fields["product_events"] = self._event(f"{self.graph.signal(node)}.product")
         windows = self.lanes == 1 and operation == "rows_narrow" and chunk == EVERY_COLUMN
-        fields["rows"] = self._matrix(product, element, chunk, element != word, windows)
+        fields["rows"] = self._matrix(node, element, chunk, element != word, windows)
         self.measured[node] = self._add_tile(key, operation, self.word[node], **fields)
 
-    def _rows_of_bytes(self, product: Product) -> tuple[str, RowsPlan] | None:
-        """The kernel and the weights of a product of bytes, where it is one."""
-        vector = self.bounds[self._origin(product.node.vector)]
-        packed = product.packed_in_quads(vector, self._byte_products(product))
-        if not self._takes_short(product):
-            if packed is None or packed.quads is None:
+    def _rows_of_bytes(self, node: Matvec) -> tuple[str, list[RowsPlan]] | None:
+        """The kernel and the weights of a product of bytes, where it is one in all networks."""
+        vector, planned = self._vector_bounds(node), self._byte_products(node)
+        packed = self._weights(node, lambda product: product.packed_in_quads(vector, planned))
+        if not self._takes_short(node):
+            if packed is None:
                 return None
-            return "rows_tiles" if packed.quads.tiles else "rows_bytes", packed
+            tiles = agreed(each.quads is not None and each.quads.tiles for each in packed)
+            return "rows_tiles" if tiles else "rows_bytes", packed
         if packed is None:
-            packed = product.packed_in_windows(vector, self.lanes)
+            packed = self._in_windows(node)
             return None if packed is None else ("rows_short", packed)
-        begins = product.has_few_quads(packed) and any(
-            node.start is not None
-            and self._origin(node.start) is product.node
+        few = all(
+            product.has_few_quads(rows)
+            for product, rows in zip(self.products[node], packed, strict=True)
+        )
+        begins = few and any(
+            other.start is not None
+            and self._origin(other.start) is node
             and self._takes_short(other)
-            and other.packed_in_windows(self.bounds[self._origin(node.vector)], self.lanes)
-            for node, other in self.products.items()
+            and self._in_windows(other) is not None
+            for other in self.products
         )
         return "rows_short" if begins else "rows_bytes", packed
 
-    def _takes_short(self, product: Product) -> bool:
-        """Whether kernels for rows of few quads take a product that is one of bytes."""
-        return self.byte_products.short and product.bits == 32
+    def _in_windows(self, node: Matvec) -> list[RowsPlan] | None:
+        """The weights of a band for products of bytes, where it is one in all networks."""
+        vector = self._vector_bounds(node)
+        return self._weights(node, lambda product: product.packed_in_windows(vector, self.lanes))
 
-    def _constant_start(self, product: Product, fraction: int | None) -> IntArray | None:
-        """A constant start at the scale of ``fraction``, with which sums of 32 bits can begin."""
-        start = product.node.start
+    def _vector_bounds(self, node: Matvec) -> Interval:
+        return self.bounds[self._origin(node.vector)]
+
+    def _weights(
+        self, node: Matvec, packed: Callable[[Product], RowsPlan | None]
+    ) -> list[RowsPlan] | None:
+        """The weights of all networks by a function, once where these are equal, or None."""
+        first, found = self.products[node][0], list[RowsPlan]()
+        for product in self.products[node]:
+            known = bool(found) and product.terms is first.terms and product.sums_in_words
+            rows = found[0] if known else packed(product)
+            if rows is None or rows.quads is None:
+                return None
+            found.append(rows)
+        return found
+
+    def _takes_short(self, node: Matvec) -> bool:
+        """Whether kernels for rows of few quads take a product that is one of bytes."""
+        return self.byte_products.short and self.word[node] == 32
+
+    def _constant_starts(self, node: Matvec, fractions: Sequence[int]) -> list[IntArray] | None:
+        """A constant start in every network at the scale of ``fractions``, with which sums of 32
+        bits can begin."""
+        start = node.start
         constant = None if start is None else self._origin(start)
-        if fraction is None or product.bits > 32 or not isinstance(constant, Constant):
+        if self.word[node] > 32 or not isinstance(constant, Constant):
             return None
         assert start is not None
-        shift = fraction - start.format.fraction
-        return None if shift < 0 else self._constant_values(constant) << min(shift, 31)
+        shifts = [to - own for own, to in zip(self._fractions(start), fractions, strict=True)]
+        if min(shifts) < 0:
+            return None
+        return [
+            _constant_values(variant, constant) << min(shift, 31)
+            for variant, shift in zip(self.variants, shifts, strict=True)
+        ]
 
-    def _byte_products(self, product: Product) -> ByteProducts:
+    def _matrices(self, rows: list[RowsPlan]) -> int:
+        self.matrices.append(rows)
+        return len(self.matrices) - 1
+
+    def _byte_products(self, first: Matvec) -> ByteProducts:
         """How this product is planned. Tiles hold sums of 32 bits, and are worth it for a whole
         step of columns, or where another product by tiles goes on with the sums."""
         wide = any(
-            node is product.node or (node.start and self._origin(node.start) is product.node)
+            node is first or (node.start and self._origin(node.start) is first)
             for node in self.products
             if node.vector.units >= TILE_COLUMNS
         )
-        tiles = self.byte_products.tiles and product.bits == 32 and wide
+        tiles = self.byte_products.tiles and self.word[first] == 32 and wide
         return replace(self.byte_products, tiles=tiles)
 
     def _matrix(
         self,
-        product: Product,
+        node: Matvec,
         element: np.dtype[np.signedinteger],
         chunk: int,
         interleave: bool,
@@ -856,12 +1004,17 @@ class _ScanPlanner:
     ) -> int:
         """The weights as a kernel reads them; with one lane 16 rows may take the lanes' place."""
         interleave = interleave and self.lanes == 1
-        self.matrices.append(product.packed(element, chunk, interleave, windows))
-        return len(self.matrices) - 1
+        known: dict[int, RowsPlan] = {}  # by their terms
+        for each in self.products[node]:
+            if id(each.terms) not in known:
+                known[id(each.terms)] = each.packed(element, chunk, interleave, windows)
+        return self._matrices([known[id(each.terms)] for each in self.products[node]])
 
-    def _ordered_rows(self, product: Product) -> None:
-        """Term by term, with a cast of every product and of every sum."""
-        node, to = product.node, product.node.accumulator
+    def _ordered_rows(self, node: Matvec) -> None:
+        """Term by term, with a cast of every product and of every sum; of one network alone."""
+        if len(self.variants) > 1:
+            raise PlansDifferError
+        product, to = self.products[node][0], node.accumulator
         signal, fraction = self.graph.signal(node), node.product_format[0]
         narrow = product.words_hold and product.narrow_terms
         in_words = product.words_hold and product.wide_words and product.bits == 64
@@ -869,7 +1022,7 @@ class _ScanPlanner:
         if node.product_cast_changes:
             assert node.product is not None
             cast = product.narrow_cast if narrow or in_words else node.product
-            fields["product"] = self._cast_index(product.exact_fraction, cast)
+            fields["product"] = self._cast_index([(product.exact_fraction, cast)])
             fields["product_events"] = self._event(f"{signal}.product")
         if node.start is not None:
             fields["b"] = self._operand(node, node.start)
@@ -879,16 +1032,16 @@ class _ScanPlanner:
             # Where 32-bit words add in a 64-bit program, only a zero is aligned by a word or more.
             most = 31 if product.words_hold else 63
             fields["shift_b"] = min(finest - fraction, most)
-            fields["cast"] = self._cast_index(finest, to)
+            fields["cast"] = self._cast_index([(finest, to)])
             fields["events"] = self._event(signal)
             if node.start is not None:
-                fields["start"] = self._cast_index(node.start.format.fraction, to)
+                fields["start"] = self._cast_index([(node.start.format.fraction, to)])
         else:
             fields["shift_b"] = node.format.fraction - fraction
             if node.start is not None:
                 fields["shift_a"] = node.format.fraction - node.start.format.fraction
         element = np.dtype(np.int16 if narrow else f"i{product.bits // 8}")
-        fields["rows"] = self._matrix(product, element, EVERY_COLUMN, True)
+        fields["rows"] = self._matrix(node, element, EVERY_COLUMN, True)
         fields["a"] = (
             self._packed(node.vector, "pack") if narrow else self._whole(node.vector, product.bits)
         )
@@ -914,13 +1067,18 @@ class _ScanPlanner:
                 self._phase(self._own_phase(node)).whole.append(row)
         self.measured[node] = row
         if node.start is not None:
-            shift = node.format.fraction - node.vector.format.fraction
-            start_shift = node.format.fraction - node.start.format.fraction
+            finest = self._fractions(node)
+            shift = _shifts(self._fractions(node.vector), finest)
+            start_shift = _shifts(self._fractions(node.start), finest)
             start = self._operand(node, node.start)
             self._instruct(
                 node, "add", dst=self._result(node), a=dst, b=start,
                 shift_a=shift, shift_b=start_shift,
             )  # fmt: skip
+
+    def _shift_to(self, node: Node, operand: Node) -> int:
+        """The bits that align an operand to the scale of a node."""
+        return _shifts(self._fractions(operand), self._fractions(node))
 
     def _elementwise(self, node: Add | Subtract) -> None:
         self._emit(
@@ -928,8 +1086,8 @@ class _ScanPlanner:
             "add" if isinstance(node, Add) else "subtract",
             a=self._operand(node, node.a),
             b=self._operand(node, node.b),
-            shift_a=node.format.fraction - node.a.format.fraction,
-            shift_b=node.format.fraction - node.b.format.fraction,
+            shift_a=self._shift_to(node, node.a),
+            shift_b=self._shift_to(node, node.b),
         )
 
     def _multiply(self, node: Multiply) -> None:
@@ -942,8 +1100,8 @@ class _ScanPlanner:
             a=self._operand(node, node.a),
             b=self._operand(node, node.b),
             c=self._operand(node, node.s),
-            shift_a=node.format.fraction - node.a.format.fraction,
-            shift_b=node.format.fraction - node.b.format.fraction,
+            shift_a=self._shift_to(node, node.a),
+            shift_b=self._shift_to(node, node.b),
         )
 
     def _shift(self, node: Shift) -> None:
@@ -951,8 +1109,10 @@ class _ScanPlanner:
 
     def _clamp(self, node: Clamp) -> None:
         # The result's ends are the limits that can act, and they fit the word.
-        low, high = self.bounds[node]
-        self._emit(node, "clamp", a=self._operand(node, node.a), low=low, high=high)
+        lows, highs = zip(*(each.bounds[each.own(node)] for each in self.variants), strict=True)
+        self._emit(
+            node, "clamp", a=self._operand(node, node.a), low=varied(lows), high=varied(highs)
+        )
 
     def _gather(self, node: Gather) -> None:
         bits = stored_bits(self.bounds[node])
@@ -976,7 +1136,7 @@ class _ScanPlanner:
             view = _Place(0, tile=self.tile_units * size, view=(slot, unit * size))
             self.stored[node, bits] = self._slot(view)
             return
-        data = self._data_index(np.array(runs, np.int64).ravel())
+        data = self._data_index([np.array(runs, np.int64).ravel()] * len(self.variants))
         self._add_whole(node, "gather", bits, data=data, low=bits)
 
     def _cast(self, node: Cast) -> None:
@@ -984,43 +1144,52 @@ class _ScanPlanner:
             return
         fields = {
             "a": self._operand(node, node.a),
-            "cast": self._cast_index(node.a.format.fraction, node.format),
+            "cast": self._cast_index(
+                zip(self._fractions(node.a), self._formats(node), strict=True)
+            ),
             "events": self._event(self.graph.signal(node)),
         }
-        to, drop, bounds = node.format, node.a.format.fraction - node.format.fraction, self.bounds
-        if 0 <= drop <= 30 and format_bits(to) <= 31 and _rounds_in_words(bounds[node.a], drop):
-            low, high = (rounded(end, drop, to.rounding) for end in bounds[node.a])
-            proven = int(to.lowest <= low and high <= to.max)
-            self._emit(node, "cast_in_words", low=proven, **fields)
+        ends = [_cast_in_words(own, each.bounds[own.a]) for each, own in self._with_own(node)]
+        if all(each is not None for each in ends):
+            formats = zip(self._formats(node), ends, strict=True)
+            proven = all(
+                each is not None and to.lowest <= each[0] and each[1] <= to.max
+                for to, each in formats
+            )
+            self._emit(node, "cast_in_words", low=int(proven), **fields)
         else:
             self._emit(node, "cast", **fields)
 
+    def _with_own(self, node: SomeNode) -> list[tuple[Variant, SomeNode]]:
+        return [(each, each.own(node)) for each in self.variants]
+
     def _lookup(self, node: Lookup) -> None:
+        tables = [own.table.entries for own in self._own(node)]
+        last = varied(len(entries) - 1 for entries in tables)
         if self._takes_byte_table(node):
-            entries = np.zeros(BYTE_ENTRIES, np.int64)
-            entries[: len(node.table.entries)] = node.table.entries
             is_unsigned = int(self.bounds[node][1] > np.iinfo(np.int8).max)
             self._emit(
                 node,
                 "lookup_bytes",
                 a=self._operand(node, node.a),
-                data=self._data_index(entries.astype(np.uint8).view(np.int8)),
+                data=self._data_index(map(_byte_table, tables)),
                 low=is_unsigned,
-                high=len(node.table.entries) - 1,
+                high=last,
             )
             return
         self._emit(
             node,
             "lookup",
             a=self._operand(node, node.a),
-            data=self._data_index(node.table.entries.astype(f"i{self.word[node] // 8}")),
-            high=len(node.table.entries) - 1,
+            data=self._data_index(each.astype(f"i{self.word[node] // 8}") for each in tables),
+            high=last,
         )
 
     def _takes_byte_table(self, node: Lookup) -> bool:
         """Whether the entries are bytes, with or without a sign, few enough for the lookup in
         registers."""
-        few = len(node.table.entries) <= BYTE_ENTRIES and self.word[node] == 32
+        most = max(len(own.table.entries) for own in self._own(node))
+        few = most <= BYTE_ENTRIES and self.word[node] == 32
         low, high = self.bounds[node]
         signed = stored_bits((low, high)) == 8
         return few and (signed or (low >= 0 and high <= np.iinfo(np.uint8).max))
@@ -1044,6 +1213,55 @@ WRITERS: Mapping[type, Callable[..., None]] = operation_table(
         Lookup: _ScanPlanner._lookup,
     }
 )
+
+
+def _first(variant: Variant, state: State) -> NDArray[np.int64]:
+    """The first value of a state in one network."""
+    own = variant.own(state)
+    if own.initial is None:
+        return np.zeros(own.units, np.int64)
+    return variant.raw[own.initial.key]
+
+
+def _constant_values(variant: Variant, node: Constant) -> IntArray:
+    """The raw integers of a constant in a network, one a unit."""
+    own = variant.own(node)
+    if own.tensor is None:
+        return np.array(own.values, np.int64)
+    return variant.raw[own.tensor.key].ravel()
+
+
+def _changes_nothing(node: Node) -> bool:
+    """Whether a node is a cast whose result has the integers of its operand."""
+    return isinstance(node, Cast) and node.changes_nothing
+
+
+def _shifts(fractions: Sequence[int], to: Sequence[int]) -> int:
+    """The shift from every network's fraction bits to those of ``to``."""
+    return varied(finest - own for own, finest in zip(fractions, to, strict=True))
+
+
+def _aligned(instructions: NDArray[np.void]) -> NDArray[np.void]:
+    """Only a zero can be aligned by a whole word or more, and any shift keeps it."""
+    for name in ("shift_a", "shift_b"):
+        instructions[name] = np.minimum(instructions[name], instructions["bits"] - 1)
+    return instructions
+
+
+def _byte_table(entries: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+    """The entries of a table as bytes, filled up."""
+    filled = np.zeros(BYTE_ENTRIES, np.int64)
+    filled[: len(entries)] = entries
+    return filled.astype(np.uint8).view(np.int8)
+
+
+def _cast_in_words(node: Cast, values: Interval) -> Interval | None:
+    """The ends of the rounded values where words of 32 bits hold all of a cast; else None."""
+    to, drop = node.format, node.a.format.fraction - node.format.fraction
+    if 0 <= drop <= 30 and format_bits(to) <= 31 and _rounds_in_words(values, drop):
+        low, high = (rounded(end, drop, to.rounding) for end in values)
+        return low, high
+    return None
 
 
 def _rounds_in_words(values: Interval, drop: int) -> bool:

@@ -48,7 +48,16 @@ from rnnhw.graph.nodes import (
 from rnnhw.layers.structures import FastWalshHadamard, WalshHadamardStage
 from rnnhw.numerics.cast import Events
 
-__all__ = ["EngineRun", "available_isas", "execute", "plan_for", "run", "select_isa"]
+__all__ = [
+    "EngineRun",
+    "available_isas",
+    "execute",
+    "execute_shares",
+    "plan_for",
+    "run",
+    "select_isa",
+    "sides",
+]
 
 if _engine.instruction_bytes() != INSTRUCTION.itemsize:
     raise ImportError("the compiled engine is of another version: build rnnhw again")
@@ -221,18 +230,19 @@ def run(
     check_threads(threads)
     if chunk is not None and chunk < 1:
         raise UsageError(f"chunk={chunk}", "use 1 step or more, or leave it out")
-    blocks = {LANES: batch.sequences}
-    if lanes == 1:
-        blocks = {1: batch.sequences}
-    elif lanes is None and batch.sequences % LANES <= _ALONE:
-        blocks[LANES] -= batch.sequences % LANES
-        blocks[1] = batch.sequences % LANES
     shares = [
         (_planned(network, parameters, side, wanted, products), count)
-        for side, count in blocks.items()
-        if count
+        for side, count in sides(batch.sequences, lanes)
     ]
-    return _execute(shares, batch, isa, threads, progress, chunk)
+    return execute_shares(shares, batch, isa, threads, progress, chunk)
+
+
+def sides(sequences: int, lanes: int | None = None) -> list[tuple[int, int]]:
+    """How many sequences run in blocks of how many lanes; ``lanes`` takes one side for all."""
+    alone = 0 if lanes == LANES else sequences
+    if lanes is None:
+        alone = sequences % LANES if sequences % LANES <= _ALONE else 0
+    return [(side, n) for side, n in ((LANES, sequences - alone), (1, alone)) if n]
 
 
 def check_threads(threads: int | None) -> None:
@@ -301,7 +311,7 @@ def execute(
     threads: int | None = 1,
 ) -> EngineRun:
     """Run a plan on a batch for the same network."""
-    return _execute([(plan, batch.sequences)], batch, isa, threads, progress)
+    return execute_shares([(plan, batch.sequences)], batch, isa, threads, progress)
 
 
 class _Arrays:
@@ -401,7 +411,7 @@ class _Programs:
                         yield name, Events(*row)
 
 
-def _execute(
+def execute_shares(
     shares: Sequence[tuple[NetworkPlan, int]],
     batch: Batch,
     isa: str | None,

@@ -18,19 +18,20 @@ from rnnhw.numerics.cast import OVERFLOW_NUMBER, ROUNDING_NUMBER, Overflow, Roun
 
 __all__ = ["with_gated_sums"]
 
+Casts = Sequence[Sequence[Sequence[int]]]
+
 _CONSTANT = {ROUNDING_NUMBER[each] for each in (Rounding.TRN, Rounding.RND, Rounding.RND_MIN_INF)}
 _SATURATES = {OVERFLOW_NUMBER[each] for each in (Overflow.SAT, Overflow.SAT_SYM)}
 _FINISHES = {OPERATION[name] for name in ("finish", "cast_lookup")}
 
 
-def with_gated_sums(
-    tile: Fused, casts: Sequence[Sequence[int]], is_register: Callable[[int], bool]
-) -> Fused:
+def with_gated_sums(tile: Fused, casts: Casts, is_register: Callable[[int], bool]) -> Fused:
     """The instructions of a tile with ``gated_sum`` in the place of what it computes.
 
     Args:
         tile: what :func:`rnnhw.execution.superinstructions.fused` returns.
-        casts: the casts of the program, as ``rnnhw_cast`` in ``ext/word_cast.h`` has them.
+        casts: the casts of the program, of all networks that it is planned for, as ``rnnhw_cast``
+            in ``ext/word_cast.h`` has them.
         is_register: whether nothing outside these instructions reads a slot.
     """
     program = TileProgram(tile.rows, is_register)
@@ -51,7 +52,7 @@ def with_gated_sums(
 
 
 def _gated(
-    program: TileProgram, end: Row, casts: Sequence[Sequence[int]], gone: set[int]
+    program: TileProgram, end: Row, casts: Casts, gone: set[int]
 ) -> tuple[Row, list[Row], list[Row]] | None:
     """What computes the cast ``end`` and all in front of it that is not ``gone``: the
     superinstruction, its parts (factors, then the end), and what it replaces besides."""
@@ -102,7 +103,7 @@ def _factor(
     program: TileProgram,
     product: Row,
     operand: str,
-    casts: Sequence[Sequence[int]],
+    casts: Casts,
     gone: set[int],
 ) -> Row:
     """The instruction that a factor stands for: one that is taken along, or a load of words."""
@@ -117,16 +118,15 @@ def _factor(
     return instruction("load", 32, a=slot, low=32)
 
 
-def _saturates(row: Row, casts: Sequence[Sequence[int]], in_words: bool) -> bool:
+def _saturates(row: Row, casts: Casts, in_words: bool) -> bool:
     """Whether a cast is one that ``gated_sum`` computes: of words, or else into bytes."""
-    drop, _, _, rounding, overflow, lowest, most = casts[row["cast"]]
-    proven = row["low" if in_words else "shift_a"]
-    fits = most <= 255 and lowest >= (-128 if most <= 127 else 0)
-    return (
-        (drop == 0 or rounding in _CONSTANT)
-        and (bool(proven) or overflow in _SATURATES)
-        and (in_words or fits)
-    )
+    proven = bool(row["low" if in_words else "shift_a"])
+    for drop, _, _, rounding, overflow, lowest, most in casts[row["cast"]]:
+        fits = most <= 255 and lowest >= (-128 if most <= 127 else 0)
+        constant = drop == 0 or rounding in _CONSTANT
+        if not (constant and (proven or overflow in _SATURATES) and (in_words or fits)):
+            return False
+    return True
 
 
 def _stores_16(row: Row) -> bool:

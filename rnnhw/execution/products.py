@@ -161,8 +161,10 @@ class Product:
         raw: Raw,
         bits: int,
         bounds: Mapping[Node, Interval],
-        terms: _Terms | None = None,
+        like: Product | None = None,
     ) -> None:
+        """``like`` is a product of the same structure, whose terms this one shares where the
+        weights are equal."""
         assert node.weights is not None
         self.node = node
         self.bits = bits
@@ -170,15 +172,17 @@ class Product:
         self._operands = bounds
         self._vector = bounds[node.vector]
         self._stored = raw[node.weights.key].ravel()
-        if terms is None:
+        self.terms: _Terms
+        if like is not None and np.array_equal(like._stored, self._stored):
+            self.terms = like.terms
+        else:
             rows = node.structure.stored_rows(self._stored, node.units, node.vector.units)
-            terms = _Terms(list(rows), self._stored)
-        self.terms = terms
+            self.terms = _Terms(list(rows), self._stored)
         self._start = _start_bounds(node, raw, bounds)
 
     def in_words(self, bits: int) -> Product:
         """The same product, computed in words of ``bits``."""
-        return Product(self.node, self._raw, bits, self._operands, self.terms)
+        return Product(self.node, self._raw, bits, self._operands, self)
 
     @property
     def bounds(self) -> Interval:
@@ -364,6 +368,11 @@ class Product:
         lows, highs = self._row_bounds
         return max(-int(lows.min()), int(highs.max()))
 
+    @property
+    def sums_in_words(self) -> bool:
+        """Whether no product is cast, and words of 32 bits hold every sum of them."""
+        return self.cast is None and self.sum_bound < _WORD
+
     @cached_property
     def _weight_ends(self) -> tuple[int, int]:
         """Least and greatest weight, and zero, which fills rows up."""
@@ -537,8 +546,7 @@ class Product:
         are bytes."""
         low, high = vector
         least, most = self._weight_ends
-        words = self.cast is None and self.sum_bound < _WORD
-        return words and least >= -128 and most <= 127 and high - low <= 255
+        return self.sums_in_words and least >= -128 and most <= 127 and high - low <= 255
 
     def _of_quads(self, quads: QuadRows) -> RowsPlan:
         terms = self.terms

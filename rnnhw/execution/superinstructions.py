@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rnnhw.execution.instructions import OPERATION, Row, instruction
+from rnnhw.execution.variants import always_zero
 
 __all__ = ["Fused", "TileProgram", "fused", "is_operation"]
 
@@ -153,8 +154,8 @@ class TileProgram:
             return []
         add = self._writer.get(cast["a"])
         if add is not None and is_operation(add, "add") and self.only_read_by(cast["a"], cast):
-            plain = add["bits"] == 32 and not (add.get("shift_a") or add.get("shift_b"))
-            if plain and not self.added_by(add):
+            shifts = (add.get("shift_a", 0), add.get("shift_b", 0))
+            if add["bits"] == 32 and all(map(always_zero, shifts)) and not self.added_by(add):
                 return [cast, row, add]
         return [cast, row]
 

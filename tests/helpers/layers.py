@@ -226,7 +226,8 @@ def draw_format(rng):
     return Q(width - fraction - signed, fraction, signed, rng.choice(list(Rounding)), overflow)
 
 
-def _formats(rng):
+def draw_formats(rng):
+    """Formats of all roles that a design needs, and of some more."""
     roles = ["input", "weight", "sum", "state", "cell", "output", "stage"]
     roles += [role for role in ("recurrent_weight", "bias", "gate", "recurrent_sum")
               if rng.random() < 0.3]  # fmt: skip
@@ -248,7 +249,7 @@ def draw_design(rng, steps, fine):
         writer = LayerWriter(rng, inputs, fine)
         layers = [writer.layer() for _ in range(rng.randint(1, 3))]
         layers += [writer.heads()] if rng.random() < 0.1 else writer.end()
-        formats = FINE if fine else _formats(rng)
+        formats = FINE if fine else draw_formats(rng)
         design = Design(layers, formats, inputs=inputs, max_steps=steps)
         try:
             nodes = design.network.nodes
