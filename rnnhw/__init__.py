@@ -5,7 +5,7 @@ counters, verifies it against a float reference, reports throughput and storage 
 writes Verilog that equals it bit for bit and cycle for cycle.
 
     simulate, verify, prove, analyze, estimate, compare, emit, synth   what the commands do
-    sweep, quantize                                     many designs; word lengths
+    sweep, quantize, simulate_batch                     many designs; word lengths
     import_network                                      a network of another tool as a design file
     report, profiles                                    renderers of reports; target hardware
     Design, Elman, LSTM, Banded, Q, ...                 what a design file is made of

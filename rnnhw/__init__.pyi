@@ -9,7 +9,11 @@ from rnnhw.commands.cost import (
     compare_reports as compare_reports,
     estimate as estimate,
 )
-from rnnhw.commands.run import simulate as simulate, verify as verify
+from rnnhw.commands.run import (
+    simulate as simulate,
+    simulate_batch as simulate_batch,
+    verify as verify,
+)
 from rnnhw.cost.model import Report as Report
 from rnnhw.design.design import Design as Design, Target as Target, load as load
 from rnnhw.design.schedule import Arrangement as Arrangement

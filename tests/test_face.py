@@ -13,7 +13,7 @@ import rnnhw
 
 VERBS = [
     "simulate", "verify", "estimate", "compare", "emit", "synth", "jordan_form", "import_network",
-    "load", "prove", "analyze", "sweep", "quantize",
+    "load", "prove", "analyze", "sweep", "quantize", "simulate_batch",
 ]  # fmt: skip
 RESULTS = [
     "Comparison", "Emitted", "ImportedDesign", "JordanForm", "Report",

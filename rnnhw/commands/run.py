@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,11 @@ from rnnhw.commands.given import Data, design_of, number_bounds, samples_given, 
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import Samples
 from rnnhw.execution import simulate as engine
+from rnnhw.execution import simulate_batch as together
 from rnnhw.execution import verify as reference
 from rnnhw.report.results import SimulationResult, VerificationResult, result_of
 
-__all__ = ["simulate", "verify"]
+__all__ = ["simulate", "simulate_batch", "verify"]
 
 Progress = Callable[[int, int], None]
 
@@ -61,6 +62,46 @@ def simulate(
         progress=progress,
     )
     return result_of(SimulationResult, found)
+
+
+def simulate_batch(
+    designs: Sequence[Design | str | os.PathLike[str]],
+    data: Data = None,
+    *,
+    samples: Samples | None = None,
+    traces: str | Iterable[str] = (),
+    isa: str | None = None,
+    threads: int | None = None,
+) -> list[SimulationResult]:
+    """Run designs on the same data, in integers: designs that differ in formats share the rest.
+
+    Every result is that of :func:`simulate`, bit for bit, count for count and event for event.
+
+    Args:
+        designs: designs with weights, or the paths of their files;
+            :meth:`rnnhw.Design.with_formats` makes one of another.
+        data: as for :func:`simulate`; left out: the samples of the first design's task.
+        samples: the same as :class:`rnnhw.Samples`.
+        traces: signals to record, named as ``rnnhw info DESIGN`` prints them.
+        isa: the instruction set; None takes the fastest that runs here.
+        threads: cores that share the sequences; None takes all. No result depends on it.
+
+    Returns:
+        A result of every design, in their order.
+
+    Raises:
+        DesignError: a design, its weights or the data are wrong.
+        UsageError: an argument is of no such type, there is no design, or the instruction set is
+            not there.
+    """
+    chosen = [design_of(design) for design in designs]
+    file = None
+    if chosen:
+        file, samples = samples_given(chosen[0], data, samples)
+    found = together.simulate_batch(
+        chosen, file, samples=samples, traces=signal_names(traces), isa=isa, threads=threads
+    )
+    return [result_of(SimulationResult, each) for each in found]
 
 
 def verify(

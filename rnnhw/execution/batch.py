@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnhw.errors import DesignError, UsageError, unknown_name
-from rnnhw.graph.network import Network, event_signals
-from rnnhw.numerics.cast import NOTHING, Events, quantise, underflows
+from rnnhw.graph.network import Network, Source, event_signals
+from rnnhw.numerics.cast import NOTHING, Events, Q, quantise, underflows
 
-__all__ = ["Batch", "Run", "Vectors", "event_signals", "make_batch"]
+__all__ = ["Batch", "Quantised", "Run", "Vectors", "event_signals", "make_batch"]
 
 IntArray = NDArray[np.int64]
 
@@ -74,6 +74,16 @@ class Run:
     by_output: Mapping[str, Vectors] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """Raw inputs [sequences, steps, features] in one format, how many lay outside it, and how many
+    that are not zero became zero."""
+
+    inputs: IntArray
+    clipped: Events = NOTHING
+    lost: int = 0
+
+
 def make_batch(
     network: Network,
     x: ArrayLike,
@@ -81,11 +91,13 @@ def make_batch(
     initial: Mapping[str, ArrayLike] | None = None,
     *,
     raw: bool = False,
+    known: dict[Q, Quantised] | None = None,
 ) -> Batch:
     """Real inputs (or ``raw`` integers) of shape [sequences, steps, features] for a network.
 
     Real inputs are cast to the network's input format; those that do not fit are clipped (or
-    wrapped) and counted. ``initial`` gives raw integers by state name.
+    wrapped) and counted. ``initial`` gives raw integers by state name. ``known`` keeps what became
+    of real inputs in every format, for networks that run on the same ``x`` and ``lengths``.
 
     Raises:
         DesignError: shapes, lengths or values do not fit the network.
@@ -106,24 +118,33 @@ def make_batch(
             "give x as [sequences, steps, features]",
         )
     counts = _checked_lengths(network, given.shape, lengths)
+    quantised = None if known is None or raw else known.get(source.format)
+    if quantised is None:
+        quantised = _quantised(source, given, counts, raw)
+    if known is not None and not raw:
+        known[source.format] = quantised
+    states = _checked_states(network, len(given), initial or {})
+    return Batch(quantised.inputs, counts, states, quantised.clipped, quantised.lost)
+
+
+def _quantised(
+    source: Source, given: NDArray[np.generic], counts: IntArray, raw: bool
+) -> Quantised:
+    """The inputs as raw integers, zero past every length."""
     if int(counts.min()) < given.shape[1]:
         valid = (np.arange(given.shape[1]) < counts[:, None])[:, :, None]
         given = np.where(valid, given, np.zeros((), given.dtype))
-    clipped, lost = Events(), 0
     if raw:
         # Python integers: an unsigned 64-bit input must not turn negative on the way.
         if int(given.min()) < source.interval[0] or int(given.max()) > source.interval[1]:
             raise DesignError(f"input: raw integers outside {source.format}")
-        inputs = given.astype(np.int64)
-    else:
-        real = given.astype(np.float64, copy=False)
-        try:
-            inputs, clipped = quantise(real, source.format)
-        except DesignError as error:
-            raise error.at("input") from None
-        lost = underflows(real, inputs, source.format)
-    states = _checked_states(network, len(given), initial or {})
-    return Batch(inputs, counts, states, clipped, lost)
+        return Quantised(given.astype(np.int64))
+    real = given.astype(np.float64, copy=False)
+    try:
+        inputs, clipped = quantise(real, source.format)
+    except DesignError as error:
+        raise error.at("input") from None
+    return Quantised(inputs, clipped, underflows(real, inputs, source.format))
 
 
 def _checked_lengths(

@@ -23,20 +23,23 @@ from rnnhw.design.tasks import (
 )
 from rnnhw.design.underflow import AllZero, all_zero, stored_underflows
 from rnnhw.errors import DesignError, RnnhwError, UsageError
-from rnnhw.execution.batch import Batch, make_batch
+from rnnhw.execution.batch import Batch, Quantised, make_batch
 from rnnhw.execution.engine import EngineRun, Progress, check_threads
 from rnnhw.execution.engine import run as run_engine
 from rnnhw.execution.first_states import FirstStates, first_states
 from rnnhw.files import check_output, written_whole
 from rnnhw.graph.network import Network
-from rnnhw.numerics.cast import Events, real_values
+from rnnhw.numerics.cast import Events, Q, real_values
 
 __all__ = [
     "Simulation",
+    "Started",
     "check_answers",
     "chosen_samples",
     "figure_names",
+    "judged",
     "of_judged_output",
+    "prepared",
     "score_figures",
     "score_unjudged",
     "simulate",
@@ -282,24 +285,68 @@ def simulate(
         UsageError: the instruction set is not there, or ``threads`` is below one.
     """
     check_threads(threads)
+    place = str(data) if data is not None else design.place
     network, parameters = design.network, design.parameters
     if samples is None:
         samples = chosen_samples(design, data)
-    place = str(data) if data is not None else design.place
+    started = prepared(design, samples, place, initial)
+    run = run_engine(
+        network,
+        parameters,
+        started.batch,
+        traces,
+        isa=isa,
+        threads=threads,
+        progress=progress,
+    )
+    return judged(started, run, place)
+
+
+@dataclass(frozen=True, eq=False)
+class Started:
+    """A design with its inputs as raw integers, ready to run."""
+
+    design: Design
+    samples: Samples
+    batch: Batch
+    first: FirstStates
+
+
+def prepared(
+    design: Design,
+    samples: Samples,
+    place: str,
+    initial: Mapping[str, NDArray[np.int64]] | None = None,
+    known: dict[Q, Quantised] | None = None,
+) -> Started:
+    """``design`` on ``samples``, which come from ``place``; ``known`` keeps quantised inputs for
+    designs on the same samples (:func:`make_batch`).
+
+    Raises:
+        DesignError: the design, its weights or the samples are wrong.
+    """
+    network, _ = design.network, design.parameters  # what is wrong with them is told first
     try:
         first = first_states(network, samples)
-        started = {**first.raw, **(initial or {})}
-        batch = make_batch(network, samples.x, samples.lengths, started)
+        states = {**first.raw, **(initial or {})}
+        batch = make_batch(network, samples.x, samples.lengths, states, known=known)
     except RnnhwError as error:
         raise error.at(place) from None
-    run = run_engine(
-        network, parameters, batch, traces, isa=isa, threads=threads, progress=progress
-    )
-    score, judged = None, judge_of(design.task, samples)
-    if judged is not None:
+    return Started(design, samples, batch, first)
+
+
+def judged(started: Started, run: EngineRun, place: str) -> Simulation:
+    """A run with the scores of what it gave.
+
+    Raises:
+        DesignError: the task cannot judge it.
+    """
+    design, samples, network = started.design, started.samples, started.design.network
+    score, judge = None, judge_of(design.task, samples)
+    if judge is not None:
         outputs = real_values(run.outputs, network.output.format)
         try:
-            score = judged.score(outputs, run.lengths, samples)
+            score = judge.score(outputs, run.lengths, samples)
             score.figures()  # refuses targets by which nothing can be measured
         except RnnhwError as error:
             raise of_judged_output(error, network).at(place) from None
@@ -313,4 +360,4 @@ def simulate(
             further[name].figures()
         except RnnhwError as error:
             raise error.at(place) from None
-    return Simulation(design, samples, batch, run, score, first, further)
+    return Simulation(design, samples, started.batch, run, score, started.first, further)

@@ -68,6 +68,8 @@ def _round(space: Space, goal: Goal, words: Words, moves: Sequence[Move]) -> Ite
     for move in moves:
         queue.append((-float("inf"), next(order), move, -1))
     heapq.heapify(queue)
+    # All of these are measured before the first is taken.
+    space.expect(filter(None, (moved(space, words, move) for move in moves)))
     while queue and not goal.reached(outcome_of(space, words).bits):
         _, _, move, measured = heapq.heappop(queue)
         after = moved(space, words, move)

@@ -27,7 +27,8 @@ from rnnhw.design.tasks import (
 from rnnhw.errors import DesignError, UsageError
 from rnnhw.execution.reference import Reference, run_reference
 from rnnhw.execution.signal_error import snr_db
-from rnnhw.execution.simulate import Simulation, simulate
+from rnnhw.execution.simulate import Simulation
+from rnnhw.execution.simulate_batch import Attempts
 from rnnhw.graph.network import Network
 
 __all__ = ["FIGURES", "SENSES", "Demands", "Judge", "Outcome", "float_figures", "is_ratio"]
@@ -126,6 +127,7 @@ class Judge:
             DesignError: the design or its weights are wrong, or there is no answer to judge by.
         """
         self.design, self.samples, self.demands = design, samples, demands
+        self._attempts = Attempts(samples)
         judged = judge_of(design.task, samples)
         names = () if judged is None else judged.score_type.names
         if judged is None:
@@ -158,12 +160,16 @@ class Judge:
         return figures
 
     def outcome(self, design: Design) -> Outcome | None:
-        """What ``design``, which is this one with other formats, stores and answers. None where
-        its formats make no network."""
-        try:
-            run = simulate(design, samples=self.samples)
-        except DesignError:
-            return None
+        """That of one design (:meth:`outcomes`)."""
+        return self.outcomes([design])[0]
+
+    def outcomes(self, designs: Sequence[Design]) -> list[Outcome | None]:
+        """What every one of ``designs``, which are this one with other formats, stores and answers.
+        None where its formats make no network."""
+        runs = self._attempts.simulations(designs)
+        return [None if isinstance(run, DesignError) else self._outcome(run) for run in runs]
+
+    def _outcome(self, run: Simulation) -> Outcome:
         figures = float_figures(run, self.reference)
         scores = {f"{name}.": score for name, score in run.further.items()}
         if run.score is not None:
@@ -174,7 +180,7 @@ class Judge:
                 f"{start}{name}": np.nan if why else value
                 for name, value in score.figures().items()
             }
-        return Outcome(stored_bits(design.network), figures)
+        return Outcome(stored_bits(run.design.network), figures)
 
 
 def float_figures(run: Simulation, reference: Reference) -> dict[str, float]:

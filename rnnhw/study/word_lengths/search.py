@@ -240,8 +240,9 @@ def _shown(figures: Mapping[str, float]) -> str:
 
 def _sensitivities(space: Space, words: Words, outcome: Outcome) -> Iterator[Sensitivity]:
     """One bit less for each variable that has one to lose."""
-    for variable in space.variables:
-        after = moved(space, words, (variable.name,))
+    narrower = [moved(space, words, (variable.name,)) for variable in space.variables]
+    space.expect(filter(None, narrower))
+    for variable, after in zip(space.variables, narrower, strict=True):
         if after is not None:
             then = space.outcome(after)
             yield Sensitivity(variable.name, 0 if then is None else outcome.bits - then.bits, then)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from rnnhw.analysis.storage import stored_bits
+from rnnhw.design.design import Design
 from rnnhw.errors import DesignError
 from rnnhw.numerics.binary_point import PointRule, placed_point
 from rnnhw.numerics.cast import Q
@@ -22,6 +24,10 @@ Progress = Callable[[int, int], None]
 
 Outcomes = dict[tuple[int, ...], Outcome | None]
 """Outcomes of designs, by the bits of their variables."""
+
+
+_TOGETHER = 16
+"""Designs that run together at most: as many as a lane block has lanes."""
 
 
 class BudgetOverError(Exception):
@@ -48,6 +54,8 @@ class Space:
     confirmations: Outcomes = field(default_factory=dict)
     points: dict[tuple[str, int], Q] = field(default_factory=dict)
     sizes: dict[tuple[int, ...], int | None] = field(default_factory=dict)
+    expected: dict[tuple[int, ...], Words] = field(default_factory=dict)
+    foreseen: Outcomes = field(default_factory=dict)
 
     def key(self, words: Words) -> tuple[int, ...]:
         """The bits in the order of the variables."""
@@ -100,6 +108,12 @@ class Space:
         outcome = self.confirmation(words)
         return outcome is not None and self.second.demands.met(outcome.figures)
 
+    def expect(self, several: Iterable[Words]) -> None:
+        """Announce words whose outcomes will be asked for: they run together with the first one
+        that is. They count as run when they are asked for."""
+        waiting = {self.key(words): words for words in several}
+        self.expected = {key: words for key, words in waiting.items() if key not in self.outcomes}
+
     @property
     def ran(self) -> int:
         """The designs that were run, twice where they were confirmed."""
@@ -110,8 +124,23 @@ class Space:
         if key not in known:
             if self.ran >= self.budget:
                 raise BudgetOverError
-            design = in_formats(self.judge.design, self.formats(words), self.rounding)
-            known[key] = judge.outcome(design)
+            if judge is self.judge and key in self.expected:
+                self._run_expected()
+            if judge is self.judge and key in self.foreseen:
+                known[key] = self.foreseen.pop(key)
+            else:
+                known[key] = judge.outcome(self._design(words))
             if self.progress is not None:
                 self.progress(self.ran, self.budget)
         return known[key]
+
+    def _design(self, words: Words) -> Design:
+        return in_formats(self.judge.design, self.formats(words), self.rounding)
+
+    def _run_expected(self) -> None:
+        """Run as many of the expected words as may still be asked for."""
+        some = dict(islice(self.expected.items(), min(_TOGETHER, self.budget - self.ran)))
+        for key in some:
+            del self.expected[key]
+        outcomes = self.judge.outcomes([self._design(words) for words in some.values()])
+        self.foreseen |= dict(zip(some, outcomes, strict=True))
