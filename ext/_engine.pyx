@@ -69,6 +69,15 @@ cdef extern from "program.h":
 
     ctypedef int64_t rnnhw_events[3]
 
+    ctypedef struct rnnhw_packed_input:
+        int64_t to
+
+    ctypedef struct rnnhw_by_lane:
+        int64_t rounding
+        int64_t fit
+        const void *narrow
+        const void *wide
+
     ctypedef struct rnnhw_scan:
         int64_t lanes
         int64_t tile_units
@@ -87,6 +96,8 @@ cdef extern from "program.h":
         int64_t moving_count
         const int64_t *swaps
         int64_t swap_count
+        const rnnhw_packed_input *packed_inputs
+        int64_t packed_input_count
         const rnnhw_state *states
         int64_t state_count
         const rnnhw_cast *casts
@@ -94,6 +105,8 @@ cdef extern from "program.h":
         const rnnhw_rows *matrices
         const void **data
         rnnhw_events *events
+        const rnnhw_by_lane *by_lane
+        rnnhw_events (*lane_events)[16]
         int64_t *units_done
         int64_t *terms_done
 
@@ -216,7 +229,7 @@ cdef class Scan:
 
     cdef rnnhw_scan c
     cdef list kept
-    cdef readonly object plan, units_done, terms_done, events
+    cdef readonly object plan, units_done, terms_done, events, lane_events
     cdef readonly list initial, final
     cdef dict outside
 
@@ -241,6 +254,8 @@ cdef class Scan:
         c.moving, c.moving_count = <int64_t *>self._keep(moving), len(moving)
         c.swaps = <int64_t *>self._keep(plan.swaps)
         c.swap_count = len(plan.swaps)
+        c.packed_inputs = <rnnhw_packed_input *>self._keep(plan.packed_inputs)
+        c.packed_input_count = len(plan.packed_inputs)
         c.symbol_phases = plan.symbol_phases
         c.symbol_slots = <int64_t *>self._keep(plan.symbol_slots)
         c.symbol_slot_count = len(plan.symbol_slots)
@@ -308,6 +323,17 @@ cdef class Scan:
                 before = np.concatenate([[0], np.cumsum(rows.terms, dtype=np.int64)])
                 matrices[i].terms_before = <int64_t *>self._keep(before)
 
+        cdef rnnhw_by_lane *by_lane
+        if plan.by_lane:
+            self.lane_events = _zeros_apart(3 * 16 * len(plan.event_names)).reshape(-1, 16, 3)
+            c.lane_events = <rnnhw_events (*)[16]>self._keep(self.lane_events)
+            by_lane = <rnnhw_by_lane *>self._allocate(len(plan.by_lane), sizeof(rnnhw_by_lane))
+            c.by_lane = by_lane
+            for i, each in enumerate(plan.by_lane):
+                by_lane[i].rounding, by_lane[i].fit = each.rounding, each.fit
+                by_lane[i].narrow = self._keep(each.constants.astype(np.int32))
+                by_lane[i].wide = self._keep(each.constants)
+
         data = <void **>self._allocate(len(plan.data), sizeof(void *))
         c.data = <const void **>data
         for i, array in enumerate(plan.data):
@@ -374,7 +400,7 @@ cdef class Program:
     cdef readonly object plan, total_adds
     cdef readonly list scans
     cdef dict traced  # the steps of every trace by its name
-    cdef list kept, steps, outputs, results
+    cdef list kept, steps, packed, outputs, results
 
     def __cinit__(self, plan, int level, int64_t blocks=1):
         count = len(plan.sequences)
@@ -426,7 +452,7 @@ cdef class Program:
         cdef Steps steps
         cdef int64_t i, block
         index = {sequence.node: i for i, sequence in enumerate(self.plan.sequences)}
-        self.steps, self.traced, self.results = [], {}, []
+        self.steps, self.traced, self.packed, self.results = [], {}, [], []
         self.c.room, self.c.result_count = room, 0
         for i, sequence in enumerate(self.plan.sequences):
             steps = Steps(self.blocks, room, sequence.node.units, self.lanes, sequence.bits,
@@ -447,6 +473,11 @@ cdef class Program:
                     scan.bind("trace", name, steps)
                     self.traced[name] = steps
                     self._add_result(("trace", name), index[node], steps)
+                elif kind == "packed":
+                    units = scan.plan.slots[scan.outside[kind, name]].step_bytes // self.lanes
+                    steps = Steps(self.blocks, room, units, self.lanes, 8)
+                    scan.bind(kind, name, steps)
+                    self.packed.append(steps)
 
     cdef void _add_result(self, key, int64_t node, Steps steps) except *:
         cdef rnnhw_result *result = &self.c.results[self.c.result_count]
@@ -470,11 +501,14 @@ cdef class Program:
     cdef rnnhw_sequence *_of_block(self, int64_t block):
         return self.sequences + block * (self.node_count + 1)
 
-    def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
-            const int64_t[::1] order, dict initial, dict outputs, dict final, dict traces):
-        """Run the sequences numbered by `order`, block after block.
+    def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] rows,
+            const int64_t[::1] lengths, const int64_t[::1] order, dict initial, dict outputs,
+            dict final, dict traces):
+        """Run the sequences numbered by `order`, block after block; a lane of which the number is
+        negative stays empty.
 
-        inputs [sequences, steps, features], lengths [sequences]; initial and final
+        inputs [rows, steps, features]; rows, which of them is that of a sequence, and lengths
+        [sequences]; initial and final
         {state: [sequences, units]}; outputs {name: ([sequences, steps, units], lengths)} and traces
         {name: [sequences, steps, units]}, in the bits of their plans, are written up to the end of
         every sequence.
@@ -486,7 +520,7 @@ cdef class Program:
             self.c.blocks = min(self.blocks, (order.shape[0] - first + self.lanes - 1) // self.lanes)
             for block in range(self.c.blocks):
                 part = order[first + block * self.lanes :]
-                self._begin(block, part, inputs, lengths, initial)
+                self._begin(block, part, inputs, rows, lengths, initial)
                 for i, array in enumerate(arrays):
                     self._place(array, part, self.c.results[i].rows[block])
             with nogil:
@@ -495,29 +529,31 @@ cdef class Program:
                 self._end(block, order[first + block * self.lanes :], outputs, final)
 
     cdef int64_t _sequence(self, int64_t lane, const int64_t[::1] order):
-        """The sequence of a lane; those behind the last repeat the first and have no steps."""
-        return order[lane] if lane < order.shape[0] else order[0]
+        """The sequence of a lane; those of empty ones are the first of all, and have no steps."""
+        return order[lane] if lane < order.shape[0] and order[lane] >= 0 else 0
 
     cdef void _begin(self, int64_t block, const int64_t[::1] order,
-                     const int64_t[:, :, ::1] inputs, const int64_t[::1] lengths,
-                     dict initial) except *:
+                     const int64_t[:, :, ::1] inputs, const int64_t[::1] rows,
+                     const int64_t[::1] lengths, dict initial) except *:
         """Bring the first sequences of `order` into a lane block."""
         cdef Scan scan
-        cdef int64_t lane, unit, part, i
+        cdef int64_t lane, unit, part, i, sequence
         cdef int64_t real = min(self.lanes, order.shape[0])
         cdef int64_t[:, ::1] values
         cdef const int64_t[:, ::1] value
         for lane in range(self.lanes):
-            self._of_block(block).lengths[lane] = lengths[order[lane]] if lane < real else 0
-            self.c.inputs[block][lane] = &inputs[self._sequence(lane, order), 0, 0]
+            self._of_block(block).lengths[lane] = (
+                lengths[order[lane]] if lane < real and order[lane] >= 0 else 0)
+            self.c.inputs[block][lane] = &inputs[rows[self._sequence(lane, order)], 0, 0]
         for scan, _ in self.scans:
             for i, state in enumerate(scan.plan.states):
                 values, value = scan.initial[i][block], initial[state.name]
                 # A cache line of one sequence at a time.
                 for unit in range(0, values.shape[0], 8):
                     for lane in range(real):
+                        sequence = self._sequence(lane, order)
                         for part in range(unit, min(unit + 8, values.shape[0])):
-                            values[part, lane] = value[order[lane], part]
+                            values[part, lane] = value[sequence, part]
 
     cdef void _end(self, int64_t block, const int64_t[::1] order, dict outputs,
                    dict final) except *:
@@ -531,12 +567,15 @@ cdef class Program:
         for name, i in self.outputs:
             ends = outputs[name][1]
             for lane in range(real):
-                ends[order[lane]] = self._of_block(block)[i].lengths[lane]
+                if order[lane] >= 0:
+                    ends[order[lane]] = self._of_block(block)[i].lengths[lane]
         for scan, _ in self.scans:
             for i, state in enumerate(scan.plan.states):
                 values, kept = scan.final[i][block], final[state.name]
                 for unit in range(0, values.shape[0], 8):
                     for lane in range(real):
+                        if order[lane] < 0:
+                            continue
                         for part in range(unit, min(unit + 8, values.shape[0])):
                             kept[order[lane], part] = values[part, lane]
 

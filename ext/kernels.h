@@ -147,6 +147,26 @@ typedef struct {
     int64_t count, dst, start;
 } rnnhw_blocks;
 
+/* Constants of an instruction that every lane has its own of. A cast drops `right` bits or appends
+ * `left`; `half` is that of the dropped ones (the least number that rounds up where none is dropped),
+ * `low_bits` masks them. The limits are those of the value before zeros are appended, `spare` the bits
+ * of a word that a format has not, `keep` what is left of them where it has no sign. `table` is where
+ * the entries of a lane begin, `high` masks addresses. */
+#define RNNHW_LANE_CONSTANTS(E)                                                                   \
+    {                                                                                             \
+        E shift_a[RNNHW_LANES], shift_b[RNNHW_LANES], low[RNNHW_LANES], high[RNNHW_LANES];        \
+        E right[RNNHW_LANES], left[RNNHW_LANES], half[RNNHW_LANES], low_bits[RNNHW_LANES];        \
+        E limit_low[RNNHW_LANES], limit_high[RNNHW_LANES], lowest[RNNHW_LANES], max[RNNHW_LANES]; \
+        E spare[RNNHW_LANES], keep[RNNHW_LANES], table[RNNHW_LANES];                              \
+    }
+
+typedef struct RNNHW_LANE_CONSTANTS(int32_t) rnnhw_lanes32;
+typedef struct RNNHW_LANE_CONSTANTS(int64_t) rnnhw_lanes64;
+
+/* Beside the modes of a format: the rounding of casts by lane that adds `half`, which the plan proves
+ * not to leave the word (none where bits are cut off), and the fit of those that nothing can leave. */
+enum { RNNHW_ADD_HALF = 8, RNNHW_NEVER_CLIPS = 8 };
+
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
  * `dst`, and return the terms that they added; of products of bytes the caller knows them. */
@@ -185,20 +205,33 @@ typedef struct {
                                    const rnnhw_cast *accumulator, int shift_term, int64_t row,    \
                                    int64_t rows, int64_t lanes, const rnnhw_mask *mask,           \
                                    int64_t *product_events, int64_t *sum_events);
+/* Kernels whose constants are those of each lane (by_lane.inc); `lanes_E` are they. */
+#define RNNHW_LANE_KERNELS(E, lanes_E)                                                            \
+    void (*lookup_by_lane)(E * dst, const E *a, const E *tables, const lanes_E *of,               \
+                           int64_t chunks);                                                       \
+    void (*cast_by_lane)(E * dst, const E *a, const lanes_E *of, int rounding, int fit,           \
+                         int64_t chunks, const rnnhw_mask *mask, rnnhw_events *events);
 
+/* An elementwise kernel, and the one whose constants are those of each lane. */
 #define RNNHW_KERNEL_32(number, name, parameters, arguments, element)                             \
-    void (*name)(int32_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);
+    void (*name)(int32_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);                        \
+    void (*name##_by_lane)(int32_t * dst, const int32_t *a, const int32_t *b, const int32_t *c,   \
+                           const rnnhw_lanes32 *of, int64_t chunks);
 #define RNNHW_KERNEL_64(number, name, parameters, arguments, element)                             \
-    void (*name)(int64_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);
+    void (*name)(int64_t * dst, RNNHW_ENTRIES parameters, int64_t chunks);                        \
+    void (*name##_by_lane)(int64_t * dst, const int64_t *a, const int64_t *b, const int64_t *c,   \
+                           const rnnhw_lanes64 *of, int64_t chunks);
 
 typedef struct {
     RNNHW_ELEMENTWISE(RNNHW_KERNEL_32, int32_t)
     RNNHW_ELEMENT_KERNELS(int32_t)
+    RNNHW_LANE_KERNELS(int32_t, rnnhw_lanes32)
 } rnnhw_kernels32;
 
 typedef struct {
     RNNHW_ELEMENTWISE(RNNHW_KERNEL_64, int64_t)
     RNNHW_ELEMENT_KERNELS(int64_t)
+    RNNHW_LANE_KERNELS(int64_t, rnnhw_lanes64)
 } rnnhw_kernels64;
 
 /* The steps of one product; the weights of a second block of 16 rows lie `below` bytes behind those of
@@ -253,6 +286,9 @@ typedef struct {
     void (*rows_short)(int32_t *dst, const rnnhw_short *rows, int64_t chunks, int64_t lanes);
     void (*finish_rows)(const rnnhw_finish *f, const rnnhw_short *rows, int64_t chunks,
                         int64_t lanes, const rnnhw_mask *mask, int64_t *events);
+    /* As `lookup_bytes`, in 256 bytes of every lane, one behind the other. */
+    void (*lookup_bytes_by_lane)(int32_t *dst, const int32_t *a, const int8_t *tables,
+                                 const rnnhw_lanes32 *of, int is_unsigned, int64_t chunks);
     /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
     void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
     void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);

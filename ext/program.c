@@ -253,10 +253,96 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     scan->units_done[index] += p->units * p->active;
 }
 
+/* An instruction in 32-bit words that ends a step or a gate, with constants by lane: its parts one after
+ * the other, and what is left of `finish` for all lanes alike. */
+static void finish_by_lane(const rnnhw_kernels *kernels, const place *p,
+                           const rnnhw_instruction *i, const rnnhw_by_lane *of)
+{
+    rnnhw_scan *const scan = p->scan;
+    int32_t sums[RNNHW_TILE], cast[RNNHW_TILE], found[RNNHW_TILE];
+    const int32_t *words = at(p, i->a);
+    const int keeps_words = i->operation == RNNHW_CAST_LOOKUP, as_pairs = (int)i->shift_b;
+    if (keeps_words && i->b) {
+        kernels->narrow.add(sums, words, at(p, i->b), 0, 0, p->chunks);
+        words = sums;
+    }
+    if (i->cast >= 0) {
+        kernels->narrow.cast_by_lane(cast, words, of->narrow, (int)of->rounding, (int)of->fit,
+                                     p->chunks, &p->mask, scan->lane_events[i->events]);
+        words = cast;
+    }
+    if (i->high >= 0) {
+        int32_t *const to = keeps_words ? at(p, i->dst) : found;
+        kernels->lookup_bytes_by_lane(to, words, scan->data[i->data], of->narrow,
+                                      keeps_words && i->low, p->chunks);
+        words = found;
+    }
+    if (keeps_words)
+        return;
+    const rnnhw_finish f = {.address_mask = 255,
+                            .lowest = (int)i->low,
+                            .table = no_table,
+                            .packed = as_pairs ? NULL : slot_or_null(p, i->dst),
+                            .pairs = as_pairs ? slot_or_null(p, i->dst) : NULL,
+                            .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
+    kernels->finish(&f, words, NULL, p->chunks, scan->lanes, &p->mask, NULL);
+}
+
+/* An instruction whose lanes have constants of their own. */
+static void execute_by_lane(const rnnhw_kernels *kernels, place *p, int64_t index)
+{
+    rnnhw_scan *const scan = p->scan;
+    const rnnhw_instruction *const i = &scan->instructions[index];
+    const rnnhw_by_lane *const of = &scan->by_lane[i->by_lane];
+    const rnnhw_kernels32 *const narrow = &kernels->narrow;
+    const rnnhw_kernels64 *const wide = &kernels->wide;
+    void *const dst = at(p, i->dst);
+    const void *const a = at(p, i->a), *const b = at(p, i->b), *const c = at(p, i->c);
+    rnnhw_events *const events = scan->lane_events[i->events];
+    const int rounding = (int)of->rounding, fit = (int)of->fit;
+    switch (i->operation) {
+    case RNNHW_CAST:
+    case RNNHW_CAST_IN_WORDS:
+        if (i->bits == 32)
+            narrow->cast_by_lane(dst, a, of->narrow, rounding, fit, p->chunks, &p->mask, events);
+        else
+            wide->cast_by_lane(dst, a, of->wide, rounding, fit, p->chunks, &p->mask, events);
+        break;
+    case RNNHW_LOOKUP:
+        if (i->bits == 32)
+            narrow->lookup_by_lane(dst, a, scan->data[i->data], of->narrow, p->chunks);
+        else
+            wide->lookup_by_lane(dst, a, scan->data[i->data], of->wide, p->chunks);
+        break;
+    case RNNHW_LOOKUP_BYTES:
+        kernels->lookup_bytes_by_lane(dst, a, scan->data[i->data], of->narrow, (int)i->low,
+                                      p->chunks);
+        break;
+    case RNNHW_CAST_LOOKUP:
+    case RNNHW_FINISH:
+        finish_by_lane(kernels, p, i, of);
+        break;
+#define CALL(number, name, parameters, arguments, element)                                        \
+    case number:                                                                                  \
+        if (i->bits == 32)                                                                        \
+            narrow->name##_by_lane(dst, a, b, c, of->narrow, p->chunks);                          \
+        else                                                                                      \
+            wide->name##_by_lane(dst, a, b, c, of->wide, p->chunks);                              \
+        break;
+        RNNHW_ELEMENTWISE(CALL, )
+#undef CALL
+    }
+    scan->units_done[index] += p->units * p->active;
+}
+
 /* An instruction in one lane block. */
 static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
 {
     const rnnhw_instruction *i = &p->scan->instructions[index];
+    if (i->by_lane >= 0) {
+        execute_by_lane(kernels, p, index);
+        return;
+    }
     switch (i->operation) {
     case RNNHW_CAST_IN_WORDS:
     case RNNHW_LOOKUP_BYTES:
@@ -521,6 +607,21 @@ static void begin_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, int64_t b
         run_phase(kernels, &g, &scan->phases[i], 0);
 }
 
+/* Pack the inputs of `steps` steps, of which a lane block stands at the first. */
+static void pack_inputs(const rnnhw_kernels *kernels, const place *p, int64_t steps)
+{
+    const rnnhw_scan *const scan = p->scan;
+    for (int64_t i = 0; i < scan->packed_input_count; i++) {
+        const rnnhw_packed_input *const each = &scan->packed_inputs[i];
+        const int64_t to = scan->slots[each->to].step_bytes;
+        const int64_t from = scan->slots[each->from].step_bytes;
+        for (int64_t t = 0; t < steps; t++)
+            kernels->narrow.pack_stored((uint8_t *)p->current[each->to] + t * to,
+                                        (const int8_t *)p->current[each->from] + t * from,
+                                        each->lowest, each->units, scan->lanes);
+    }
+}
+
 /* The lane blocks of a scan at the steps `first` to `end` - 1; `lengths` points to those of every
  * block. */
 static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64_t *const *lengths,
@@ -532,6 +633,7 @@ static void run_scan(const rnnhw_kernels *kernels, rnnhw_scan *scan, const int64
         steps[b] = longest(lengths[b], scan->lanes);
         for (int64_t i = 0; i < scan->moving_count; i++) /* the chunk before lay where this does */
             find_slot(&g.places[b], scan->moving[i]);
+        pack_inputs(kernels, &g.places[b], (steps[b] < end ? steps[b] : end) - first);
     }
     for (int64_t t = first; t < end; t++) {
         while (g.blocks > 0 && steps[g.blocks - 1] <= t)

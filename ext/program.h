@@ -78,7 +78,16 @@ typedef struct {
     int64_t rows;
     int64_t cast, product, start;    /* indices of casts, -1: none */
     int64_t events, product_events;  /* indices of events */
+    int64_t by_lane;                 /* index of constants by lane, -1: none */
 } rnnhw_instruction;
+
+/* The constants of an instruction whose lanes have their own, in words of either width, and the modes
+ * of its cast: every lane is that of a network of its own. */
+typedef struct {
+    int64_t rounding, fit;
+    const rnnhw_lanes32 *narrow;
+    const rnnhw_lanes64 *wide;
+} rnnhw_by_lane;
 
 /* Instructions first..first+whole once; then, for every four tiles of `units`, ..+ahead (products of
  * bytes) for all four, and ..+tile for one after the other. */
@@ -101,6 +110,12 @@ typedef struct {
     int64_t *final;
 } rnnhw_state;
 
+/* A sequence of inputs, stored in bytes in slot `from`, that the products of all steps read as quads
+ * less `lowest` in slot `to`. */
+typedef struct {
+    int64_t to, from, lowest, units;
+} rnnhw_packed_input;
+
 typedef struct {
     int64_t lanes, tile_units;
     const rnnhw_instruction *instructions;
@@ -118,6 +133,8 @@ typedef struct {
     int64_t moving_count;
     const int64_t *swaps; /* pairs of slots that change places after a step */
     int64_t swap_count;
+    const rnnhw_packed_input *packed_inputs; /* before the steps of a chunk */
+    int64_t packed_input_count;
     const rnnhw_state *states;
     int64_t state_count;
     const rnnhw_cast *casts;
@@ -125,6 +142,8 @@ typedef struct {
     const rnnhw_rows *matrices;
     const void *const *data;
     rnnhw_events *events;
+    const rnnhw_by_lane *by_lane;
+    rnnhw_events (*lane_events)[RNNHW_LANES]; /* of instructions by lane, in place of `events` */
     int64_t *units_done; /* per instruction: elements (or rows) computed for real sequences */
     int64_t *terms_done; /* per instruction: terms added by rows */
 } rnnhw_scan;

@@ -25,6 +25,7 @@ class Scan:
     units_done: IntArray
     terms_done: IntArray
     events: IntArray
+    lane_events: IntArray
 
 class Program:
     plan: NetworkPlan
@@ -37,6 +38,7 @@ class Program:
     def run(
         self,
         inputs: IntArray,
+        rows: IntArray,
         lengths: IntArray,
         order: IntArray,
         initial: dict[str, IntArray],

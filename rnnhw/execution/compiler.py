@@ -141,14 +141,18 @@ def plan_networks(
     lanes: int,
     traces: Iterable[str] = (),
     byte_products: ByteProducts = ANY_ISA,
+    by_lane: bool = False,
 ) -> list[NetworkPlan]:
     """The programs of networks of one structure, which differ in constants alone: every network is
-    computed in the words that the widest needs.
+    computed in the words that the widest needs. ``by_lane`` leaves out what has no kernel whose
+    lanes have constants of their own (:mod:`rnnhw.execution.lane_formats`).
 
     Raises:
         PlansDifferError: they need instructions of different kinds.
     """
-    return _plan(networks, parameters, lanes, tuple(traces), None, byte_products)
+    if by_lane:
+        byte_products = replace(byte_products, short=False)
+    return _plan(networks, parameters, lanes, tuple(traces), None, byte_products, by_lane)
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,7 @@ def _plan(
     wanted: tuple[str, ...],
     symbols: Symbols | None,
     byte_products: ByteProducts,
+    by_lane: bool = False,
 ) -> list[NetworkPlan]:
     if not same_structure(networks):
         raise PlansDifferError
@@ -194,7 +199,9 @@ def _plan(
             sequence.append(SequencePlan(own, bits, number, kept))
         layers = [own for own in nodes if isinstance(own, Scan)]
         if layers:
-            planner = _ScanPlanner(layers, parameters, lanes, wanted, symbols, byte_products)
+            planner = _ScanPlanner(
+                layers, parameters, lanes, wanted, symbols, byte_products, by_lane
+            )
             for own, plan, found in zip(layers, planner.plans(), scans, strict=True):
                 found[own] = plan
     recorded = {
@@ -250,8 +257,10 @@ class _ScanPlanner:
         traces: tuple[str, ...],
         symbols: Symbols | None,
         byte_products: ByteProducts,
+        by_lane: bool,
     ) -> None:
         self.scan = scans[0]
+        self.by_lane = by_lane
         self.symbols = symbols
         self.graph = self.scan.graph
         first = Variant(self.scan, parameters[0])
@@ -284,6 +293,8 @@ class _ScanPlanner:
         self.packed: dict[tuple[Node, str], int] = {}
         """The whole vector, as products read it, by the operation that packs it."""
         self.packed_states: list[tuple[State, str, int]] = []
+        self.packed_inputs: list[list[int]] = []
+        """Inputs that are packed for all steps of a chunk at once."""
         # Of every network one:
         self.casts: list[list[list[int]]] = []
         self.matrices: list[list[RowsPlan]] = []
@@ -324,7 +335,8 @@ class _ScanPlanner:
         for key in keys:
             phase = self.phases[key]
             tile = fused(phase.tile, self._is_register)
-            tile = with_gated_sums(tile, self.casts, self._is_register)
+            if not self.by_lane:
+                tile = with_gated_sums(tile, self.casts, self._is_register)
             replaced += tile.replaced
             aside += tile.aside
             ahead, behind = self._run_ahead(tile.rows, phase.units)
@@ -361,6 +373,7 @@ class _ScanPlanner:
             symbol_slots=np.array(sorted(by_symbol), np.int64),
             slots=slots,
             swaps=np.array(self.swaps, np.int64).reshape(-1, 2),
+            packed_inputs=np.array(self.packed_inputs, np.int64).reshape(-1, 4),
             states=[],
             casts=np.zeros((0, 7), np.int64),
             matrices=[],
@@ -641,6 +654,8 @@ class _ScanPlanner:
         """The slot of the whole vector in int16 pairs (``pack``) or in quads of bytes
         (``pack_bytes``), packed once for all that read it."""
         origin = self._origin(node)
+        if operation == "pack_bytes" and (origin, operation) not in self.packed:
+            self._pack_ahead(origin)
         if (origin, operation) not in self.packed:
             self.packed[origin, operation] = slot = self._packed_slot(origin.units, operation)
             match origin:
@@ -655,6 +670,18 @@ class _ScanPlanner:
             tile = self._tile(origin, key, 32)
             self._add_tile(key, operation, 32, dst=slot, a=tile, low=low)
         return self.packed[origin, operation]
+
+    def _pack_ahead(self, origin: Node) -> None:
+        """Let an input that lies in bytes be packed in front of the steps that read it: in a step
+        that costs as much as an instruction."""
+        if self.symbols is not None or not isinstance(origin, Input):
+            return
+        stored = self.stored.get((origin, 8))
+        if stored is not None:
+            units = -(-origin.units // TILE_COLUMNS) * TILE_COLUMNS
+            slot = self._outside("packed", str(origin.position), units, 8)
+            self.packed_inputs.append([slot, stored, self.bounds[origin][0], origin.units])
+            self.packed[origin, "pack_bytes"] = slot
 
     def _packed_slot(self, units: int, operation: str) -> int:
         # A step of tiles reads as many columns, where there are none whatever lies there. Of one
@@ -965,10 +992,10 @@ class _ScanPlanner:
 
     def _constant_starts(self, node: Matvec, fractions: Sequence[int]) -> list[IntArray] | None:
         """A constant start in every network at the scale of ``fractions``, with which sums of 32
-        bits can begin."""
+        bits can begin. Lanes that have starts of their own share the weights, without any."""
         start = node.start
         constant = None if start is None else self._origin(start)
-        if self.word[node] > 32 or not isinstance(constant, Constant):
+        if self.by_lane or self.word[node] > 32 or not isinstance(constant, Constant):
             return None
         assert start is not None
         shifts = [to - own for own, to in zip(self._fractions(start), fractions, strict=True)]

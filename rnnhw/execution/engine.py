@@ -52,6 +52,7 @@ __all__ = [
     "EngineRun",
     "available_isas",
     "execute",
+    "execute_by_lane",
     "execute_shares",
     "plan_for",
     "run",
@@ -104,6 +105,18 @@ class _Work:
     units: Mapping[Scan, NDArray[np.int64]]
     terms: Mapping[Scan, NDArray[np.int64]]
     adds: Mapping[TimeNode, int]
+
+    def share(self, plan: NetworkPlan, count: int) -> _Work:
+        """That of one of ``count`` networks of one structure which did the same work; ``plan`` is
+        its own."""
+        layers = dict(zip(self.plan.scans, plan.scans, strict=True))
+        nodes = dict(zip(self.plan.network.nodes, plan.network.nodes, strict=True))
+        return _Work(
+            plan,
+            {layers[layer]: done // count for layer, done in self.units.items()},
+            {layers[layer]: done // count for layer, done in self.terms.items()},
+            {nodes[node]: done // count for node, done in self.adds.items()},
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -317,17 +330,23 @@ def execute(
 class _Arrays:
     """The arrays that a run reads and writes; no sequences share an element."""
 
-    def __init__(self, plan: NetworkPlan, batch: Batch) -> None:
-        network, sequences = plan.network, batch.sequences
-        if batch.inputs.shape[2] != network.source.units:
-            raise ValueError(f"{batch.inputs.shape[2]} inputs instead of {network.source.units}")
-        self.lengths = batch.lengths
-        self.inputs = np.ascontiguousarray(batch.inputs)
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        inputs: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        initial: Mapping[str, NDArray[np.int64]],
+    ) -> None:
+        """``rows`` are those of the inputs that the sequences have."""
+        network, sequences = plan.network, len(lengths)
+        if inputs.shape[2] != network.source.units:
+            raise ValueError(f"{inputs.shape[2]} inputs instead of {network.source.units}")
+        self.lengths = lengths
+        self.inputs = np.ascontiguousarray(inputs)
+        self.rows = rows
         steps = self.inputs.shape[1]
-        states = [state for scan in plan.scans.values() for state in scan.states]
-        self.initial = {
-            state.name: np.ascontiguousarray(_initial(batch, state)) for state in states
-        }
+        self.initial = {name: np.ascontiguousarray(values) for name, values in initial.items()}
         self.final = {name: np.zeros_like(value) for name, value in self.initial.items()}
         stored = {sequence.node: sequence.bits for sequence in plan.sequences}
         self.outputs: dict[str, tuple[NDArray[np.signedinteger], NDArray[np.int64]]] = {
@@ -377,6 +396,7 @@ class _Programs:
                 self.programs.append(program)
         program.run(
             arrays.inputs,
+            arrays.rows,
             arrays.lengths,
             order,
             arrays.initial,
@@ -386,7 +406,7 @@ class _Programs:
         )
         with self._lock:
             self._free.append(program)
-        return len(order)
+        return int((order >= 0).sum())
 
     def work(self) -> _Work:
         """The sum of all tallies."""
@@ -401,11 +421,14 @@ class _Programs:
         by_node = dict(zip(network.nodes[1:], np.asarray(adds).tolist(), strict=True))
         return _Work(self.plan, units, terms, by_node)
 
-    def events(self) -> Iterator[tuple[str, Events]]:
-        """The events of every signal, once for each program."""
+    def events(self, lanes: Sequence[int] = ()) -> Iterator[tuple[str, Events]]:
+        """The events of every signal, once for each program; of some ``lanes`` where they count
+        their own."""
         for program in self.programs:
             for scan, _ in program.scans:
-                rows = scan.events.tolist()
+                by_lane = bool(lanes and scan.plan.by_lane)  # else it has no casts
+                counted = scan.lane_events[:, lanes].sum(1) if by_lane else scan.events
+                rows = counted.tolist()
                 for name, row in zip(scan.plan.event_names, rows, strict=True):
                     if name:
                         yield name, Events(*row)
@@ -430,7 +453,8 @@ def execute_shares(
                 f"plan with plan_for(..., isa={isa_name!r})",
             )
     plan, longest = shares[0][0], int(batch.lengths.max())
-    arrays = _Arrays(plan, batch)
+    rows = np.arange(batch.sequences)
+    arrays = _Arrays(plan, batch.inputs, rows, batch.lengths, _initial(plan, batch))
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
     of_share = [-(-count // share.lanes) for share, count in shares]
@@ -455,18 +479,103 @@ def execute_shares(
         done += count
         if progress is not None:
             progress(done, batch.sequences)
-    events = {name: Events() for name, _ in event_signals(plan.network)}
-    for each in programs:
-        for name, counted in each.events():
-            events[name] += counted
     return EngineRun(
         packed=arrays.outputs,
         final=arrays.final,
         packed_traces=arrays.traces,
-        events=events,
+        events=_all_events(plan, programs),
         work=[each.work() for each in programs],
         isa=isa_name,
     )
+
+
+def execute_by_lane(
+    plan: NetworkPlan,
+    plans: Sequence[NetworkPlan],
+    batches: Sequence[Batch],
+    lanes: Sequence[int],
+    isa: str | None,
+    threads: int | None,
+) -> list[EngineRun]:
+    """Run networks whose lanes share blocks; their batches have the same lengths.
+
+    Args:
+        plan: those of ``plans``, of one network each, as one
+            (:func:`rnnhw.execution.lane_formats.merged_by_lane`).
+        plans: the programs of the networks, which tell what their work counts as.
+        batches: what the networks run on.
+        lanes: the network of every lane of a block, -1 where it stays empty.
+        isa: the instruction set; None takes the fastest.
+        threads: cores that share the blocks; None takes all where that is worth it.
+    """
+    level, isa_name = select_isa(isa)
+    lengths, sequences = batches[0].lengths, batches[0].sequences
+    inputs = {id(batch.inputs): batch.inputs for batch in batches}
+    first = {each: place * sequences for place, each in enumerate(inputs)}
+    rows = [first[id(batch.inputs)] + np.arange(sequences) for batch in batches]
+    states = [_initial(each, batch) for each, batch in zip(plans, batches, strict=True)]
+    arrays = _Arrays(
+        plan,
+        np.concatenate(list(inputs.values())),
+        np.concatenate(rows),
+        np.tile(lengths, len(batches)),
+        {name: np.concatenate([each[name] for each in states]) for name in states[0]},
+    )
+    order = _order_by_lane(lengths, lanes)
+    blocks, longest = len(order) // LANES, int(lengths.max())
+    if threads is None and len(batches) * sequences * longest * _step_work(plan) < _WORTH_THREADS:
+        threads = 1
+    used = min(threads or cores(), blocks)
+    beside = min(_most_beside(plan), -(-blocks // used))
+    programs = _Programs(plan, level, _chunk(plan, longest, beside, None), beside)
+    parts = np.split(order, range(beside * LANES, len(order), beside * LANES))
+    for _ in _done([(programs, part) for part in parts], arrays, used):
+        pass
+    whole, count = programs.work(), len(batches)
+    return [
+        EngineRun(
+            packed={
+                name: (values[of], ends[of]) for name, (values, ends) in arrays.outputs.items()
+            },
+            final={name: values[of] for name, values in arrays.final.items()},
+            packed_traces={name: values[of] for name, values in arrays.traces.items()},
+            events=_all_events(own, [programs], [k for k in range(LANES) if lanes[k] == place]),
+            # Every network takes the same steps, and has the same instructions.
+            work=[whole.share(own, count)],
+            isa=isa_name,
+        )
+        for place, own in enumerate(plans)
+        for of in [slice(place * sequences, (place + 1) * sequences)]
+    ]
+
+
+def _order_by_lane(lengths: NDArray[np.int64], lanes: Sequence[int]) -> NDArray[np.int64]:
+    """The sequence of every lane of block after block, of all networks' one behind the other; the
+    longest come first, -1 stands for none."""
+    longest_first = np.argsort(-lengths, kind="stable")
+    each = lanes.count(0)
+    blocks = -(-len(lengths) // each)
+    padded = np.full(blocks * each, -1)
+    padded[: len(lengths)] = longest_first
+    order = np.full((blocks, LANES), -1)
+    taken: Counter[int] = Counter()
+    for lane, place in enumerate(lanes):
+        if place >= 0:
+            own = padded[taken[place] :: each]
+            order[:, lane] = np.where(own < 0, -1, own + place * len(lengths))
+            taken[place] += 1
+    return order.ravel()
+
+
+def _all_events(
+    plan: NetworkPlan, programs: Iterable[_Programs], lanes: Sequence[int] = ()
+) -> dict[str, Events]:
+    """The events of every signal of a network, of some ``lanes`` where they count their own."""
+    events = {name: Events() for name, _ in event_signals(plan.network)}
+    for each in programs:
+        for name, counted in each.events(lanes):
+            events[name] += counted
+    return events
 
 
 def _most_beside(plan: NetworkPlan) -> int:
@@ -539,8 +648,13 @@ def _done(
             thread.join()
 
 
-def _initial(batch: Batch, state: StatePlan) -> NDArray[np.int64]:
-    """The first value of a state for every sequence, [sequences, units]."""
+def _initial(plan: NetworkPlan, batch: Batch) -> dict[str, NDArray[np.int64]]:
+    """The first value of every state for every sequence, [sequences, units]."""
+    states = [state for scan in plan.scans.values() for state in scan.states]
+    return {state.name: _first(batch, state) for state in states}
+
+
+def _first(batch: Batch, state: StatePlan) -> NDArray[np.int64]:
     given = batch.initial.get(state.name)
     if given is not None and given.shape != (batch.sequences, len(state.initial)):
         raise ValueError(f"{state.name}: first states of shape {given.shape}")

@@ -14,7 +14,7 @@ __all__ = ["INSTRUCTION", "OPERATION", "Row", "instruction", "packed", "slots_wr
 # fmt: off
 _FIELDS = (
     "operation", "bits", "units", "dst", "a", "b", "c", "shift_a", "shift_b", "low", "high",
-    "data", "rows", "cast", "product", "start", "events", "product_events",
+    "data", "rows", "cast", "product", "start", "events", "product_events", "by_lane",
 )
 _OPERATIONS = (
     *elementwise_names(),
@@ -43,7 +43,7 @@ def instruction(operation: str, bits: int, **fields: int) -> Row:
 def packed(rows: Sequence[Row]) -> NDArray[np.void]:
     """Instructions as the kernels read them, at least one; of the fields that a row does not set
     the numbers of an array are -1 and all others 0."""
-    unset = dict.fromkeys(_FIELDS, 0) | {"cast": -1, "product": -1, "start": -1}
+    unset = dict.fromkeys(_FIELDS, 0) | dict.fromkeys(("cast", "product", "start", "by_lane"), -1)
     return np.array([tuple((unset | row).values()) for row in rows or [Row()]], INSTRUCTION)
 
 

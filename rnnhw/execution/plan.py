@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from rnnhw.execution.quads import ByteProducts
 from rnnhw.graph.network import Network, Reverse, Scan, TimeNode
 from rnnhw.graph.nodes import Node, State, StepGraph
 
-__all__ = ["NetworkPlan", "ScanPlan", "SequencePlan", "SlotPlan", "StatePlan"]
+__all__ = ["LaneConstants", "NetworkPlan", "ScanPlan", "SequencePlan", "SlotPlan", "StatePlan"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class StatePlan:
     initial: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class LaneConstants:
+    """Constants of an instruction by lane (``rnnhw_by_lane`` in ``ext/program.h``): the modes of
+    its cast, and [kinds, 16 lanes]."""
+
+    rounding: int
+    fit: int
+    constants: NDArray[np.int64]
+
+
 @dataclass(eq=False)
 class ScanPlan:
     """The program of one layer (``rnnhw_scan`` in ``ext/program.h``)."""
@@ -56,6 +67,8 @@ class ScanPlan:
     """The slots that move on by a step from one symbol to the next."""
     slots: list[SlotPlan]
     swaps: NDArray[np.int64]
+    packed_inputs: NDArray[np.int64]
+    """Inputs to pack before the steps of a chunk (``rnnhw_packed_input`` in ``ext/program.h``)."""
     states: list[StatePlan]
     casts: NDArray[np.int64]
     matrices: list[RowsPlan]
@@ -67,6 +80,8 @@ class ScanPlan:
     """The instruction whose work counts as the node's."""
     output_store: int
     """The instruction that stores the output of every step."""
+    by_lane: Sequence[LaneConstants] = ()
+    """The constants of instructions whose lanes have their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +113,15 @@ class NetworkPlan:
 
     @property
     def step_bytes(self) -> int:
-        """The bytes that a step of one lane takes in all sequences and traces."""
+        """The bytes that a step of one lane takes in all sequences, traces and packed inputs."""
         sequences = sum(each.node.units * each.bits for each in self.sequences)
         traces = sum(self.network.signal(name).units * bits for name, bits in self.traces.items())
-        return (sequences + traces) // 8
+        packed = sum(
+            scan.slots[int(slot)].step_bytes
+            for scan in self.scans.values()
+            for slot in scan.packed_inputs[:, 0]
+        )
+        return (sequences + traces) // 8 + packed // self.lanes
 
     @property
     def needs_whole_sequences(self) -> bool:

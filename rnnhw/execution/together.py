@@ -6,17 +6,32 @@ gives alone, bit for bit, count for count and event for event.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import Batch
-from rnnhw.execution.compiler import format_storage, plan_networks
-from rnnhw.execution.engine import EngineRun, byte_products, execute_shares, run, sides
+from rnnhw.execution.compiler import LANES, format_storage, plan_networks
+from rnnhw.execution.engine import (
+    EngineRun,
+    byte_products,
+    execute_by_lane,
+    execute_shares,
+    run,
+    sides,
+)
+from rnnhw.execution.lane_formats import lanes_of, merged_by_lane
 from rnnhw.execution.variants import PlansDifferError, structure_of
 from rnnhw.graph.network import Network
+from rnnhw.graph.nodes import Matvec
 
 __all__ = ["Job", "run_together"]
+
+_BY_LANE = 1.25
+"""Time of a lane block whose lanes have constants of their own, in blocks with one for all."""
+
+_OF_ALONE = 0.3
+"""Time of one sequence alone, in lane blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +62,28 @@ def run_together(
         UsageError: the instruction set is not there, or ``threads`` is below one.
         DesignError: a trace names no signal.
     """
+    found: dict[int, EngineRun] = {}
+    for places in _grouped(jobs, _shared_block).values():
+        if not _worth_lanes(len(places), jobs[places[0]].batch.sequences):
+            continue
+        for first in range(0, len(places), LANES):
+            some = places[first : first + LANES]
+            runs = _run_by_lane([jobs[place] for place in some], traces, isa, threads)
+            found.update(zip(some, runs, strict=False))
+    left = [place for place in range(len(jobs)) if place not in found]
+    for places in _grouped([jobs[place] for place in left], _words).values():
+        some = [left[place] for place in places]
+        runs = _run_group([jobs[place] for place in some], traces, isa, threads)
+        found.update(zip(some, runs, strict=True))
+    return [found[place] for place in range(len(jobs))]
+
+
+def _grouped(jobs: Sequence[Job], likeness: Callable[[Job], Hashable]) -> dict[Hashable, list[int]]:
+    """The places of jobs of one structure that are alike."""
     groups: dict[Hashable, list[int]] = {}
     for place, job in enumerate(jobs):
-        groups.setdefault((structure_of(job.network), _words(job)), []).append(place)
-    found: dict[int, EngineRun] = {}
-    for places in groups.values():
-        runs = _run_group([jobs[place] for place in places], traces, isa, threads)
-        found.update(zip(places, runs, strict=True))
-    return [found[place] for place in range(len(jobs))]
+        groups.setdefault((structure_of(job.network), likeness(job)), []).append(place)
+    return groups
 
 
 def _words(job: Job) -> Hashable:
@@ -62,6 +91,53 @@ def _words(job: Job) -> Hashable:
     beside one with wide ones."""
     signals = job.network.signals().values()
     return job.batch.sequences, tuple(format_storage(node.format) for node in signals)
+
+
+def _shared_block(job: Job) -> Hashable:
+    """What networks that share lane blocks have in common: sequences, and the integers of their
+    weights."""
+    weights = {
+        node.weights.key
+        for scan in job.network.scans
+        for node in scan.graph.nodes
+        if isinstance(node, Matvec) and node.weights is not None
+    }
+    raw = job.parameters.raw
+    contents = tuple((key, raw[key].shape, raw[key].tobytes()) for key in sorted(weights))
+    return job.batch.inputs.shape, job.batch.lengths.tobytes(), contents
+
+
+def _worth_lanes(networks: int, sequences: int) -> bool:
+    """Whether blocks that networks share cost less than blocks, or single lanes, of their own."""
+    if networks < 2:
+        return False
+    of_blocks, left = divmod(networks, LANES)
+    shared = of_blocks * sequences
+    if left:
+        shared += -(-sequences // (LANES // left))
+    own = sum(n / LANES if side == LANES else n * _OF_ALONE for side, n in _blocks(sequences))
+    return shared * _BY_LANE < networks * own
+
+
+def _blocks(sequences: int) -> list[tuple[int, int]]:
+    """Sides and sequences, with those that fill up the last block."""
+    return [(side, -(-count // side) * side) for side, count in sides(sequences)]
+
+
+def _run_by_lane(
+    jobs: Sequence[Job], traces: Sequence[str], isa: str | None, threads: int | None
+) -> list[EngineRun]:
+    """Up to 16 jobs of one structure and of equal weights in the lanes of the same blocks; none
+    where an instruction has no kernel by lane."""
+    networks, parameters = [job.network for job in jobs], [job.parameters for job in jobs]
+    lanes = lanes_of(len(jobs))
+    try:
+        plans = plan_networks(networks, parameters, LANES, traces, byte_products(isa), True)
+        merged = merged_by_lane(plans, lanes)
+    except PlansDifferError:
+        return []
+    batches = [job.batch for job in jobs]
+    return execute_by_lane(merged, plans, batches, lanes, isa, threads)
 
 
 def _run_group(

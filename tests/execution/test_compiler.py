@@ -236,7 +236,7 @@ def test_a_product_on_a_value_of_the_same_step_starts_a_phase():
     parameters = raw_parameters(network, W=np.zeros((8, 8)))
     (scan,) = plan_network(network, parameters, 16).scans.values()
     tiled = [row for row in scan.phases if row[3]]
-    assert len(tiled) == 3  # the first packs the input
+    assert len(tiled) == 2
 
 
 def test_every_operation_has_a_writer_and_instructions_are_plain_rows():

@@ -25,6 +25,7 @@ from helpers.graphs import (
     zero_shift_case,
     zero_words_case,
 )
+from helpers.lane_jobs import LAYERS, lane_jobs
 from helpers.tools import missing
 
 from rnnhw import GRU, LSTM, Design, Formats, Q
@@ -35,6 +36,7 @@ from rnnhw.execution.compiler import plan_network
 from rnnhw.execution.engine import available_isas, execute, run
 from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
+from rnnhw.execution.together import run_together
 from rnnhw.layers.structures import Banded, ButterflyStage, Dense, FastWalshHadamard
 from rnnhw.numerics.cast import Rounding, cast_array
 
@@ -153,6 +155,14 @@ def test_plain_c_equals_golden_there(elsewhere):
     """What runs plans there is not at fault where NEON's kernels are."""
     for seed in range(8):
         assert_engine_equals_golden(draw_case(random.Random(seed)), ["plain"])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_lanes_with_formats_of_their_own_equal_golden(name, elsewhere):
+    jobs = lane_jobs(LAYERS[name], steps=6)
+    for isa in ISAS:
+        for job, found in zip(jobs, run_together(jobs, isa=isa), strict=True):
+            assert_same_run(golden.run(job.network, job.parameters, job.batch), found)
 
 
 @pytest.mark.parametrize("kind", BYTE_WEIGHTS)

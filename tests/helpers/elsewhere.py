@@ -161,6 +161,7 @@ class Scan:
         self.units_done = np.zeros(len(plan.instructions), np.int64)
         self.terms_done = np.zeros(len(plan.instructions), np.int64)
         self.events = np.zeros((len(plan.event_names), 3), np.int64)
+        self.lane_events = np.zeros((len(plan.event_names), LANES, 3), np.int64)
 
     def write(self, image, blocks, initial, outside, offset):
         """The structure, from the first states [blocks, units, lanes] by their names and the
@@ -207,26 +208,35 @@ class Scan:
         assert plan.instructions.itemsize == image.sizes["instruction"]
         self.tallies = [
             image.array(np.zeros_like(each))
-            for each in (self.events, self.units_done, self.terms_done)
+            for each in (self.events, self.lane_events, self.units_done, self.terms_done)
         ]
+        events, lane_events, units, terms = self.tallies
+        by_lane = [
+            [each.rounding, each.fit, image.array(each.constants.astype(np.int32)),
+             image.array(each.constants)]
+            for each in plan.by_lane
+        ]  # fmt: skip
         fields = [
             plan.lanes, plan.tile_units, image.array(plan.instructions), len(plan.instructions),
             image.array(plan.phases), len(plan.phases), plan.prologue, plan.symbol_phases,
             image.array(plan.symbol_slots), len(plan.symbol_slots),
             image.structures("slot", slots), image.room(8 * blocks * len(slots)), len(slots),
             image.array(moving), len(moving), image.array(plan.swaps), len(plan.swaps),
+            image.array(plan.packed_inputs), len(plan.packed_inputs),
             image.structures("state", states), len(states),
             image.array(plan.casts),
             image.room(image.sizes["word_cast"] * len(plan.instructions)),
             image.structures("rows", matrices),
-            image.pointers_to([image.array(each) for each in plan.data]), *self.tallies,
+            image.pointers_to([image.array(each) for each in plan.data]), events,
+            image.structures("by_lane", by_lane) if by_lane else NULL, lane_events, units, terms,
         ]  # fmt: skip
         return image.structures("scan", [fields])
 
     def take(self, image):
         """Add what a run tallied."""
-        events, units, terms = self.tallies
+        events, lane_events, units, terms = self.tallies
         self.events += image.read(events, self.events.shape)
+        self.lane_events += image.read(lane_events, self.lane_events.shape)
         self.units_done += image.read(units, self.units_done.shape)
         self.terms_done += image.read(terms, self.terms_done.shape)
 
@@ -244,20 +254,23 @@ class Program:
     def reserve(self, room):
         self.room = room
 
-    def run(self, inputs, lengths, order, initial, outputs, final, traces):
+    def run(self, inputs, rows, lengths, order, initial, outputs, final, traces):
         together = self.plan.lanes * self.blocks
         for first in range(0, len(order), together):
             part = order[first : first + together]
-            self._run(inputs, lengths, part, initial, outputs, final, traces)
+            self._run(inputs[rows], lengths, part, initial, outputs, final, traces)
 
     def _run(self, inputs, lengths, order, initial, outputs, final, traces):
-        """The sequences of ``order``; lanes behind the last repeat its first and have no steps."""
+        """The sequences of ``order``; other lanes repeat the first of all and have no steps."""
         plan, lanes = self.plan, self.plan.lanes
         blocks = -(-len(order) // lanes)
         image = Image(self.elsewhere.sizes)
         idle = blocks * lanes - len(order)
-        filled = np.concatenate([order, np.repeat(order[:1], idle)])
-        steps = np.where(np.arange(len(filled)) < len(order), lengths[filled], 0)
+        given = np.concatenate([order, np.full(idle, -1)])
+        filled = np.maximum(given, 0)
+        steps = np.where(given >= 0, lengths[filled], 0)
+        lanes_of_order = np.flatnonzero(given >= 0)
+        order = given[lanes_of_order]
         of_lane = [image.array(inputs[i]) for i in filled]
         vectors = [
             Vectors(image, blocks, self.room, each.node.units, lanes, each.bits, each.kept)
@@ -273,6 +286,10 @@ class Program:
             for i, source in enumerate(node.sources):
                 outside["input", str(i)] = vectors[self.index[source]]
             for kind, name in (slot.outside for slot in scan.plan.slots if slot.outside):
+                if kind == "packed":
+                    slot = next(s for s in scan.plan.slots if s.outside == (kind, name))
+                    units = slot.step_bytes // lanes
+                    outside[kind, name] = Vectors(image, blocks, self.room, units, lanes, 8)
                 if kind == "trace":
                     units, bits = plan.network.signal(name).units, plan.traces[name]
                     outside[kind, name] = Vectors(image, blocks, self.room, units, lanes, bits)
@@ -315,18 +332,18 @@ class Program:
 
         self.total_adds += image.read(adds, self.total_adds.shape)
         for (_, _, values), rows in zip(results, places, strict=True):
-            for i, at in zip(order, rows, strict=False):
-                values[i] = image.read(at, values[i].shape, values.dtype)
+            for i, lane in zip(order, lanes_of_order, strict=True):
+                values[i] = image.read(rows[lane], values[i].shape, values.dtype)
         ended = image.read(placed, (blocks, len(plan.sequences), len(sequences[0])))[:, :, 6:]
         for node in plan.network.outputs:
             found = ended[:, self.index[node], :lanes].ravel()
-            outputs[node.name][1][order] = found[: len(order)]
+            outputs[node.name][1][order] = found[lanes_of_order]
         for scan, _ in self.scans:
             scan.take(image)
             for name, at in scan.finals.items():
                 units = final[name].shape[1]
                 value = image.read(at, (blocks, units, lanes)).transpose(0, 2, 1)
-                final[name][order] = value.reshape(-1, units)[: len(order)]
+                final[name][order] = value.reshape(-1, units)[lanes_of_order]
 
     def _lengths(self, steps):
         return [*steps, *[0] * (LANES - len(steps))]

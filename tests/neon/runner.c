@@ -20,8 +20,9 @@ static void say_what_there_is(void)
     printf("\nrun %zu\nnode %zu\nsequence %zu\nresult %zu\nscan %zu\n", sizeof(rnnhw_run),
            sizeof(rnnhw_time_node), sizeof(rnnhw_sequence), sizeof(rnnhw_result),
            sizeof(rnnhw_scan));
-    printf("slot %zu\nstate %zu\nrows %zu\ninstruction %zu\nword_cast %zu\n\n", sizeof(rnnhw_slot),
-           sizeof(rnnhw_state), sizeof(rnnhw_rows), sizeof(rnnhw_instruction), sizeof(word_cast));
+    printf("slot %zu\nstate %zu\nrows %zu\ninstruction %zu\n", sizeof(rnnhw_slot),
+           sizeof(rnnhw_state), sizeof(rnnhw_rows), sizeof(rnnhw_instruction));
+    printf("by_lane %zu\nword_cast %zu\n\n", sizeof(rnnhw_by_lane), sizeof(word_cast));
     fflush(stdout);
 }
 
