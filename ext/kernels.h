@@ -167,6 +167,9 @@ typedef struct RNNHW_LANE_CONSTANTS(int64_t) rnnhw_lanes64;
  * not to leave the word (none where bits are cut off), and the fit of those that nothing can leave. */
 enum { RNNHW_ADD_HALF = 8, RNNHW_NEVER_CLIPS = 8 };
 
+/* Casts in words of 32 bits by lane whose rounding adds `half`, and which saturate or never clip. */
+enum { RNNHW_CASTS = 1, RNNHW_CASTS_PROVEN = 2 };
+
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
  * `dst`, and return the terms that they added; of products of bytes the caller knows them. */
@@ -286,9 +289,14 @@ typedef struct {
     void (*rows_short)(int32_t *dst, const rnnhw_short *rows, int64_t chunks, int64_t lanes);
     void (*finish_rows)(const rnnhw_finish *f, const rnnhw_short *rows, int64_t chunks,
                         int64_t lanes, const rnnhw_mask *mask, int64_t *events);
-    /* As `lookup_bytes`, in 256 bytes of every lane, one behind the other. */
-    void (*lookup_bytes_by_lane)(int32_t *dst, const int32_t *a, const int8_t *tables,
-                                 const rnnhw_lanes32 *of, int is_unsigned, int64_t chunks);
+    /* `finish` by lane, with one of the `casts` or none; the table holds 256 bytes of every lane, one
+     * behind the other, and addresses have the masks of `of`. */
+    void (*finish_by_lane)(const rnnhw_finish *f, const int32_t *a, const rnnhw_lanes32 *of,
+                           int casts, int64_t chunks, const rnnhw_mask *mask,
+                           rnnhw_events *events);
+    /* One of the `casts`. */
+    void (*cast_in_words_by_lane)(int32_t *dst, const int32_t *a, const rnnhw_lanes32 *of, int casts,
+                                  int64_t chunks, const rnnhw_mask *mask, rnnhw_events *events);
     /* A vector of 16 lanes from 16 keys [words][16], and into words that are zero there. */
     void (*get_fields)(void *vector, const rnnhw_fields *f, const uint64_t *block);
     void (*put_fields)(uint64_t *block, const rnnhw_fields *f, const void *vector);

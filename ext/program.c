@@ -253,39 +253,44 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
     scan->units_done[index] += p->units * p->active;
 }
 
-/* An instruction in 32-bit words that ends a step or a gate, with constants by lane: its parts one after
- * the other, and what is left of `finish` for all lanes alike. */
+/* The casts that have kernels in words; 0: none of them. */
+static int casts_in_words(const rnnhw_by_lane *of)
+{
+    if (of->rounding != RNNHW_ADD_HALF)
+        return 0;
+    return of->fit == RNNHW_SAT ? RNNHW_CASTS : of->fit == RNNHW_NEVER_CLIPS ? RNNHW_CASTS_PROVEN : 0;
+}
+
+/* Instructions in 32-bit words that look up or end a step, with constants by lane. */
 static void finish_by_lane(const rnnhw_kernels *kernels, const place *p,
                            const rnnhw_instruction *i, const rnnhw_by_lane *of)
 {
     rnnhw_scan *const scan = p->scan;
-    int32_t sums[RNNHW_TILE], cast[RNNHW_TILE], found[RNNHW_TILE];
+    int32_t sums[RNNHW_TILE], cast[RNNHW_TILE];
     const int32_t *words = at(p, i->a);
-    const int keeps_words = i->operation == RNNHW_CAST_LOOKUP, as_pairs = (int)i->shift_b;
-    if (keeps_words && i->b) {
+    const int keeps_words = i->operation != RNNHW_FINISH;
+    const int as_pairs = !keeps_words && i->shift_b;
+    const rnnhw_finish f = {.looks_up = i->high >= 0,
+                            .lowest = (int)i->low,
+                            .is_unsigned = (int)i->low,
+                            .table = i->high >= 0 ? scan->data[i->data] : no_table,
+                            .words = keeps_words ? at(p, i->dst) : NULL,
+                            .packed = keeps_words || as_pairs ? NULL : slot_or_null(p, i->dst),
+                            .pairs = as_pairs ? slot_or_null(p, i->dst) : NULL,
+                            .stored = {keeps_words ? NULL : slot_or_null(p, i->b),
+                                       keeps_words ? NULL : slot_or_null(p, i->c)}};
+    if (i->operation == RNNHW_CAST_LOOKUP && i->b) {
         kernels->narrow.add(sums, words, at(p, i->b), 0, 0, p->chunks);
         words = sums;
     }
-    if (i->cast >= 0) {
+    rnnhw_events *const events = scan->lane_events[i->events];
+    const int casts = i->cast >= 0 ? casts_in_words(of) : 0;
+    if (i->cast >= 0 && !casts) {
         kernels->narrow.cast_by_lane(cast, words, of->narrow, (int)of->rounding, (int)of->fit,
-                                     p->chunks, &p->mask, scan->lane_events[i->events]);
+                                     p->chunks, &p->mask, events);
         words = cast;
     }
-    if (i->high >= 0) {
-        int32_t *const to = keeps_words ? at(p, i->dst) : found;
-        kernels->lookup_bytes_by_lane(to, words, scan->data[i->data], of->narrow,
-                                      keeps_words && i->low, p->chunks);
-        words = found;
-    }
-    if (keeps_words)
-        return;
-    const rnnhw_finish f = {.address_mask = 255,
-                            .lowest = (int)i->low,
-                            .table = no_table,
-                            .packed = as_pairs ? NULL : slot_or_null(p, i->dst),
-                            .pairs = as_pairs ? slot_or_null(p, i->dst) : NULL,
-                            .stored = {slot_or_null(p, i->b), slot_or_null(p, i->c)}};
-    kernels->finish(&f, words, NULL, p->chunks, scan->lanes, &p->mask, NULL);
+    kernels->finish_by_lane(&f, words, of->narrow, casts, p->chunks, &p->mask, events);
 }
 
 /* An instruction whose lanes have constants of their own. */
@@ -303,7 +308,10 @@ static void execute_by_lane(const rnnhw_kernels *kernels, place *p, int64_t inde
     switch (i->operation) {
     case RNNHW_CAST:
     case RNNHW_CAST_IN_WORDS:
-        if (i->bits == 32)
+        if (casts_in_words(of))
+            kernels->cast_in_words_by_lane(dst, a, of->narrow, casts_in_words(of), p->chunks,
+                                           &p->mask, events);
+        else if (i->bits == 32)
             narrow->cast_by_lane(dst, a, of->narrow, rounding, fit, p->chunks, &p->mask, events);
         else
             wide->cast_by_lane(dst, a, of->wide, rounding, fit, p->chunks, &p->mask, events);
@@ -315,9 +323,6 @@ static void execute_by_lane(const rnnhw_kernels *kernels, place *p, int64_t inde
             wide->lookup_by_lane(dst, a, scan->data[i->data], of->wide, p->chunks);
         break;
     case RNNHW_LOOKUP_BYTES:
-        kernels->lookup_bytes_by_lane(dst, a, scan->data[i->data], of->narrow, (int)i->low,
-                                      p->chunks);
-        break;
     case RNNHW_CAST_LOOKUP:
     case RNNHW_FINISH:
         finish_by_lane(kernels, p, i, of);

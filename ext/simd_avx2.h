@@ -125,6 +125,12 @@ static inline sums16 sums_right(sums16 a, int by)
     return (sums16){_mm256_srav_epi32(a.low, count), _mm256_srav_epi32(a.high, count)};
 }
 
+/* Each by a number of its own. */
+static inline sums16 sums_right_by(sums16 a, sums16 by)
+{
+    return (sums16){_mm256_srav_epi32(a.low, by.low), _mm256_srav_epi32(a.high, by.high)};
+}
+
 static inline sums16 sums_left(sums16 a, int by)
 {
     const __m256i count = _mm256_set1_epi32(by);

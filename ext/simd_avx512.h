@@ -121,6 +121,12 @@ static inline sums16 sums_right(sums16 a, int by)
     return _mm512_srav_epi32(a, _mm512_set1_epi32(by));
 }
 
+/* Each by a number of its own. */
+static inline sums16 sums_right_by(sums16 a, sums16 by)
+{
+    return _mm512_srav_epi32(a, by);
+}
+
 static inline sums16 sums_left(sums16 a, int by)
 {
     return _mm512_sllv_epi32(a, _mm512_set1_epi32(by));
@@ -434,6 +440,47 @@ static inline quads16 table_look_up(table256 table, quads16 index)
     const __m512i even = table_words(&table, _mm512_and_si512(index, byte));
     const __m512i odd = table_words(&table, _mm512_srli_epi16(index, 8));
     return _mm512_or_si512(_mm512_and_si512(even, byte), _mm512_slli_epi16(odd, 8));
+}
+
+/* Four registers of quads to those of lanes, and back: word i of lane 4 g + k in register i, and word i
+ * of group g in register k. */
+static inline void turn_quads(__m512i *a)
+{
+    const __m512i first = _mm512_unpacklo_epi32(a[0], a[1]);
+    const __m512i second = _mm512_unpackhi_epi32(a[0], a[1]);
+    const __m512i third = _mm512_unpacklo_epi32(a[2], a[3]);
+    const __m512i fourth = _mm512_unpackhi_epi32(a[2], a[3]);
+    a[0] = _mm512_unpacklo_epi64(first, third);
+    a[1] = _mm512_unpackhi_epi64(first, third);
+    a[2] = _mm512_unpacklo_epi64(second, fourth);
+    a[3] = _mm512_unpackhi_epi64(second, fourth);
+}
+
+/* The quads of 16 units, looked up in 256 bytes of every lane: its 16 bytes side by side meet its table
+ * in registers. */
+#define RNNHW_TABLES_BY_LANE
+static inline void tables_look_up(quads16 *quads, const int8_t *tables)
+{
+    uint8_t at[4][64];
+    turn_quads(quads);
+    for (int k = 0; k < 4; k++)
+        _mm512_storeu_si512(at[k], quads[k]);
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        __m128i found[4];
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; g++) {
+            const table256 table = table_load(tables + 256 * (4 * g + k));
+            const __m256i index =
+                _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(at[k] + 16 * g)));
+            const __m512i words = table_words(&table, _mm512_castsi256_si512(index));
+            found[g] = _mm256_cvtepi16_epi8(_mm512_castsi512_si256(words));
+        }
+        const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(found[0]), found[1], 1);
+        const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(found[2]), found[3], 1);
+        quads[k] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    }
+    turn_quads(quads);
 }
 
 /* Byte `lane` of row u, of 16 rows of 16 bytes, goes to to[lane][u]: four perfect shuffles. */

@@ -246,6 +246,14 @@ static inline sums16 sums_right(sums16 a, int by)
     return sums_left(a, -by);
 }
 
+/* Each by a number of its own. */
+static inline sums16 sums_right_by(sums16 a, sums16 by)
+{
+    FOUR
+        a.part[i] = vshlq_s32(a.part[i], vsubq_s32(vdupq_n_s32(0), by.part[i]));
+    return a;
+}
+
 /* `tally` less one where a > b. */
 static inline sums16 sums_tally(sums16 tally, sums16 a, sums16 b)
 {

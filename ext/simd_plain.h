@@ -162,6 +162,15 @@ static inline sums16 sums_right(sums16 a, int by)
     return result;
 }
 
+/* Each by a number of its own. */
+static inline sums16 sums_right_by(sums16 a, sums16 by)
+{
+    sums16 result;
+    for (int lane = 0; lane < 16; lane++)
+        result.lane[lane] = a.lane[lane] >> by.lane[lane];
+    return result;
+}
+
 static inline sums16 sums_left(sums16 a, int by)
 {
     sums16 result;
