@@ -6,7 +6,8 @@ changes, plans (:mod:`rnnhw.execution.together`). Every result is that of the de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rnnhw.design.design import Design
@@ -75,23 +76,21 @@ class Attempts:
         *,
         isa: str | None = None,
         threads: int | None = None,
-    ) -> list[Simulation | DesignError]:
-        """What every design gives, or why it cannot run; the arguments are those of
-        :func:`simulate_batch`."""
+    ) -> Iterator[Simulation | DesignError]:
+        """What every design gives, or why it cannot run, one after the other, so that a caller need
+        not hold all; the arguments are those of :func:`simulate_batch`."""
         started = [self._started(design) for design in designs]
         able = [each for each in started if isinstance(each, Started)]
         jobs = [Job(each.design.network, each.design.parameters, each.batch) for each in able]
-        runs = iter(run_together(jobs, traces, isa=isa, threads=threads))
-        found: list[Simulation | DesignError] = []
+        runs = deque(run_together(jobs, traces, isa=isa, threads=threads))
         for each in started:
             if isinstance(each, DesignError):
-                found.append(each)
+                yield each
                 continue
             try:
-                found.append(judged(each, next(runs), self._place or each.design.place))
+                yield judged(each, runs.popleft(), self._place or each.design.place)
             except DesignError as error:
-                found.append(error)
-        return found
+                yield error
 
     def _started(self, design: Design) -> Started | DesignError:
         try:

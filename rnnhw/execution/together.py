@@ -17,7 +17,6 @@ from rnnhw.execution.engine import (
     byte_products,
     execute_by_lane,
     execute_shares,
-    run,
     sides,
 )
 from rnnhw.execution.lane_formats import lanes_of, merged_by_lane
@@ -63,7 +62,9 @@ def run_together(
         DesignError: a trace names no signal.
     """
     found: dict[int, EngineRun] = {}
-    for places in _grouped(jobs, _shared_block).values():
+    structures = [structure_of(job.network) if len(jobs) > 1 else None for job in jobs]
+    few = [place for place, job in enumerate(jobs) if job.batch.sequences < LANES]
+    for places in _alike(few, lambda place: (structures[place], _shared_block(jobs[place]))):
         if not _worth_lanes(len(places), jobs[places[0]].batch.sequences):
             continue
         for first in range(0, len(places), LANES):
@@ -71,19 +72,18 @@ def run_together(
             runs = _run_by_lane([jobs[place] for place in some], traces, isa, threads)
             found.update(zip(some, runs, strict=False))
     left = [place for place in range(len(jobs)) if place not in found]
-    for places in _grouped([jobs[place] for place in left], _words).values():
-        some = [left[place] for place in places]
-        runs = _run_group([jobs[place] for place in some], traces, isa, threads)
-        found.update(zip(some, runs, strict=True))
+    for places in _alike(left, lambda place: (structures[place], _words(jobs[place]))):
+        runs = _run_group([jobs[place] for place in places], traces, isa, threads)
+        found.update(zip(places, runs, strict=True))
     return [found[place] for place in range(len(jobs))]
 
 
-def _grouped(jobs: Sequence[Job], likeness: Callable[[Job], Hashable]) -> dict[Hashable, list[int]]:
-    """The places of jobs of one structure that are alike."""
+def _alike(places: Sequence[int], likeness: Callable[[int], Hashable]) -> list[list[int]]:
+    """The places in groups of those that are alike."""
     groups: dict[Hashable, list[int]] = {}
-    for place, job in enumerate(jobs):
-        groups.setdefault((structure_of(job.network), likeness(job)), []).append(place)
-    return groups
+    for place in places:
+        groups.setdefault(likeness(place) if len(places) > 1 else None, []).append(place)
+    return list(groups.values())
 
 
 def _words(job: Job) -> Hashable:
@@ -121,7 +121,7 @@ def _worth_lanes(networks: int, sequences: int) -> bool:
 
 def _blocks(sequences: int) -> list[tuple[int, int]]:
     """Sides and sequences, with those that fill up the last block."""
-    return [(side, -(-count // side) * side) for side, count in sides(sequences)]
+    return [(side, -(-count // side) * side) for side, count in _sides(sequences)]
 
 
 def _run_by_lane(
@@ -145,19 +145,22 @@ def _run_group(
 ) -> list[EngineRun]:
     """Jobs of one structure with words of the same kinds."""
     networks, parameters = [job.network for job in jobs], [job.parameters for job in jobs]
-    products = byte_products(isa)
-    blocks = sides(jobs[0].batch.sequences)
+    blocks = _sides(jobs[0].batch.sequences)
     try:
-        if len(jobs) == 1:
-            raise PlansDifferError
-        plans = [plan_networks(networks, parameters, side, traces, products) for side, _ in blocks]
-    except PlansDifferError:
-        return [
-            run(job.network, job.parameters, job.batch, traces, isa=isa, threads=threads)
-            for job in jobs
+        plans = [
+            plan_networks(networks, parameters, side, traces, byte_products(isa))
+            for side, _ in blocks
         ]
+    except PlansDifferError:
+        return [each for job in jobs for each in _run_group([job], traces, isa, threads)]
     counts = [count for _, count in blocks]
     return [
         execute_shares(list(zip(shares, counts, strict=True)), job.batch, isa, threads, None)
         for job, *shares in zip(jobs, *plans, strict=True)
     ]
+
+
+def _sides(sequences: int) -> list[tuple[int, int]]:
+    """The sides of a plan that runs once: a second one for the last few sequences costs more than
+    the lanes that they leave empty."""
+    return sides(sequences, LANES if sequences > LANES else None)

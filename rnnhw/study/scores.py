@@ -7,6 +7,7 @@ where scores are asked for do the float reference and the engine run.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,16 +19,16 @@ from rnnhw.analysis.reach import network_reach
 from rnnhw.analysis.storage import stored_bits, stored_words
 from rnnhw.design.design import Design
 from rnnhw.design.tasks import HarderTask, Samples, Score, Task
+from rnnhw.design.tasks.recordings import Recorded
 from rnnhw.errors import DesignError, RnnhwError, UsageError, unknown_name
-from rnnhw.execution.batch import make_batch
+from rnnhw.execution.batch import Quantised, make_batch
 from rnnhw.execution.compiler import LANES
-from rnnhw.execution.engine import execute, plan_for
-from rnnhw.execution.plan import NetworkPlan
 from rnnhw.execution.reference import run_reference
 from rnnhw.execution.reference_contents import array_contents, reference_contents
 from rnnhw.execution.simulate import chosen_samples
+from rnnhw.execution.together import Job, run_together
 from rnnhw.graph.network import Network, Total
-from rnnhw.numerics.cast import real_values
+from rnnhw.numerics.cast import Q, real_values
 from rnnhw.report.comparison.model import DESIGN_FIGURES
 from rnnhw.study.variants import Item, check_items, check_varied, labels_of, variants_of
 
@@ -104,11 +105,12 @@ def evaluate(
         UsageError: a parameter or a figure is unknown, something is given twice, or a score that
             is asked for says nothing.
     """
-    rows = list(_costed(designs, settings or {}, vary or {}))
+    tasks = _Tasks()
+    rows = list(_costed(designs, settings or {}, vary or {}, tasks))
     for row in rows:
         if loaded is not None:
             loaded(row.design)
-    trials = [_prepared(row) for row in rows] if simulate else []
+    trials = [_prepared(row, tasks) for row in rows] if simulate else []
     names = list(asked)
     _check_varied(vary or {}, [*DESIGN_FIGURES, *(name for each in trials for name in each.scores)])
     for index, row in enumerate(rows):
@@ -116,10 +118,14 @@ def evaluate(
         scored = trials[index].scores if trials else ()
         _check_names(row, [*scored, *known], names)
     references = _References()
-    for index, trial in enumerate(trials):
-        rows[index] = _scored(trial, references)
-        if progress is not None:
-            progress(index + 1, len(rows))
+    done = 0
+    for places in _together(trials):
+        finished = _scored([trials[place] for place in places], references, tasks)
+        for place, found in zip(places, finished, strict=True):
+            rows[place] = found
+            done += 1
+            if progress is not None:
+                progress(done, len(rows))
     for row in rows:
         for name in names:
             if why := row.unjudged.get(name):
@@ -132,6 +138,7 @@ def _costed(
     designs: Sequence[Item],
     settings: Mapping[str, object],
     vary: Mapping[str, Sequence[object]],
+    tasks: _Tasks,
 ) -> Iterator[Row]:
     """Every row with its costs."""
     if not designs:
@@ -140,7 +147,8 @@ def _costed(
     check_items(designs, "name each design once")
     for item, label in zip(designs, labels_of(designs), strict=True):
         for variant in variants_of(item, settings, vary):
-            yield Row(variant.design, label, variant.varied, _costs(variant.design))
+            design = tasks.shared(variant.design)
+            yield Row(design, label, variant.varied, _costs(design))
 
 
 def _check_varied(vary: Iterable[str], figures: Iterable[str]) -> None:
@@ -206,24 +214,69 @@ def _longest_reach(design: Design) -> Value:
 # --- scores ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Trial:
-    """A row that is ready to run."""
+    """A row that is ready to run; ``contents`` are equal for rows whose samples are equal."""
 
     row: Row
     task: Task
-    plan: NetworkPlan
+    contents: Hashable
     scores: tuple[str, ...]
 
 
-def _prepared(row: Row) -> _Trial:
-    """The row with its plan, after a look at all that running it needs."""
+class _Tasks:
+    """Tasks that read their samples from a file, which rows of other formats have too: it is read
+    once."""
+
+    def __init__(self) -> None:
+        self._known: list[Task] = []
+        self._sets: dict[int, Mapping[str, Samples]] = {}
+
+    def shared(self, design: Design) -> Design:
+        """The design with the task that is known, where that is equal to its own."""
+        own = design.task
+        if own is None or not _reads_file(own):
+            return design
+        for known in self._known:
+            if known == own:
+                return design if known is own else replace(design, task=known)
+        self._known.append(own)
+        return design
+
+    def sets(self, design: Design, task: Task) -> Mapping[str, Samples]:
+        """The task's samples under an empty name, then its harder ones."""
+        if not any(known is task for known in self._known):
+            return _sample_sets(design, task)
+        if id(task) not in self._sets:
+            self._sets[id(task)] = _sample_sets(design, task)
+        return self._sets[id(task)]
+
+
+def _reads_file(task: object) -> bool:
+    return isinstance(task, Recorded)
+
+
+def _contents(task: Task, sets: Mapping[str, Samples]) -> Hashable:
+    """Equal for equal sets of samples, as far as it costs little to tell."""
+    if _reads_file(task):  # one object for rows of equal tasks
+        return tuple((name, id(samples)) for name, samples in sets.items())
+    if any(len(samples.lengths) >= LANES for samples in sets.values()):
+        return object()  # they fill lane blocks: to run them together gains little
+    return tuple(
+        (name, *(None if each is None else array_contents(each) for each in arrays))
+        for name, samples in sets.items()
+        for arrays in [(samples.x, samples.lengths, samples.y)]
+    )
+
+
+def _prepared(row: Row, tasks: _Tasks) -> _Trial:
+    """The row with its samples, after a look at all that running it needs."""
     design = row.design
     if design.task is None:
         raise DesignError(
             f"{design.place}: the design has no task to simulate",
             "compare its costs alone, which need no task",
         )
-    plan = plan_for(design.network, design.parameters, LANES)
-    sets = _sample_sets(design, design.task)
+    _ = design.network, design.parameters
+    sets = tasks.sets(design, design.task)
     columns: list[str] = []
     try:
         for name, samples in sets.items():
@@ -233,7 +286,7 @@ def _prepared(row: Row) -> _Trial:
             columns += names if name else [*(f"float_{each}" for each in names[:-1]), *names]
     except RnnhwError as error:
         raise error.at(design.place) from None
-    return _Trial(row, design.task, plan, tuple(columns))
+    return _Trial(row, design.task, _contents(design.task, sets), tuple(columns))
 
 
 def _silence(design: Design, samples: Samples) -> tuple[FloatArray, IntArray]:
@@ -277,15 +330,59 @@ class _References:
         return self._kept[key]
 
 
-def _scored(trial: _Trial, references: _References) -> Row:
-    """The row with its scores."""
+def _together(trials: Sequence[_Trial]) -> list[list[int]]:
+    """The places of neighbours that have the same samples, at most so many as share lane blocks."""
+    groups: list[list[int]] = []
+    last: Hashable = None
+    for place, trial in enumerate(trials):
+        if trial.contents == last and len(groups[-1]) < LANES:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+        last = trial.contents
+    return groups
+
+
+def _scored(trials: Sequence[_Trial], references: _References, tasks: _Tasks) -> list[Row]:
+    """The rows, whose samples are the same, with their scores."""
+    fixed: list[dict[str, Score]] = [{} for _ in trials]
+    sets = tasks.sets(trials[0].row.design, trials[0].task)
+    for name, samples in sets.items():
+        known: dict[Q, Quantised] = {}
+        jobs = []
+        for trial in trials:
+            design = trial.row.design
+            try:
+                batch = make_batch(design.network, samples.x, samples.lengths, known=known)
+            except RnnhwError as error:
+                raise error.at(design.place) from None
+            jobs.append(Job(design.network, design.parameters, batch))
+        runs = deque(run_together(jobs, threads=1))
+        for trial, scores in zip(trials, fixed, strict=True):
+            run, format = runs.popleft(), trial.row.design.network.output.format
+            try:
+                outputs = real_values(run.outputs, format)
+                scores[name] = trial.task.score(outputs, run.lengths, samples)
+            except RnnhwError as error:
+                raise error.at(trial.row.design.place) from None
+    return [
+        _with_scores(trial, sets, own, references) for trial, own in zip(trials, fixed, strict=True)
+    ]
+
+
+def _with_scores(
+    trial: _Trial,
+    sets: Mapping[str, Samples],
+    fixed: Mapping[str, Score],
+    references: _References,
+) -> Row:
+    """The row with its scores; ``fixed`` has those in fixed point by the names of the sets."""
     scores: dict[str, Value] = {}
     unjudged: dict[str, str] = {}
-    sets = _sample_sets(trial.row.design, trial.task)
     try:
         for name, samples in sets.items():
             prefix = _prefix(name)
-            found = {prefix: _fixed_score(trial, samples)}
+            found = {prefix: fixed[name]}
             if not name:
                 found = {"float_": _float_score(trial, samples, references), **found}
             for start, score in found.items():
@@ -322,9 +419,3 @@ def _float_score(trial: _Trial, samples: Samples, references: _References) -> Sc
         total = score if total is None else total + score
     assert total is not None
     return total
-
-
-def _fixed_score(trial: _Trial, samples: Samples) -> Score:
-    network = trial.row.design.network
-    run = execute(trial.plan, make_batch(network, samples.x, samples.lengths))
-    return trial.task.score(real_values(run.outputs, network.output.format), run.lengths, samples)

@@ -58,7 +58,7 @@ def test_a_design_that_cannot_run_leaves_the_others():
     design = rnnhw.load(DESIGNS / "adder_tridiagonal.py", {"operand_bits": 4})
     samples = design.task.samples()
     wrong = replace(design, weights=None)
-    found = Attempts(samples).simulations([design, wrong, design])
+    found = list(Attempts(samples).simulations([design, wrong, design]))
     assert isinstance(found[1], DesignError)
     same(found[0], rnnhw.simulate(design))
     same(found[2], found[0])
