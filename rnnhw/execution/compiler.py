@@ -549,7 +549,9 @@ class _ScanPlanner:
         return node
 
     def _is_alias(self, node: Node) -> bool:
-        return isinstance(node, Reinterpret) or all(map(_changes_nothing, self._own(node)))
+        if not isinstance(node, Cast):
+            return isinstance(node, Reinterpret)
+        return all(own.changes_nothing for own in self._own(node))
 
     # --- phases ------------------------------------------------------------------------------
     def _assign_levels(self) -> None:

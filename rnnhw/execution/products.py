@@ -105,6 +105,13 @@ class _Terms:
         return above, above - np.add.reduceat(weights, self.begins)
 
     @cached_property
+    def big_numbers(self) -> tuple[BigArray, BigArray, BigArray]:
+        """The terms of every row, and its sums by sign, as Python integers, of which there are
+        few."""
+        above, below = self.sums_by_sign
+        return self.counts.astype(object), above.astype(object), below.astype(object)
+
+    @cached_property
     def columns(self) -> IntArray:
         """The column of every term."""
         return _flat([row.columns for row in self._rows])
@@ -405,10 +412,7 @@ class Product:
     def _row_bounds(self) -> tuple[BigArray, BigArray]:
         """Ends of what the partial sums of every row, without the start, can be."""
         low, high = self._vector
-        # Python integers, of which there are few.
-        counts, above, below = (
-            numbers.astype(object) for numbers in (self.terms.counts, *self.terms.sums_by_sign)
-        )
+        counts, above, below = self.terms.big_numbers
         up, down = max(high, 0), max(-low, 0)
         lows, highs = -(above * down + below * up), above * up + below * down
         if self.cast is None:

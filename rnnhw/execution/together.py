@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnnhw.design.weights import Parameters
 from rnnhw.execution.batch import Batch
 from rnnhw.execution.compiler import LANES, format_storage, plan_networks
@@ -63,8 +66,9 @@ def run_together(
     """
     found: dict[int, EngineRun] = {}
     structures = [structure_of(job.network) if len(jobs) > 1 else None for job in jobs]
+    shared = _SharedBlock()
     few = [place for place, job in enumerate(jobs) if job.batch.sequences < LANES]
-    for places in _alike(few, lambda place: (structures[place], _shared_block(jobs[place]))):
+    for places in _alike(few, lambda place: (structures[place], shared.of(jobs[place]))):
         if not _worth_lanes(len(places), jobs[places[0]].batch.sequences):
             continue
         for first in range(0, len(places), LANES):
@@ -93,18 +97,31 @@ def _words(job: Job) -> Hashable:
     return job.batch.sequences, tuple(format_storage(node.format) for node in signals)
 
 
-def _shared_block(job: Job) -> Hashable:
+class _SharedBlock:
     """What networks that share lane blocks have in common: sequences, and the integers of their
     weights."""
-    weights = {
-        node.weights.key
-        for scan in job.network.scans
-        for node in scan.graph.nodes
-        if isinstance(node, Matvec) and node.weights is not None
-    }
-    raw = job.parameters.raw
-    contents = tuple((key, raw[key].shape, raw[key].tobytes()) for key in sorted(weights))
-    return job.batch.inputs.shape, job.batch.lengths.tobytes(), contents
+
+    def __init__(self) -> None:
+        self._known: list[NDArray[np.int64]] = []
+
+    def of(self, job: Job) -> Hashable:
+        """Equal for networks of one structure that can share blocks."""
+        weights = {
+            node.weights.key
+            for scan in job.network.scans
+            for node in scan.graph.nodes
+            if isinstance(node, Matvec) and node.weights is not None
+        }
+        contents = tuple(self._place(job.parameters.raw[key]) for key in sorted(weights))
+        return job.batch.inputs.shape, job.batch.lengths.tobytes(), contents
+
+    def _place(self, numbers: NDArray[np.int64]) -> int:
+        """The place of an equal array among those that are known."""
+        for place, known in enumerate(self._known):
+            if known is numbers or np.array_equal(known, numbers):
+                return place
+        self._known.append(numbers)
+        return len(self._known) - 1
 
 
 def _worth_lanes(networks: int, sequences: int) -> bool:
