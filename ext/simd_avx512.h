@@ -500,4 +500,44 @@ static inline void transpose_bytes(int8_t *const *to, const int8_t *rows)
         _mm_storeu_si128((__m128i *)to[lane], from[lane]);
 }
 
+#define RNNHW_TRANSPOSES_LINES
+
+/* Byte `lane` of row u, of 64 rows of 16 bytes, goes to to[lane][u]: four rows become sixteen words of
+ * four bytes, and sixteen such registers are transposed, in pairs, fours, eights and sixteens. */
+static inline void transpose_lines(int8_t *const *to, const int8_t *rows)
+{
+    const __m512i among = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i within = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    __m512i a[16], b[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++)
+        a[i] = _mm512_shuffle_epi8(
+            _mm512_permutexvar_epi32(among, _mm512_loadu_si512(rows + 64 * i)), within);
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+        a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
+        a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
+        a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
+        a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
+    }
+    /* a[4 g + j] has lanes j, 4 + j, 8 + j and 12 + j of rows 16 g to 16 g + 15. */
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        const __m512i low = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+        const __m512i high = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
+        const __m512i odd_low = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
+        const __m512i odd_high = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
+        _mm512_storeu_si512(to[j], _mm512_shuffle_i32x4(low, high, 0x88));
+        _mm512_storeu_si512(to[8 + j], _mm512_shuffle_i32x4(low, high, 0xdd));
+        _mm512_storeu_si512(to[4 + j], _mm512_shuffle_i32x4(odd_low, odd_high, 0x88));
+        _mm512_storeu_si512(to[12 + j], _mm512_shuffle_i32x4(odd_low, odd_high, 0xdd));
+    }
+}
+
 #endif

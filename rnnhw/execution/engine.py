@@ -80,6 +80,9 @@ the caches for that."""
 _NEAR_BYTES = 1 << 20
 """Bytes of the vectors of several lane blocks that a second-level cache holds."""
 
+_LINE = 64
+"""Bytes of a cache line."""
+
 _CHUNK_BYTES = 1 << 18
 """Bytes of the sequences of all layers, at the steps of a chunk, that it holds beside them."""
 
@@ -366,10 +369,15 @@ class _Arrays:
     ) -> NDArray[np.signedinteger]:
         """[sequences, steps, units] for vectors of the steps of ``node``, zero past every length.
 
-        What a run writes is not cleared: pages would be touched twice.
+        What a run writes is not cleared: pages would be touched twice. It begins at a cache line:
+        kernels write whole ones.
         """
         longest, lengths = node.steps_for(steps), node.lengths_for(self.lengths)
-        array = np.empty((len(lengths), longest, units), f"i{bits // 8}")
+        size = len(lengths) * longest * units * bits // 8
+        room = np.empty(size + _LINE, np.uint8)
+        begin = -room.ctypes.data % _LINE
+        array = room[begin : begin + size].view(f"i{bits // 8}")
+        array = array.reshape(len(lengths), longest, units)
         for sequence in np.flatnonzero(lengths < longest).tolist():
             array[sequence, lengths[sequence] :] = 0
         return array
