@@ -134,11 +134,14 @@ typedef struct {
 } rnnhw_bytes;
 
 /* One or two products of bytes with few quads a row, of one lane block: rows from `row` on, a multiple
- * of 16, whose sums begin with the words `start` (NULL: with zeros). */
+ * of 16, whose sums begin with the words `start` (NULL: with zeros). Where `factors` is not NULL, a sum
+ * is shifted left by `shift` and added to the factor of its row times a word of `x`: with one lane factors
+ * are filled up to a multiple of 16. */
 typedef struct {
     rnnhw_bytes products[2];
     int64_t count, row;
-    const int32_t *start;
+    const int32_t *start, *factors, *x;
+    int shift;
 } rnnhw_short;
 
 /* The lane blocks of a product of bytes, which read its weights once, and the bytes from the words of

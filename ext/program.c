@@ -116,15 +116,34 @@ static void count_products(const place *p, int64_t index, int64_t sequences)
         count_rows(p, i->start, i->data, sequences);
 }
 
-/* The rows of an instruction rows_short. */
+/* The rows of an instruction rows_short, or those that a rows_diagonal begins with and its own. */
 static rnnhw_short short_rows(const place *p, int64_t index)
 {
+    const rnnhw_instruction *const first = &p->scan->instructions[index];
+    const int diagonal = first->operation == RNNHW_ROWS_DIAGONAL;
+    const rnnhw_instruction *const i = diagonal ? &p->scan->instructions[first->start] : first;
+    rnnhw_short s = {.products = {byte_product(p, i->rows, i->a), byte_product(p, i->data, i->c)},
+                     .count = i->c ? 2 : 1,
+                     .row = p->tile * p->scan->tile_units,
+                     .start = slot_or_null(p, i->b)};
+    if (diagonal) {
+        s.factors = (const int32_t *)p->scan->matrices[first->rows].weights;
+        s.x = at(p, first->a);
+        s.shift = (int)first->shift_a;
+    }
+    return s;
+}
+
+/* Count the work of those. */
+static void count_short_rows(const place *p, int64_t index)
+{
     const rnnhw_instruction *const i = &p->scan->instructions[index];
-    return (rnnhw_short){
-        .products = {byte_product(p, i->rows, i->a), byte_product(p, i->data, i->c)},
-        .count = i->c ? 2 : 1,
-        .row = p->tile * p->scan->tile_units,
-        .start = slot_or_null(p, i->b)};
+    if (i->operation == RNNHW_ROWS_DIAGONAL) {
+        p->scan->units_done[index] += p->units * p->active;
+        p->scan->terms_done[index] += p->units * p->active; /* a term a row */
+        index = i->start;
+    }
+    count_products(p, index, p->active);
 }
 
 /* Copy runs of units: which slot, from which unit on, how many. */
@@ -244,7 +263,7 @@ static void execute_words(const rnnhw_kernels *kernels, place *p, int64_t index)
         if (i->operation == RNNHW_FINISH_ROWS) {
             const rnnhw_short rows = short_rows(p, i->start);
             kernels->finish_rows(&f, &rows, p->chunks, scan->lanes, &p->mask, events);
-            count_products(p, i->start, p->active);
+            count_short_rows(p, i->start);
         } else {
             kernels->finish(&f, at(p, i->a), sums ? at(p, i->b) : NULL, p->chunks, scan->lanes,
                             &p->mask, events);
@@ -362,7 +381,7 @@ static void execute(const rnnhw_kernels *kernels, place *p, int64_t index)
     case RNNHW_ROWS_SHORT: {
         const rnnhw_short rows = short_rows(p, index);
         kernels->rows_short(at(p, i->dst), &rows, p->chunks, p->scan->lanes);
-        count_products(p, index, p->active);
+        count_short_rows(p, index);
         break;
     }
     default:

@@ -36,8 +36,10 @@ enum rnnhw_operation {
                            or load) and, behind them, as what the sum ends (finish, cast_lookup, or
                            cast_in_words, to dst and, in 16 bits, to b, where it is a slot); the first
                            product is shifted by shift_b, the other one or a by shift_a */
-    RNNHW_FINISH_ROWS,  /* finish of the rows of instruction `start`, a rows_short that no phase has,
-                           in place of those of a; a phase of nothing else takes all tiles at once */
+    RNNHW_FINISH_ROWS,  /* finish of the rows of instruction `start`, which no phase has, in place of
+                           those of a: a rows_short, or a rows_diagonal that begins with the words of
+                           its `start`, one more, times 2^shift_a; a phase of nothing else takes all
+                           tiles at once */
     RNNHW_LOAD,         /* dst = a, stored in `low` bits */
     RNNHW_STORE,        /* dst, stored in `low` bits, = a */
     RNNHW_PACK,         /* packed dst = a */

@@ -555,14 +555,26 @@ class _ScanPlanner:
 
     # --- phases ------------------------------------------------------------------------------
     def _assign_levels(self) -> None:
-        """A node's level is the number of whole vectors of this step that must come first."""
+        """A node's level is the number of whole vectors of this step that must come first. A
+        product of what is there before is computed where it is read first, from a register."""
+        readers: dict[Node, list[Node]] = {}
         for node in self.graph.nodes:
             level = 0
             for operand in node.operands:
                 whole = self._reads_whole(node, operand)
                 computed = not isinstance(self._origin(operand), Input | State | Constant)
                 level = max(level, self.levels[operand] + (whole and computed))
+                readers.setdefault(operand, []).append(node)
             self.levels[node] = level
+        for node in self.graph.nodes:
+            sources = all(
+                isinstance(self._origin(operand), Input | State | Constant)
+                for operand in node.operands
+            )
+            if isinstance(node, Matvec) and sources and node in readers:
+                first = [self.levels[reader] for reader in readers[node]]
+                ahead = [self._reads_whole(reader, node) for reader in readers[node]]
+                self.levels[node] = max(0, min(first) - any(ahead))
 
     def _reads_whole(self, node: Node, operand: Node) -> bool:
         """Whether one unit of ``node`` needs more than the same unit of ``operand``."""
@@ -961,11 +973,16 @@ class _ScanPlanner:
         begins = few and any(
             other.start is not None
             and self._origin(other.start) is node
-            and self._takes_short(other)
-            and self._in_windows(other) is not None
+            and self._is_finished_with_its_start(other)
             for other in self.products
         )
         return "rows_short" if begins else "rows_bytes", packed
+
+    def _is_finished_with_its_start(self, node: Matvec) -> bool:
+        """Whether a kernel for rows of few quads computes a product and what it begins with."""
+        if not self._takes_short(node):
+            return False
+        return self._is_diagonal(node) or self._in_windows(node) is not None
 
     def _in_windows(self, node: Matvec) -> list[RowsPlan] | None:
         """The weights of a band for products of bytes, where it is one in all networks."""

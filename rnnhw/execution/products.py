@@ -476,7 +476,9 @@ class Product:
             count = np.full(rows, 2 * pairs)
             first = np.minimum(first, -(-self.node.vector.units // 2) * 2 - 2 * pairs)
         offset = np.cumsum(count) - count
-        flat = np.zeros(int(count.sum()), element)
+        # A diagonal is read 16 rows at a time.
+        filled = -rows % INTERLEAVED if self.diagonal else 0
+        flat = np.zeros(int(count.sum()) + filled, element)
         if terms.alike and total == len(flat):
             flat[:] = terms.weights
         else:

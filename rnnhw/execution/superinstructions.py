@@ -12,8 +12,9 @@ finish       ``cast_in_words``, ``lookup_bytes``, then what keeps the value as b
              (what the next product reads). The cast or the lookup may be missing.
 cast_lookup  ``cast_in_words`` and ``lookup_bytes`` of a value that is read as words,
              as that of a gate is; with the ``add`` of two words in front of them.
-finish_rows  ``finish`` of the sums of a ``rows_short`` that nothing else reads. The work of the
-             product is still counted for itself.
+finish_rows  ``finish`` of the sums of a ``rows_short`` that nothing else reads, or of a
+             ``rows_diagonal`` that begins with them, shifted by a ``shift`` or not. The work of
+             the products is still counted for itself.
 multiply_add an ``add`` of a product of two vectors that nothing else reads.
 pack_stored  ``load`` of bytes that only a ``pack_bytes`` reads.
 gated_sum    products of gates and stored vectors, cast (:mod:`rnnhw.execution.gated_sums`).
@@ -87,11 +88,18 @@ def _finish_rows(tile: Fused, is_register: Callable[[int], bool]) -> None:
     program = TileProgram(tile.rows, is_register)
     gone = set()
     for finish in tile.rows:
-        rows = program.rows_finished_by(finish)
-        if rows is not None:
-            finish["operation"] = OPERATION["finish_rows"]
-            tile.aside.append(([rows], finish))
-            gone.add(id(rows))
+        members = program.rows_finished_by(finish)
+        if not members:
+            continue
+        finish["operation"] = OPERATION["finish_rows"]
+        gone |= {id(row) for row in members}
+        reader = finish
+        for row in members:
+            if is_operation(row, "shift"):
+                reader["shift_a"] = row["shift_a"]
+            else:
+                tile.aside.append(([row], reader))
+                reader = row
     tile.rows = [row for row in tile.rows if id(row) not in gone]
 
 
@@ -193,14 +201,21 @@ class TileProgram:
             return None
         return first if self.only_read_by(row["b"], row) else None
 
-    def rows_finished_by(self, finish: Row) -> Row | None:
-        """The short rows whose sums a ``finish`` casts, where nothing else reads them."""
+    def rows_finished_by(self, finish: Row) -> list[Row]:
+        """The short rows whose sums a ``finish`` casts, where nothing else reads them; or a
+        diagonal, then the shift of what it begins with if there is one, then short rows."""
         if not is_operation(finish, "finish") or "cast" not in finish:
-            return None
-        rows = self._writer.get(finish["a"])
-        if rows is None or not is_operation(rows, "rows_short"):
-            return None
-        return rows if self.only_read_by(finish["a"], finish) else None
+            return []
+        found, slot, reader = [], finish["a"], finish
+        for kind in ("rows_diagonal", "shift", "rows_short"):
+            row = self._writer.get(slot)
+            if row is None or not is_operation(row, kind) or row["bits"] != 32:
+                continue
+            if not self.only_read_by(slot, reader) or (kind == "shift" and reader is finish):
+                return []
+            found.append(row)
+            slot, reader = row.get("a" if kind == "shift" else "b", 0), row
+        return found if found and is_operation(found[-1], "rows_short") else []
 
 
 def _products(first: Row, second: Row) -> Row:

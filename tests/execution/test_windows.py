@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.graphs import (
     ISAS,
+    Case,
     assert_same_run,
     band_case,
     draw_batch,
@@ -13,7 +14,7 @@ from helpers.graphs import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rnnhw import Elman, Formats
+from rnnhw import Elman, Formats, Hadamard
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.design.design import Design
 from rnnhw.execution import golden
@@ -23,7 +24,7 @@ from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.superinstructions import Fused
 from rnnhw.execution.windows import pack_windows
-from rnnhw.layers.structures import Banded, Dense
+from rnnhw.layers.structures import Banded, Dense, Diagonal
 from rnnhw.numerics.cast import Overflow, Q, Rounding
 
 SHORT = ByteProducts(32, short=True)
@@ -171,6 +172,52 @@ def test_they_equal_what_they_replace(monkeypatch):
             found = [execute(each, case.batch, isa) for each in (plan, expanded)]
             assert_same_run(*found)
             assert found[0].counts == found[1].counts
+
+
+def elman_case(structure, units, formats, traces=(), seed=1):
+    """A layer with a bias whose weights and first states reach both ends of their formats."""
+    layers = [Elman(units, recurrent=structure, name="l")]
+    network = Design(layers, formats, inputs=7).network
+    rng = np.random.default_rng(seed)
+    parameters = draw_parameters(rng, network)
+    for key, raw in parameters.raw.items():
+        ends = next(t.format for t in network.tensors if t.key == key)
+        extreme = rng.random(raw.shape) < 0.5
+        raw[extreme] = rng.choice([ends.min, ends.max], raw.shape)[extreme]
+    return Case(network, parameters, draw_batch(rng, network, 35, 3), traces)
+
+
+@pytest.mark.parametrize("input", [BYTE, Q(2, 5)], ids=["one scale", "two scales"])
+@pytest.mark.parametrize("units", [5, 37, 64, 1040])
+def test_a_diagonal_is_added_to_what_it_begins_with(units, input):
+    """The sums of `W x + b` are shifted where the diagonal has a finer scale."""
+    formats = Formats(input=input, weight=BYTE, bias=BYTE, sum=Q(2, 5), state=BYTE)
+    case = elman_case(Diagonal(), units, formats)
+    wanted = assert_kernels_equal_golden(case, "finish_rows")
+    assert sum(events.total for events in wanted.events.values()) > 0
+    for lanes in (16, 1):
+        (scan,) = plan_of(case, lanes).scans.values()
+        rows = scan.instructions[scan.instructions["operation"] == OPERATION["rows_diagonal"]]
+        assert len(rows) == 1 and rows["start"] > 0 and (rows["shift_a"] > 0) == (input != BYTE)
+    assert_kernels_equal_golden(
+        elman_case(Diagonal(), units, formats, tuple(case.network.signals())), "rows_diagonal"
+    )
+
+
+@pytest.mark.parametrize("units", [2, 16, 64, 1024])
+def test_a_hadamard_layer_ends_in_one_instruction(units):
+    """A product of the input alone is computed where its sums are read: behind the transform."""
+    formats = Formats(input=BYTE, weight=BYTE, bias=BYTE, sum=Q(2, 5), state=BYTE)
+    case = elman_case(Hadamard(), units, formats)
+    for key, raw in case.parameters.raw.items():
+        if key.endswith(".after"):
+            np.floor_divide(raw, 16, out=raw)  # for sums of 32 bits
+    assert_kernels_equal_golden(case, "finish_rows")
+    for lanes in (16, 1):
+        (scan,) = plan_of(case, lanes).scans.values()
+        assert scan.phases[-1].tolist()[1:] == [1, 0, 1, units]
+        rows = scan.instructions[scan.instructions["operation"] == OPERATION["rows_diagonal"]]
+        assert len(rows) == 1 and rows["start"] > 0 and rows["shift_a"] > 0
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 5])
