@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import SimpleQueue
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -97,6 +98,13 @@ _ALONE = 3
 
 _KEPT_PLANS = 8
 """Plans that are kept for the same parameters: other lanes, other traces."""
+
+_KEPT_PROGRAMS = 8
+"""Programs that a plan keeps for its next run: one a thread."""
+
+_KEPT_BYTES = 1 << 24
+"""Bytes of their memory at most. What is given back to the system must be mapped again, page by
+page: that took half of a run of 40 steps of a Hadamard layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -398,8 +406,7 @@ class _Programs:
         with self._lock:
             program = self._free.pop() if self._free else None
         if program is None:
-            program = _engine.Program(self.plan, self._level, self._blocks)
-            program.reserve(self._room)
+            program = self._idle() or self._new()
             with self._lock:
                 self.programs.append(program)
         program.run(
@@ -415,6 +422,40 @@ class _Programs:
         with self._lock:
             self._free.append(program)
         return int((order >= 0).sum())
+
+    @property
+    def _key(self) -> tuple[Any, int, int, int]:
+        return _engine.Program, self._level, self._room, self._blocks
+
+    def _idle(self) -> _engine.Program | None:
+        """A program of an earlier run of the plan."""
+        with _kept_lock:
+            idle = self.plan.idle.get(self._key)
+            return idle.pop() if idle else None
+
+    def _new(self) -> _engine.Program:
+        program = _engine.Program(self.plan, self._level, self._blocks)
+        program.reserve(self._room)
+        return program
+
+    def keep(self) -> None:
+        """Let the next run of the plan have the programs, with empty tallies, unless they are
+        large. Those for another number of steps are let go."""
+        scans = (scan.arena_bytes for scan in self.plan.scans.values())
+        size = sum(scans) + self._room * self.plan.lanes * self.plan.step_bytes
+        if size * self._blocks * len(self.programs) > _KEPT_BYTES:
+            return
+        for program in self.programs:
+            program.total_adds[:] = 0
+            for scan, _ in program.scans:
+                for tally in (scan.units_done, scan.terms_done, scan.events):
+                    tally[:] = 0
+                if scan.lane_events is not None:
+                    scan.lane_events[:] = 0
+        with _kept_lock:
+            kept = self.plan.idle.get(self._key, [])
+            self.plan.idle.clear()
+            self.plan.idle[self._key] = (kept + self.programs)[:_KEPT_PROGRAMS]
 
     def work(self) -> _Work:
         """The sum of all tallies."""
@@ -487,12 +528,15 @@ def execute_shares(
         done += count
         if progress is not None:
             progress(done, batch.sequences)
+    events, work = _all_events(plan, programs), [each.work() for each in programs]
+    for each in programs:
+        each.keep()
     return EngineRun(
         packed=arrays.outputs,
         final=arrays.final,
         packed_traces=arrays.traces,
-        events=_all_events(plan, programs),
-        work=[each.work() for each in programs],
+        events=events,
+        work=work,
         isa=isa_name,
     )
 

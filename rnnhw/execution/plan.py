@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +111,9 @@ class NetworkPlan:
     """The signals that are recorded, and the bits in which their elements are stored."""
     byte_products: ByteProducts
     """What an instruction set must be able to do at least."""
+    idle: dict[Any, list[Any]] = field(init=False, default_factory=dict, repr=False)
+    """Programs of the extension that are bound to the plan and run nothing, for the next run: by
+    their class, the instruction set, the steps that they have room for, and the lane blocks."""
 
     @property
     def step_bytes(self) -> int:

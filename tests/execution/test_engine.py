@@ -437,6 +437,67 @@ def test_lane_blocks_run_side_by_side_where_they_share_weights_or_are_small(
     assert beside == [expected]
 
 
+# --- programs of earlier runs -------------------------------------------------------------------
+def several_runs():
+    """A plan, and batches of other lengths and other states, each with golden's run."""
+    network = recurrence(Banded(1, 1), 37, Q(3, 4), Q(4, 3))
+    rng = np.random.default_rng(3)
+    parameters = draw_parameters(rng, network)
+    batches = [draw_batch(rng, network, sequences, 3) for sequences in (33, 33, 17, 5)]
+    wanted = [golden.run(network, parameters, batch) for batch in batches]
+    return network, parameters, batches, wanted
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("lanes", [16, 1])
+def test_a_run_by_the_program_of_another_run_equals_golden(lanes, isa, beside):
+    """Nothing of one run is in the next one's values, events and counts."""
+    network, parameters, batches, wanted = several_runs()
+    plan = plan_network(network, parameters, lanes)
+    for batch, golden_run in zip(2 * batches, 2 * wanted, strict=True):
+        found = execute(plan, batch, isa)
+        assert_same_run(golden_run, found)
+        assert found.counts["l"] == layer_counts(network, batch.lengths.tolist())["l"]
+    assert 0 < len(beside) < 2 * len(batches)
+
+
+def test_runs_of_a_plan_at_once_have_programs_of_their_own():
+    network, parameters, batches, wanted = several_runs()
+    plan = plan_network(network, parameters, 16)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda batch: execute(plan, batch), 20 * batches))
+    for each, golden_run in zip(found, 20 * wanted, strict=True):
+        assert_same_run(golden_run, each)
+    programs = [program for idle in plan.idle.values() for program in idle]
+    assert 0 < len(programs) <= 8 and len({id(program) for program in programs}) == len(programs)
+
+
+def test_a_plan_keeps_no_program_that_is_large_or_for_other_steps(monkeypatch):
+    network, parameters, batches, _ = several_runs()
+    plan = plan_network(network, parameters, 16)
+    execute(plan, batches[0])
+    first = list(plan.idle)
+    longer = draw_batch(np.random.default_rng(0), network, 33, 7)
+    longer = replace(longer, lengths=np.full(33, 7))
+    execute(plan, longer)
+    assert len(plan.idle) == 1 and list(plan.idle) != first
+    monkeypatch.setattr(engine, "_KEPT_BYTES", 1)
+    other = plan_network(network, parameters, 16)
+    execute(other, longer)
+    assert not other.idle
+
+
+def test_a_plan_and_its_programs_are_let_go_together():
+    network, parameters, batches, _ = several_runs()
+    plan = plan_network(network, parameters, 16)
+    execute(plan, batches[0])
+    assert plan.idle
+    gone = weakref.ref(plan)
+    del plan
+    gc.collect()
+    assert gone() is None
+
+
 def test_tiles_of_rows_that_read_other_columns():
     """Two blocks of 16 rows are added side by side where they read the same ones: the fifth and the
     sixth do not."""
