@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-import typer.core
 import typer.main
 import typer.models
 
 from rnnhw.cli.output import show
+from rnnhw.cli.plain_values import Command, Group
 from rnnhw.errors import RnnhwError
 from rnnhw.version import __version__
 
@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, str] = {
 (``new_command``). It is imported when the command runs: all of them together take 0.6 s."""
 
 
-class _Commands(typer.core.TyperGroup):
+class _Commands(Group):
     """The commands of :data:`COMMANDS`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -54,7 +54,7 @@ class _Commands(typer.core.TyperGroup):
         module = import_module(f"rnnhw.cli.{COMMANDS[cmd_name]}")
         return typer.main.get_command_from_info(
             typer.models.CommandInfo(
-                name=cmd_name, callback=getattr(module, f"{cmd_name}_command"), cls=None
+                name=cmd_name, callback=getattr(module, f"{cmd_name}_command"), cls=Command
             ),
             pretty_exceptions_short=False,
             rich_markup_mode=None,

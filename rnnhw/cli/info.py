@@ -27,7 +27,8 @@ __all__ = ["info_command"]
 
 def info_command(
     design: Annotated[
-        Path | None, typer.Argument(metavar="DESIGN", help="A design file.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DESIGN", help="A design file.", show_default=False, readable=False),
     ] = None,
     settings: Settings = None,
     format: Format = None,
