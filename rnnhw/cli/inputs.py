@@ -10,7 +10,6 @@ from pathlib import Path
 from rnnhw.cli.options import assignments, bounds
 from rnnhw.design.design import Design, load
 from rnnhw.files import check_output, check_writable
-from rnnhw.profiles import ProfileError, profile_files
 
 __all__ = ["checked_bounds", "keep_inputs", "load_design"]
 
@@ -32,6 +31,8 @@ def keep_inputs(
     ``option`` gave the place."""
     if output is None:
         return
+    from rnnhw.profiles import ProfileError, profile_files
+
     inputs = [*design.files, *([data] if data is not None else [])]
     for profile in profiles:
         name = profile or (design.target.profile if design.target else None)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnhw.design.design import Design
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 
 __all__ = ["aligned", "heading", "number", "title", "verdict"]
 

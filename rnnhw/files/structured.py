@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -35,6 +34,8 @@ def read_toml(content: bytes) -> dict[str, Any]:
     Raises:
         ValueError: likewise.
     """
+    import tomllib  # most commands read none
+
     try:
         return tomllib.loads(content.decode())
     except (RecursionError, ValueError) as error:

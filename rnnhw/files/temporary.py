@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from secrets import token_hex
 from tempfile import gettempdir
 
 __all__ = ["hidden_beside", "hidden_in", "scratch_folder", "uninterrupted"]
@@ -71,19 +70,24 @@ def _remove_listed() -> None:
         _remove(path)
 
 
+def _token() -> str:
+    """A part of a name that nobody else has."""
+    return os.urandom(6).hex()
+
+
 def hidden_beside(place: Path) -> AbstractContextManager[Path]:
     """A name beside ``place`` for what will take its place; what is still there goes at the end."""
-    return _temporary(place.parent / f".{place.name[:100]}.{token_hex(6)}")
+    return _temporary(place.parent / f".{place.name[:100]}.{_token()}")
 
 
 def hidden_in(folder: Path) -> AbstractContextManager[Path]:
     """A path in ``folder`` to prepare its files at; what is still there at the end is removed."""
-    return _temporary(folder / f".rnnhw-{token_hex(6)}")
+    return _temporary(folder / f".rnnhw-{_token()}")
 
 
 @contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """A new private folder that is gone at the end, whatever interrupts its use."""
-    with _temporary((parent or Path(gettempdir())) / f"rnnhw-{token_hex(6)}") as place:
+    with _temporary((parent or Path(gettempdir())) / f"rnnhw-{_token()}") as place:
         place.mkdir(mode=0o700)
         yield place

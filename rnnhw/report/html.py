@@ -11,8 +11,9 @@ from rnnhw.report.drawing import network_drawing
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html, tables_html
 from rnnhw.report.roofline import roofline, streamed_bits
+from rnnhw.report.settings import settings_text
 from rnnhw.report.status_letters import cell_html, status_legend
-from rnnhw.report.table_cell import Cell, number, settings_text, shown, tenths, worded, yes_or_no
+from rnnhw.report.table_cell import Cell, number, shown, tenths, worded, yes_or_no
 
 __all__ = ["to_html"]
 

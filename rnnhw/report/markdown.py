@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rnnhw.cost.model import Report
 from rnnhw.report import tables
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 
 __all__ = ["to_markdown"]
 

@@ -9,7 +9,7 @@ from rnnhw.design.design import Design
 from rnnhw.errors import escaped
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.page import page
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 
 __all__ = ["Shown", "design_page", "design_title", "screen"]
 

@@ -15,17 +15,11 @@ __all__ = [
     "number",
     "percentage",
     "ratio",
-    "settings_text",
     "shown",
     "tenths",
     "worded",
     "yes_or_no",
 ]
-
-
-def settings_text(settings: Mapping[str, object]) -> str:
-    """The parameters of a design as a reader sees them: ``word=8, hidden=16``."""
-    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rnnhw.cost.model import Report
 from rnnhw.report import tables
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 from rnnhw.report.tables import Table
 
 __all__ = ["print_report", "rich_table", "to_text"]

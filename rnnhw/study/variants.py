@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from rnnhw.design.design import Design, load
 from rnnhw.errors import UsageError
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 
 __all__ = ["Item", "Variant", "check_items", "check_varied", "labels_of", "variants_of"]
 

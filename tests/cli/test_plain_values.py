@@ -1,12 +1,13 @@
 """Texts and paths of the command line pass pydantic by, and become what typer makes of them."""
 
+import functools
+import importlib
 import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import typer
 from helpers.paths import DESIGNS
 
 from rnnhw.cli import commands, main, plain_values
@@ -33,20 +34,29 @@ LINES = [
 ]
 
 
-def values(line):
-    """What the parameters of a command become, each with its type."""
+def values(line, monkeypatch):
+    """What the function of a command is called with, each value with its type."""
     name, *words = line.split()
-    group = typer.main.get_command(commands.app)
-    command = group.get_command(group.make_context("rnnhw", [name]), name)
-    found = command.make_context(name, words).params
-    return {name: (value, type(value)) for name, value in found.items()}
+    module = importlib.import_module(f"rnnhw.cli.{commands.COMMANDS[name]}")
+    function, given = getattr(module, f"{name}_command"), {}
+
+    @functools.wraps(function)
+    def record(**found):
+        given.update(found)
+        return 0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, f"{name}_command", record)
+        assert main([name, *words]) == 0
+    return {name: (value, type(value)) for name, value in given.items()}
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_values_are_those_that_typer_makes(line, monkeypatch):
-    mine = values(line)
+    mine = values(line, monkeypatch)
+    assert mine
     monkeypatch.setattr(plain_values, "_take_plain_values", lambda *_: None)
-    assert mine == values(line)
+    assert mine == values(line, monkeypatch)
 
 
 def test_the_lines_name_every_command():
@@ -67,7 +77,7 @@ def test_what_is_wrong_is_told_as_typer_tells_it(words, monkeypatch, capsys):
 @pytest.mark.parametrize("name", commands.COMMANDS)
 def test_typer_is_not_to_look_at_what_lies_at_a_path(name):
     """What it looks at it would have to be asked."""
-    module = __import__(f"rnnhw.cli.{commands.COMMANDS[name]}", fromlist=["x"])
+    module = importlib.import_module(f"rnnhw.cli.{commands.COMMANDS[name]}")
     written = inspect.signature(getattr(module, f"{name}_command"), eval_str=True).parameters
     for parameter in written.values():
         if plain_values._kind(parameter.annotation) is Path:
@@ -77,9 +87,21 @@ def test_typer_is_not_to_look_at_what_lies_at_a_path(name):
             assert not about.allow_dash and about.path_type is about.parser is None, parameter
 
 
-@pytest.mark.parametrize("words", [["info"], ["info", ADDER, "--set", "word=6"]])
-def test_a_command_with_texts_and_paths_does_without_pydantic(words):
-    code = "import sys, rnnhw.cli; rnnhw.cli.main(sys.argv[1:]); print('pydantic' in sys.modules)"
+def loaded_by(*words):
+    """The modules that a command imports."""
+    code = "import sys, rnnhw.cli; rnnhw.cli.main(sys.argv[1:]); print(*sys.modules)"
     asked = [sys.executable, "-c", code, *words]
     out = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    assert out.splitlines()[-1] == "False"
+    return set(out.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("words", [["info"], ["info", ADDER, "--set", "word=6"]])
+def test_a_command_with_texts_and_paths_does_without_pydantic(words):
+    assert "pydantic" not in loaded_by(*words)
+
+
+def test_the_text_of_a_design_needs_no_costs_profiles_or_json():
+    loaded = loaded_by("info", ADDER)
+    assert "rnnhw.layers.cells" in loaded
+    assert not loaded & {"msgspec", "tomllib", "rnnhw.cost.figure", "rnnhw.profiles"}
+    assert not any(name.startswith(("rnnhw.execution.", "rnnhw.accelerator.")) for name in loaded)

@@ -9,7 +9,8 @@ from rnnhw.report.analysis import tables
 from rnnhw.report.analysis.charts import Curve, curves
 from rnnhw.report.markup import Markup, tag
 from rnnhw.report.page import figure, page, remark, section, table_html
-from rnnhw.report.table_cell import number, settings_text
+from rnnhw.report.settings import settings_text
+from rnnhw.report.table_cell import number
 
 __all__ = ["to_html"]
 

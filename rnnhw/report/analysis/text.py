@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rnnhw.dynamics.model import Analysis
 from rnnhw.report.analysis import tables
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 from rnnhw.report.text import rich_table
 
 __all__ = ["print_analysis", "to_text"]

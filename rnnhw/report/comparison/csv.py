@@ -7,7 +7,8 @@ import io
 
 from rnnhw.report.comparison.model import Column, Comparison, Entry
 from rnnhw.report.csv_cell import cell
-from rnnhw.report.table_cell import bounded, settings_text
+from rnnhw.report.settings import settings_text
+from rnnhw.report.table_cell import bounded
 
 __all__ = ["to_csv"]
 

@@ -13,8 +13,9 @@ from rnnhw.report.comparison.model import Comparison, StorageUse
 from rnnhw.report.comparison.score_chart import chart_legend, score_chart
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html
+from rnnhw.report.settings import settings_text
 from rnnhw.report.status_letters import status_legend
-from rnnhw.report.table_cell import number, settings_text, shown
+from rnnhw.report.table_cell import number, shown
 
 __all__ = ["to_html"]
 

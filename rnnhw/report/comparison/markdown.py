@@ -6,7 +6,7 @@ from rnnhw.report.comparison import tables
 from rnnhw.report.comparison.designs import designs_table
 from rnnhw.report.comparison.model import Comparison
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 
 __all__ = ["to_markdown"]
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from rnnhw.report.comparison import tables
 from rnnhw.report.comparison.designs import designs_text, legend
 from rnnhw.report.comparison.model import Comparison
-from rnnhw.report.table_cell import Cell, settings_text
+from rnnhw.report.settings import settings_text
+from rnnhw.report.table_cell import Cell
 from rnnhw.report.tables import Table
 
 __all__ = ["print_comparison", "to_text"]

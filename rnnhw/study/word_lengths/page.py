@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnhw.report.markup import Markup, joined, tag
 from rnnhw.report.page import figure, page, remark, section, table_html
-from rnnhw.report.table_cell import settings_text
+from rnnhw.report.settings import settings_text
 from rnnhw.study.word_lengths.charts import sensitivity_chart, words_chart
 from rnnhw.study.word_lengths.costs import Costs
 from rnnhw.study.word_lengths.quantize import Quantized
