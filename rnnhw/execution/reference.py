@@ -46,7 +46,7 @@ from rnnhw.graph.nodes import (
 )
 from rnnhw.numerics.cast import Q, quantise, real_values
 
-__all__ = ["SOURCES", "Observer", "Reference", "run_reference"]
+__all__ = ["SOURCES", "Observer", "Reference", "exact_inputs", "run_reference"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -202,6 +202,14 @@ def _masked(values: FloatArray, lengths: IntArray) -> FloatArray:
     return np.where(valid[:, :, None], values, 0.0)
 
 
+def exact_inputs(network: Network, x: FloatArray, lengths: IntArray) -> bool:
+    """Whether the network's format holds all inputs ``x`` [sequences, steps, features] as they are,
+    so that "input" is no source of error."""
+    values = np.ascontiguousarray(_masked(x, lengths))
+    rounded = _rounded(values, network.source.format)
+    return np.array_equal(rounded.view(np.int64), values.view(np.int64))
+
+
 Observer = Callable[[StepGraph, Mapping[Node, FloatArray], NDArray[np.bool_]], None]
 """Called after every step of every layer: its graph, the values of its nodes [sequences, units],
 and which sequences have this step."""
@@ -250,10 +258,11 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
     graph, lengths = node.graph, sources[0].lengths
     sequences, steps = sources[0].values.shape[:2]
     run = _Run(graph, context.parameters, context.quantised, {})
-    outputs = np.zeros((sequences, steps, node.units))
     recorded = {name: value for name, value in graph.signals() if name in context.traces}
-    for name, traced in recorded.items():
-        context.traces[name] = np.zeros((sequences, steps, traced.units))
+    kept = {
+        value: np.empty((sequences, steps, value.units))
+        for value in (graph.output, *recorded.values())
+    }
     for state, _ in graph.updates:
         run.states[state] = _first_value(context, run, graph, state, sequences)
     program = _program(context, graph)
@@ -273,18 +282,17 @@ def _scan(context: _Context, node: Scan, *sources: _Sequences) -> _Sequences:
         if t == 0:  # constants stay as they are
             constants = {n: v for n, v in run.values.items() if isinstance(n, Constant)}
             program = [each for each in program if each.node not in constants]
-        for name, traced in recorded.items():
-            context.traces[name][:, t] = run.values[traced]
-        outputs[:, t] = run.values[graph.output]
+        for value_kept, array in kept.items():
+            array[:, t] = run.values[value_kept]
         for state, new in graph.updates:
             # Past its length a sequence has no steps: its states stay as they are.
             before, after = run.states[state], run.values[new]
             run.states[state] = after if t < shortest else np.where(valid[:, None], after, before)
-    for name in recorded:
-        context.traces[name] = _masked(context.traces[name], lengths)
+    for name, traced in recorded.items():
+        context.traces[name] = _masked(kept[traced], lengths)
     for state, _ in graph.updates:
         context.final[graph.state_name(state)] = run.states[state]
-    return _Sequences(outputs, lengths)
+    return _Sequences(kept[graph.output], lengths)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,12 @@ class _Units:
     most: FloatArray
     fixed: NDArray[np.bool_]
     """Whether the integers are not zero at some step."""
-    real: NDArray[np.bool_]
-    """Whether the reference is not zero at some step."""
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Whether the reference is not zero at some step."""
+        found: NDArray[np.bool_] = (self.least != 0) | (self.most != 0)
+        return found
 
 
 @dataclass
@@ -114,12 +118,15 @@ class SignalError:
             np.abs(error, out=error)
             if not every:
                 error[~valid] = 0.0
-            self.squares += float((error**2).sum())
-            self.reference_squares += float((exact**2 if every else exact[valid] ** 2).sum())
-        place = np.unravel_index(int(error.argmax()), error.shape)
+            place = np.unravel_index(int(error.argmax()), error.shape)
+            largest = float(error[place])
+            # Into the same memory: a new array as large as these takes as long as its arithmetic.
+            self.squares += float(np.square(error, out=error).sum())
+            squares = np.square(exact, out=error) if every else np.square(exact[valid])
+            self.reference_squares += float(squares.sum())
         # argmax finds a NaN first; once there is one it stays the largest error.
-        if not (error[place] <= self.max_error or math.isnan(self.max_error)):
-            self.max_error = float(error[place])
+        if not (largest <= self.max_error or math.isnan(self.max_error)):
+            self.max_error = largest
             self.worst = (first + int(place[0]), int(place[1]), int(place[2]))
         self.values += int(valid.sum()) * units
         if every:  # by far the most verifications; copying what is valid is a third of the work
@@ -129,19 +136,20 @@ class SignalError:
 
     def _add_units(self, fixed: FloatArray, exact: FloatArray) -> None:
         """Take in vectors [vectors, units]."""
-        new = _Units(
-            _by_unit(np.minimum, exact),
-            _by_unit(np.maximum, exact),
-            _by_unit(np.logical_or, fixed != 0),
-            _by_unit(np.logical_or, exact != 0),
-        )
         old = self._units
-        if old is not None:
-            new.least = np.minimum(old.least, new.least)
-            new.most = np.maximum(old.most, new.most)
-            new.fixed |= old.fixed
-            new.real |= old.real
-        self._units = new
+        least, most = _by_unit(np.minimum, exact), _by_unit(np.maximum, exact)
+        if old is None:
+            old = self._units = _Units(least, most, np.zeros(len(least), np.bool_))
+        else:
+            old.least = np.minimum(old.least, least)
+            old.most = np.maximum(old.most, most)
+        # Nearly every unit is not zero in the first few vectors.
+        for some in (fixed[:_FEW], fixed[_FEW:]):
+            if not old.fixed.all():
+                old.fixed |= _by_unit(np.logical_or, some != 0)
+
+
+_FEW = 1024
 
 
 def _by_unit(operation: np.ufunc, vectors: NDArray[Any]) -> NDArray[Any]:

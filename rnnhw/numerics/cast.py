@@ -397,8 +397,7 @@ def _shifted(raw: IntArray, left: int) -> IntArray:
 
 def real_values(raw: IntArray, format: Q) -> FloatArray:
     """The real numbers (float64) that raw integers of ``format`` stand for."""
-    values: FloatArray = raw.astype(np.float64)
-    values *= format.step
+    values: FloatArray = np.multiply(raw, format.step, dtype=np.float64)
     return values
 
 

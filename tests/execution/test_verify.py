@@ -27,7 +27,7 @@ from rnnhw import (
 )
 from rnnhw.design.demands import Check, judge
 from rnnhw.design.tasks import Samples
-from rnnhw.execution.reference import SOURCES
+from rnnhw.execution.reference import SOURCES, run_reference
 from rnnhw.execution.simulate import simulate
 from rnnhw.execution.verify import SignalError, _figure_names, compared_signals, verify
 
@@ -129,6 +129,25 @@ def test_every_source_of_error_is_told_apart():
         assert each.output.max_error > 0
         assert each.score is None
     assert {signal.name for signal in result.signals} == {"rnn.sum", "rnn.state", "head.output"}
+
+
+@pytest.mark.parametrize("scale", [2**-6, 2**-7])
+def test_inputs_that_the_format_holds_are_no_source_of_error(scale, monkeypatch):
+    """The reference does not run for them, and nothing that is told changes."""
+    x = np.round(elman.samples(scale=0.9) / scale) * scale + 0.0  # for Q(1, 6), which has no -0.0
+    samples, design, ran = Samples(x, LENGTHS), elman.design(), []
+    monkeypatch.setattr(
+        rnnhw.execution.verify,
+        "run_reference",
+        lambda *a, **options: (ran.append(a[5:]), run_reference(*a, **options))[1],
+    )
+    result = verify(design, samples=samples, maximum=LOOSE)
+    held = scale == 2**-6
+    alone = {source for given in ran for sources in given for source in sources}
+    assert alone == set(SOURCES) - ({"input"} if held else set())
+    assert (result.sources[0].output.max_error == 0) == held
+    monkeypatch.setattr(rnnhw.execution.verify, "exact_inputs", lambda *_: False)
+    assert verify(design, samples=samples, maximum=LOOSE).figures() == result.figures()
 
 
 def test_only_signals_that_lose_something_are_compared():
