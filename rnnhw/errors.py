@@ -10,7 +10,7 @@ import difflib
 import numbers
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -49,11 +49,12 @@ class RnnhwError(Exception):
             return self
         return type(self)(f"{place}: {self.message}", self.hint)
 
-    def name_options(self, options: Mapping[str, str]) -> None:
+    def name_options(self, options: Mapping[str, str], given: Collection[str] = ()) -> None:
         """Put options in place of the parameters that message and hint name.
 
         The hint writes a parameter of a function as ``lanes=``, with no value behind it;
-        ``options`` has the option of the command, by parameter.
+        ``options`` has the option of the command, by parameter. A wrong call's message may begin
+        with a parameter and its value: of an option that is among the ``given`` ones.
         """
 
         def option(match: re.Match[str]) -> str:
@@ -62,6 +63,9 @@ class RnnhwError(Exception):
         pattern = re.compile(r"\b([a-z_]+)=(?=[\s,;:)]|$)")
         self.message = pattern.sub(option, self.message)
         self.hint = pattern.sub(option, self.hint)
+        name, equals, rest = self.message.partition("=")
+        if isinstance(self, UsageError) and equals and options.get(name) in given:
+            self.message = f"{options[name]} {rest}"
 
 
 class UsageError(RnnhwError):

@@ -38,6 +38,22 @@ def test_a_command_names_its_options_where_a_function_names_parameters():
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "given", "message"),
+    [
+        (UsageError("threads=0"), ["--threads"], "--threads 0"),
+        (UsageError("threads=0: a=b"), ["verify", "--threads", "0"], "--threads 0: a=b"),
+        (UsageError("threads=0"), ["--lanes"], "threads=0"),  # from somewhere else
+        (UsageError("x: threads=0"), ["--threads"], "x: threads=0"),
+        (DesignError("threads=0"), ["--threads"], "threads=0"),  # the design's
+        (UsageError("seed=0"), ["--seed"], "seed=0"),
+    ],
+)
+def test_a_wrong_call_names_the_option_that_was_given(error, given, message):
+    error.name_options({"threads": "--threads", "lanes": "--lanes"}, given)
+    assert error.message == message
+
+
 WITHOUT_OPTIONS = ("accelerator", "commands", "cost", "execution", "files", "graph", "rtl")
 """Packages whose errors name parameters alone, so that they read well from Python too."""
 

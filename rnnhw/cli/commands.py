@@ -115,7 +115,7 @@ def run(words: Sequence[str]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except RnnhwError as error:
-        error.name_options(_options(command, context))
+        error.name_options(_options(command, context), [word.partition("=")[0] for word in words])
         raise
 
 

@@ -220,7 +220,7 @@ def test_a_file_that_is_not_written_is_told(run, tmp_path):
         (("--memory", "0G"), "Invalid value for '--memory'"),
         (("--memory", "10"), "the memory is too small"),
         (("--isa", "abacus"), "unknown instruction set 'abacus'"),
-        (("--threads", "0"), "threads=0"),
+        (("--threads", "0"), "error: --threads 0"),
         (("--check", "x", "--threads", "2"), "searches nothing"),
         (("-o", "-"), "name a file"),
         (("-o", "a.npz", "-o", "b.npz"), "both take the counterexample"),
