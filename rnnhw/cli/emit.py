@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from rnnhw.cli.complaints import remark
 from rnnhw.cli.inputs import load_design
 from rnnhw.cli.options import (
     PLAIN,
@@ -24,7 +26,7 @@ from rnnhw.cli.output import show
 from rnnhw.cli.progress import shown_steps
 from rnnhw.cli.show_emit import emitted_text
 from rnnhw.commands.emit import emit
-from rnnhw.errors import UsageError
+from rnnhw.errors import UsageError, few
 
 __all__ = ["emit_command"]
 
@@ -66,4 +68,17 @@ def emit_command(
             step=step,
         )
     show(emitted_text(result) if shown == "text" else result.to_json())
+    if others := _other_sources(output, result.files):
+        remark(
+            f"{output} also holds {few(others)}, which this design does not have: "
+            f"read {result.top}.f rather than *.v"
+        )
     return 0 if result.passed else 1
+
+
+def _other_sources(folder: Path, files: Sequence[str]) -> list[str]:
+    """The files in ``folder`` that are not among those written, of the kinds that are: perhaps
+    those of a design that was emitted there before."""
+    kinds = {Path(name).suffix for name in files}
+    there = {path.name for path in folder.iterdir() if path.suffix in kinds}
+    return sorted(there - set(files))

@@ -71,6 +71,26 @@ def test_the_folder_is_written_and_described(said, tmp_path):
     assert "check" not in told and "PASS" not in told
 
 
+def test_files_of_another_design_in_the_folder_are_told(said, plain, tmp_path, capsys):
+    folder = tmp_path / "rtl"
+    said(ADDER, "-o", folder, *SMALL)
+    said(ADDER, "-o", folder, *SMALL)
+    (folder / "Makefile").write_text("all:\n")
+    said(ADDER, "-o", folder, *SMALL)  # its own files, and one that is none of a design
+    before = set(folder.glob("adder_*"))
+    assert main(["emit", str(plain), "-o", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert "also holds" not in out and err.count("\n") == 1
+    assert err.startswith(f"note: {folder} also holds adder_tridiagonal.core, ")
+    also = re.search(r"and (\d+) more, which this design does not have", err)
+    mine = {path.name for path in folder.glob("plain*")}
+    lost = {path.name for path in folder.glob("rnnhw_*.v")} - set(
+        emit(str(plain), tmp_path / "alone").files
+    )
+    assert mine and int(also[1]) == len(before) + len(lost) - 5
+    assert {path for path in before if path.exists()} == before
+
+
 def test_every_static_module_of_the_folder_is_there_with_those_it_uses(said, tmp_path):
     said(ADDER, *SMALL, "-o", tmp_path)
     defined = {path.stem for path in tmp_path.glob("*.v")}
