@@ -80,13 +80,9 @@ class Row:
     @property
     def heading(self) -> str:
         """The name and the unit, where neither the name nor the cell says it."""
-        return self.heading_in(self.unit)
-
-    def heading_in(self, unit: str) -> str:
-        """The heading with another spelling of the unit."""
         if self.unit in self.name or self.shows == "percentage":
             return self.name
-        return f"{self.name}, {unit}"
+        return f"{self.name}, {self.unit}"
 
     @property
     def is_share(self) -> bool:

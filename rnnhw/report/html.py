@@ -17,9 +17,6 @@ from rnnhw.report.table_cell import Cell, number, shown, tenths, worded, yes_or_
 
 __all__ = ["to_html"]
 
-_SYMBOLS = {"us": "µs"}
-"""Units that a page can spell as they are written."""
-
 
 def to_html(report: Report) -> str:
     """The page; every text of the report is escaped.
@@ -95,7 +92,7 @@ def _tiles(report: Report) -> Markup:
             continue
         figure = getattr(point if at_clock else report.totals, line.key)
         if line.stands(figure, report.totals) and figure.value is not None:
-            name = line.row.heading_in(_SYMBOLS.get(line.row.unit, line.row.unit))
+            name = line.row.heading
             if point is not None and at_clock:
                 name += f" at {shown(point.clock_mhz).text} MHz"
             tiles.append((name, worded(line.row, figure)))

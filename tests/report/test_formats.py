@@ -543,3 +543,10 @@ def test_bounds_are_judged_in_every_format(format: str, capsys: pytest.CaptureFi
     assert main(["report", ADDER, "--format", format, "--max", "cycles_per_step=1"]) == 1
     out, err = capsys.readouterr()
     assert out and err.startswith("error: cycles_per_step is 40, --max 1")
+
+
+@some_reports
+def test_a_unit_has_one_spelling(name: str, profile: str) -> None:
+    page = to_html(report_of(name, profile))
+    assert re.search(r"<dt>[^<]*, us\b", page)
+    assert "&#181;" not in page and "\N{MICRO SIGN}" not in page
