@@ -512,7 +512,7 @@ OPTIONS = {
     "--set hidden=": "d.py: hidden='' is not of type int",
     "--set flag=perhaps": "d.py: flag='perhaps' is not of type bool",
     "--set ratio=x": "d.py: ratio='x' is not of type float",
-    "--isa avx9": "unknown instruction set 'avx9'\nhint: did you mean 'avx2'? known: ",
+    "--isa plane": "unknown instruction set 'plane'\nhint: did you mean 'plain'? known: ",
     "--trace rnn.stat": "unknown signal 'rnn.stat'\nhint: did you mean 'rnn.state'? known: ",
     "--format xml": "unknown format 'xml'\nhint: known: text, json",
     "--min speed": "--min 'speed'\nhint: write --min NAME=VALUE",
