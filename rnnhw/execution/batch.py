@@ -139,11 +139,11 @@ def _quantised(
         if int(given.min()) < source.interval[0] or int(given.max()) > source.interval[1]:
             raise DesignError(f"input: raw integers outside {source.format}")
         return Quantised(given.astype(np.int64))
-    real = given.astype(np.float64, copy=False)
     try:
-        inputs, clipped = quantise(real, source.format)
+        inputs, clipped = quantise(given, source.format)
     except DesignError as error:
         raise error.at("input") from None
+    real = given.astype(np.float64, copy=False)
     return Quantised(inputs, clipped, underflows(real, inputs, source.format))
 
 

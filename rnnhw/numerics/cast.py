@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,7 @@ __all__ = [
     "cast",
     "cast_array",
     "interval_format",
+    "not_of_float64",
     "quantise",
     "real_values",
     "rounded",
@@ -409,16 +410,22 @@ def underflows(values: ArrayLike, raw: IntArray, to: Q) -> int:
 
 
 def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
-    """Real numbers (float64, any shape) as raw integers (int64, the same shape) of the format
-    ``to``, and what clipped or wrapped.
+    """Real numbers (float64 or whole ones, any shape) as raw integers (int64, the same shape) of
+    the format ``to``, and what clipped or wrapped.
 
     The rounding is that of the exact real value (a float64 is one), as C++ does it when it
     assigns a ``double`` to an ``ap_fixed``.
 
     Raises:
-        DesignError: a value is NaN or infinite.
+        DesignError: a value is NaN or infinite, or a whole one of 64 bits or more that neither
+            int64 nor float64 holds.
     """
-    real = np.ascontiguousarray(values, np.float64).reshape(np.shape(values))
+    given = np.asarray(values)
+    if (inexact := not_of_float64(given)) is not None:
+        if given.dtype.kind == "i" or (given.dtype.kind == "u" and int(given.max()) < 1 << 63):
+            return cast_array(given, 0, to)
+        raise DesignError(f"value {given[inexact]} at index {list(inexact)} is beyond 64 bits")
+    real = np.ascontiguousarray(given, np.float64).reshape(given.shape)
     if to.overflow is not Overflow.WRAP_SM and abs(to.fraction) < _MOST_FRACTION:
         # The usual case: what the number scaled is, a float64 tells exactly.
         found = _quantise.quantise(
@@ -429,7 +436,8 @@ def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
             return found[0].reshape(real.shape), Events(*found[1])
     if not np.isfinite(real).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(real))[0])
-        raise DesignError(f"value {real[where]} at index {list(where)} is not a number")
+        what = "is not a number" if np.isnan(real[where]) else "is infinite"
+        raise DesignError(f"value {real[where]} at index {list(where)} {what}")
     # A float64 is mantissa * 2**exponent with 53 bits: cast the exact integer it stands for.
     # One cast needs one fraction, so the values are cast in groups of equal exponent.
     mantissa, exponent = np.frexp(real)
@@ -442,6 +450,22 @@ def quantise(values: ArrayLike, to: Q) -> tuple[IntArray, Events]:
         raw[chosen], seen = cast_array(whole[chosen], int(fraction), to)
         events += seen
     return raw, events
+
+
+def not_of_float64(values: NDArray[Any]) -> tuple[int, ...] | None:
+    """The place of the first whole number among ``values`` that no float64 is; None without one."""
+    if values.dtype.kind not in "iuO" or values.dtype.itemsize < 8:
+        return None
+    far = np.argwhere((values > _WHOLE_FLOATS) | (values < -_WHOLE_FLOATS))
+    for place in (tuple(map(int, each)) for each in far):
+        number = np.asarray(values[place]).item()  # of Python, which compares exactly
+        if number != float(number):
+            return place
+    return None
+
+
+_WHOLE_FLOATS = 1 << 53
+"""Up to here float64 holds every whole number."""
 
 
 Interval = tuple[int, int]

@@ -3,6 +3,7 @@
 import functools
 import math
 import operator
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -587,3 +588,25 @@ def test_unknown_arrays_are_refused(tmp_path):
     with pytest.raises(DesignError, match=r"d\.npz: unknown array labels") as caught:
         load_samples(tmp_path / "d.npz")
     assert "x, lengths and y" in caught.value.hint
+
+
+def test_whole_inputs_that_float64_does_not_hold_are_refused():
+    x = np.zeros((1, 3, 1), np.int64)
+    x[0, 1] = x[0, 2] = 2**53 + 1
+    with pytest.raises(DesignError, match=r"d: x\[0, 1, 0\] is 9007199254740993, which float64"):
+        samples_of("d", {"x": x})
+    assert samples_of("d", {"x": x, "lengths": [1]}).x.ravel().tolist() == [0, 0, 0]
+    x[0, 1] = x[0, 2] = 2**53
+    assert samples_of("d", {"x": x}).x[0, 1] == 2**53
+
+
+def test_a_file_of_inputs_is_in_memory_once_and_an_array_is_left_alone(tmp_path):
+    x = np.zeros((4, 1 << 16, 2))
+    np.savez(tmp_path / "d.npz", x=x)
+    tracemalloc.start()
+    load_samples(tmp_path / "d.npz")
+    assert tracemalloc.get_traced_memory()[1] < 1.5 * x.nbytes
+    tracemalloc.stop()
+    x[:, 1:] = 1.0
+    assert samples_of("d", {"x": x, "lengths": [1] * 4}).x.sum() == 0
+    assert x[:, 1:].all()

@@ -29,6 +29,12 @@ def test_real_inputs_are_cast_and_clipped_ones_counted():
     assert batch.sequences == 1
 
 
+def test_whole_inputs_are_cast_as_they_are():
+    wide = Q(60, 3)
+    x = np.array([[[2**53 + 1, -(2**53) - 1]]])
+    assert make_batch(network(wide, wide), x).inputs[0].tolist() == [[2**56 + 8, -(2**56) - 8]]
+
+
 def test_what_lies_past_the_end_is_never_looked_at():
     x = np.array([[[1.0, 1.0], [np.nan, np.inf]]])
     assert make_batch(network(), x, [1]).inputs[0].tolist() == [[16, 16], [0, 0]]

@@ -97,9 +97,33 @@ def test_impossible_formats_are_refused(arguments, message):
         Q(*arguments)
 
 
-def test_quantise_refuses_what_is_not_a_number():
-    with pytest.raises(DesignError, match=r"nan at index \[0, 1\]"):
-        quantise([[0.0, float("nan")]], Q(3, 4))
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("nan", "is not a number"), ("inf", "is infinite"), ("-inf", "is infinite")],
+)
+def test_quantise_refuses_what_is_not_finite(value, what):
+    with pytest.raises(DesignError, match=rf"^value {value} at index \[0, 1\] {what}$"):
+        quantise([[0.0, float(value)]], Q(3, 4))
+
+
+WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(2**53, 2**53 + 4)
+
+
+@given(st.lists(WHOLE, min_size=1), formats())
+def test_whole_numbers_are_quantised_as_they_are(values, to):
+    expected = [cast(value, 0, to) for value in values]
+    kinds = [np.int64, np.uint64] if min(values) >= 0 else [np.int64]
+    for kind in kinds:
+        raw, seen = quantise(np.array(values, kind), to)
+        assert raw.tolist() == [each for each, _ in expected]
+        assert seen == sum((events for _, events in expected), Events())
+
+
+@pytest.mark.parametrize("value", [2**63 + 1, 2**64 - 1, 2**70 + 1, -(2**63) - 1])
+def test_whole_numbers_that_nothing_holds_are_refused(value):
+    with pytest.raises(DesignError, match=rf"^value {value} at index \[1\] is beyond 64 bits$"):
+        quantise(np.array([0, value], np.uint64 if 0 < value < 2**64 else object), Q(3, 4))
+    assert quantise([0, 2**70], Q(3, 4))[0].tolist() == [0, 127]  # float64 holds it
 
 
 @given(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnhw.errors import DesignError, few
 from rnnhw.files import Header, Npz, open_npz
+from rnnhw.numerics.cast import not_of_float64
 
 __all__ = [
     "FloatArray",
@@ -128,7 +129,7 @@ def _first_value(name: str, arrays: Npz, key: str, sequences: int) -> FloatArray
             f"{name} has shape {header.shape}",
             f"it must be [{sequences} sequences, units] or [units]",
         )
-    values = np.atleast_2d(arrays[key]).astype(np.float64)
+    values = np.atleast_2d(_real(name, arrays, key))
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         raise DesignError(
@@ -173,8 +174,8 @@ def samples_of(
             f"give {prefix}x as [sequences, steps, {features} features]",
         )
     lengths = _lengths(place, prefix, arrays, x.shape)
-    real = np.asarray(arrays[f"{prefix}x"]).astype(np.float64)
     valid = np.arange(x.shape[1]) < lengths[:, None]
+    real = _real(f"{place}: {prefix}x", arrays, f"{prefix}x", valid)
     _zero_padding(f"{place}: {prefix}x", real, valid, "input values")
     samples = Samples(real, lengths)
     key = f"{prefix}y"
@@ -196,13 +197,34 @@ def _answers(
     real = header.dtype.kind == "f" if real is None else real
     check = _check_real_answers if real else _check_whole_answers
     check(name, header, samples.x.shape)
-    expected = np.asarray(arrays[key])
     if not real:
-        return expected.astype(np.int64)
-    answers = expected.astype(np.float64)
+        return np.asarray(arrays[key]).astype(np.int64)
     valid = np.arange(samples.x.shape[1]) < samples.lengths[:, None]
+    answers = _real(name, arrays, key, valid)
     _zero_padding(name, answers, valid, "expected values")
     return answers
+
+
+def _real(
+    name: str,
+    arrays: Npz | Mapping[str, ArrayLike],
+    key: str,
+    valid: NDArray[np.bool_] | None = None,
+) -> FloatArray:
+    """An array of real numbers as float64 of its own, which may be written to. What lies past the
+    ``valid`` steps [sequences, steps] may be anything.
+
+    What a file holds is read for the caller alone, and large: it is not copied.
+    """
+    given = np.asarray(arrays[key])
+    if valid is not None and given.dtype.kind in "iu":
+        given = np.where(valid[:, :, None], given, np.zeros((), given.dtype))
+    if (place := not_of_float64(given)) is not None:
+        raise DesignError(
+            f"{name}{list(place)} is {given[place]}, which float64 does not hold",
+            "real numbers are float64: whole ones are exact up to 2**53",
+        )
+    return given.astype(np.float64, copy=not isinstance(arrays, Npz))
 
 
 def _header(arrays: Npz | Mapping[str, ArrayLike], key: str) -> Header:
