@@ -42,6 +42,16 @@ COMMANDS: Mapping[str, str] = {
 (``new_command``). It is imported when the command runs: all of them together take 0.6 s."""
 
 
+class _Command(Command):
+    """A command whose line of usage has the words of its arguments without typer's braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
+
+
+_NO_BRACES = str.maketrans("", "", "{}")
+
+
 class _Commands(Group):
     """The commands of :data:`COMMANDS`."""
 
@@ -54,7 +64,7 @@ class _Commands(Group):
         module = import_module(f"rnnhw.cli.{COMMANDS[cmd_name]}")
         return typer.main.get_command_from_info(
             typer.models.CommandInfo(
-                name=cmd_name, callback=getattr(module, f"{cmd_name}_command"), cls=Command
+                name=cmd_name, callback=getattr(module, f"{cmd_name}_command"), cls=_Command
             ),
             pretty_exceptions_short=False,
             rich_markup_mode=None,

@@ -417,6 +417,21 @@ def test_profiles_show_every_source(said, name):
 
 
 # --- the program -------------------------------------------------------------------------------
+USAGES = {
+    "sweep": "DESIGN...",
+    "compare": "DESIGN|REPORT.json...",
+    "report": "DESIGN",
+    "info": "[DESIGN]",
+    "new": "NAME",
+}
+
+
+@pytest.mark.parametrize(("command", "arguments"), USAGES.items())
+def test_the_usage_has_the_arguments_as_one_writes_them(said, command, arguments):
+    line = said(command, "--help").splitlines()[0]
+    assert line == f"Usage: rnnhw {command} [OPTIONS] {arguments}"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_fits_a_terminal(said, command):
     out = said(command, "--help")
