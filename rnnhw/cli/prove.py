@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -207,14 +208,20 @@ def prove_command(
                 resume=resume,
                 certificate=files.certificate,
                 progress=progress,
+                keeping=lambda: remark(f"writing the search to {files.certificate}"),
             )
     except KeptInterrupt:
         remark(files.kept())
         raise
-    found = proof.counterexample
+    found, replay = proof.counterexample, ""
     if found is not None and files.counterexample is not None:
         found.save(files.counterexample, loaded.task)
-    show(_text(proof) if shown == "text" else json_text(_data(proof, other)))
+        replay = shlex.join(
+            ["rnnhw", "simulate", str(design)]
+            + [word for each in settings or () for word in ("--set", each)]
+            + ["--data", str(files.counterexample)]
+        )
+    show(_text(proof, replay) if shown == "text" else json_text(_data(proof, other)))
     for missing in files.unwritten(proof.outcome.verdict):
         complain(*missing)
     if proof.outcome.verdict is Verdict.OPEN:
@@ -365,12 +372,15 @@ def _checked_text(path: Path, claim: Claim, checked: Checked) -> str:
 
 
 # --- the result --------------------------------------------------------------------------------
-def _text(proof: Proof) -> str:
+def _text(proof: Proof, replay: str) -> str:
+    """The verdict; ``replay`` is the command that runs the counterexample that was written."""
     outcome, claim = proof.outcome, proof.claim
     lines = [proof.design.title] if proof.design.title else []
     lines += [_verdict_text(outcome)]
     if proof.counterexample is not None:
         lines += ["", *_steps_text(proof, proof.counterexample)]
+    if replay:
+        lines += [f"replay: {replay}"]
     lines += ["", f"claim {claim.digest}"]
     return "\n".join(lines) + "\n"
 

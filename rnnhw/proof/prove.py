@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -94,6 +94,7 @@ def prove(
     resume: Path | None = None,
     certificate: Path | None = None,
     progress: Progress | None = None,
+    keeping: Callable[[], None] | None = None,
 ) -> Proof:
     """Decide a claim about all input sequences of a finite alphabet by a breadth-first search of
     the states that they reach.
@@ -113,6 +114,8 @@ def prove(
         certificate: where the certificate goes if the claim holds, and the search as it stands
             if a bound or an interrupt stops it.
         progress: called with the states expanded and those found.
+        keeping: called when an interrupt has stopped the search, before it is written; a large
+            one takes seconds.
 
     Raises:
         DesignError: there is no automaton, or the network has no finite state.
@@ -140,6 +143,8 @@ def prove(
     except KeyboardInterrupt:
         if certificate is None:
             raise
+        if keeping is not None:
+            keeping()
         save(certificate, search, Verdict.OPEN)
         raise KeptInterrupt from None
     if certificate is not None and outcome.verdict is not Verdict.WRONG:

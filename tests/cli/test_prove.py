@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,6 +58,8 @@ def test_five_bits_are_wrong_and_simulate_says_so_too(run, tmp_path):
     assert [row[3] for row in rows] == list("00000000000")
     assert [row[4] for row in rows] == list("00000000001")
     assert lines[15] == "step 11: the answer is wrong"
+    replay = f"replay: rnnhw simulate {TRIDIAGONAL} --set word=5 --data {file}"
+    assert lines[16:18] == [replay, ""]
     replayed = tmp_path / "run.npz"
     run(TRIDIAGONAL, "--set", "word=5", "--data", file, "-o", replayed, command="simulate")
     with np.load(replayed) as arrays:
@@ -66,8 +70,13 @@ def test_five_bits_are_wrong_and_simulate_says_so_too(run, tmp_path):
 
 def test_a_window_goes_wrong_behind_its_lead_and_simulate_says_so_too(run, tmp_path):
     file, window = tmp_path / "cex.npz", str(DESIGNS / "adder_window.py")
+    assert "replay" not in run(window, code=1).out
+    file = file.with_name("a b.npz")
     out, _ = run(window, "-o", file, code=1)
     assert "wrong after 8 steps" in out
+    (replay,) = (line for line in out.splitlines() if line.startswith("replay: rnnhw simulate "))
+    again = run(*shlex.split(replay)[3:], command="simulate")
+    assert re.search(r"^accuracy .* 0\.0000 ", again.out, re.M)
     simulated = run(window, "--data", file, "--format", "json", command="simulate")
     found = json.loads(simulated.out)
     assert (found["steps"], found["accuracy"]) == (8, 0.0)
@@ -265,6 +274,18 @@ def test_from_python():
     assert exact.closed
 
 
+def test_an_interrupt_is_answered_before_the_search_is_written(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    said = []
+    monkeypatch.setattr("rnnhw.proof.prove.Search.run", interrupted)
+    monkeypatch.setattr("rnnhw.proof.prove.save", lambda *_: said.append(capsys.readouterr().err))
+    main(["prove", NEURONS, "-o", str(tmp_path / "search")])
+    main(["prove", NEURONS])
+    assert said == [f"note: writing the search to {tmp_path / 'search'}\n"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_an_interrupt_leaves_a_search_that_goes_on(tmp_path):
     file = tmp_path / "search"
@@ -282,7 +303,8 @@ def test_an_interrupt_leaves_a_search_that_goes_on(tmp_path):
         assert "open at" in out
         return
     assert process.returncode == 130 and "interrupted" in err and out == ""
-    assert f"note: {file} keeps the search: with --resume {file} it goes on\n" in err
+    kept = f"note: {file} keeps the search: with --resume {file} it goes on\n"
+    assert f"note: writing the search to {file}\n{kept}" in err
     assert [each.name for each in tmp_path.iterdir()] == ["search"]
     assert (
         main(["prove", TRIDIAGONAL, "--set", "word=12", "--resume", str(file), "--max-states", "1"])
