@@ -65,11 +65,12 @@ def events_table(events: Mapping[str, Events], lost: Mapping[str, int]) -> Rende
 def all_zero_lines(
     tensors: Sequence[AllZero], signals: Sequence[SignalError]
 ) -> list[RenderableType]:
-    """A line for each tensor, row of weights and signal of which nothing is left."""
+    """A line for each tensor, its rows and signal of which nothing is left."""
     lines = []
     for zero in tensors:
-        if zero.units:
-            lines.append(f"{zero.name}: all weights of {unit_names(zero.units)} became zero")
+        if zero.rows:
+            rows = unit_names(zero.rows, "row")
+            lines.append(f"{zero.name}: all weights of {rows} became zero")
         else:
             lines.append(f"{zero.name}: all zero")
     for signal in signals:
@@ -82,11 +83,11 @@ def all_zero_lines(
 _NAMED_UNITS = 8
 
 
-def unit_names(units: Sequence[int]) -> str:
+def unit_names(units: Sequence[int], noun: str = "unit") -> str:
     """``unit 3``, or ``units 3, 7 and 12 more``."""
     shown = ", ".join(map(str, units[:_NAMED_UNITS]))
     more = len(units) - _NAMED_UNITS
-    return f"unit{'s' * (len(units) > 1)} {shown}" + (f" and {more:,} more" if more > 0 else "")
+    return f"{noun}{'s' * (len(units) > 1)} {shown}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def check_lines(checks: Sequence[Check]) -> list[RenderableType]:

@@ -1,4 +1,4 @@
-"""Numbers that quantisation turns into zero: counts by name, tensors and units left empty."""
+"""Numbers that quantisation turns into zero: counts by name, tensors and rows left empty."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["AllZero", "all_zero", "stored_underflows"]
 
 @dataclass(frozen=True)
 class AllZero:
-    """A tensor whose raw integers are all zero, or ``units`` of it whose weights all became zero.
+    """A tensor whose raw integers are all zero, or ``rows`` of its matrix whose weights all became
+    zero. Where gates are stacked in one tensor, a unit has a row of each.
 
-    ``units`` is empty where the whole tensor is zero.
+    ``rows`` is empty where the whole tensor is zero.
     """
 
     name: str
-    units: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 def stored_underflows(network: Network, parameters: Parameters) -> dict[str, int]:
@@ -34,7 +35,7 @@ def stored_underflows(network: Network, parameters: Parameters) -> dict[str, int
 
 
 def all_zero(network: Network, parameters: Parameters) -> list[AllZero]:
-    """The tensors that are all zero, and the units of weight matrices that became zero."""
+    """The tensors that are all zero, and the rows of weight matrices that became zero."""
     zero = [AllZero(key) for key, raw in parameters.raw.items() if not raw.any()]
     told = {each.name for each in zero}
     for name, node in network.signals().items():
@@ -45,8 +46,8 @@ def all_zero(network: Network, parameters: Parameters) -> list[AllZero]:
             key = node.weights.key
             if key not in told and parameters.underflows.get(key, 0):
                 told.add(key)
-                units = _zero_rows(node, parameters)
-                zero += [AllZero(key, units)] if units else []
+                rows = _zero_rows(node, parameters)
+                zero += [AllZero(key, rows)] if rows else []
     return zero
 
 

@@ -13,7 +13,7 @@ from rnnhw.design.tasks import Score
 from rnnhw.design.underflow import AllZero
 from rnnhw.version import __version__
 
-__all__ = ["all_zero_units", "head", "json_text", "judgement", "score_figures"]
+__all__ = ["all_zero_rows", "head", "json_text", "judgement", "score_figures"]
 
 
 def json_text(value: Mapping[str, Any]) -> str:
@@ -58,6 +58,7 @@ def score_figures(score: Score | None, prefix: str = "") -> dict[str, Any]:
     return {f"{prefix}{name}": value for name, value in fields.items()}
 
 
-def all_zero_units(zeros: Iterable[AllZero]) -> dict[str, list[int]]:
-    """By tensor the units whose weights became zero; an empty list is the whole tensor."""
-    return {zero.name: list(zero.units) for zero in zeros}
+def all_zero_rows(zeros: Iterable[AllZero]) -> dict[str, list[int]]:
+    """By tensor the rows of its matrix whose weights became zero; an empty list is the whole
+    tensor."""
+    return {zero.name: list(zero.rows) for zero in zeros}

@@ -10,7 +10,7 @@ from rnnhw.design.demands import Check
 from rnnhw.execution.rest import STEPS, LayerRest
 from rnnhw.execution.simulate import Simulation
 from rnnhw.execution.verify import Verification
-from rnnhw.report.json_text import all_zero_units, head, judgement, score_figures
+from rnnhw.report.json_text import all_zero_rows, head, judgement, score_figures
 
 __all__ = ["simulation_data", "verification_data"]
 
@@ -27,7 +27,7 @@ def simulation_data(result: Simulation, checks: Sequence[Check]) -> dict[str, An
         **score_figures(result.score),
         "events": {name: events._asdict() for name, events in result.events.items()},
         "underflows": result.underflows,
-        "all_zero": all_zero_units(result.all_zero),
+        "all_zero": all_zero_rows(result.all_zero),
         "zero_outputs": list(result.zero_outputs),
         **_several_outputs(result),
         "counts": {layer: asdict(counts) for layer, counts in result.run.counts.items()},
@@ -98,7 +98,7 @@ def verification_data(result: Verification) -> dict[str, Any]:
         },
         "events": {name: events._asdict() for name, events in result.events.items()},
         "underflows": dict(result.underflows),
-        "all_zero": all_zero_units(result.all_zero),
+        "all_zero": all_zero_rows(result.all_zero),
         "zero_units": {
             signal.name: list(signal.zero_units) for signal in result.signals if signal.zero_units
         },

@@ -149,6 +149,16 @@ def test_an_instruction_set_can_be_forced(said, isa):
     assert json.loads(out)["isa"] == isa
 
 
+def test_rows_of_stacked_gates_are_no_units(said):
+    """The weights of an LSTM of 32 units that became zero are in rows of four gates."""
+    for command in ("simulate", "verify"):
+        out = said(command, SERIES)
+        rows = re.search(r"^rnn\.W: all weights of rows ([\d, ]+) became zero$", out, re.M)[1]
+        data = json.loads(said(command, SERIES, "--format", "json"))
+        assert list(map(int, rows.split(", "))) == data["all_zero"]["rnn.W"]
+        assert max(data["all_zero"]["rnn.W"]) >= 32
+
+
 # --- verify ------------------------------------------------------------------------------------
 def test_verify_prints_errors_by_signal_and_source_and_the_verdict(said):
     out = said("verify", SPEAKER)
