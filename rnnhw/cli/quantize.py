@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rnnhw.cli.complaints import complain
 from rnnhw.cli.inputs import checked_bounds, keep_inputs, load_design
 from rnnhw.cli.options import (
     SUFFIXES,
@@ -21,7 +22,7 @@ from rnnhw.cli.options import (
     Settings,
     chosen_format,
 )
-from rnnhw.cli.output import deliver, show
+from rnnhw.cli.output import deliver, exit_code, show
 from rnnhw.cli.progress import shown_progress
 from rnnhw.cli.show_quantize import quantized_in
 from rnnhw.errors import UsageError
@@ -30,6 +31,7 @@ from rnnhw.numerics.binary_point import RULES
 from rnnhw.study.word_lengths.costs import costs_of
 from rnnhw.study.word_lengths.design_file import design_file_text, rounded_weights_bytes
 from rnnhw.study.word_lengths.quantize import quantize
+from rnnhw.study.word_lengths.tables import missed_text
 
 __all__ = ["quantize_command"]
 
@@ -139,8 +141,9 @@ def quantize_command(
     --min and --max (by default what the task requires) on the samples that choose. Figures are
     those of the task, agreement with the float reference (--min agreement=0.99) or the error of
     the outputs (--max rms=0.02). --most-bits N turns it round: the best figure within N stored
-    bits. The task's own samples, or --data, judge once, at the end. A
-    design without a task needs --choose-on FILE.npz.
+    bits. The task's own samples, or --data, judge once, at the end: the exit code is 1 where the
+    chosen design misses what the task requires on them. A design without a task needs
+    --choose-on FILE.npz.
     """
     known = tuple(SUFFIXES)
     shown = chosen_format(format, None, known)
@@ -190,7 +193,9 @@ def quantize_command(
     if report is not None:
         deliver(quantized_in(reported, result, costs, command), report)
     show(quantized_in(shown, result, costs, command))
-    return 0
+    if missed := missed_text(result):
+        complain(missed, "")
+    return exit_code(result.missed)
 
 
 def _command(words: list[str]) -> str:

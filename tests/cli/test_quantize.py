@@ -61,10 +61,11 @@ def test_rounded_weights_lie_beside_the_design_and_belong_to_it(tmp_path, capsys
     place, weights = tmp_path / "chosen.py", tmp_path / "chosen.npz"
     arguments = [*SMALL, "--evaluations", "30", "--max", "rms=0.6", "--rounding", "compensated"]
     command = ["quantize", str(ADDER), *arguments, "-o", str(place), "--format", "json"]
-    assert main(command) == 0
+    assert main(command) == 1  # it is written, and misses the accuracy that the task requires
     found = json.loads(capsys.readouterr().out)
     valid(found, quantization_schema)
     assert found["rounding"] == {"rule": "compensated", "nearest": {}}
+    assert found["missed"] == ["accuracy"]
     chosen = load(place)
     assert weights in chosen.files and "rounded together" in chosen.notes
     with np.load(weights) as stored:
@@ -79,7 +80,7 @@ def test_rounded_weights_lie_beside_the_design_and_belong_to_it(tmp_path, capsys
         chosen.network, load(ADDER, {"hidden": 4, "operand_bits": 3}).parameters,
         run.samples.x, run.samples.lengths,
     ).outputs  # fmt: skip
-    main(["verify", str(place)])
+    assert main(["verify", str(place)]) == 1
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert "weights: rounded numbers from chosen.npz, not the nearest ones" in told
     main(["verify", str(ADDER), *SMALL])
@@ -109,8 +110,9 @@ FEW = [*SMALL, "--evaluations", "20", "--min", "accuracy=0.9"]
 def test_the_best_figure_within_some_bits_is_shown_by_every_format(tmp_path, capsys):
     page = tmp_path / "chosen.html"
     within = [*SMALL, "--most-bits", "90", "--objective", "accuracy", "--report", str(page)]
-    assert main(["quantize", str(ADDER), *within, "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert main(["quantize", str(ADDER), *within, "--format", "json"]) == 1
+    out, err = capsys.readouterr()
+    found = json.loads(out)
     valid(found, quantization_schema)
     assert found["within"] == {"most_bits": 90, "objective": "accuracy", "better": "more"}
     assert found["demands"] == {"min": {}, "max": {}}
@@ -119,9 +121,11 @@ def test_the_best_figure_within_some_bits_is_shown_by_every_format(tmp_path, cap
     assert found["evaluations"] == phases["greedy"] + phases["trades"] and phases["trades"] > 0
     reached = found["figures"]["judged_chosen"]["accuracy"]
     assert found["missed"] == ["accuracy"] and reached < 1  # which the task requires
-    assert main(["quantize", str(ADDER), *within]) == 0
+    missed = f"it misses what the task requires: accuracy is {reached:.4g}, below 1."
+    assert f"error: On all samples of the task {missed}\n" in err
+    assert main(["quantize", str(ADDER), *within]) == 1
     texts = [capsys.readouterr().out]
-    assert main(["quantize", str(ADDER), *within, "--format", "markdown"]) == 0
+    assert main(["quantize", str(ADDER), *within, "--format", "markdown"]) == 1
     texts += [capsys.readouterr().out, page.read_text()]
     for text in texts:
         flat = re.sub(r"\s+", " ", text)
@@ -129,7 +133,7 @@ def test_the_best_figure_within_some_bits_is_shown_by_every_format(tmp_path, cap
         said = f"{phases['greedy']:,} by the greedy search and {phases['trades']:,} by trades"
         assert said in flat
     assert all("the best accuracy within 90 stored bits" in text for text in texts[1:])
-    assert main(["quantize", str(ADDER), *within, "--format", "csv"]) == 0
+    assert main(["quantize", str(ADDER), *within, "--format", "csv"]) == 1
     assert "one_bit_less_accuracy" in capsys.readouterr().out.splitlines()[0]
 
 
@@ -189,10 +193,10 @@ def test_the_report_overwrites_no_input_and_has_a_known_suffix(refused, tmp_path
         (2, ["--min", "speed=1"], "unknown figure 'speed'"),
         (2, ["--choose-on", "val"], "no split 'val'"),
         (3, ["--choose-on", "nothing.npz"], "nothing.npz"),
-        (2, ["--noise", "-1"], "noise=-1"),
+        (2, ["--noise", "-1"], "error: --noise -1"),
         (2, ["--objective", "rms"], "give --most-bits too"),
         (2, ["--most-bits", "900", "--objective", "speed"], "'speed': more or less of it"),
-        (2, ["--most-bits", "0"], "most_bits=0"),
+        (2, ["--most-bits", "0"], "error: --most-bits 0"),
         (3, ["--most-bits", "50"], "no words store at most 50 bits: the shortest store"),
         (3, ["--most-bits", "150", "--max", "rms=0.1"], "found that keep the demands are"),
         (3, ["--max", "rms=0.000001"], "no word of up to 16 bits"),
