@@ -16,13 +16,20 @@ _OUTLIERS = 3.0
 stretch an axis: a network that guesses would squeeze all others into one line."""
 
 
+_ROUNDING = 1e-9
+"""Of steps: a value that is a tick may not be one in float64."""
+
+
 @dataclass(frozen=True)
 class Axis:
-    """A figure's values on a line from 0 to 1."""
+    """A figure's values on a line from 0 to 1: they lie from ``least`` to ``most``, and there is
+    room from ``low`` to ``high``."""
 
     low: float
     high: float
     logarithmic: bool
+    least: float
+    most: float
 
     @classmethod
     def over(cls, values: Sequence[float], *, may_be_logarithmic: bool) -> Axis:
@@ -30,9 +37,9 @@ class Axis:
         low, high = min(values), max(values)
         logarithmic = may_be_logarithmic and low > 0 and high / low >= _DECADES
         if logarithmic:
-            return cls(low / 1.15, high * 1.15, True)
+            return cls(low / 1.15, high * 1.15, True, low, high)
         room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-        return cls(low - room, high + room, False)
+        return cls(low - room, high + room, False, low, high)
 
     def share(self, value: float) -> float:
         """Where a value lies; beyond an end it lies on it."""
@@ -43,7 +50,8 @@ class Axis:
         return min(max(share, 0.0), 1.0)
 
     def ticks(self) -> Iterator[float]:
-        """Round values between the ends."""
+        """Round values: on a linear axis among those of the figure, because what is in the room
+        beside them may be none (an accuracy of 1.05); on one of a single value that value."""
         if self.logarithmic:
             exponent = math.floor(math.log10(self.low))
             while 10.0**exponent <= self.high:
@@ -52,11 +60,14 @@ class Axis:
                         yield digit * 10.0**exponent
                 exponent += 1
             return
+        if self.least == self.most:
+            yield self.least
+            return
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= rough)
-        count = math.ceil(self.low / step)
-        while count * step <= self.high:
+        count = math.ceil(self.least / step - _ROUNDING)
+        while count <= self.most / step + _ROUNDING:
             yield round(count * step, 12)
             count += 1
 

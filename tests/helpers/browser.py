@@ -44,6 +44,8 @@ const result = {
   outside: [...document.querySelectorAll("body *")].filter(
     e => !e.closest(".scroll, .unseen, svg") && e.getBoundingClientRect().right > root.clientWidth
   ).map(e => e.outerHTML.slice(0, 80)),
+  scrolled: [...document.querySelectorAll(".scroll")].filter(
+    e => e.scrollWidth > e.clientWidth).map(e => e.textContent.slice(0, 80)),
   cells: [...document.querySelectorAll("td, th")].filter(
     e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent),
 };
