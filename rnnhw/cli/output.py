@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from rich.console import RenderableType
-
+from rnnhw.cli.blocks import Content
 from rnnhw.cli.complaints import complain
-from rnnhw.cli.rendering import rendered
+from rnnhw.cli.rendering import plain, rendered
 from rnnhw.design.demands import Check
 from rnnhw.errors import UsageError, escaped
 from rnnhw.files import written_whole
@@ -20,14 +18,14 @@ from rnnhw.files import written_whole
 __all__ = ["deliver", "exit_code", "judged_code", "show"]
 
 
-def show(content: RenderableType) -> None:
+def show(content: Content) -> None:
     """Print on standard output; a reader that has seen enough (head, less) is no error."""
     stream = sys.stdout
     if stream is None:  # closed by the caller: rnnhw ... >&-
         return
     encoding = stream.encoding or "utf-8"
     try:
-        text = _plain_text(content, stream)
+        text = _text(content, stream)
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
@@ -39,21 +37,22 @@ def show(content: RenderableType) -> None:
         raise UsageError(f"cannot write to standard output: {reason}") from None
 
 
-def deliver(content: RenderableType, output: Path | None) -> None:
+def deliver(content: Content, output: Path | None) -> None:
     """Print, or write a file that is plain text."""
     if output is None:
         show(content)
         return
-    text = _plain_text(content, io.StringIO())
+    text = _text(content, None)
     with written_whole(output) as file:
         file.write(text.encode())
 
 
-def _plain_text(content: RenderableType, stream: IO[str]) -> str:
-    """The text of what is shown, in which no character of another's controls a terminal."""
+def _text(content: Content, stream: IO[str] | None) -> str:
+    """The text of what is shown, in which no character of another's controls a terminal; plain
+    where it goes to no stream."""
     if isinstance(content, str):
         return escaped(content, keep="\n\t")
-    return rendered(content, stream)
+    return plain(content) if stream is None else rendered(content, stream)
 
 
 def exit_code(checks: Iterable[Check]) -> int:

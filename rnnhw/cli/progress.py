@@ -7,9 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rnnhw.cli.rendering import may_be_terminal
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.status import Status
 
 __all__ = ["shown_progress", "shown_steps"]
 
@@ -23,8 +27,47 @@ def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
     A terminal gets a bar, anything else a line every five seconds; both only after a second.
     """
-    terminal = Console(stderr=True).is_terminal
-    bar = Progress(
+    began = last = time.monotonic()
+    lines = not _is_terminal()
+    bar: Progress | None = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar, last
+        now = time.monotonic()
+        if now - began < _PATIENCE_SECONDS:
+            return
+        if lines:
+            if done < total and (now - last >= _LINE_SECONDS or last == began):
+                last = now
+                print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            return
+        if bar is None:
+            bar = _bar()
+            bar.add_task(what, total=total)
+            bar.start()
+        bar.update(bar.task_ids[0], completed=done)
+
+    try:
+        yield report
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _is_terminal() -> bool:
+    """Whether stderr is a terminal."""
+    if sys.stderr is None or not may_be_terminal(sys.stderr):
+        return False
+    from rich.console import Console
+
+    return Console(stderr=True).is_terminal
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
@@ -34,28 +77,6 @@ def shown_progress(what: str) -> Iterator[Callable[[int, int], None]]:
         # A bar that starts while stdout is redirected would put that redirection back at its end.
         redirect_stdout=False,
     )
-    began = last = time.monotonic()
-    task = None
-
-    def report(done: int, total: int) -> None:
-        nonlocal task, last
-        now = time.monotonic()
-        if now - began < _PATIENCE_SECONDS:
-            return
-        if terminal:
-            if task is None:
-                task = bar.add_task(what, total=total)
-                bar.start()
-            bar.update(task, completed=done)
-        elif done < total and (now - last >= _LINE_SECONDS or last == began):
-            last = now
-            print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
-
-    try:
-        yield report
-    finally:
-        if task is not None:
-            bar.stop()
 
 
 @contextmanager
@@ -65,13 +86,12 @@ def shown_steps() -> Iterator[Callable[[str], None]]:
     A terminal shows what is at work, and no more once it is done; anything else gets a line a
     step. Both only after a second.
     """
-    console = Console(stderr=True)
-    status = console.status("")
+    status = _status() if _is_terminal() else None
     current: list[str] = []
     patient = threading.Event()
 
     def show() -> None:
-        if console.is_terminal:
+        if status is not None:
             status.update(current[-1])
             status.start()
         else:
@@ -94,4 +114,11 @@ def shown_steps() -> Iterator[Callable[[str], None]]:
         yield begin
     finally:
         timer.cancel()
-        status.stop()
+        if status is not None:
+            status.stop()
+
+
+def _status() -> Status:
+    from rich.console import Console
+
+    return Console(stderr=True).status("")

@@ -1,43 +1,81 @@
-"""Text for a terminal, a pipe or a file."""
+"""Blocks as text: plain in a pipe or a file, by rich in a terminal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import IO
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.segment import Segment
-
+from rnnhw.cli.blocks import Block, Group, Table, Text
 from rnnhw.errors import escaped
 
-__all__ = ["rendered"]
+__all__ = ["may_be_terminal", "plain", "rendered"]
 
 
-def rendered(content: RenderableType, stream: IO[str]) -> str:
-    """The text that suits ``stream``: its colours, its width where it is a terminal.
+def rendered(block: Block, stream: IO[str]) -> str:
+    """The text that suits ``stream``: with colours and its width where it is a terminal."""
+    if may_be_terminal(stream):
+        from rnnhw.cli.terminal import rendered_by_rich
 
-    Words wrap in a narrow terminal but numbers are never cut; nothing wraps in a pipe or a file.
-    """
-    content = _Escaped(content)
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    free = Measurement.get(console, console.options.update(max_width=1 << 20), content)
-    console.width = max(console.width, free.minimum) if console.is_terminal else free.maximum
-    with console.capture() as capture:
-        console.print(content)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+        return rendered_by_rich(block, stream)
+    return plain(block)
 
 
-@dataclass(frozen=True)
-class _Escaped:
-    """Text to show, with the control characters of texts that are not ours as escapes."""
+def may_be_terminal(stream: IO[str]) -> bool:
+    """Whether rich may take a stream for a terminal."""
+    return stream.isatty() or bool({"FORCE_COLOR", "TTY_COMPATIBLE"} & os.environ.keys())
 
-    content: RenderableType
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self.content, options):
-            text = segment.text if segment.control else escaped(segment.text, keep="\n\t")
-            yield Segment(text, segment.style, segment.control)
+def plain(block: Block) -> str:
+    """The text without colours, on lines as long as they are; what would control a terminal is
+    escaped."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(block))
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, self.content)
+
+def _lines(block: Block) -> Iterator[str]:
+    match block:
+        case Text():
+            text = "".join(text for text, _ in block.spans)
+            yield from (f"{'':{block.indent}}{line}" for line in _split(text))
+        case Table():
+            yield from _table_lines(block)
+        case Group():
+            for each in block.blocks:
+                yield from _lines(each)
+
+
+def _split(text: str) -> list[str]:
+    """The lines of a text."""
+    return escaped(text, keep="\n\t").expandtabs(8).split("\n")
+
+
+def _table_lines(table: Table) -> Iterator[str]:
+    rows = [[_split(cell) for cell in row] for row in (table.heads, *table.rows)]
+    columns = list(zip(*rows, strict=True))
+    widths = [max(_width(line) for cell in column for line in cell) for column in columns]
+    for number, row in enumerate(rows):
+        for cells in zip_longest(*row, fillvalue=""):
+            yield _GAP.join(_padded(table.heads, table.right, widths, cells))
+        if number == 0:
+            yield "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+
+
+_GAP = "  "
+
+
+def _padded(
+    heads: Sequence[str], right: frozenset[str], widths: Sequence[int], cells: Sequence[str]
+) -> Iterator[str]:
+    for head, width, cell in zip(heads, widths, cells, strict=True):
+        room = " " * (width - _width(cell))
+        yield room + cell if head in right else cell + room
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

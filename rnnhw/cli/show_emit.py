@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned, heading, number, title, verdict
 from rnnhw.report.emission import (
     CHECK_NOTE,
@@ -21,9 +19,9 @@ from rnnhw.report.tables import Table
 __all__ = ["emitted_text"]
 
 
-def emitted_text(emitted: EmissionResult) -> RenderableType:
+def emitted_text(emitted: EmissionResult) -> Block:
     """The text of ``rnnhw emit``."""
-    parts: list[RenderableType] = [
+    parts: list[Block] = [
         title(emitted.design),
         Text(f"\n{emitted.written}"),
         _aligned(files_table(emitted)),
@@ -34,10 +32,10 @@ def emitted_text(emitted: EmissionResult) -> RenderableType:
         parts.append(Text("\nno test bench: the design has no task and no --data"))
     if emitted.runs:
         parts += _check(emitted)
-    return Group(*parts)
+    return group(*parts)
 
 
-def _aligned(table: Table, numbers_to: int | None = None) -> RenderableType:
+def _aligned(table: Table, numbers_to: int | None = None) -> Block:
     heads = [each.text for each in table.heads]
     rows = [[_listed(cell.text) for cell in row] for row in table.rows]
     return aligned(heads, rows, heads[table.numbers_from : numbers_to])
@@ -48,7 +46,7 @@ def _listed(names: str) -> str:
     return "\n".join(textwrap.wrap(names, 76, break_on_hyphens=False))
 
 
-def _check(emitted: EmissionResult) -> list[RenderableType]:
+def _check(emitted: EmissionResult) -> list[Block]:
     assert emitted.bench is not None
     bench = emitted.bench
     return [

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, assembled
 from rnnhw.cli.show import aligned, number, verdict
 from rnnhw.design.demands import Check
 from rnnhw.design.tasks import Accuracy, Score, SquaredError
@@ -48,7 +46,7 @@ def score_text(score: Score) -> str:
     return f"{first_figure(score)}  ({rest})" if rest else first_figure(score)
 
 
-def events_table(events: Mapping[str, Events], lost: Mapping[str, int]) -> RenderableType:
+def events_table(events: Mapping[str, Events], lost: Mapping[str, int]) -> Block:
     """A row for each signal that clipped, wrapped or ``lost`` values to zero."""
     counts = {
         name: (*events.get(name, NOTHING), lost.get(name, 0))
@@ -62,9 +60,7 @@ def events_table(events: Mapping[str, Events], lost: Mapping[str, int]) -> Rende
     return aligned(("signal", *numbers), texts, numbers)
 
 
-def all_zero_lines(
-    tensors: Sequence[AllZero], signals: Sequence[SignalError]
-) -> list[RenderableType]:
+def all_zero_lines(tensors: Sequence[AllZero], signals: Sequence[SignalError]) -> list[Block]:
     """A line for each tensor, its rows and signal of which nothing is left."""
     lines = []
     for zero in tensors:
@@ -90,17 +86,17 @@ def unit_names(units: Sequence[int], noun: str = "unit") -> str:
     return f"{noun}{'s' * (len(units) > 1)} {shown}" + (f" and {more:,} more" if more > 0 else "")
 
 
-def check_lines(checks: Sequence[Check]) -> list[RenderableType]:
+def check_lines(checks: Sequence[Check]) -> list[Block]:
     """PASS, FAIL or NOT JUDGED for each requirement."""
-    lines: list[RenderableType] = []
+    lines: list[Block] = []
     for check in checks:
         bound = "at least" if check.kind == "min" else "at most"
         if check.unjudged:
             text = f"  {check.name}, {bound} {_figure(check.bound)}: {check.unjudged}"
-            lines.append(Text.assemble(("NOT JUDGED", "bold yellow"), text))
+            lines.append(assembled(("NOT JUDGED", "bold yellow"), text))
             continue
         figure = f"  {check.name} {_figure(check.value)}, {bound} {_figure(check.bound)}"
-        lines.append(Text.assemble(verdict(check.passed), figure))
+        lines.append(assembled(verdict(check.passed), figure))
     return lines
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned, heading, title
 from rnnhw.design.design import Design
 from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
@@ -14,7 +12,7 @@ from rnnhw.graph.nodes import Constant, Matvec, Node, Reinterpret
 __all__ = ["design_info", "system_info"]
 
 
-def design_info(design: Design) -> RenderableType:
+def design_info(design: Design) -> Block:
     """The text of ``rnnhw info DESIGN``: the graph over time, signals, tensors."""
     network = design.network
     layers = [
@@ -42,7 +40,7 @@ def design_info(design: Design) -> RenderableType:
         (tensor.key, " x ".join(map(str, tensor.shape)), tensor.role, str(tensor.format))
         for tensor in network.tensors
     ]
-    parts: list[RenderableType] = [title(design)]
+    parts: list[Block] = [title(design)]
     if design.notes:
         parts.append(Text(f"\n{design.notes}"))
     graph = ("operation", "reads", "units", "format")
@@ -52,7 +50,7 @@ def design_info(design: Design) -> RenderableType:
         parts.append(Text(f"\noutputs: {', '.join(node.name for node in network.outputs)}"))
     parts += [heading("tensors of the weights file")]
     parts += [aligned(("tensor", "shape", "role", "format"), tensors, ["shape"])]
-    return Group(*parts)
+    return group(*parts)
 
 
 def _operation(node: Node) -> str:
@@ -74,14 +72,14 @@ def _operation(node: Node) -> str:
 
 def system_info(
     versions: Mapping[str, str], isas: Mapping[str, bool], chosen: str, profiles: Sequence[str]
-) -> RenderableType:
+) -> Block:
     """The text of ``rnnhw info``."""
     rows = [
         (name, "runs them" if runs else "lacks them", "default" * (name == chosen))
         for name, runs in isas.items()
     ]
     table = aligned(("kernels", "this processor", ""), rows, ())
-    return Group(
+    return group(
         Text(", ".join(f"{name} {version}" for name, version in versions.items())),
         Text(""),
         table,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned
 from rnnhw.profiles import Profile, kind_of, sourced_figures, unknown_figures, value_text
 from rnnhw.report.answers import answers
@@ -15,7 +12,7 @@ from rnnhw.report.answers import answers
 __all__ = ["profile_info", "profile_list"]
 
 
-def profile_list(profiles: Sequence[Profile]) -> RenderableType:
+def profile_list(profiles: Sequence[Profile]) -> Block:
     """The text of ``rnnhw profiles``: a line a profile."""
     rows = [
         (profile.name, kind_of(profile), *answers(profile).values(), profile.title)
@@ -24,11 +21,11 @@ def profile_list(profiles: Sequence[Profile]) -> RenderableType:
     return aligned(("profile", "kind", "cycles", "time", "energy", "LUTs", "device"), rows, ())
 
 
-def profile_info(profile: Profile) -> RenderableType:
+def profile_info(profile: Profile) -> Block:
     """The text of ``rnnhw profiles NAME``: every figure with its source."""
     unknown = ", ".join(unknown_figures(profile))
     able = ", ".join(f"{what}: {known}" for what, known in answers(profile).items())
-    parts: list[RenderableType] = [
+    parts: list[Block] = [
         Text(f"{profile.title} ({profile.name}, {kind_of(profile)})", "bold"),
         Text(f"answers: {able}"),
     ]
@@ -36,7 +33,7 @@ def profile_info(profile: Profile) -> RenderableType:
     for path, figure in sourced_figures(profile):
         line = Text(f"\n{path}  ").append(value_text(figure), "bold")
         parts.append(line.append(f"  [{figure.status}]", "dim"))
-        parts.append(Padding(Text(figure.source), (0, 0, 0, 4)))
+        parts.append(Text(figure.source, indent=4))
         if figure.note:
-            parts.append(Padding(Text(f"note: {figure.note}"), (0, 0, 0, 4)))
-    return Group(*parts)
+            parts.append(Text(f"note: {figure.note}", indent=4))
+    return group(*parts)

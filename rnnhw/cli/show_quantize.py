@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Content, Text, group
 from rnnhw.cli.show import aligned, heading, title
 from rnnhw.report.markdown_table import escape_markdown, table_markdown
 from rnnhw.report.tables import Table
@@ -17,9 +15,7 @@ from rnnhw.study.word_lengths.tables import LESS, bounds_text, ended, missed_tex
 __all__ = ["quantized_in"]
 
 
-def quantized_in(
-    format: str, result: Quantized, costs: Costs | None, command: str
-) -> RenderableType:
+def quantized_in(format: str, result: Quantized, costs: Costs | None, command: str) -> Content:
     """The result in the named format."""
     match format:
         case "text":
@@ -34,8 +30,8 @@ def quantized_in(
             return quantized_page(result, costs, command)
 
 
-def _text(result: Quantized, costs: Costs | None) -> RenderableType:
-    parts: list[RenderableType] = [title(result.design)]
+def _text(result: Quantized, costs: Costs | None) -> Block:
+    parts: list[Block] = [title(result.design)]
     for table in tables_of(result, costs):
         parts += [heading(table.title), _aligned(table)]
         if table.title == "formats":
@@ -43,10 +39,10 @@ def _text(result: Quantized, costs: Costs | None) -> RenderableType:
     parts += [Text(""), Text(ended(result))]
     if missed_text(result):
         parts.append(Text(missed_text(result)))
-    return Group(*parts)
+    return group(*parts)
 
 
-def _aligned(table: Table) -> RenderableType:
+def _aligned(table: Table) -> Block:
     """Its numbers to the right, but for the columns of text among them."""
     heads = [head.text for head in table.heads]
     rows = [[cell.starred for cell in row] for row in table.rows]

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from rnnhw.analysis.counts import Counts
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned, heading, number, title
 from rnnhw.cli.show_figures import all_zero_lines, check_lines, events_table, score_text, unit_names
 from rnnhw.design.demands import Check
@@ -18,11 +17,11 @@ from rnnhw.execution.simulate import Simulation
 __all__ = ["simulation_text"]
 
 
-def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> RenderableType:
+def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Block:
     """The text of ``rnnhw simulate``."""
     run, network = simulation.run, simulation.design.network
     steps = int(simulation.batch.lengths.sum())
-    parts: list[RenderableType] = [
+    parts: list[Block] = [
         title(simulation.design),
         Text(
             f"\n{number(simulation.batch.sequences, 'sequence')}, {number(steps, 'step')}, "
@@ -51,13 +50,13 @@ def simulation_text(simulation: Simulation, checks: Sequence[Check]) -> Renderab
     parts += [heading("counts"), _counts_table(run.counts, simulation.counts)]
     if checks:
         parts += [Text(""), *check_lines(checks)]
-    return Group(*parts)
+    return group(*parts)
 
 
 _SHOWN_OUTPUTS = 20
 
 
-def _outputs_table(outputs: NDArray[np.float64], valid: NDArray[np.bool_]) -> RenderableType:
+def _outputs_table(outputs: NDArray[np.float64], valid: NDArray[np.bool_]) -> Block:
     """The range of each output unit."""
     columns, units = ("min", "mean", "max"), outputs.shape[2]
     rows = []
@@ -68,10 +67,10 @@ def _outputs_table(outputs: NDArray[np.float64], valid: NDArray[np.bool_]) -> Re
     table = aligned(("unit", *columns), rows, columns)
     if units == len(rows):
         return table
-    return Group(table, Text(f"and {units - len(rows):,} more; --output RUN.npz holds all"))
+    return group(table, Text(f"and {units - len(rows):,} more; --output RUN.npz holds all"))
 
 
-def _counts_table(layers: Mapping[str, Counts], total: Counts) -> RenderableType:
+def _counts_table(layers: Mapping[str, Counts], total: Counts) -> Block:
     names = [name for name, value in total.flat() if value]
     if len(layers) == 1:
         layers = {}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned, title
 from rnnhw.report.synthesis import SynthesisResult, resources_table
 
 __all__ = ["synthesis_text"]
 
 
-def synthesis_text(result: SynthesisResult) -> RenderableType:
+def synthesis_text(result: SynthesisResult) -> Block:
     """The text of ``rnnhw synth``."""
     table = resources_table(result)
     heads = [each.text for each in table.heads]
     rows = [[cell.text for cell in row] for row in table.rows]
-    parts: list[RenderableType] = [
+    parts: list[Block] = [
         title(result.design),
         Text(f"\n{result.machine}"),
         aligned(heads, rows, heads[table.numbers_from :]),
@@ -25,4 +23,4 @@ def synthesis_text(result: SynthesisResult) -> RenderableType:
     if result.notes:
         parts.append(Text("\n" + "\n".join(result.notes)))
     parts.append(Text(f"tools: {'; '.join(result.tools)}", "dim"))
-    return Group(*parts)
+    return group(*parts)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.show import aligned, heading, number, title, verdict
 from rnnhw.cli.show_figures import (
     all_zero_lines,
@@ -23,7 +21,7 @@ from rnnhw.execution.verify import Verification
 __all__ = ["verification_text"]
 
 
-def verification_text(result: Verification) -> RenderableType:
+def verification_text(result: Verification) -> Block:
     """The text of ``rnnhw verify``."""
     network = result.design.network
     formats = {name: node.format for name, node in network.signals().items()}
@@ -58,7 +56,7 @@ def verification_text(result: Verification) -> RenderableType:
         for each in result.sources
         for output in each.outputs
     ]
-    parts: list[RenderableType] = [
+    parts: list[Block] = [
         title(result.design),
         heading(f"error against the float reference, {number(result.sequences, 'sequence')}"),
         aligned(("signal", "format", *numbers), errors, numbers),
@@ -85,10 +83,10 @@ def verification_text(result: Verification) -> RenderableType:
         task: object = result.design.task
         if isinstance(task, AutomatonTask):
             parts.append(Text("samples only: `rnnhw prove` decides", "dim"))
-    return Group(*parts, Text(""), *check_lines(result.checks), Text(""), _judgement(result))
+    return group(*parts, Text(""), *check_lines(result.checks), Text(""), _judgement(result))
 
 
-def _rests(result: Verification) -> list[RenderableType]:
+def _rests(result: Verification) -> list[Block]:
     """The behaviour of recurrent layers on zero input."""
     if not result.rests:
         return []
@@ -112,7 +110,7 @@ def _rests(result: Verification) -> list[RenderableType]:
     return [heading(title), *map(Text, lines), Text(note, "dim")]
 
 
-def _rounding(design: Design) -> list[RenderableType]:
+def _rounding(design: Design) -> list[Block]:
     """How the weights are rounded, where it is not to nearest."""
     if design.rounded_weights is None:
         return []

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
-from rich.text import Text
 
+from rnnhw.cli.blocks import Block, Text, group
 from rnnhw.cli.inputs import checked_bounds, keep_inputs
 from rnnhw.cli.options import (
     SUFFIXES,
@@ -167,7 +166,7 @@ def _title(result: Sweep) -> str:
     return f"Sweep of {shown}"
 
 
-def _text(result: Sweep, title: str) -> RenderableType:
+def _text(result: Sweep, title: str) -> Block:
     table = sweep_table(result)
     heads = [head.text for head in table.heads]
     rows = [[cell.text for cell in row] for row in table.rows]
@@ -177,7 +176,7 @@ def _text(result: Sweep, title: str) -> RenderableType:
         + f"; ~: its interval reaches the best {result.objectives[0].name}"
         + ("; !: it cannot be" if result.failed else "")
     )
-    return Group(
+    return group(
         heading(title), aligned(heads, rows, heads[table.numbers_from :]), Text(told, "dim")
     )
 
