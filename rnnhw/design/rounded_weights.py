@@ -6,7 +6,6 @@ A rounding belongs to one set of weights and to one set of formats, and both are
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -83,6 +82,8 @@ class RoundedWeights:
 
     def _check_digests(self, place: str, network: Network, parameters: Parameters) -> None:
         if self.sha256 and isinstance(self.source, Path):
+            import hashlib
+
             try:
                 found = hashlib.sha256(self.source.read_bytes()).hexdigest()
             except OSError as error:
@@ -117,6 +118,8 @@ class RoundedWeights:
 def weights_digest(network: Network, parameters: Parameters) -> str:
     """SHA-256 of the weights before any rounding: keys, shapes and float64 numbers, in the order of
     the keys. Scales of rows, which follow from formats, are left out."""
+    import hashlib  # OpenSSL's takes 3 ms to import, and few commands need it
+
     digest = hashlib.sha256()
     for key in sorted(tensor.key for tensor in network.tensors if tensor.role not in SCALES):
         numbers = np.ascontiguousarray(parameters.given[key], "<f8")

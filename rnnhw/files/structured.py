@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -17,6 +16,8 @@ def read_json(content: bytes) -> Any:
         ValueError: it is none, names a member twice, holds a number that is none or has thousands
             of digits, or is nested too deeply; with the reason in one line.
     """
+    import json  # most commands read none
+
     try:
         return json.loads(
             content.decode(),

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import gettempdir
 
 __all__ = ["hidden_beside", "hidden_in", "scratch_folder", "uninterrupted"]
 
@@ -88,6 +87,8 @@ def hidden_in(folder: Path) -> AbstractContextManager[Path]:
 @contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """A new private folder that is gone at the end, whatever interrupts its use."""
+    from tempfile import gettempdir  # it imports `random`, and most commands write nothing
+
     with _temporary((parent or Path(gettempdir())) / f"rnnhw-{_token()}") as place:
         place.mkdir(mode=0o700)
         yield place

@@ -6,7 +6,6 @@ as an unsigned number: the contents of the ROM. Entries are data, computed once.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,6 +121,8 @@ class Table:
     def contents(self) -> tuple[int, int, str]:
         """Equal for tables that one memory can stand for: bits of a word and of an address, and a
         digest of the entries."""
+        import hashlib  # OpenSSL's takes 3 ms to import, and few commands need it
+
         digest = hashlib.sha256(self.entries.tobytes()).hexdigest()
         return self.word_bits(self.unsigned), self.address.width, digest
 
