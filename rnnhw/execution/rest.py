@@ -77,7 +77,9 @@ class LayerRest:
 
 def chosen_sequences(count: int) -> IntArray:
     """At most :data:`SEQUENCES` of ``count`` sequences, evenly spaced, first and last included."""
-    return np.unique(np.linspace(0, count - 1, min(count, SEQUENCES)).round().astype(np.int64))
+    spread = np.linspace(0, count - 1, min(count, SEQUENCES)).round().astype(np.int64)
+    # np.unique would import numpy.ma, which takes 10 ms.
+    return np.array(list(dict.fromkeys(spread.tolist())), np.int64)
 
 
 def rest_of(
