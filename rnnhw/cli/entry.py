@@ -145,7 +145,10 @@ def _foreign_place(error: BaseException) -> str | None:
     ]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename).absolute()
-        if file.suffix == ".py" and not any(file.is_relative_to(folder) for folder in known):
+        # Packages lie in further folders too: the user's own, the distribution's, those of .pth.
+        installed = {"site-packages", "dist-packages"} & set(file.parts)
+        ours = installed or any(file.is_relative_to(folder) for folder in known)
+        if file.suffix == ".py" and not ours:
             return f"{frame.filename}: line {frame.lineno}"
     return None
 

@@ -12,6 +12,7 @@ import pytest
 from helpers.paths import DESIGNS, ROOT
 
 from rnnhw.cli import main
+from rnnhw.cli.entry import _foreign_place
 from rnnhw.report.csv_cell import cell
 
 ADDER = str(DESIGNS / "adder_tridiagonal.py")
@@ -69,6 +70,24 @@ def test_a_defect_is_told_in_a_line_with_how_to_report_it(said, capsys, monkeypa
     assert "Traceback (most recent call last):" in capsys.readouterr().err
     assert main(["--debug", "report", "none.py"]) == 3
     assert "DesignError: none.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "foreign"),
+    [
+        ("/usr/lib/python3/dist-packages/typer/core.py", False),
+        ("/home/me/.local/lib/python3.11/site-packages/typer/core.py", False),
+        (str(ROOT / "rnnhw" / "cli" / "report.py"), False),
+        ("/home/me/designs/adder.py", True),
+    ],
+)
+def test_an_installed_package_is_not_the_users_own_code(file, foreign):
+    names = {}
+    exec(compile("\ndef fail():\n    raise TypeError", file, "exec"), names)
+    with pytest.raises(TypeError) as caught:
+        names["fail"]()
+    error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # without this test
+    assert _foreign_place(error) == (f"{file}: line 3" if foreign else None)
 
 
 BROKEN = """
