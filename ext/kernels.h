@@ -186,7 +186,8 @@ enum { RNNHW_CASTS = 1, RNNHW_CASTS_PROVEN = 2 };
     void (*pack_bytes)(uint8_t * dst, const E *a, int64_t lowest, int64_t units, int64_t lanes);  \
     void (*pack_stored)(uint8_t * dst, const int8_t *stored, int64_t lowest, int64_t units,       \
                         int64_t lanes);                                                           \
-    void (*transform)(E * dst, const void *stored, int64_t bits, int64_t units, int64_t lanes);   \
+    void (*transform)(E * dst, const void *stored, int64_t bits, const E *factors, int64_t units, \
+                      int64_t lanes);                                                             \
     void (*stage)(E * dst, const E *a, int64_t units, int64_t row, int64_t rows, int64_t lanes);  \
     int64_t (*rows_diagonal)(E * dst, const E *start, const rnnhw_rows *m, const E *x,            \
                              int64_t row, int64_t rows, int64_t lanes);                           \

@@ -61,7 +61,9 @@ enum rnnhw_operation {
     RNNHW_ROWS_ORDERED_NARROW, /* the same for packed a; `low`: no product can clip */
     RNNHW_GATHER,       /* whole: dst = the runs (slot, first unit, units) of data[data], all
                            stored in `low` bits */
-    RNNHW_TRANSFORM     /* whole: dst = the Walsh-Hadamard transform of a, stored in `low` bits */
+    RNNHW_TRANSFORM     /* whole: dst = the Walsh-Hadamard transform of a, stored in `low` bits; where
+                           `start` is an instruction, which no phase has, of 8 bits and times
+                           data[data], one factor a unit, whose work counts for that one */
 };
 
 /* The names of the elementwise instructions in the order of their numbers, which begin at 0; NULL

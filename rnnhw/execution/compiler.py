@@ -302,6 +302,10 @@ class _ScanPlanner:
         self.constants: list[tuple[int, list[NDArray[np.signedinteger]]]] = []
         self.event_names: list[str] = []
         self.measured: dict[Node, Row] = {}
+        self.aside: list[tuple[list[Row], Row]] = []
+        """Instructions that no phase has, and the one that does their work and measures it."""
+        self.scaled: dict[Node, tuple[int, int, int]] = {}
+        """By transform: the bytes that it multiplies as it reads, their bits, and the factors."""
         self.phases: dict[_PhaseKey, _Phase] = {}
         self.levels: dict[Node, int] = {}
         self.kinds = self._kinds()
@@ -331,7 +335,7 @@ class _ScanPlanner:
         table = []
         keys = sorted(self.phases)
         replaced: list[tuple[Row, Row]] = []
-        aside: list[tuple[list[Row], Row]] = []
+        aside = list(self.aside)
         for key in keys:
             phase = self.phases[key]
             tile = fused(phase.tile, self._is_register)
@@ -1103,14 +1107,17 @@ class _ScanPlanner:
             vector, units = self._whole(node.vector, word), node.units
             row = self._instruct(node, "stage", dst=dst, a=vector, low=units)
         else:
-            bits = stored_bits(self.bounds[self._origin(node.vector)])
-            vector = self._whole(node.vector, bits)
+            scaled = self.scaled.get(node)
+            vector, bits, data = scaled or self._unscaled(node.vector)
+            fields = {"a": vector, "low": bits, "data": data}
             if node.start is None:
-                row = self._add_whole(node, "transform", word, a=vector, low=bits)
+                row = self._add_whole(node, "transform", word, **fields)
             else:
                 dst = self._vector(node.units, word)
-                row = instruction("transform", word, dst=dst, a=vector, units=node.units, low=bits)
+                row = instruction("transform", word, dst=dst, units=node.units, **fields)
                 self._phase(self._own_phase(node)).whole.append(row)
+            if scaled:
+                self.aside.append(([self.measured[node.vector]], row))
         self.measured[node] = row
         if node.start is not None:
             finest = self._fractions(node)
@@ -1126,6 +1133,33 @@ class _ScanPlanner:
         """The bits that align an operand to the scale of a node."""
         return _shifts(self._fractions(operand), self._fractions(node))
 
+    def _unscaled(self, vector: Node) -> tuple[int, int, int]:
+        """The slot of what a transform reads, its bits, and no factors."""
+        bits = stored_bits(self.bounds[self._origin(vector)])
+        return self._whole(vector, bits), bits, 0
+
+    def _transform_of(self, node: Multiply) -> tuple[Matvec, Node, Constant] | None:
+        """The transform that alone reads bytes times constants, the bytes, and the constants: it
+        multiplies as it reads."""
+        readers = [each for each in self.graph.nodes if node in each.operands]
+        values = [value for _, value in self.graph.updates] + [node for _, node in self.traces]
+        if len(readers) != 1 or node in (*values, self.graph.output):
+            return None
+        reader, factors = readers[0], self._origin(node.a)
+        vector = node.b if isinstance(factors, Constant) else node.a
+        factors = factors if isinstance(factors, Constant) else self._origin(node.b)
+        if not isinstance(reader, Matvec) or not isinstance(reader.structure, FastWalshHadamard):
+            return None
+        alike = self.kinds[reader] == self.kinds[vector] == self.kinds[node]
+        if not isinstance(factors, Constant) or not alike or reader.start is node:
+            return None
+        return (reader, vector, factors) if self._has_bytes(vector) else None
+
+    def _has_bytes(self, node: Node) -> bool:
+        """Whether the whole vector can lie there in bytes."""
+        origin = self._origin(node)
+        return not isinstance(origin, Constant) and stored_bits(self.bounds[origin]) == 8
+
     def _elementwise(self, node: Add | Subtract) -> None:
         self._emit(
             node,
@@ -1137,6 +1171,16 @@ class _ScanPlanner:
         )
 
     def _multiply(self, node: Multiply) -> None:
+        scaled = None if self.by_lane else self._transform_of(node)
+        if scaled is not None:
+            reader, vector, factors = scaled
+            word = f"i{self.word[reader] // 8}"
+            data = self._data_index(
+                _constant_values(variant, factors).astype(word) for variant in self.variants
+            )
+            self.scaled[reader] = self._whole(vector, 8), 8, data
+            self.measured[node] = instruction("multiply", self.word[node])
+            return
         self._emit(node, "multiply", a=self._operand(node, node.a), b=self._operand(node, node.b))
 
     def _select(self, node: Select) -> None:

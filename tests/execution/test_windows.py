@@ -1,5 +1,7 @@
 """Bands of bytes: their weights in windows are the matrix, and their kernels equal golden."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.graphs import (
@@ -24,6 +26,7 @@ from rnnhw.execution.instructions import OPERATION
 from rnnhw.execution.quads import ByteProducts
 from rnnhw.execution.superinstructions import Fused
 from rnnhw.execution.windows import pack_windows
+from rnnhw.graph.nodes import Multiply
 from rnnhw.layers.structures import Banded, Dense, Diagonal
 from rnnhw.numerics.cast import Overflow, Q, Rounding
 
@@ -218,6 +221,39 @@ def test_a_hadamard_layer_ends_in_one_instruction(units):
         assert scan.phases[-1].tolist()[1:] == [1, 0, 1, units]
         rows = scan.instructions[scan.instructions["operation"] == OPERATION["rows_diagonal"]]
         assert len(rows) == 1 and rows["start"] > 0 and rows["shift_a"] > 0
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize(
+    ("units", "weight", "word"),
+    [
+        *((units, BYTE, 32) for units in (2, 8, 64, 1024)),
+        (2, Q(0, 24), 64),
+        (64, Q(0, 20), 64),
+        (1024, Q(0, 20), 64),
+    ],
+)
+def test_a_transform_multiplies_bytes_as_it_reads_them(units, weight, word, traced):
+    """By every instruction set, in words of 32 bits and, where weights are large, of 64: unless
+    somebody else wants the products."""
+    formats = Formats(input=BYTE, weight=weight, bias=BYTE, sum=Q(2, 5), state=BYTE)
+    case = elman_case(Hadamard(), units, formats)
+    (scan,) = case.network.scans
+    graph = scan.graph
+    (product,) = (graph.signal(node) for node in graph.nodes if isinstance(node, Multiply))
+    case = replace(case, traces=(product,) if traced else ())
+    wanted = golden.run(case.network, case.parameters, case.batch, case.traces)
+    counts = layer_counts(case.network, case.batch.lengths.tolist())
+    for lanes in (16, 1):
+        plan = plan_of(case, lanes, ANY_ISA)
+        (scan,) = plan.scans.values()
+        rows = scan.instructions[scan.instructions["operation"] == OPERATION["transform"]]
+        assert (rows["low"] == 8).tolist() == [not traced] and rows["bits"].tolist() == [word]
+        assert (rows["start"] >= 0).tolist() == [not traced]
+        for isa in ISAS:
+            found = execute(plan, case.batch, isa)
+            assert_same_run(wanted, found)
+            assert dict(found.counts["l"].flat()) == dict(counts["l"].flat())
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 5])
