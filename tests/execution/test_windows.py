@@ -1,5 +1,6 @@
 """Bands of bytes: their weights in windows are the matrix, and their kernels equal golden."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -271,6 +272,49 @@ def test_lane_blocks_side_by_side(blocks):
         found = execute(plan_of(case, 16), batch, isa)
         np.testing.assert_array_equal(found.outputs, wanted.outputs[order])
         np.testing.assert_array_equal(found.final["l.h"], wanted.final["l.h"][order])
+
+
+def draw_structured(rng):
+    """A layer of bytes with a band, a diagonal or a Hadamard matrix, in any mode of rounding."""
+    units, inputs = rng.choice([2, 8, 17, 64, 70]), rng.randint(1, 40)
+    band = Banded(rng.randint(0, min(units - 1, 8)), rng.randint(0, min(units - 1, 7)))
+    powers = [Hadamard()] if units in (2, 8, 64) else []
+    structure = rng.choice([band, band, Diagonal(), *powers])
+
+    def byte():
+        fraction, modes = (
+            rng.randint(4, 7),
+            (rng.choice(list(Rounding)), rng.choice(list(Overflow))),
+        )
+        return Q(7 - fraction, fraction, True, *modes)
+
+    formats = Formats(input=byte(), weight=byte(), bias=byte(), sum=byte(), state=byte())
+    network = Design([Elman(units, recurrent=structure, name="l")], formats, inputs=inputs).network
+    drawn = np.random.default_rng(rng.randrange(2**32))
+    parameters = draw_parameters(drawn, network)
+    traces = tuple(name for name in network.signals() if rng.random() < 0.1)
+    return Case(network, parameters, draw_batch(drawn, network, rng.randint(1, 35), 3), traces)
+
+
+def test_random_layers_equal_golden_and_reach_every_form():
+    """With what sums begin with at a coarser scale or at none, which ends in other instructions."""
+    seen = set()
+    for seed in range(60):
+        case = draw_structured(random.Random(seed))
+        wanted = golden.run(case.network, case.parameters, case.batch, case.traces)
+        counts = layer_counts(case.network, case.batch.lengths.tolist())
+        for lanes in (16, 1):
+            plan = plan_of(case, lanes)
+            (scan,) = plan.scans.values()
+            for row in scan.instructions:
+                name = NAMES[row["operation"]]
+                seen |= {(name, lanes), (name, bool(row["start"] >= 0))}
+            for isa in RUNNING:
+                found = execute(plan, case.batch, isa)
+                assert_same_run(wanted, found)
+                assert dict(found.counts["l"].flat()) == dict(counts["l"].flat())
+    for kernel in ("rows_short", "finish_rows", "transform", "rows_diagonal"):
+        assert {(kernel, 16), (kernel, 1), (kernel, True)} <= seen
 
 
 # --- where they are taken ------------------------------------------------------------------------
