@@ -75,6 +75,7 @@ cdef extern from "program.h":
     ctypedef struct rnnhw_by_lane:
         int64_t rounding
         int64_t fit
+        int64_t tables
         const void *narrow
         const void *wide
 
@@ -331,6 +332,7 @@ cdef class Scan:
             c.by_lane = by_lane
             for i, each in enumerate(plan.by_lane):
                 by_lane[i].rounding, by_lane[i].fit = each.rounding, each.fit
+                by_lane[i].tables = each.tables
                 by_lane[i].narrow = self._keep(each.constants.astype(np.int32))
                 by_lane[i].wide = self._keep(each.constants)
 
@@ -501,26 +503,30 @@ cdef class Program:
     cdef rnnhw_sequence *_of_block(self, int64_t block):
         return self.sequences + block * (self.node_count + 1)
 
-    def run(self, const int64_t[:, :, ::1] inputs, const int64_t[::1] rows,
-            const int64_t[::1] lengths, const int64_t[::1] order, dict initial, dict outputs,
-            dict final, dict traces):
+    def run(self, list inputs, const int64_t[::1] rows, const int64_t[::1] lengths,
+            const int64_t[::1] order, dict initial, dict outputs, dict final, dict traces):
         """Run the sequences numbered by `order`, block after block; a lane of which the number is
         negative stays empty.
 
-        inputs [rows, steps, features]; rows, which of them is that of a sequence, and lengths
+        inputs, arrays of one shape [rows, steps, features]; rows, which of them, the arrays' one
+        behind the other, is that of a sequence, and lengths
         [sequences]; initial and final
         {state: [sequences, units]}; outputs {name: ([sequences, steps, units], lengths)} and traces
         {name: [sequences, steps, units]}, in the bits of their plans, are written up to the end of
         every sequence.
         """
         cdef int64_t first, block, i
+        cdef const int64_t[:, :, ::1] each
+        heads = np.empty(len(inputs), np.int64)  # where the arrays begin
+        for i, each in enumerate(inputs):
+            heads[i] = <int64_t>&each[0, 0, 0]
         arrays = [outputs[name][0] if kind == "output" else traces[name]
                   for kind, name in self.results]
         for first in range(0, order.shape[0], self.lanes * self.blocks):
             self.c.blocks = min(self.blocks, (order.shape[0] - first + self.lanes - 1) // self.lanes)
             for block in range(self.c.blocks):
                 part = order[first + block * self.lanes :]
-                self._begin(block, part, inputs, rows, lengths, initial)
+                self._begin(block, part, heads, each, rows, lengths, initial)
                 for i, array in enumerate(arrays):
                     self._place(array, part, self.c.results[i].rows[block])
             with nogil:
@@ -533,18 +539,22 @@ cdef class Program:
         return order[lane] if lane < order.shape[0] and order[lane] >= 0 else 0
 
     cdef void _begin(self, int64_t block, const int64_t[::1] order,
-                     const int64_t[:, :, ::1] inputs, const int64_t[::1] rows,
-                     const int64_t[::1] lengths, dict initial) except *:
+                     const int64_t[::1] heads, const int64_t[:, :, ::1] like,
+                     const int64_t[::1] rows, const int64_t[::1] lengths,
+                     dict initial) except *:
         """Bring the first sequences of `order` into a lane block."""
         cdef Scan scan
-        cdef int64_t lane, unit, part, i, sequence
+        cdef int64_t lane, unit, part, i, row, sequence
         cdef int64_t real = min(self.lanes, order.shape[0])
         cdef int64_t[:, ::1] values
         cdef const int64_t[:, ::1] value
         for lane in range(self.lanes):
             self._of_block(block).lengths[lane] = (
                 lengths[order[lane]] if lane < real and order[lane] >= 0 else 0)
-            self.c.inputs[block][lane] = &inputs[rows[self._sequence(lane, order)], 0, 0]
+            row = rows[self._sequence(lane, order)]
+            self.c.inputs[block][lane] = (
+                <const int64_t *>heads[row // like.shape[0]]
+                + row % like.shape[0] * like.shape[1] * like.shape[2])
         for scan, _ in self.scans:
             for i, state in enumerate(scan.plan.states):
                 values, value = scan.initial[i][block], initial[state.name]

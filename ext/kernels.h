@@ -173,6 +173,8 @@ enum { RNNHW_ADD_HALF = 8, RNNHW_NEVER_CLIPS = 8 };
 /* Casts in words of 32 bits by lane whose rounding adds `half`, and which saturate or never clip. */
 enum { RNNHW_CASTS = 1, RNNHW_CASTS_PROVEN = 2 };
 
+enum { RNNHW_OWN_TABLES = 2 };
+
 /* Kernels that act on elements of one type; `E` is int32_t or int64_t behind the void pointers
  * of the program, spelled out here. Rows kernels add to `start` (NULL: to zero), which is not
  * `dst`, and return the terms that they added; of products of bytes the caller knows them. */
@@ -293,8 +295,8 @@ typedef struct {
     void (*rows_short)(int32_t *dst, const rnnhw_short *rows, int64_t chunks, int64_t lanes);
     void (*finish_rows)(const rnnhw_finish *f, const rnnhw_short *rows, int64_t chunks,
                         int64_t lanes, const rnnhw_mask *mask, int64_t *events);
-    /* `finish` by lane, with one of the `casts` or none; the table holds 256 bytes of every lane, one
-     * behind the other, and addresses have the masks of `of`. */
+    /* `finish` by lane, with one of the `casts` or none; addresses have the masks of `of`, and where it
+     * looks up in RNNHW_OWN_TABLES the table holds 256 bytes of every lane, one behind the other. */
     void (*finish_by_lane)(const rnnhw_finish *f, const int32_t *a, const rnnhw_lanes32 *of,
                            int casts, int64_t chunks, const rnnhw_mask *mask,
                            rnnhw_events *events);

@@ -289,7 +289,7 @@ static void finish_by_lane(const rnnhw_kernels *kernels, const place *p,
     const int32_t *words = at(p, i->a);
     const int keeps_words = i->operation != RNNHW_FINISH;
     const int as_pairs = !keeps_words && i->shift_b;
-    const rnnhw_finish f = {.looks_up = i->high >= 0,
+    const rnnhw_finish f = {.looks_up = i->high < 0 ? 0 : of->tables ? RNNHW_OWN_TABLES : 1,
                             .lowest = (int)i->low,
                             .is_unsigned = (int)i->low,
                             .table = i->high >= 0 ? scan->data[i->data] : no_table,

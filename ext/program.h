@@ -89,6 +89,7 @@ typedef struct {
  * of its cast: every lane is that of a network of its own. */
 typedef struct {
     int64_t rounding, fit;
+    int64_t tables; /* whether lanes have tables of their own, one behind the other */
     const rnnhw_lanes32 *narrow;
     const rnnhw_lanes64 *wide;
 } rnnhw_by_lane;

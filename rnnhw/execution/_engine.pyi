@@ -37,7 +37,7 @@ class Program:
     def prepare_symbols(self, symbols: IntArray) -> None: ...
     def run(
         self,
-        inputs: IntArray,
+        inputs: list[IntArray],
         rows: IntArray,
         lengths: IntArray,
         order: IntArray,

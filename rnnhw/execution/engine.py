@@ -344,19 +344,21 @@ class _Arrays:
     def __init__(
         self,
         plan: NetworkPlan,
-        inputs: NDArray[np.int64],
+        inputs: Sequence[NDArray[np.int64]],
         rows: NDArray[np.int64],
         lengths: NDArray[np.int64],
         initial: Mapping[str, NDArray[np.int64]],
     ) -> None:
-        """``rows`` are those of the inputs that the sequences have."""
+        """``rows`` are those that the sequences have of the inputs, arrays of one shape [rows,
+        steps, features] one behind the other."""
         network, sequences = plan.network, len(lengths)
-        if inputs.shape[2] != network.source.units:
-            raise ValueError(f"{inputs.shape[2]} inputs instead of {network.source.units}")
+        (shape,) = {each.shape for each in inputs}
+        if shape[2] != network.source.units:
+            raise ValueError(f"{shape[2]} inputs instead of {network.source.units}")
         self.lengths = lengths
-        self.inputs = np.ascontiguousarray(inputs)
+        self.inputs = [np.ascontiguousarray(each) for each in inputs]
         self.rows = rows
-        steps = self.inputs.shape[1]
+        steps = shape[1]
         self.initial = {name: np.ascontiguousarray(values) for name, values in initial.items()}
         self.final = {name: np.zeros_like(value) for name, value in self.initial.items()}
         stored = {sequence.node: sequence.bits for sequence in plan.sequences}
@@ -503,7 +505,7 @@ def execute_shares(
             )
     plan, longest = shares[0][0], int(batch.lengths.max())
     rows = np.arange(batch.sequences)
-    arrays = _Arrays(plan, batch.inputs, rows, batch.lengths, _initial(plan, batch))
+    arrays = _Arrays(plan, [batch.inputs], rows, batch.lengths, _initial(plan, batch))
     # Sequences of like length share a block, so that few lanes wait for the longest.
     order = np.argsort(-batch.lengths, kind="stable")
     of_share = [-(-count // share.lanes) for share, count in shares]
@@ -568,7 +570,7 @@ def execute_by_lane(
     states = [_initial(each, batch) for each, batch in zip(plans, batches, strict=True)]
     arrays = _Arrays(
         plan,
-        np.concatenate(list(inputs.values())),
+        list(inputs.values()),
         np.concatenate(rows),
         np.tile(lengths, len(batches)),
         {name: np.concatenate([each[name] for each in states]) for name in states[0]},

@@ -70,7 +70,7 @@ def _merged(plans: Sequence[ScanPlan], lanes: Sequence[int]) -> ScanPlan:
             continue
         instructions["by_lane"][number] = len(by_lane)
         by_lane.append(merger.constants())
-        if merger.looks_up:
+        if merger.own_tables:
             instructions["data"][number] = len(data)
             data.append(merger.tables())
     return replace(
@@ -109,7 +109,7 @@ class _Instruction:
         self._operation = int(self._first["operation"])
         self._bits = int(self._first["bits"])
         self._casts_at = self._operation in _CASTS and int(self._first["cast"]) >= 0
-        self.looks_up = self._operation in _LOOKUPS and int(self._first["high"]) >= 0
+        self.own_tables = self._tables_differ()
         self.stays = not used or not (self._differ() or self._casts_at)
 
     def _differ(self) -> bool:
@@ -124,11 +124,14 @@ class _Instruction:
         if differing - _VARY.get(self._operation, frozenset()):
             raise PlansDifferError
         if self._operation not in _CASTS and any(
-            int(self._first[name]) >= 0 for name in ("cast", "product", "start")
+            int(self._first[name]) >= 0 for name in ("cast", "product")
         ):
             raise PlansDifferError
-        if differing or not self.looks_up:
-            return bool(differing)
+        return bool(differing) or self.own_tables
+
+    def _tables_differ(self) -> bool:
+        if self._operation not in _LOOKUPS or int(self._first["high"]) < 0:
+            return False
         tables = [plan.data[int(self._first["data"])] for plan in self._plans]
         return not all(np.array_equal(tables[0], table) for table in tables)
 
@@ -143,9 +146,9 @@ class _Instruction:
         cast = dict.fromkeys(_CAST_KINDS, np.zeros(LANES, np.int64))
         if self._casts_at:
             rounding, fit, cast = self._cast()
-        table = np.arange(LANES, dtype=np.int64) * (self._entries() if self.looks_up else 0)
+        table = np.arange(LANES, dtype=np.int64) * (self._entries() if self.own_tables else 0)
         rows = [*kinds.values(), *(cast[kind] for kind in _CAST_KINDS), table]
-        return LaneConstants(rounding, fit, np.stack(rows))
+        return LaneConstants(rounding, fit, self.own_tables, np.stack(rows))
 
     def _cast(self) -> tuple[int, int, dict[str, IntArray]]:
         """The modes and the constants of the cast."""

@@ -44,10 +44,11 @@ class StatePlan:
 @dataclass(frozen=True, eq=False)
 class LaneConstants:
     """Constants of an instruction by lane (``rnnhw_by_lane`` in ``ext/program.h``): the modes of
-    its cast, and [kinds, 16 lanes]."""
+    its cast, whether lanes have tables of their own, and [kinds, 16 lanes]."""
 
     rounding: int
     fit: int
+    tables: bool
     constants: NDArray[np.int64]
 
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from rnnhw.errors import DesignError
 from rnnhw.execution import together
-from rnnhw.execution.engine import run
+from rnnhw.execution.compiler import LANES, plan_networks
+from rnnhw.execution.engine import byte_products, run
+from rnnhw.execution.lane_formats import lanes_of, merged_by_lane
 from rnnhw.execution.together import Job, run_together
 from rnnhw.graph.nodes import Cast, Constant
 from rnnhw.numerics.cast import Overflow
@@ -128,6 +130,21 @@ def test_cells_of_sixteen_formats_share_a_lane_block(name, isa, monkeypatch):
     assert len({tuple(run.events.items()) for run in found}) > 2
     for job, run_ in zip(jobs, found, strict=True):
         assert_same(run(job.network, job.parameters, job.batch, isa=isa), run_)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_lanes_look_up_in_one_table_where_theirs_are_equal(isa):
+    jobs = lane_jobs(LAYERS["lstm"], varied=["cell"])
+    plans = plan_networks(
+        [job.network for job in jobs], [job.parameters for job in jobs], LANES, (),
+        byte_products(isa),
+    )  # fmt: skip
+    scan, _ = merged_by_lane(plans, lanes_of(16)).scans.values()
+    assert {each.tables for each in scan.by_lane} == {False}
+    found = run_together(jobs, isa=isa)
+    assert len({run.outputs.tobytes() for run in found}) > 1
+    for job, together_ in zip(jobs, found, strict=True):
+        assert_same(run(job.network, job.parameters, job.batch, isa=isa), together_)
 
 
 @pytest.mark.parametrize("count, sequences", [(2, 3), (3, 7), (5, 1), (16, 2), (20, 1)])

@@ -212,8 +212,8 @@ class Scan:
         ]
         events, lane_events, units, terms = self.tallies
         by_lane = [
-            [each.rounding, each.fit, image.array(each.constants.astype(np.int32)),
-             image.array(each.constants)]
+            [each.rounding, each.fit, int(each.tables),
+             image.array(each.constants.astype(np.int32)), image.array(each.constants)]
             for each in plan.by_lane
         ]  # fmt: skip
         fields = [
@@ -258,7 +258,7 @@ class Program:
         together = self.plan.lanes * self.blocks
         for first in range(0, len(order), together):
             part = order[first : first + together]
-            self._run(inputs[rows], lengths, part, initial, outputs, final, traces)
+            self._run(np.concatenate(inputs)[rows], lengths, part, initial, outputs, final, traces)
 
     def _run(self, inputs, lengths, order, initial, outputs, final, traces):
         """The sequences of ``order``; other lanes repeat the first of all and have no steps."""

@@ -11,8 +11,9 @@ from rnnhw.execution.together import Job
 __all__ = ["LAYERS", "lane_jobs"]
 
 
-def lane_jobs(layers, count=16, sequences=1, steps=12):
-    """Jobs of a layer with other formats of its signals in each, and of the same weights."""
+def lane_jobs(layers, count=16, sequences=1, steps=12, varied=("state", "cell", "sum")):
+    """Jobs of a layer with other formats of its signals in each, and of the same weights; of a role
+    that is not ``varied`` all have one format."""
     rng = np.random.default_rng(2)
     formats = Formats(
         input=Q(0, 7), weight=Q(0, 7), bias=Q(1, 6), state=Q(0, 7), cell=Q(3, 7), sum=Q(2, 5)
@@ -27,8 +28,9 @@ def lane_jobs(layers, count=16, sequences=1, steps=12):
     jobs = []
     for number in range(count):
         state, whole = Q(0, 4 + number % 4), 1 + number // 4 % 4
-        own = replace(base.formats, state=state, cell=Q(3, 7 - number % 3), sum=Q(whole, 7 - whole))
-        design = replace(base, formats=own)
+        drawn = {"state": state, "cell": Q(3, 7 - number % 3), "sum": Q(whole, 7 - whole)}
+        own = {role: drawn[role] for role in varied}
+        design = replace(base, formats=replace(base.formats, **own))
         batch = make_batch(design.network, x)
         jobs.append(Job(design.network, design.parameters, batch))
     return jobs
