@@ -21,6 +21,7 @@ from rnnhw import Elman, Formats, Hadamard
 from rnnhw.analysis.counts import layer_counts
 from rnnhw.design.design import Design
 from rnnhw.execution import golden
+from rnnhw.execution.batch import Batch
 from rnnhw.execution.compiler import ANY_ISA, plan_network
 from rnnhw.execution.engine import execute, plan_for, run, runnable_products
 from rnnhw.execution.instructions import OPERATION
@@ -136,6 +137,19 @@ def test_every_cast_behind_them(units, rounding, overflow):
 )
 def test_states_with_and_without_a_sign(state, kernel):
     assert_kernels_equal_golden(band_case(Banded(2, 1), 37, state), kernel)
+
+
+@pytest.mark.parametrize("units", [16384, 16400])
+def test_as_many_clipped_elements_as_16_bits_count_and_more(units):
+    """Lanes count in 16 bits where these hold what all units of a lane can be."""
+    case = band_case(Banded(1, 0), units, Q(-4, 7), inputs=1)
+    order = np.arange(17)
+    batch = Batch(case.batch.inputs[order, :1], np.ones(17, int), {
+        name: value[order] for name, value in case.batch.initial.items()
+    })  # fmt: skip
+    case = replace(case, batch=batch)
+    wanted = assert_kernels_equal_golden(case, "finish_rows", [16])
+    assert wanted.events["l.h"].total > 17 * units // 2
 
 
 @pytest.mark.parametrize("traces", [("l.a",), ("l.begins",)])
@@ -263,7 +277,7 @@ def test_lane_blocks_side_by_side(blocks):
     order = np.arange(16 * blocks - 3) * 5 % 35
     wanted = golden.run(case.network, case.parameters, case.batch)
     batch = case.batch
-    batch = type(batch)(
+    batch = Batch(
         batch.inputs[order],
         batch.lengths[order],
         {name: value[order] for name, value in batch.initial.items()},
