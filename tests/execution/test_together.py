@@ -137,7 +137,7 @@ def test_lanes_look_up_in_one_table_where_theirs_are_equal(isa):
     jobs = lane_jobs(LAYERS["lstm"], varied=["cell"])
     plans = plan_networks(
         [job.network for job in jobs], [job.parameters for job in jobs], LANES, (),
-        byte_products(isa),
+        byte_products(isa), by_lane=True,
     )  # fmt: skip
     scan, _ = merged_by_lane(plans, lanes_of(16)).scans.values()
     assert {each.tables for each in scan.by_lane} == {False}
