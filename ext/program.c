@@ -214,7 +214,7 @@ static inline rnnhw_factor factor_of(const place *p, int64_t index)
     return f;
 }
 
-/* The work of each part of a gated sum is counted where it would stand alone. */
+/* The work of each part of a sum of products of gates is counted where it would stand alone. */
 static void execute_gated_sum(const rnnhw_kernels *kernels, const place *p, int64_t index)
 {
     const rnnhw_scan *const scan = p->scan;

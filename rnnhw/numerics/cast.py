@@ -99,10 +99,10 @@ class Overflow(enum.Enum):
 
 
 ROUNDING_NUMBER = {mode: number for number, mode in enumerate(Rounding)}
-"""The numbers of the modes in C (``ext/kernels.h``) and in Verilog (``rnnhw_cast.v``)."""
+"""The numbers of the modes in C (``ext/word_cast.h``) and in Verilog (``rnnhw_cast.v``)."""
 
 OVERFLOW_NUMBER = {mode: number for number, mode in enumerate(Overflow)}
-"""The numbers of the modes in C (``ext/kernels.h``) and in Verilog (``rnnhw_cast.v``)."""
+"""The numbers of the modes in C (``ext/word_cast.h``) and in Verilog (``rnnhw_cast.v``)."""
 
 _MOST_FRACTION = 1000
 """Fraction bits below which their power of two is a float64."""

@@ -232,7 +232,7 @@ def test_the_modes_of_the_module_are_those_of_the_table():
 
 
 def test_the_modes_of_the_c_code_are_those_of_the_table():
-    text = (ROOT / "ext" / "kernels.h").read_text()
+    text = (ROOT / "ext" / "word_cast.h").read_text()
     for name, numbers in (("rounding", ROUNDING_NUMBER), ("overflow", OVERFLOW_NUMBER)):
         (body,) = re.findall(rf"enum rnnhw_{name} {{(.*?)}};", text, re.DOTALL)
         written = re.findall(r"RNNHW_(\w+)", body)
