@@ -89,8 +89,8 @@ LANES = 16
 TILE_WORDS = 512
 """Words of a tile, ``RNNHW_TILE``: units of one sequence alone, or 32 units of 16 lanes. The larger
 a tile, the fewer instructions are interpreted: of one sequence, a Hadamard layer of 1,024 units
-takes .72 of the time of tiles of 128 words, and tiles of 1,024 gained nothing more; of 64, a gated
-layer of 256 units takes .95 of the time of tiles of 256 words (Zen 5, AVX-512)."""
+takes .72 of the time of tiles of 128 words, and tiles of 1,024 gained nothing more; of 64, a
+layer with gates of 256 units takes .95 of the time of tiles of 256 words (Zen 5, AVX-512)."""
 
 BYTE_ENTRIES = 256
 """Entries of a table of bytes; fewer are filled up."""
