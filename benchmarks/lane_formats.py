@@ -92,7 +92,7 @@ def by_lane(designs: Sequence[Design], steps: int, isa: str | None, rounds: int)
     networks = [design.network for design in designs]
     parameters = [design.parameters for design in designs]
     lanes, products = lanes_of(LANES), engine.byte_products(isa)
-    plans = plan_networks(networks, parameters, LANES, (), products)
+    plans = plan_networks(networks, parameters, LANES, (), products, by_lane=True)
     merged = merged_by_lane(plans, lanes)
     own = [make_batch(network, x[k : k + 1]) for k, network in enumerate(networks)]
     whole = [make_batch(network, x) for network in networks]

@@ -282,3 +282,13 @@ def test_a_killed_worker_and_a_killed_parent_lose_nothing(benchmark, tmp_path):
     for victim in ("parent", "worker"):
         found = kills.trial(design, tmp_path / victim, expected, seconds, victim, 3)
         assert found.sound, found
+
+
+def test_lanes_of_other_formats_equal_each_design_alone(benchmark, monkeypatch, capsys):
+    """The script compares before it measures: two rounds of a few steps."""
+    lanes = benchmark("lane_formats")
+    argv = ["lane_formats.py", "--isa", "plain", "--rounds", "1", "--steps", "2"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(lanes, "LAYERS", dict(list(lanes.LAYERS.items())[:1]))
+    lanes.main()
+    assert capsys.readouterr().out.count("| Elman, H = 64 |") == 2
