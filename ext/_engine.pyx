@@ -477,7 +477,8 @@ cdef class Program:
                     self._add_result(("trace", name), index[node], steps)
                 elif kind == "packed":
                     units = scan.plan.slots[scan.outside[kind, name]].step_bytes // self.lanes
-                    steps = Steps(self.blocks, room, units, self.lanes, 8)
+                    # A band reads a few columns in front of the first vector and behind the last.
+                    steps = Steps(self.blocks, room + 1, units, self.lanes, 8, kept=1)
                     scan.bind(kind, name, steps)
                     self.packed.append(steps)
 
